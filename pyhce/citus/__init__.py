@@ -1,0 +1,1 @@
+"""All SQL that speaks to Citus: connections, nodes, migrations, homes of tables."""

@@ -1,0 +1,158 @@
+"""Connections to the nodes: open one, wait for one, say in plain words why there is none."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+
+from pyhce.errors import ConnectionFailed, HceError, UsageError
+from pyhce.settings import DATABASE
+
+REGISTRAR_LOCK = 0x484345
+"""The advisory lock that one registrar at a time holds ("HCE")."""
+
+Progress = Callable[[str], None]
+"""Called with one line on what is being done or waited for."""
+
+
+def silent(_: str) -> None:
+    """A progress that nobody sees."""
+
+
+def complete(dsn: str) -> str:
+    """A DSN with our defaults where it is silent: the database, a connection time-out, a name to be seen by.
+
+    Raises:
+        UsageError: libpq cannot read it.
+    """
+    try:
+        given = {key: value for key, value in conninfo_to_dict(dsn).items() if value is not None}
+    except psycopg.ProgrammingError as error:
+        raise UsageError(
+            f"the DSN cannot be read: {str(error).strip()}",
+            remedy="Write it as postgresql://user@host:port/database or as host=… port=… dbname=….",
+        ) from error
+    defaults: dict[str, Any] = {"connect_timeout": 10, "application_name": "pyhce", "client_encoding": "UTF8"}
+    if "PGDATABASE" not in os.environ:
+        defaults["dbname"] = DATABASE
+    return make_conninfo("", **{**defaults, **given})
+
+
+def connect(dsn: str, *, autocommit: bool = True) -> Connection[TupleRow]:
+    """Open a connection.
+
+    Raises:
+        UsageError: the DSN cannot be read.
+        ConnectionFailed: nobody answers there, or not to us.
+    """
+    conninfo = complete(dsn)
+    try:
+        return psycopg.connect(conninfo, autocommit=autocommit)
+    except psycopg.OperationalError as error:
+        raise refused(conninfo, error) from error
+
+
+def refused(conninfo: str, error: Exception) -> ConnectionFailed:
+    """Why a node does not answer, in plain words, with what to do."""
+    where = place(conninfo)
+    reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    lowered = str(error).lower()
+    if "password" in lowered:
+        remedy = "Give the role's password in PGPASSWORD or a pgpass file (PGPASSFILE)."
+    elif "does not exist" in lowered:
+        remedy = "Check the database and the role; `pyhce up` or the chart makes them."
+    elif "starting up" in lowered or "recovery" in lowered:
+        remedy = "The server is starting: wait, or give --wait."
+    else:
+        remedy = "Check the host and the port, and that the server runs (`pyhce up` starts one on this machine)."
+    return ConnectionFailed(f"no connection to {where}: {reason}", remedy=remedy)
+
+
+def place(dsn: str) -> str:
+    """Host, port and database of a DSN, without secrets."""
+    parts = conninfo_to_dict(dsn)
+    return f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}/{parts.get('dbname') or DATABASE}"
+
+
+def at(dsn: str, host: str, port: int) -> str:
+    """The same DSN at another node."""
+    parts = {key: value for key, value in conninfo_to_dict(complete(dsn)).items() if key != "hostaddr"}
+    return make_conninfo("", **{**parts, "host": host, "port": port})
+
+
+def wait_for(dsn: str, *, timeout: float, progress: Progress = silent) -> Connection[TupleRow]:
+    """Open a connection, asking again until `timeout` seconds have passed.
+
+    Raises:
+        ConnectionFailed: nobody answered in time.
+    """
+    deadline = time.monotonic() + timeout
+    said = False
+    while True:
+        try:
+            return connect(dsn)
+        except ConnectionFailed as error:
+            hopeless = "password authentication failed" in error.wrong
+            if hopeless or time.monotonic() >= deadline:
+                raise
+            if not said:
+                progress(f"waiting for {place(complete(dsn))}: {error.wrong.split(': ', 1)[-1]}")
+                said = True
+            time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
+
+
+@contextmanager
+def advisory_lock(
+    conn: Connection[TupleRow], key: int, *, timeout: float, progress: Progress = silent
+) -> Iterator[None]:
+    """Hold a session's advisory lock, waiting at most `timeout` seconds for whoever has it.
+
+    Raises:
+        HceError: somebody else held it all the time.
+    """
+    deadline = time.monotonic() + timeout
+    said = False
+    while not scalar(conn, "SELECT pg_try_advisory_lock(%s)", key):
+        if time.monotonic() >= deadline:
+            raise HceError(
+                f"another registrar has been at work for {timeout:.0f} s",
+                remedy="Let it finish and run this again; it is found in pg_stat_activity as application pyhce.",
+            )
+        if not said:
+            progress("waiting for another registrar to finish")
+            said = True
+        time.sleep(0.2)
+    try:
+        yield
+    finally:
+        if not conn.closed:
+            conn.execute("SELECT pg_advisory_unlock(%s)", (key,))
+
+
+def scalar(conn: Connection[TupleRow], query: str, *values: object) -> Any:
+    """The first column of the first row, None if there is none."""
+    row = conn.execute(query, values or None).fetchone()  # type: ignore[call-overload]
+    return row[0] if row else None
+
+
+def rows(conn: Connection[TupleRow], query: str, *values: object) -> list[TupleRow]:
+    """Every row."""
+    return conn.execute(query, values or None).fetchall()  # type: ignore[call-overload,no-any-return]
+
+
+def identifier(qualified: str) -> sql.Identifier:
+    """A name, perhaps with its schema, as an SQL identifier."""
+    return sql.Identifier(*qualified.split("."))
+
+
+def has_citus(conn: Connection[TupleRow]) -> bool:
+    """Whether the extension is installed in this database."""
+    return bool(scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"))

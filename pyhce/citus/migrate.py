@@ -1,0 +1,74 @@
+"""Migrations: numbered, each in one transaction, noted in `hce.migracion`."""
+
+from __future__ import annotations
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce import __version__
+from pyhce.citus.connection import Progress, has_citus, rows, scalar, silent
+from pyhce.errors import SchemaMismatch, UsageError
+from pyhce.schema.model import Schema
+from pyhce.schema.render import migrations
+
+
+def applied(conn: Connection[TupleRow]) -> dict[int, str]:
+    """The fingerprints of the migrations that this database has had, by number."""
+    if scalar(conn, "SELECT to_regclass('hce.migracion')") is None:
+        return {}
+    return dict(rows(conn, "SELECT numero, huella FROM hce.migracion ORDER BY numero"))  # type: ignore[arg-type]
+
+
+def refuse_unknown(conn: Connection[TupleRow], schema: Schema) -> None:
+    """Refuse a database whose schema this release does not know.
+
+    Raises:
+        SchemaMismatch: it is newer, or one of its migrations is not ours.
+    """
+    had = applied(conn)
+    known = {migration.number: migration.fingerprint for migration in migrations(schema)}
+    if had and max(had) > max(known):
+        raise SchemaMismatch(
+            f"the database's schema is at migration {max(had)}, this pyhce {__version__} knows up to {max(known)}",
+            remedy="Use the pyhce (or registrar image) that made it, or a newer one. Nothing was changed.",
+        )
+    for number, fingerprint in had.items():
+        if known[number] != fingerprint:
+            raise SchemaMismatch(
+                f"migration {number} in the database ({fingerprint[:12]}…) is not the one of "
+                f"pyhce {__version__} ({known[number][:12]}…)",
+                remedy="It was made by another build: use that one, or start from an empty database. "
+                "Nothing was changed.",
+            )
+
+
+def migrate(
+    conn: Connection[TupleRow], schema: Schema, *, time_zone: str, progress: Progress = silent
+) -> list[int]:
+    """Apply what is missing; the numbers applied. `time_zone` counts for the first one only.
+
+    Raises:
+        SchemaMismatch: the database is ahead of this release.
+        UsageError: PostgreSQL knows no such time zone.
+    """
+    refuse_unknown(conn, schema)
+    if not scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_timezone_names WHERE name = %s)", time_zone):
+        raise UsageError(
+            f"{time_zone!r} is not a time zone that PostgreSQL knows",
+            remedy="Give a name of the IANA database, such as America/Bogota.",
+        )
+    had = applied(conn)
+    done = []
+    for migration in migrations(schema):
+        if migration.number in had:
+            continue
+        progress(f"migration {migration.number} ({migration.name})")
+        with conn.transaction():
+            if has_citus(conn):
+                conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
+            conn.execute("SET LOCAL client_min_messages TO warning")
+            conn.execute("SELECT set_config('hce.zona_horaria', %s, true)", (time_zone,))
+            conn.execute(migration.body.encode())
+            conn.execute(migration.record.encode())
+        done.append(migration.number)
+    return done

@@ -1,0 +1,207 @@
+"""The registrar: from running nodes to a cluster with the schema on it. It converges, and says what it changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from psycopg import Connection, pq
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+from pyhce.citus import authentication, distribute, grants, migrate, nodes
+from pyhce.citus.connection import (
+    REGISTRAR_LOCK,
+    Progress,
+    advisory_lock,
+    at,
+    complete,
+    has_citus,
+    scalar,
+    silent,
+    wait_for,
+)
+from pyhce.citus.nodes import Node
+from pyhce.errors import UsageError
+from pyhce.schema.model import Frozen, Schema
+from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
+
+
+class RegistrationReport(Frozen):
+    """What the registrar found and did.
+
+    Args:
+        engine: `citus`, or `postgresql` where the extension is absent.
+        migrations: the numbers applied now.
+        distributed: the tables that were given their home now.
+        nodes: one sentence for each change to the cluster's nodes.
+        settings: one sentence for each change to roles, secrets and privileges.
+        seconds: how long it took.
+    """
+
+    engine: str
+    schema_version: int
+    migrations: tuple[int, ...] = ()
+    distributed: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    seconds: float
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything had to be done."""
+        return bool(self.migrations or self.distributed or self.nodes or self.settings)
+
+
+def register(
+    dsn: str,
+    *,
+    schema: Schema,
+    workers: Sequence[Node] = (),
+    coordinator: Node | None = None,
+    passwords: Mapping[str, str] | None = None,
+    shard_count: int = DEFAULT_SHARD_COUNT,
+    time_zone: str = DEFAULT_TIME_ZONE,
+    timeout: float = 120.0,
+    progress: Progress = silent,
+) -> RegistrationReport:
+    """Wait for every node, then make the cluster what the declaration says.
+
+    Safe to repeat and to interrupt: only the difference is made, in steps that are whole or not there. Without
+    workers and without Citus it prepares a single PostgreSQL.
+
+    Args:
+        dsn: the coordinator, as a superuser.
+        workers: the workers by the names under which every node finds them.
+        coordinator: the coordinator's name for the workers; from the DSN if not given.
+        passwords: of the roles that log in; how nodes log in to each other follows from them.
+        shard_count: shards of a distributed table, when it is made.
+        time_zone: of dates without one, when the schema is made.
+        timeout: seconds to wait for nodes and for another registrar, in all.
+
+    Raises:
+        ConnectionFailed: a node did not answer in time.
+        ForeignNode: a worker belongs to another cluster.
+        SchemaMismatch: the database is not one that this release knows.
+        UsageError: workers were given and the coordinator has no Citus; the role is no superuser.
+    """
+    start = time.monotonic()
+    secrets = {**_own_password(dsn), **(passwords or {})}
+    with wait_for(dsn, timeout=timeout, progress=progress) as conn:
+        _refuse_unfit(conn, workers)
+        left = timeout - (time.monotonic() - start)
+        with advisory_lock(conn, REGISTRAR_LOCK, timeout=max(left, 1.0), progress=progress):
+            migrate.refuse_unknown(conn, schema)
+            citus = has_citus(conn)
+            changes: list[str] = []
+            settings: list[str] = []
+            if citus:
+                changes, settings = _join_all(conn, dsn, workers, coordinator, secrets, start + timeout, progress)
+            applied = migrate.migrate(conn, schema, time_zone=time_zone, progress=progress)
+            homes = []
+            if citus:
+                homes = distribute.distribute(conn, schema, shard_count=shard_count, progress=progress)
+            settings += _roles_and_grants(conn, dsn, secrets, citus=citus)
+    return RegistrationReport(
+        engine="citus" if citus else "postgresql",
+        schema_version=schema.version,
+        migrations=tuple(applied),
+        distributed=tuple(homes),
+        nodes=tuple(changes),
+        settings=tuple(settings),
+        seconds=round(time.monotonic() - start, 2),
+    )
+
+
+def _own_password(dsn: str) -> dict[str, str]:
+    """The password that this session itself logs in with, for the nodes to use between them."""
+    options = {o.keyword.decode(): o.val for o in pq.Conninfo.get_defaults()}
+    given = conninfo_to_dict(complete(dsn))
+    value = given.get("password") or (options["password"].decode() if options.get("password") else "")
+    user = given.get("user") or (options["user"].decode() if options.get("user") else SUPERUSER)
+    return {str(user): str(value)} if value else {}
+
+
+def _refuse_unfit(conn: Connection[TupleRow], workers: Sequence[Node]) -> None:
+    if not authentication.may_look(conn):
+        raise UsageError(
+            f"role {scalar(conn, 'SELECT current_user')} is no superuser: registering takes one",
+            remedy=f"Connect as {SUPERUSER}.",
+        )
+    encoding = scalar(conn, "SHOW server_encoding")
+    if encoding != "UTF8":
+        raise UsageError(f"the database's encoding is {encoding}, not UTF8", remedy="Create it with ENCODING 'UTF8'.")
+    if not workers or has_citus(conn):
+        return
+    if not scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'citus')"):
+        raise UsageError(
+            f"{len(workers)} workers were given, but this PostgreSQL has no Citus: only Citus has workers",
+            remedy="Leave the workers out, or connect to a PostgreSQL with the extension citus.",
+        )
+    raise UsageError(
+        "Citus is installed here, but not in this database",
+        remedy="CREATE EXTENSION citus in this database on every node, then run this again.",
+    )
+
+
+def _join_all(
+    conn: Connection[TupleRow],
+    dsn: str,
+    workers: Sequence[Node],
+    coordinator: Node | None,
+    secrets: Mapping[str, str],
+    deadline: float,
+    progress: Progress,
+) -> tuple[list[str], list[str]]:
+    """Every worker a member, every node able to log in to every other; what changed of nodes and of secrets."""
+    here = coordinator or _here(conn)
+    changes: list[str] = []
+    settings: list[str] = []
+    reached: list[tuple[Node, Connection[TupleRow]]] = []
+    try:
+        for node in workers:
+            progress(f"worker {node}")
+            left = max(deadline - time.monotonic(), 1.0)
+            worker = wait_for(at(dsn, node.host, node.port), timeout=left, progress=progress)
+            reached.append((node, worker))
+            if not has_citus(worker):
+                raise UsageError(
+                    f"worker {node} has no extension citus in the database",
+                    remedy="CREATE EXTENSION citus in this database on every node, then run this again.",
+                )
+        for place, connection in [(here, conn), *reached]:
+            if authentication.set_authinfo(connection, secrets):
+                settings.append(f"{place} knows how to log in to the other nodes")
+        if reached or nodes.known_nodes(conn):
+            if nodes.set_coordinator(conn, here):
+                changes.append(f"the coordinator is {here}")
+        for node, worker in reached:
+            changes += nodes.join(conn, node, worker)
+    finally:
+        for _, worker in reached:
+            worker.close()
+    return changes, settings
+
+
+def _here(conn: Connection[TupleRow]) -> Node:
+    """The coordinator as the DSN names it."""
+    return Node(host=conn.info.host.split(",")[0] or "localhost", port=conn.info.port)
+
+
+def _roles_and_grants(
+    conn: Connection[TupleRow], dsn: str, secrets: Mapping[str, str], *, citus: bool
+) -> list[str]:
+    done = [f"role {role} may log in" for role in authentication.set_passwords(conn, secrets)]
+    if citus and authentication.set_authinfo(conn, secrets):
+        done.append("the coordinator knows how each role logs in to the other nodes")
+    if grants.grant_database(conn):
+        done.append("privileges on the database, coordinator")
+    for node in nodes.known_nodes(conn) if citus else ():
+        if node.group == 0 or not node.active:
+            continue
+        with wait_for(at(dsn, node.host, node.port), timeout=10) as worker:
+            if authentication.set_authinfo(worker, secrets):
+                done.append(f"{node.place} knows how each role logs in to the other nodes")
+            if grants.grant_database(worker):
+                done.append(f"privileges on the database, {node.place}")
+    return done

@@ -1,0 +1,154 @@
+"""Moving rows between homes: a patient's document changes, a resource's patient changes, two records become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.records.identity import PROVISIONAL
+from pyhce.schema.model import FAMILIES, Home, Schema, Table
+
+
+def names(columns: Iterable[str], prefix: str = "") -> sql.Composed:
+    """Column names joined by commas."""
+    return sql.SQL(", ").join(
+        sql.SQL(prefix) + sql.Identifier(column) if prefix else sql.Identifier(column) for column in columns
+    )
+
+
+def table_name(table: Table) -> sql.Identifier:
+    """A table with its schema."""
+    return sql.Identifier(table.sql_schema, table.name)
+
+
+def stored_columns(table: Table) -> tuple[str, ...]:
+    """The columns that a writer fills."""
+    return tuple(column.name for column in table.stored)
+
+
+def ensure_records(conn: Connection[TupleRow], documents: Iterable[str]) -> None:
+    """Make the anchors that are not there yet."""
+    wanted = sorted(set(documents))
+    if wanted:
+        conn.execute(
+            "INSERT INTO expediente (documento_id, provisional, creado_en)"
+            " SELECT d, starts_with(d, %s), now() FROM unnest(%s::text[]) AS d ON CONFLICT DO NOTHING",
+            (PROVISIONAL, wanted),
+        )
+
+
+def move_patient(
+    conn: Connection[TupleRow], schema: Schema, *, old: str, new: str, fuente: str, keys: Sequence[str]
+) -> int:
+    """Move what belongs to one Patient resource from one record to another; the number of resources moved.
+
+    The old anchor goes when nothing is left under it. A writer that meanwhile looked the patient up under the old
+    document gets a foreign key error, and looks again.
+    """
+    condition = sql.SQL("documento_id = {} AND fuente = {} AND paciente_id = ANY({})").format(
+        sql.Literal(old), sql.Literal(fuente), sql.Literal(list(keys))
+    )
+    return _move(conn, schema, old, new, condition)
+
+
+def move_record(conn: Connection[TupleRow], schema: Schema, *, old: str, new: str) -> int:
+    """Move a whole record to another document; the number of resources moved."""
+    return _move(conn, schema, old, new, sql.SQL("documento_id = {}").format(sql.Literal(old)))
+
+
+def _move(
+    conn: Connection[TupleRow], schema: Schema, old: str, new: str, condition: sql.Composed
+) -> int:
+    conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR UPDATE", (old,))
+    ensure_records(conn, [new])
+    resources = schema.resource_tables(Home.PATIENT)
+    moved = 0
+    for table in [*_filled(conn, resources, condition), schema.by_name[FAMILIES[Home.PATIENT].history]]:
+        count = _move_rows(conn, table, new, condition)
+        moved += count if table.holds_resources else 0
+    history = schema.by_name[FAMILIES[Home.PATIENT].history]
+    if not _filled(conn, [*resources, history], sql.SQL("documento_id = {}").format(sql.Literal(old))):
+        conn.execute("DELETE FROM expediente WHERE documento_id = %s", (old,))
+    return moved
+
+
+def _filled(conn: Connection[TupleRow], tables: Sequence[Table], condition: sql.Composed) -> list[Table]:
+    """The tables that hold such rows: one query, on one shard."""
+    query = sql.SQL(" UNION ALL ").join(
+        sql.SQL("(SELECT {} FROM {} WHERE {} LIMIT 1)").format(sql.Literal(table.name), table_name(table), condition)
+        for table in tables
+    )
+    found = {row[0] for row in conn.execute(query)}
+    return [table for table in tables if table.name in found]
+
+
+def _move_rows(conn: Connection[TupleRow], table: Table, new: str, condition: sql.Composed) -> int:
+    rest = [column for column in stored_columns(table) if column != "documento_id"]
+    conn.execute(
+        sql.SQL("INSERT INTO {} (documento_id, {}) SELECT {}, {} FROM {} WHERE {}").format(
+            table_name(table), names(rest), sql.Literal(new), names(rest), table_name(table), condition
+        )
+    )
+    return conn.execute(sql.SQL("DELETE FROM {} WHERE {}").format(table_name(table), condition)).rowcount
+
+
+class Place:
+    """Where a resource is: its table, and its record if it has a patient."""
+
+    __slots__ = ("document", "table")
+
+    def __init__(self, table: Table, document: str | None) -> None:
+        self.table = table
+        self.document = document
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and (other.table.name, other.document) == (self.table.name, self.document)
+
+    def __hash__(self) -> int:
+        return hash((self.table.name, self.document))
+
+
+def places_of(
+    conn: Connection[TupleRow], schema: Schema, fhir_type: str, fuente: str, ids: Sequence[str]
+) -> dict[str, Place]:
+    """Where the resources of a type are now, by id; those that are not there are left out."""
+    found: dict[str, Place] = {}
+    for table in schema.homes_of(fhir_type):
+        document = sql.SQL("documento_id" if table.home is Home.PATIENT else "NULL::text")
+        kind = sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type)) if table.generic else sql.SQL("")
+        query = sql.SQL("SELECT id, {} FROM {} WHERE fuente = %s AND id = ANY(%s){}").format(
+            document, table_name(table), kind
+        )
+        for key, held in conn.execute(query, (fuente, list(ids))):
+            found[key] = Place(table, held)
+    return found
+
+
+def move_resource(
+    conn: Connection[TupleRow], schema: Schema, *, fhir_type: str, fuente: str, key: str, old: Place, new: Place,
+    patient_key: str | None,
+) -> None:
+    """Move one resource, with its history, to another record or to another table."""
+    histories = [schema.by_name[FAMILIES[place.table.home].history] for place in (old, new)]
+    for source, target, kind in (
+        (old.table, new.table, old.table.generic),
+        (histories[0], histories[1], True),
+    ):
+        condition = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
+        if kind:
+            condition += sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type))
+        if old.document is not None:
+            condition += sql.SQL(" AND documento_id = {}").format(sql.Literal(old.document))
+        given = {"documento_id": new.document, "tipo": fhir_type, "paciente_id": patient_key}
+        columns = stored_columns(target)
+        values = sql.SQL(", ").join(
+            sql.Literal(given[c]) if c in given else sql.Identifier(c) for c in columns
+        )
+        conn.execute(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {}").format(
+                table_name(target), names(columns), values, table_name(source), condition
+            )
+        )
+        conn.execute(sql.SQL("DELETE FROM {} WHERE {}").format(table_name(source), condition))

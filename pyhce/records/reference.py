@@ -1,0 +1,92 @@
+"""How a FHIR Reference names a resource: the same rules as the SQL helper `hce.clave`.
+
+https://hl7.org/fhir/R4/references.html: literal (relative, absolute, urn:uuid), conditional, logical, contained.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+_LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?$")
+_URN = re.compile(r"^urn:(?:uuid|oid):")
+
+
+class Named(NamedTuple):
+    """What a reference names; `type` is None where it does not say."""
+
+    type: str | None
+    key: str
+
+
+def named(reference: Any) -> Named | None:
+    """The type and key that a Reference names; None for a contained or an empty one."""
+    if not isinstance(reference, dict):
+        return None
+    said = reference.get("type") if isinstance(reference.get("type"), str) else None
+    text = reference.get("reference")
+    if isinstance(text, str):
+        return literal(text, said)
+    identifier = reference.get("identifier")
+    if isinstance(identifier, dict) and isinstance(identifier.get("value"), str):
+        return Named(said, identifier_key(identifier))
+    return None
+
+
+def literal(text: str, said: str | None = None) -> Named | None:
+    """What the string of a reference names."""
+    if text.startswith("#"):
+        return None
+    if _URN.match(text):
+        return Named(said, text[9:])
+    head, mark, query = text.partition("?")
+    if mark:
+        return Named(head.rsplit("/", 1)[-1], query) if query else None
+    found = _LITERAL.search(text)
+    return Named(found[1], found[2]) if found else None
+
+
+def identifier_key(identifier: dict[str, Any]) -> str:
+    """`identifier=system|value`, as a conditional reference spells it."""
+    system = identifier.get("system")
+    return f"identifier={system if isinstance(system, str) else ''}|{identifier['value']}"
+
+
+def key_of(reference: Any, fhir_type: str) -> str | None:
+    """The key by which a Reference names a resource of the type, None if it names another."""
+    found = named(reference)
+    return found.key if found and found.type in (fhir_type, None) else None
+
+
+def own_keys(resource: dict[str, Any], resource_id: str) -> list[str]:
+    """Every key by which a Reference may name this resource, as `hce.claves_propias`."""
+    listed = resource.get("identifier")
+    identifiers = listed if isinstance(listed, list) else [listed]
+    found = [identifier_key(i) for i in identifiers if isinstance(i, dict) and isinstance(i.get("value"), str)]
+    return [*found, resource_id]
+
+
+def at_path(resource: Any, path: str) -> Iterator[Any]:
+    """Every value at a dotted path, arrays opened on the way."""
+    if isinstance(resource, list):
+        for item in resource:
+            yield from at_path(item, path)
+    elif not path:
+        yield resource
+    elif isinstance(resource, dict):
+        name, _, rest = path.partition(".")
+        if name in resource:
+            yield from at_path(resource[name], rest)
+
+
+def every_reference(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object with a string member `reference`, at any depth."""
+    if isinstance(value, dict):
+        if isinstance(value.get("reference"), str):
+            yield value
+        for member in value.values():
+            yield from every_reference(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from every_reference(item)

@@ -1,0 +1,156 @@
+"""JSON that keeps its spelling: `72.50` stays `72.50`, and what jsonb would change is told.
+
+jsonb keeps a number's digits but not an exponent or a minus zero, and holds neither NUL nor half a surrogate pair
+(https://www.postgresql.org/docs/current/datatype-json.html). Where that matters the exact text is kept beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+import orjson
+
+MAX_DEPTH = 200
+"""Levels of nesting; FHIR resources have some twenty."""
+
+_ODD_NUMBER = re.compile(r"[eE]|^-0(\.0*)?$|^-?\d{300}|\.\d{300}")
+_ODD_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+class Number:
+    """A JSON number as it was spelled."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Number) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+
+class NotJson(ValueError):
+    """A text that is not JSON as FHIR has it; the message says where and why."""
+
+
+class Stored(NamedTuple):
+    """A resource as it is stored: jsonb text, and the exact text where jsonb changes it."""
+
+    recurso: str
+    original: str | None
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise NotJson(f"the member {twice!r} is there twice in one object")
+    return found
+
+
+def _constant(name: str) -> Any:
+    raise NotJson(f"{name} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=Number, parse_int=Number, parse_constant=_constant, object_pairs_hook=_members
+)
+
+
+def parse(text: str | bytes) -> Any:
+    """A JSON text as Python values, its numbers as `Number`.
+
+    Raises:
+        NotJson: it is not UTF-8, not JSON, names a member twice, or is nested too deeply.
+    """
+    try:
+        decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
+        return _DECODER.decode(decoded)
+    except UnicodeDecodeError as error:
+        raise NotJson(f"byte {error.start} is not UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise NotJson(f"line {error.lineno} column {error.colno}: {error.msg}") from error
+    except RecursionError as error:
+        raise NotJson("nested too deeply") from error
+
+
+def _fragment(value: object) -> orjson.Fragment:
+    if isinstance(value, Number):
+        return orjson.Fragment(value.text)
+    raise TypeError(type(value).__name__)
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON with every number as it was spelled; what UTF-8 cannot hold is escaped."""
+    try:
+        return orjson.dumps(value, default=_fragment).decode()
+    except (orjson.JSONEncodeError, UnicodeEncodeError):
+        return _write(value)
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(name)}:{_write(held)}" for name, held in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_write(held) for held in value) + "]"
+    return value.text if isinstance(value, Number) else json.dumps(value)
+
+
+def canonical(value: Any) -> str:
+    """The same text for the same resource: members in order, no white space, numbers as spelled."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(n)}:{canonical(value[n])}" for n in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(canonical(held) for held in value) + "]"
+    return value.text if isinstance(value, Number) else json.dumps(value)
+
+
+def stored(resource: Any, exact: Any | None = None) -> Stored:
+    """How to store a resource. `exact` is what came in, where `resource` differs from it by a resolved reference.
+
+    Raises:
+        NotJson: it is nested too deeply.
+    """
+    fitting = _fitting(resource, 0)
+    changed = fitting is not resource
+    keep = exact if exact is not None else resource if changed else None
+    return Stored(recurso=dumps(fitting), original=None if keep is None else canonical(keep))
+
+
+def _fitting(value: Any, depth: int) -> Any:
+    """The value as jsonb can hold it: the very same object if nothing had to change."""
+    if depth > MAX_DEPTH:
+        raise NotJson(f"nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, str):
+        return _ODD_TEXT.sub("\ufffd", value) if not value.isascii() or "\x00" in value else value
+    if isinstance(value, Number):
+        return _fitting_number(value)
+    if isinstance(value, dict):
+        names = {name: _fitting(name, depth) for name in value}
+        held = {names[name]: _fitting(member, depth + 1) for name, member in value.items()}
+        same = all(new is old for new, old in zip(held.values(), value.values(), strict=False))
+        return value if same and all(new is old for old, new in names.items()) else held
+    if isinstance(value, list):
+        items = [_fitting(item, depth + 1) for item in value]
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+    return value
+
+
+def _fitting_number(number: Number) -> Any:
+    if not _ODD_NUMBER.search(number.text):
+        return number
+    mantissa, _, exponent = number.text.lower().partition("e")
+    if len(mantissa) > 300 or len(exponent) > 4 or abs(int(exponent or 0)) > 300:
+        return number.text  # numeric cannot hold it: as a string, typed columns give NULL
+    return Number(number.text)

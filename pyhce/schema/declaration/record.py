@@ -1,0 +1,119 @@
+"""The record itself: its anchor, its history, the staged rows, and the tables of types without one of their own."""
+
+from __future__ import annotations
+
+from pyhce.schema.declaration.shorthand import history, index, resources, staging
+from pyhce.schema.model import Area, Home, Label, PlainColumn, Table
+
+ANCHOR = Table(
+    name="expediente",
+    home=Home.PATIENT,
+    area=Area.RECORD,
+    label=Label(es="Expediente: una persona, un documento", en="Record: one person, one document"),
+    stored=(
+        PlainColumn(
+            name="documento_id", sql_type="text", label=Label(es="Documento de identidad", en="Identity document")
+        ),
+        PlainColumn(
+            name="provisional",
+            sql_type="boolean",
+            default="false",
+            label=Label(es="Aún sin documento conocido", en="No document known yet"),
+        ),
+        PlainColumn(
+            name="creado_en", sql_type="timestamptz", default="now()", label=Label(es="Creado en", en="Created at")
+        ),
+    ),
+    key=("documento_id",),
+    holds_resources=False,
+)
+
+GENERIC = (
+    resources(
+        "recurso_paciente",
+        None,
+        Area.GENERIC,
+        "Recursos de un paciente sin tabla propia",
+        "A patient's resources of types without a table",
+        indexes=(index("documento_id", "tipo"),),
+    ),
+    resources(
+        "recurso_compartido",
+        None,
+        Area.GENERIC,
+        "Recursos sin paciente de tipos sin tabla propia",
+        "Resources that name no patient, of types without a table",
+        home=Home.ID,
+    ),
+)
+
+ASSIGNMENT = Table(
+    name="asignacion",
+    home=Home.REFERENCE,
+    area=Area.RECORD,
+    label=Label(
+        es="Documentos corregidos o fusionados a mano: qué usar en lugar de lo que dice la fuente",
+        en="Documents corrected or merged by hand: what to use instead of what the source says",
+    ),
+    stored=(
+        PlainColumn(
+            name="documento_calculado",
+            sql_type="text",
+            label=Label(es="Documento según la fuente", en="Document by the source"),
+        ),
+        PlainColumn(
+            name="fuente",
+            sql_type="text",
+            default="''",
+            label=Label(es="Sistema de origen ('' con paciente_id '': todos)", en="Source system"),
+        ),
+        PlainColumn(
+            name="paciente_id",
+            sql_type="text",
+            default="''",
+            label=Label(es="Patient afectado ('' es todos)", en="Patient concerned ('' is all)"),
+        ),
+        PlainColumn(
+            name="documento_id", sql_type="text", label=Label(es="Documento que vale", en="Document that holds")
+        ),
+        PlainColumn(
+            name="creado_en", sql_type="timestamptz", default="now()", label=Label(es="Creado en", en="Created at")
+        ),
+    ),
+    key=("documento_calculado", "fuente", "paciente_id"),
+    sql_schema="hce",
+    holds_resources=False,
+)
+
+INSTALLATION = Table(
+    name="instalacion",
+    home=Home.REFERENCE,
+    area=Area.RECORD,
+    label=Label(es="Esta instalación: un solo renglón", en="This installation: one row"),
+    stored=(
+        PlainColumn(name="id", sql_type="uuid", label=Label(es="Identidad", en="Identity")),
+        PlainColumn(
+            name="zona_horaria",
+            sql_type="text",
+            label=Label(es="Zona de las fechas sin zona", en="Zone of dates without one"),
+        ),
+        PlainColumn(
+            name="creado_en", sql_type="timestamptz", default="now()", label=Label(es="Creado en", en="Created at")
+        ),
+    ),
+    key=("id",),
+    sql_schema="hce",
+    holds_resources=False,
+)
+
+HISTORY = (
+    history("historia", Home.PATIENT),
+    history("historia_compartida", Home.ID),
+    history("historia_referencia", Home.REFERENCE),
+)
+
+STAGING = (
+    staging("carga", Home.PATIENT),
+    staging("carga_compartida", Home.ID),
+    staging("carga_referencia", Home.REFERENCE),
+)

@@ -1,0 +1,193 @@
+"""Short ways to write the declaration; each gives a model object."""
+
+from __future__ import annotations
+
+from pyhce.schema.model import Area, Column, Home, Index, Kind, Label, PlainColumn, Table
+
+
+def col(name: str, kind: Kind, path: str, es: str, en: str, *, target: str | None = None, since: int = 1) -> Column:
+    """A typed column."""
+    return Column(name=name, kind=kind, path=path, label=Label(es=es, en=en), target=target, since=since)
+
+
+def text(name: str, path: str, es: str, en: str) -> Column:
+    """The first string, code, uri or id."""
+    return col(name, Kind.TEXT, path, es, en)
+
+
+def code(name: str, path: str, es: str, en: str) -> Column:
+    """The code of the first Coding."""
+    return col(name, Kind.CODE, path, es, en)
+
+
+def codes(name: str, path: str, es: str, en: str) -> Column:
+    """Every Coding, as `system|code`."""
+    return col(name, Kind.CODES, path, es, en)
+
+
+def when(name: str, path: str, es: str, en: str) -> Column:
+    """A date, dateTime, instant, Period or Timing as a range of moments."""
+    return col(name, Kind.RANGE, path, es, en)
+
+
+def ref(name: str, path: str, target: str, es: str, en: str) -> Column:
+    """The key of the first Reference to `target`."""
+    return col(name, Kind.REFERENCE, path, es, en, target=target)
+
+
+def refs(name: str, path: str, target: str, es: str, en: str) -> Column:
+    """The keys of every Reference to `target`."""
+    return col(name, Kind.REFERENCES, path, es, en, target=target)
+
+
+def number(name: str, path: str, es: str, en: str) -> Column:
+    """A decimal or integer, with the digits it was written with."""
+    return col(name, Kind.NUMBER, path, es, en)
+
+
+def boolean(name: str, path: str, es: str, en: str) -> Column:
+    """A boolean."""
+    return col(name, Kind.BOOLEAN, path, es, en)
+
+
+def index(*keys: str, method: str = "btree", opclass: str = "", since: int = 1) -> Index:
+    """An index over columns or bracketed expressions."""
+    return Index(keys=keys, method=method, opclass=opclass, since=since)
+
+
+def gin(column: str, *, opclass: str = "") -> Index:
+    """A GIN index over an array or a search text."""
+    return index(column, method="gin", opclass=opclass)
+
+
+BY_DATE = index("documento_id", "(lower(fecha))")
+"""One patient's record by date."""
+
+_DOCUMENT = PlainColumn(
+    name="documento_id", sql_type="text", label=Label(es="Documento de identidad", en="Identity document")
+)
+_TYPE = PlainColumn(name="tipo", sql_type="text", label=Label(es="Tipo FHIR del recurso", en="FHIR type"))
+_SOURCE = PlainColumn(
+    name="fuente", sql_type="text", default="''", label=Label(es="Sistema de origen", en="Source system")
+)
+_ID = PlainColumn(name="id", sql_type="text", label=Label(es="Identificador lógico FHIR", en="FHIR logical id"))
+_VERSION = PlainColumn(
+    name="version", sql_type="integer", default="1", label=Label(es="Versión de la fila", en="Row version")
+)
+_UPDATED = PlainColumn(
+    name="actualizado_en",
+    sql_type="timestamptz",
+    default="now()",
+    label=Label(es="Vigente desde", en="Current since"),
+)
+_RESOURCE = PlainColumn(name="recurso", sql_type="jsonb", label=Label(es="Recurso FHIR", en="FHIR resource"))
+_ORIGINAL = PlainColumn(
+    name="original",
+    sql_type="text",
+    required=False,
+    label=Label(es="Texto exacto, si jsonb lo altera", en="Exact text, where jsonb changes it"),
+)
+_PATIENT = PlainColumn(
+    name="paciente_id",
+    sql_type="text",
+    required=False,
+    label=Label(es="Paciente que nombra el recurso", en="Patient that the resource names"),
+)
+_ORDER = PlainColumn(name="orden", sql_type="integer", label=Label(es="Orden en el lote", en="Order in the batch"))
+_BATCH = PlainColumn(name="lote", sql_type="uuid", label=Label(es="Lote de carga", en="Load batch"))
+_FROM = PlainColumn(name="vigente_desde", sql_type="timestamptz", label=Label(es="Vigente desde", en="Current from"))
+_TO = PlainColumn(name="vigente_hasta", sql_type="timestamptz", label=Label(es="Vigente hasta", en="Current until"))
+_DELETED = PlainColumn(
+    name="borrado",
+    sql_type="boolean",
+    default="false",
+    label=Label(es="Lápida: aquí se borró el recurso", en="Tombstone: the resource was deleted here"),
+)
+
+
+def resources(
+    name: str,
+    fhir_type: str | None,
+    area: Area,
+    es: str,
+    en: str,
+    *columns: Column,
+    home: Home = Home.PATIENT,
+    patient: tuple[str, ...] = (),
+    indexes: tuple[Index, ...] = (),
+) -> Table:
+    """A table whose rows are FHIR resources; stored columns, key and parent follow from its home.
+
+    Every table gets an index on `(fuente, id)`: Citus cannot hold a unique key without the distribution column,
+    so the loader looks an identity up by it. Patient tables get `paciente_id`.
+    """
+    by_patient = home is Home.PATIENT
+    key = (*(("documento_id",) if by_patient else ()), "fuente", *(() if fhir_type else ("tipo",)), "id")
+    stored = (
+        *((_DOCUMENT,) if by_patient else ()),
+        _SOURCE,
+        *(() if fhir_type else (_TYPE,)),
+        _ID,
+        *((_PATIENT,) if by_patient and not fhir_type else ()),
+        _VERSION,
+        _UPDATED,
+        _RESOURCE,
+        _ORIGINAL,
+    )
+    patient_id = Column(
+        name="paciente_id",
+        kind=Kind.REFERENCE,
+        path=" | ".join(patient),
+        target="Patient",
+        label=_PATIENT.label,
+    )
+    identity = index("fuente", *(() if fhir_type else ("tipo",)), "id")
+    redundant = not by_patient  # there the primary key itself begins with the identity
+    return Table(
+        name=name,
+        home=home,
+        area=area,
+        label=Label(es=es, en=en),
+        fhir_type=fhir_type,
+        patient_paths=patient,
+        columns=(*((patient_id,) if by_patient and fhir_type else ()), *columns),
+        indexes=(*(() if redundant else (identity,)), *indexes),
+        stored=stored,
+        key=key,
+        parent="expediente" if by_patient else None,
+    )
+
+
+def history(name: str, home: Home) -> Table:
+    """The former versions and the tombstones of the tables of one home."""
+    by_patient = home is Home.PATIENT
+    first = (_DOCUMENT,) if by_patient else ()
+    last = (_PATIENT,) if by_patient else ()
+    return Table(
+        name=name,
+        home=home,
+        area=Area.RECORD,
+        label=Label(es="Versiones anteriores y lápidas", en="Former versions and tombstones"),
+        stored=(*first, _TYPE, _SOURCE, _ID, _VERSION, *last, _FROM, _TO, _DELETED, _RESOURCE, _ORIGINAL),
+        key=(*(c.name for c in first), "tipo", "fuente", "id", "version"),
+        indexes=(index("fuente", "tipo", "id"),) if by_patient else (),
+        parent="expediente" if by_patient else None,
+        holds_resources=False,
+    )
+
+
+def staging(name: str, home: Home) -> Table:
+    """Where a batch of the loader waits inside its own transaction; empty outside of one."""
+    by_patient = home is Home.PATIENT
+    first = (_DOCUMENT,) if by_patient else ()
+    last = (_PATIENT,) if by_patient else ()
+    return Table(
+        name=name,
+        home=home,
+        area=Area.RECORD,
+        label=Label(es="Filas en carga (vacía fuera de una transacción)", en="Staged rows (empty outside a load)"),
+        stored=(*first, _BATCH, _ORDER, _TYPE, _SOURCE, _ID, *last, _RESOURCE, _ORIGINAL),
+        key=(*((*(c.name for c in first), "lote", "orden") if by_patient else ("id", "lote", "orden")),),
+        sql_schema="hce",
+        holds_resources=False,
+    )

@@ -1,0 +1,196 @@
+"""How a typed column is computed: its kind and FHIR path as an SQL expression over `recurso`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyhce.errors import DeclarationError
+from pyhce.schema import r4
+from pyhce.schema.model import Column, Kind, Table
+
+SQL_TYPES = {
+    Kind.TEXT: "text",
+    Kind.CODE: "text",
+    Kind.CODES: "text[]",
+    Kind.RANGE: "tstzrange",
+    Kind.MOMENT: "timestamptz",
+    Kind.DATE: "date",
+    Kind.DATES: "daterange",
+    Kind.NUMBER: "numeric",
+    Kind.INTEGER: "integer",
+    Kind.BOOLEAN: "boolean",
+    Kind.REFERENCE: "text",
+    Kind.REFERENCES: "text[]",
+    Kind.KEYS: "text[]",
+    Kind.NAMES: "text",
+}
+
+
+def sql_type(column: Column) -> str:
+    """The column's PostgreSQL type."""
+    return SQL_TYPES[column.kind]
+
+
+def expression(table: Table, column: Column) -> str:
+    """The generated column's SQL expression.
+
+    Raises:
+        DeclarationError: the FHIR path is not one of R4's, or does not fit the kind.
+    """
+    if table.fhir_type is None:
+        raise DeclarationError(
+            f"{table.name}.{column.name}: a generic table has no FHIR path", remedy="Leave the column out."
+        )
+    parts = [_one(table.fhir_type, column, path.strip()) for path in column.path.split("|")]
+    flat = [part for alternatives in parts for part in alternatives]
+    return flat[0] if len(flat) == 1 else f"coalesce({', '.join(flat)})"
+
+
+def concrete_paths(fhir_type: str, path: str) -> list[tuple[str, str]]:
+    """A path with its FHIR type, a choice (`value[x]`) as each concrete member it may be.
+
+    Raises:
+        DeclarationError: R4 has no such element.
+    """
+    if not path.endswith("[x]"):
+        return [(path, _element(fhir_type, path).types[0])]
+    stem = path.removesuffix("[x]")
+    types = r4.choice_types(fhir_type, path)
+    if not types:
+        raise _unknown(fhir_type, path)
+    return [(stem + kind[0].upper() + kind[1:], kind) for kind in types]
+
+
+def _element(fhir_type: str, path: str) -> r4.Element:
+    found = r4.element(fhir_type, path)
+    if found is None:
+        raise _unknown(fhir_type, path)
+    return found
+
+
+def _unknown(fhir_type: str, path: str) -> DeclarationError:
+    return DeclarationError(
+        f"FHIR R4 has no element {fhir_type}.{path}",
+        remedy=f"See the definition of {fhir_type}: https://hl7.org/fhir/R4/{fhir_type.lower()}.html",
+    )
+
+
+def _one(fhir_type: str, column: Column, path: str) -> list[str]:
+    if path == "id":
+        return ["hce.claves_propias(id, recurso -> 'identifier')" if column.kind is Kind.KEYS else "id"]
+    found = [
+        sql
+        for concrete, kind in concrete_paths(fhir_type, path)
+        if (sql := _BUILDERS[column.kind](fhir_type, concrete, kind, column))
+    ]
+    if not found:
+        raise DeclarationError(
+            f"{fhir_type}.{path} cannot be read as {column.kind.value}", remedy="Choose a kind that fits its FHIR type."
+        )
+    return found
+
+
+def _steps(fhir_type: str, path: str) -> str:
+    """The JSON members from the resource to the first value at the path."""
+    members: list[str] = []
+    for name, many in r4.json_path(fhir_type, path):
+        members += [name, "0"] if many else [name]
+    return ",".join(members)
+
+
+def _text_at(fhir_type: str, path: str) -> str:
+    steps = _steps(fhir_type, path)
+    return f"recurso ->> '{steps}'" if "," not in steps else f"recurso #>> '{{{steps}}}'"
+
+
+def _json_at(fhir_type: str, path: str) -> str:
+    steps = _steps(fhir_type, path)
+    return f"recurso -> '{steps}'" if "," not in steps else f"recurso #> '{{{steps}}}'"
+
+
+def _every(fhir_type: str, path: str) -> str:
+    """All values at the path as one JSON array (jsonpath's lax mode opens arrays on the way)."""
+    steps = r4.json_path(fhir_type, path)
+    if len(steps) == 1:
+        return f"recurso -> '{steps[0][0]}'"
+    tail = "[*]" if steps[-1][1] else ""
+    return f"jsonb_path_query_array(recurso, '$.{'.'.join(name for name, _ in steps)}{tail}')"
+
+
+_STRINGS = {"string", "code", "uri", "url", "canonical", "id", "oid", "uuid", "markdown", "date", "dateTime", "instant"}
+_CODED = {"CodeableConcept": "coding.code", "Coding": "code", "CodeableReference": "concept.coding.code"}
+
+
+def _text(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
+    return _text_at(fhir_type, path) if kind in _STRINGS else None
+
+
+def _code(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
+    if kind == "code":
+        return _text_at(fhir_type, path)
+    return _text_at(fhir_type, f"{path}.{_CODED[kind]}") if kind in _CODED else None
+
+
+def _codes(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
+    if kind == "CodeableConcept":
+        return f"hce.codigos({_every(fhir_type, path + '.coding')})"
+    return f"hce.codigos({_every(fhir_type, path)})" if kind == "Coding" else None
+
+
+def _range(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
+    if kind in {"date", "dateTime", "instant"}:
+        return f"hce.rango({_text_at(fhir_type, path)})"
+    helper = {"Period": "hce.rango_periodo", "Timing": "hce.rango_horario"}.get(kind)
+    return f"{helper}({_json_at(fhir_type, path)})" if helper else None
+
+
+def _call(helper: str, types: set[str], at: Callable[[str, str], str]) -> Callable[[str, str, str, Column], str | None]:
+    def build(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
+        return f"{helper}({at(fhir_type, path)})" if kind in types else None
+
+    return build
+
+
+def _number(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
+    if kind in {"Quantity", "Age", "Money", "Duration", "Distance", "Count", "SimpleQuantity"}:
+        return f"hce.numero({_json_at(fhir_type, path + '.value')})"
+    if kind in {"decimal", "integer", "positiveInt", "unsignedInt"}:
+        return f"hce.numero({_json_at(fhir_type, path)})"
+    return None
+
+
+def _reference(fhir_type: str, path: str, kind: str, column: Column) -> str | None:
+    if kind != "Reference":
+        return None
+    if any(many for _, many in r4.json_path(fhir_type, path)):
+        return f"(hce.claves_de({_every(fhir_type, path)}, '{column.target}'))[1]"
+    return f"hce.clave({_json_at(fhir_type, path)}, '{column.target}')"
+
+
+def _references(fhir_type: str, path: str, kind: str, column: Column) -> str | None:
+    return f"hce.claves_de({_every(fhir_type, path)}, '{column.target}')" if kind == "Reference" else None
+
+
+_BUILDERS: dict[Kind, Callable[[str, str, str, Column], str | None]] = {
+    Kind.TEXT: _text,
+    Kind.CODE: _code,
+    Kind.CODES: _codes,
+    Kind.RANGE: _range,
+    Kind.MOMENT: _call("hce.momento", {"instant", "dateTime"}, _text_at),
+    Kind.DATE: _call("hce.dia_exacto", {"date", "dateTime"}, _text_at),
+    Kind.DATES: _call("hce.dias", {"date"}, _text_at),
+    Kind.NUMBER: _number,
+    Kind.INTEGER: _call("hce.entero", {"integer", "positiveInt", "unsignedInt"}, _json_at),
+    Kind.BOOLEAN: _call("hce.logico", {"boolean"}, _json_at),
+    Kind.REFERENCE: _reference,
+    Kind.REFERENCES: _references,
+    Kind.KEYS: lambda *_: None,
+    Kind.NAMES: lambda fhir_type, path, kind, _: (
+        f"hce.nombres({_json_at_whole(fhir_type, path)})" if kind in {"HumanName", "string"} else None
+    ),
+}
+
+
+def _json_at_whole(fhir_type: str, path: str) -> str:
+    """The member as it is, an array included."""
+    return f"recurso -> '{r4.json_path(fhir_type, path)[0][0]}'"

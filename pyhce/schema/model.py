@@ -1,0 +1,260 @@
+"""The model of a table: what the declaration is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict
+
+from pyhce.errors import DeclarationError
+
+
+class Frozen(BaseModel):
+    """A value that never changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Home(StrEnum):
+    """Where the rows of a table live on the cluster."""
+
+    PATIENT = "patient"
+    """Distributed by `documento_id`, in the patients' colocation group."""
+    REFERENCE = "reference"
+    """A reference table: a small catalogue, whole on every node."""
+    ID = "id"
+    """Distributed by `id`: shared between patients and large."""
+
+
+class Area(StrEnum):
+    """A clinical area of the declaration."""
+
+    ADMINISTRATION = "administration"
+    CLINICAL = "clinical"
+    MEDICATION = "medication"
+    DIAGNOSTICS = "diagnostics"
+    CARE_PLANS = "care plans"
+    DOCUMENTS = "documents"
+    FINANCE = "finance"
+    RESEARCH = "research and terminology"
+    SECURITY = "security"
+    GENERIC = "generic"
+    RECORD = "record"
+
+
+class Kind(StrEnum):
+    """How a typed column is computed from its FHIR path; `expression.py` holds the SQL of each."""
+
+    TEXT = "text"
+    """The first string, code, uri or id at the path."""
+    CODE = "code"
+    """The code of the first Coding of a CodeableConcept, or of a Coding."""
+    CODES = "codes"
+    """Every Coding at the path, as `system|code`."""
+    RANGE = "range"
+    """A dateTime, date, instant, Period or Timing as the range of moments it may mean."""
+    MOMENT = "moment"
+    """An instant, or a dateTime that is one."""
+    DATE = "date"
+    """A whole date; a partial one gives NULL."""
+    DATES = "dates"
+    """A date, partial or not, as the range of days it may mean."""
+    NUMBER = "number"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    REFERENCE = "reference"
+    """The key (id part) of the first Reference to the target type."""
+    REFERENCES = "references"
+    """The keys of every Reference to the target type."""
+    KEYS = "keys"
+    """Every key by which other resources may name this one: its id, and `identifier=system|value`."""
+    NAMES = "names"
+    """HumanNames or strings as search text: lower case, without accents."""
+
+
+class Label(Frozen):
+    """What a thing is called, in the users' two languages."""
+
+    es: str
+    en: str
+
+
+class Column(Frozen):
+    """A typed column, always generated from `recurso`.
+
+    Args:
+        name: Spanish, singular (plural for arrays), ASCII snake_case.
+        kind: how it is computed.
+        path: FHIR path relative to the resource; `a | b` takes the first that is there.
+        target: the FHIR type that a reference must name.
+        since: the migration that brought it.
+    """
+
+    name: str
+    kind: Kind
+    path: str
+    label: Label
+    target: str | None = None
+    since: int = 1
+
+
+class Index(Frozen):
+    """An index. `keys` are column names or SQL expressions over them in brackets."""
+
+    keys: tuple[str, ...]
+    method: str = "btree"
+    opclass: str = ""
+    name: str = ""
+    since: int = 1
+
+
+class PlainColumn(Frozen):
+    """A stored column that a writer fills."""
+
+    name: str
+    sql_type: str
+    label: Label
+    required: bool = True
+    default: str = ""
+
+
+class Table(Frozen):
+    """A table: a FHIR type's, a generic one (`fhir_type` None) or one of the record itself.
+
+    Args:
+        patient_paths: where the resource names its patient, the first match wins; empty when it never does.
+        stored: the stored columns of a table that is not FHIR's; for FHIR tables they follow from the home.
+        key: the primary key's columns; for FHIR tables it follows from the home.
+        parent: the only hard foreign key, to the anchor of the record.
+    """
+
+    name: str
+    home: Home
+    area: Area
+    label: Label
+    fhir_type: str | None = None
+    patient_paths: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    stored: tuple[PlainColumn, ...] = ()
+    key: tuple[str, ...] = ()
+    parent: str | None = None
+    sql_schema: str = "public"
+    holds_resources: bool = True
+    since: int = 1
+
+    @property
+    def qualified(self) -> str:
+        """The name with its schema."""
+        return f"{self.sql_schema}.{self.name}"
+
+    @property
+    def distribution_column(self) -> str | None:
+        """The distribution column, None for a reference table."""
+        return {Home.PATIENT: "documento_id", Home.ID: "id", Home.REFERENCE: None}[self.home]
+
+    @property
+    def generic(self) -> bool:
+        """Whether it holds resources of any type, told apart by the column `tipo`."""
+        return self.holds_resources and self.fhir_type is None
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The key's columns within a source system, without the patient."""
+        return tuple(name for name in self.key if name != "documento_id")
+
+
+class Family(Frozen):
+    """What the tables of one home share: where their former versions and their staged rows are kept."""
+
+    home: Home
+    history: str
+    staging: str
+
+
+FAMILIES = {
+    Home.PATIENT: Family(home=Home.PATIENT, history="historia", staging="carga"),
+    Home.ID: Family(home=Home.ID, history="historia_compartida", staging="carga_compartida"),
+    Home.REFERENCE: Family(home=Home.REFERENCE, history="historia_referencia", staging="carga_referencia"),
+}
+
+
+class Helper(Frozen):
+    """A function of the schema `hce` that typed columns are computed with."""
+
+    name: str
+    arguments: str
+    returns: str
+    body: str
+    comment: str
+    volatility: str = "IMMUTABLE"
+    since: int = 1
+
+
+class Schema(Frozen):
+    """The whole declaration."""
+
+    tables: tuple[Table, ...]
+    helpers: tuple[Helper, ...]
+    patient_paths: tuple[tuple[str, tuple[str, ...]], ...]
+    """The patient paths of the types without a table of their own."""
+
+    @cached_property
+    def by_name(self) -> dict[str, Table]:
+        """Tables by name."""
+        return {table.name: table for table in self.tables}
+
+    @cached_property
+    def by_type(self) -> dict[str, Table]:
+        """Tables by the FHIR type that is their own."""
+        return {table.fhir_type: table for table in self.tables if table.fhir_type}
+
+    @cached_property
+    def version(self) -> int:
+        """The number of the newest migration."""
+        return max(self._sinces())
+
+    def _sinces(self) -> Iterator[int]:
+        for table in self.tables:
+            yield table.since
+            yield from (column.since for column in table.columns)
+            yield from (index.since for index in table.indexes)
+        yield from (helper.since for helper in self.helpers)
+
+    def paths_of(self, fhir_type: str) -> tuple[str, ...]:
+        """Where a resource of this type names its patient, in order; empty when it never does."""
+        table = self.by_type.get(fhir_type)
+        return table.patient_paths if table else dict(self.patient_paths).get(fhir_type, ())
+
+    def home_of(self, fhir_type: str, *, names_patient: bool) -> Table:
+        """The table where a resource of this type lives."""
+        table = self.by_type.get(fhir_type)
+        if table and (table.home is not Home.PATIENT or names_patient):
+            return table
+        return self.by_name["recurso_paciente" if names_patient else "recurso_compartido"]
+
+    def homes_of(self, fhir_type: str) -> tuple[Table, ...]:
+        """Every table where a resource of this type may live."""
+        both = (self.home_of(fhir_type, names_patient=bool(self.paths_of(fhir_type))),)
+        other = self.home_of(fhir_type, names_patient=False)
+        return both if other in both else (*both, other)
+
+    def distributed_by_patient(self) -> tuple[Table, ...]:
+        """The tables of the patients' colocation group, parents first."""
+        return tuple(table for table in self.tables if table.home is Home.PATIENT)
+
+    def resource_tables(self, home: Home | None = None) -> tuple[Table, ...]:
+        """The tables whose rows are resources."""
+        return tuple(t for t in self.tables if t.holds_resources and (home is None or t.home is home))
+
+    def table(self, name: str) -> Table:
+        """A table by name.
+
+        Raises:
+            DeclarationError: there is no such table.
+        """
+        if name not in self.by_name:
+            raise DeclarationError(f"there is no table {name!r}", remedy="`pyhce generate docs` lists the tables.")
+        return self.by_name[name]

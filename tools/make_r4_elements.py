@@ -1,0 +1,98 @@
+"""Write pyhce/schema/r4.json.gz, the elements of FHIR R4, from the specification's own definitions.
+
+    python tools/make_r4_elements.py hapi-fhir-validation-resources-r4-8.12.1.jar
+
+The archive (Maven: ca.uhn.hapi.fhir:hapi-fhir-validation-resources-r4) holds profiles-resources.xml,
+profiles-types.xml and search-parameters.json of FHIR 4.0.1, which HL7 dedicates to the public domain (CC0).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+NS = {"f": "http://hl7.org/fhir"}
+ROOT = "org/hl7/fhir/r4/model/"
+OUT = Path(__file__).parent.parent / "pyhce" / "schema" / "r4.json.gz"
+
+
+def definitions(archive: zipfile.ZipFile, name: str) -> dict[str, dict]:
+    """Every StructureDefinition that is a type of its own, by name."""
+    found = {}
+    root = ElementTree.fromstring(archive.read(ROOT + "profile/" + name))
+    for definition in root.iterfind(".//f:StructureDefinition", NS):
+        if _value(definition, "f:derivation") == "constraint":
+            continue
+        found[_value(definition, "f:type")] = {
+            "kind": _value(definition, "f:kind"),
+            "abstract": _value(definition, "f:abstract") == "true",
+            "elements": dict(_elements(definition)),
+        }
+    return found
+
+
+def _elements(definition):
+    for element in definition.iterfind("f:snapshot/f:element", NS):
+        path = _value(element, "f:path")
+        if "." not in path:
+            continue
+        types = [_code(t) for t in element.iterfind("f:type", NS)]
+        targets = sorted(
+            {p.get("value").rsplit("/", 1)[-1] for p in element.iterfind("f:type/f:targetProfile", NS)}
+        )
+        content = _value(element, "f:contentReference")
+        yield (
+            path.split(".", 1)[1],
+            [
+                ["#" + content.split("#", 1)[1].split(".", 1)[1]] if content else types,
+                int(_value(element, "f:max") not in ("0", "1")),
+                int(_value(element, "f:min") != "0"),
+                targets,
+            ],
+        )
+
+
+def _code(kind):
+    code = _value(kind, "f:code")
+    return "string" if code.startswith("http://hl7.org/fhirpath/") else code
+
+
+def _value(element, path):
+    found = element.find(path, NS)
+    return found.get("value") if found is not None else ""
+
+
+def patient_parameters(archive: zipfile.ZipFile) -> dict[str, dict[str, str]]:
+    """For each type, its search parameters that may name a patient, with their expressions."""
+    found: dict[str, dict[str, str]] = {}
+    for entry in json.loads(archive.read(ROOT + "sp/search-parameters.json"))["entry"]:
+        parameter = entry["resource"]
+        if parameter.get("type") == "reference" and "Patient" in parameter.get("target", []):
+            for base in parameter["base"]:
+                expressions = [e.strip() for e in parameter["expression"].split("|")]
+                mine = [e for e in expressions if e.lstrip("(").startswith(base + ".")]
+                found.setdefault(base, {})[parameter["code"]] = " | ".join(mine)
+    return found
+
+
+def main(archive: str) -> None:
+    """Read the archive, write the table."""
+    with zipfile.ZipFile(archive) as opened:
+        types = definitions(opened, "profiles-types.xml")
+        resources = definitions(opened, "profiles-resources.xml")
+        parameters = patient_parameters(opened)
+    table = {
+        "resources": sorted(n for n, d in resources.items() if d["kind"] == "resource" and not d["abstract"]),
+        "elements": {n: d["elements"] for n, d in sorted({**types, **resources}.items()) if d["elements"]},
+        "patient_parameters": {n: parameters[n] for n in sorted(parameters)},
+    }
+    text = json.dumps(table, separators=(",", ":"), sort_keys=True).encode()
+    OUT.write_bytes(gzip.compress(text, 9, mtime=0))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
