@@ -63,7 +63,7 @@ def connect(dsn: str, *, autocommit: bool = True) -> Connection[TupleRow]:
 def refused(conninfo: str, error: Exception) -> ConnectionFailed:
     """Why a node does not answer, in plain words, with what to do."""
     where = place(conninfo)
-    reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     lowered = str(error).lower()
     if "password" in lowered:
         remedy = "Give the role's password in PGPASSWORD or a pgpass file (PGPASSFILE)."

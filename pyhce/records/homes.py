@@ -8,6 +8,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL
+from pyhce.records.spelling import Stored
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 
@@ -124,6 +125,32 @@ def places_of(
         for key, held in conn.execute(query, (fuente, list(ids))):
             found[key] = Place(table, held)
     return found
+
+
+def is_superseded(
+    conn: Connection[TupleRow], schema: Schema, place: Place, fhir_type: str, fuente: str, key: str, text: Stored
+) -> bool:
+    """Whether a content is a former version of the resource at this place, or older by meta.lastUpdated."""
+    table, history = place.table, schema.by_name[FAMILIES[place.table.home].history]
+    at = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
+    if place.document is not None:
+        at += sql.SQL(" AND documento_id = {}").format(sql.Literal(place.document))
+    kind = sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type))
+    former = conn.execute(
+        sql.SQL(
+            "SELECT 1 FROM {} WHERE {} AND NOT borrado AND recurso::text = %s::jsonb::text"
+            " AND original IS NOT DISTINCT FROM %s LIMIT 1"
+        ).format(table_name(history), at + kind),
+        (text.recurso, text.original),
+    ).fetchone()
+    older = conn.execute(
+        sql.SQL(
+            "SELECT 1 FROM {} WHERE {} AND hce.momento(%s::jsonb #>> '{{meta,lastUpdated}}')"
+            " < hce.momento(recurso #>> '{{meta,lastUpdated}}')"
+        ).format(table_name(table), at + kind if table.generic else at),
+        (text.recurso,),
+    ).fetchone()
+    return bool(former or older)
 
 
 def move_resource(

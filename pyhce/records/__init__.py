@@ -1,0 +1,1 @@
+"""Records: identity, load, export, one patient's record, corrections of documents."""

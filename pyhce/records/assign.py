@@ -1,0 +1,241 @@
+"""Which record each resource of a batch belongs to: documents looked up, provisional ones made, patients re-keyed.
+
+Races are settled by advisory locks on (source, patient key), taken in order before anything is written and held to
+the end of the transaction, by whoever changes an identity: loads a Patient that is new or changed, or makes a
+provisional record. Then everything is looked up again. All identity changes go through the coordinator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.records.homes import Place, ensure_records, is_superseded, move_patient, move_resource, places_of
+from pyhce.records.identity import DocumentRule, document_of_key, documents_of, provisional
+from pyhce.records.reader import Incoming
+from pyhce.records.reference import at_path, key_of, own_keys
+from pyhce.records.spelling import Stored
+from pyhce.schema.model import Home, Schema
+
+
+class Located(NamedTuple):
+    """A resource with its home: the table, and the record and patient key if it has a patient."""
+
+    table: str
+    type: str
+    id: str
+    document: str | None
+    patient_key: str | None
+    text: Stored
+
+
+class Seat(NamedTuple):
+    """Where a resource of the batch goes; the fields of `Located` before its text."""
+
+    table: str
+    type: str
+    id: str
+    document: str | None
+    patient_key: str | None
+
+
+def patient_key(schema: Schema, incoming: Incoming) -> str | None:
+    """The key of the patient that a resource names, by the first of its type's patient paths that names one."""
+    if incoming.type == "Patient":
+        return incoming.id
+    for path in schema.paths_of(incoming.type):
+        for reference in at_path(incoming.resource, path):
+            key = key_of(reference, "Patient")
+            if key is not None:
+                return key
+    return None
+
+
+class Ready(NamedTuple):
+    """A resource with the text that will be stored."""
+
+    incoming: Incoming
+    text: Stored
+
+
+def assign(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    batch: Sequence[Ready],
+    *,
+    fuente: str,
+    rules: tuple[DocumentRule, ...],
+) -> tuple[list[Seat], int]:
+    """The seat of each resource of a batch, in its order, and how many resources had to move for it.
+
+    Inside the caller's transaction: afterwards every record is there, and what was elsewhere has moved.
+    """
+    keys = [patient_key(schema, ready.incoming) for ready in batch]
+    patients = {ready.incoming.id: ready for ready in batch if ready.incoming.type == "Patient"}
+    documents, moved = _documents(conn, schema, patients, {key for key in keys if key}, fuente, rules)
+    ensure_records(conn, documents.values())
+    seats = [
+        Seat(
+            schema.home_of(incoming.type, names_patient=key is not None).name,
+            incoming.type,
+            incoming.id,
+            documents[key] if key is not None and schema.paths_of(incoming.type) else None,
+            key,
+        )
+        for (incoming, _), key in zip(batch, keys, strict=True)
+    ]
+    return _move_to_seats(conn, schema, batch, seats, fuente, moved)
+
+
+def _documents(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    patients: Mapping[str, Ready],
+    keys: set[str],
+    fuente: str,
+    rules: tuple[DocumentRule, ...],
+) -> tuple[dict[str, str], int]:
+    """The document of every patient key of the batch; patients whose document changed are moved there."""
+    own = {key: held.incoming for held in patients.values() for key in own_keys(held.incoming.resource, held.incoming.id)}
+    wanted = keys | set(own)
+    known = known_documents(conn, fuente, wanted)
+    target = _targets(conn, schema, patients, known, fuente, rules)
+    sensitive = [key for key in wanted if known.get(key) != (target[own[key].id] if key in own else known.get(key, ""))]
+    if not sensitive:
+        return {key: target[own[key].id] if key in own else known[key] for key in keys}, 0
+    lock(conn, fuente, sensitive)
+    known = known_documents(conn, fuente, wanted)
+    target = _targets(conn, schema, patients, known, fuente, rules)
+    moved = sum(
+        _settle(conn, schema, held.incoming, fuente, known.get(key), target[key]) for key, held in patients.items()
+    )
+    unknown = {key for key in keys if key not in own and key not in known}
+    guessed = {key: document_of_key(key, rules) or provisional(fuente, key) for key in unknown}
+    corrected = _corrected(conn, fuente, {(document, key) for key, document in guessed.items()})
+    documents = {key: corrected.get((document, key), document) for key, document in guessed.items()}
+    for key in keys - unknown:
+        documents[key] = target[own[key].id] if key in own else known[key]
+    return documents, moved
+
+
+def known_documents(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]) -> dict[str, str]:
+    """The documents of the patients that are there, by each key that names them: one fan-out query for ids."""
+    wanted = set(keys)
+    found: dict[str, str] = {}
+    conditional = [key for key in wanted if "=" in key]
+    if conditional:
+        for claves, document in conn.execute(
+            "SELECT claves, documento_id FROM paciente WHERE fuente = %s AND claves && %s ORDER BY id DESC",
+            (fuente, conditional),
+        ):
+            found.update({key: document for key in claves if key in wanted})
+    plain = [key for key in wanted if "=" not in key]
+    if plain:
+        found.update(
+            conn.execute("SELECT id, documento_id FROM paciente WHERE fuente = %s AND id = ANY(%s)", (fuente, plain))
+        )
+    return found
+
+
+def _targets(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    patients: Mapping[str, Ready],
+    known: Mapping[str, str],
+    fuente: str,
+    rules: tuple[DocumentRule, ...],
+) -> dict[str, str]:
+    """The document that each Patient of the batch is to have: its own, unless corrected or merged by hand.
+
+    A former version of a Patient that is there changes nothing, its document neither.
+    """
+    computed = {
+        key: documents_of(held.incoming.resource, rules) or provisional(fuente, key) for key, held in patients.items()
+    }
+    corrected = _corrected(conn, fuente, {(document, key) for key, document in computed.items()})
+    found = {key: corrected.get((document, key), document) for key, document in computed.items()}
+    for key, held in patients.items():
+        if key in known and known[key] != found[key]:
+            here = Place(schema.by_type["Patient"], known[key])
+            if is_superseded(conn, schema, here, "Patient", fuente, key, held.text):
+                found[key] = known[key]
+    return found
+
+
+def _corrected(
+    conn: Connection[TupleRow], fuente: str, computed: set[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """What holds instead of a computed document, by (document, patient key), where a person said so."""
+    if not computed:
+        return {}
+    said = {
+        (document, source, key): holds
+        for document, source, key, holds in conn.execute(
+            "SELECT documento_calculado, fuente, paciente_id, documento_id FROM hce.asignacion"
+            " WHERE documento_calculado = ANY(%s)",
+            (sorted({document for document, _ in computed}),),
+        )
+    }
+    found = {}
+    for document, key in computed:
+        holds = said.get((document, fuente, key)) or said.get((document, "", ""))
+        if holds:
+            found[document, key] = holds
+    return found
+
+
+def _settle(
+    conn: Connection[TupleRow], schema: Schema, incoming: Incoming, fuente: str, known: str | None, target: str
+) -> int:
+    """Bring together under one document what belongs to a Patient: its former record, its provisional ones."""
+    keys = own_keys(incoming.resource, incoming.id)
+    moved = 0
+    if known is not None and known != target:
+        moved += move_patient(conn, schema, old=known, new=target, fuente=fuente, keys=keys)
+    waiting = [document for document in {provisional(fuente, key) for key in keys} if document != target]
+    rows = conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (waiting,)).fetchall()
+    for (document,) in sorted(rows):
+        moved += move_patient(conn, schema, old=document, new=target, fuente=fuente, keys=keys)
+    return moved
+
+
+def lock(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]) -> None:
+    """Hold the identities of these patients until the end of the transaction."""
+    numbers = sorted(
+        int.from_bytes(hashlib.sha256(f"{fuente}\n{key}".encode()).digest()[:8], "big", signed=True) for key in keys
+    )
+    conn.execute("SELECT pg_advisory_xact_lock(n) FROM (SELECT n FROM unnest(%s::bigint[]) AS n ORDER BY n) AS s", (numbers,))
+
+
+def _move_to_seats(
+    conn: Connection[TupleRow], schema: Schema, batch: Sequence[Ready], seats: list[Seat], fuente: str, moved: int
+) -> tuple[list[Seat], int]:
+    """Move what is there under another patient or in another home; the seats as they are then, and the count.
+
+    A former version moves nothing: its seat is where the resource is.
+    """
+    by_type: dict[str, list[int]] = defaultdict(list)
+    for number, seat in enumerate(seats):
+        if any(table.home is Home.PATIENT for table in schema.homes_of(seat.type)):
+            by_type[seat.type].append(number)
+    for fhir_type, mine in by_type.items():
+        held = places_of(conn, schema, fhir_type, fuente, [seats[number].id for number in mine])
+        for number in mine:
+            seat = seats[number]
+            old, new = held.get(seat.id), Place(schema.by_name[seat.table], seat.document)
+            if old is None or old == new:
+                continue
+            if is_superseded(conn, schema, old, fhir_type, fuente, seat.id, batch[number].text):
+                seats[number] = seat._replace(table=old.table.name, document=old.document)
+                continue
+            move_resource(
+                conn, schema, fhir_type=fhir_type, fuente=fuente, key=seat.id, old=old, new=new,
+                patient_key=seat.patient_key,
+            )
+            moved += 1
+    return seats, moved

@@ -1,0 +1,206 @@
+"""A batch into its tables: staged by COPY, what changed archived and replaced, what is new inserted, all co-located.
+
+Set by set, each statement runs on the workers: archive what changed to the history (ON CONFLICT DO NOTHING: of two
+writers one archives a version), update what was archived, insert what is not there by anti-join. Then look whether
+everything is as it came: if not, another writer won a race and the batch is done again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.records.assign import Located
+from pyhce.records.homes import names, table_name
+from pyhce.schema.model import FAMILIES, Home, Schema, Table
+
+
+class LostRace(Exception):
+    """Another writer changed a row in the middle of our batch."""
+
+
+class Written(NamedTuple):
+    """Counts of a batch."""
+
+    new: int
+    changed: int
+    unchanged: int
+    superseded: int
+
+
+def write(conn: Connection[TupleRow], schema: Schema, rows: Sequence[Located], *, fuente: str) -> Written:
+    """Write located resources, inside the caller's transaction.
+
+    Raises:
+        LostRace: the batch must be done again.
+    """
+    groups: dict[str, list[Located]] = defaultdict(list)
+    for row in rows:
+        groups[row.table].append(row)
+    total = Counts()
+    for home in (Home.REFERENCE, Home.ID, Home.PATIENT):
+        mine = {name: held for name, held in groups.items() if schema.by_name[name].home is home}
+        if not mine:
+            continue
+        batch = uuid.uuid4()
+        _stage(conn, schema, home, batch, fuente, [row for held in mine.values() for row in held])
+        for name, held in sorted(mine.items()):
+            types = sorted({row.type for row in held})
+            total.add(_merge(conn, schema, schema.by_name[name], types, batch, len(held)))
+        staging = schema.by_name[FAMILIES[home].staging]
+        conn.execute(sql.SQL("DELETE FROM {} WHERE lote = %s").format(table_name(staging)), (batch,))
+    return Written(**vars(total))
+
+
+class Counts:
+    """Counts that grow."""
+
+    def __init__(self) -> None:
+        self.new = self.changed = self.unchanged = self.superseded = 0
+
+    def add(self, written: Written) -> None:
+        """Add the counts of one table."""
+        for name, count in written._asdict().items():
+            setattr(self, name, getattr(self, name) + count)
+
+
+def _stage(
+    conn: Connection[TupleRow], schema: Schema, home: Home, batch: uuid.UUID, fuente: str, rows: Sequence[Located]
+) -> None:
+    staging = schema.by_name[FAMILIES[home].staging]
+    columns = tuple(column.name for column in staging.stored)
+    command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(staging), names(columns))
+    with conn.cursor() as cursor, cursor.copy(command) as copy:
+        for order, row in enumerate(rows):
+            held = {
+                "documento_id": row.document,
+                "lote": batch,
+                "orden": order,
+                "tipo": row.type,
+                "fuente": fuente,
+                "id": row.id,
+                "paciente_id": row.patient_key,
+                "recurso": row.text.recurso,
+                "original": row.text.original,
+            }
+            copy.write_row([held[column] for column in columns])
+
+
+def _merge(
+    conn: Connection[TupleRow], schema: Schema, table: Table, types: list[str], batch: uuid.UUID, staged: int
+) -> Written:
+    family = FAMILIES[table.home]
+    parts = _parts(table, schema.by_name[family.history], schema.by_name[family.staging])
+    values = {"lote": batch, "tipos": types, "ahora": datetime.now(UTC)}
+
+    def run(statement: str) -> int:
+        return conn.execute(sql.SQL(statement).format(**parts), values).rowcount  # type: ignore[arg-type]
+
+    archived = run(_ARCHIVE)
+    older = 0
+    if archived:
+        older_row = conn.execute(sql.SQL(_OLDER).format(**parts), values).fetchone()
+        older = older_row[0] if older_row else 0
+        if run(_UPDATE) != archived:
+            raise LostRace
+    new = run(_INSERT)
+    row = conn.execute(sql.SQL(_CHECK).format(**parts), values).fetchone()
+    present, same, superseded = row or (0, 0, 0)
+    if present != staged or same + superseded != staged:
+        raise LostRace
+    changed = archived - older
+    return Written(new=new, changed=changed, unchanged=same - new - changed, superseded=superseded)
+
+
+def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Composable]:
+    """The pieces that differ between tables."""
+    keys = [column for column in table.key if column != "tipo"]
+    kind = sql.SQL(" AND t.tipo = c.tipo") if table.generic else sql.SQL("")
+
+    def on(left: str, right: str) -> sql.Composed:
+        return sql.SQL(" AND ").join(
+            sql.SQL("{}.{} = {}.{}").format(*(sql.Identifier(x) for x in (left, key, right, key))) for key in keys
+        )
+
+    by_patient = table.home is Home.PATIENT
+    document = ("documento_id",) if by_patient else ()
+    plain_patient = ("paciente_id",) if by_patient and table.generic else ()
+    inserted = (*document, "fuente", *(("tipo",) if table.generic else ()), *plain_patient, "id")
+    return {
+        "t": table_name(table),
+        "h": table_name(history),
+        "c": table_name(staging),
+        "t_is_c": on("t", "c") + kind,
+        "h_is_c": on("h", "c") + sql.SQL(" AND h.tipo = c.tipo"),
+        "inserted": names(inserted),
+        "inserted_from_c": names(inserted, "c."),
+        "document": names(document) + sql.SQL(", ") if document else sql.SQL(""),
+        "document_from_t": names(document, "t.") + sql.SQL(", ") if document else sql.SQL(""),
+        "patient": sql.SQL(", paciente_id") if by_patient else sql.SQL(""),
+        "patient_from_t": sql.SQL(", t.paciente_id") if by_patient else sql.SQL(""),
+        "set_patient": sql.SQL(", paciente_id = c.paciente_id") if plain_patient else sql.SQL(""),
+    }
+
+
+_DIFFERS = "(t.recurso::text <> c.recurso::text OR t.original IS DISTINCT FROM c.original)"
+_KNOWN = """EXISTS (
+    SELECT 1 FROM {h} AS h
+    WHERE {h_is_c} AND NOT h.borrado AND h.recurso::text = c.recurso::text AND h.original IS NOT DISTINCT FROM c.original
+)"""
+_IS_OLDER = """coalesce(
+    hce.momento(c.recurso #>> '{{meta,lastUpdated}}') < hce.momento(t.recurso #>> '{{meta,lastUpdated}}'), false
+)"""
+
+_ARCHIVE = f"""
+INSERT INTO {{h}} ({{document}}tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original{{patient}})
+SELECT
+    {{document_from_t}}c.tipo, t.fuente, t.id, t.version, t.actualizado_en, %(ahora)s::timestamptz,
+    CASE WHEN {_IS_OLDER} THEN c.recurso ELSE t.recurso END,
+    CASE WHEN {_IS_OLDER} THEN c.original ELSE t.original END{{patient_from_t}}
+FROM {{t}} AS t
+INNER JOIN {{c}} AS c ON {{t_is_c}}
+WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s) AND {_DIFFERS} AND NOT {_KNOWN}
+ON CONFLICT DO NOTHING"""  # noqa: S608 - composed by sql.SQL.format
+
+_OLDER = f"""
+SELECT count(*) FROM {{t}} AS t
+INNER JOIN {{c}} AS c ON {{t_is_c}}
+INNER JOIN {{h}} AS h ON {{h_is_c}} AND h.version = t.version
+WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s) AND {_IS_OLDER}"""  # noqa: S608 - composed by sql.SQL.format
+
+_UPDATE = f"""
+UPDATE {{t}} AS t
+SET
+    recurso = CASE WHEN {_IS_OLDER} THEN t.recurso ELSE c.recurso END,
+    original = CASE WHEN {_IS_OLDER} THEN t.original ELSE c.original END,
+    version = t.version + 1,
+    actualizado_en = %(ahora)s::timestamptz{{set_patient}}
+FROM {{c}} AS c
+INNER JOIN {{h}} AS h ON {{h_is_c}}
+WHERE {{t_is_c}} AND h.version = t.version AND c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s)"""  # noqa: S608
+
+_INSERT = """
+INSERT INTO {t} ({inserted}, version, actualizado_en, recurso, original)
+SELECT
+    {inserted_from_c},
+    coalesce((SELECT max(h.version) FROM {h} AS h WHERE {h_is_c}), 0) + 1,
+    %(ahora)s::timestamptz, c.recurso, c.original
+FROM {c} AS c
+LEFT JOIN {t} AS t ON {t_is_c}
+WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s) AND t.id IS NULL
+ON CONFLICT DO NOTHING"""
+
+_CHECK = f"""
+SELECT
+    count(t.id),
+    count(*) FILTER (WHERE t.id IS NOT NULL AND NOT {_DIFFERS}),
+    count(*) FILTER (WHERE t.id IS NOT NULL AND {_DIFFERS} AND {_KNOWN})
+FROM {{c}} AS c
+LEFT JOIN {{t}} AS t ON {{t_is_c}}
+WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s)"""  # noqa: S608 - composed by sql.SQL.format
