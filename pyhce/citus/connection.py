@@ -19,6 +19,9 @@ from pyhce.settings import DATABASE
 REGISTRAR_LOCK = 0x484345
 """The advisory lock that one registrar at a time holds ("HCE")."""
 
+Database = Connection[TupleRow]
+"""An open connection."""
+
 Progress = Callable[[str], None]
 """Called with one line on what is being done or waited for."""
 

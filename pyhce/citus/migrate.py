@@ -6,7 +6,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce import __version__
-from pyhce.citus.connection import Progress, has_citus, rows, scalar, silent
+from pyhce.citus.connection import Progress, connect, has_citus, rows, scalar, silent
 from pyhce.errors import SchemaMismatch, UsageError
 from pyhce.schema.model import Schema
 from pyhce.schema.render import migrations
@@ -40,6 +40,28 @@ def refuse_unknown(conn: Connection[TupleRow], schema: Schema) -> None:
                 remedy="It was made by another build: use that one, or start from an empty database. "
                 "Nothing was changed.",
             )
+
+
+def ready(dsn: str, schema: Schema) -> Connection[TupleRow]:
+    """A connection to a database that has the whole schema of this release.
+
+    Raises:
+        ConnectionFailed: nobody answers there.
+        SchemaMismatch: the schema is not there, behind this release, or ahead of it.
+    """
+    conn = connect(dsn)
+    try:
+        refuse_unknown(conn, schema)
+        had = applied(conn)
+        if len(had) < schema.version:
+            raise SchemaMismatch(
+                f"the database is at migration {max(had, default=0)} of {schema.version}",
+                remedy="`pyhce register` brings it up to date.",
+            )
+    except BaseException:
+        conn.close()
+        raise
+    return conn
 
 
 def migrate(

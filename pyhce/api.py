@@ -1,0 +1,325 @@
+"""What users import: every verb of the command line, as a function that returns a report.
+
+Each composes the parts below it; this is the only place where they meet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pyhce import local, sample
+from pyhce.citus import connection
+from pyhce.citus.connection import Database, Progress, silent
+from pyhce.citus.migrate import ready
+from pyhce.citus.nodes import Node
+from pyhce.citus.register import RegistrationReport
+from pyhce.citus.register import register as _register
+from pyhce.errors import HceError, UsageError
+from pyhce.local import DeleteReport, LocalCluster, StopReport
+from pyhce.records.export import ExportReport
+from pyhce.records.export import export as _export
+from pyhce.records.identity import DEFAULT_RULES, read_rules
+from pyhce.records.load import LoadReport
+from pyhce.records.load import load as _load
+from pyhce.records.patient import CorrectionReport, PatientRecord
+from pyhce.records.patient import merge as _merge
+from pyhce.records.patient import patient as _patient
+from pyhce.records.patient import rekey as _rekey
+from pyhce.schema import generate as _generate
+from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.model import Frozen
+from pyhce.settings import (
+    DATABASE,
+    DEFAULT_SHARD_COUNT,
+    DEFAULT_TIME_ZONE,
+    DEFAULT_WORKERS,
+    NODE_PORT,
+    SUPERUSER,
+)
+from pyhce.verify import StatusReport, VerificationReport
+from pyhce.verify import status as _status
+from pyhce.verify import verify as _verify
+
+
+class UpReport(Frozen):
+    """What `up` left running.
+
+    Args:
+        engine: which PostgreSQL, and what that means.
+        created: whether the data folder is new.
+        already_running: whether it ran before.
+        recovered: what was found broken and mended.
+    """
+
+    host: str
+    port: int
+    database: str
+    folder: str
+    engine: str
+    workers: int
+    created: bool
+    already_running: bool
+    recovered: tuple[str, ...]
+    registration: RegistrationReport
+    verification: VerificationReport
+    load: LoadReport | None = None
+    patient: PatientRecord | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """As the verification's."""
+        return self.verification.exit_code
+
+
+def resolve_dsn(dsn: str | None = None, folder: Path | None = None) -> str:
+    """The DSN to use: the one given, `PYHCE_DSN`, libpq's own PG* variables, else the database of `pyhce up`.
+
+    Raises:
+        UsageError: the DSN cannot be read.
+    """
+    given = dsn or os.environ.get("PYHCE_DSN")
+    if given:
+        return connection.complete(given)
+    if "PGHOST" in os.environ or "PGSERVICE" in os.environ or "PGPORT" in os.environ:
+        return connection.complete("")
+    state = local.status(folder or local.default_folder())
+    if state.cluster is not None:
+        return connection.complete(local.dsn(state.cluster))
+    return connection.complete(f"host=localhost port={NODE_PORT} user={SUPERUSER} dbname={DATABASE}")
+
+
+def up(
+    *,
+    folder: Path | None = None,
+    pg_config: Path | None = None,
+    citus: bool | None = None,
+    workers: int = DEFAULT_WORKERS,
+    port: int = NODE_PORT,
+    shard_count: int = DEFAULT_SHARD_COUNT,
+    time_zone: str = DEFAULT_TIME_ZONE,
+    with_sample: bool = False,
+    progress: Progress = silent,
+) -> UpReport:
+    """Start the database on this machine, bring its schema up to date, verify it; safe to repeat.
+
+    Args:
+        folder: the data folder; `local.default_folder()` if not given.
+        pg_config: of the PostgreSQL to use; found by itself if not given.
+        citus: whether Citus must be there (True), must not be used (False), or is used where it is (None).
+        workers: processes beside the coordinator, where there is Citus.
+        with_sample: load the synthetic patients that ship, and show one.
+
+    Raises:
+        HceError: what is wrong and what to do about it.
+    """
+    place = folder or local.default_folder()
+    progress("looking for PostgreSQL")
+    engine = local.find_engine(pg_config, citus=citus)
+    cluster = local.start(place, engine=engine, workers=workers, port=port, time_zone=time_zone, on_progress=progress)
+    dsn = local.dsn(cluster)
+    registration = _register(
+        dsn,
+        schema=SCHEMA,
+        workers=[Node(host=node.host, port=node.port) for node in cluster.workers],
+        coordinator=Node(host=cluster.coordinator.host, port=cluster.coordinator.port) if cluster.workers else None,
+        passwords=local.passwords(place),
+        shard_count=shard_count,
+        time_zone=time_zone,
+        progress=progress,
+    )
+    loaded = shown = None
+    if with_sample:
+        progress("loading the sample patients")
+        loaded = load(sample.files(), dsn=dsn)
+        shown = patient(sample.SHOWN_PATIENT, dsn=dsn)
+    progress("verifying")
+    report = _verify(dsn, schema=SCHEMA)
+    return UpReport(
+        host=cluster.coordinator.host,
+        port=cluster.coordinator.port,
+        database=DATABASE,
+        folder=str(place),
+        engine=engine_words(cluster),
+        workers=len(cluster.workers),
+        created=cluster.created,
+        already_running=cluster.already_running,
+        recovered=cluster.recovered,
+        registration=registration,
+        verification=report,
+        load=loaded,
+        patient=shown,
+    )
+
+
+def engine_words(cluster: LocalCluster) -> str:
+    """Which engine a local cluster runs on, and what that means for who uses it."""
+    engine = cluster.engine
+    if engine.kind == "citus":
+        return (
+            f"PostgreSQL {engine.version} with Citus {engine.citus_version} ({engine.source}): a coordinator and "
+            f"{len(cluster.workers)} workers, tables distributed by patient, as in production"
+        )
+    return (
+        f"PostgreSQL {engine.version} ({engine.source}): one node with the same tables, roles and SQL; "
+        "nothing is distributed, as there is no Citus"
+    )
+
+
+def down(folder: Path | None = None) -> StopReport:
+    """Stop the database on this machine; its data stays."""
+    return local.stop(folder or local.default_folder())
+
+
+def delete(folder: Path | None = None) -> DeleteReport:
+    """Stop the database on this machine and remove its data folder."""
+    return local.delete(folder or local.default_folder())
+
+
+def environment(folder: Path | None = None, role: str = SUPERUSER) -> dict[str, str]:
+    """The PG* variables that lead any libpq program to the database of `up`; the password stays in its file.
+
+    Raises:
+        HceError: there is none.
+    """
+    place = folder or local.default_folder()
+    cluster = local.status(place).cluster
+    if cluster is None:
+        raise HceError(f"there is no database in {place}", remedy="pyhce up makes one.")
+    return local.environment(cluster, role)
+
+
+def register(
+    dsn: str | None = None,
+    *,
+    workers: Sequence[str] = (),
+    coordinator: str | None = None,
+    passwords: Mapping[str, str] | None = None,
+    shard_count: int = DEFAULT_SHARD_COUNT,
+    time_zone: str = DEFAULT_TIME_ZONE,
+    timeout: float = 120.0,
+    progress: Progress = silent,
+) -> RegistrationReport:
+    """Make the cluster what the declaration says: nodes, schema, homes of tables; see `pyhce.citus.register`."""
+    return _register(
+        resolve_dsn(dsn),
+        schema=SCHEMA,
+        workers=[Node.parse(text) for text in workers],
+        coordinator=Node.parse(coordinator) if coordinator else None,
+        passwords=passwords,
+        shard_count=shard_count,
+        time_zone=time_zone,
+        timeout=timeout,
+        progress=progress,
+    )
+
+
+def verify(
+    dsn: str | None = None,
+    *,
+    groups: Sequence[str] | None = None,
+    wait: float = 0.0,
+    progress: Progress = silent,
+) -> VerificationReport:
+    """Look whether everything is as the declaration says.
+
+    Args:
+        groups: only these groups of checks.
+        wait: seconds to go on looking until all is right.
+    """
+    return _verify(resolve_dsn(dsn), schema=SCHEMA, groups=groups, wait=wait, progress=progress)
+
+
+def status(dsn: str | None = None) -> StatusReport:
+    """A quick overview: nodes, versions, sizes, counts."""
+    return _status(resolve_dsn(dsn), schema=SCHEMA)
+
+
+def load(
+    paths: Sequence[Path | str],
+    *,
+    dsn: str | None = None,
+    source: str = "",
+    rules_file: Path | None = None,
+    reject_file: Path = Path("rejected.ndjson"),
+    progress: Callable[[LoadReport], None] | None = None,
+) -> LoadReport:
+    """Load FHIR files and folders; see `pyhce.records.load`."""
+    rules = read_rules(rules_file) if rules_file else DEFAULT_RULES
+    with _ready(dsn) as conn:
+        return _load(
+            conn,
+            [Path(path) for path in paths],
+            schema=SCHEMA,
+            fuente=source,
+            rules=rules,
+            reject_file=reject_file,
+            progress=progress,
+        )
+
+
+def export(
+    to: Path | str,
+    *,
+    dsn: str | None = None,
+    source: str | None = None,
+    types: Sequence[str] = (),
+) -> ExportReport:
+    """Write every resource as NDJSON, a file for each type; see `pyhce.records.export`."""
+    with _ready(dsn) as conn:
+        return _export(conn, Path(to), schema=SCHEMA, fuente=source, types=types)
+
+
+def patient(document: str, *, dsn: str | None = None) -> PatientRecord:
+    """One patient's record."""
+    with _ready(dsn) as conn:
+        return _patient(conn, document, schema=SCHEMA)
+
+
+def rekey(old: str, new: str, *, dsn: str | None = None) -> CorrectionReport:
+    """Give a record another document."""
+    with _ready(dsn) as conn:
+        return _rekey(conn, old, new, schema=SCHEMA)
+
+
+def merge(source: str, into: str, *, dsn: str | None = None) -> CorrectionReport:
+    """Bring two records of one person together under the document `into`."""
+    with _ready(dsn) as conn:
+        return _merge(conn, source, into, schema=SCHEMA)
+
+
+def generate_sql(folder: Path) -> tuple[Path, ...]:
+    """Write the image's init scripts."""
+    return _generate.sql(SCHEMA, folder)
+
+
+def generate_docs(folder: Path) -> tuple[Path, ...]:
+    """Write the data dictionary."""
+    return _generate.docs(SCHEMA, folder)
+
+
+def _ready(dsn: str | None) -> Database:
+    return ready(resolve_dsn(dsn), SCHEMA)
+
+
+__all__ = [
+    "HceError",
+    "UpReport",
+    "UsageError",
+    "delete",
+    "down",
+    "environment",
+    "export",
+    "generate_docs",
+    "generate_sql",
+    "load",
+    "merge",
+    "patient",
+    "register",
+    "rekey",
+    "resolve_dsn",
+    "status",
+    "up",
+    "verify",
+]

@@ -1,0 +1,56 @@
+"""The command `pyhce` and what all of its subcommands share."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pyhce import __version__
+from pyhce.cli import database, deployment, records
+from pyhce.cli.output import error_console, fail
+from pyhce.errors import HceError
+
+
+class Program(click.Group):
+    """A group that turns our errors into words and an exit status, and leaves quietly on Ctrl-C."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a subcommand; our errors never show a traceback."""
+        try:
+            return super().invoke(ctx)
+        except HceError as error:
+            fail(error, json_output=ctx.meta.get("pyhce.output") == "json")
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            error_console.print("\nInterrupted. What was finished stays; run the same command again to go on.")
+            ctx.exit(130)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which a new user needs them."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit status: 0 all right, 1 something is not as asked, 2 could not look or bad usage, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="pyhce")
+def main() -> None:
+    """An electronic health record database (HCE) on PostgreSQL + Citus: FHIR R4 in, typed tables by patient, FHIR out.
+
+    \b
+    pyhce up --sample                    a database at localhost:30007 with sample patients
+    pyhce load records/                  FHIR bundles, NDJSON and single resources
+    pyhce patient CC-1032456789          one patient's record
+    pyhce verify                         is everything as it should be?
+    """
+
+
+for command in (*deployment.COMMANDS, *database.COMMANDS, *records.COMMANDS):
+    main.add_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""How reports are shown: tables for people, JSON for programs, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from pyhce.errors import HceError
+
+console = Console(soft_wrap=True, highlight=False)
+error_console = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def _note_output(ctx: click.Context, _: click.Parameter, value: str) -> str:
+    ctx.meta["pyhce.output"] = value
+    return value
+
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    callback=_note_output,
+    is_eager=True,
+    help="For people, or the report's JSON.",
+)
+dsn_option = click.option(
+    "--dsn",
+    metavar="DSN",
+    help="The coordinator: postgresql://… or host=… port=…. Default: PYHCE_DSN, else libpq's PG* variables, "
+    "else the database of `pyhce up`.",
+)
+folder_option = click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The data folder. Default: PYHCE_HOME, else /var/lib/pyhce for root and ~/.local/share/pyhce for others.",
+)
+
+
+def fail(error: HceError, *, json_output: bool) -> None:
+    """An error on standard error: what is wrong, what to do; as JSON on standard output where that was asked for."""
+    if json_output:
+        click.echo(json.dumps({"error": error.wrong, "remedy": error.remedy, "exit_code": error.exit_code}))
+        return
+    error_console.print(f"[bold red]error:[/] {_plain(error.wrong)}")
+    error_console.print(f"[bold]what to do:[/] {_plain(error.remedy)}")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+def show(report: BaseModel, output: str, people: Callable[[], None]) -> None:
+    """Print a report as asked."""
+    if output == "json":
+        click.echo(report.model_dump_json(indent=2))
+    else:
+        people()
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """An empty table."""
+    made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def add_row(made: Table, *values: Any) -> None:
+    """A row of values that are not markup."""
+    made.add_row(*(_plain(str(value)) if value is not None else "" for value in values))
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """One line on standard error that says what is done or waited for; plain lines where that is no terminal."""
+    if not error_console.is_terminal:
+        yield lambda line: error_console.print(_plain(line), style="dim")
+        return
+    with error_console.status("…") as status:
+        yield lambda line: status.update(_plain(line))

@@ -1,0 +1,41 @@
+"""PostgreSQL on this machine, without Docker or Kubernetes."""
+
+from pyhce.local.cluster import (
+    Contents,
+    DeleteReport,
+    LocalCluster,
+    LocalNode,
+    LocalStatus,
+    StopReport,
+    contents,
+    delete,
+    dsn,
+    environment,
+    psql_program,
+    start,
+    status,
+    stop,
+)
+from pyhce.local.engine import Engine, find_engine
+from pyhce.local.folder import default_folder, passwords
+
+__all__ = [
+    "Contents",
+    "DeleteReport",
+    "Engine",
+    "LocalCluster",
+    "LocalNode",
+    "LocalStatus",
+    "StopReport",
+    "contents",
+    "default_folder",
+    "delete",
+    "dsn",
+    "environment",
+    "find_engine",
+    "passwords",
+    "psql_program",
+    "start",
+    "status",
+    "stop",
+]

@@ -1,0 +1,298 @@
+"""One server process: made, configured, started, stopped, mended after a kill."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from pyhce.errors import HceError
+from pyhce.local.account import Account, run
+from pyhce.local.engine import Engine
+from pyhce.settings import DATABASE, SUPERUSER
+
+MIB = 1024 * 1024
+START_TIMEOUT = 120.0
+
+
+def initialise(data: Path, engine: Engine, account: Account, password: str) -> None:
+    """Make a node's data folder: UTF8, a locale that does not depend on glibc's collation, data checksums.
+
+    It is made beside its place and renamed when whole, so a cut-off attempt leaves nothing.
+
+    Raises:
+        HceError: initdb failed, with what it said.
+    """
+    partial = data.with_name(f".{data.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700)
+    secret = data.with_name(f".{data.name}.pw")
+    try:
+        handle = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as out:
+            out.write(password + "\n")
+        if account.other:
+            os.chown(partial, account.uid, account.gid)
+            os.chown(secret, account.uid, account.gid)
+        locale = (
+            ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+            if engine.major >= 17
+            else ["--locale=C.UTF-8"]
+        )
+        done = run(
+            [
+                engine.program("initdb"), "--pgdata", str(partial), "--username", SUPERUSER,
+                "--pwfile", str(secret), "--encoding=UTF8", *locale, "--data-checksums",
+                "--auth=scram-sha-256", "--no-instructions",
+            ],
+            account,
+            timeout=300,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise HceError(
+                f"initdb failed for {data.name}:\n{_last_lines(done.stdout)}",
+                remedy="Mend what it says and run this again.",
+            )
+        partial.rename(data)
+    finally:
+        secret.unlink(missing_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def configure(data: Path, engine: Engine, account: Account, *, port: int, time_zone: str) -> None:
+    """Write our own settings, in a file that postgresql.conf includes last."""
+    main, ours = data / "postgresql.conf", data / "pyhce.conf"
+    lines = [f"{name} = {value}" for name, value in settings(data, engine, port=port, time_zone=time_zone).items()]
+    ours.write_text("# Written by pyhce at each start.\n" + "\n".join(lines) + "\n")
+    if "pyhce.conf" not in main.read_text():
+        with main.open("a") as out:
+            out.write("\ninclude_if_exists = 'pyhce.conf'\n")
+    if account.other:
+        os.chown(ours, account.uid, account.gid)
+
+
+def settings(data: Path, engine: Engine, *, port: int, time_zone: str) -> dict[str, str]:
+    """A node's settings.
+
+    max_wal_size is at most a quarter of the volume, and of what is free on it. The log holds no statement, parameter
+    or DETAIL: each may name a patient's document.
+    """
+    disk = shutil.disk_usage(data)
+    wal = max(64, min(1024, disk.total // 4 // MIB, disk.free // 4 // MIB))
+    found = {
+        "port": str(port),
+        "listen_addresses": "'localhost'",
+        "unix_socket_directories": "''",
+        "max_wal_size": f"{wal}MB",
+        "min_wal_size": f"{min(80, wal)}MB",
+        "shared_buffers": "128MB",
+        "password_encryption": "scram-sha-256",
+        "jit": "off",
+        "timezone": f"'{time_zone}'",
+        "lc_messages": "'C'",
+        "log_destination": "stderr",
+        "logging_collector": "on",
+        "log_directory": "'log'",
+        "log_filename": "'server-%a.log'",
+        "log_truncate_on_rotation": "on",
+        "log_rotation_age": "1d",
+        "log_rotation_size": "0",
+        "log_parameter_max_length": "0",
+        "log_parameter_max_length_on_error": "0",
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
+        "max_connections": "100",
+    }
+    if engine.kind == "citus":
+        found |= {
+            "shared_preload_libraries": "'citus'",
+            "citus.node_conninfo": "'sslmode=prefer'",
+            "wal_level": "logical",
+            "max_connections": "300",
+            "max_prepared_transactions": "300",
+            "max_locks_per_transaction": "256",
+            "max_worker_processes": "24",
+            "max_replication_slots": "24",
+            "max_wal_senders": "24",
+        }
+    return found
+
+
+def pid_of(data: Path) -> int | None:
+    """The process id of the server that runs on a data folder, None if none does.
+
+    The pid file alone does not tell: after a kill its number may be another program's.
+    """
+    try:
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+    return pid if _works_in(pid, data) else None
+
+
+def _works_in(pid: int, data: Path) -> bool:
+    """Whether a process's working folder is this data folder, as PostgreSQL's is."""
+    if not Path("/proc").is_dir():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
+    try:
+        return Path(f"/proc/{pid}/cwd").resolve() == data.resolve()
+    except OSError:
+        return False
+
+
+def left_over(data: Path) -> list[int]:
+    """Processes that a killed server left behind on its data folder."""
+    if not Path("/proc").is_dir():
+        return []
+    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _works_in(int(p.name), data)]
+
+
+def mend(data: Path, name: str) -> list[str]:
+    """Make a data folder startable after a kill; what had to be done, in sentences."""
+    if pid_of(data) is not None or not (data / "postmaster.pid").exists():
+        return []
+    done = [f"{name}: its server was killed; the stale postmaster.pid was set aside"]
+    orphans = left_over(data)
+    if orphans:
+        done.append(f"{name}: {len(orphans)} processes of the killed server were ended")
+        _end(orphans, data)
+    (data / "postmaster.pid").unlink(missing_ok=True)
+    return done
+
+
+def _end(pids: list[int], data: Path) -> None:
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for pid in pids:
+            if _works_in(pid, data):
+                os.kill(pid, how)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            if not left_over(data):
+                return
+            time.sleep(0.05)
+
+
+def refuse_taken(port: int, name: str) -> None:
+    """Refuse a port that something else listens at.
+
+    Raises:
+        HceError: naming the port, and the process where it can be seen.
+    """
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((address, port))
+        except OSError as error:
+            if error.errno not in (98, 48):  # EADDRINUSE on Linux and macOS; others: no such address here
+                continue
+            raise HceError(
+                f"port {port} of {name} is taken by another program{_listener(port)}",
+                remedy="Stop it, or give another --port (a new folder's workers then take the ports after it).",
+            ) from error
+
+
+def _listener(port: int) -> str:
+    """Which process listens at a port, if it can be seen."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            for line in Path(table).read_text().splitlines()[1:]:
+                parts = line.split()
+                if parts[3] == "0A" and int(parts[1].rsplit(":", 1)[1], 16) == port:
+                    inodes.add(f"socket:[{parts[9]}]")
+        except OSError:
+            continue
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(handle) in inodes for handle in (process / "fd").iterdir()):
+                return f" ({(process / 'comm').read_text().strip()}, pid {process.name})"
+        except OSError:
+            continue
+    return ""
+
+
+def launch(data: Path, engine: Engine, account: Account, name: str) -> None:
+    """Start a server and wait until it answers.
+
+    Raises:
+        HceError: it did not, with the last lines of its log.
+    """
+    command = [
+        engine.program("pg_ctl"), "start", "--pgdata", str(data), "--wait", "--timeout", str(int(START_TIMEOUT)),
+        "--silent", "--log", str(data / "start.log"),
+    ]  # fmt: skip
+    try:
+        done = run(command, account, timeout=START_TIMEOUT + 10, cwd=str(data) if not account.other else "/")
+    except subprocess.TimeoutExpired:
+        done = None
+    if done is None or done.returncode != 0:
+        raise HceError(
+            f"the server of {name} did not start:\n{_log_tail(data)}",
+            remedy=f"Mend what its log says ({data / 'log'}) and run this again.",
+        )
+
+
+def halt(data: Path, engine: Engine, account: Account) -> bool:
+    """Stop a server, its clients cut off; whether one ran.
+
+    Raises:
+        HceError: it does not stop.
+    """
+    if pid_of(data) is None:
+        return False
+    for mode in ("fast", "immediate"):
+        done = run(
+            [engine.program("pg_ctl"), "stop", "--pgdata", str(data), "--mode", mode, "--wait", "--timeout", "60"],
+            account,
+            timeout=70,
+        )
+        if done.returncode == 0 or pid_of(data) is None:
+            return True
+    raise HceError(f"the server in {data} does not stop", remedy=f"See its log in {data / 'log'}.")
+
+
+def prepare_database(engine: Engine, account: Account, port: int, pgpass: Path) -> None:
+    """The database and, where there is Citus, its extension: every node needs both of its own.
+
+    Raises:
+        HceError: psql failed, with what it said.
+    """
+    env = {"PGPASSFILE": str(pgpass), "PGCONNECT_TIMEOUT": "20"}
+    base = [engine.program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "localhost", "-p", str(port)]
+    me = Account(uid=os.geteuid(), gid=os.getegid())  # the password file is ours
+    statements = [(SUPERUSER, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")]
+    there = run([*base, "-U", SUPERUSER, "-d", "postgres", "-c", statements[0][1]], me, timeout=60, env=env)
+    if there.returncode == 0 and there.stdout.strip() == "1":
+        todo = []
+    else:
+        todo = [("postgres", f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")]
+    if engine.kind == "citus":
+        todo.append((DATABASE, "SET client_min_messages TO warning; CREATE EXTENSION IF NOT EXISTS citus"))
+    for database, statement in todo:
+        done = run([*base, "-U", SUPERUSER, "-d", database, "-c", statement], me, timeout=120, env=env)
+        if done.returncode != 0:
+            raise HceError(
+                f"the database could not be made at port {port}: {_last_lines(done.stdout)}",
+                remedy="If it says that the password is wrong, the port belongs to another server: give --port.",
+            )
+
+
+def _log_tail(data: Path) -> str:
+    logs = sorted((data / "log").glob("*.log"), key=lambda p: p.stat().st_mtime) if (data / "log").is_dir() else []
+    texts = [p.read_text(errors="replace") for p in [*logs[-1:], data / "start.log"] if p.exists()]
+    return _last_lines("\n".join(texts)) or "it left no log"
+
+
+def _last_lines(text: str, count: int = 15) -> str:
+    return "\n".join(text.strip().splitlines()[-count:])

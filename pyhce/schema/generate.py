@@ -1,0 +1,75 @@
+"""Files made from the declaration: the image's init scripts and the data dictionary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyhce.schema.expression import sql_type
+from pyhce.schema.model import Area, Home, Schema, Table
+from pyhce.schema.render import environment, index_name, migrations
+from pyhce.settings import DATABASE, DEFAULT_TIME_ZONE
+
+HOMES = {
+    Home.PATIENT: ("distribuida por documento_id", "distributed by documento_id"),
+    Home.REFERENCE: ("de referencia, completa en cada nodo", "reference, whole on every node"),
+    Home.ID: ("distribuida por id", "distributed by id"),
+}
+
+
+def sql_files(schema: Schema) -> dict[str, str]:
+    """The init scripts by name: database, extensions on every node, the schema on the coordinator only."""
+    templates = environment()
+    values = {"database": DATABASE, "time_zone": DEFAULT_TIME_ZONE, "migrations": migrations(schema)}
+    return {
+        name: templates.get_template(f"{name}.j2").render(values)
+        for name in ("00-create-db.sql", "01-extensions.sql", "02-schema-fhir.sql")
+    }
+
+
+def docs_files(schema: Schema) -> dict[str, str]:
+    """The data dictionary by file name, in both languages."""
+    template = environment().get_template("dictionary.md.j2")
+    areas = [(area, [table for table in schema.tables if table.area is area]) for area in Area]
+    return {
+        f"data-dictionary{'' if language == 'en' else '.' + language}.md": template.render(
+            areas=[(area.value, tables) for area, tables in areas if tables],
+            language=language,
+            schema=schema,
+            home=lambda table: HOMES[table.home][language == "en"],
+            sql_type=sql_type,
+            index_names=lambda table: [index_name(table, index) for index in table.indexes],
+            edges=edges(schema),
+        )
+        for language in ("en", "es")
+    }
+
+
+def edges(schema: Schema) -> list[tuple[str, str, str]]:
+    """The references between tables, as (table, column, target table): the ER picture's lines."""
+    return [
+        (table.name, column.name, target.name)
+        for table in schema.tables
+        for column in table.columns
+        if column.target and (target := _own_table(schema, column.target)) and column.name != "paciente_id"
+    ]
+
+
+def _own_table(schema: Schema, fhir_type: str) -> Table | None:
+    return schema.by_type.get(fhir_type)
+
+
+def sql(schema: Schema, folder: Path) -> tuple[Path, ...]:
+    """Write the init scripts to a folder; the files written."""
+    return _write(sql_files(schema), folder)
+
+
+def docs(schema: Schema, folder: Path) -> tuple[Path, ...]:
+    """Write the data dictionary to a folder; the files written."""
+    return _write(docs_files(schema), folder)
+
+
+def _write(files: dict[str, str], folder: Path) -> tuple[Path, ...]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return tuple(folder / name for name in files)
