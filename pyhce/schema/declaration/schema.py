@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration import administration, diagnostics
+from pyhce.schema.declaration import (
+    administration,
+    care_plans,
+    clinical,
+    diagnostics,
+    documents,
+    finance,
+    medication,
+    people,
+    research,
+    security,
+)
 from pyhce.schema.declaration.record import ANCHOR, ASSIGNMENT, GENERIC, HISTORY, INSTALLATION, STAGING
 from pyhce.schema.declaration.untyped import PATIENT_PATHS
 from pyhce.schema.helper_functions import HELPERS
@@ -12,7 +23,15 @@ SCHEMA = Schema(
     tables=(
         ANCHOR,
         *administration.TABLES,
+        *people.TABLES,
+        *clinical.TABLES,
+        *medication.TABLES,
         *diagnostics.TABLES,
+        *care_plans.TABLES,
+        *documents.TABLES,
+        *finance.TABLES,
+        *research.TABLES,
+        *security.TABLES,
         *GENERIC,
         *HISTORY,
         ASSIGNMENT,

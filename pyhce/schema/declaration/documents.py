@@ -1,0 +1,85 @@
+"""Documents: compositions, references to documents, consents, answers, messages between people."""
+
+from __future__ import annotations
+
+from pyhce.schema.declaration.shorthand import BY_DATE, code, codes, ref, resources, text, when
+from pyhce.schema.model import Area, Table
+
+AREA = Area.DOCUMENTS
+
+TABLES: tuple[Table, ...] = (
+    resources(
+        "composicion",
+        "Composition",
+        AREA,
+        "Documentos clínicos estructurados",
+        "Compositions",
+        code("estado", "status", "Estado", "Status"),
+        code("codigo", "type", "Tipo de documento", "Type"),
+        text("titulo", "title", "Título", "Title"),
+        when("fecha", "date", "Cuándo se escribió", "When written"),
+        ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
+        ref("profesional_id", "author", "Practitioner", "Autor", "Author"),
+        ref("organizacion_id", "custodian", "Organization", "Custodio", "Custodian"),
+        patient=("subject",),
+    ),
+    resources(
+        "referencia_documento",
+        "DocumentReference",
+        AREA,
+        "Referencias a documentos",
+        "Document references",
+        code("estado", "status", "Estado", "Status"),
+        code("codigo", "type", "Tipo de documento", "Type"),
+        codes("categorias", "category", "Categorías", "Categories"),
+        text("titulo", "content.attachment.title", "Título", "Title"),
+        text("url", "content.attachment.url", "Dónde está", "Where it is"),
+        when("fecha", "date | context.period", "Cuándo se escribió", "When written"),
+        ref("encuentro_id", "context.encounter", "Encounter", "Encuentro", "Encounter"),
+        ref("profesional_id", "author", "Practitioner", "Autor", "Author"),
+        patient=("subject",),
+        indexes=(BY_DATE,),
+    ),
+    resources(
+        "consentimiento",
+        "Consent",
+        AREA,
+        "Consentimientos",
+        "Consents",
+        code("estado", "status", "Estado", "Status"),
+        code("alcance", "scope", "Alcance", "Scope"),
+        code("codigo", "category", "Categoría", "Category"),
+        text("decision", "provision.type", "Permite o niega", "Permit or deny"),
+        when("fecha", "dateTime", "Cuándo se dio", "When given"),
+        when("vigencia", "provision.period", "Vigencia", "Period"),
+        ref("organizacion_id", "organization", "Organization", "Organización", "Organization"),
+        patient=("patient",),
+    ),
+    resources(
+        "respuesta_cuestionario",
+        "QuestionnaireResponse",
+        AREA,
+        "Respuestas a cuestionarios",
+        "Questionnaire responses",
+        code("estado", "status", "Estado", "Status"),
+        text("cuestionario", "questionnaire", "Cuestionario", "Questionnaire"),
+        when("fecha", "authored", "Cuándo se respondió", "When answered"),
+        ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
+        ref("profesional_id", "author", "Practitioner", "Autor", "Author"),
+        patient=("subject", "source"),
+    ),
+    resources(
+        "comunicacion",
+        "Communication",
+        AREA,
+        "Comunicaciones",
+        "Communications",
+        code("estado", "status", "Estado", "Status"),
+        code("categoria", "category", "Categoría", "Category"),
+        code("codigo", "topic", "Tema", "Topic"),
+        when("fecha", "sent | received", "Cuándo se envió o recibió", "When sent or received"),
+        ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
+        ref("profesional_id", "sender", "Practitioner", "Quien la envía", "Sender"),
+        patient=("subject", "recipient", "sender"),
+    ),
+)

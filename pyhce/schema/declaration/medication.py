@@ -1,0 +1,108 @@
+"""Medication: what there is, what is asked for, given out, given, taken."""
+
+from __future__ import annotations
+
+from pyhce.schema.declaration.people import keys
+from pyhce.schema.declaration.shorthand import (
+    BY_DATE,
+    code,
+    codes,
+    gin,
+    index,
+    number,
+    ref,
+    resources,
+    text,
+    when,
+)
+from pyhce.schema.model import Area, Column, Home, Table
+
+AREA = Area.MEDICATION
+
+
+def medication() -> tuple[Column, ...]:
+    """What medication it is: coded, or a Medication of its own."""
+    return (
+        code("codigo", "medicationCodeableConcept", "Medicamento, codificado", "Medication, coded"),
+        codes("codigos", "medicationCodeableConcept", "Todas sus codificaciones", "All its codings"),
+        ref("medicamento_id", "medicationReference", "Medication", "Medicamento", "Medication"),
+    )
+
+
+TABLES: tuple[Table, ...] = (
+    resources(
+        "medicamento",
+        "Medication",
+        AREA,
+        "Medicamentos",
+        "Medications",
+        keys(),
+        code("estado", "status", "Estado", "Status"),
+        code("codigo", "code", "Código", "Code"),
+        codes("codigos", "code", "Todas sus codificaciones", "All its codings"),
+        code("forma", "form", "Forma farmacéutica", "Form"),
+        ref("organizacion_id", "manufacturer", "Organization", "Fabricante", "Manufacturer"),
+        home=Home.ID,
+        indexes=(gin("claves"),),
+    ),
+    resources(
+        "solicitud_medicamento",
+        "MedicationRequest",
+        AREA,
+        "Fórmulas médicas",
+        "Medication requests",
+        code("estado", "status", "Estado", "Status"),
+        code("intencion", "intent", "Intención", "Intent"),
+        *medication(),
+        when("fecha", "authoredOn", "Cuándo se formuló", "When written"),
+        ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
+        ref("profesional_id", "requester", "Practitioner", "Quien formula", "Requester"),
+        patient=("subject",),
+        indexes=(BY_DATE, index("documento_id", "codigo")),
+    ),
+    resources(
+        "dispensacion_medicamento",
+        "MedicationDispense",
+        AREA,
+        "Medicamentos dispensados",
+        "Medication dispenses",
+        code("estado", "status", "Estado", "Status"),
+        *medication(),
+        when("fecha", "whenHandedOver | whenPrepared", "Cuándo se entregó o preparó", "When handed over or prepared"),
+        number("cantidad", "quantity", "Cantidad", "Quantity"),
+        text("unidad", "quantity.code | quantity.unit", "Unidad", "Unit"),
+        ref("solicitud_id", "authorizingPrescription", "MedicationRequest", "Fórmula", "Prescription"),
+        ref("profesional_id", "performer.actor", "Practitioner", "Quien dispensa", "Dispenser"),
+        patient=("subject",),
+        indexes=(BY_DATE,),
+    ),
+    resources(
+        "administracion_medicamento",
+        "MedicationAdministration",
+        AREA,
+        "Medicamentos administrados",
+        "Medication administrations",
+        code("estado", "status", "Estado", "Status"),
+        *medication(),
+        when("fecha", "effective[x]", "Cuándo", "When"),
+        number("dosis", "dosage.dose", "Dosis", "Dose"),
+        text("unidad", "dosage.dose.code | dosage.dose.unit", "Unidad", "Unit"),
+        ref("encuentro_id", "context", "Encounter", "Encuentro", "Encounter"),
+        ref("solicitud_id", "request", "MedicationRequest", "Fórmula", "Request"),
+        ref("profesional_id", "performer.actor", "Practitioner", "Quien administra", "Performer"),
+        patient=("subject",),
+        indexes=(BY_DATE,),
+    ),
+    resources(
+        "declaracion_medicamento",
+        "MedicationStatement",
+        AREA,
+        "Medicamentos que el paciente toma",
+        "Medication statements",
+        code("estado", "status", "Estado", "Status"),
+        *medication(),
+        when("fecha", "effective[x] | dateAsserted", "Cuándo", "When"),
+        ref("encuentro_id", "context", "Encounter", "Encuentro", "Encounter"),
+        patient=("subject",),
+    ),
+)

@@ -1,0 +1,39 @@
+"""Security: where data comes from, who did what."""
+
+from __future__ import annotations
+
+from pyhce.schema.declaration.shorthand import BY_DATE, code, codes, col, ref, refs, resources, text, when
+from pyhce.schema.model import Area, Kind, Table
+
+AREA = Area.SECURITY
+
+TABLES: tuple[Table, ...] = (
+    resources(
+        "procedencia",
+        "Provenance",
+        AREA,
+        "Procedencia de los datos de pacientes",
+        "Provenance of patients' data",
+        code("actividad", "activity", "Actividad", "Activity"),
+        col("registrado_en", Kind.MOMENT, "recorded", "Cuándo se registró", "When recorded"),
+        when("fecha", "occurred[x] | recorded", "Cuándo ocurrió", "When it happened"),
+        refs("profesionales", "agent.who", "Practitioner", "Profesionales", "Practitioners"),
+        ref("organizacion_id", "agent.who | agent.onBehalfOf", "Organization", "Organización", "Organization"),
+        patient=("target",),
+    ),
+    resources(
+        "evento_auditoria",
+        "AuditEvent",
+        AREA,
+        "Eventos de auditoría sobre pacientes",
+        "Audit events about patients",
+        code("codigo", "type", "Tipo", "Type"),
+        codes("subtipos", "subtype", "Subtipos", "Subtypes"),
+        text("accion", "action", "Acción", "Action"),
+        text("resultado", "outcome", "Resultado", "Outcome"),
+        when("fecha", "recorded", "Cuándo", "When"),
+        ref("profesional_id", "agent.who", "Practitioner", "Quien lo hizo", "Who did it"),
+        patient=("entity.what", "agent.who"),
+        indexes=(BY_DATE,),
+    ),
+)
