@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,8 @@ from rich.table import Table
 
 from pyhce.errors import HceError
 
-console = Console(soft_wrap=True, highlight=False)
+_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+console = Console(soft_wrap=True, highlight=False, width=_WIDTH)
 error_console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 

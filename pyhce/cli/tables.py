@@ -12,12 +12,10 @@ def show_verification(report: VerificationReport, *, short: bool) -> None:
     """Every check, or with `short` only those that are not all right."""
     shown = [check for check in report.checks if not short or check.result in {Result.FAILED, Result.WARNING}]
     if shown:
-        made = table("check", "group", "title", "result", "found")
+        made = table("check", "title", "result", "found")
         for check in shown:
             style = _STYLES[check.result]
-            made.add_row(
-                check.code, check.group, check.title, f"[{style}]{check.result.value}[/]", _plain(check.found)
-            )
+            made.add_row(check.code, check.title, f"[{style}]{check.result.value}[/]", _plain(check.found))
         console.print(made)
     for check in report.checks:
         if check.result in {Result.FAILED, Result.WARNING}:

@@ -1,0 +1,21 @@
+"""Verification: is the database what the declaration says?"""
+
+from pyhce.verify.junit import junit
+from pyhce.verify.model import GROUPS, Check, CheckResult, Finding, Result, VerificationReport
+from pyhce.verify.overview import NodeStatus, StatusReport, status
+from pyhce.verify.runner import CHECKS, verify
+
+__all__ = [
+    "CHECKS",
+    "GROUPS",
+    "Check",
+    "CheckResult",
+    "Finding",
+    "NodeStatus",
+    "Result",
+    "StatusReport",
+    "VerificationReport",
+    "junit",
+    "status",
+    "verify",
+]

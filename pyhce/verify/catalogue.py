@@ -1,0 +1,214 @@
+"""02: the schema is the declaration's: tables, columns, homes, keys, indexes, helpers, migrations, roles, grants."""
+
+from __future__ import annotations
+
+from pyhce.citus.connection import scalar
+from pyhce.citus.distribute import refuse_misplaced
+from pyhce.citus.grants import DATABASE_ROLES
+from pyhce.citus.migrate import applied
+from pyhce.errors import HceError
+from pyhce.schema.expression import sql_type
+from pyhce.schema.model import Home, Table
+from pyhce.schema.render import column_comment, grants, index_name, migrations, table_comment
+from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE
+from pyhce.verify.context import Context, on_citus
+from pyhce.verify.model import Finding, FunctionCheck, judged
+
+GROUP = "schema"
+_TYPES = {"timestamptz": "timestamp with time zone"}
+
+
+def schema_version(context: Context) -> Finding:
+    """Every migration is there, as this release has it."""
+    had = applied(context.conn)
+    known = {m.number: m.fingerprint for m in migrations(context.schema)}
+    problems = [f"migration {n} is missing" for n in known if n not in had]
+    problems += [f"migration {n} is of a newer release" for n in had if n not in known]
+    problems += [f"migration {n} is of another build" for n in had if n in known and known[n] != had[n]]
+    return judged(problems, f"schema {max(had, default=0)}, {len(had)} migrations as declared")
+
+
+def tables(context: Context) -> Finding:
+    """Tables and columns: name, type, whether required, whether generated."""
+    held: dict[str, dict[str, tuple[str, bool, bool]]] = {}
+    for name, column, kind, required, generated in context.rows(
+        "SELECT n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,"
+        " a.attgenerated = 's' FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname IN ('public', 'hce') AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped"
+    ):
+        held.setdefault(name, {})[column] = (kind, required, generated)
+    problems = []
+    for table in context.schema.tables:
+        if table.qualified not in held:
+            problems.append(f"table {table.name} is missing")
+            continue
+        wanted = _columns(table)
+        there = held[table.qualified]
+        problems += [f"{table.name}.{c} is missing" for c in wanted if c not in there]
+        problems += [f"{table.name}.{c} is not declared" for c in there if c not in wanted]
+        problems += [
+            f"{table.name}.{c} is {_told(there[c])}, declared {_told(wanted[c])}"
+            for c in wanted
+            if c in there and there[c] != wanted[c]
+        ]
+    columns = sum(len(_columns(table)) for table in context.schema.tables)
+    return judged(problems, f"{len(context.schema.tables)} tables, {columns} columns")
+
+
+def _columns(table: Table) -> dict[str, tuple[str, bool, bool]]:
+    stored = {c.name: (_TYPES.get(c.sql_type, c.sql_type), c.required, False) for c in table.stored}
+    return {**stored, **{c.name: (_TYPES.get(sql_type(c), sql_type(c)), False, True) for c in table.columns}}
+
+
+def _told(column: tuple[str, bool, bool]) -> str:
+    kind, required, generated = column
+    return kind + (" NOT NULL" if required else "") + (" generated" if generated else "")
+
+
+def homes(context: Context) -> Finding:
+    """Each table where the declaration says."""
+    problems = [f"table {t.name} is not distributed" for t in context.schema.tables if t.qualified not in context.placed]
+    try:
+        refuse_misplaced(context.schema, context.placed)
+    except HceError as error:
+        problems.append(error.wrong)
+    counts = {home: sum(t.home is home for t in context.schema.tables) for home in Home}
+    return judged(
+        problems,
+        f"{counts[Home.PATIENT]} tables by documento_id, {counts[Home.ID]} by id, {counts[Home.REFERENCE]} reference",
+    )
+
+
+def keys(context: Context) -> Finding:
+    """Primary keys, and the one foreign key of every patient table."""
+    held = {
+        (name, kind): (columns, target, action)
+        for name, kind, columns, target, action in context.rows(
+            "SELECT n.nspname || '.' || c.relname, k.contype::text,"
+            " (SELECT array_agg(a.attname::text ORDER BY o) FROM unnest(k.conkey) WITH ORDINALITY u (n, o)"
+            "  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.n),"
+            " k.confrelid::regclass::text, k.confdeltype::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname IN ('public', 'hce') AND k.contype IN ('p', 'f') AND k.convalidated"
+        )
+    }
+    problems = []
+    for table in context.schema.tables:
+        primary = held.get((table.qualified, "p"))
+        if primary is None or tuple(primary[0]) != table.key:
+            problems.append(f"{table.name} has not the primary key ({', '.join(table.key)})")
+        foreign = held.get((table.qualified, "f"))
+        if table.parent and (foreign is None or foreign[1] != table.parent or foreign[2] != "c"):
+            problems.append(f"{table.name} has no foreign key to {table.parent} with ON DELETE CASCADE")
+    return judged(problems, f"{len(context.schema.tables)} primary keys, and a foreign key to expediente where declared")
+
+
+def indexes(context: Context) -> Finding:
+    """Indexes by name, valid."""
+    valid = dict(
+        context.rows(
+            "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('public', 'hce')"
+        )
+    )
+    wanted = [index_name(table, index) for table in context.schema.tables for index in table.indexes]
+    problems = [f"index {name} is missing" for name in wanted if name not in valid]
+    problems += [f"index {name} is invalid" for name in wanted if valid.get(name) is False]
+    return judged(problems, f"{len(wanted)} indexes")
+
+
+def helpers(context: Context) -> Finding:
+    """The functions that typed columns are computed with, on every node that has them."""
+    problems = []
+    for place, conn in context.every_node():
+        found = {
+            name: volatility
+            for name, volatility in conn.execute(
+                "SELECT p.proname, p.provolatile::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+                " WHERE n.nspname = 'hce'"
+            )
+        }
+        for helper in context.schema.helpers:
+            if helper.name not in found:
+                problems.append(f"{place}: hce.{helper.name} is missing")
+            elif found[helper.name] != "i":
+                problems.append(f"{place}: hce.{helper.name} is not IMMUTABLE")
+    return judged(problems, f"{len(context.schema.helpers)} helpers, immutable on every node")
+
+
+def roles(context: Context) -> Finding:
+    """Roles on every node, and who owns the tables."""
+    problems = []
+    for place, conn in context.every_node():
+        for role in (OWNER_ROLE, APP_ROLE, READONLY_ROLE):
+            if not scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = %s)", role):
+                problems.append(f"{place}: role {role} is missing")
+    owners = dict(
+        context.rows(
+            "SELECT n.nspname || '.' || c.relname, pg_get_userbyid(c.relowner) FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('public', 'hce') AND c.relkind = 'r'"
+        )
+    )
+    problems += [
+        f"{table.name} belongs to {owners[table.qualified]}, not to {OWNER_ROLE}"
+        for table in context.schema.tables
+        if owners.get(table.qualified, OWNER_ROLE) != OWNER_ROLE
+    ]
+    return judged(problems, f"{OWNER_ROLE} owns every table; {APP_ROLE} and {READONLY_ROLE} are there")
+
+
+def privileges(context: Context) -> Finding:
+    """Grants on tables as declared, and CONNECT on every node, which Citus does not carry."""
+    declared = [(t.qualified, role, what) for t in context.schema.tables for what, role in grants(t)]
+    missing = context.rows(
+        "SELECT w.tabla, w.rol, p FROM unnest(%s::text[], %s::text[], %s::text[]) AS w (tabla, rol, privilegios),"
+        " unnest(string_to_array(w.privilegios, ', ')) AS p"
+        " WHERE to_regclass(w.tabla) IS NOT NULL AND NOT has_table_privilege(w.rol, w.tabla, p)",
+        *(list(column) for column in zip(*declared, strict=True)),
+    )
+    problems = [f"{role} lacks {privilege} on {table}" for table, role, privilege in missing]
+    extra = context.rows(
+        "SELECT t FROM unnest(%s::text[]) AS t WHERE to_regclass(t) IS NOT NULL"
+        " AND has_table_privilege(%s, t, 'INSERT, UPDATE, DELETE, TRUNCATE')",
+        [t.qualified for t in context.schema.tables],
+        READONLY_ROLE,
+    )
+    problems += [f"{READONLY_ROLE} may write to {table}" for (table,) in extra]
+    for place, conn in context.every_node():
+        for role in DATABASE_ROLES:
+            if not scalar(conn, "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", role):
+                problems.append(f"{place}: {role} may not connect to the database")
+    return judged(problems, f"grants on {len(context.schema.tables)} tables as declared, CONNECT on every node")
+
+
+def comments(context: Context) -> Finding:
+    """FHIR types, paths and labels, on the coordinator."""
+    held = {
+        (name, column): text
+        for name, column, text in context.rows(
+            "SELECT n.nspname || '.' || c.relname, coalesce(a.attname, ''), d.description FROM pg_description d"
+            " JOIN pg_class c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0"
+            " WHERE n.nspname IN ('public', 'hce')"
+        )
+    }
+    wanted = {(t.qualified, ""): table_comment(t) for t in context.schema.tables}
+    wanted |= {(t.qualified, c.name): column_comment(t, c) for t in context.schema.tables for c in t.columns}
+    problems = [f"{'.'.join(filter(None, key))} is not described" for key, text in wanted.items() if held.get(key) != text]
+    return judged(problems, f"{len(wanted)} descriptions")
+
+
+_REGISTER = "`pyhce register` makes what is missing; what somebody changed by hand must be changed back."
+CHECKS = (
+    FunctionCheck("HCE0201", GROUP, "Every migration of this release is applied", "`pyhce register`.", schema_version),
+    FunctionCheck("HCE0202", GROUP, "Tables and columns are as declared", _REGISTER, tables),
+    FunctionCheck("HCE0203", GROUP, "Every table is in its home", "`pyhce register`.", on_citus(homes)),
+    FunctionCheck("HCE0204", GROUP, "Keys are as declared", _REGISTER, keys),
+    FunctionCheck("HCE0205", GROUP, "Indexes are there and valid", "REINDEX or recreate it as in 02-schema-fhir.sql.", indexes),
+    FunctionCheck("HCE0206", GROUP, "Helpers are there and immutable on every node", _REGISTER, helpers),
+    FunctionCheck("HCE0207", GROUP, "Roles are there, and own what they should", _REGISTER, roles),
+    FunctionCheck("HCE0208", GROUP, "Privileges are as declared on every node", _REGISTER, privileges),
+    FunctionCheck("HCE0209", GROUP, "Tables and columns are described", "COMMENT ON as in 02-schema-fhir.sql.", comments),
+)

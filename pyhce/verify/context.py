@@ -1,0 +1,96 @@
+"""What probes look with: connections to every node, and the catalogue, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.citus.connection import at, connect, has_citus, rows, scalar
+from pyhce.citus.distribute import Placed, placed
+from pyhce.citus.nodes import KnownNode, known_nodes
+from pyhce.errors import HceError
+from pyhce.schema.model import Schema
+from pyhce.verify.model import Finding, skipped
+
+
+class Context:
+    """A verification under way."""
+
+    def __init__(self, dsn: str, schema: Schema) -> None:
+        self.dsn = dsn
+        self.schema = schema
+        self.conn: Connection[TupleRow] = connect(dsn)
+        self._others: dict[str, Connection[TupleRow]] = {}
+
+    def close(self) -> None:
+        """Close every connection."""
+        for conn in (self.conn, *self._others.values()):
+            conn.close()
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """Rows from the coordinator."""
+        return rows(self.conn, query, *values)
+
+    def value(self, query: str, *values: object) -> Any:
+        """One value from the coordinator."""
+        return scalar(self.conn, query, *values)
+
+    @cached_property
+    def citus(self) -> bool:
+        """Whether this is a Citus cluster."""
+        return has_citus(self.conn)
+
+    @cached_property
+    def nodes(self) -> list[KnownNode]:
+        """The nodes that the cluster knows."""
+        return known_nodes(self.conn) if self.citus else []
+
+    @cached_property
+    def workers(self) -> list[KnownNode]:
+        """The nodes that are not the coordinator."""
+        return [node for node in self.nodes if node.group != 0]
+
+    @cached_property
+    def placed(self) -> dict[str, Placed]:
+        """How Citus holds each table."""
+        return placed(self.conn) if self.citus else {}
+
+    @cached_property
+    def there(self) -> set[str]:
+        """The tables of our schemas, as schema.name."""
+        found = self.rows(
+            "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('public', 'hce')"
+        )
+        return {name for (name,) in found}
+
+    def node(self, place: KnownNode) -> Connection[TupleRow]:
+        """A connection to a node, by its name."""
+        if place.group == 0:
+            return self.conn
+        if place.place not in self._others:
+            self._others[place.place] = connect(at(self.dsn, place.host, place.port))
+        return self._others[place.place]
+
+    def every_node(self) -> Iterator[tuple[str, Connection[TupleRow]]]:
+        """Each node's name and a connection; a node that does not answer is HCE0105's to tell, and left out."""
+        if not self.nodes:
+            yield "the server", self.conn
+        for node in self.nodes:
+            try:
+                yield node.place, self.node(node)
+            except HceError:
+                continue
+
+
+def on_citus(look: Callable[[Context], Finding]) -> Callable[[Context], Finding]:
+    """A probe that only a Citus cluster has an answer to."""
+
+    def probe(context: Context) -> Finding:
+        return look(context) if context.citus and context.nodes else skipped("one PostgreSQL without Citus")
+
+    return probe

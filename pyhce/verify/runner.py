@@ -1,0 +1,128 @@
+"""All checks, one after the other; again until all is right, where there is time to wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from pyhce.citus.connection import Progress, silent
+from pyhce.citus.nodes import installation
+from pyhce.errors import ConnectionFailed, HceError
+from pyhce.schema.model import Schema
+from pyhce.verify import configuration, identity, nodes, placement, round_trip, routing, typed_columns
+from pyhce.verify import catalogue as schema_checks
+from pyhce.verify.context import Context
+from pyhce.verify.model import Check, CheckResult, Finding, Result, VerificationReport
+
+CHECKS: tuple[Check, ...] = (
+    *nodes.CHECKS,
+    *schema_checks.CHECKS,
+    *placement.CHECKS,
+    *identity.CHECKS,
+    *typed_columns.CHECKS,
+    *routing.CHECKS,
+    *round_trip.CHECKS,
+    *configuration.CHECKS,
+)
+_PAUSE = 1.0
+
+
+def verify(
+    dsn: str,
+    *,
+    schema: Schema,
+    groups: Sequence[str] | None = None,
+    extra_checks: Sequence[Check] = (),
+    wait: float = 0.0,
+    progress: Progress = silent,
+) -> VerificationReport:
+    """Look whether a database is what the declaration says. Nothing is changed.
+
+    Args:
+        dsn: the coordinator, as a superuser.
+        groups: only these; all if None.
+        extra_checks: of the platform around the database; they get the same context.
+        wait: seconds to go on looking until all is right.
+
+    Raises:
+        ConnectionFailed: nobody answers, in the time there is to wait.
+    """
+    start, begun = time.monotonic(), datetime.now(UTC)
+    deadline = start + wait
+    while True:
+        try:
+            report = _once(dsn, schema, groups, extra_checks, progress)
+        except ConnectionFailed as error:
+            if time.monotonic() >= deadline:
+                raise
+            progress(f"waiting: {error.wrong}")
+        else:
+            if report.ok or time.monotonic() >= deadline:
+                seconds = round(time.monotonic() - start, 2)
+                return report.model_copy(update={"started_at": begun.isoformat(timespec="seconds"), "seconds": seconds})
+            progress(f"waiting: {report.failed[0].code} {report.failed[0].found}")
+        time.sleep(max(0.0, min(_PAUSE, deadline - time.monotonic())))
+
+
+def _once(
+    dsn: str, schema: Schema, groups: Sequence[str] | None, extra: Sequence[Check], progress: Progress
+) -> VerificationReport:
+    context = Context(dsn, schema)
+    try:
+        done = []
+        for check in (*CHECKS, *extra):
+            if groups is None or check.group in groups:
+                progress(f"{check.code} {check.title}")
+                done.append(_run(check, context))
+        engine = f"PostgreSQL {context.conn.info.parameter_status('server_version')}"
+        if context.citus:
+            engine += f" with Citus, {len(context.workers)} workers"
+        return VerificationReport(
+            engine=engine,
+            schema_version=schema.version,
+            installation=_installation(context),
+            started_at="",
+            seconds=0.0,
+            checks=tuple(done),
+        )
+    finally:
+        context.close()
+
+
+def _installation(context: Context) -> str | None:
+    try:
+        return installation(context.conn)
+    except psycopg.Error:
+        return None
+
+
+def _run(check: Check, context: Any) -> CheckResult:
+    """One check; a probe that cannot finish has failed, and says why."""
+    start = time.monotonic()
+    try:
+        finding = check.probe(context)
+    except psycopg.Error as error:
+        said = str(error.diag.message_primary or error).strip().splitlines() or [type(error).__name__]
+        finding = Finding(result=Result.FAILED, found=f"could not look: {said[0][:200]}")
+        if context.conn.closed:
+            raise ConnectionFailed(
+                f"the connection broke while checking {check.code}: {said[0]}",
+                remedy="Look again when the server is back (--wait 1m).",
+            ) from error
+    except HceError as error:
+        finding = Finding(result=Result.FAILED, found=error.wrong)
+    fine = finding.result in {Result.OK, Result.SKIPPED}
+    return CheckResult(
+        code=check.code,
+        group=check.group,
+        title=check.title,
+        result=finding.result,
+        found=finding.found,
+        details=finding.details,
+        remedy=None if fine or not check.remedy else check.remedy,
+        seconds=round(time.monotonic() - start, 3),
+    )
