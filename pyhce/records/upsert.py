@@ -143,7 +143,7 @@ def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Compos
         "document": names(document) + sql.SQL(", ") if document else sql.SQL(""),
         "document_from_t": names(document, "t.") + sql.SQL(", ") if document else sql.SQL(""),
         "patient": sql.SQL(", paciente_id") if by_patient else sql.SQL(""),
-        "patient_from_t": sql.SQL(", t.paciente_id") if by_patient else sql.SQL(""),
+        "patient_from_c": sql.SQL(", c.paciente_id") if by_patient else sql.SQL(""),
         "set_patient": sql.SQL(", paciente_id = c.paciente_id") if plain_patient else sql.SQL(""),
     }
 
@@ -162,7 +162,7 @@ INSERT INTO {{h}} ({{document}}tipo, fuente, id, version, vigente_desde, vigente
 SELECT
     {{document_from_t}}c.tipo, t.fuente, t.id, t.version, t.actualizado_en, %(ahora)s::timestamptz,
     CASE WHEN {_IS_OLDER} THEN c.recurso ELSE t.recurso END,
-    CASE WHEN {_IS_OLDER} THEN c.original ELSE t.original END{{patient_from_t}}
+    CASE WHEN {_IS_OLDER} THEN c.original ELSE t.original END{{patient_from_c}}
 FROM {{t}} AS t
 INNER JOIN {{c}} AS c ON {{t_is_c}}
 WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s) AND {_DIFFERS} AND NOT {_KNOWN}

@@ -1,0 +1,5 @@
+"""`python -m pyhce`."""
+
+from pyhce.cli import main
+
+main()

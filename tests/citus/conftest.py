@@ -1,0 +1,18 @@
+"""Real Citus processes: a coordinator and two workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pyhce import local
+from tests.conftest import running
+from tests.shared.database import TestDatabase
+
+
+@pytest.fixture(scope="session")
+def db(citus_engine: local.Engine) -> Iterator[TestDatabase]:
+    """A cluster with the schema."""
+    with running(citus_engine, 2) as made:
+        yield made

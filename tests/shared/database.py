@@ -1,0 +1,87 @@
+"""A database under test, and short ways to ask it things."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyhce import local
+from pyhce.citus.connection import Database
+from pyhce.records.export import export
+from pyhce.records.load import LoadReport, load
+from pyhce.records.spelling import canonical, parse
+from pyhce.schema.declaration import SCHEMA
+
+
+@dataclass
+class TestDatabase:
+    """Each test loads under a source of its own, so tests do not see each other's resources."""
+
+    __test__ = False
+    folder: Path
+    dsn: str
+    conn: Database
+
+    @property
+    def cluster(self) -> local.LocalCluster:
+        """Its processes."""
+        found = local.status(self.folder).cluster
+        assert found is not None
+        return found
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """Every row."""
+        return self.conn.execute(query, values or None).fetchall()
+
+    def value(self, query: str, *values: object) -> Any:
+        """The first value."""
+        row = self.conn.execute(query, values or None).fetchone()
+        return row[0] if row else None
+
+    def load(self, folder: Path, *resources: object, source: str) -> LoadReport:
+        """Load resources, in the order given: a dict is one, a str is a text as it is."""
+        path = folder / f"{uuid.uuid4().hex}.ndjson"
+        lines = [r if isinstance(r, str) else json.dumps(r) for r in resources]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return self.load_paths([path], source=source, rejects=folder / "rejected.ndjson")
+
+    def load_paths(self, paths: Sequence[Path], *, source: str, rejects: Path) -> LoadReport:
+        """Load files and folders."""
+        return load(self.conn, paths, schema=SCHEMA, fuente=source, reject_file=rejects)
+
+    def exported(self, folder: Path, source: str) -> dict[tuple[str, str], str]:
+        """What an export holds, by type and id, in canonical spelling."""
+        to = folder / f"export-{uuid.uuid4().hex}"
+        report = export(self.conn, to, schema=SCHEMA, fuente=source)
+        found = {}
+        for file in report.files:
+            for line in (to / file.path).read_bytes().splitlines():
+                resource = parse(line)
+                found[resource["resourceType"], resource["id"]] = canonical(resource)
+        assert len(found) == report.resources
+        return found
+
+    def document(self, kind: str, key: str, source: str) -> str | None:
+        """The document that a resource is kept under."""
+        table = SCHEMA.by_type[kind].name
+        found = self.rows(f"SELECT documento_id FROM {table} WHERE fuente = %s AND id = %s", source, key)
+        assert len(found) < 2
+        return found[0][0] if found else None
+
+    def history(self, kind: str, key: str, source: str, table: str = "historia") -> list[Any]:
+        """The former versions of a resource: (version, resource)."""
+        return self.rows(
+            f"SELECT version, recurso FROM {table} WHERE tipo = %s AND fuente = %s AND id = %s ORDER BY version",
+            kind,
+            source,
+            key,
+        )
+
+
+def unique() -> str:
+    """A source system, or a part of a document, of one test's own."""
+    return uuid.uuid4().hex[:12]
