@@ -41,9 +41,7 @@ def _elements(definition):
         if "." not in path:
             continue
         types = [_code(t) for t in element.iterfind("f:type", NS)]
-        targets = sorted(
-            {p.get("value").rsplit("/", 1)[-1] for p in element.iterfind("f:type/f:targetProfile", NS)}
-        )
+        targets = sorted({p.get("value").rsplit("/", 1)[-1] for p in element.iterfind("f:type/f:targetProfile", NS)})
         content = _value(element, "f:contentReference")
         yield (
             path.split(".", 1)[1],

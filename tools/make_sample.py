@@ -150,7 +150,11 @@ def catalogues(s: Sample) -> None:
             organization=to("Organization", "hospital-san-rafael"),
             specialty=[concept(SNOMED, code, specialty)], location=[to("Location", "consulta-externa")],
         )  # fmt: skip
-    for key, name in (("consulta-externa", "Consulta externa"), ("urgencias", "Urgencias"), ("uci", "Cuidado intensivo")):
+    for key, name in (
+        ("consulta-externa", "Consulta externa"),
+        ("urgencias", "Urgencias"),
+        ("uci", "Cuidado intensivo"),
+    ):
         s.add(
             "Location", key, status="active", name=name, mode="instance",
             managingOrganization=to("Organization", "hospital-san-rafael"),
@@ -216,7 +220,14 @@ def person(s: Sample, number: int) -> None:
     names = [p for p in problems.split() if p in PROBLEMS]
     for turn in range(3):
         day = max(first + timedelta(days=turn * 190), date(2024, 3, 2) if kind == "RC" else first)
-        visit(s, number, key, turn, day + timedelta(days=turn * (kind == "RC")), names[turn % len(names)] if names else None)
+        visit(
+            s,
+            number,
+            key,
+            turn,
+            day + timedelta(days=turn * (kind == "RC")),
+            names[turn % len(names)] if names else None,
+        )
     for problem in names:
         history(s, key, problem, first)
     around(s, number, key, first)

@@ -47,7 +47,9 @@ def set_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> l
         if row is None or (row[0] and row[1] and matches(password, row[1])):
             continue
         conn.execute(
-            sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(_secret(conn, password)))
+            sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
+                sql.Identifier(role), sql.Literal(_secret(conn, password))
+            )
         )
         changed.append(role)
     return changed

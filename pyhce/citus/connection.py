@@ -142,13 +142,13 @@ def advisory_lock(
 
 def scalar(conn: Connection[TupleRow], query: str, *values: object) -> Any:
     """The first column of the first row, None if there is none."""
-    row = conn.execute(query, values or None).fetchone()  # type: ignore[call-overload]
+    row = conn.execute(query, values or None).fetchone()
     return row[0] if row else None
 
 
 def rows(conn: Connection[TupleRow], query: str, *values: object) -> list[TupleRow]:
     """Every row."""
-    return conn.execute(query, values or None).fetchall()  # type: ignore[call-overload,no-any-return]
+    return conn.execute(query, values or None).fetchall()
 
 
 def identifier(qualified: str) -> sql.Identifier:

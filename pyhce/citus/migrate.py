@@ -16,7 +16,7 @@ def applied(conn: Connection[TupleRow]) -> dict[int, str]:
     """The fingerprints of the migrations that this database has had, by number."""
     if scalar(conn, "SELECT to_regclass('hce.migracion')") is None:
         return {}
-    return dict(rows(conn, "SELECT numero, huella FROM hce.migracion ORDER BY numero"))  # type: ignore[arg-type]
+    return dict(rows(conn, "SELECT numero, huella FROM hce.migracion ORDER BY numero"))
 
 
 def refuse_unknown(conn: Connection[TupleRow], schema: Schema) -> None:
@@ -64,9 +64,7 @@ def ready(dsn: str, schema: Schema) -> Connection[TupleRow]:
     return conn
 
 
-def migrate(
-    conn: Connection[TupleRow], schema: Schema, *, time_zone: str, progress: Progress = silent
-) -> list[int]:
+def migrate(conn: Connection[TupleRow], schema: Schema, *, time_zone: str, progress: Progress = silent) -> list[int]:
     """Apply what is missing; the numbers applied. `time_zone` counts for the first one only.
 
     Raises:

@@ -94,9 +94,8 @@ def membership(worker: Connection[TupleRow]) -> Membership:
             "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE c.relkind = 'r' AND n.nspname IN ('public', 'hce')"
             " AND NOT EXISTS (SELECT 1 FROM pg_dist_partition p WHERE p.logicalrelid = c.oid)"
-            " AND NOT EXISTS (SELECT 1 FROM pg_dist_shard s"
-            "  WHERE c.relname = (parse_ident(s.logicalrelid::text))[array_length(parse_ident(s.logicalrelid::text), 1)]"
-            "   || '_' || s.shardid)"
+            " AND NOT EXISTS (SELECT 1 FROM pg_dist_shard s JOIN pg_class t ON t.oid = s.logicalrelid"
+            "  WHERE c.relname = t.relname || '_' || s.shardid)"
             " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')",
         ),
     )
@@ -172,7 +171,7 @@ def _refuse_foreign(node: Node, held: Membership) -> None:
         )
     if held.local_tables:
         raise ForeignNode(
-            f"{node} holds {held.local_tables} tables of its own in public or hce: a worker joins with an empty database",
+            f"{node} holds {held.local_tables} tables of its own in public or hce: a worker joins empty",
             remedy="Give it an empty database: the schema's tables reach workers by distribution only. "
             "Nothing was changed.",
         )

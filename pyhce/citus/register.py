@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from psycopg import Connection, pq
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus import authentication, distribute, grants, migrate, nodes
@@ -15,7 +14,6 @@ from pyhce.citus.connection import (
     Progress,
     advisory_lock,
     at,
-    complete,
     has_citus,
     scalar,
     silent,
@@ -86,9 +84,10 @@ def register(
         UsageError: workers were given and the coordinator has no Citus; the role is no superuser.
     """
     start = time.monotonic()
-    secrets = {**_own_password(dsn), **(passwords or {})}
     with wait_for(dsn, timeout=timeout, progress=progress) as conn:
         _refuse_unfit(conn, workers)
+        own = {conn.info.user: conn.info.password} if conn.info.password else {}
+        secrets = {**own, **(passwords or {})}
         left = timeout - (time.monotonic() - start)
         with advisory_lock(conn, REGISTRAR_LOCK, timeout=max(left, 1.0), progress=progress):
             migrate.refuse_unknown(conn, schema)
@@ -111,15 +110,6 @@ def register(
         settings=tuple(settings),
         seconds=round(time.monotonic() - start, 2),
     )
-
-
-def _own_password(dsn: str) -> dict[str, str]:
-    """The password that this session itself logs in with, for the nodes to use between them."""
-    options = {o.keyword.decode(): o.val for o in pq.Conninfo.get_defaults()}
-    given = conninfo_to_dict(complete(dsn))
-    value = given.get("password") or (options["password"].decode() if options.get("password") else "")
-    user = given.get("user") or (options["user"].decode() if options.get("user") else SUPERUSER)
-    return {str(user): str(value)} if value else {}
 
 
 def _refuse_unfit(conn: Connection[TupleRow], workers: Sequence[Node]) -> None:
@@ -172,9 +162,8 @@ def _join_all(
         for place, connection in [(here, conn), *reached]:
             if authentication.set_authinfo(connection, secrets):
                 settings.append(f"{place} knows how to log in to the other nodes")
-        if reached or nodes.known_nodes(conn):
-            if nodes.set_coordinator(conn, here):
-                changes.append(f"the coordinator is {here}")
+        if (reached or nodes.known_nodes(conn)) and nodes.set_coordinator(conn, here):
+            changes.append(f"the coordinator is {here}")
         for node, worker in reached:
             changes += nodes.join(conn, node, worker)
     finally:
@@ -188,9 +177,7 @@ def _here(conn: Connection[TupleRow]) -> Node:
     return Node(host=conn.info.host.split(",")[0] or "localhost", port=conn.info.port)
 
 
-def _roles_and_grants(
-    conn: Connection[TupleRow], dsn: str, secrets: Mapping[str, str], *, citus: bool
-) -> list[str]:
+def _roles_and_grants(conn: Connection[TupleRow], dsn: str, secrets: Mapping[str, str], *, citus: bool) -> list[str]:
     done = [f"role {role} may log in" for role in authentication.set_passwords(conn, secrets)]
     if citus and authentication.set_authinfo(conn, secrets):
         done.append("the coordinator knows how each role logs in to the other nodes")

@@ -13,7 +13,7 @@ from pyhce.cli.tables import show_status, show_verification
 from pyhce.verify import GROUPS, junit
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A length of time such as 90s, 5m or 1h, in seconds."""
 
     name = "duration"
@@ -45,7 +45,7 @@ def verify(
     dsn: str | None,
     output: str,
 ) -> None:
-    """Look whether everything is as the declaration says. Exit 0: yes; 1: something failed; 2: could not look.
+    r"""Look whether everything is as the declaration says. Exit 0: yes; 1: something failed; 2: could not look.
 
     \b
     Examples:
@@ -65,7 +65,7 @@ def verify(
 @dsn_option
 @output_option
 def status(dsn: str | None, output: str) -> None:
-    """A quick overview: nodes, versions, sizes, counts.
+    r"""A quick overview: nodes, versions, sizes, counts.
 
     \b
     Example:

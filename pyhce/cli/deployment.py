@@ -23,7 +23,9 @@ from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, DEFAULT_WORKE
 @click.option("--citus/--no-citus", default=None, help="Insist on Citus, or do without. Default: use it where it is.")
 @click.option("--workers", type=int, default=DEFAULT_WORKERS, show_default=True, help="Workers, where there is Citus.")
 @click.option("--port", type=int, default=NODE_PORT, show_default=True, help="The coordinator's port.")
-@click.option("--shards", type=int, default=DEFAULT_SHARD_COUNT, show_default=True, help="Shards, when tables are made.")
+@click.option(
+    "--shards", type=int, default=DEFAULT_SHARD_COUNT, show_default=True, help="Shards, when tables are made."
+)
 @click.option("--time-zone", default=DEFAULT_TIME_ZONE, show_default=True, help="Of dates without one; fixed at birth.")
 @click.option("--sample", is_flag=True, help="Load the synthetic patients that ship, and show one.")
 @folder_option
@@ -42,7 +44,7 @@ def up(
     folder: Path | None,
     output: str,
 ) -> None:
-    """Start the database, bring its schema up to date, verify it.
+    r"""Start the database, bring its schema up to date, verify it.
 
     \b
     Examples:
@@ -93,7 +95,7 @@ def up(
 @folder_option
 @output_option
 def down(delete: bool, yes: bool, folder: Path | None, output: str) -> None:
-    """Stop the database on this machine; its data stays unless --delete is given.
+    r"""Stop the database on this machine; its data stays unless --delete is given.
 
     \b
     Examples:
@@ -125,7 +127,7 @@ def _stopped(names: tuple[str, ...]) -> str:
 @folder_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(role: str, folder: Path | None, arguments: tuple[str, ...]) -> None:
-    """Open psql on the database of `pyhce up`; more arguments go to psql.
+    r"""Open psql on the database of `pyhce up`; more arguments go to psql.
 
     \b
     Examples:
@@ -145,7 +147,7 @@ def psql(role: str, folder: Path | None, arguments: tuple[str, ...]) -> None:
 @click.option("--pgpass", is_flag=True, help="Print the lines for ~/.pgpass instead: these hold the passwords.")
 @folder_option
 def env(role: str, pgpass: bool, folder: Path | None) -> None:
-    """Print shell lines that lead any PostgreSQL program to the database of `pyhce up`.
+    r"""Print shell lines that lead any PostgreSQL program to the database of `pyhce up`.
 
     The password stays in a file of mode 600; the lines only say where.
 
@@ -179,13 +181,13 @@ def register(
     timeout: float,
     output: str,
 ) -> None:
-    """Make a cluster what the declaration says: nodes, schema, homes of tables. Changes only what differs.
+    r"""Make a cluster what the declaration says: nodes, schema, homes of tables. Changes only what differs.
 
     Passwords of hce_app and hce_readonly come from PYHCE_APP_PASSWORD and PYHCE_READONLY_PASSWORD, if set.
 
     \b
     Examples:
-      pyhce register --dsn postgresql://postgres@citus-coordinator/hce_distribuida \\
+      pyhce register --dsn postgresql://postgres@citus-coordinator/hce_distribuida \
         --worker citus-worker-0.citus-nodes --worker citus-worker-1.citus-nodes
     """
     given = {"hce_app": os.environ.get("PYHCE_APP_PASSWORD"), "hce_readonly": os.environ.get("PYHCE_READONLY_PASSWORD")}
@@ -219,7 +221,7 @@ def generate() -> None:
 @generate.command("sql")
 @click.option("--to", type=click.Path(path_type=Path), default=Path("postgres-citus/init"), show_default=True)
 def generate_sql(to: Path) -> None:
-    """The image's init scripts.
+    r"""The image's init scripts.
 
     \b
     Example:
@@ -232,7 +234,7 @@ def generate_sql(to: Path) -> None:
 @generate.command("docs")
 @click.option("--to", type=click.Path(path_type=Path), default=Path("docs"), show_default=True)
 def generate_docs(to: Path) -> None:
-    """The data dictionary, in English and in Spanish.
+    r"""The data dictionary, in English and in Spanish.
 
     \b
     Example:
@@ -240,8 +242,6 @@ def generate_docs(to: Path) -> None:
     """
     for path in api.generate_docs(to):
         click.echo(path)
-
-
 
 
 COMMANDS: tuple[click.Command, ...] = (up, down, psql, env, register, generate)

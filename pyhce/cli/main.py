@@ -38,7 +38,7 @@ class Program(click.Group):
 )
 @click.version_option(__version__, prog_name="pyhce")
 def main() -> None:
-    """An electronic health record database (HCE) on PostgreSQL + Citus: FHIR R4 in, typed tables by patient, FHIR out.
+    r"""An electronic health record database (HCE) on PostgreSQL + Citus: FHIR R4 in, typed tables by patient, FHIR out.
 
     \b
     pyhce up --sample                    a database at localhost:30007 with sample patients

@@ -322,5 +322,3 @@ def psql_program(folder: Path) -> Path | None:
     state = folders.read_state(folder)
     program = state.engine.bindir / "psql" if state else None
     return program if program and program.exists() else None
-
-

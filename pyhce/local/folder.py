@@ -155,9 +155,7 @@ def passwords(folder: Path) -> dict[str, str]:
 def write_pgpass(folder: Path, state: FolderState) -> Path:
     """The password file that libpq reads: a line for each role and node."""
     held = passwords(folder)
-    lines = [
-        f"localhost:{node.port}:*:{role}:{password}" for node in state.nodes for role, password in held.items()
-    ]
+    lines = [f"localhost:{node.port}:*:{role}:{password}" for node in state.nodes for role, password in held.items()]
     path = folder / "pgpass"
     write_private(path, "\n".join(lines) + "\n")
     return path

@@ -271,11 +271,11 @@ def prepare_database(engine: Engine, account: Account, port: int, pgpass: Path) 
     env = {"PGPASSFILE": str(pgpass), "PGCONNECT_TIMEOUT": "20"}
     base = [engine.program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "localhost", "-p", str(port)]
     me = Account(uid=os.geteuid(), gid=os.getegid())  # the password file is ours
-    statements = [(SUPERUSER, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")]
-    there = run([*base, "-U", SUPERUSER, "-d", "postgres", "-c", statements[0][1]], me, timeout=60, env=env)
-    if there.returncode == 0 and there.stdout.strip() == "1":
-        todo = []
-    else:
+    there = run(
+        [*base, "-U", SUPERUSER, "-d", "postgres", "-c", "SELECT datname FROM pg_database"], me, timeout=60, env=env
+    )
+    todo = []
+    if DATABASE not in there.stdout.split():
         todo = [("postgres", f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")]
     if engine.kind == "citus":
         todo.append((DATABASE, "SET client_min_messages TO warning; CREATE EXTENSION IF NOT EXISTS citus"))

@@ -20,28 +20,19 @@ from pyhce.records.identity import DocumentRule, document_of_key, documents_of, 
 from pyhce.records.reader import Incoming
 from pyhce.records.reference import at_path, key_of, own_keys
 from pyhce.records.spelling import Stored
-from pyhce.schema.model import Home, Schema
+from pyhce.schema.model import Schema
 
 
 class Located(NamedTuple):
-    """A resource with its home: the table, and the record and patient key if it has a patient."""
+    """A resource with its home: the table, the record and patient key if it has a patient, whether it is there."""
 
     table: str
     type: str
     id: str
     document: str | None
     patient_key: str | None
+    there: bool
     text: Stored
-
-
-class Seat(NamedTuple):
-    """Where a resource of the batch goes; the fields of `Located` before its text."""
-
-    table: str
-    type: str
-    id: str
-    document: str | None
-    patient_key: str | None
 
 
 def patient_key(schema: Schema, incoming: Incoming) -> str | None:
@@ -70,7 +61,7 @@ def assign(
     *,
     fuente: str,
     rules: tuple[DocumentRule, ...],
-) -> tuple[list[Seat], int]:
+) -> tuple[list[Located], int]:
     """The seat of each resource of a batch, in its order, and how many resources had to move for it.
 
     Inside the caller's transaction: afterwards every record is there, and what was elsewhere has moved.
@@ -80,14 +71,16 @@ def assign(
     documents, moved = _documents(conn, schema, patients, {key for key in keys if key}, fuente, rules)
     ensure_records(conn, documents.values())
     seats = [
-        Seat(
+        Located(
             schema.home_of(incoming.type, names_patient=key is not None).name,
             incoming.type,
             incoming.id,
             documents[key] if key is not None and schema.paths_of(incoming.type) else None,
             key,
+            there=False,
+            text=text,
         )
-        for (incoming, _), key in zip(batch, keys, strict=True)
+        for (incoming, text), key in zip(batch, keys, strict=True)
     ]
     return _move_to_seats(conn, schema, batch, seats, fuente, moved)
 
@@ -101,7 +94,9 @@ def _documents(
     rules: tuple[DocumentRule, ...],
 ) -> tuple[dict[str, str], int]:
     """The document of every patient key of the batch; patients whose document changed are moved there."""
-    own = {key: held.incoming for held in patients.values() for key in own_keys(held.incoming.resource, held.incoming.id)}
+    own = {
+        key: held.incoming for held in patients.values() for key in own_keys(held.incoming.resource, held.incoming.id)
+    }
     wanted = keys | set(own)
     known = known_documents(conn, fuente, wanted)
     target = _targets(conn, schema, patients, known, fuente, rules)
@@ -167,9 +162,7 @@ def _targets(
     return found
 
 
-def _corrected(
-    conn: Connection[TupleRow], fuente: str, computed: set[tuple[str, str]]
-) -> dict[tuple[str, str], str]:
+def _corrected(conn: Connection[TupleRow], fuente: str, computed: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """What holds instead of a computed document, by (document, patient key), where a person said so."""
     if not computed:
         return {}
@@ -209,32 +202,42 @@ def lock(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]) -> None:
     numbers = sorted(
         int.from_bytes(hashlib.sha256(f"{fuente}\n{key}".encode()).digest()[:8], "big", signed=True) for key in keys
     )
-    conn.execute("SELECT pg_advisory_xact_lock(n) FROM (SELECT n FROM unnest(%s::bigint[]) AS n ORDER BY n) AS s", (numbers,))
+    conn.execute(
+        "SELECT pg_advisory_xact_lock(n) FROM (SELECT n FROM unnest(%s::bigint[]) AS n ORDER BY n) AS s", (numbers,)
+    )
 
 
 def _move_to_seats(
-    conn: Connection[TupleRow], schema: Schema, batch: Sequence[Ready], seats: list[Seat], fuente: str, moved: int
-) -> tuple[list[Seat], int]:
+    conn: Connection[TupleRow], schema: Schema, batch: Sequence[Ready], seats: list[Located], fuente: str, moved: int
+) -> tuple[list[Located], int]:
     """Move what is there under another patient or in another home; the seats as they are then, and the count.
 
     A former version moves nothing: its seat is where the resource is.
     """
     by_type: dict[str, list[int]] = defaultdict(list)
     for number, seat in enumerate(seats):
-        if any(table.home is Home.PATIENT for table in schema.homes_of(seat.type)):
-            by_type[seat.type].append(number)
+        by_type[seat.type].append(number)
     for fhir_type, mine in by_type.items():
         held = places_of(conn, schema, fhir_type, fuente, [seats[number].id for number in mine])
         for number in mine:
             seat = seats[number]
             old, new = held.get(seat.id), Place(schema.by_name[seat.table], seat.document)
-            if old is None or old == new:
+            if old is None:
+                continue
+            seats[number] = seat = seat._replace(there=True)
+            if old == new:
                 continue
             if is_superseded(conn, schema, old, fhir_type, fuente, seat.id, batch[number].text):
                 seats[number] = seat._replace(table=old.table.name, document=old.document)
                 continue
             move_resource(
-                conn, schema, fhir_type=fhir_type, fuente=fuente, key=seat.id, old=old, new=new,
+                conn,
+                schema,
+                fhir_type=fhir_type,
+                fuente=fuente,
+                key=seat.id,
+                old=old,
+                new=new,
                 patient_key=seat.patient_key,
             )
             moved += 1

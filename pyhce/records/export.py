@@ -100,7 +100,7 @@ def _lines(
     """Type, source and line of every resource of a table."""
     if types and table.fhir_type and table.fhir_type not in types:
         return
-    conditions = [sql.SQL("true")]
+    conditions: list[sql.Composable] = [sql.SQL("true")]
     if fuente is not None:
         conditions.append(sql.SQL("fuente = {}").format(sql.Literal(fuente)))
     if types and table.generic:

@@ -59,9 +59,7 @@ def move_record(conn: Connection[TupleRow], schema: Schema, *, old: str, new: st
     return _move(conn, schema, old, new, sql.SQL("documento_id = {}").format(sql.Literal(old)))
 
 
-def _move(
-    conn: Connection[TupleRow], schema: Schema, old: str, new: str, condition: sql.Composed
-) -> int:
+def _move(conn: Connection[TupleRow], schema: Schema, old: str, new: str, condition: sql.Composed) -> int:
     conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR UPDATE", (old,))
     ensure_records(conn, [new])
     resources = schema.resource_tables(Home.PATIENT)
@@ -154,7 +152,14 @@ def is_superseded(
 
 
 def move_resource(
-    conn: Connection[TupleRow], schema: Schema, *, fhir_type: str, fuente: str, key: str, old: Place, new: Place,
+    conn: Connection[TupleRow],
+    schema: Schema,
+    *,
+    fhir_type: str,
+    fuente: str,
+    key: str,
+    old: Place,
+    new: Place,
     patient_key: str | None,
 ) -> None:
     """Move one resource, with its history, to another record or to another table."""
@@ -170,9 +175,7 @@ def move_resource(
             condition += sql.SQL(" AND documento_id = {}").format(sql.Literal(old.document))
         given = {"documento_id": new.document, "tipo": fhir_type, "paciente_id": patient_key}
         columns = stored_columns(target)
-        values = sql.SQL(", ").join(
-            sql.Literal(given[c]) if c in given else sql.Identifier(c) for c in columns
-        )
+        values = sql.SQL(", ").join(sql.Literal(given[c]) if c in given else sql.Identifier(c) for c in columns)
         conn.execute(
             sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {}").format(
                 table_name(target), names(columns), values, table_name(source), condition

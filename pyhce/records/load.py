@@ -1,4 +1,4 @@
-"""Load: FHIR resources into their homes, in batches, each one transaction; safe to repeat, to interrupt, to run twice."""
+"""Load: FHIR resources into their homes, in batches, each one transaction; safe to repeat and to interrupt."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import orjson
 import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
+from pydantic import Field
 
 from pyhce.errors import HceError
-from pyhce.records.assign import Located, Ready, assign
+from pyhce.records.assign import Ready, assign
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reader import Incoming, Rejected, Skipped, files_in, read
 from pyhce.records.spelling import NotJson, stored
@@ -59,9 +60,9 @@ class LoadReport(Frozen):
     moved: int = 0
     rejected: int = 0
     reject_file: str | None = None
-    by_reason: dict[str, int] = {}
-    skipped: dict[str, int] = {}
-    by_type: dict[str, int] = {}
+    by_reason: dict[str, int] = Field(default_factory=dict)
+    skipped: dict[str, int] = Field(default_factory=dict)
+    by_type: dict[str, int] = Field(default_factory=dict)
     current_file: str = ""
     seconds: float = 0.0
 
@@ -212,11 +213,8 @@ def _write(state: _State, batch: list[Ready]) -> tuple[Written, int]:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with state.conn.transaction():
-                located, moved = assign(
-                    state.conn, state.schema, batch, fuente=state.fuente, rules=state.rules
-                )
-                rows = [Located(*place, ready.text) for place, ready in zip(located, batch, strict=True)]
-                return write(state.conn, state.schema, rows, fuente=state.fuente), moved
+                located, moved = assign(state.conn, state.schema, batch, fuente=state.fuente, rules=state.rules)
+                return write(state.conn, state.schema, located, fuente=state.fuente), moved
         except _AGAIN as error:
             if attempt == ATTEMPTS:
                 raise HceError(

@@ -120,8 +120,17 @@ def _entry(row: TupleRow) -> Entry:
     kind, table, fuente, key, version, date, code, status, value, has_id, text = row
     line = line_of(key, text, has_id=has_id).decode()
     return Entry(
-        type=kind, table=table, fuente=fuente, id=key, version=version, date=date, code=code, status=status,
-        value=value or None, resource=orjson.loads(line), text=line,
+        type=kind,
+        table=table,
+        fuente=fuente,
+        id=key,
+        version=version,
+        date=date,
+        code=code,
+        status=status,
+        value=value or None,
+        resource=orjson.loads(line),
+        text=line,
     )
 
 

@@ -190,9 +190,7 @@ def _entry_id(full_url: str | None, resource: dict[str, Any]) -> str:
     return content_id(resource)
 
 
-def _resolved(
-    where: Where, key: str, resource: dict[str, Any], places: dict[str, tuple[str, str]]
-) -> Incoming:
+def _resolved(where: Where, key: str, resource: dict[str, Any], places: dict[str, tuple[str, str]]) -> Incoming:
     """References by fullUrl made literal, as a FHIR server does on a transaction (R4 http.html, 3.1.0.11.2)."""
     kind = resource["resourceType"]
     if not any(_needs(r["reference"], places) for r in every_reference(resource)):

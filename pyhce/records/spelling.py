@@ -63,9 +63,7 @@ def _constant(name: str) -> Any:
     raise NotJson(f"{name} is no JSON number")
 
 
-_DECODER = json.JSONDecoder(
-    parse_float=Number, parse_int=Number, parse_constant=_constant, object_pairs_hook=_members
-)
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_constant, object_pairs_hook=_members)
 
 
 def parse(text: str | bytes) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from psycopg import Connection, sql
+from psycopg import Connection, Cursor, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.assign import Located
@@ -51,8 +51,7 @@ def write(conn: Connection[TupleRow], schema: Schema, rows: Sequence[Located], *
         batch = uuid.uuid4()
         _stage(conn, schema, home, batch, fuente, [row for held in mine.values() for row in held])
         for name, held in sorted(mine.items()):
-            types = sorted({row.type for row in held})
-            total.add(_merge(conn, schema, schema.by_name[name], types, batch, len(held)))
+            total.add(_merge(conn, schema, schema.by_name[name], held, batch))
         staging = schema.by_name[FAMILIES[home].staging]
         conn.execute(sql.SQL("DELETE FROM {} WHERE lote = %s").format(table_name(staging)), (batch,))
     return Written(**vars(total))
@@ -93,26 +92,26 @@ def _stage(
 
 
 def _merge(
-    conn: Connection[TupleRow], schema: Schema, table: Table, types: list[str], batch: uuid.UUID, staged: int
+    conn: Connection[TupleRow], schema: Schema, table: Table, rows: Sequence[Located], batch: uuid.UUID
 ) -> Written:
+    """Staged rows into their table. What was looked up as there or not there spares the statements for the other."""
     family = FAMILIES[table.home]
     parts = _parts(table, schema.by_name[family.history], schema.by_name[family.staging])
-    values = {"lote": batch, "tipos": types, "ahora": datetime.now(UTC)}
+    values = {"lote": batch, "tipos": sorted({row.type for row in rows}), "ahora": datetime.now(UTC)}
 
-    def run(statement: str) -> int:
-        return conn.execute(sql.SQL(statement).format(**parts), values).rowcount  # type: ignore[arg-type]
+    def run(statement: str) -> Cursor[TupleRow]:
+        return conn.execute(sql.SQL(statement).format(**parts), values)
 
-    archived = run(_ARCHIVE)
+    archived = run(_ARCHIVE).rowcount if any(row.there for row in rows) else 0
     older = 0
     if archived:
-        older_row = conn.execute(sql.SQL(_OLDER).format(**parts), values).fetchone()
-        older = older_row[0] if older_row else 0
-        if run(_UPDATE) != archived:
+        row = run(_OLDER).fetchone()
+        older = row[0] if row else 0
+        if run(_UPDATE).rowcount != archived:
             raise LostRace
-    new = run(_INSERT)
-    row = conn.execute(sql.SQL(_CHECK).format(**parts), values).fetchone()
-    present, same, superseded = row or (0, 0, 0)
-    if present != staged or same + superseded != staged:
+    new = 0 if all(row.there for row in rows) else run(_INSERT).rowcount
+    present, same, superseded = run(_CHECK).fetchone() or (0, 0, 0)
+    if present != len(rows) or same + superseded != len(rows):
         raise LostRace
     changed = archived - older
     return Written(new=new, changed=changed, unchanged=same - new - changed, superseded=superseded)
@@ -151,7 +150,8 @@ def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Compos
 _DIFFERS = "(t.recurso::text <> c.recurso::text OR t.original IS DISTINCT FROM c.original)"
 _KNOWN = """EXISTS (
     SELECT 1 FROM {h} AS h
-    WHERE {h_is_c} AND NOT h.borrado AND h.recurso::text = c.recurso::text AND h.original IS NOT DISTINCT FROM c.original
+    WHERE {h_is_c} AND NOT h.borrado
+        AND h.recurso::text = c.recurso::text AND h.original IS NOT DISTINCT FROM c.original
 )"""
 _IS_OLDER = """coalesce(
     hce.momento(c.recurso #>> '{{meta,lastUpdated}}') < hce.momento(t.recurso #>> '{{meta,lastUpdated}}'), false

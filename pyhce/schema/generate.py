@@ -35,7 +35,7 @@ def docs_files(schema: Schema) -> dict[str, str]:
             areas=[(area.value, tables) for area, tables in areas if tables],
             language=language,
             schema=schema,
-            home=lambda table: HOMES[table.home][language == "en"],
+            homes={home: words[language == "en"] for home, words in HOMES.items()},
             sql_type=sql_type,
             index_names=lambda table: [index_name(table, index) for index in table.indexes],
             edges=edges(schema),

@@ -214,9 +214,10 @@ class Schema(Frozen):
     @cached_property
     def version(self) -> int:
         """The number of the newest migration."""
-        return max(self._sinces())
+        return max(self.sinces())
 
-    def _sinces(self) -> Iterator[int]:
+    def sinces(self) -> Iterator[int]:
+        """The migrations that brought something, in no order."""
         for table in self.tables:
             yield table.since
             yield from (column.since for column in table.columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -102,7 +103,7 @@ def migration(schema: Schema, number: int) -> Migration:
 
 def index_name(table: Table, index: Index) -> str:
     """`table_column_column_idx`, PostgreSQL's own way."""
-    plain = [key.strip("()").replace("(", "_") for key in index.keys]
+    plain = [re.findall(r"[a-z_][a-z0-9_]*", key)[-1] for key in index.keys]
     return index.name or f"{table.name}_{'_'.join(plain)}_idx"
 
 

@@ -68,7 +68,9 @@ def _told(column: tuple[str, bool, bool]) -> str:
 
 def homes(context: Context) -> Finding:
     """Each table where the declaration says."""
-    problems = [f"table {t.name} is not distributed" for t in context.schema.tables if t.qualified not in context.placed]
+    problems = [
+        f"table {t.name} is not distributed" for t in context.schema.tables if t.qualified not in context.placed
+    ]
     try:
         refuse_misplaced(context.schema, context.placed)
     except HceError as error:
@@ -88,7 +90,8 @@ def keys(context: Context) -> Finding:
             "SELECT n.nspname || '.' || c.relname, k.contype::text,"
             " (SELECT array_agg(a.attname::text ORDER BY o) FROM unnest(k.conkey) WITH ORDINALITY u (n, o)"
             "  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.n),"
-            " k.confrelid::regclass::text, k.confdeltype::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
+            " k.confrelid::regclass::text, k.confdeltype::text"
+            " FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
             " JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE n.nspname IN ('public', 'hce') AND k.contype IN ('p', 'f') AND k.convalidated"
         )
@@ -101,7 +104,9 @@ def keys(context: Context) -> Finding:
         foreign = held.get((table.qualified, "f"))
         if table.parent and (foreign is None or foreign[1] != table.parent or foreign[2] != "c"):
             problems.append(f"{table.name} has no foreign key to {table.parent} with ON DELETE CASCADE")
-    return judged(problems, f"{len(context.schema.tables)} primary keys, and a foreign key to expediente where declared")
+    return judged(
+        problems, f"{len(context.schema.tables)} primary keys, and a foreign key to expediente where declared"
+    )
 
 
 def indexes(context: Context) -> Finding:
@@ -196,7 +201,9 @@ def comments(context: Context) -> Finding:
     }
     wanted = {(t.qualified, ""): table_comment(t) for t in context.schema.tables}
     wanted |= {(t.qualified, c.name): column_comment(t, c) for t in context.schema.tables for c in t.columns}
-    problems = [f"{'.'.join(filter(None, key))} is not described" for key, text in wanted.items() if held.get(key) != text]
+    problems = [
+        f"{'.'.join(filter(None, key))} is not described" for key, text in wanted.items() if held.get(key) != text
+    ]
     return judged(problems, f"{len(wanted)} descriptions")
 
 
@@ -206,9 +213,13 @@ CHECKS = (
     FunctionCheck("HCE0202", GROUP, "Tables and columns are as declared", _REGISTER, tables),
     FunctionCheck("HCE0203", GROUP, "Every table is in its home", "`pyhce register`.", on_citus(homes)),
     FunctionCheck("HCE0204", GROUP, "Keys are as declared", _REGISTER, keys),
-    FunctionCheck("HCE0205", GROUP, "Indexes are there and valid", "REINDEX or recreate it as in 02-schema-fhir.sql.", indexes),
+    FunctionCheck(
+        "HCE0205", GROUP, "Indexes are there and valid", "REINDEX or recreate it as in 02-schema-fhir.sql.", indexes
+    ),
     FunctionCheck("HCE0206", GROUP, "Helpers are there and immutable on every node", _REGISTER, helpers),
     FunctionCheck("HCE0207", GROUP, "Roles are there, and own what they should", _REGISTER, roles),
     FunctionCheck("HCE0208", GROUP, "Privileges are as declared on every node", _REGISTER, privileges),
-    FunctionCheck("HCE0209", GROUP, "Tables and columns are described", "COMMENT ON as in 02-schema-fhir.sql.", comments),
+    FunctionCheck(
+        "HCE0209", GROUP, "Tables and columns are described", "COMMENT ON as in 02-schema-fhir.sql.", comments
+    ),
 )

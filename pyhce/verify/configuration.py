@@ -57,7 +57,9 @@ def connections(context: Context) -> Finding:
         if prepared == 0:
             problems.append(f"{place}: max_prepared_transactions is 0, so a write over two nodes fails")
         if allowed < per_worker + 20:
-            problems.append(f"{place}: max_connections is {allowed}, one query may open {per_worker} and 20 are kept free")
+            problems.append(
+                f"{place}: max_connections is {allowed}, one query may open {per_worker} and 20 are kept free"
+            )
         if scalar(conn, "SHOW wal_level") != "logical":
             problems.append(f"{place}: wal_level is not logical, so shards move only with writes blocked")
     return judged(problems, f"room for {per_worker} connections of one query on each worker")
@@ -108,7 +110,8 @@ CHECKS = (
         "Restore hce.zona_horaria() as it was at installation: stored values were computed with it.", zone,
     ),
     FunctionCheck(
-        "HCE0803", GROUP, "Room for Citus' connections", "Raise them in postgresql.conf and restart.", on_citus(connections)
+        "HCE0803", GROUP, "Room for Citus' connections", "Raise them in postgresql.conf and restart.",
+        on_citus(connections),
     ),
     FunctionCheck(
         "HCE0804", GROUP, "max_wal_size fits the volume",

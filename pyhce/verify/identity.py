@@ -47,8 +47,9 @@ def one_home(context: Context) -> Finding:
                 )
             ]
             row = context.conn.execute(
-                sql.SQL("SELECT count(*) FROM {} p WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))")
-                .format(_name(table))
+                sql.SQL(
+                    "SELECT count(*) FROM {} p WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+                ).format(_name(table))
                 + (sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if same.as_string() else sql.SQL("")),
                 ([k[0] for k in keys], [k[1] for k in keys]),
             ).fetchone()
@@ -105,11 +106,13 @@ def dangling(context: Context) -> Finding:
             total += lost
             if lost:
                 counts[f"{table.name}.{column.name} → {target.name}"] = lost
-    return ok(f"{total} references lead to nothing here", [f"{what}: {count}" for what, count in sorted(counts.items())])
+    return ok(
+        f"{total} references lead to nothing here", [f"{what}: {count}" for what, count in sorted(counts.items())]
+    )
 
 
 def _dangling(context: Context, table: Table, column: Column, target: Table) -> int:
-    """References of a column that match no row of the target; keys of one patient are co-located, others compared here."""
+    """References of a column that match no row of the target; one patient's are co-located, others compared here."""
     parts = {
         "t": _name(table),
         "o": _name(target),
@@ -134,7 +137,9 @@ def _dangling(context: Context, table: Table, column: Column, target: Table) -> 
     if not found:
         return 0
     has_keys = any(c.kind is Kind.KEYS for c in target.columns)
-    held = sql.SQL("SELECT fuente, unnest(claves) FROM {o}" if has_keys else "SELECT fuente, id FROM {o}").format(**parts)
+    held = sql.SQL("SELECT fuente, unnest(claves) FROM {o}" if has_keys else "SELECT fuente, id FROM {o}").format(
+        **parts
+    )
     there = set(context.conn.execute(held).fetchall())
     return sum(count for fuente, key, count in found if (fuente, key) not in there)
 
@@ -148,7 +153,9 @@ CHECKS = (
         "HCE0402", GROUP, "One resource, one home", "Load the resource again from its source.", one_home
     ),
     FunctionCheck("HCE0403", GROUP, "Records that wait for a document", "", provisional),
-    FunctionCheck("HCE0404", GROUP, "No record is empty", "DELETE FROM expediente where nothing is under it.", empty_records),
+    FunctionCheck(
+        "HCE0404", GROUP, "No record is empty", "DELETE FROM expediente where nothing is under it.", empty_records
+    ),
     FunctionCheck("HCE0405", GROUP, "Nothing is left staged", "DELETE it, when no load is under way.", staged),
     FunctionCheck("HCE0406", GROUP, "References that lead to nothing, counted", "", dangling),
 )  # fmt: skip

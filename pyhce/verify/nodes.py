@@ -47,7 +47,7 @@ def in_service(context: Context) -> Finding:
 
 
 def reachable(context: Context) -> Finding:
-    """Each node from each: https://docs.citusdata.com/en/stable/develop/api_udf.html (citus_check_cluster_node_health)."""
+    """Each node from each: `citus_check_cluster_node_health`, https://docs.citusdata.com/en/stable/develop/api_udf.html."""
     found = context.rows(
         "SELECT from_nodename || ':' || from_nodeport, to_nodename || ':' || to_nodeport, result"
         " FROM citus_check_cluster_node_health()"
@@ -59,11 +59,16 @@ def reachable(context: Context) -> Finding:
 def same_versions(context: Context) -> Finding:
     """One version everywhere."""
     versions = {
-        place: (scalar(conn, "SHOW server_version"), scalar(conn, "SELECT extversion FROM pg_extension WHERE extname = 'citus'"))
+        place: (
+            scalar(conn, "SHOW server_version"),
+            scalar(conn, "SELECT extversion FROM pg_extension WHERE extname = 'citus'"),
+        )
         for place, conn in context.every_node()
     }
     first = next(iter(versions.values()))
-    problems = [f"{place} runs PostgreSQL {pg}, Citus {ext}" for place, (pg, ext) in versions.items() if (pg, ext) != first]
+    problems = [
+        f"{place} runs PostgreSQL {pg}, Citus {ext}" for place, (pg, ext) in versions.items() if (pg, ext) != first
+    ]
     return judged(problems, f"PostgreSQL {first[0]}, Citus {first[1]} on every node")
 
 
@@ -85,7 +90,9 @@ def answering(context: Context) -> Finding:
 def no_trust(context: Context) -> Finding:
     """Nobody comes in over TCP without a secret."""
     problems = [
-        f"{place}: pg_hba line {line}" for place, conn in context.every_node() for line in authentication.trusts_anyone(conn)
+        f"{place}: pg_hba line {line}"
+        for place, conn in context.every_node()
+        for line in authentication.trusts_anyone(conn)
     ]
     return judged(problems, "no trust over TCP on any node")
 

@@ -8,6 +8,8 @@ from pyhce.citus.migrate import applied
 from pyhce.schema.model import Frozen, Schema
 from pyhce.verify.context import Context
 
+_CITUS_VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
+
 
 class NodeStatus(Frozen):
     """A node in a line."""
@@ -41,7 +43,7 @@ def status(dsn: str, *, schema: Schema) -> StatusReport:
     try:
         engine = f"PostgreSQL {context.conn.info.parameter_status('server_version')}"
         if context.citus:
-            engine += f" with Citus {context.value('SELECT extversion FROM pg_extension WHERE extname = %s', 'citus')}"
+            engine += f" with Citus {context.value(_CITUS_VERSION)}"
         version = max(applied(context.conn), default=0)
         there = [table for table in schema.resource_tables() if table.qualified in context.there]
         return StatusReport(

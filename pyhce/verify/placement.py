@@ -50,7 +50,8 @@ def everywhere(context: Context) -> Finding:
     """Reference tables are whole on every node."""
     active = sum(node.active for node in context.nodes)
     short = context.rows(
-        "SELECT s.logicalrelid::text, count(p.placementid) FROM pg_dist_shard s JOIN pg_dist_partition t USING (logicalrelid)"
+        "SELECT s.logicalrelid::text, count(p.placementid)"
+        " FROM pg_dist_shard s JOIN pg_dist_partition t USING (logicalrelid)"
         " LEFT JOIN pg_dist_placement p USING (shardid) WHERE t.partmethod = 'n' AND t.repmodel = 't'"
         " GROUP BY 1 HAVING count(p.placementid) <> %s",
         active,

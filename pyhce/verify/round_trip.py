@@ -72,7 +72,8 @@ def _round_trip(context: Context, *, as_app: bool) -> Finding:
                     (document, key, json.dumps(resource)),
                 )
             row = conn.execute(
-                "SELECT p.nombre_busqueda, p.nacimiento = daterange('1958-07-01', '1958-08-01'), o.valor::text, o.codigo,"
+                "SELECT p.nombre_busqueda, p.nacimiento = daterange('1958-07-01', '1958-08-01'),"
+                " o.valor::text, o.codigo,"
                 " lower(o.fecha) = timezone(hce.zona_horaria(), %s::timestamp), o.paciente_id = p.id"
                 " FROM paciente p JOIN encuentro e USING (documento_id)"
                 " JOIN observacion o ON o.documento_id = e.documento_id AND o.encuentro_id = e.id"
@@ -92,8 +93,10 @@ def _round_trip(context: Context, *, as_app: bool) -> Finding:
         problems.append(str(error.diag.message_primary or error).splitlines()[0].replace(document, "…"))
     if scalar(conn, "SELECT count(*) FROM expediente WHERE documento_id = %s", document):
         problems.append("the made-up record is still there after ROLLBACK")
-    return judged(problems, "written, read, joined, deleted, rolled back") if problems else ok(
-        "written, read, joined, deleted, rolled back"
+    return (
+        judged(problems, "written, read, joined, deleted, rolled back")
+        if problems
+        else ok("written, read, joined, deleted, rolled back")
     )
 
 

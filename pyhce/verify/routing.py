@@ -34,7 +34,10 @@ def _task_count(plan: Any) -> int | None:
 
 def one_task(context: Context) -> Finding:
     """A query and a join by `documento_id`."""
-    found = {"a patient's observations": _tasks(context, _ONE_PATIENT), "a patient's joined tables": _tasks(context, _JOIN)}
+    found = {
+        "a patient's observations": _tasks(context, _ONE_PATIENT),
+        "a patient's joined tables": _tasks(context, _JOIN),
+    }
     problems = [f"{what} take {count} tasks" for what, count in found.items() if count != 1]
     return judged(problems, "a patient's query, and a join, are one task on one shard")
 

@@ -13,8 +13,8 @@ from pyhce.citus.connection import Progress, silent
 from pyhce.citus.nodes import installation
 from pyhce.errors import ConnectionFailed, HceError
 from pyhce.schema.model import Schema
-from pyhce.verify import configuration, identity, nodes, placement, round_trip, routing, typed_columns
 from pyhce.verify import catalogue as schema_checks
+from pyhce.verify import configuration, identity, nodes, placement, round_trip, routing, typed_columns
 from pyhce.verify.context import Context
 from pyhce.verify.model import Check, CheckResult, Finding, Result, VerificationReport
 

@@ -25,7 +25,8 @@ def recomputed(context: Context) -> Finding:
     for table in _typed(context):
         wrong = sql.SQL(", ").join(
             sql.SQL("count(*) FILTER (WHERE {} IS DISTINCT FROM {})").format(
-                sql.Identifier(c.name), sql.SQL(expression(table, c))  # type: ignore[arg-type]
+                sql.Identifier(c.name),
+                sql.SQL(expression(table, c)),
             )
             for c in table.columns
         )
@@ -81,7 +82,7 @@ CHECKS = (
         recomputed,
     ),
     FunctionCheck(
-        "HCE0502", GROUP, "Dates can be read", "Correct them at the source and load again: the resource itself is kept.",
+        "HCE0502", GROUP, "Dates can be read", "Correct them at the source and load again; the resource is kept.",
         readable_dates,
     ),
 )  # fmt: skip

@@ -266,7 +266,9 @@ def test_every_way_to_name_a_patient_leads_to_their_record(db: TestDatabase, tmp
         assert db.document("Observation", f"late-{key}", source) == f"CC-{number.upper()}", key
 
 
-def test_a_transaction_resolves_its_own_references_and_comes_out_as_it_went_in(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_transaction_resolves_its_own_references_and_comes_out_as_it_went_in(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     source, number = unique(), unique()
     entries = [
         {"fullUrl": "urn:uuid:0a0a0a0a-0000-4000-8000-000000000001", "resource": person("other-id", number)},

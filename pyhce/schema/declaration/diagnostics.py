@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.shorthand import BY_DATE, code, codes, gin, index, number, ref, refs, resources, text, when
+from pyhce.schema.declaration.shorthand import (
+    BY_DATE,
+    code,
+    codes,
+    gin,
+    index,
+    number,
+    ref,
+    refs,
+    resources,
+    text,
+    when,
+)
 from pyhce.schema.model import Area, Table
 
 AREA = Area.DIAGNOSTICS

@@ -1,0 +1,1 @@
+"""The schema, declared once: the model, the declaration, and what is rendered from it."""
