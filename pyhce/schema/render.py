@@ -33,7 +33,7 @@ class Migration(Frozen):
     def record(self) -> str:
         """The statement that notes it in `hce.migracion`."""
         return (
-            "INSERT INTO hce.migracion (numero, nombre, huella) "
+            "INSERT INTO hce.migracion (numero, nombre, huella) "  # noqa: S608 - our own values
             f"VALUES ({self.number}, {literal(self.name)}, '{self.fingerprint}') ON CONFLICT DO NOTHING;"
         )
 

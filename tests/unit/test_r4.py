@@ -1,0 +1,84 @@
+"""The elements of FHIR R4 are the specification's."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pyhce.schema import r4
+
+EXAMPLES = Path(__file__).parents[2].parent / "shared" / "fhir-examples" / "r4-examples.tar.gz"
+
+
+def test_every_concrete_type_is_there() -> None:
+    assert len(r4.RESOURCE_TYPES) == 146
+    assert {"Patient", "Bundle", "Binary", "Parameters"} <= r4.RESOURCE_TYPES
+    assert not {"Resource", "DomainResource", "Paciente"} & r4.RESOURCE_TYPES
+
+
+@pytest.mark.parametrize(
+    ("fhir_type", "path", "types", "many"),
+    [
+        ("Observation", "status", ("code",), False),
+        ("Observation", "code.coding", ("Coding",), True),
+        ("Observation", "valueQuantity.value", ("decimal",), False),
+        ("Observation", "component.valueQuantity.unit", ("string",), False),
+        ("Appointment", "participant.actor", ("Reference",), False),
+        ("Patient", "name.given", ("string",), True),
+        ("Questionnaire", "item.item.linkId", ("string",), False),
+        ("MedicationRequest", "dosageInstruction.timing.repeat.boundsPeriod.start", ("dateTime",), False),
+    ],
+)
+def test_an_element_has_the_types_and_cardinality_of_the_specification(
+    fhir_type: str, path: str, types: tuple[str, ...], many: bool
+) -> None:
+    found = r4.element(fhir_type, path)
+    assert found is not None
+    assert (found.types, found.many) == (types, many)
+
+
+@pytest.mark.parametrize(
+    ("fhir_type", "path"),
+    [("Observation", "valueMoney"), ("Observation", "values"), ("Paciente", "id"), ("Patient", "name.first")],
+)
+def test_what_r4_does_not_have_is_not_there(fhir_type: str, path: str) -> None:
+    assert r4.element(fhir_type, path) is None
+    assert r4.json_path(fhir_type, path) == ()
+
+
+def test_a_choice_knows_its_types() -> None:
+    assert r4.choice_types("Observation", "effective[x]") == ("dateTime", "Period", "Timing", "instant")
+
+
+def test_a_json_path_says_where_arrays_are() -> None:
+    assert r4.json_path("Appointment", "participant.actor.reference") == (
+        ("participant", True),
+        ("actor", False),
+        ("reference", False),
+    )
+
+
+def test_references_know_their_targets() -> None:
+    found = {element.path: element.targets for element in r4.reference_elements("Observation")}
+    assert found["subject"] == ("Device", "Group", "Location", "Patient")
+
+
+def test_every_member_of_the_r4_examples_is_an_element() -> None:
+    if not EXAMPLES.exists():
+        pytest.skip("the FHIR R4 examples are not at ../shared/fhir-examples")
+    unknown = set()
+    with tarfile.open(EXAMPLES) as archive:
+        for member in archive:
+            if member.isfile() and member.name.endswith(".json"):
+                resource = json.load(archive.extractfile(member))  # type: ignore[arg-type]
+                unknown |= {
+                    f"{resource['resourceType']}.{name}"
+                    for name in resource
+                    if name != "resourceType"
+                    and not name.startswith("_")
+                    and r4.element(resource["resourceType"], name) is None
+                }
+    assert unknown == set()
