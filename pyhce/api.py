@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pyhce import local, sample
@@ -299,7 +300,7 @@ def generate_docs(folder: Path) -> tuple[Path, ...]:
     return _generate.docs(SCHEMA, folder)
 
 
-def _ready(dsn: str | None) -> Database:
+def _ready(dsn: str | None) -> AbstractContextManager[Database]:
     return ready(resolve_dsn(dsn), SCHEMA)
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import secrets
 from collections.abc import Mapping
 
 from psycopg import Connection, sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import rows, scalar
+from pyhce.settings import OWNER_ROLE
 
 ANY_NODE = 0
 THIS_NODE = -1
@@ -37,6 +39,16 @@ def set_authinfo(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> bo
             conn.execute("DELETE FROM pg_catalog.pg_dist_authinfo WHERE nodeid = %s AND rolename = %s", (node, role))
             conn.execute("INSERT INTO pg_catalog.pg_dist_authinfo VALUES (%s, %s, %s)", (node, role, info))
     return bool(missing)
+
+
+def owner_secret(conn: Connection[TupleRow]) -> str:
+    """The password with which nodes act as the tables' owner, made up by the first registrar and told to nobody.
+
+    Citus moves shards as the owner of their table (its shard_transfer.c), so the owner must get in between nodes.
+    """
+    query = "SELECT authinfo FROM pg_catalog.pg_dist_authinfo WHERE nodeid = 0 AND rolename = %s"
+    held = scalar(conn, query, OWNER_ROLE)
+    return str(conninfo_to_dict(held)["password"]) if held else secrets.token_urlsafe(24)
 
 
 def set_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:

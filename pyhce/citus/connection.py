@@ -79,6 +79,34 @@ def refused(conninfo: str, error: Exception) -> ConnectionFailed:
     return ConnectionFailed(f"no connection to {where}: {reason}", remedy=remedy)
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """What the database refuses, in plain words; never a statement, a parameter or a DETAIL, which may name a document.
+
+    Raises:
+        ConnectionFailed: the server, or a node behind it, went away.
+        HceError: it refused.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise ConnectionFailed(
+            f"the connection broke: {_first_line(error)}",
+            remedy="Bring the node back (`pyhce up`, `pyhce status`) and run the same command again: "
+            "what was finished stays, nothing is done twice.",
+        ) from error
+    except psycopg.Error as error:
+        raise HceError(
+            f"the database refused: {_first_line(error)} ({type(error).__name__})",
+            remedy="`pyhce verify` looks for what is wrong. Nothing of the unfinished transaction stays.",
+        ) from error
+
+
+def _first_line(error: psycopg.Error) -> str:
+    lines = str(error.diag.message_primary or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def place(dsn: str) -> str:
     """Host, port and database of a DSN, without secrets."""
     parts = conninfo_to_dict(dsn)

@@ -1,38 +1,59 @@
-"""What Citus does not carry to other nodes: privileges on the database itself."""
+"""What Citus does not carry to every node: privileges on the database, and on schemas that are not its own to carry."""
 
 from __future__ import annotations
 
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import scalar
-from pyhce.settings import APP_ROLE, READONLY_ROLE
+from pyhce.citus.connection import has_citus, scalar
+from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE
 
-DATABASE_ROLES = (APP_ROLE, READONLY_ROLE)
+DATABASE_ROLES = (OWNER_ROLE, APP_ROLE, READONLY_ROLE)
+OWNER_SCHEMAS = ("public", "hce")
+"""Where the owner creates: Citus makes a moved shard's table as its owner."""
 
 
-def grant_database(node: Connection[TupleRow]) -> bool:
-    """On one node: our roles may connect, nobody else may by default; whether that changed anything."""
-    database = scalar(node, "SELECT current_database()")
-    public = scalar(
+def grant_on_node(node: Connection[TupleRow]) -> bool:
+    """On one node: our roles may connect, nobody else, and the owner may create; whether that changed anything."""
+    statements = [*_on_database(node), *_on_schemas(node)]
+    if statements:
+        with node.transaction():
+            if has_citus(node):  # every node is visited by itself, and a worker may not propagate
+                node.execute("SET LOCAL citus.enable_ddl_propagation TO off")
+            for statement in statements:
+                node.execute(statement)
+    return bool(statements)
+
+
+def _on_database(node: Connection[TupleRow]) -> list[sql.Composed]:
+    database = sql.Identifier(scalar(node, "SELECT current_database()"))
+    missing = [role for role in DATABASE_ROLES if not _explicitly_connects(node, role)]
+    open_to_all = scalar(
         node,
         "SELECT EXISTS (SELECT 1 FROM pg_database d, aclexplode(coalesce(datacl, acldefault('d', datdba))) a"
         " WHERE datname = current_database() AND a.grantee = 0)",
     )
-    missing = [
-        role
-        for role in DATABASE_ROLES
-        if not scalar(
+    revoke = [sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)] if open_to_all else []
+    return [
+        *revoke,
+        *(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(r)) for r in missing),
+    ]
+
+
+def _explicitly_connects(node: Connection[TupleRow], role: str) -> bool:
+    return bool(
+        scalar(
             node,
             "SELECT EXISTS (SELECT 1 FROM pg_database d, aclexplode(datacl) a WHERE datname = current_database()"
             " AND a.grantee = %s::regrole AND a.privilege_type = 'CONNECT')",
             role,
         )
+    )
+
+
+def _on_schemas(node: Connection[TupleRow]) -> list[sql.Composed]:
+    return [
+        sql.SQL("GRANT USAGE, CREATE ON SCHEMA {} TO {}").format(sql.Identifier(schema), sql.Identifier(OWNER_ROLE))
+        for schema in OWNER_SCHEMAS
+        if not scalar(node, "SELECT has_schema_privilege(%s, %s, 'CREATE')", OWNER_ROLE, schema)
     ]
-    if public:
-        node.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
-    for role in missing:
-        node.execute(
-            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), sql.Identifier(role))
-        )
-    return bool(public or missing)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce import __version__
-from pyhce.citus.connection import Progress, connect, has_citus, rows, scalar, silent
+from pyhce.citus.connection import Progress, connect, explained, has_citus, rows, scalar, silent
 from pyhce.errors import SchemaMismatch, UsageError
 from pyhce.schema.model import Schema
 from pyhce.schema.render import migrations
@@ -42,15 +45,15 @@ def refuse_unknown(conn: Connection[TupleRow], schema: Schema) -> None:
             )
 
 
-def ready(dsn: str, schema: Schema) -> Connection[TupleRow]:
-    """A connection to a database that has the whole schema of this release.
+@contextmanager
+def ready(dsn: str, schema: Schema) -> Iterator[Connection[TupleRow]]:
+    """A connection to a database that has the whole schema of this release; its errors are explained.
 
     Raises:
         ConnectionFailed: nobody answers there.
         SchemaMismatch: the schema is not there, behind this release, or ahead of it.
     """
-    conn = connect(dsn)
-    try:
+    with connect(dsn) as conn, explained():
         refuse_unknown(conn, schema)
         had = applied(conn)
         if len(had) < schema.version:
@@ -58,10 +61,7 @@ def ready(dsn: str, schema: Schema) -> Connection[TupleRow]:
                 f"the database is at migration {max(had, default=0)} of {schema.version}",
                 remedy="`pyhce register` brings it up to date.",
             )
-    except BaseException:
-        conn.close()
-        raise
-    return conn
+        yield conn
 
 
 def migrate(conn: Connection[TupleRow], schema: Schema, *, time_zone: str, progress: Progress = silent) -> list[int]:

@@ -110,26 +110,43 @@ def set_coordinator(conn: Connection[TupleRow], node: Node) -> bool:
     return True
 
 
-def join(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> list[str]:
-    """Make a worker a whole member of the cluster; what that took, nothing if it was one.
+def refuse_stranger(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> None:
+    """Refuse a worker that is neither a member, under this or another name, nor empty. Nothing is changed.
 
     Raises:
         ForeignNode: it carries another cluster's metadata or tables, or lost its own.
     """
     held = membership(worker)
-    by_place = {(n.host, n.port): n for n in known_nodes(conn) if n.group != 0}
-    known = by_place.get((node.host, node.port))
+    known = _known(conn, node)
     if known is not None:
         _refuse_changed(conn, known, worker, held)
+    elif _renamed(conn, worker, held) is None:
+        _refuse_foreign(node, held)
+
+
+def join(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> list[str]:
+    """Make a worker that is no stranger a whole member of the cluster; what that took, nothing if it was one."""
+    known = _known(conn, node)
+    if known is not None:
         return _mend(conn, known)
-    renamed = next((n for n in by_place.values() if held.group and n.group == held.group), None)
-    if renamed is not None and same_cluster(conn, worker):
+    renamed = _renamed(conn, worker, membership(worker))
+    if renamed is not None:
         conn.execute("SELECT citus_update_node(%s, %s, %s)", (renamed.id, node.host, node.port))
         moved = renamed._replace(host=node.host, port=node.port)
         return [f"{renamed.place} is now called {node}", *_mend(conn, moved)]
-    _refuse_foreign(node, held)
     conn.execute("SELECT citus_add_node(%s, %s)", (node.host, node.port))
     return [f"added {node}"]
+
+
+def _known(conn: Connection[TupleRow], node: Node) -> KnownNode | None:
+    """The worker that is registered under this name."""
+    return next((n for n in known_nodes(conn) if n.group and (n.host, n.port) == (node.host, node.port)), None)
+
+
+def _renamed(conn: Connection[TupleRow], worker: Connection[TupleRow], held: Membership) -> KnownNode | None:
+    """The member that a worker says it is, registered under another name."""
+    member = next((n for n in known_nodes(conn) if held.group and n.group == held.group), None)
+    return member if member is not None and same_cluster(conn, worker) else None
 
 
 def installation(conn: Connection[TupleRow]) -> str | None:

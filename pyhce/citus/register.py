@@ -14,6 +14,7 @@ from pyhce.citus.connection import (
     Progress,
     advisory_lock,
     at,
+    explained,
     has_citus,
     scalar,
     silent,
@@ -22,7 +23,7 @@ from pyhce.citus.connection import (
 from pyhce.citus.nodes import Node
 from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen, Schema
-from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
+from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, OWNER_ROLE, SUPERUSER
 
 
 class RegistrationReport(Frozen):
@@ -84,7 +85,7 @@ def register(
         UsageError: workers were given and the coordinator has no Citus; the role is no superuser.
     """
     start = time.monotonic()
-    with wait_for(dsn, timeout=timeout, progress=progress) as conn:
+    with wait_for(dsn, timeout=timeout, progress=progress) as conn, explained():
         _refuse_unfit(conn, workers)
         own = {conn.info.user: conn.info.password} if conn.info.password else {}
         secrets = {**own, **(passwords or {})}
@@ -95,6 +96,7 @@ def register(
             changes: list[str] = []
             settings: list[str] = []
             if citus:
+                secrets[OWNER_ROLE] = authentication.owner_secret(conn)
                 changes, settings = _join_all(conn, dsn, workers, coordinator, secrets, start + timeout, progress)
             applied = migrate.migrate(conn, schema, time_zone=time_zone, progress=progress)
             homes = []
@@ -159,6 +161,8 @@ def _join_all(
                     f"worker {node} has no extension citus in the database",
                     remedy="CREATE EXTENSION citus in this database on every node, then run this again.",
                 )
+        for node, worker in reached:
+            nodes.refuse_stranger(conn, node, worker)
         for place, connection in [(here, conn), *reached]:
             if authentication.set_authinfo(connection, secrets):
                 settings.append(f"{place} knows how to log in to the other nodes")
@@ -181,14 +185,14 @@ def _roles_and_grants(conn: Connection[TupleRow], dsn: str, secrets: Mapping[str
     done = [f"role {role} may log in" for role in authentication.set_passwords(conn, secrets)]
     if citus and authentication.set_authinfo(conn, secrets):
         done.append("the coordinator knows how each role logs in to the other nodes")
-    if grants.grant_database(conn):
-        done.append("privileges on the database, coordinator")
+    if grants.grant_on_node(conn):
+        done.append("privileges of our roles, coordinator")
     for node in nodes.known_nodes(conn) if citus else ():
         if node.group == 0 or not node.active:
             continue
         with wait_for(at(dsn, node.host, node.port), timeout=10) as worker:
             if authentication.set_authinfo(worker, secrets):
                 done.append(f"{node.place} knows how each role logs in to the other nodes")
-            if grants.grant_database(worker):
-                done.append(f"privileges on the database, {node.place}")
+            if grants.grant_on_node(worker):
+                done.append(f"privileges of our roles, {node.place}")
     return done

@@ -122,7 +122,7 @@ def start(
         runnable = usable(engine, folder, account)
         state = _planned(folder, held, engine, workers, port, time_zone)
         recovered = [sentence for n in state.nodes for sentence in server.mend(_data(folder, n), n.name)]
-        running = {n.name: server.pid_of(_data(folder, n)) for n in state.nodes}
+        running = {n.name: server.settled_pid_of(_data(folder, n)) for n in state.nodes}
         moved = held is not None and held.nodes[0].port != port and running["coordinator"] is not None
         if moved:
             server.halt(_data(folder, state.nodes[0]), runnable, account)

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from pyhce.settings import DATABASE, SUPERUSER
 
 MIB = 1024 * 1024
 START_TIMEOUT = 120.0
+SETTLE_TIMEOUT = 20.0
 
 
 def initialise(data: Path, engine: Engine, account: Account, password: str) -> None:
@@ -134,6 +136,34 @@ def pid_of(data: Path) -> int | None:
     return pid if _works_in(pid, data) else None
 
 
+def settled_pid_of(data: Path) -> int | None:
+    """As `pid_of`, once it is clear: a server that was just killed or is stopping counts when it is gone.
+
+    One whose port answers runs; one that does neither for a while counts as running.
+    """
+    deadline = time.monotonic() + SETTLE_TIMEOUT
+    while True:
+        pid = pid_of(data)
+        if pid is None or time.monotonic() > deadline or _answers(data):
+            return pid
+        time.sleep(0.05)
+
+
+def _answers(data: Path) -> bool:
+    """Whether a server replies at the port that the pid file names (its fourth line).
+
+    To an SSLRequest (PostgreSQL's protocol, 55.7) any live server replies with one byte; an open socket alone may
+    be the kernel's, of a process that is dying.
+    """
+    try:
+        port = int((data / "postmaster.pid").read_text().split("\n")[3])
+        with socket.create_connection(("localhost", port), timeout=1) as probe:
+            probe.sendall(struct.pack("!ii", 8, 80877103))
+            return probe.recv(1) in (b"S", b"N", b"E")
+    except (OSError, ValueError, IndexError):
+        return False
+
+
 def _works_in(pid: int, data: Path) -> bool:
     """Whether a process's working folder is this data folder, as PostgreSQL's is."""
     if not Path("/proc").is_dir():
@@ -159,7 +189,7 @@ def left_over(data: Path) -> list[int]:
 
 def mend(data: Path, name: str) -> list[str]:
     """Make a data folder startable after a kill; what had to be done, in sentences."""
-    if pid_of(data) is not None or not (data / "postmaster.pid").exists():
+    if settled_pid_of(data) is not None or not (data / "postmaster.pid").exists():
         return []
     done = [f"{name}: its server was killed; the stale postmaster.pid was set aside"]
     orphans = left_over(data)

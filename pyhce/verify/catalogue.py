@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyhce.citus.connection import scalar
 from pyhce.citus.distribute import refuse_misplaced
-from pyhce.citus.grants import DATABASE_ROLES
+from pyhce.citus.grants import DATABASE_ROLES, OWNER_SCHEMAS
 from pyhce.citus.migrate import applied
 from pyhce.errors import HceError
 from pyhce.schema.expression import sql_type
@@ -184,6 +184,9 @@ def privileges(context: Context) -> Finding:
         for role in DATABASE_ROLES:
             if not scalar(conn, "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", role):
                 problems.append(f"{place}: {role} may not connect to the database")
+        for schema in OWNER_SCHEMAS:
+            if not scalar(conn, "SELECT has_schema_privilege(%s, %s, 'CREATE')", OWNER_ROLE, schema):
+                problems.append(f"{place}: {OWNER_ROLE} may not create in {schema}, so shards cannot move there")
     return judged(problems, f"grants on {len(context.schema.tables)} tables as declared, CONNECT on every node")
 
 

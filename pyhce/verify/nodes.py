@@ -8,7 +8,7 @@ from pyhce.citus import authentication
 from pyhce.citus.connection import rows, scalar
 from pyhce.citus.nodes import membership, same_cluster
 from pyhce.errors import HceError
-from pyhce.settings import LOGIN_ROLES
+from pyhce.settings import LOGIN_ROLES, OWNER_ROLE
 from pyhce.verify.context import Context, on_citus
 from pyhce.verify.model import Finding, FunctionCheck, judged
 
@@ -103,7 +103,7 @@ def secrets_there(context: Context) -> Finding:
     for place, conn in context.every_node():
         known = {role for (role,) in rows(conn, "SELECT rolename FROM pg_dist_authinfo WHERE nodeid = 0")}
         may = {role for (role,) in rows(conn, "SELECT rolname FROM pg_roles WHERE rolcanlogin")}
-        problems += [f"{place} has no secret for {role}" for role in LOGIN_ROLES if role in may - known]
+        problems += [f"{place} has no secret for {role}" for role in (*LOGIN_ROLES, OWNER_ROLE) if role in may - known]
     return judged(problems, "every node has the secret of every role that logs in")
 
 

@@ -11,7 +11,7 @@ GROUP = "placement"
 
 
 def balanced(context: Context) -> Finding:
-    """Each worker has its part of the patients' shards: as many as any other, or one more."""
+    """Each worker has its part of the patients' shards: at most a tenth, or one, above an even share."""
     anchor = anchor_of(context.schema, context.schema.by_name["expediente"])
     found = context.rows(
         "SELECT n.nodename || ':' || n.nodeport, count(s.shardid) FROM pg_dist_node n"
@@ -22,7 +22,8 @@ def balanced(context: Context) -> Finding:
     )
     counts = [count for _, count in found]
     told = ", ".join(f"{place} {count}" for place, count in found)
-    problems = [f"shards of a table by worker: {told}"] if counts and max(counts) - min(counts) > 1 else []
+    even = sum(counts) / max(len(counts), 1)
+    problems = [f"shards of a table by worker: {told}"] if counts and max(counts) > max(even * 1.1, even + 1) else []
     return judged(problems, f"shards of a table by worker: {told}", severity=Result.WARNING)
 
 

@@ -1,0 +1,314 @@
+"""The registrar on real nodes: it converges, survives a kill at any moment, repairs, and refuses strangers."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pyhce import local
+from pyhce.citus.connection import at, connect, scalar
+from pyhce.citus.nodes import Node, known_nodes
+from pyhce.citus.register import RegistrationReport, register
+from pyhce.errors import ConnectionFailed, ForeignNode, HceError, SchemaMismatch, UsageError
+from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.declaration.shorthand import text
+from pyhce.schema.model import Schema
+from pyhce.verify import verify
+from tests.conftest import free_port, server_folder
+from tests.shared.database import TestDatabase
+
+SMALL = Schema(
+    tables=tuple(t for t in SCHEMA.tables if t.sql_schema == "hce" or t.name in {
+        "expediente", "paciente", "encuentro", "observacion", "organizacion", "recurso_paciente", "recurso_compartido",
+        "historia", "historia_compartida", "historia_referencia",
+    }),
+    helpers=SCHEMA.helpers,
+    patient_paths=SCHEMA.patient_paths,
+)  # fmt: skip
+"""A slice of the declaration: registering it takes two seconds."""
+
+
+@contextmanager
+def fresh(engine: local.Engine, workers: int = 2) -> Iterator[local.LocalCluster]:
+    """Nodes of a test's own, with nothing registered."""
+    with server_folder() as folder:
+        yield local.start(folder, engine=engine, workers=workers, port=free_port())
+
+
+def workers_of(cluster: local.LocalCluster) -> list[Node]:
+    return [Node(host=n.host, port=n.port) for n in cluster.workers]
+
+
+def registered(cluster: local.LocalCluster, schema: Schema = SMALL, **options: object) -> RegistrationReport:
+    options.setdefault("workers", workers_of(cluster))
+    secret = local.passwords(cluster.folder)["postgres"]
+    return register(
+        f"{local.dsn(cluster)} password={secret}",
+        schema=schema,
+        passwords=local.passwords(cluster.folder),
+        shard_count=8,
+        **options,
+    )  # type: ignore[arg-type]
+
+
+def test_a_second_run_changes_nothing(db: TestDatabase) -> None:
+    report = register(db.dsn, schema=SCHEMA, workers=workers_of(db.cluster), passwords=local.passwords(db.folder))
+    assert not report.changed, report
+
+
+def test_every_table_is_in_its_home(db: TestDatabase) -> None:
+    report = verify(db.dsn, schema=SCHEMA)
+    assert report.failed == ()
+    assert [c.code for c in report.checks if c.result == "skipped"] == []
+    patients = {t.name for t in SCHEMA.distributed_by_patient() if t.sql_schema == "public"}
+    held = db.rows(
+        "SELECT table_name::text FROM citus_tables WHERE distribution_column = 'documento_id' AND colocation_id ="
+        " (SELECT colocation_id FROM citus_tables WHERE table_name = 'expediente'::regclass)"
+    )
+    assert patients <= {name for (name,) in held}
+
+
+def test_the_whole_schema_registers_within_its_time(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine) as cluster:
+        report = register(
+            local.dsn(cluster), schema=SCHEMA, workers=workers_of(cluster), passwords=local.passwords(cluster.folder)
+        )
+    assert report.seconds < 60, "15 s is the aim on two quiet cores; this bound only catches a change of scale"
+
+
+@pytest.mark.timeout(600)
+def test_killed_at_any_moment_the_next_run_finishes(citus_engine: local.Engine) -> None:
+    moments = random.Random(7)  # noqa: S311 - moments of a test
+    with fresh(citus_engine) as cluster:
+        command = [
+            sys.executable, "-m", "pyhce", "register", "--dsn", local.dsn(cluster), "--shards", "8",
+            *(part for node in workers_of(cluster) for part in ("--worker", str(node))),
+        ]  # fmt: skip
+        for _ in range(8):
+            run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                run.wait(timeout=0.5 + moments.random() * 2.5)
+            except subprocess.TimeoutExpired:
+                os.kill(run.pid, signal.SIGKILL)
+                run.wait()
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        report = verify(local.dsn(cluster), schema=SCHEMA)
+        assert [(c.code, c.found) for c in report.failed if c.code != "HCE0702"] == []
+
+
+def test_two_at_once_end_as_one(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine) as cluster, ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(lambda _: registered(cluster), range(2)))
+        assert sorted(bool(report.distributed) for report in reports) == [False, True]
+
+
+def test_who_waits_too_long_for_another_registrar_leaves_cleanly(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine, 1) as cluster, connect(local.dsn(cluster)) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (0x484345,))
+        with pytest.raises(HceError, match="another registrar"):
+            registered(cluster, timeout=1.0)
+        assert known_nodes(other) == []
+
+
+def test_a_node_that_is_down_is_waited_for_and_then_named(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine, 1) as cluster:
+        nobody = free_port()
+        with pytest.raises(ConnectionFailed, match=f"localhost:{nobody}"):
+            registered(cluster, workers=[Node(host="localhost", port=nobody)], timeout=2.0)
+        with connect(local.dsn(cluster)) as conn:
+            assert known_nodes(conn) == []
+            assert scalar(conn, "SELECT to_regclass('public.expediente')") is None
+
+
+def test_a_broken_node_is_repaired(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine) as cluster, connect(local.dsn(cluster)) as conn:
+        registered(cluster)
+        one, two = workers_of(cluster)
+        conn.execute("SELECT citus_set_node_property(%s, %s, 'shouldhaveshards', false)", (one.host, one.port))
+        conn.execute("UPDATE pg_dist_node SET isactive = false WHERE nodeport = %s", (two.port,))
+        conn.execute("UPDATE pg_dist_node SET metadatasynced = false WHERE nodeport = %s", (one.port,))
+        report = registered(cluster)
+        assert len(report.nodes) == 3
+        assert all(n.active and n.synced and n.has_metadata for n in known_nodes(conn))
+        assert not registered(cluster).changed
+
+
+def test_a_node_under_a_wrong_name_gets_the_right_one(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine, 1) as cluster, connect(local.dsn(cluster)) as conn:
+        registered(cluster, workers=[Node(host="127.0.0.1", port=cluster.workers[0].port)])
+        before = scalar(conn, "SELECT count(*) FROM pg_dist_placement")
+        report = registered(cluster)
+        assert report.nodes == (f"127.0.0.1:{cluster.workers[0].port} is now called {workers_of(cluster)[0]}",)
+        assert scalar(conn, "SELECT count(*) FROM pg_dist_placement") == before
+        assert not registered(cluster).changed
+
+
+def test_the_coordinators_name_is_corrected(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine, 1) as cluster, connect(local.dsn(cluster)) as conn:
+        registered(cluster, coordinator=Node(host="127.0.0.1", port=cluster.coordinator.port))
+        registered(cluster)
+        assert known_nodes(conn)[0].host == "localhost"
+
+
+def test_a_worker_of_another_cluster_is_refused_and_nothing_changes(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine, 1) as one, fresh(citus_engine, 1) as other:
+        registered(one)
+        registered(other)
+        with connect(local.dsn(one)) as conn:
+            before = known_nodes(conn)
+            (folder := one.folder / "pgpass").write_text(folder.read_text() + (other.folder / "pgpass").read_text())
+            with pytest.raises(ForeignNode, match="another cluster") as caught:
+                registered(one, workers=[*workers_of(one), *workers_of(other)])
+            assert "empty volume" in caught.value.remedy
+            assert known_nodes(conn) == before
+        assert verify(local.dsn(other), schema=SMALL, groups=["nodes"]).ok
+
+
+def test_a_worker_with_tables_of_its_own_is_refused(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine, 1) as cluster:
+        node = workers_of(cluster)[0]
+        with connect(at(local.dsn(cluster), node.host, node.port)) as worker:
+            worker.execute("CREATE TABLE paciente (id text)")
+        with pytest.raises(ForeignNode, match="1 tables of its own"):
+            registered(cluster)
+
+
+def test_a_registered_worker_that_lost_its_data_is_told(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine, 1) as cluster, fresh(citus_engine, 1) as empty:
+        registered(cluster)
+        with connect(local.dsn(cluster)) as conn:
+            conn.execute("UPDATE pg_dist_node SET nodeport = %s WHERE groupid <> 0", (empty.workers[0].port,))
+        (cluster.folder / "pgpass").write_text(
+            (cluster.folder / "pgpass").read_text() + (empty.folder / "pgpass").read_text()
+        )
+        with pytest.raises(ForeignNode, match="an empty server answers"):
+            registered(cluster, workers=workers_of(empty))
+
+
+def test_a_late_worker_gets_what_citus_does_not_carry(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine, 1) as cluster:
+        registered(cluster)
+        more = local.start(cluster.folder, engine=citus_engine, workers=2, port=cluster.coordinator.port)
+        registered(more)
+        late = more.workers[1]
+        with connect(at(local.dsn(more), late.host, late.port)) as worker:
+            assert scalar(worker, "SELECT has_database_privilege('hce_app', current_database(), 'CONNECT')")
+            assert not scalar(worker, "SELECT has_database_privilege('public', current_database(), 'CONNECT')")
+            assert scalar(worker, "SELECT count(*) FROM pg_dist_authinfo WHERE nodeid = 0") == 4
+        report = verify(local.dsn(more), schema=SMALL, groups=["nodes", "schema"])
+        assert report.failed == ()
+        with connect(local.dsn(more)) as conn:
+            conn.execute("SELECT rebalance_table_shards(shard_transfer_mode => 'block_writes')")
+        placement = verify(local.dsn(more), schema=SMALL, groups=["placement", "routing", "round trip"])
+        assert [c.found for c in placement.checks if c.result not in {"ok", "skipped"}] == []
+
+
+def test_shards_move_while_the_tables_belong_to_a_role_that_cannot_log_in(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine) as cluster, connect(local.dsn(cluster)) as conn:
+        registered(cluster)
+        shard, source = conn.execute(
+            "SELECT shardid, nodeport FROM citus_shards WHERE table_name = 'paciente'::regclass LIMIT 1"
+        ).fetchone() or (0, 0)
+        target = next(n.port for n in cluster.workers if n.port != source)
+        conn.execute(
+            "SELECT citus_move_shard_placement(%s, 'localhost', %s, 'localhost', %s, 'force_logical')",
+            (shard, source, target),
+        )
+        assert verify(local.dsn(cluster), schema=SMALL).failed == ()
+
+
+def test_nodes_log_in_to_each_other_after_a_restart(db: TestDatabase) -> None:
+    local.stop(db.folder)
+    local.start(db.folder, engine=db.cluster.engine, port=db.cluster.coordinator.port)
+    db.conn.close()
+    db.conn = connect(db.dsn)
+    report = verify(db.dsn, schema=SCHEMA, groups=["nodes", "round trip"], wait=30)
+    assert report.failed == ()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_killed_node_comes_back_by_the_same_command(db: TestDatabase, number: int) -> None:
+    node = db.cluster.nodes[number]
+    assert node.pid
+    os.kill(node.pid, signal.SIGKILL)
+    local.start(db.folder, engine=db.cluster.engine, port=db.cluster.coordinator.port)
+    if number == 0:
+        db.conn.close()
+        db.conn = connect(db.dsn)
+    assert verify(db.dsn, schema=SCHEMA, wait=30).failed == ()
+
+
+def test_a_registrar_older_than_the_schema_refuses(citus_engine: local.Engine) -> None:
+    alerta = SMALL.table("organizacion")
+    newer = alerta.model_copy(
+        update={"columns": (*alerta.columns, text("sigla", "alias", "Sigla", "Alias").model_copy(update={"since": 2}))}
+    )
+    tomorrow = Schema(
+        tables=tuple(newer if t.name == newer.name else t for t in SMALL.tables),
+        helpers=SMALL.helpers,
+        patient_paths=SMALL.patient_paths,
+    )
+    with fresh(citus_engine, 1) as cluster:
+        registered(cluster)
+        report = registered(cluster, tomorrow)
+        assert (report.migrations, report.distributed) == ((2,), ())
+        assert verify(local.dsn(cluster), schema=tomorrow, groups=["schema"]).failed == ()
+        with pytest.raises(SchemaMismatch, match=r"at migration 2, this pyhce .* knows up to 1"):
+            registered(cluster, SMALL)
+
+
+def test_a_migration_of_another_build_is_refused(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine, 1) as cluster, connect(local.dsn(cluster)) as conn:
+        registered(cluster)
+        conn.execute("UPDATE hce.migracion SET huella = 'x'")
+        with pytest.raises(SchemaMismatch, match="is not the one of"):
+            registered(cluster)
+
+
+def test_a_role_that_is_no_superuser_is_refused(db: TestDatabase) -> None:
+    dsn = local.dsn(db.cluster, "hce_app")
+    with pytest.raises(UsageError, match="hce_app is no superuser"):
+        register(dsn, schema=SCHEMA)
+
+
+def test_an_unknown_time_zone_is_refused(citus_engine: local.Engine) -> None:
+    with fresh(citus_engine, 1) as cluster, pytest.raises(UsageError, match="America/Macondo"):
+        registered(cluster, time_zone="America/Macondo")
+
+
+def test_a_killed_worker_fails_a_load_in_clear_words_and_the_next_run_loses_nothing(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    from pyhce import sample
+    from tests.shared.database import unique
+    from tests.shared.records import expected
+
+    source = unique()
+    command = [
+        sys.executable, "-m", "pyhce", "load", "--source", source, "--dsn", db.dsn, "--rejects", str(tmp_path / "r"),
+        *map(str, sample.files()),
+    ]  # fmt: skip
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    time.sleep(2.0)
+    victim = db.cluster.workers[0].pid
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    _, told = run.communicate(timeout=120)
+    assert run.returncode == 0 or ("error:" in told and "Traceback" not in told), told
+    local.start(db.folder, engine=db.cluster.engine, port=db.cluster.coordinator.port)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    wanted, found = expected(list(sample.files())), db.exported(tmp_path, source)
+    assert found.keys() == wanted.keys()
+    assert verify(db.dsn, schema=SCHEMA, wait=30).failed == ()

@@ -1,0 +1,160 @@
+"""What holds for local servers of either engine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from pyhce import local
+from pyhce.citus.connection import connect, scalar
+from pyhce.errors import HceError, UsageError
+from pyhce.local import server
+
+
+def kill(pid: int | None) -> None:
+    """kill -9."""
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_second_start_finds_it_running(engine: local.Engine, data_folder: Path, port: int) -> None:
+    first = local.start(data_folder, engine=engine, port=port)
+    second = local.start(data_folder, engine=engine, port=port)
+    assert (first.created, first.already_running) == (True, False)
+    assert (second.created, second.already_running) == (False, True)
+    assert [node.pid for node in second.nodes] == [node.pid for node in first.nodes]
+
+
+def test_it_stops_and_starts_again_with_its_data(engine: local.Engine, data_folder: Path, port: int) -> None:
+    cluster = local.start(data_folder, engine=engine, port=port)
+    with connect(local.dsn(cluster)) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 7 AS n")
+    assert set(local.stop(data_folder).stopped) == {node.name for node in cluster.nodes}
+    assert local.stop(data_folder).stopped == ()
+    with connect(local.dsn(local.start(data_folder, engine=engine, port=port))) as conn:
+        assert scalar(conn, "SELECT n FROM kept") == 7
+
+
+def test_every_killed_server_comes_back(engine: local.Engine, data_folder: Path, port: int) -> None:
+    cluster = local.start(data_folder, engine=engine, port=port)
+    for node in cluster.nodes:
+        kill(node.pid)
+        again = local.start(data_folder, engine=engine, port=port)
+        assert any(node.name in sentence for sentence in again.recovered)
+        assert all(n.pid for n in again.nodes)
+
+
+def test_a_stale_pid_file_that_names_another_program_is_set_aside(
+    engine: local.Engine, data_folder: Path, port: int
+) -> None:
+    cluster = local.start(data_folder, engine=engine, port=port)
+    pid_file = cluster.coordinator.data / "postmaster.pid"
+    text = pid_file.read_text()
+    local.stop(data_folder)
+    pid_file.write_text(text.replace(text.split("\n")[0], str(os.getpid()), 1))
+    again = local.start(data_folder, engine=engine, port=port)
+    assert again.recovered
+    assert again.coordinator.pid not in (None, os.getpid())
+
+
+def test_a_taken_port_is_refused_by_name_and_nothing_is_left(
+    engine: local.Engine, data_folder: Path, port: int
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        with pytest.raises(HceError, match=rf"port {port} of coordinator is taken.*pid {os.getpid()}") as caught:
+            local.start(data_folder, engine=engine, port=port)
+    assert "--port" in caught.value.remedy
+    assert local.status(data_folder).cluster is None
+    assert local.start(data_folder, engine=engine, port=port).created
+
+
+def test_another_port_moves_the_coordinator(engine: local.Engine, data_folder: Path, port: int) -> None:
+    local.start(data_folder, engine=engine, port=port)
+    moved = local.start(data_folder, engine=engine, port=port + 3)
+    assert moved.coordinator.port == port + 3
+    with connect(local.dsn(moved)) as conn:
+        assert conn.info.port == port + 3
+
+
+def test_a_folder_of_another_version_is_refused(engine: local.Engine, data_folder: Path, port: int) -> None:
+    local.start(data_folder, engine=engine, port=port)
+    other = engine.model_copy(update={"version": "14.1"})
+    with pytest.raises(HceError, match=f"was made by PostgreSQL {engine.major}") as caught:
+        local.start(data_folder, engine=other, port=port)
+    assert "--folder" in caught.value.remedy
+
+
+def test_a_folder_that_holds_other_things_is_refused_and_left(
+    engine: local.Engine, data_folder: Path, port: int
+) -> None:
+    data_folder.mkdir()
+    (data_folder / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="other things"):
+        local.start(data_folder, engine=engine, port=port)
+    with pytest.raises(UsageError, match="no data folder"):
+        local.delete(data_folder)
+    assert [p.name for p in data_folder.iterdir()] == ["thesis.txt"]
+
+
+def test_delete_says_what_goes_and_removes_it(engine: local.Engine, data_folder: Path, port: int) -> None:
+    cluster = local.start(data_folder, engine=engine, port=port)
+    goes = local.contents(data_folder)
+    assert goes.nodes == tuple(node.name for node in cluster.nodes)
+    assert goes.bytes > 10_000_000
+    local.delete(data_folder)
+    assert not data_folder.exists()
+    assert server.pid_of(cluster.coordinator.data) is None
+
+
+def test_passwords_are_private_and_in_no_log_or_process_list(
+    engine: local.Engine, data_folder: Path, port: int
+) -> None:
+    cluster = local.start(data_folder, engine=engine, port=port)
+    for name in ("passwords.json", "pgpass"):
+        assert stat.S_IMODE((data_folder / name).stat().st_mode) == 0o600
+    secrets = local.passwords(data_folder).values()
+    logs = "".join(p.read_text() for node in cluster.nodes for p in node.data.rglob("*.log"))
+    commands = "".join(p.read_bytes().decode("utf-8", "replace") for p in _command_lines())
+    assert [s for s in secrets if s in logs or s in commands] == []
+
+
+def _command_lines() -> list[Path]:
+    return [p / "cmdline" for p in Path("/proc").glob("[0-9]*") if (p / "cmdline").exists()]
+
+
+def test_nobody_comes_in_without_the_password(engine: local.Engine, data_folder: Path, port: int) -> None:
+    cluster = local.start(data_folder, engine=engine, port=port)
+    with pytest.raises(HceError, match="password"):
+        connect(f"host=localhost port={cluster.coordinator.port} user=postgres passfile=/dev/null password=wrong")
+
+
+def test_birth_is_utf8_with_checksums_and_a_locale_of_its_own(
+    engine: local.Engine, data_folder: Path, port: int
+) -> None:
+    cluster = local.start(data_folder, engine=engine, port=port)
+    with connect(local.dsn(cluster)) as conn:
+        assert scalar(conn, "SHOW server_encoding") == "UTF8"
+        assert scalar(conn, "SHOW data_checksums") == "on"
+        assert scalar(conn, "SELECT 'Ñ' < 'z'") is False  # by code point, whatever glibc says
+        assert scalar(conn, "SELECT lower('ÑÁ')") == "ñá"
+
+
+def test_an_interrupted_birth_is_finished_by_the_next_start(
+    engine: local.Engine, data_folder: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server, "prepare_database", cut)
+    with pytest.raises(KeyboardInterrupt):
+        local.start(data_folder, engine=engine, port=port)
+    monkeypatch.undo()
+    with connect(local.dsn(local.start(data_folder, engine=engine, port=port))) as conn:
+        assert scalar(conn, "SELECT current_database()") == "hce_distribuida"
