@@ -1,3 +1,38 @@
 """hce-citus: an electronic health record database on PostgreSQL and Citus."""
 
-__version__ = "0.1.0"
+# By name: `pyhce.verify` is the function, and `pyhce.verify.model` still a module.
+from pyhce.api import (
+    HceError,
+    UsageError,
+    delete,
+    down,
+    environment,
+    export,
+    load,
+    merge,
+    patient,
+    register,
+    rekey,
+    status,
+    up,
+    verify,
+)
+from pyhce.version import __version__
+
+__all__ = [
+    "HceError",
+    "UsageError",
+    "__version__",
+    "delete",
+    "down",
+    "environment",
+    "export",
+    "load",
+    "merge",
+    "patient",
+    "register",
+    "rekey",
+    "status",
+    "up",
+    "verify",
+]

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce import __version__
 from pyhce.citus.connection import Progress, connect, explained, has_citus, rows, scalar, silent
 from pyhce.errors import SchemaMismatch, UsageError
 from pyhce.schema.model import Schema
 from pyhce.schema.render import migrations
+from pyhce.version import __version__
 
 
 def applied(conn: Connection[TupleRow]) -> dict[int, str]:

@@ -45,7 +45,7 @@ def verify(
     dsn: str | None,
     output: str,
 ) -> None:
-    r"""Look whether everything is as the declaration says. Exit 0: yes; 1: something failed; 2: could not look.
+    """Look whether everything is as the declaration says. Exit 0: yes; 1: something failed; 2: could not look.
 
     \b
     Examples:
@@ -65,7 +65,7 @@ def verify(
 @dsn_option
 @output_option
 def status(dsn: str | None, output: str) -> None:
-    r"""A quick overview: nodes, versions, sizes, counts.
+    """A quick overview: nodes, versions, sizes, counts.
 
     \b
     Example:

@@ -44,7 +44,7 @@ def up(
     folder: Path | None,
     output: str,
 ) -> None:
-    r"""Start the database, bring its schema up to date, verify it.
+    """Start the database, bring its schema up to date, verify it.
 
     \b
     Examples:
@@ -95,7 +95,7 @@ def up(
 @folder_option
 @output_option
 def down(delete: bool, yes: bool, folder: Path | None, output: str) -> None:
-    r"""Stop the database on this machine; its data stays unless --delete is given.
+    """Stop the database on this machine; its data stays unless --delete is given.
 
     \b
     Examples:
@@ -127,7 +127,7 @@ def _stopped(names: tuple[str, ...]) -> str:
 @folder_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(role: str, folder: Path | None, arguments: tuple[str, ...]) -> None:
-    r"""Open psql on the database of `pyhce up`; more arguments go to psql.
+    """Open psql on the database of `pyhce up`; more arguments go to psql.
 
     \b
     Examples:
@@ -147,7 +147,7 @@ def psql(role: str, folder: Path | None, arguments: tuple[str, ...]) -> None:
 @click.option("--pgpass", is_flag=True, help="Print the lines for ~/.pgpass instead: these hold the passwords.")
 @folder_option
 def env(role: str, pgpass: bool, folder: Path | None) -> None:
-    r"""Print shell lines that lead any PostgreSQL program to the database of `pyhce up`.
+    """Print shell lines that lead any PostgreSQL program to the database of `pyhce up`.
 
     The password stays in a file of mode 600; the lines only say where.
 
@@ -181,13 +181,13 @@ def register(
     timeout: float,
     output: str,
 ) -> None:
-    r"""Make a cluster what the declaration says: nodes, schema, homes of tables. Changes only what differs.
+    """Make a cluster what the declaration says: nodes, schema, homes of tables. Changes only what differs.
 
     Passwords of hce_app and hce_readonly come from PYHCE_APP_PASSWORD and PYHCE_READONLY_PASSWORD, if set.
 
     \b
     Examples:
-      pyhce register --dsn postgresql://postgres@citus-coordinator/hce_distribuida \
+      pyhce register --dsn postgresql://postgres@citus-coordinator/hce_distribuida \\
         --worker citus-worker-0.citus-nodes --worker citus-worker-1.citus-nodes
     """
     given = {"hce_app": os.environ.get("PYHCE_APP_PASSWORD"), "hce_readonly": os.environ.get("PYHCE_READONLY_PASSWORD")}
@@ -221,7 +221,7 @@ def generate() -> None:
 @generate.command("sql")
 @click.option("--to", type=click.Path(path_type=Path), default=Path("postgres-citus/init"), show_default=True)
 def generate_sql(to: Path) -> None:
-    r"""The image's init scripts.
+    """The image's init scripts.
 
     \b
     Example:
@@ -234,7 +234,7 @@ def generate_sql(to: Path) -> None:
 @generate.command("docs")
 @click.option("--to", type=click.Path(path_type=Path), default=Path("docs"), show_default=True)
 def generate_docs(to: Path) -> None:
-    r"""The data dictionary, in English and in Spanish.
+    """The data dictionary, in English and in Spanish.
 
     \b
     Example:

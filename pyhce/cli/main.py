@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from pyhce import __version__
 from pyhce.cli import database, deployment, records
 from pyhce.cli.output import error_console, fail
 from pyhce.errors import HceError
+from pyhce.version import __version__
 
 
 class Program(click.Group):
@@ -38,7 +38,7 @@ class Program(click.Group):
 )
 @click.version_option(__version__, prog_name="pyhce")
 def main() -> None:
-    r"""An electronic health record database (HCE) on PostgreSQL + Citus: FHIR R4 in, typed tables by patient, FHIR out.
+    """An electronic health record database (HCE) on PostgreSQL + Citus: FHIR R4 in, typed tables by patient, FHIR out.
 
     \b
     pyhce up --sample                    a database at localhost:30007 with sample patients

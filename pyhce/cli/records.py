@@ -35,7 +35,7 @@ def load(
     dsn: str | None,
     output: str,
 ) -> None:
-    r"""Load FHIR R4 files and folders: bundles, NDJSON, single resources, in any order, as often as you like.
+    """Load FHIR R4 files and folders: bundles, NDJSON, single resources, in any order, as often as you like.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def show_load(report: LoadReport) -> None:
 @dsn_option
 @output_option
 def export(to: Path, source: str | None, types: tuple[str, ...], dsn: str | None, output: str) -> None:
-    r"""Write every resource as it came in: NDJSON, a file for each type, and a manifest.
+    """Write every resource as it came in: NDJSON, a file for each type, and a manifest.
 
     \b
     Examples:
@@ -117,7 +117,7 @@ class PatientGroup(click.Group):
 
 @click.group(cls=PatientGroup)
 def patient() -> None:
-    r"""One patient's record, and corrections of documents.
+    """One patient's record, and corrections of documents.
 
     \b
     Examples:
@@ -159,7 +159,7 @@ def show_patient(record: PatientRecord, rows: int) -> None:
 @dsn_option
 @output_option
 def rekey(old: str, new: str, dsn: str | None, output: str) -> None:
-    r"""Give a record another document; the source may go on sending the old one.
+    """Give a record another document; the source may go on sending the old one.
 
     \b
     Example:
@@ -175,7 +175,7 @@ def rekey(old: str, new: str, dsn: str | None, output: str) -> None:
 @dsn_option
 @output_option
 def merge(source: str, into: str, dsn: str | None, output: str) -> None:
-    r"""Bring two records of one person together; later loads under FROM go to INTO too.
+    """Bring two records of one person together; later loads under FROM go to INTO too.
 
     \b
     Example:

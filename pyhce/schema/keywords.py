@@ -14,3 +14,5 @@ _WORDS = """
 """
 
 RESERVED = frozenset(_WORDS.split())
+SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
+"""Columns that every table has already: https://www.postgresql.org/docs/current/ddl-system-columns.html."""

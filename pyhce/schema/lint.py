@@ -4,30 +4,54 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pyhce.errors import DeclarationError
 from pyhce.schema import r4
 from pyhce.schema.expression import expression
-from pyhce.schema.keywords import RESERVED
+from pyhce.schema.keywords import RESERVED, SYSTEM_COLUMNS
 from pyhce.schema.model import Column, Frozen, Home, Kind, Schema, Table
 from pyhce.schema.render import index_name
 
-_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+_NAME = re.compile(r"^[a-z][a-z0-9_]*$", re.ASCII)
+_WORD = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
 _CALL = re.compile(r"([a-z_][a-z0-9_.]*)\(")
 _LITERAL = re.compile(r"'[^']*'")
+_COMPARTMENT = "See the R4 Patient compartment: https://hl7.org/fhir/R4/compartmentdefinition-patient.html"
+
+_CHANGING = """
+    age clock_timestamp current_date current_setting current_time current_timestamp gen_random_uuid localtime
+    localtimestamp now random statement_timestamp to_char to_date to_number to_timestamp transaction_timestamp unaccent
+"""
+
 IMMUTABLE_BUILT_INS = frozenset({"coalesce", "jsonb_path_query_array", "lower", "upper"})
-LONGEST_TABLE = 63 - len("_0123456789")
-"""PostgreSQL's 63 bytes, less what Citus appends to a shard's name."""
+"""What a typed column or an index may call besides our own helpers."""
+CHANGING = frozenset(_CHANGING.split())
+"""Built-ins whose answer depends on more than their arguments: none belongs in a helper."""
+LONGEST_TABLE = 63 - len("_documento_id_fkey")
+"""PostgreSQL's 63 bytes, less our longest constraint suffix, which is more than the `_102008` of a Citus shard."""
+LONGEST_COLUMN = 63
+LONGEST_INDEX = 63 - len("_0123456789")
 
 
 class Finding(Frozen):
-    """A rule that a declared thing breaks."""
+    """A rule that a declared thing breaks.
+
+    Args:
+        table: a table's name, or what stands in its place: a helper, a FHIR type, a migration.
+        column: a column's or an index's name, where the finding is about one.
+    """
 
     code: str
-    what: str
+    table: str
+    column: str | None = None
     message: str
     remedy: str
+
+    @property
+    def what(self) -> str:
+        """The declared thing's name."""
+        return f"{self.table}.{self.column}" if self.column else self.table
 
 
 def check(schema: Schema) -> None:
@@ -45,150 +69,141 @@ def check(schema: Schema) -> None:
 
 
 def lint(schema: Schema) -> tuple[Finding, ...]:
-    """Every rule that the declaration breaks."""
-    found = [finding for table in schema.tables for finding in (*_keys(table), *_names(table), *_columns(table))]
-    found += [finding for table in schema.tables for finding in (*_indexes(table), *_patients(table))]
-    return (*found, *_helpers(schema), *_calls(schema), *_twice(schema), *_numbers(schema))
+    """Every rule that the declaration breaks, table by table, then what concerns several."""
+    rules = (_keys, _names, _columns, _indexes, _patients)
+    found = [finding for table in schema.tables for rule in rules for finding in rule(table)]
+    return (*found, *_parents(schema), *_helpers(schema), *_calls(schema), *_twice(schema), *_numbers(schema))
+
+
+def _found(code: str, table: str, column: str | None, message: str, remedy: str) -> Finding:
+    return Finding(code=code, table=table, column=column, message=message, remedy=remedy)
 
 
 def _keys(table: Table) -> Iterator[Finding]:
     if not table.key:
-        yield Finding(
-            code="HCL01", what=table.name, message="there is no primary key",
-            remedy="Declare one: Citus moves shards by logical replication, which needs it.",
-        )  # fmt: skip
+        remedy = "Declare one: Citus moves shards by logical replication, which needs it."
+        yield _found("HCL01", table.name, None, "there is no primary key", remedy)
         return
     if table.distribution_column and table.distribution_column not in table.key:
-        yield Finding(
-            code="HCL02", what=table.name,
-            message=f"the primary key lacks the distribution column {table.distribution_column}",
-            remedy="Citus holds no unique key without the distribution column: put it in.",
-        )  # fmt: skip
-    if table.home is Home.PATIENT and table.key[0] != "documento_id":
-        yield Finding(
-            code="HCL02", what=table.name, message="documento_id does not lead the primary key",
-            remedy="Put documento_id first: it serves every question about one patient.",
-        )  # fmt: skip
-    if (
-        table.home is Home.PATIENT
-        and table.name != "expediente"
-        and table.parent != "expediente"
-        and table.sql_schema == "public"
-    ):
-        yield Finding(
-            code="HCL03", what=table.name, message="a patient's table has no foreign key to expediente",
-            remedy="Declare parent='expediente'.",
-        )  # fmt: skip
+        message = f"the primary key lacks the distribution column {table.distribution_column}"
+        remedy = "Citus holds no unique key without the distribution column: put it in."
+        yield _found("HCL02", table.name, None, message, remedy)
+    elif table.home is Home.PATIENT and table.key[0] != "documento_id":
+        remedy = "Put documento_id first: it serves every question about one patient."
+        yield _found("HCL02", table.name, None, "documento_id does not lead the primary key", remedy)
+    for name in sorted(set(table.key) - {column.name for column in table.stored}):
+        message = f"the primary key names {name}, which is no stored column"
+        yield _found("HCL09", table.name, None, message, "Name a declared one.")
 
 
 def _names(table: Table) -> Iterator[Finding]:
-    names = [table.name, *(c.name for c in table.stored), *(c.name for c in table.columns)]
-    for name in names:
-        what = table.name if name == table.name else f"{table.name}.{name}"
-        if not _NAME.match(name):
-            yield Finding(
-                code="HCL04", what=what, message="the name is not ASCII snake_case",
-                remedy="Use a-z, 0-9 and _, beginning with a letter; accents belong in the label.",
-            )  # fmt: skip
-        if name in RESERVED:
-            yield Finding(
-                code="HCL05", what=what, message="the name is a reserved word of SQL",
-                remedy="Choose another: users would have to quote it.",
-            )  # fmt: skip
-    if len(table.name) > LONGEST_TABLE:
-        yield Finding(
-            code="HCL04", what=table.name, message=f"the name is longer than {LONGEST_TABLE} bytes",
-            remedy="Shorten it: Citus appends the shard's number.",
-        )  # fmt: skip
-    for name, count in Counter(names[1:]).items():
+    columns = [*(column.name for column in table.stored), *(column.name for column in table.columns)]
+    yield from _name(table.name, None, LONGEST_TABLE)
+    for name in columns:
+        yield from _name(table.name, name, LONGEST_COLUMN)
+    for name, count in Counter(columns).items():
         if count > 1:
-            yield Finding(
-                code="HCL06", what=f"{table.name}.{name}", message="the column is declared twice", remedy="Drop one."
-            )
+            yield _found("HCL06", table.name, name, "the column is declared twice", "Drop one.")
+
+
+def _name(table: str, column: str | None, longest: int) -> Iterator[Finding]:
+    name = column or table
+    if not _NAME.fullmatch(name):
+        remedy = "Use a-z, 0-9 and _, beginning with a letter; accents belong in the label."
+        yield _found("HCL04", table, column, "the name is not ASCII snake_case", remedy)
+    elif len(name) > longest:
+        remedy = "Shorten it: constraints and Citus append to it, and PostgreSQL cuts names at 63 bytes."
+        yield _found("HCL04", table, column, f"the name is longer than {longest} bytes", remedy)
+    if name in RESERVED or (column and name in SYSTEM_COLUMNS):
+        remedy = "Choose another: users would have to quote it."
+        yield _found("HCL05", table, column, "the name is a reserved word of SQL", remedy)
 
 
 def _columns(table: Table) -> Iterator[Finding]:
+    if table.fhir_type is not None and table.fhir_type not in r4.RESOURCE_TYPES:
+        yield _found("HCL07", table.name, None, f"{table.fhir_type!r} is no FHIR R4 resource type", "Name one.")
+        return
     for column in table.columns:
-        what = f"{table.name}.{column.name}"
         try:
             expression(table, column)
         except DeclarationError as error:
-            yield Finding(code="HCL07", what=what, message=error.wrong, remedy=error.remedy)
+            yield _found("HCL07", table.name, column.name, error.wrong, error.remedy)
             continue
-        if column.kind in {Kind.REFERENCE, Kind.REFERENCES}:
-            yield from _target(table, column, what)
+        if column.kind in {Kind.REFERENCE, Kind.REFERENCES} and column.path != "id":
+            yield from _target(table, column)
 
 
-def _target(table: Table, column: Column, what: str) -> Iterator[Finding]:
-    if column.path == "id":
-        return
+def _target(table: Table, column: Column) -> Iterator[Finding]:
     if column.target not in r4.RESOURCE_TYPES:
-        yield Finding(
-            code="HCL08", what=what, message=f"the target {column.target!r} is no FHIR R4 type", remedy="Name one."
-        )
+        message = "the reference has no target" if column.target is None else f"{column.target!r} is no FHIR R4 type"
+        yield _found("HCL08", table.name, column.name, message, "Name the type that it must refer to.")
         return
-    for path in column.path.split("|"):
-        element = r4.element(str(table.fhir_type), path.strip())
+    for path in (path.strip() for path in column.path.split("|")):
+        element = r4.element(str(table.fhir_type), path)
         if element and not {column.target, "Resource"} & set(element.targets):
-            yield Finding(
-                code="HCL08", what=what,
-                message=f"{path.strip()} cannot name a {column.target}, only {', '.join(element.targets)}",
-                remedy="Choose one of those.",
-            )  # fmt: skip
+            message = f"{path} cannot name a {column.target}, only {', '.join(element.targets)}"
+            yield _found("HCL08", table.name, column.name, message, "Choose one of those.")
 
 
 def _indexes(table: Table) -> Iterator[Finding]:
-    known = {c.name for c in table.stored} | {c.name for c in table.columns}
+    since = {column.name: table.since for column in table.stored} | {c.name: c.since for c in table.columns}
     for index in table.indexes:
         name = index_name(table, index)
-        used = {word for key in index.keys for word in re.findall(r"[a-z_][a-z0-9_]*", key)}
-        unknown = sorted(used - known - IMMUTABLE_BUILT_INS)
+        used = {word for key in index.keys for word in _WORD.findall(key)}
+        unknown = sorted(used - set(since) - IMMUTABLE_BUILT_INS)
         if unknown:
-            yield Finding(
-                code="HCL09",
-                what=name,
-                message=f"there is no column {', '.join(unknown)}",
-                remedy="Name a declared one.",
-            )
-        if len(name) > LONGEST_TABLE:
-            yield Finding(
-                code="HCL04",
-                what=name,
-                message=f"the name is longer than {LONGEST_TABLE} bytes",
-                remedy="Give it a name.",
-            )
+            message = f"there is no column {', '.join(unknown)}"
+            yield _found("HCL09", table.name, name, message, "Name a declared one.")
+        if len(name) > LONGEST_INDEX:
+            message = f"the index's name is longer than {LONGEST_INDEX} bytes"
+            yield _found("HCL04", table.name, name, message, "Give it a name of its own.")
+        late = sorted(word for word in used & set(since) if since[word] > max(index.since, table.since))
+        if late:
+            message = f"the index comes with migration {index.since}, before {', '.join(late)}"
+            yield _found("HCL12", table.name, name, message, "Give the index the migration of its newest column.")
 
 
 def _patients(table: Table) -> Iterator[Finding]:
-    if not table.fhir_type:
+    if table.fhir_type not in r4.RESOURCE_TYPES:
         return
-    yield from _patient_paths(table.name, table.fhir_type, table.patient_paths)
-    if table.home is Home.PATIENT and not table.patient_paths:
-        yield Finding(
-            code="HCL10", what=table.name, message="a patient's table has no path to the patient",
-            remedy="Declare where the resource names its patient.",
-        )  # fmt: skip
+    yield from _patient_paths(table.name, str(table.fhir_type), table.patient_paths)
+    if (table.home is Home.PATIENT) != bool(table.patient_paths):
+        said = "a patient's table has no path" if table.home is Home.PATIENT else "a shared table has a path"
+        yield _found("HCL10", table.name, None, f"{said} to the patient", _COMPARTMENT)
 
 
-def _patient_paths(what: str, fhir_type: str, paths: tuple[str, ...]) -> Iterator[Finding]:
+def _patient_paths(name: str, fhir_type: str, paths: Iterable[str]) -> Iterator[Finding]:
     for path in paths:
         element = r4.element(fhir_type, path)
-        if fhir_type == "Patient" and path == "id":
-            continue
-        if element is None or not {"Patient", "Resource"} & set(element.targets):
-            yield Finding(
-                code="HCL10", what=what, message=f"{fhir_type}.{path} is no R4 reference that can name a Patient",
-                remedy="See the R4 Patient compartment: https://hl7.org/fhir/R4/compartmentdefinition-patient.html",
-            )  # fmt: skip
+        names_patient = element is not None and bool({"Patient", "Resource"} & set(element.targets))
+        if not names_patient and (fhir_type, path) != ("Patient", "id"):
+            message = f"{fhir_type}.{path} is no R4 reference that can name a Patient"
+            yield _found("HCL10", name, None, message, _COMPARTMENT)
+
+
+def _parents(schema: Schema) -> Iterator[Finding]:
+    """Patient tables hang on the anchor, which is there first; staged rows must not."""
+    before: set[str] = set()
+    for table in schema.tables:
+        anchor = table.home is Home.PATIENT and table.key == ("documento_id",)
+        must = table.home is Home.PATIENT and table.sql_schema == "public" and not anchor
+        if table.parent is not None and table.parent not in before:
+            message = f"its parent {table.parent} is not declared before it"
+            yield _found("HCL03", table.name, None, message, "Put the parent first: tables are made in this order.")
+        elif must and table.parent is None:
+            message = "a patient's table has no foreign key to the record's anchor"
+            yield _found("HCL03", table.name, None, message, "Declare parent='expediente'.")
+        before.add(table.name)
 
 
 def _helpers(schema: Schema) -> Iterator[Finding]:
+    remedy = "A stored column needs immutable helpers: depend on the arguments alone."
     for helper in schema.helpers:
+        name = f"hce.{helper.name}"
         if helper.volatility != "IMMUTABLE":
-            yield Finding(
-                code="HCL11", what=f"hce.{helper.name}", message=f"the helper is {helper.volatility}, not IMMUTABLE",
-                remedy="A stored column needs immutable helpers: depend on the arguments alone.",
-            )  # fmt: skip
+            yield _found("HCL11", name, None, f"the helper is {helper.volatility}, not IMMUTABLE", remedy)
+        for word in sorted(CHANGING & set(_WORD.findall(_LITERAL.sub("''", helper.body.lower())))):
+            yield _found("HCL11", name, None, f"the helper calls {word}, which is not immutable", remedy)
 
 
 def _calls(schema: Schema) -> Iterator[Finding]:
@@ -199,31 +214,28 @@ def _calls(schema: Schema) -> Iterator[Finding]:
             try:
                 text = _LITERAL.sub("''", expression(table, column))
             except DeclarationError:
-                continue
+                continue  # HCL07 says so
             for name in sorted(set(_CALL.findall(text)) - known):
-                yield Finding(
-                    code="HCL11", what=f"{table.name}.{column.name}", message=f"{name} is no declared helper",
-                    remedy="Declare it in helper_functions.py.",
-                )  # fmt: skip
+                remedy = "Declare it in helper_functions.py."
+                yield _found("HCL11", table.name, column.name, f"{name} is no declared helper", remedy)
 
 
 def _twice(schema: Schema) -> Iterator[Finding]:
-    names = Counter(table.name for table in schema.tables)
+    names = Counter(name for table in schema.tables for name in (table.name, f"{table.name}_pkey"))
     names.update(index_name(table, index) for table in schema.tables for index in table.indexes)
+    names.update(f"hce.{helper.name}" for helper in schema.helpers)
     types = Counter(table.fhir_type for table in schema.tables if table.fhir_type)
     types.update(fhir_type for fhir_type, _ in schema.patient_paths)
     for name, count in (*names.items(), *types.items()):
         if count > 1:
-            yield Finding(code="HCL06", what=str(name), message="it is declared twice", remedy="Drop one.")
+            yield _found("HCL06", name, None, "it is declared twice", "Drop one.")
     for fhir_type, paths in schema.patient_paths:
         yield from _patient_paths(fhir_type, fhir_type, paths)
 
 
 def _numbers(schema: Schema) -> Iterator[Finding]:
     used = set(schema.sinces())
-    for number in range(1, max(used) + 1):
+    for number in range(1, max(used, default=0) + 1):
         if number not in used:
-            yield Finding(
-                code="HCL12", what=f"migration {number}", message="nothing came with it, but with a later one",
-                remedy="Number migrations without gaps.",
-            )  # fmt: skip
+            message = "nothing came with it, but with a later one"
+            yield _found("HCL12", f"migration {number}", None, message, "Number migrations without gaps.")

@@ -36,7 +36,7 @@ TABLES: tuple[Table, ...] = (
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         refs("profesionales", "participant.member", "Practitioner", "Profesionales", "Practitioners"),
         ref("organizacion_id", "managingOrganization", "Organization", "Organización", "Organization"),
-        patient=("subject",),
+        patient=("subject", "participant.member"),
     ),
     resources(
         "meta",

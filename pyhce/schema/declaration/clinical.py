@@ -25,7 +25,7 @@ TABLES: tuple[Table, ...] = (
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "recorder | asserter", "Practitioner", "Quien la registró", "Recorder"),
         patient=("subject",),
-        indexes=(BY_DATE, index("documento_id", "codigo"), gin("codigos")),
+        indexes=(BY_DATE, index("documento_id", "codigo"), index("documento_id", "encuentro_id"), gin("codigos")),
     ),
     resources(
         "procedimiento",
@@ -43,7 +43,7 @@ TABLES: tuple[Table, ...] = (
         ref("profesional_id", "performer.actor", "Practitioner", "Profesional", "Practitioner"),
         ref("ubicacion_id", "location", "Location", "Ubicación", "Location"),
         patient=("subject",),
-        indexes=(BY_DATE, index("documento_id", "codigo")),
+        indexes=(BY_DATE, index("documento_id", "codigo"), index("documento_id", "encuentro_id")),
     ),
     resources(
         "alergia_intolerancia",

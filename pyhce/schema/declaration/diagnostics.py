@@ -38,7 +38,7 @@ TABLES: tuple[Table, ...] = (
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "performer", "Practitioner", "Profesional", "Practitioner"),
         ref("especimen_id", "specimen", "Specimen", "Espécimen", "Specimen"),
-        patient=("subject",),
+        patient=("subject", "performer"),
         indexes=(
             BY_DATE,
             index("documento_id", "codigo"),

@@ -21,7 +21,7 @@ TABLES: tuple[Table, ...] = (
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "author", "Practitioner", "Autor", "Author"),
         ref("organizacion_id", "custodian", "Organization", "Custodio", "Custodian"),
-        patient=("subject",),
+        patient=("subject", "author", "attester.party"),
     ),
     resources(
         "referencia_documento",
@@ -37,7 +37,7 @@ TABLES: tuple[Table, ...] = (
         when("fecha", "date | context.period", "Cuándo se escribió", "When written"),
         ref("encuentro_id", "context.encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "author", "Practitioner", "Autor", "Author"),
-        patient=("subject",),
+        patient=("subject", "author"),
         indexes=(BY_DATE,),
     ),
     resources(
@@ -66,7 +66,7 @@ TABLES: tuple[Table, ...] = (
         when("fecha", "authored", "Cuándo se respondió", "When answered"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "author", "Practitioner", "Autor", "Author"),
-        patient=("subject", "source"),
+        patient=("subject", "source", "author"),
     ),
     resources(
         "comunicacion",

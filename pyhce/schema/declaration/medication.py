@@ -73,7 +73,7 @@ TABLES: tuple[Table, ...] = (
         text("unidad", "quantity.code | quantity.unit", "Unidad", "Unit"),
         ref("solicitud_id", "authorizingPrescription", "MedicationRequest", "Fórmula", "Prescription"),
         ref("profesional_id", "performer.actor", "Practitioner", "Quien dispensa", "Dispenser"),
-        patient=("subject",),
+        patient=("subject", "receiver"),
         indexes=(BY_DATE,),
     ),
     resources(

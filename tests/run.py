@@ -1,0 +1,80 @@
+"""Run every tier of tests that this machine can run; end with one line a tier.
+
+    python tests/run.py [tier ...]
+
+Exit status 0 if every tier that could run passed. A tier that cannot run here is skipped, with the reason and how to
+enable it; more words after a `--` go to pytest.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pyhce import local
+from pyhce.errors import HceError
+
+TESTS = Path(__file__).parent
+NO_TESTS = 5  # pytest's exit status when it collected none
+
+
+def nothing_needed() -> str | None:
+    """Unit tests run anywhere."""
+    return None
+
+
+def embedded() -> str | None:
+    """Why the embedded engine cannot run here."""
+    return _missing(lambda: local.find_engine(citus=False), "pip install 'pyhce[local]'")
+
+
+def citus() -> str | None:
+    """Why Citus processes cannot run here."""
+    return _missing(
+        lambda: local.find_engine(citus=True),
+        "install PostgreSQL 15 to 18 with the extension citus, or set PYHCE_PG_CONFIG to its pg_config",
+    )
+
+
+def _missing(find: Callable[[], object], enable: str) -> str | None:
+    try:
+        find()
+    except HceError as error:
+        return f"{error.wrong}; to enable: {enable}"
+    return None
+
+
+TIERS = {"unit": nothing_needed, "postgres": embedded, "citus": citus}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tiers named, or all; the exit status."""
+    named, _, more = " ".join(arguments).partition("--")
+    tiers = named.split() or list(TIERS)
+    unknown = sorted(set(tiers) - set(TIERS))
+    if unknown:
+        print(f"no such tier: {', '.join(unknown)}; there are {', '.join(TIERS)}", file=sys.stderr)
+        return 2
+    lines, failed = [], False
+    for tier in tiers:
+        reason = TIERS[tier]()
+        if reason:
+            lines.append(f"tier {tier:<9} skipped: {reason}")
+            continue
+        print(f"== tier {tier}", flush=True)
+        start = time.monotonic()
+        status = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", str(TESTS / tier), *more.split()], check=False
+        ).returncode
+        failed |= status != 0
+        told = "passed" if status == 0 else "no test was found" if status == NO_TESTS else "FAILED"
+        lines.append(f"tier {tier:<9} run: {told} in {time.monotonic() - start:.0f} s")
+    print("\n" + "\n".join(lines))
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
