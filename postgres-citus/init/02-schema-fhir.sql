@@ -1140,7 +1140,7 @@ CREATE TABLE IF NOT EXISTS public.dispensacion_medicamento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(recurso -> 'receiver', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{medicationCodeableConcept,coding,0,code}') STORED,
     codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.medicationCodeableConcept.coding[*]'))) STORED,
@@ -1165,7 +1165,7 @@ COMMENT ON COLUMN public.dispensacion_medicamento.version IS 'Versión de la fil
 COMMENT ON COLUMN public.dispensacion_medicamento.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.dispensacion_medicamento.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.dispensacion_medicamento.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
-COMMENT ON COLUMN public.dispensacion_medicamento.paciente_id IS 'MedicationDispense.subject. Paciente que nombra el recurso / Patient that the resource names';
+COMMENT ON COLUMN public.dispensacion_medicamento.paciente_id IS 'MedicationDispense.subject | MedicationDispense.receiver. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.dispensacion_medicamento.estado IS 'MedicationDispense.status. Estado / Status';
 COMMENT ON COLUMN public.dispensacion_medicamento.codigo IS 'MedicationDispense.medicationCodeableConcept. Medicamento, codificado / Medication, coded';
 COMMENT ON COLUMN public.dispensacion_medicamento.codigos IS 'MedicationDispense.medicationCodeableConcept. Todas sus codificaciones / All its codings';
@@ -1268,7 +1268,7 @@ CREATE TABLE IF NOT EXISTS public.observacion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(recurso -> 'performer', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0,coding,0,code}') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
@@ -1296,7 +1296,7 @@ COMMENT ON COLUMN public.observacion.version IS 'Versión de la fila / Row versi
 COMMENT ON COLUMN public.observacion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.observacion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.observacion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
-COMMENT ON COLUMN public.observacion.paciente_id IS 'Observation.subject. Paciente que nombra el recurso / Patient that the resource names';
+COMMENT ON COLUMN public.observacion.paciente_id IS 'Observation.subject | Observation.performer. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.observacion.estado IS 'Observation.status. Estado / Status';
 COMMENT ON COLUMN public.observacion.categoria IS 'Observation.category. Categoría / Category';
 COMMENT ON COLUMN public.observacion.codigo IS 'Observation.code. Qué se observó / What was observed';
@@ -1522,7 +1522,7 @@ CREATE TABLE IF NOT EXISTS public.equipo_cuidado (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(jsonb_path_query_array(recurso, '$.participant.member'), 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     nombre text GENERATED ALWAYS AS (recurso ->> 'name') STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango_periodo(recurso -> 'period')) STORED,
@@ -1544,7 +1544,7 @@ COMMENT ON COLUMN public.equipo_cuidado.version IS 'Versión de la fila / Row ve
 COMMENT ON COLUMN public.equipo_cuidado.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.equipo_cuidado.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.equipo_cuidado.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
-COMMENT ON COLUMN public.equipo_cuidado.paciente_id IS 'CareTeam.subject. Paciente que nombra el recurso / Patient that the resource names';
+COMMENT ON COLUMN public.equipo_cuidado.paciente_id IS 'CareTeam.subject | CareTeam.participant.member. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.equipo_cuidado.estado IS 'CareTeam.status. Estado / Status';
 COMMENT ON COLUMN public.equipo_cuidado.nombre IS 'CareTeam.name. Nombre / Name';
 COMMENT ON COLUMN public.equipo_cuidado.fecha IS 'CareTeam.period. Vigencia / Period';
@@ -1638,7 +1638,7 @@ CREATE TABLE IF NOT EXISTS public.composicion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(recurso -> 'author', 'Patient'))[1], (hce.claves_de(jsonb_path_query_array(recurso, '$.attester.party'), 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
     titulo text GENERATED ALWAYS AS (recurso ->> 'title') STORED,
@@ -1661,7 +1661,7 @@ COMMENT ON COLUMN public.composicion.version IS 'Versión de la fila / Row versi
 COMMENT ON COLUMN public.composicion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.composicion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.composicion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
-COMMENT ON COLUMN public.composicion.paciente_id IS 'Composition.subject. Paciente que nombra el recurso / Patient that the resource names';
+COMMENT ON COLUMN public.composicion.paciente_id IS 'Composition.subject | Composition.author | Composition.attester.party. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.composicion.estado IS 'Composition.status. Estado / Status';
 COMMENT ON COLUMN public.composicion.codigo IS 'Composition.type. Tipo de documento / Type';
 COMMENT ON COLUMN public.composicion.titulo IS 'Composition.title. Título / Title';
@@ -1678,7 +1678,7 @@ CREATE TABLE IF NOT EXISTS public.referencia_documento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(recurso -> 'author', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
     categorias text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.category.coding[*]'))) STORED,
@@ -1702,7 +1702,7 @@ COMMENT ON COLUMN public.referencia_documento.version IS 'Versión de la fila / 
 COMMENT ON COLUMN public.referencia_documento.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.referencia_documento.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.referencia_documento.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
-COMMENT ON COLUMN public.referencia_documento.paciente_id IS 'DocumentReference.subject. Paciente que nombra el recurso / Patient that the resource names';
+COMMENT ON COLUMN public.referencia_documento.paciente_id IS 'DocumentReference.subject | DocumentReference.author. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.referencia_documento.estado IS 'DocumentReference.status. Estado / Status';
 COMMENT ON COLUMN public.referencia_documento.codigo IS 'DocumentReference.type. Tipo de documento / Type';
 COMMENT ON COLUMN public.referencia_documento.categorias IS 'DocumentReference.category. Categorías / Categories';
@@ -1760,7 +1760,7 @@ CREATE TABLE IF NOT EXISTS public.respuesta_cuestionario (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), hce.clave(recurso -> 'source', 'Patient'))) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), hce.clave(recurso -> 'source', 'Patient'), hce.clave(recurso -> 'author', 'Patient'))) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     cuestionario text GENERATED ALWAYS AS (recurso ->> 'questionnaire') STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango(recurso ->> 'authored')) STORED,
@@ -1781,7 +1781,7 @@ COMMENT ON COLUMN public.respuesta_cuestionario.version IS 'Versión de la fila 
 COMMENT ON COLUMN public.respuesta_cuestionario.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.respuesta_cuestionario.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.respuesta_cuestionario.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
-COMMENT ON COLUMN public.respuesta_cuestionario.paciente_id IS 'QuestionnaireResponse.subject | QuestionnaireResponse.source. Paciente que nombra el recurso / Patient that the resource names';
+COMMENT ON COLUMN public.respuesta_cuestionario.paciente_id IS 'QuestionnaireResponse.subject | QuestionnaireResponse.source | QuestionnaireResponse.author. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.respuesta_cuestionario.estado IS 'QuestionnaireResponse.status. Estado / Status';
 COMMENT ON COLUMN public.respuesta_cuestionario.cuestionario IS 'QuestionnaireResponse.questionnaire. Cuestionario / Questionnaire';
 COMMENT ON COLUMN public.respuesta_cuestionario.fecha IS 'QuestionnaireResponse.authored. Cuándo se respondió / When answered';
@@ -2452,10 +2452,12 @@ CREATE INDEX IF NOT EXISTS ubicacion_claves_idx ON public.ubicacion USING gin (c
 CREATE INDEX IF NOT EXISTS condicion_fuente_id_idx ON public.condicion USING btree (fuente, id);
 CREATE INDEX IF NOT EXISTS condicion_documento_id_fecha_idx ON public.condicion USING btree (documento_id, (lower(fecha)));
 CREATE INDEX IF NOT EXISTS condicion_documento_id_codigo_idx ON public.condicion USING btree (documento_id, codigo);
+CREATE INDEX IF NOT EXISTS condicion_documento_id_encuentro_id_idx ON public.condicion USING btree (documento_id, encuentro_id);
 CREATE INDEX IF NOT EXISTS condicion_codigos_idx ON public.condicion USING gin (codigos);
 CREATE INDEX IF NOT EXISTS procedimiento_fuente_id_idx ON public.procedimiento USING btree (fuente, id);
 CREATE INDEX IF NOT EXISTS procedimiento_documento_id_fecha_idx ON public.procedimiento USING btree (documento_id, (lower(fecha)));
 CREATE INDEX IF NOT EXISTS procedimiento_documento_id_codigo_idx ON public.procedimiento USING btree (documento_id, codigo);
+CREATE INDEX IF NOT EXISTS procedimiento_documento_id_encuentro_id_idx ON public.procedimiento USING btree (documento_id, encuentro_id);
 CREATE INDEX IF NOT EXISTS alergia_intolerancia_fuente_id_idx ON public.alergia_intolerancia USING btree (fuente, id);
 CREATE INDEX IF NOT EXISTS inmunizacion_fuente_id_idx ON public.inmunizacion USING btree (fuente, id);
 CREATE INDEX IF NOT EXISTS inmunizacion_documento_id_fecha_idx ON public.inmunizacion USING btree (documento_id, (lower(fecha)));
@@ -2517,6 +2519,6 @@ GRANT USAGE ON SCHEMA hce TO hce_app, hce_readonly;
 GRANT USAGE ON SCHEMA public TO hce_app, hce_readonly;
 GRANT SELECT ON hce.migracion TO hce_app, hce_readonly;
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (1, 'initial', '47597ac35541ab6daf091bdc81ae672fb1baa70aa08745a3b0c651388220af28') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (1, 'initial', '983d79207777a7ace183be2eaed7f4711e6ab9cd92785f451f70b55fc0582e59') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif
