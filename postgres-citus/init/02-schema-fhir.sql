@@ -228,6 +228,26 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION hce.clave(jsonb, text) IS 'The key by which a FHIR Reference names a resource of the type: the id of Type/id, of an absolute URL or of urn:uuid:, else identifier=system|value of a conditional or logical reference; NULL for other types.';
 
+CREATE OR REPLACE FUNCTION hce.clave_expresa(r jsonb, tipo text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN r ->> 'type' IS NOT NULL OR (r ->> 'reference' IS NOT NULL AND r ->> 'reference' !~ '^urn:')
+            THEN hce.clave(r, tipo)
+    END
+$$;
+COMMENT ON FUNCTION hce.clave_expresa(jsonb, text) IS 'As hce.clave, but only of a reference that itself says its type: where others may stand beside it.';
+
+CREATE OR REPLACE FUNCTION hce.claves_expresas_de(referencias jsonb, tipo text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT nullif(array(
+        SELECT hce.clave_expresa(r, tipo)
+        FROM jsonb_array_elements(hce.lista(referencias)) WITH ORDINALITY AS e (r, n)
+        WHERE hce.clave_expresa(r, tipo) IS NOT NULL
+        ORDER BY n
+    ), '{}')
+$$;
+COMMENT ON FUNCTION hce.claves_expresas_de(jsonb, text) IS 'As hce.claves_de, but only of references that themselves say their type.';
+
 CREATE OR REPLACE FUNCTION hce.claves_de(referencias jsonb, tipo text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT nullif(array(
@@ -388,7 +408,7 @@ CREATE TABLE IF NOT EXISTS public.encuentro (
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,0,coding,0,code}') STORED,
     motivos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.reasonCode.coding[*]'))) STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango_periodo(recurso -> 'period')) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.participant.individual'), 'Practitioner'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.individual'), 'Practitioner'))[1]) STORED,
     organizacion_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'serviceProvider', 'Organization')) STORED,
     ubicacion_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.location.location'), 'Location'))[1]) STORED,
     episodio_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'episodeOfCare', 'EpisodeOfCare'))[1]) STORED,
@@ -433,7 +453,7 @@ CREATE TABLE IF NOT EXISTS public.episodio_atencion (
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,0,coding,0,code}') STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango_periodo(recurso -> 'period')) STORED,
     organizacion_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'managingOrganization', 'Organization')) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'careManager', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'careManager', 'Practitioner')) STORED,
     CONSTRAINT episodio_atencion_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT episodio_atencion_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -464,16 +484,16 @@ CREATE TABLE IF NOT EXISTS public.cita (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Patient'))[1]) STORED,
+    paciente_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Patient'))[1]) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{serviceType,0,coding,0,code}') STORED,
     clase text GENERATED ALWAYS AS (recurso #>> '{appointmentType,coding,0,code}') STORED,
     inicio timestamptz GENERATED ALWAYS AS (hce.momento(recurso ->> 'start')) STORED,
     fin timestamptz GENERATED ALWAYS AS (hce.momento(recurso ->> 'end')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango(recurso ->> 'start')) STORED,
-    profesionales text[] GENERATED ALWAYS AS (hce.claves_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Practitioner')) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Practitioner'))[1]) STORED,
-    ubicacion_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Location'))[1]) STORED,
+    profesionales text[] GENERATED ALWAYS AS (hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Practitioner'))[1]) STORED,
+    ubicacion_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Location'))[1]) STORED,
     CONSTRAINT cita_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT cita_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -647,8 +667,8 @@ CREATE TABLE IF NOT EXISTS public.horario_atencion (
     activo boolean GENERATED ALWAYS AS (hce.logico(recurso -> 'active')) STORED,
     servicios text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.serviceType.coding[*]'))) STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango_periodo(recurso -> 'planningHorizon')) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'actor', 'Practitioner'))[1]) STORED,
-    ubicacion_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'actor', 'Location'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(recurso -> 'actor', 'Practitioner'))[1]) STORED,
+    ubicacion_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(recurso -> 'actor', 'Location'))[1]) STORED,
     CONSTRAINT horario_atencion_pkey PRIMARY KEY (fuente, id)
 );
 ALTER TABLE public.horario_atencion OWNER TO hce_owner;
@@ -716,7 +736,7 @@ CREATE TABLE IF NOT EXISTS public.condicion (
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'onsetDateTime'), hce.rango_periodo(recurso -> 'onsetPeriod'), hce.rango(recurso ->> 'recordedDate'))) STORED,
     resuelta tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'abatementDateTime'), hce.rango_periodo(recurso -> 'abatementPeriod'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'recorder', 'Practitioner'), hce.clave(recurso -> 'asserter', 'Practitioner'))) STORED,
+    profesional_id text GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'recorder', 'Practitioner'), hce.clave_expresa(recurso -> 'asserter', 'Practitioner'))) STORED,
     CONSTRAINT condicion_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT condicion_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -760,7 +780,7 @@ CREATE TABLE IF NOT EXISTS public.procedimiento (
     motivos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.reasonCode.coding[*]'))) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'performedDateTime'), hce.rango_periodo(recurso -> 'performedPeriod'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.performer.actor'), 'Practitioner'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.performer.actor'), 'Practitioner'))[1]) STORED,
     ubicacion_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'location', 'Location')) STORED,
     CONSTRAINT procedimiento_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
@@ -847,7 +867,7 @@ CREATE TABLE IF NOT EXISTS public.inmunizacion (
     fecha tstzrange GENERATED ALWAYS AS (hce.rango(recurso ->> 'occurrenceDateTime')) STORED,
     lote text GENERATED ALWAYS AS (recurso ->> 'lotNumber') STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.performer.actor'), 'Practitioner'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.performer.actor'), 'Practitioner'))[1]) STORED,
     CONSTRAINT inmunizacion_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT inmunizacion_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -920,7 +940,7 @@ CREATE TABLE IF NOT EXISTS public.evaluacion_riesgo (
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'occurrenceDateTime'), hce.rango_periodo(recurso -> 'occurrencePeriod'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
     condicion_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'condition', 'Condition')) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'performer', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'performer', 'Practitioner')) STORED,
     CONSTRAINT evaluacion_riesgo_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT evaluacion_riesgo_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -958,7 +978,7 @@ CREATE TABLE IF NOT EXISTS public.impresion_clinica (
     resumen text GENERATED ALWAYS AS (recurso ->> 'summary') STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'effectiveDateTime'), hce.rango_periodo(recurso -> 'effectivePeriod'), hce.rango(recurso ->> 'date'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'assessor', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'assessor', 'Practitioner')) STORED,
     CONSTRAINT impresion_clinica_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT impresion_clinica_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1106,7 +1126,7 @@ CREATE TABLE IF NOT EXISTS public.solicitud_medicamento (
     medicamento_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'medicationReference', 'Medication')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango(recurso ->> 'authoredOn')) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'requester', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'requester', 'Practitioner')) STORED,
     CONSTRAINT solicitud_medicamento_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT solicitud_medicamento_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1140,7 +1160,7 @@ CREATE TABLE IF NOT EXISTS public.dispensacion_medicamento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(recurso -> 'receiver', 'Patient'))[1])) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'receiver', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{medicationCodeableConcept,coding,0,code}') STORED,
     codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.medicationCodeableConcept.coding[*]'))) STORED,
@@ -1149,7 +1169,7 @@ CREATE TABLE IF NOT EXISTS public.dispensacion_medicamento (
     cantidad numeric GENERATED ALWAYS AS (hce.numero(recurso #> '{quantity,value}')) STORED,
     unidad text GENERATED ALWAYS AS (coalesce(recurso #>> '{quantity,code}', recurso #>> '{quantity,unit}')) STORED,
     solicitud_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'authorizingPrescription', 'MedicationRequest'))[1]) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.performer.actor'), 'Practitioner'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.performer.actor'), 'Practitioner'))[1]) STORED,
     CONSTRAINT dispensacion_medicamento_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT dispensacion_medicamento_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1192,9 +1212,9 @@ CREATE TABLE IF NOT EXISTS public.administracion_medicamento (
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'effectiveDateTime'), hce.rango_periodo(recurso -> 'effectivePeriod'))) STORED,
     dosis numeric GENERATED ALWAYS AS (hce.numero(recurso #> '{dosage,dose,value}')) STORED,
     unidad text GENERATED ALWAYS AS (coalesce(recurso #>> '{dosage,dose,code}', recurso #>> '{dosage,dose,unit}')) STORED,
-    encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'context', 'Encounter')) STORED,
+    encuentro_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'context', 'Encounter')) STORED,
     solicitud_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'request', 'MedicationRequest')) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.performer.actor'), 'Practitioner'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.performer.actor'), 'Practitioner'))[1]) STORED,
     CONSTRAINT administracion_medicamento_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT administracion_medicamento_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1236,7 +1256,7 @@ CREATE TABLE IF NOT EXISTS public.declaracion_medicamento (
     codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.medicationCodeableConcept.coding[*]'))) STORED,
     medicamento_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'medicationReference', 'Medication')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'effectiveDateTime'), hce.rango_periodo(recurso -> 'effectivePeriod'), hce.rango(recurso ->> 'dateAsserted'))) STORED,
-    encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'context', 'Encounter')) STORED,
+    encuentro_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'context', 'Encounter')) STORED,
     CONSTRAINT declaracion_medicamento_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT declaracion_medicamento_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1268,7 +1288,7 @@ CREATE TABLE IF NOT EXISTS public.observacion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(recurso -> 'performer', 'Patient'))[1])) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'performer', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0,coding,0,code}') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
@@ -1279,7 +1299,7 @@ CREATE TABLE IF NOT EXISTS public.observacion (
     valor_texto text GENERATED ALWAYS AS (recurso ->> 'valueString') STORED,
     valor_codigo text GENERATED ALWAYS AS (recurso #>> '{valueCodeableConcept,coding,0,code}') STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'performer', 'Practitioner'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(recurso -> 'performer', 'Practitioner'))[1]) STORED,
     especimen_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'specimen', 'Specimen')) STORED,
     CONSTRAINT observacion_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
@@ -1326,8 +1346,8 @@ CREATE TABLE IF NOT EXISTS public.informe_diagnostico (
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'effectiveDateTime'), hce.rango_periodo(recurso -> 'effectivePeriod'), hce.rango(recurso ->> 'issued'))) STORED,
     conclusion text GENERATED ALWAYS AS (recurso ->> 'conclusion') STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'performer', 'Practitioner'))[1]) STORED,
-    organizacion_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'performer', 'Organization'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(recurso -> 'performer', 'Practitioner'))[1]) STORED,
+    organizacion_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(recurso -> 'performer', 'Organization'))[1]) STORED,
     observaciones text[] GENERATED ALWAYS AS (hce.claves_de(recurso -> 'result', 'Observation')) STORED,
     CONSTRAINT informe_diagnostico_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
@@ -1372,7 +1392,7 @@ CREATE TABLE IF NOT EXISTS public.solicitud_servicio (
     codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.code.coding[*]'))) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'authoredOn'), hce.rango(recurso ->> 'occurrenceDateTime'), hce.rango_periodo(recurso -> 'occurrencePeriod'), hce.rango_horario(recurso -> 'occurrenceTiming'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'requester', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'requester', 'Practitioner')) STORED,
     CONSTRAINT solicitud_servicio_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT solicitud_servicio_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1410,7 +1430,7 @@ CREATE TABLE IF NOT EXISTS public.especimen (
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso #>> '{collection,collectedDateTime}'), hce.rango_periodo(recurso #> '{collection,collectedPeriod}'), hce.rango(recurso ->> 'receivedTime'))) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso #> '{collection,collector}', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso #> '{collection,collector}', 'Practitioner')) STORED,
     CONSTRAINT especimen_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT especimen_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1447,7 +1467,7 @@ CREATE TABLE IF NOT EXISTS public.estudio_imagen (
     fecha tstzrange GENERATED ALWAYS AS (hce.rango(recurso ->> 'started')) STORED,
     series numeric GENERATED ALWAYS AS (hce.numero(recurso -> 'numberOfSeries')) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS (coalesce((hce.claves_de(recurso -> 'interpreter', 'Practitioner'))[1], hce.clave(recurso -> 'referrer', 'Practitioner'))) STORED,
+    profesional_id text GENERATED ALWAYS AS (coalesce((hce.claves_expresas_de(recurso -> 'interpreter', 'Practitioner'))[1], hce.clave_expresa(recurso -> 'referrer', 'Practitioner'))) STORED,
     CONSTRAINT estudio_imagen_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT estudio_imagen_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1487,7 +1507,7 @@ CREATE TABLE IF NOT EXISTS public.plan_cuidado (
     titulo text GENERATED ALWAYS AS (recurso ->> 'title') STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango_periodo(recurso -> 'period'), hce.rango(recurso ->> 'created'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'author', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'author', 'Practitioner')) STORED,
     metas text[] GENERATED ALWAYS AS (hce.claves_de(recurso -> 'goal', 'Goal')) STORED,
     CONSTRAINT plan_cuidado_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
@@ -1522,12 +1542,12 @@ CREATE TABLE IF NOT EXISTS public.equipo_cuidado (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(jsonb_path_query_array(recurso, '$.participant.member'), 'Patient'))[1])) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.member'), 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     nombre text GENERATED ALWAYS AS (recurso ->> 'name') STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango_periodo(recurso -> 'period')) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesionales text[] GENERATED ALWAYS AS (hce.claves_de(jsonb_path_query_array(recurso, '$.participant.member'), 'Practitioner')) STORED,
+    profesionales text[] GENERATED ALWAYS AS (hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.member'), 'Practitioner')) STORED,
     organizacion_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'managingOrganization', 'Organization'))[1]) STORED,
     CONSTRAINT equipo_cuidado_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
@@ -1596,7 +1616,7 @@ CREATE TABLE IF NOT EXISTS public.tarea (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'for', 'Patient'), hce.clave(recurso -> 'focus', 'Patient'))) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'for', 'Patient'), hce.clave_expresa(recurso -> 'focus', 'Patient'))) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     intencion text GENERATED ALWAYS AS (recurso ->> 'intent') STORED,
     prioridad text GENERATED ALWAYS AS (recurso ->> 'priority') STORED,
@@ -1604,7 +1624,7 @@ CREATE TABLE IF NOT EXISTS public.tarea (
     motivos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.reasonCode.coding[*]'))) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango_periodo(recurso -> 'executionPeriod'), hce.rango(recurso ->> 'authoredOn'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'owner', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'owner', 'Practitioner')) STORED,
     CONSTRAINT tarea_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT tarea_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1638,13 +1658,13 @@ CREATE TABLE IF NOT EXISTS public.composicion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(recurso -> 'author', 'Patient'))[1], (hce.claves_de(jsonb_path_query_array(recurso, '$.attester.party'), 'Patient'))[1])) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'author', 'Patient'))[1], (hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.attester.party'), 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
     titulo text GENERATED ALWAYS AS (recurso ->> 'title') STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango(recurso ->> 'date')) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'author', 'Practitioner'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(recurso -> 'author', 'Practitioner'))[1]) STORED,
     organizacion_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'custodian', 'Organization')) STORED,
     CONSTRAINT composicion_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
@@ -1678,15 +1698,15 @@ CREATE TABLE IF NOT EXISTS public.referencia_documento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(recurso -> 'author', 'Patient'))[1])) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'author', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
     categorias text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.category.coding[*]'))) STORED,
     titulo text GENERATED ALWAYS AS (recurso #>> '{content,0,attachment,title}') STORED,
     url text GENERATED ALWAYS AS (recurso #>> '{content,0,attachment,url}') STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'date'), hce.rango_periodo(recurso #> '{context,period}'))) STORED,
-    encuentro_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.context.encounter[*]'), 'Encounter'))[1]) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'author', 'Practitioner'))[1]) STORED,
+    encuentro_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.context.encounter[*]'), 'Encounter'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(recurso -> 'author', 'Practitioner'))[1]) STORED,
     CONSTRAINT referencia_documento_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT referencia_documento_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1760,12 +1780,12 @@ CREATE TABLE IF NOT EXISTS public.respuesta_cuestionario (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), hce.clave(recurso -> 'source', 'Patient'), hce.clave(recurso -> 'author', 'Patient'))) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'subject', 'Patient'), hce.clave_expresa(recurso -> 'source', 'Patient'), hce.clave_expresa(recurso -> 'author', 'Patient'))) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     cuestionario text GENERATED ALWAYS AS (recurso ->> 'questionnaire') STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango(recurso ->> 'authored')) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'author', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'author', 'Practitioner')) STORED,
     CONSTRAINT respuesta_cuestionario_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT respuesta_cuestionario_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1796,13 +1816,13 @@ CREATE TABLE IF NOT EXISTS public.comunicacion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_de(recurso -> 'recipient', 'Patient'))[1], hce.clave(recurso -> 'sender', 'Patient'))) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'recipient', 'Patient'))[1], hce.clave_expresa(recurso -> 'sender', 'Patient'))) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0,coding,0,code}') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{topic,coding,0,code}') STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'sent'), hce.rango(recurso ->> 'received'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'sender', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'sender', 'Practitioner')) STORED,
     CONSTRAINT comunicacion_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT comunicacion_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1834,12 +1854,12 @@ CREATE TABLE IF NOT EXISTS public.cobertura (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'beneficiary', 'Patient'), hce.clave(recurso -> 'subscriber', 'Patient'), hce.clave(recurso -> 'policyHolder', 'Patient'), (hce.claves_de(recurso -> 'payor', 'Patient'))[1])) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'beneficiary', 'Patient'), hce.clave_expresa(recurso -> 'subscriber', 'Patient'), hce.clave_expresa(recurso -> 'policyHolder', 'Patient'), (hce.claves_expresas_de(recurso -> 'payor', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
     afiliacion text GENERATED ALWAYS AS (recurso ->> 'subscriberId') STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango_periodo(recurso -> 'period')) STORED,
-    organizacion_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'payor', 'Organization'))[1]) STORED,
+    organizacion_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(recurso -> 'payor', 'Organization'))[1]) STORED,
     CONSTRAINT cobertura_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT cobertura_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -1877,7 +1897,7 @@ CREATE TABLE IF NOT EXISTS public.reclamacion (
     total numeric GENERATED ALWAYS AS (hce.numero(recurso #> '{total,value}')) STORED,
     moneda text GENERATED ALWAYS AS (recurso #>> '{total,currency}') STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango_periodo(recurso -> 'billablePeriod'), hce.rango(recurso ->> 'created'))) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'provider', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'provider', 'Practitioner')) STORED,
     organizacion_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'insurer', 'Organization')) STORED,
     cobertura_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.insurance.coverage'), 'Coverage'))[1]) STORED,
     CONSTRAINT reclamacion_documento_id_fkey FOREIGN KEY (documento_id)
@@ -1962,7 +1982,7 @@ CREATE TABLE IF NOT EXISTS public.estudio_investigacion (
     titulo text GENERATED ALWAYS AS (recurso ->> 'title') STORED,
     fase text GENERATED ALWAYS AS (recurso #>> '{phase,coding,0,code}') STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango_periodo(recurso -> 'period')) STORED,
-    profesional_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'principalInvestigator', 'Practitioner')) STORED,
+    profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'principalInvestigator', 'Practitioner')) STORED,
     organizacion_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'sponsor', 'Organization')) STORED,
     CONSTRAINT estudio_investigacion_pkey PRIMARY KEY (fuente, id)
 );
@@ -2136,12 +2156,12 @@ CREATE TABLE IF NOT EXISTS public.procedencia (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS ((hce.claves_de(recurso -> 'target', 'Patient'))[1]) STORED,
+    paciente_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(recurso -> 'target', 'Patient'))[1]) STORED,
     actividad text GENERATED ALWAYS AS (recurso #>> '{activity,coding,0,code}') STORED,
     registrado_en timestamptz GENERATED ALWAYS AS (hce.momento(recurso ->> 'recorded')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango_periodo(recurso -> 'occurredPeriod'), hce.rango(recurso ->> 'occurredDateTime'), hce.rango(recurso ->> 'recorded'))) STORED,
-    profesionales text[] GENERATED ALWAYS AS (hce.claves_de(jsonb_path_query_array(recurso, '$.agent.who'), 'Practitioner')) STORED,
-    organizacion_id text GENERATED ALWAYS AS (coalesce((hce.claves_de(jsonb_path_query_array(recurso, '$.agent.who'), 'Organization'))[1], (hce.claves_de(jsonb_path_query_array(recurso, '$.agent.onBehalfOf'), 'Organization'))[1])) STORED,
+    profesionales text[] GENERATED ALWAYS AS (hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.agent.who'), 'Practitioner')) STORED,
+    organizacion_id text GENERATED ALWAYS AS (coalesce((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.agent.who'), 'Organization'))[1], (hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.agent.onBehalfOf'), 'Organization'))[1])) STORED,
     CONSTRAINT procedencia_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT procedencia_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -2172,13 +2192,13 @@ CREATE TABLE IF NOT EXISTS public.evento_auditoria (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
-    paciente_id text GENERATED ALWAYS AS (coalesce((hce.claves_de(jsonb_path_query_array(recurso, '$.entity.what'), 'Patient'))[1], (hce.claves_de(jsonb_path_query_array(recurso, '$.agent.who'), 'Patient'))[1])) STORED,
+    paciente_id text GENERATED ALWAYS AS (coalesce((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.entity.what'), 'Patient'))[1], (hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.agent.who'), 'Patient'))[1])) STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,code}') STORED,
     subtipos text[] GENERATED ALWAYS AS (hce.codigos(recurso -> 'subtype')) STORED,
     accion text GENERATED ALWAYS AS (recurso ->> 'action') STORED,
     resultado text GENERATED ALWAYS AS (recurso ->> 'outcome') STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango(recurso ->> 'recorded')) STORED,
-    profesional_id text GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso, '$.agent.who'), 'Practitioner'))[1]) STORED,
+    profesional_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.agent.who'), 'Practitioner'))[1]) STORED,
     CONSTRAINT evento_auditoria_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT evento_auditoria_pkey PRIMARY KEY (documento_id, fuente, id)
@@ -2519,6 +2539,6 @@ GRANT USAGE ON SCHEMA hce TO hce_app, hce_readonly;
 GRANT USAGE ON SCHEMA public TO hce_app, hce_readonly;
 GRANT SELECT ON hce.migracion TO hce_app, hce_readonly;
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (1, 'initial', '983d79207777a7ace183be2eaed7f4711e6ab9cd92785f451f70b55fc0582e59') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (1, 'initial', 'e83acb932e11d8e6a9e676a092adbcfe591a31c8d5519f4949dd44a7267e31a6') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

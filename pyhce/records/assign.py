@@ -20,6 +20,7 @@ from pyhce.records.identity import DocumentRule, document_of_key, documents_of, 
 from pyhce.records.reader import Incoming
 from pyhce.records.reference import at_path, key_of, own_keys
 from pyhce.records.spelling import Stored
+from pyhce.schema.expression import untyped_names
 from pyhce.schema.model import Schema
 
 
@@ -40,8 +41,9 @@ def patient_key(schema: Schema, incoming: Incoming) -> str | None:
     if incoming.type == "Patient":
         return incoming.id
     for path in schema.paths_of(incoming.type):
+        untyped = untyped_names(incoming.type, path, "Patient")
         for reference in at_path(incoming.resource, path):
-            key = key_of(reference, "Patient")
+            key = key_of(reference, "Patient", untyped=untyped)
             if key is not None:
                 return key
     return None

@@ -53,10 +53,14 @@ def identifier_key(identifier: dict[str, Any]) -> str:
     return f"identifier={system if isinstance(system, str) else ''}|{identifier['value']}"
 
 
-def key_of(reference: Any, fhir_type: str) -> str | None:
-    """The key by which a Reference names a resource of the type, None if it names another."""
+def key_of(reference: Any, fhir_type: str, *, untyped: bool = True) -> str | None:
+    """The key by which a Reference names a resource of the type, None if it names another.
+
+    Args:
+        untyped: whether one that does not say its type counts, as `pyhce.schema.expression.untyped_names` tells.
+    """
     found = named(reference)
-    return found.key if found and found.type in (fhir_type, None) else None
+    return found.key if found and (found.type == fhir_type or (untyped and found.type is None)) else None
 
 
 def own_keys(resource: dict[str, Any], resource_id: str) -> list[str]:

@@ -90,6 +90,18 @@ def _one(fhir_type: str, column: Column, path: str) -> list[str]:
     return found
 
 
+def untyped_names(fhir_type: str, path: str, target: str) -> bool:
+    """Whether a Reference at the path that does not say its type (a urn, an identifier alone) names a `target`.
+
+    It does where R4 allows nothing else there, and a record's `subject` without a type is its patient.
+    """
+    element = r4.element(fhir_type, path)
+    return element is not None and (
+        element.targets == (target,)
+        or (target == "Patient" and path in {"subject", "for"} and target in element.targets)
+    )
+
+
 def _steps(fhir_type: str, path: str) -> str:
     """The JSON members from the resource to the first value at the path."""
     members: list[str] = []
@@ -162,13 +174,18 @@ def _number(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
 def _reference(fhir_type: str, path: str, kind: str, column: Column) -> str | None:
     if kind != "Reference":
         return None
+    said = not untyped_names(fhir_type, path, str(column.target))
     if any(many for _, many in r4.json_path(fhir_type, path)):
-        return f"(hce.claves_de({_every(fhir_type, path)}, '{column.target}'))[1]"
-    return f"hce.clave({_json_at(fhir_type, path)}, '{column.target}')"
+        helper = "hce.claves_expresas_de" if said else "hce.claves_de"
+        return f"({helper}({_every(fhir_type, path)}, '{column.target}'))[1]"
+    return f"{'hce.clave_expresa' if said else 'hce.clave'}({_json_at(fhir_type, path)}, '{column.target}')"
 
 
 def _references(fhir_type: str, path: str, kind: str, column: Column) -> str | None:
-    return f"hce.claves_de({_every(fhir_type, path)}, '{column.target}')" if kind == "Reference" else None
+    if kind != "Reference":
+        return None
+    helper = "hce.claves_de" if untyped_names(fhir_type, path, str(column.target)) else "hce.claves_expresas_de"
+    return f"{helper}({_every(fhir_type, path)}, '{column.target}')"
 
 
 _BUILDERS: dict[Kind, Callable[[str, str, str, Column], str | None]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyhce.schema.expression import sql_type
+from pyhce.schema.lint import check
 from pyhce.schema.model import Area, Home, Schema, Table
 from pyhce.schema.render import environment, index_name, migrations
 from pyhce.settings import DATABASE, DEFAULT_TIME_ZONE
@@ -59,12 +60,22 @@ def _own_table(schema: Schema, fhir_type: str) -> Table | None:
 
 
 def sql(schema: Schema, folder: Path) -> tuple[Path, ...]:
-    """Write the init scripts to a folder; the files written."""
+    """Write the init scripts to a folder; the files written.
+
+    Raises:
+        DeclarationError: the declaration breaks a rule.
+    """
+    check(schema)
     return _write(sql_files(schema), folder)
 
 
 def docs(schema: Schema, folder: Path) -> tuple[Path, ...]:
-    """Write the data dictionary to a folder; the files written."""
+    """Write the data dictionary to a folder; the files written.
+
+    Raises:
+        DeclarationError: the declaration breaks a rule.
+    """
+    check(schema)
     return _write(docs_files(schema), folder)
 
 

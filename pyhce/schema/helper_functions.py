@@ -221,6 +221,30 @@ HELPERS: tuple[Helper, ...] = (
     END""",
     ),
     Helper(
+        name="clave_expresa",
+        arguments="r jsonb, tipo text",
+        returns="text",
+        comment="As hce.clave, but only of a reference that itself says its type: where others may stand beside it.",
+        body="""
+    SELECT CASE
+        WHEN r ->> 'type' IS NOT NULL OR (r ->> 'reference' IS NOT NULL AND r ->> 'reference' !~ '^urn:')
+            THEN hce.clave(r, tipo)
+    END""",
+    ),
+    Helper(
+        name="claves_expresas_de",
+        arguments="referencias jsonb, tipo text",
+        returns="text[]",
+        comment="As hce.claves_de, but only of references that themselves say their type.",
+        body="""
+    SELECT nullif(array(
+        SELECT hce.clave_expresa(r, tipo)
+        FROM jsonb_array_elements(hce.lista(referencias)) WITH ORDINALITY AS e (r, n)
+        WHERE hce.clave_expresa(r, tipo) IS NOT NULL
+        ORDER BY n
+    ), '{}')""",
+    ),
+    Helper(
         name="claves_de",
         arguments="referencias jsonb, tipo text",
         returns="text[]",

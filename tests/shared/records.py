@@ -266,6 +266,18 @@ def test_every_way_to_name_a_patient_leads_to_their_record(db: TestDatabase, tmp
         assert db.document("Observation", f"late-{key}", source) == f"CC-{number.upper()}", key
 
 
+def test_an_identifier_that_does_not_say_whose_it_is_makes_nobody_a_patient(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    event = {
+        "resourceType": "AuditEvent", "id": "a", "recorded": "2024-01-01T00:00:00Z",
+        "type": {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "110114"},
+        "agent": [{"who": {"identifier": {"value": "95"}}, "requestor": True}], "source": {"observer": {"display": "x"}},
+    }  # fmt: skip
+    by_someone = weight("o", None, performer=[{"identifier": {"value": "7"}}, {"reference": "urn:uuid:0b"}])
+    db.load(tmp_path, event, by_someone, source=source)
+    assert db.value("SELECT count(*) FROM recurso_compartido WHERE fuente = %s", source) == 2
+
+
 def test_a_transaction_resolves_its_own_references_and_comes_out_as_it_went_in(
     db: TestDatabase, tmp_path: Path
 ) -> None:
