@@ -1,14 +1,16 @@
 r"""The functions of the schema `hce` that typed columns are computed with.
 
-Each is plain SQL, IMMUTABLE, range-checked and never raises: "2024-02-30" gives NULL. A changed helper gets a new
-name, since stored values stay as computed. FHIR's rules: https://hl7.org/fhir/R4/datatypes.html and references.html.
+Each is IMMUTABLE, range-checked and never raises: "2024-02-30" gives NULL. A changed helper gets a new name, since
+stored values stay as computed. Those with steps are PL/pgSQL: as one SQL expression they are inlined into each other
+and set up anew at every call, which took a hundred times as long.
+FHIR's rules: https://hl7.org/fhir/R4/datatypes.html and references.html.
 """
 
 from __future__ import annotations
 
 from pyhce.schema.model import Helper
 
-_DATE = r"^(\d{4})(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"
+_DATE = r"^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(T.*)?)?)?$"
 _TIME = r"^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,30})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)?$"
 _LITERAL = r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?$"
 _ACCENTED = "áàâäãåéèêëíìîïóòôöõúùûüñçýÁÀÂÄÃÅÉÈÊËÍÌÎÏÓÒÔÖÕÚÙÛÜÑÇÝ"
@@ -19,25 +21,23 @@ HELPERS: tuple[Helper, ...] = (
         name="dia",
         arguments="t text",
         returns="date",
+        language="plpgsql",
         comment="First day that a FHIR date or dateTime (whole or partial) may mean; NULL if it is none.",
         body=f"""
-    SELECT CASE
-        WHEN left(t, 10) ~ '{_DATE}' AND left(t, 4) <> '0000' AND substr(t, 11, 1) IN ('', 'T')
-            AND (length(t) < 10 OR substr(t, 9, 2)::integer <= CASE substr(t, 6, 2)
-                WHEN '02' THEN CASE
-                    WHEN left(t, 4)::integer % 4 = 0
-                        AND (left(t, 4)::integer % 100 <> 0 OR left(t, 4)::integer % 400 = 0) THEN 29
-                    ELSE 28
-                END
-                WHEN '04' THEN 30 WHEN '06' THEN 30 WHEN '09' THEN 30 WHEN '11' THEN 30
-                ELSE 31
-            END)
-            THEN make_date(
-                left(t, 4)::integer,
-                coalesce(nullif(substr(t, 6, 2), ''), '1')::integer,
-                coalesce(nullif(substr(t, 9, 2), ''), '1')::integer
-            )
-    END""",
+DECLARE
+    mes date;
+    numero integer;
+BEGIN
+    IF t !~ '{_DATE}' OR left(t, 4) = '0000' THEN
+        RETURN NULL;
+    END IF;
+    mes := make_date(left(t, 4)::integer, coalesce(nullif(substr(t, 6, 2), ''), '1')::integer, 1);
+    numero := coalesce(nullif(substr(t, 9, 2), ''), '1')::integer;
+    IF numero > 28 AND numero > extract(day FROM mes + interval '1 month - 1 day') THEN
+        RETURN NULL;
+    END IF;
+    RETURN mes + (numero - 1);
+END""",
     ),
     Helper(
         name="dia_exacto",
@@ -69,65 +69,72 @@ HELPERS: tuple[Helper, ...] = (
         name="momento",
         arguments="t text",
         returns="timestamptz",
+        language="plpgsql",
         comment="The moment of a FHIR instant or dateTime with a time; the installation's zone where it has none.",
         body=f"""
-    SELECT CASE
-        WHEN t ~ '{_TIME}' AND hce.dia(left(t, 10)) IS NOT NULL THEN CASE
-            WHEN right(t, 1) = 'Z' OR substr(t, length(t) - 5, 1) IN ('+', '-') THEN timezone(
-                CASE
-                    WHEN right(t, 1) = 'Z' THEN interval '0'
-                    ELSE make_interval(
-                        hours => substr(t, length(t) - 5, 3)::integer,
-                        mins => (substr(t, length(t) - 5, 1) || right(t, 2))::integer
-                    )
-                END,
-                hce.dia(left(t, 10)) + make_time(
-                    substr(t, 12, 2)::integer,
-                    substr(t, 15, 2)::integer,
-                    coalesce(substring(t from '^.{{16}}:(\\d\\d(?:\\.\\d+)?)'), '0')::double precision
-                )
-            )
-            ELSE timezone(
-                hce.zona_horaria(),
-                hce.dia(left(t, 10)) + make_time(
-                    substr(t, 12, 2)::integer,
-                    substr(t, 15, 2)::integer,
-                    coalesce(substring(t from '^.{{16}}:(\\d\\d(?:\\.\\d+)?)'), '0')::double precision
-                )
-            )
-        END
-    END""",
+DECLARE
+    cuando timestamp;
+    zona text;
+BEGIN
+    IF t !~ '{_TIME}' THEN
+        RETURN NULL;
+    END IF;
+    cuando := hce.dia(left(t, 10)) + make_time(
+        substr(t, 12, 2)::integer,
+        substr(t, 15, 2)::integer,
+        coalesce(substring(t FROM '^.{{16}}:(\\d\\d(?:\\.\\d{{1,9}})?)'), '0')::double precision
+    );
+    zona := substring(t FROM '(?:Z|[+-]\\d\\d:\\d\\d)$');
+    RETURN CASE
+        WHEN zona IS NULL THEN timezone(hce.zona_horaria(), cuando)
+        WHEN zona = 'Z' THEN timezone('UTC', cuando)
+        ELSE timezone(
+            make_interval(hours => left(zona, 3)::integer, mins => (left(zona, 1) || right(zona, 2))::integer), cuando
+        )
+    END;
+END""",
     ),
     Helper(
         name="rango",
         arguments="t text",
         returns="tstzrange",
+        language="plpgsql",
         comment="The moments that a FHIR date, dateTime or instant may mean, in the installation's zone.",
         body="""
-    SELECT CASE
-        WHEN position('T' in t) > 0 THEN CASE
-            WHEN hce.momento(t) IS NOT NULL THEN tstzrange(hce.momento(t), hce.momento(t), '[]')
-        END
-        WHEN hce.dia(t) IS NOT NULL THEN tstzrange(
-            timezone(hce.zona_horaria(), hce.dia(t)::timestamp),
-            timezone(hce.zona_horaria(), hce.dia_siguiente(t)::timestamp)
-        )
-    END""",
+DECLARE
+    cuando timestamptz;
+    primero date;
+BEGIN
+    IF strpos(t, 'T') > 0 THEN
+        cuando := hce.momento(t);
+        RETURN CASE WHEN cuando IS NOT NULL THEN tstzrange(cuando, cuando, '[]') END;
+    END IF;
+    primero := hce.dia(t);
+    IF primero IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN tstzrange(
+        timezone(hce.zona_horaria(), primero::timestamp),
+        timezone(hce.zona_horaria(), hce.dia_siguiente(t)::timestamp)
+    );
+END""",
     ),
     Helper(
         name="rango_periodo",
         arguments="p jsonb",
         returns="tstzrange",
+        language="plpgsql",
         comment="A FHIR Period as a range: an open end is unbounded, an end before its start gives NULL.",
         body="""
-    SELECT CASE
-        WHEN desde IS NULL AND hasta IS NULL THEN NULL
-        WHEN desde IS NOT NULL AND hasta IS NOT NULL AND lower(desde) > upper(hasta) THEN NULL
-        ELSE tstzrange(
-            lower(desde), upper(hasta), CASE WHEN hasta IS NOT NULL AND upper_inc(hasta) THEN '[]' ELSE '[)' END
-        )
-    END
-    FROM (SELECT hce.rango(p ->> 'start') AS desde, hce.rango(p ->> 'end') AS hasta) AS r""",
+DECLARE
+    desde tstzrange := hce.rango(p ->> 'start');
+    hasta tstzrange := hce.rango(p ->> 'end');
+BEGIN
+    IF (desde IS NULL AND hasta IS NULL) OR lower(desde) > upper(hasta) THEN
+        RETURN NULL;
+    END IF;
+    RETURN tstzrange(lower(desde), upper(hasta), CASE WHEN upper_inc(hasta) THEN '[]' ELSE '[)' END);
+END""",
     ),
     Helper(
         name="rango_horario",
@@ -202,23 +209,31 @@ HELPERS: tuple[Helper, ...] = (
         name="clave",
         arguments="r jsonb, tipo text",
         returns="text",
+        language="plpgsql",
         comment=(
             "The key by which a FHIR Reference names a resource of the type: the id of Type/id, of an absolute URL or "
             "of urn:uuid:, else identifier=system|value of a conditional or logical reference; NULL for other types."
         ),
         body=f"""
-    SELECT CASE
-        WHEN r ->> 'reference' ~ '^urn:(uuid|oid):'
-            THEN CASE WHEN coalesce(r ->> 'type', tipo) = tipo THEN substr(r ->> 'reference', 10) END
-        WHEN r ->> 'reference' LIKE '#%' THEN NULL
-        WHEN strpos(r ->> 'reference', '?') > 0 THEN substring(r ->> 'reference' from '(?:^|/)' || tipo || '[?](.+)$')
-        WHEN r ->> 'reference' IS NOT NULL THEN CASE
-            WHEN substring(r ->> 'reference' from '{_LITERAL}') = tipo
-                THEN (regexp_match(r ->> 'reference', '{_LITERAL}'))[2]
-        END
-        WHEN coalesce(r ->> 'type', tipo) = tipo AND r #>> '{{identifier,value}}' IS NOT NULL
-            THEN 'identifier=' || coalesce(r #>> '{{identifier,system}}', '') || '|' || (r #>> '{{identifier,value}}')
-    END""",
+DECLARE
+    referencia text := r ->> 'reference';
+    partes text[];
+BEGIN
+    IF referencia IS NULL THEN
+        RETURN CASE
+            WHEN coalesce(r ->> 'type', tipo) = tipo AND r #>> '{{identifier,value}}' IS NOT NULL
+                THEN concat('identifier=', r #>> '{{identifier,system}}', '|', r #>> '{{identifier,value}}')
+        END;
+    ELSIF left(referencia, 1) = '#' THEN
+        RETURN NULL;
+    ELSIF referencia ~ '^urn:(uuid|oid):' THEN
+        RETURN CASE WHEN coalesce(r ->> 'type', tipo) = tipo THEN substr(referencia, 10) END;
+    ELSIF strpos(referencia, '?') > 0 THEN
+        RETURN substring(referencia FROM '(?:^|/)' || tipo || '[?](.+)$');
+    END IF;
+    partes := regexp_match(referencia, '{_LITERAL}');
+    RETURN CASE WHEN partes[1] = tipo THEN partes[2] END;
+END""",
     ),
     Helper(
         name="clave_expresa",

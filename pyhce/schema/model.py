@@ -189,6 +189,7 @@ class Helper(Frozen):
     returns: str
     body: str
     comment: str
+    language: str = "sql"
     volatility: str = "IMMUTABLE"
     since: int = 1
 
