@@ -117,7 +117,7 @@ def up(
     """
     place = folder or local.default_folder()
     progress("looking for PostgreSQL")
-    engine = local.find_engine(pg_config, citus=citus)
+    engine = local.engine_for(place, pg_config, citus=citus)
     cluster = local.start(place, engine=engine, workers=workers, port=port, time_zone=time_zone, on_progress=progress)
     dsn = local.dsn(cluster)
     registration = _register(

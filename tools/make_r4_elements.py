@@ -19,6 +19,29 @@ NS = {"f": "http://hl7.org/fhir"}
 ROOT = "org/hl7/fhir/r4/model/"
 OUT = Path(__file__).parent.parent / "pyhce" / "schema" / "r4.json.gz"
 
+# https://hl7.org/fhir/R4/compartmentdefinition-patient.html (4.0.1), which the archive lacks: type: inclusion criteria.
+PATIENT_COMPARTMENT = """
+Account: subject; AdverseEvent: subject; AllergyIntolerance: patient recorder asserter; Appointment: actor;
+AppointmentResponse: actor; AuditEvent: patient; Basic: patient author; BodyStructure: patient;
+CarePlan: patient performer; CareTeam: patient participant; ChargeItem: subject; Claim: patient payee;
+ClaimResponse: patient; ClinicalImpression: subject; Communication: subject sender recipient;
+CommunicationRequest: subject sender recipient requester; Composition: subject author attester;
+Condition: patient asserter; Consent: patient; Coverage: policy-holder subscriber beneficiary payor;
+CoverageEligibilityRequest: patient; CoverageEligibilityResponse: patient; DetectedIssue: patient;
+DeviceRequest: subject performer; DeviceUseStatement: subject; DiagnosticReport: subject;
+DocumentManifest: subject author recipient; DocumentReference: subject author; Encounter: patient;
+EnrollmentRequest: subject; EpisodeOfCare: patient; ExplanationOfBenefit: patient payee; FamilyMemberHistory: patient;
+Flag: patient; Goal: patient; Group: member; ImagingStudy: patient; Immunization: patient;
+ImmunizationEvaluation: patient; ImmunizationRecommendation: patient; Invoice: subject patient recipient;
+List: subject source; MeasureReport: patient; Media: subject; MedicationAdministration: patient performer subject;
+MedicationDispense: subject patient receiver; MedicationRequest: subject; MedicationStatement: subject;
+MolecularSequence: patient; NutritionOrder: patient; Observation: subject performer; Patient: link; Person: patient;
+Procedure: patient performer; Provenance: patient; QuestionnaireResponse: subject author; RelatedPerson: patient;
+RequestGroup: subject participant; ResearchSubject: individual; RiskAssessment: subject; Schedule: actor;
+ServiceRequest: subject performer; Specimen: subject; SupplyDelivery: patient; SupplyRequest: subject;
+VisionPrescription: patient
+"""
+
 
 def definitions(archive: zipfile.ZipFile, name: str) -> dict[str, dict]:
     """Every StructureDefinition that is a type of its own, by name."""
@@ -41,7 +64,7 @@ def _elements(definition):
         if "." not in path:
             continue
         types = [_code(t) for t in element.iterfind("f:type", NS)]
-        targets = sorted({p.get("value").rsplit("/", 1)[-1] for p in element.iterfind("f:type/f:targetProfile", NS)})
+        targets = {t for kind in element.iterfind("f:type", NS) for t in _targets(kind)}
         content = _value(element, "f:contentReference")
         yield (
             path.split(".", 1)[1],
@@ -49,7 +72,7 @@ def _elements(definition):
                 ["#" + content.split("#", 1)[1].split(".", 1)[1]] if content else types,
                 int(_value(element, "f:max") not in ("0", "1")),
                 int(_value(element, "f:min") != "0"),
-                targets,
+                sorted(targets),
             ],
         )
 
@@ -57,6 +80,14 @@ def _elements(definition):
 def _code(kind):
     code = _value(kind, "f:code")
     return "string" if code.startswith("http://hl7.org/fhirpath/") else code
+
+
+def _targets(kind):
+    """What a Reference may name: Resource if it does not say. A canonical names no resource by type and id."""
+    if _code(kind) != "Reference":
+        return []
+    said = [p.get("value").rsplit("/", 1)[-1] for p in kind.iterfind("f:targetProfile", NS)]
+    return said or ["Resource"]
 
 
 def _value(element, path):
@@ -77,6 +108,12 @@ def patient_parameters(archive: zipfile.ZipFile) -> dict[str, dict[str, str]]:
     return found
 
 
+def patient_compartment() -> dict[str, list[str]]:
+    """The parameters by which a resource of each type is in a patient's compartment."""
+    said = (line.split(": ") for line in " ".join(PATIENT_COMPARTMENT.split()).split("; "))
+    return {kind: codes.split() for kind, codes in said}
+
+
 def main(archive: str) -> None:
     """Read the archive, write the table."""
     with zipfile.ZipFile(archive) as opened:
@@ -85,7 +122,10 @@ def main(archive: str) -> None:
         parameters = patient_parameters(opened)
     table = {
         "resources": sorted(n for n, d in resources.items() if d["kind"] == "resource" and not d["abstract"]),
-        "elements": {n: d["elements"] for n, d in sorted({**types, **resources}.items()) if d["elements"]},
+        "elements": {
+            n: d["elements"] for n, d in sorted({**types, **resources}.items()) if d["kind"] != "primitive-type"
+        },
+        "patient_compartment": patient_compartment(),
         "patient_parameters": {n: parameters[n] for n in sorted(parameters)},
     }
     text = json.dumps(table, separators=(",", ":"), sort_keys=True).encode()

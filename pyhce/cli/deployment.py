@@ -113,7 +113,11 @@ def down(delete: bool, yes: bool, folder: Path | None, output: str) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("nobody is there to say yes", remedy="Give --yes to delete without being asked.")
-        click.confirm("Delete it for good?", abort=True)
+        try:
+            click.confirm("Delete it for good?", abort=True)
+        except click.Abort:
+            console.print("nothing was deleted")
+            raise click.exceptions.Exit(1) from None
     gone = api.delete(folder)
     show(gone, output, lambda: console.print(f"deleted {place}", markup=False))
 

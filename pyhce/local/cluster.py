@@ -13,7 +13,7 @@ from pyhce.errors import HceError, UsageError
 from pyhce.local import folder as folders
 from pyhce.local import server
 from pyhce.local.account import server_account, usable
-from pyhce.local.engine import Engine
+from pyhce.local.engine import Engine, find_engine
 from pyhce.local.folder import FolderState, NodeState
 from pyhce.schema.model import Frozen
 from pyhce.settings import DATABASE, DEFAULT_TIME_ZONE, DEFAULT_WORKERS, NODE_PORT, SUPERUSER
@@ -153,6 +153,23 @@ def start(
             already_running=not stopped and not moved,
             recovered=tuple(recovered),
         )
+
+
+def engine_for(folder: Path, pg_config: Path | None = None, *, citus: bool | None = None) -> Engine:
+    """The PostgreSQL to run a folder with: the one that is asked for, else the one that made it, else any that is found.
+
+    Raises:
+        UsageError: the pg_config given is none.
+        HceError: there is no such PostgreSQL.
+    """
+    held = folders.read_state(folder)
+    if held is None or pg_config is not None or os.environ.get("PYHCE_PG_CONFIG"):
+        return find_engine(pg_config, citus=citus)
+    if citus is None or citus == (held.engine.kind == "citus"):
+        if (held.engine.bindir / "postgres").exists():
+            return held.engine
+        citus = held.engine.kind == "citus"
+    return find_engine(citus=citus)
 
 
 def _together(deed: Callable[[NodeState], None], nodes: Iterable[NodeState]) -> None:

@@ -21,7 +21,7 @@ class Element(NamedTuple):
         types: FHIR type codes; several for a choice.
         many: whether it is an array.
         required: whether its cardinality begins at 1.
-        targets: the resource types that a Reference may name; ("Resource",) for any.
+        targets: the resource types that a Reference may name, ("Resource",) for any; empty without a Reference.
     """
 
     path: str
@@ -43,7 +43,10 @@ RESOURCE_TYPES: frozenset[str] = frozenset(_table()["resources"])
 
 @cache
 def element(resource_type: str, path: str) -> Element | None:
-    """The element at a path, None if R4 has none. A choice may be named as such (`value[x]`) or by its member."""
+    """The element at a path, None if R4 has none.
+
+    A choice may be named as such (`value[x]`) or by its member (`valueQuantity`); a primitive has nothing inside.
+    """
     walked = _walk(resource_type, path)
     return walked[-1][1]._replace(path=path) if walked else None
 
@@ -64,6 +67,15 @@ def choice_types(resource_type: str, path: str) -> tuple[str, ...]:
 def patient_parameters(resource_type: str) -> dict[str, str]:
     """The search parameters of a type that may name a patient, with their FHIRPath expressions."""
     return dict(_table()["patient_parameters"].get(resource_type, {}))
+
+
+@cache
+def patient_compartment() -> dict[str, tuple[str, ...]]:
+    """The types of the Patient compartment, each with the parameters that put a resource into it.
+
+    A parameter's FHIRPath expression is in `patient_parameters`. https://hl7.org/fhir/R4/compartmentdefinition-patient.html
+    """
+    return {name: tuple(codes) for name, codes in _table()["patient_compartment"].items()}
 
 
 @cache

@@ -271,7 +271,8 @@ def test_an_identifier_that_does_not_say_whose_it_is_makes_nobody_a_patient(db: 
     event = {
         "resourceType": "AuditEvent", "id": "a", "recorded": "2024-01-01T00:00:00Z",
         "type": {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "110114"},
-        "agent": [{"who": {"identifier": {"value": "95"}}, "requestor": True}], "source": {"observer": {"display": "x"}},
+        "agent": [{"who": {"identifier": {"value": "95"}}, "requestor": True}],
+        "source": {"observer": {"display": "x"}},
     }  # fmt: skip
     by_someone = weight("o", None, performer=[{"identifier": {"value": "7"}}, {"reference": "urn:uuid:0b"}])
     db.load(tmp_path, event, by_someone, source=source)

@@ -30,6 +30,11 @@ def test_a_second_start_finds_it_running(engine: local.Engine, data_folder: Path
     assert [node.pid for node in second.nodes] == [node.pid for node in first.nodes]
 
 
+def test_a_folder_is_run_by_the_postgresql_that_made_it(engine: local.Engine, data_folder: Path, port: int) -> None:
+    local.start(data_folder, engine=engine, port=port)
+    assert local.engine_for(data_folder) == engine
+
+
 def test_it_stops_and_starts_again_with_its_data(engine: local.Engine, data_folder: Path, port: int) -> None:
     cluster = local.start(data_folder, engine=engine, port=port)
     with connect(local.dsn(cluster)) as conn:

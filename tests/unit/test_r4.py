@@ -28,7 +28,13 @@ def test_every_concrete_type_is_there() -> None:
         ("Observation", "component.valueQuantity.unit", ("string",), False),
         ("Appointment", "participant.actor", ("Reference",), False),
         ("Patient", "name.given", ("string",), True),
+        ("Observation", "component.referenceRange.low.value", ("decimal",), False),
         ("Questionnaire", "item.item.linkId", ("string",), False),
+        ("Condition", "onsetAge.value", ("decimal",), False),
+        ("Encounter", "class", ("Coding",), False),
+        ("Task", "input.valueReference", ("Reference",), False),
+        ("Bundle", "entry.resource", ("Resource",), False),
+        ("Patient", "extension.valueAddress.line", ("string",), True),
         ("MedicationRequest", "dosageInstruction.timing.repeat.boundsPeriod.start", ("dateTime",), False),
     ],
 )
@@ -42,7 +48,15 @@ def test_an_element_has_the_types_and_cardinality_of_the_specification(
 
 @pytest.mark.parametrize(
     ("fhir_type", "path"),
-    [("Observation", "valueMoney"), ("Observation", "values"), ("Paciente", "id"), ("Patient", "name.first")],
+    [
+        ("Observation", "valueMoney"),
+        ("Observation", "values"),
+        ("Observation", ""),
+        ("Observation", "value[x].value"),
+        ("Paciente", "id"),
+        ("Patient", "name.first"),
+        ("Patient", "birthDate.value"),
+    ],
 )
 def test_what_r4_does_not_have_is_not_there(fhir_type: str, path: str) -> None:
     assert r4.element(fhir_type, path) is None
@@ -64,6 +78,29 @@ def test_a_json_path_says_where_arrays_are() -> None:
 def test_references_know_their_targets() -> None:
     found = {element.path: element.targets for element in r4.reference_elements("Observation")}
     assert found["subject"] == ("Device", "Group", "Location", "Patient")
+    assert found["focus"] == ("Resource",)
+    deeper = {element.path for element in r4.reference_elements("Encounter")}
+    assert {"participant.individual", "diagnosis.condition", "hospitalization.origin"} <= deeper
+
+
+def test_only_a_reference_has_targets() -> None:
+    every = [e for kind in r4.RESOURCE_TYPES for e in r4.elements(kind)]
+    assert [e for e in every if bool(e.targets) != ("Reference" in e.types)] == []
+
+
+def test_a_required_element_says_so() -> None:
+    required = {e.path for e in r4.elements("Observation") if e.required and "." not in e.path}
+    assert required == {"status", "code"}
+
+
+def test_the_patient_compartment_has_its_types_each_with_expressions() -> None:
+    compartment = r4.patient_compartment()
+    assert len(compartment) == 66
+    assert compartment["Observation"] == ("subject", "performer")
+    assert not {"Device", "Task", "Medication"} & set(compartment)
+    for kind, codes in compartment.items():
+        expressions = r4.patient_parameters(kind)
+        assert [code for code in codes if not expressions.get(code, "").startswith(kind + ".")] == []
 
 
 def test_every_member_of_the_r4_examples_is_an_element() -> None:
