@@ -156,7 +156,7 @@ def start(
 
 
 def engine_for(folder: Path, pg_config: Path | None = None, *, citus: bool | None = None) -> Engine:
-    """The PostgreSQL to run a folder with: the one that is asked for, else the one that made it, else any that is found.
+    """The PostgreSQL to run a folder with: the one that is asked for, else the one that made it, else what is found.
 
     Raises:
         UsageError: the pg_config given is none.
