@@ -39,7 +39,7 @@ from pyhce.settings import (
     NODE_PORT,
     SUPERUSER,
 )
-from pyhce.verify import StatusReport, VerificationReport
+from pyhce.verify import StatusReport, VerificationReport, checks_document
 from pyhce.verify import status as _status
 from pyhce.verify import verify as _verify
 
@@ -296,8 +296,11 @@ def generate_sql(folder: Path) -> tuple[Path, ...]:
 
 
 def generate_docs(folder: Path) -> tuple[Path, ...]:
-    """Write the data dictionary."""
-    return _generate.docs(SCHEMA, folder)
+    """Write the data dictionary and the list of checks."""
+    written = _generate.docs(SCHEMA, folder)
+    checks = folder / "checks.md"
+    checks.write_text(checks_document(), encoding="utf-8")
+    return (*written, checks)
 
 
 def _ready(dsn: str | None) -> AbstractContextManager[Database]:

@@ -71,8 +71,11 @@ def running(engine: local.Engine, workers: int) -> Iterator[TestDatabase]:
             workers=[Node(host=n.host, port=n.port) for n in cluster.workers],
             passwords=local.passwords(folder),
         )
-        with connect(local.dsn(cluster)) as conn:
-            yield TestDatabase(folder=folder, dsn=local.dsn(cluster), conn=conn)
+        made = TestDatabase(folder=folder, dsn=local.dsn(cluster), conn=connect(local.dsn(cluster)))
+        try:
+            yield made
+        finally:
+            made.conn.close()  # perhaps another one than at first: tests restart the server
 
 
 @pytest.fixture(scope="session")

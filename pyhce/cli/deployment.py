@@ -238,7 +238,7 @@ def generate_sql(to: Path) -> None:
 @generate.command("docs")
 @click.option("--to", type=click.Path(path_type=Path), default=Path("docs"), show_default=True)
 def generate_docs(to: Path) -> None:
-    """The data dictionary, in English and in Spanish.
+    """The data dictionary, in English and in Spanish, and the list of checks.
 
     \b
     Example:

@@ -1,5 +1,6 @@
 """Verification: is the database what the declaration says?"""
 
+from pyhce.verify.document import checks_document
 from pyhce.verify.junit import junit
 from pyhce.verify.model import GROUPS, Check, CheckResult, Finding, Result, VerificationReport
 from pyhce.verify.overview import NodeStatus, StatusReport, status
@@ -15,6 +16,7 @@ __all__ = [
     "Result",
     "StatusReport",
     "VerificationReport",
+    "checks_document",
     "junit",
     "status",
     "verify",

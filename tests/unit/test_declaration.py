@@ -12,6 +12,7 @@ from pyhce.schema.declaration.shorthand import text
 from pyhce.schema.lint import check
 from pyhce.schema.model import Home, Kind, Schema, Table
 from pyhce.schema.render import migrations
+from pyhce.verify import checks_document
 
 ROOT = Path(__file__).parents[2]
 REQUIRED_BY_PATIENT = """
@@ -114,6 +115,10 @@ def test_the_committed_init_scripts_are_what_the_declaration_gives(name: str) ->
 def test_the_committed_data_dictionary_is_what_the_declaration_gives(name: str) -> None:
     committed = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert committed == generate.docs_files(SCHEMA)[name], "stale: run `pyhce generate docs`"
+
+
+def test_the_committed_list_of_checks_is_what_the_checks_say() -> None:
+    assert (ROOT / "docs" / "checks.md").read_text(encoding="utf-8") == checks_document(), "run `pyhce generate docs`"
 
 
 def test_no_table_is_forgotten_in_the_dictionary() -> None:
