@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-NAMESPACE: Final = "clinical-database"
 DATABASE: Final = "hce_distribuida"
-DISTRIBUTION_COLUMN: Final = "documento_id"
 NODE_PORT: Final = 30007
 SUPERUSER: Final = "postgres"
 OWNER_ROLE: Final = "hce_owner"
 APP_ROLE: Final = "hce_app"
 READONLY_ROLE: Final = "hce_readonly"
 LOGIN_ROLES: Final = (SUPERUSER, APP_ROLE, READONLY_ROLE)
-TECHNICAL_SCHEMA: Final = "hce"
 DEFAULT_TIME_ZONE: Final = "America/Bogota"
 DEFAULT_SHARD_COUNT: Final = 32
 DEFAULT_WORKERS: Final = 2

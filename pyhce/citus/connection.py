@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
@@ -177,11 +177,6 @@ def scalar(conn: Connection[TupleRow], query: str, *values: object) -> Any:
 def rows(conn: Connection[TupleRow], query: str, *values: object) -> list[TupleRow]:
     """Every row."""
     return conn.execute(query, values or None).fetchall()
-
-
-def identifier(qualified: str) -> sql.Identifier:
-    """A name, perhaps with its schema, as an SQL identifier."""
-    return sql.Identifier(*qualified.split("."))
 
 
 def has_citus(conn: Connection[TupleRow]) -> bool:

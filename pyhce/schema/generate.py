@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyhce.schema.expression import sql_type
 from pyhce.schema.lint import check
-from pyhce.schema.model import Area, Home, Schema, Table
+from pyhce.schema.model import Area, Home, Schema
 from pyhce.schema.render import environment, index_name, migrations
 from pyhce.settings import DATABASE, DEFAULT_TIME_ZONE
 
@@ -51,12 +51,8 @@ def edges(schema: Schema) -> list[tuple[str, str, str]]:
         (table.name, column.name, target.name)
         for table in schema.tables
         for column in table.columns
-        if column.target and (target := _own_table(schema, column.target)) and column.name != "paciente_id"
+        if column.target and (target := schema.by_type.get(column.target)) and column.name != "paciente_id"
     ]
-
-
-def _own_table(schema: Schema, fhir_type: str) -> Table | None:
-    return schema.by_type.get(fhir_type)
 
 
 def sql(schema: Schema, folder: Path) -> tuple[Path, ...]:

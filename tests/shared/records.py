@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -406,13 +405,3 @@ def test_the_record_is_deleted_whole_with_its_anchor(db: TestDatabase, tmp_path:
     db.conn.execute("DELETE FROM expediente WHERE documento_id = %s", (f"CC-{number.upper()}",))
     assert db.value("SELECT count(*) FROM observacion WHERE fuente = %s", source) == 0
     assert db.value("SELECT count(*) FROM historia WHERE fuente = %s", source) == 0
-
-
-def wait_until(condition: object, seconds: float = 30.0) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():  # type: ignore[operator]
-            return
-        time.sleep(0.1)
-    raise AssertionError("the condition did not come true in time")
