@@ -75,16 +75,14 @@ class Visit:
 def visits(person: Person) -> list[Visit]:
     """The patient's visits in order: controls of what lasts, and what came suddenly with a control of its own."""
     days: list[tuple[date, str, bool]] = []
-    lasting = [name for name in person.problems if not PROBLEMS[name].days and not PROBLEMS[name].urgent]
-    lasting += [name for name in person.problems if PROBLEMS[name].days and not PROBLEMS[name].urgent]
-    for n in range(person.visits):
-        days.append((date.fromisoformat(person.first) + timedelta(days=n * 32 + n % 3), lasting[n % len(lasting)], False))
-    for name, onset in person.problems.items():
-        if PROBLEMS[name].urgent:
+    for name, (onset, *controls) in person.problems.items():
+        if controls:
+            first, times, every = controls
+            days += [(date.fromisoformat(first) + timedelta(days=every * n), name, False) for n in range(times)]
+        else:
             begun = date.fromisoformat(onset)
             days.append((begun, name, True))
-            if name != "trauma":
-                days.append((begun + timedelta(days=9), name, False))
+            days += [(begun + timedelta(days=9), name, False)] if PROBLEMS[name].days else []
     days.sort()
     total = {name: sum(problem == name for _, problem, _ in days) for name in person.problems}
     seen: dict[str, int] = {}
@@ -129,7 +127,9 @@ def write_encounter(chart: Chart, visit: Visit, doctor: dict) -> dict:
         kind, place = concept(SNOMED, "424619006", "Prenatal visit", "Control prenatal"), "consulta-externa"
     else:
         kind, place = concept(SNOMED, "185349003", "Encounter for check up", "Consulta de control"), "consulta-externa"
-    cups = ("890701", "Consulta de urgencias") if visit.urgent else ("890301", "Consulta de control por medicina general")
+    cups = (
+        ("890701", "Consulta de urgencias") if visit.urgent else ("890301", "Consulta de control por medicina general")
+    )
     return chart.add(
         "Encounter", f"enc-{visit.number}", status="in-progress" if here else "finished",
         class_={"system": HL7 + "v3-ActCode", "code": "EMER" if visit.urgent else "AMB"},
@@ -154,7 +154,9 @@ WEIGHT = Lab("29463-7", "Body weight", "Peso", "kg", 0, 0, 2, category="vital-si
 HEIGHT = Lab("8302-2", "Body height", "Talla", "cm", 0, 0, 0, category="vital-signs")
 PULSE = Lab("8867-4", "Heart rate", "Frecuencia cardíaca", "/min", 0, 0, 0, category="vital-signs")
 HEAT = Lab("8310-5", "Body temperature", "Temperatura", "Cel", 0, 0, 1, category="vital-signs")
-HEAD = Lab("9843-4", "Head Occipital-frontal circumference", "Perímetro cefálico", "cm", 0, 0, 1, category="vital-signs")
+HEAD = Lab(
+    "9843-4", "Head Occipital-frontal circumference", "Perímetro cefálico", "cm", 0, 0, 1, category="vital-signs"
+)
 
 
 def vitals(chart: Chart, visit: Visit, encounter: dict) -> None:
@@ -185,6 +187,9 @@ def vitals(chart: Chart, visit: Visit, encounter: dict) -> None:
     )  # fmt: skip
 
 
+BLOOD_COUNT = ("hemoglobina", "leucocitos", "plaquetas")
+
+
 def laboratory(chart: Chart, visit: Visit, encounter: dict, doctor: dict) -> None:
     """What the problem asks to be measured; of blood, with an order, a specimen and a report."""
     labs = [LABS[name] for name in PROBLEMS[visit.problem].labs.split()]
@@ -194,13 +199,16 @@ def laboratory(chart: Chart, visit: Visit, encounter: dict, doctor: dict) -> Non
     values = {
         lab: f"{lab.start + (lab.end - lab.start) * visit.progress + wiggle[lab]:.{lab.decimals}f}" for lab in labs
     }
+    if visit.problem.startswith("embarazo"):
+        begun = date.fromisoformat(chart.person.problems[visit.problem][0])
+        values[LABS["gestacion"]] = str((visit.day - begun).days // 7)
     blood = [lab for lab in labs if lab.category == "laboratory"]
     for lab in labs:
         if lab not in blood:
             observe(chart, f"{lab.loinc}-{visit.number}", lab, values[lab], performer=[doctor], **shared)
     if not blood:
         return
-    loinc, display, es, cups = CBC if any(lab is LABS["leucocitos"] for lab in blood) else CHEMISTRY
+    loinc, display, es, cups = CBC if any(LABS[name] in blood for name in BLOOD_COUNT) else CHEMISTRY
     panel = concept(LOINC, loinc, display, es, (CUPS, cups))
     order = chart.add(
         "ServiceRequest", f"orden-{visit.number}", status="completed", intent="order",
@@ -219,7 +227,7 @@ def laboratory(chart: Chart, visit: Visit, encounter: dict, doctor: dict) -> Non
     chart.add(
         "DiagnosticReport", f"informe-{visit.number}", status="final", basedOn=[link(order)], subject=chart.patient,
         category=[coded("v2-0074", "LAB")], code=panel, encounter=link(encounter), effectiveDateTime=when,
-        issued=at(visit.day, visit.hour + 4), performer=[laboratory_id], specimen=[link(specimen)],
+        issued=at(visit.day, visit.hour + 3), performer=[laboratory_id], specimen=[link(specimen)],
         result=[link(result) for result in results],
         conclusion="Valores en mejoría" if visit.progress > 0.5 else "Valores fuera del rango de referencia",
     )  # fmt: skip
@@ -227,7 +235,7 @@ def laboratory(chart: Chart, visit: Visit, encounter: dict, doctor: dict) -> Non
 
 def write_condition(chart: Chart, visit: Visit, encounter: dict, doctor: dict) -> dict:
     """The diagnosis, resolved if its days are over."""
-    problem, onset = PROBLEMS[visit.problem], chart.person.problems[visit.problem]
+    problem, onset = PROBLEMS[visit.problem], chart.person.problems[visit.problem][0]
     over = date.fromisoformat(onset) + timedelta(days=problem.days) if problem.days else None
     resolved = over is not None and over <= TODAY
     return chart.add(
@@ -246,26 +254,26 @@ def prescribe(chart: Chart, visit: Visit, encounter: dict, doctor: dict, name: s
     drug, problem = DRUGS[name], PROBLEMS[visit.problem]
     suffix = f"{name.replace('_', '-')}-{visit.number}"
     medicine = to("Medication", f"med-{drug.atc.lower()}", drug.name)
-    days = min(problem.days, 10) if problem.urgent and problem.days < 20 else 30
     dose = quantity(drug.dose, drug.unit)
     dosage = {"text": drug.text, "timing": {"repeat": {"frequency": drug.times, "period": 1, "periodUnit": "d"}},
               "doseAndRate": [{"doseQuantity": dose}]}  # fmt: skip
-    finished = visit.day + timedelta(days=days) < TODAY and (problem.days > 0 or visit.turn == 0)
+    finished = visit.day + timedelta(days=drug.days) < TODAY and (problem.days > 0 or visit.turn == 0)
     order = chart.add(
         "MedicationRequest", f"{suffix}-formula", status="completed" if finished else "active", intent="order",
         medicationReference=medicine, subject=chart.patient, encounter=link(encounter), requester=doctor,
         authoredOn=at(visit.day, visit.hour, 35), dosageInstruction=[dosage],
         reasonReference=[link(chart.conditions[visit.problem])],
-        dispenseRequest={"numberOfRepeatsAllowed": 0 if problem.days else 2, "quantity": {"value": days * drug.times}},
+        dispenseRequest={"numberOfRepeatsAllowed": 0 if problem.days else 2, "quantity": {"value": drug.days * drug.times}},
     )  # fmt: skip
-    chart.add(
-        "MedicationDispense", f"{suffix}-entrega", status="completed", medicationReference=medicine,
-        subject=chart.patient, authorizingPrescription=[link(order)], quantity={"value": days * drug.times},
-        daysSupply=quantity(str(days), "d"), whenHandedOver=at(visit.day, visit.hour + 2),
-    )  # fmt: skip
+    if chart.encounters[-1]["status"] == "finished":
+        chart.add(
+            "MedicationDispense", f"{suffix}-entrega", status="completed", medicationReference=medicine,
+            subject=chart.patient, authorizingPrescription=[link(order)], quantity={"value": drug.days * drug.times},
+            daysSupply=quantity(str(drug.days), "d"), whenHandedOver=at(visit.day, visit.hour + 2),
+        )  # fmt: skip
     if visit.turn == 0 and not problem.urgent:
         chart.add(
-            "MedicationStatement", f"{suffix}-toma", status="active" if not problem.days else "completed",
+            "MedicationStatement", f"{suffix}-toma", status="completed" if problem.days or chart.person.died else "active",
             medicationCodeableConcept=concept(ATC, drug.atc, drug.name), subject=chart.patient, basedOn=[link(order)],
             effectivePeriod={"start": visit.day.isoformat()}, dateAsserted=visit.day.isoformat(), dosage=[dosage],
         )  # fmt: skip

@@ -9,7 +9,14 @@ from typing import NamedTuple
 
 
 class Person(NamedTuple):
-    """A patient; `problems` maps a problem to its onset, `first` is the first visit with us, `visits` their number."""
+    """A patient.
+
+    Args:
+        document: its type and number; empty for somebody whose document nobody knows.
+        size: kilograms and centimetres.
+        problems: each with its onset, then the first control with us, how many, and the days between two.
+        died: the day, if so.
+    """
 
     document: tuple[str, str]
     given: str
@@ -18,53 +25,53 @@ class Person(NamedTuple):
     birth: str
     city: str
     size: tuple[float, int]
-    problems: dict[str, str]
-    first: str
-    visits: int
+    problems: dict[str, tuple[str, str, int, int] | tuple[str]]
     allergies: tuple[str, ...] = ()
+    died: str = ""
 
 
 PEOPLE = [
     Person(("CC", "1032456789"), "Valentina María", ("Rodríguez", "Peña"), "female", "1988-03-14", "Bogotá", (72.5, 161),
-           {"diabetes": "2019-06", "hipertension": "2021-02", "embarazo": "2023-06-12"}, "2023-07-10", 7, ("penicilina",)),
+           {"diabetes": ("2019-06", "2022-03-01", 5, 400), "hipertension": ("2021-02", "2022-09-05", 2, 700),
+            "embarazo": ("2023-06-12", "2023-07-10", 4, 60)}, ("penicilina",)),
     Person(("CC", "79456123"), "José Ángel", ("Muñoz", "Ibáñez"), "male", "1958-07", "Bogotá", (68.0, 169),
-           {"epoc": "2014", "hipertension": "2009"}, "2025-02-04", 4),
+           {"epoc": ("2014", "2025-02-04", 3, 180), "hipertension": ("2009", "2025-05-06", 2, 365)}),
     Person(("CC", "52345678"), "Luz Marina", ("Gómez", "Castañeda"), "female", "1970-11-30", "Medellín", (64.2, 158),
-           {"asma": "1982", "infeccion_urinaria": "2026-03-18"}, "2025-04-21", 3, ("polvo",)),
+           {"asma": ("1982", "2025-04-21", 3, 150), "infeccion_urinaria": ("2026-03-18",)}, ("polvo",)),
     Person(("CC", "1018765432"), "Andrés Felipe", ("Cárdenas", "Ruiz"), "male", "1995-01-09", "Cali", (78.4, 177),
-           {"fractura": "2026-02-07"}, "2026-02-07", 0),
+           {"fractura": ("2026-02-07",)}),
     Person(("TI", "1098765432"), "Sofía", ("Ordóñez", "Vélez"), "female", "2012-05-21", "Bucaramanga", (46.3, 152),
-           {"asma": "2017"}, "2025-03-12", 4, ("mani",)),
-    Person(("RC", "1234567890"), "Emiliano", ("Rodríguez", "Peña"), "male", "2024-02-29", "Bogotá", (3.18, 50),
-           {}, "2024-02-29", 0),
+           {"asma": ("2017", "2025-03-12", 4, 130)}, ("mani",)),
+    Person(("RC", "1234567890"), "Emiliano", ("Rodríguez", "Peña"), "male", "2024-02-29", "Bogotá", (3.18, 50), {}),
     Person(("CE", "456789"), "Yusneidy del Valle", ("Pérez", "Añez"), "female", "1983-08-17", "Cúcuta", (70.1, 163),
-           {"hipertension": "2022-10", "anemia": "2026-01"}, "2025-06-09", 4),
+           {"hipertension": ("2022-10", "2025-06-09", 3, 160), "anemia": ("2026-01", "2026-01-20", 2, 90)}),
     Person(("PA", "AAF123456"), "Martín Nicolás", ("Etcheverry",), "male", "1976-12-01", "Cartagena", (81.6, 180),
-           {"rinitis": "1990", "dengue": "2026-04-22"}, "2026-05-20", 1, ("aspirina",)),
+           {"rinitis": ("1990", "2026-06-17", 2, 90), "dengue": ("2026-04-22",)}, ("aspirina",)),
     Person(("CC", "41234567"), "Rosa Elvira", ("Quiñones", "Mina"), "female", "1945-06-04", "Tumaco", (58.9, 151),
-           {"diabetes": "2001", "hipertension": "1996", "malaria": "2025-11-03"}, "2025-01-20", 5),
+           {"diabetes": ("2001", "2025-01-20", 3, 200), "hipertension": ("1996", "2025-04-28", 2, 300),
+            "malaria": ("2025-11-03",)}),
     Person(("CC", "80123987"), "Óscar Iván", ("Sepúlveda", "Ñáñez"), "male", "1980-10-25", "Pasto", (73.0, 171),
-           {"depresion": "2025-08"}, "2025-09-02", 5),
+           {"depresion": ("2025-08", "2025-09-02", 6, 60)}),
     Person(("CC", "1144098765"), "Daniela", ("Lozano", "Güiza"), "female", "1999-04-02", "Cali", (59.7, 160),
-           {"embarazo_en_curso": "2026-05-10", "anemia": "2026-07"}, "2026-06-24", 5),
+           {"embarazo_en_curso": ("2026-05-10", "2026-06-24", 4, 32), "anemia": ("2026-07", "2026-07-08", 1, 30)}),
     Person(("CC", "19234567"), "Hernán Darío", ("Betancourt", "Uribe"), "male", "1951-09-13", "Manizales", (76.8, 168),
-           {"infarto": "2025-10-16", "hipertension": "2005", "dislipidemia": "2011"}, "2025-11-13", 4, ("latex",)),
+           {"infarto": ("2025-10-16",), "hipertension": ("2005", "2025-11-13", 2, 180),
+            "dislipidemia": ("2011", "2026-01-15", 2, 150)}, ("latex",)),
     Person(("TI", "1077123456"), "Juan Sebastián", ("Ipia", "Yule"), "male", "2009-02-11", "Popayán", (55.0, 166),
-           {"fractura": "2025-08-30"}, "2025-08-30", 0),
+           {"fractura": ("2025-08-30",)}),
     Person(("CC", "1061234098"), "Luisa Fernanda", ("Chocué", "Dagua"), "female", "1992-07-07", "Popayán", (61.3, 157),
-           {"migrana": "2008"}, "2025-05-06", 4),
+           {"migrana": ("2008", "2025-05-06", 4, 120)}),
     Person(("CC", "37890123"), "Gloria Inés", ("Suárez", "Núñez"), "female", "1963-03-03", "Bucaramanga", (66.6, 155),
-           {"hipotiroidismo": "2017-09", "dislipidemia": "2018"}, "2025-02-18", 4),
+           {"hipotiroidismo": ("2017-09", "2025-02-18", 3, 180), "dislipidemia": ("2018", "2025-05-20", 2, 240)}),
     Person(("PT", "5123987"), "Wilmer José", ("Briceño",), "male", "1990-05-05", "Barranquilla", (69.9, 172),
-           {"dengue": "2025-05-14"}, "2025-05-14", 0),
+           {"dengue": ("2025-05-14",)}),
     Person(("CC", "72345098"), "Édgar", ("De la Hoz", "Llinás"), "male", "1967-01-31", "Barranquilla", (92.3, 174),
-           {"diabetes": "2015-04", "dislipidemia": "2015"}, "2025-03-03", 5),
+           {"diabetes": ("2015-04", "2025-03-03", 4, 120), "dislipidemia": ("2015", "2025-06-16", 2, 200)}),
     Person(("CC", "1001234567"), "Mariana", ("Jaramillo", "Echeverri"), "female", "2001-12-12", "Medellín", (54.8, 165),
-           {"migrana": "2016", "rinitis": "2010"}, "2025-07-15", 3),
+           {"migrana": ("2016", "2025-07-15", 2, 140), "rinitis": ("2010", "2025-09-09", 2, 210)}),
     Person(("CC", "5890123"), "Pedro Nel", ("Timoté", "Ducuara"), "male", "1949-06-29", "Ibagué", (57.2, 164),
-           {"epoc": "2010"}, "2024-08-12", 5),
-    Person(("", ""), "N. N.", ("Sin identificar",), "unknown", "", "Bogotá", (75.0, 0),
-           {"trauma": "2026-10-11"}, "2026-10-11", 0),
+           {"epoc": ("2010", "2024-08-12", 5, 130)}, (), "2026-03-19"),
+    Person(("", ""), "N. N.", ("Sin identificar",), "unknown", "", "Bogotá", (75.0, 0), {"trauma": ("2026-10-11",)}),
 ]  # fmt: skip
 
 
@@ -95,7 +102,7 @@ PROBLEMS = {
     "asma": Problem("195967001", "Asthma", "J45.9", "Asma", "dra-quintero", "saturacion", "salbutamol budesonida",
                     "espirometria", "Sin despertares nocturnos por asma", ("Revisar la técnica del inhalador",)),
     "epoc": Problem("13645005", "Chronic obstructive lung disease", "J44.9", "Enfermedad pulmonar obstructiva crónica",
-                    "dra-quintero", "saturacion leucocitos", "tiotropio", "espirometria", "No fumar",
+                    "dra-quintero", "saturacion", "tiotropio", "espirometria", "No fumar",
                     ("Rehabilitación pulmonar", "Vacunar contra influenza y neumococo")),
     "depresion": Problem("35489007", "Depressive disorder", "F32.1", "Episodio depresivo moderado", "dra-lemus", "phq9",
                          "fluoxetina", "", "PHQ-9 menor de 5", ("Psicoterapia semanal",)),
@@ -107,7 +114,7 @@ PROBLEMS = {
                             "colesterol trigliceridos", "atorvastatina", "", "Colesterol total menor de 200 mg/dL",
                             ("Dieta baja en grasa saturada",)),
     "rinitis": Problem("61582004", "Allergic rhinitis", "J30.4", "Rinitis alérgica", "dra-quintero", "", "loratadina"),
-    "anemia": Problem("271737000", "Anemia", "D64.9", "Anemia", "dra-quintero", "hemoglobina leucocitos plaquetas",
+    "anemia": Problem("271737000", "Anemia", "D64.9", "Anemia", "dra-quintero", "hemoglobina",
                       "sulfato_ferroso", "", "Hemoglobina mayor de 12 g/dL", ("Consejería en alimentación",)),
     "embarazo": Problem("77386006", "Pregnancy", "Z34.9", "Embarazo", "dra-acuna", "hemoglobina gestacion",
                         "acido_folico", "ecografia", "Parto seguro con recién nacido sano",
@@ -120,7 +127,7 @@ PROBLEMS = {
     "infarto": Problem("22298006", "Myocardial infarction", "I21.9", "Infarto agudo de miocardio", "dr-zuniga",
                        "troponina", "aspirina clopidogrel metoprolol", "electro angioplastia",
                        "Rehabilitación cardíaca completa", ("Rehabilitación cardíaca fase II",), days=60, urgent=True),
-    "dengue": Problem("38362002", "Dengue", "A90", "Dengue", "dra-quintero", "plaquetas leucocitos", "acetaminofen",
+    "dengue": Problem("38362002", "Dengue", "A90", "Dengue", "dra-quintero", "plaquetas hemoglobina", "acetaminofen",
                       days=12, urgent=True),
     "malaria": Problem("61462000", "Malaria", "B54", "Malaria", "dra-quintero", "hemoglobina plaquetas", "artemeter",
                        days=15, urgent=True),
@@ -175,7 +182,7 @@ LABS = {
                 "{score}", 17, 6, 0, "", "4", "survey"),
     "dolor": Lab("72514-3", "Pain severity - 0-10 verbal numeric rating [Score] - Reported", "Dolor, de 0 a 10",
                  "{score}", 8, 2, 0, "", "", "survey"),
-    "gestacion": Lab("11884-4", "Gestational age Estimated", "Edad gestacional", "wk", 6, 32, 0, "", "", "exam"),
+    "gestacion": Lab("11884-4", "Gestational age Estimated", "Edad gestacional", "wk", 0, 0, 0, "", "", "exam"),
 }  # fmt: skip
 
 CBC = ("58410-2", "CBC panel - Blood by Automated count", "Cuadro hemático", "902210")
@@ -183,7 +190,7 @@ CHEMISTRY = ("24323-8", "Comprehensive metabolic 2000 panel - Serum or Plasma", 
 
 
 class Drug(NamedTuple):
-    """A medicine; `dose` of `unit`, so many times each day."""
+    """A medicine; `dose` of `unit`, so many times each day, for so many days."""
 
     atc: str
     name: str
@@ -191,6 +198,7 @@ class Drug(NamedTuple):
     unit: str
     times: int
     text: str
+    days: int = 30
 
 
 DRUGS = {
@@ -199,7 +207,7 @@ DRUGS = {
     "salbutamol": Drug("R03AC02", "Salbutamol 100 mcg, inhalador", "200", "ug", 4, "Dos inhalaciones si hay ahogo"),
     "budesonida": Drug("R03BA02", "Budesonida 200 mcg, inhalador", "200", "ug", 2, "Una inhalación mañana y noche"),
     "tiotropio": Drug("R03BB04", "Tiotropio 18 mcg, cápsula para inhalar", "18", "ug", 1, "Una cápsula cada mañana"),
-    "acetaminofen": Drug("N02BE01", "Acetaminofén 500 mg", "500", "mg", 4, "Una tableta cada seis horas si hay dolor"),
+    "acetaminofen": Drug("N02BE01", "Acetaminofén 500 mg", "500", "mg", 4, "Una tableta cada seis horas si hay dolor", 5),
     "fluoxetina": Drug("N06AB03", "Fluoxetina 20 mg", "20", "mg", 1, "Una cápsula cada mañana"),
     "acido_folico": Drug("B03BB01", "Ácido fólico 1 mg", "1", "mg", 1, "Una tableta al día"),
     "aspirina": Drug("B01AC06", "Ácido acetilsalicílico 100 mg", "100", "mg", 1, "Una tableta con el almuerzo"),
@@ -210,8 +218,8 @@ DRUGS = {
     "levotiroxina": Drug("H03AA01", "Levotiroxina 50 mcg", "50", "ug", 1, "Una tableta en ayunas"),
     "loratadina": Drug("R06AX13", "Loratadina 10 mg", "10", "mg", 1, "Una tableta al día"),
     "sulfato_ferroso": Drug("B03AA07", "Sulfato ferroso 300 mg", "300", "mg", 1, "Una tableta lejos de las comidas"),
-    "artemeter": Drug("P01BF01", "Arteméter 20 mg y lumefantrina 120 mg", "4", "{tbl}", 2, "Cuatro tabletas, tres días"),
-    "nitrofurantoina": Drug("J01XE01", "Nitrofurantoína 100 mg", "100", "mg", 4, "Una cápsula cada seis horas, 5 días"),
+    "artemeter": Drug("P01BF01", "Arteméter 20 mg y lumefantrina 120 mg", "4", "{tbl}", 2, "Cuatro tabletas cada doce horas", 3),
+    "nitrofurantoina": Drug("J01XE01", "Nitrofurantoína 100 mg", "100", "mg", 4, "Una cápsula cada seis horas", 5),
 }  # fmt: skip
 
 # SNOMED code, display, Spanish

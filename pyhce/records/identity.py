@@ -136,7 +136,7 @@ def _issuer(identifier: dict[str, Any]) -> str:
     text = identifier.get("system") or (assigner.get("display") if isinstance(assigner, dict) else None) or ""
     if not isinstance(text, str):
         return ""
-    plain = unicodedata.normalize("NFKC", text).upper()
+    plain = unicodedata.normalize("NFKD", text).upper()  # accents apart from their letters, to be left out
     return re.sub(r"[^A-Z0-9.:/]+", "", re.sub(r"^(HTTPS?://|URN:OID:)", "", plain)).strip("/")
 
 

@@ -10,6 +10,6 @@ SHOWN_PATIENT = "CC-1032456789"
 
 
 def files() -> tuple[Path, ...]:
-    """The sample's files."""
+    """The sample's files, patients first: what follows goes straight to its home (any other order ends the same)."""
     folder = Path(str(_resources("pyhce.sample"))) / "data"
-    return tuple(sorted(folder.glob("*.*json")))
+    return tuple(sorted(folder.glob("*.*json"), key=lambda path: (path.stem != "Patient", path.name)))

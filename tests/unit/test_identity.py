@@ -28,7 +28,7 @@ def typed(code: str, value: str, system: str | None = None, **members: object) -
         ([typed("SS", "999-12-3456")], "SS-999123456"),
         ([typed("MR", "a 12.3", "http://hospital.example/mrn")], "MR-HOSPITAL.EXAMPLE/MRN-A123"),
         ([typed("MR", "12-3", "http://h.example/m"), typed("SS", "1")], "SS-1"),
-        ([typed("PPN", "X1", assigner={"display": "México"})], "PPN-MXICO-X1"),
+        ([typed("PPN", "X1", assigner={"display": "México"})], "PPN-MEXICO-X1"),
         ([typed("MR", "12")], None),
         ([typed("SS", "1", use="old")], None),
         ([{"system": "http://other.example", "value": "1"}], None),
