@@ -64,8 +64,13 @@ def test_every_r4_example_comes_out_as_it_went_in_and_again_in_reversed_order_ch
 ) -> None:
     if not EXAMPLES.exists():
         pytest.skip("the FHIR R4 examples are not at ../shared/fhir-examples")
+    (tmp_path / "examples").mkdir()
     with tarfile.open(EXAMPLES) as archive:
-        archive.extractall(tmp_path / "examples", filter="data")
+        for member in archive:
+            if member.isfile():
+                text = archive.extractfile(member)
+                assert text is not None
+                (tmp_path / "examples" / Path(member.name).name).write_bytes(text.read())
     source, rejects = unique(), tmp_path / "rejected.ndjson"
     files = files_in([tmp_path / "examples"])
     wanted = expected(files)
