@@ -8,6 +8,7 @@ enable it; more words after a `--` go to pytest.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -47,7 +48,14 @@ def _missing(find: Callable[[], object], enable: str) -> str | None:
     return None
 
 
-TIERS = {"unit": nothing_needed, "postgres": embedded, "citus": citus}
+def helm() -> str | None:
+    """Why the chart cannot be rendered here."""
+    if shutil.which("helm"):
+        return None
+    return "helm is not on PATH; to enable: install Helm 3.14 or newer"
+
+
+TIERS = {"unit": nothing_needed, "chart": helm, "postgres": embedded, "citus": citus}
 
 
 def main(arguments: list[str]) -> int:

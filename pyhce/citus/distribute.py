@@ -75,6 +75,26 @@ def _place(conn: Connection[TupleRow], schema: Schema, table: Table, shard_count
         conn.execute("SELECT truncate_local_data_after_distributing_table(%s)", (table.qualified,))
 
 
+def replicate_references(conn: Connection[TupleRow], *, progress: Progress = silent) -> int:
+    """Bring reference tables to the nodes that lack them, as a late worker does; how many placements were made.
+
+    Citus itself does so only when shards move (docs: replicate_reference_tables).
+    """
+    missing = int(
+        scalar(
+            conn,
+            "SELECT count(*) FROM pg_dist_partition t JOIN pg_dist_shard s USING (logicalrelid)"
+            " CROSS JOIN pg_dist_node n WHERE t.partmethod = 'n' AND t.repmodel = 't' AND n.isactive"
+            " AND n.noderole = 'primary' AND NOT EXISTS"
+            " (SELECT 1 FROM pg_dist_placement p WHERE p.shardid = s.shardid AND p.groupid = n.groupid)",
+        )
+    )
+    if missing:
+        progress("reference tables to the nodes that lack them")
+        conn.execute("SELECT replicate_reference_tables()")
+    return missing
+
+
 def refuse_misplaced(schema: Schema, there: dict[str, Placed]) -> None:
     """Refuse a table whose home is not the declared one: moving its rows is no registrar's business.
 

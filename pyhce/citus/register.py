@@ -102,6 +102,8 @@ def register(
             homes = []
             if citus:
                 homes = distribute.distribute(conn, schema, shard_count=shard_count, progress=progress)
+                copied = distribute.replicate_references(conn, progress=progress)
+                changes += [f"{copied} copies of reference tables to nodes that lacked them"] if copied else []
             settings += _roles_and_grants(conn, dsn, secrets, citus=citus)
     return RegistrationReport(
         engine="citus" if citus else "postgresql",

@@ -25,6 +25,8 @@ class Context:
         self.schema = schema
         self.conn: Connection[TupleRow] = connect(dsn)
         self._others: dict[str, Connection[TupleRow]] = {}
+        self.unseen: set[str] = set()
+        """Nodes that a probe could not look at from here, as from outside of their network."""
 
     def close(self) -> None:
         """Close every connection."""
@@ -77,14 +79,16 @@ class Context:
         return self._others[place.place]
 
     def every_node(self) -> Iterator[tuple[str, Connection[TupleRow]]]:
-        """Each node's name and a connection; a node that does not answer is HCE0105's to tell, and left out."""
+        """Each node's name and a connection; one that cannot be reached from here is noted in `unseen` and left out."""
         if not self.nodes:
             yield "the server", self.conn
         for node in self.nodes:
             try:
-                yield node.place, self.node(node)
+                conn = self.node(node)
             except HceError:
+                self.unseen.add(node.place)
                 continue
+            yield node.place, conn
 
 
 def on_citus(look: Callable[[Context], Finding]) -> Callable[[Context], Finding]:

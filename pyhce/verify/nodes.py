@@ -6,8 +6,7 @@ import ipaddress
 
 from pyhce.citus import authentication
 from pyhce.citus.connection import rows, scalar
-from pyhce.citus.nodes import membership, same_cluster
-from pyhce.errors import HceError
+from pyhce.citus.nodes import installation
 from pyhce.settings import LOGIN_ROLES, OWNER_ROLE
 from pyhce.verify.context import Context, on_citus
 from pyhce.verify.model import Finding, FunctionCheck, judged
@@ -73,17 +72,19 @@ def same_versions(context: Context) -> Finding:
 
 
 def answering(context: Context) -> Finding:
-    """Each node answers here, and belongs to this installation."""
+    """Each worker answers the coordinator, and belongs to this installation."""
+    here = installation(context.conn)
+    asked = context.rows(
+        "SELECT nodename || ':' || nodeport, success, result FROM run_command_on_workers(%s)",
+        "SELECT (SELECT groupid FROM pg_dist_local_group) || ' ' || (SELECT id FROM hce.instalacion)",
+    )
+    groups = {node.place: node.group for node in context.workers}
     problems = []
-    for node in context.workers:
-        try:
-            worker = context.node(node)
-        except HceError as error:
-            problems.append(error.wrong)
-            continue
-        held = membership(worker)
-        if held.group != node.group or not same_cluster(context.conn, worker):
-            problems.append(f"{node.place} belongs to another installation, or lost its metadata")
+    for place, success, result in asked:
+        if not success:
+            problems.append(f"{place} does not answer: {str(result).strip().splitlines()[0]}")
+        elif result != f"{groups.get(place)} {here}":
+            problems.append(f"{place} belongs to another installation, or lost its metadata")
     return judged(problems, "every worker answers and is this installation's")
 
 

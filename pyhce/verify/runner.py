@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import psycopg
 
@@ -100,9 +99,10 @@ def _installation(context: Context) -> str | None:
         return None
 
 
-def _run(check: Check, context: Any) -> CheckResult:
+def _run(check: Check, context: Context) -> CheckResult:
     """One check; a probe that cannot finish has failed, and says why."""
     start = time.monotonic()
+    context.unseen.clear()
     try:
         finding = check.probe(context)
     except psycopg.Error as error:
@@ -121,7 +121,8 @@ def _run(check: Check, context: Any) -> CheckResult:
         group=check.group,
         title=check.title,
         result=finding.result,
-        found=finding.found,
+        found=finding.found
+        + (f"; not reached from here: {', '.join(sorted(context.unseen))}" if context.unseen else ""),
         details=finding.details,
         remedy=None if fine or not check.remedy else check.remedy,
         seconds=round(time.monotonic() - start, 3),

@@ -140,7 +140,11 @@ def test_a_broken_node_is_repaired(citus_engine: local.Engine) -> None:
         conn.execute("UPDATE pg_dist_node SET isactive = false WHERE nodeport = %s", (two.port,))
         conn.execute("UPDATE pg_dist_node SET metadatasynced = false WHERE nodeport = %s", (one.port,))
         report = registered(cluster)
-        assert len(report.nodes) == 3
+        assert report.nodes[:3] == (
+            f"activated {one} and synced its metadata",
+            f"{one} takes shards again",
+            f"activated {two} and synced its metadata",
+        )
         assert all(n.active and n.synced and n.has_metadata for n in known_nodes(conn))
         assert not registered(cluster).changed
 
@@ -215,6 +219,8 @@ def test_a_late_worker_gets_what_citus_does_not_carry(citus_engine: local.Engine
             assert scalar(worker, "SELECT count(*) FROM pg_dist_authinfo WHERE nodeid = 0") == 4
         report = verify(local.dsn(more), schema=SMALL, groups=["nodes", "schema"])
         assert report.failed == ()
+        everywhere = {c.code: c for c in verify(local.dsn(more), schema=SMALL, groups=["placement"]).checks}["HCE0304"]
+        assert everywhere.result == "ok", everywhere
         with connect(local.dsn(more)) as conn:
             conn.execute("SELECT rebalance_table_shards(shard_transfer_mode => 'block_writes')")
         placement = verify(local.dsn(more), schema=SMALL, groups=["placement", "routing", "round trip"])

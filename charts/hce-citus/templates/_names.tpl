@@ -1,0 +1,48 @@
+{{- /* Every name, label and image of the chart. */}}
+
+{{- define "hce-citus.namespace" -}}
+{{ .Values.namespace.name | default .Release.Namespace }}
+{{- end }}
+
+{{- define "hce-citus.secret" -}}
+{{ .Values.auth.existingSecret | default "hce-citus" }}
+{{- end }}
+
+{{- define "hce-citus.postgres-image" -}}
+{{ .Values.images.postgres.repository }}:{{ .Values.images.postgres.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "hce-citus.registrar-image" -}}
+{{ .Values.images.registrar.repository }}:{{ .Values.images.registrar.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "hce-citus.coordinator-host" -}}
+citus-coordinator-0.citus-nodes.{{ include "hce-citus.namespace" . }}.svc.{{ .Values.clusterDomain }}
+{{- end }}
+
+{{- define "hce-citus.worker-hosts" -}}
+{{- range $number := until (int .Values.worker.replicas) -}}
+{{ if $number }} {{ end }}citus-worker-{{ $number }}.citus-nodes.{{ include "hce-citus.namespace" $ }}.svc.{{ $.Values.clusterDomain }}
+{{- end -}}
+{{- end }}
+
+{{- /* Labels that never change: selectors hold them. */}}
+{{- define "hce-citus.selector" -}}
+app.kubernetes.io/name: hce-citus
+app.kubernetes.io/instance: {{ .context.Release.Name }}
+app.kubernetes.io/component: {{ .role }}
+{{- end }}
+
+{{- define "hce-citus.labels" -}}
+{{ include "hce-citus.selector" . }}
+app.kubernetes.io/version: {{ .context.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .context.Release.Service }}
+helm.sh/chart: {{ .context.Chart.Name }}-{{ .context.Chart.Version }}
+{{- end }}
+
+{{- define "hce-citus.container-security" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}

@@ -1,0 +1,62 @@
+{{- /* The StatefulSet of either role: they differ only in name, size and replicas. */}}
+{{- define "hce-citus.postgres-set" -}}
+{{- $ := .context }}
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: citus-{{ .role }}
+  namespace: {{ include "hce-citus.namespace" $ }}
+  labels:
+    {{- include "hce-citus.labels" . | nindent 4 }}
+spec:
+  serviceName: citus-nodes
+  replicas: {{ .replicas }}
+  podManagementPolicy: Parallel
+  selector:
+    matchLabels:
+      {{- include "hce-citus.selector" . | nindent 6 }}
+  template:
+    metadata:
+      labels:
+        {{- include "hce-citus.selector" . | nindent 8 }}
+        hce-citus/node: "true"
+    spec:
+      automountServiceAccountToken: false
+      terminationGracePeriodSeconds: {{ $.Values.terminationGracePeriodSeconds }}
+      {{- with $.Values.images.pullSecrets }}
+      imagePullSecrets:
+        {{- range . }}
+        - name: {{ . }}
+        {{- end }}
+      {{- end }}
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 999
+        runAsGroup: 999
+        fsGroup: 999
+        fsGroupChangePolicy: OnRootMismatch
+        seccompProfile:
+          type: RuntimeDefault
+      containers:
+        - {{- include "hce-citus.postgres-container" . | nindent 10 }}
+      volumes:
+        - name: tmp
+          emptyDir: {}
+        - name: run
+          emptyDir: {}
+        - name: shm
+          emptyDir:
+            medium: Memory
+            sizeLimit: {{ $.Values.sharedMemory }}
+  volumeClaimTemplates:
+    - metadata:
+        name: data
+      spec:
+        accessModes: [ReadWriteOnce]
+        {{- with .values.storage.className }}
+        storageClassName: {{ . }}
+        {{- end }}
+        resources:
+          requests:
+            storage: {{ .values.storage.sizeGi }}Gi
+{{- end }}

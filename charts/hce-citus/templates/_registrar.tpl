@@ -1,0 +1,40 @@
+{{- /* The pod of the registrar and of the chart's test: one program, different words. */}}
+{{- define "hce-citus.registrar-pod" -}}
+{{- $ := .context }}
+restartPolicy: Never
+automountServiceAccountToken: false
+{{- with $.Values.images.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  seccompProfile:
+    type: RuntimeDefault
+containers:
+  - name: pyhce
+    image: {{ include "hce-citus.registrar-image" $ }}
+    imagePullPolicy: {{ $.Values.images.pullPolicy }}
+    args:
+      {{- toYaml .args | nindent 6 }}
+    env:
+      - {name: PYHCE_DSN, value: {{ printf "host=%s user=postgres dbname=hce_distribuida" (include "hce-citus.coordinator-host" $) | quote }}}
+      - {name: PYHCE_WORKERS, value: {{ include "hce-citus.worker-hosts" $ | quote }}}
+      - {name: HCE_TIME_ZONE, value: {{ $.Values.timeZone | quote }}}
+      {{- range $variable, $key := dict "PGPASSWORD" "postgres-password" "PYHCE_APP_PASSWORD" "app-password" "PYHCE_READONLY_PASSWORD" "readonly-password" }}
+      - name: {{ $variable }}
+        valueFrom:
+          secretKeyRef:
+            name: {{ include "hce-citus.secret" $ }}
+            key: {{ $key }}
+      {{- end }}
+    securityContext:
+      {{- include "hce-citus.container-security" $ | nindent 6 }}
+    {{- with $.Values.registrar.resources }}
+    resources:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+{{- end }}
