@@ -22,6 +22,7 @@ from pyhce.records.reference import at_path, key_of, own_keys
 from pyhce.records.spelling import Stored
 from pyhce.schema.expression import untyped_names
 from pyhce.schema.model import Schema
+from pyhce.schema.r4 import json_path
 
 
 class Located(NamedTuple):
@@ -42,7 +43,8 @@ def patient_key(schema: Schema, incoming: Incoming) -> str | None:
         return incoming.id
     for path in schema.paths_of(incoming.type):
         untyped = untyped_names(incoming.type, path, "Patient")
-        for reference in at_path(incoming.resource, path):
+        arrays = any(many for _, many in json_path(incoming.type, path))
+        for reference in at_path(incoming.resource, path, arrays=arrays):
             key = key_of(reference, "Patient", untyped=untyped)
             if key is not None:
                 return key

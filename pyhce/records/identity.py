@@ -128,7 +128,7 @@ def document_by(rule: DocumentRule, identifier: dict[str, Any]) -> str | None:
 def normalised(value: str, *, national: bool) -> str:
     """A number without case, dots and spaces; a national one without hyphens too."""
     text = unicodedata.normalize("NFKC", value).upper()
-    return re.sub(r"[.\s\x00-\x1f-]" if national else r"[.\s\x00-\x1f]", "", text)
+    return re.sub(r"[.\s\x00-\x1f\ud800-\udfff-]" if national else r"[.\s\x00-\x1f\ud800-\udfff]", "", text)
 
 
 def _issuer(identifier: dict[str, Any]) -> str:

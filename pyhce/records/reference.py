@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from pyhce.records.spelling import fitting_text
+
 _LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?$")
 _URN = re.compile(r"^urn:(?:uuid|oid):")
 
@@ -38,6 +40,7 @@ def literal(text: str, said: str | None = None) -> Named | None:
     """What the string of a reference names."""
     if text.startswith("#"):
         return None
+    text = fitting_text(text)  # keys are compared with those that SQL reads from jsonb
     if _URN.match(text):
         return Named(said, text[9:])
     head, mark, query = text.partition("?")
@@ -50,7 +53,7 @@ def literal(text: str, said: str | None = None) -> Named | None:
 def identifier_key(identifier: dict[str, Any]) -> str:
     """`identifier=system|value`, as a conditional reference spells it."""
     system = identifier.get("system")
-    return f"identifier={system if isinstance(system, str) else ''}|{identifier['value']}"
+    return fitting_text(f"identifier={system if isinstance(system, str) else ''}|{identifier['value']}")
 
 
 def key_of(reference: Any, fhir_type: str, *, untyped: bool = True) -> str | None:
@@ -71,17 +74,17 @@ def own_keys(resource: dict[str, Any], resource_id: str) -> list[str]:
     return [*found, resource_id]
 
 
-def at_path(resource: Any, path: str) -> Iterator[Any]:
-    """Every value at a dotted path, arrays opened on the way."""
+def at_path(resource: Any, path: str, *, arrays: bool = True) -> Iterator[Any]:
+    """Every value at a dotted path, arrays opened on the way where there may be some."""
     if isinstance(resource, list):
-        for item in resource:
+        for item in resource if arrays else ():
             yield from at_path(item, path)
     elif not path:
         yield resource
     elif isinstance(resource, dict):
         name, _, rest = path.partition(".")
         if name in resource:
-            yield from at_path(resource[name], rest)
+            yield from at_path(resource[name], rest, arrays=arrays)
 
 
 def every_reference(value: Any) -> Iterator[dict[str, Any]]:

@@ -126,12 +126,17 @@ def stored(resource: Any, exact: Any | None = None) -> Stored:
     return Stored(recurso=dumps(fitting), original=None if keep is None else canonical(keep))
 
 
+def fitting_text(text: str) -> str:
+    """A text as jsonb can hold it."""
+    return text if text.isascii() and "\x00" not in text else _ODD_TEXT.sub("\ufffd", text)
+
+
 def _fitting(value: Any, depth: int) -> Any:
     """The value as jsonb can hold it: the very same object if nothing had to change."""
     if depth > MAX_DEPTH:
         raise NotJson(f"nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, str):
-        return _ODD_TEXT.sub("\ufffd", value) if not value.isascii() or "\x00" in value else value
+        return fitting_text(value)
     if isinstance(value, Number):
         return _fitting_number(value)
     if isinstance(value, dict):

@@ -324,6 +324,18 @@ def test_texts_and_numbers_come_out_spelled_as_they_went_in(db: TestDatabase, tm
         assert found["Observation", came["id"]] == canonical(came)
 
 
+def test_odd_text_in_identifiers_and_odd_shapes_are_kept_where_sql_sees_them(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    odd = '{"resourceType": "Patient", "id": "p", "identifier": [{"system": "s\\ud800", "value": "v\\u0000"}]}'
+    in_a_list = weight("o", None).replace('"status"', '"subject": [{"reference": "Patient/p"}], "status"')
+    by_key = weight("k", "Patient?identifier=s\ud800|v\u0000")
+    report = db.load(tmp_path, odd, in_a_list, by_key, source=source)
+    assert (report.new, report.rejected) == (3, 0)
+    assert db.value("SELECT count(*) FROM recurso_compartido WHERE fuente = %s", source) == 1
+    assert db.document("Observation", "k", source) == db.document("Patient", "p", source)
+    assert db.rows("SELECT id FROM observacion WHERE fuente = %s AND paciente_id IS NULL", source) == []
+
+
 def test_what_is_no_fhir_goes_to_the_reject_file_with_its_reason(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     report = db.load(
