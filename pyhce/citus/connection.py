@@ -38,11 +38,17 @@ def complete(dsn: str) -> str:
     """
     try:
         given = {key: value for key, value in conninfo_to_dict(dsn).items() if value is not None}
-    except psycopg.ProgrammingError as error:
+    except psycopg.ProgrammingError:
         raise UsageError(
-            f"the DSN cannot be read: {str(error).strip()}",
-            remedy="Write it as postgresql://user@host:port/database or as host=… port=… dbname=….",
-        ) from error
+            "the DSN cannot be read (it is not repeated here, as it may hold a password)",
+            remedy="Write it as postgresql://user@host:port/database or as host=… port=… dbname=…, special characters "
+            "percent-encoded in the one, quoted in the other.",
+        ) from None
+    if "@" in str(given.get("dbname", "")) or not str(given.get("port", "5432")).replace(",", "").isdigit():
+        raise UsageError(
+            "the DSN's password holds a character that ends it, such as /",
+            remedy="Percent-encode it (%2F for /), or leave it to PGPASSWORD or a pgpass file.",
+        )
     defaults: dict[str, Any] = {"connect_timeout": 10, "application_name": "pyhce", "client_encoding": "UTF8"}
     if "PGDATABASE" not in os.environ:
         defaults["dbname"] = DATABASE
@@ -90,6 +96,11 @@ def explained() -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
+        if error.sqlstate and error.sqlstate[:2] not in {"08", "57"}:
+            raise HceError(
+                f"the database refused: {_first_line(error)} ({type(error).__name__})",
+                remedy="Mend what it says and run the same command again: what was finished stays.",
+            ) from error
         raise ConnectionFailed(
             f"the connection broke: {_first_line(error)}",
             remedy="Bring the node back (`pyhce up`, `pyhce status`) and run the same command again: "

@@ -148,7 +148,7 @@ def _join_all(
     progress: Progress,
 ) -> tuple[list[str], list[str]]:
     """Every worker a member, every node able to log in to every other; what changed of nodes and of secrets."""
-    here = coordinator or _here(conn)
+    here = coordinator or _registered(conn) or _here(conn)
     changes: list[str] = []
     settings: list[str] = []
     reached: list[tuple[Node, Connection[TupleRow]]] = []
@@ -176,6 +176,12 @@ def _join_all(
         for _, worker in reached:
             worker.close()
     return changes, settings
+
+
+def _registered(conn: Connection[TupleRow]) -> Node | None:
+    """The coordinator as the cluster knows it: who runs this elsewhere may call it otherwise."""
+    known = next((node for node in nodes.known_nodes(conn) if node.group == 0), None)
+    return Node(host=known.host, port=known.port) if known else None
 
 
 def _here(conn: Connection[TupleRow]) -> Node:

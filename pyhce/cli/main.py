@@ -22,6 +22,12 @@ class Program(click.Group):
         except HceError as error:
             fail(error, json_output=ctx.meta.get("pyhce.output") == "json")
             ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            raise  # click knows what to do when the reader leaves
+        except OSError as error:
+            what = f"{error.filename or 'a file'}: {error.strerror or error}"
+            fail(HceError(what, remedy="Check the path and its rights."), json_output=False)
+            ctx.exit(2)
         except KeyboardInterrupt:
             error_console.print("\nInterrupted. What was finished stays; run the same command again to go on.")
             ctx.exit(130)

@@ -1,8 +1,9 @@
 """Which record each resource of a batch belongs to: documents looked up, provisional ones made, patients re-keyed.
 
 Races are settled by advisory locks on (source, patient key), taken in order before anything is written and held to
-the end of the transaction, by whoever changes an identity: loads a Patient that is new or changed, or makes a
-provisional record. Then everything is looked up again. All identity changes go through the coordinator.
+the end of the transaction: alone by whoever changes an identity (loads a Patient that is new or changed, makes a
+provisional record), shared by whoever writes under a document that is known. Then everything is looked up again. All
+identity changes go through the coordinator.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.homes import Place, ensure_records, is_superseded, move_patient, move_resource, places_of
+from pyhce.records.homes import LostRace, Place, ensure_records, is_superseded, move_patient, move_resource, places_of
 from pyhce.records.identity import DocumentRule, document_of_key, documents_of, provisional
 from pyhce.records.reader import Incoming
 from pyhce.records.reference import at_path, key_of, own_keys
@@ -46,7 +47,7 @@ def patient_key(schema: Schema, incoming: Incoming) -> str | None:
         arrays = any(many for _, many in json_path(incoming.type, path))
         for reference in at_path(incoming.resource, path, arrays=arrays):
             key = key_of(reference, "Patient", untyped=untyped)
-            if key is not None:
+            if key:
                 return key
     return None
 
@@ -102,16 +103,25 @@ def _documents(
         key: held.incoming for held in patients.values() for key in own_keys(held.incoming.resource, held.incoming.id)
     }
     wanted = keys | set(own)
-    known = known_documents(conn, fuente, wanted)
-    target = _targets(conn, schema, patients, known, fuente, rules)
-    sensitive = [key for key in wanted if known.get(key) != (target[own[key].id] if key in own else known.get(key, ""))]
-    if not sensitive:
+
+    def look() -> tuple[dict[str, str], dict[str, str], set[str]]:
+        known = known_documents(conn, fuente, wanted)
+        target = _targets(conn, schema, patients, known, fuente, rules)
+        changing = {
+            key for key in wanted if known.get(key) != (target[own[key].id] if key in own else known.get(key, ""))
+        }
+        return known, target, changing
+
+    _, _, expected = look()
+    lock(conn, fuente, expected, shared=wanted - expected)
+    known, target, changing = look()
+    if changing - expected:
+        raise LostRace  # what was only shared would have to be held alone: from the start, in order
+    if not changing:
         return {key: target[own[key].id] if key in own else known[key] for key in keys}, 0
-    lock(conn, fuente, sensitive)
-    known = known_documents(conn, fuente, wanted)
-    target = _targets(conn, schema, patients, known, fuente, rules)
     moved = sum(
-        _settle(conn, schema, held.incoming, fuente, known.get(key), target[key]) for key, held in patients.items()
+        _settle(conn, schema, held.incoming, fuente, known.get(key), target[key], rules)
+        for key, held in patients.items()
     )
     unknown = {key for key in keys if key not in own and key not in known}
     guessed = {key: document_of_key(key, rules) or provisional(fuente, key) for key in unknown}
@@ -187,28 +197,55 @@ def _corrected(conn: Connection[TupleRow], fuente: str, computed: set[tuple[str,
 
 
 def _settle(
-    conn: Connection[TupleRow], schema: Schema, incoming: Incoming, fuente: str, known: str | None, target: str
+    conn: Connection[TupleRow],
+    schema: Schema,
+    incoming: Incoming,
+    fuente: str,
+    known: str | None,
+    target: str,
+    rules: tuple[DocumentRule, ...],
 ) -> int:
-    """Bring together under one document what belongs to a Patient: its former record, its provisional ones."""
+    """Bring together under one document what belongs to a Patient.
+
+    From its former record, also under keys that it no longer has; from provisional ones; from the document that a key
+    of it was taken for.
+    """
     keys = own_keys(incoming.resource, incoming.id)
     moved = 0
     if known is not None and known != target:
-        moved += move_patient(conn, schema, old=known, new=target, fuente=fuente, keys=keys)
-    waiting = [document for document in {provisional(fuente, key) for key in keys} if document != target]
+        former = conn.execute(
+            "SELECT claves FROM paciente WHERE documento_id = %s AND fuente = %s AND id = %s",
+            (known, fuente, incoming.id),
+        ).fetchone()
+        every = sorted({*keys, *(former[0] if former else ())})
+        moved += move_patient(conn, schema, old=known, new=target, fuente=fuente, keys=every)
+    guessed = {document_of_key(key, rules) or provisional(fuente, key) for key in keys}
+    waiting = sorted({*guessed, *(provisional(fuente, key) for key in keys)} - {target})
     rows = conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (waiting,)).fetchall()
     for (document,) in sorted(rows):
         moved += move_patient(conn, schema, old=document, new=target, fuente=fuente, keys=keys)
     return moved
 
 
-def lock(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]) -> None:
-    """Hold the identities of these patients until the end of the transaction."""
-    numbers = sorted(
-        int.from_bytes(hashlib.sha256(f"{fuente}\n{key}".encode()).digest()[:8], "big", signed=True) for key in keys
-    )
+def lock(conn: Connection[TupleRow], fuente: str, keys: Iterable[str], *, shared: Iterable[str] = ()) -> None:
+    """Hold the identities of these patients until the end of the transaction.
+
+    Args:
+        keys: held alone, as their document may change.
+        shared: held with others who only write under the document that is known.
+    """
+    modes = {_lock_number(fuente, key): True for key in shared}
+    modes |= {_lock_number(fuente, key): False for key in keys}
+    numbers = sorted(modes)
     conn.execute(
-        "SELECT pg_advisory_xact_lock(n) FROM (SELECT n FROM unnest(%s::bigint[]) AS n ORDER BY n) AS s", (numbers,)
+        "SELECT CASE WHEN s THEN pg_advisory_xact_lock_shared(n) ELSE pg_advisory_xact_lock(n) END FROM"
+        " (SELECT n, s FROM unnest(%s::bigint[], %s::boolean[]) AS u (n, s) ORDER BY n) AS ordered",
+        (numbers, [modes[number] for number in numbers]),
     )
+
+
+def _lock_number(fuente: str, key: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{fuente}\n{key}".encode()).digest()[:8], "big", signed=True)
 
 
 def _move_to_seats(

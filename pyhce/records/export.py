@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 import orjson
 from psycopg import Connection, sql
@@ -168,5 +169,5 @@ class _Files:
 
 def _folder_name(fuente: str) -> str:
     """A source's name as a folder's: what a file system may refuse is percent-encoded."""
-    kept = "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):02X}" for c in fuente)
-    return kept[:120]
+    kept = quote(fuente, safe="")
+    return kept if len(kept) <= 100 else f"{kept[:80]}-{hashlib.sha256(fuente.encode()).hexdigest()[:16]}"

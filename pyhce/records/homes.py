@@ -12,6 +12,10 @@ from pyhce.records.spelling import Stored
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 
+class LostRace(Exception):
+    """Another writer got in the way of our batch: it is to be done again."""
+
+
 def names(columns: Iterable[str], prefix: str = "") -> sql.Composed:
     """Column names joined by commas."""
     return sql.SQL(", ").join(

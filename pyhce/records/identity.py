@@ -17,7 +17,7 @@ from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen
 
 PROVISIONAL = "PROV-"
-_DOCUMENT = re.compile(r"^[A-Z][A-Z0-9]{0,15}-\S{1,200}$")
+_DOCUMENT = re.compile(r"^[A-Z][A-Z0-9]{0,15}-\S{1,500}\Z")
 _V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _COLOMBIA = "https://fhir.minsalud.gov.co/rda/CodeSystem/ColombianPersonIdentifier"
 
@@ -152,7 +152,9 @@ def check_document(value: str, what: str) -> str:
         UsageError: it is not `<type>-<number>`.
     """
     kind, _, number = value.strip().partition("-")
-    text = f"{kind.upper()}-{normalised(number, national=False)}"
+    carries_issuer = "-" in number and any(c.isalpha() for c in number.rsplit("-", 1)[0])
+    plain = re.sub(r"\s", "", number.upper()) if carries_issuer else normalised(number, national=True)
+    text = f"{kind.upper()}-{plain}"
     if text.startswith(PROVISIONAL):
         text = PROVISIONAL + number.strip().lower()
     if not _DOCUMENT.match(text):

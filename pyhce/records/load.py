@@ -15,10 +15,11 @@ from pydantic import Field
 
 from pyhce.errors import HceError
 from pyhce.records.assign import Ready, assign
+from pyhce.records.homes import LostRace
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reader import Incoming, Rejected, Skipped, files_in, read
 from pyhce.records.spelling import NotJson, stored
-from pyhce.records.upsert import LostRace, Written, write
+from pyhce.records.upsert import Written, write
 from pyhce.schema.model import Frozen, Schema
 
 BATCH_RESOURCES = 1000
@@ -151,7 +152,7 @@ class _State:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
         try:
             written, moved = _write(self, batch)
-        except psycopg.DataError as error:
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             if len(batch) > 1:
                 self.add(batch[: len(batch) // 2])
                 self.add(batch[len(batch) // 2 :])

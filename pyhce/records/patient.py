@@ -13,7 +13,7 @@ from pyhce.records.assign import lock
 from pyhce.records.export import line_of
 from pyhce.records.homes import ensure_records, move_record, table_name
 from pyhce.records.identity import PROVISIONAL, check_document
-from pyhce.schema.model import Frozen, Home, Schema, Table
+from pyhce.schema.model import FAMILIES, Frozen, Home, Schema, Table
 
 
 class Entry(Frozen):
@@ -103,7 +103,7 @@ def _select(table: Table) -> sql.Composed:
     return sql.SQL(
         "SELECT {} AS tipo, {} AS tabla, fuente, id, version,"
         " (timezone(hce.zona_horaria(), lower({})))::date::text AS fecha,"
-        " {}, {}, {}, recurso ? 'id' AS con_id, coalesce(original, recurso::text)"
+        " {}, {}, {}, recurso ? 'id' AS con_id, coalesce(original, recurso::text), recurso::text"
         " FROM {} WHERE documento_id = %(documento)s"
     ).format(
         sql.Identifier("tipo") if table.generic else sql.Literal(table.fhir_type),
@@ -117,7 +117,7 @@ def _select(table: Table) -> sql.Composed:
 
 
 def _entry(row: TupleRow) -> Entry:
-    kind, table, fuente, key, version, date, code, status, value, has_id, text = row
+    kind, table, fuente, key, version, date, code, status, value, has_id, text, held = row
     line = line_of(key, text, has_id=has_id).decode()
     return Entry(
         type=kind,
@@ -129,7 +129,7 @@ def _entry(row: TupleRow) -> Entry:
         code=code,
         status=status,
         value=value or None,
-        resource=orjson.loads(line),
+        resource=orjson.loads(line_of(key, held, has_id=has_id)),
         text=line,
     )
 
@@ -154,7 +154,7 @@ def rekey(conn: Connection[TupleRow], old: str, new: str, *, schema: Schema) -> 
     source, target = check_document(old, "OLD"), check_document(new, "NEW")
     _refuse(source, target)
     with conn.transaction():
-        people = _lock_people(conn, source)
+        people = _lock_people(conn, source, schema)
         _require(conn, source, "OLD")
         if _there(conn, target):
             raise HceError(
@@ -178,7 +178,7 @@ def merge(conn: Connection[TupleRow], source: str, into: str, *, schema: Schema)
     old, new = check_document(source, "FROM"), check_document(into, "INTO")
     _refuse(old, new, provisional_ok=True)
     with conn.transaction():
-        people = _lock_people(conn, old)
+        people = _lock_people(conn, old, schema)
         _require(conn, old, "FROM")
         _require(conn, new, "INTO")
         moved = move_record(conn, schema, old=old, new=new)
@@ -207,12 +207,23 @@ def _require(conn: Connection[TupleRow], document: str, what: str) -> None:
         )
 
 
-def _lock_people(conn: Connection[TupleRow], document: str) -> list[tuple[str, str]]:
-    """The Patient resources of a record, held against loaders that would assign them meanwhile."""
-    query = "SELECT fuente, id FROM paciente WHERE documento_id = %s ORDER BY fuente, id"
-    for fuente, key in conn.execute(query, (document,)).fetchall():
+def _lock_people(conn: Connection[TupleRow], document: str, schema: Schema) -> list[tuple[str, str]]:
+    """Every key under which a record's resources name their patient, held against loaders meanwhile.
+
+    Also of a patient that has not arrived: its resources say the key.
+    """
+    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    query = sql.SQL(
+        "SELECT DISTINCT fuente, paciente_id FROM ({}) AS k WHERE paciente_id IS NOT NULL ORDER BY 1, 2"
+    ).format(
+        sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT fuente, paciente_id FROM {} WHERE documento_id = %(documento)s").format(table_name(table))
+            for table in tables
+        )
+    )
+    for fuente, key in conn.execute(query, {"documento": document}).fetchall():
         lock(conn, fuente, [key])
-    return [(fuente, key) for fuente, key in conn.execute(query, (document,)).fetchall()]
+    return [(fuente, key) for fuente, key in conn.execute(query, {"documento": document}).fetchall()]
 
 
 def _remember(conn: Connection[TupleRow], computed: str, fuente: str, key: str, holds: str) -> None:

@@ -18,7 +18,7 @@ KEPT_WHOLE = frozenset({"document", "message"})
 """Bundles that are one thing: https://hl7.org/fhir/R4/bundle.html."""
 
 SUFFIXES = frozenset({".json", ".ndjson", ".jsonl"})
-_ID = re.compile(r"^[A-Za-z0-9.\-]{1,64}$")
+_ID = re.compile(r"^[A-Za-z0-9.\-]{1,64}\Z")
 _URN = re.compile(r"^urn:(?:uuid|oid):([A-Za-z0-9.\-]{1,64})$")
 _FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?$")
 
@@ -127,7 +127,7 @@ def resources_of(where: Where, value: Any) -> Iterator[Incoming | Rejected | Ski
     problem = _problem(value)
     if problem:
         yield Rejected(where, *problem, text=canonical(value))
-    elif value["resourceType"] == "Bundle" and value.get("type") not in KEPT_WHOLE and _has_entries(value):
+    elif value["resourceType"] == "Bundle" and str(value.get("type")) not in KEPT_WHOLE and _has_entries(value):
         yield from _unpacked(where, value["entry"])
     else:
         yield Incoming(where, value["resourceType"], value.get("id") or content_id(value), value)

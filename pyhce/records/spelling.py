@@ -74,13 +74,24 @@ def parse(text: str | bytes) -> Any:
     """
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
-        return _DECODER.decode(decoded)
+        value = _DECODER.decode(decoded)
+        if decoded.count("[") + decoded.count("{") > MAX_DEPTH:
+            _refuse_deep(value, MAX_DEPTH)
+        return value
     except UnicodeDecodeError as error:
         raise NotJson(f"byte {error.start} is not UTF-8") from error
     except json.JSONDecodeError as error:
         raise NotJson(f"line {error.lineno} column {error.colno}: {error.msg}") from error
     except RecursionError as error:
         raise NotJson("nested too deeply") from error
+
+
+def _refuse_deep(value: Any, left: int) -> None:
+    if left < 0:
+        raise NotJson(f"nested more than {MAX_DEPTH} levels deep")
+    for held in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(held, dict | list):
+            _refuse_deep(held, left - 1)
 
 
 def _fragment(value: object) -> orjson.Fragment:

@@ -17,12 +17,8 @@ from psycopg import Connection, Cursor, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.assign import Located
-from pyhce.records.homes import names, table_name
+from pyhce.records.homes import LostRace, names, table_name
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
-
-
-class LostRace(Exception):
-    """Another writer changed a row in the middle of our batch."""
 
 
 class Written(NamedTuple):

@@ -168,7 +168,9 @@ def test_the_coordinators_name_is_corrected(citus_engine: local.Engine) -> None:
     with fresh(citus_engine, 1) as cluster, connect(local.dsn(cluster)) as conn:
         known_by_address(cluster)
         registered(cluster, coordinator=Node(host="127.0.0.1", port=cluster.coordinator.port))
-        assert registered(cluster).nodes == (f"the coordinator is localhost:{cluster.coordinator.port}",)
+        assert not registered(cluster).changed  # without a name given, the registered one stays
+        here = Node(host="localhost", port=cluster.coordinator.port)
+        assert registered(cluster, coordinator=here).nodes == (f"the coordinator is {here}",)
         assert known_nodes(conn)[0].host == "localhost"
 
 

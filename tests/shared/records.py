@@ -181,6 +181,54 @@ def test_a_rekey_is_remembered_for_that_patient_and_nobody_else(db: TestDatabase
     assert db.document("Patient", "rightful", source) == f"CC-{old.upper()}"
 
 
+def test_a_correction_of_a_patient_who_has_not_arrived_holds(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    observation = weight("o", "Patient/nobody")
+    db.load(tmp_path, observation, source=source)
+    rekey(db.conn, provisional(source, "nobody"), f"CC-{number}", schema=SCHEMA)
+    again = db.load(tmp_path, observation, source=source)
+    assert (again.unchanged, again.moved) == (1, 0)
+    assert db.document("Observation", "o", source) == f"CC-{number.upper()}"
+
+
+def test_what_was_kept_under_a_guessed_document_follows_its_patient(db: TestDatabase, tmp_path: Path) -> None:
+    source, cedula, foreigner = unique(), unique(), unique()
+    system = "https://www.registraduria.gov.co/cedula"
+    db.load(tmp_path, weight("o", f"Patient?identifier={system}|{cedula}"), source=source)
+    both = person("p", cedula)
+    colombia = "https://fhir.minsalud.gov.co/rda/CodeSystem/ColombianPersonIdentifier"
+    both["identifier"].append({"type": {"coding": [{"system": colombia, "code": "CE"}]}, "value": foreigner})
+    db.load(tmp_path, both, source=source)
+    assert db.document("Observation", "o", source) == f"CE-{foreigner.upper()}" == db.document("Patient", "p", source)
+
+
+def test_a_document_with_its_issuer_is_found_as_it_is_stored(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}
+    identifier = {"type": kind, "system": "http://hospital.example.org/mrn", "value": number}
+    db.load(tmp_path, {"resourceType": "Patient", "id": "p", "identifier": [identifier]}, source=source)
+    stored = db.document("Patient", "p", source)
+    assert stored == f"MR-HOSPITAL.EXAMPLE.ORG/MRN-{number.upper()}"
+    assert patient(db.conn, stored, schema=SCHEMA).counts == {"Patient": 1}
+
+
+def test_a_value_too_long_for_an_index_is_rejected_and_the_others_stay(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    long = "".join(unique() for _ in range(900))
+    bad = weight("long", "Patient/p", code={"coding": [{"code": long}]})
+    report = db.load(tmp_path, person("p", number), bad, weight("o", "Patient/p"), source=source)
+    assert (report.new, report.by_reason) == (2, {"database": 1})
+
+
+def test_a_record_with_what_json_readers_refuse_is_shown(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    odd = weight("o", "Patient/p", value="1e400", note=[{"text": "half \ud800 pair"}])
+    db.load(tmp_path, person("p", number), odd, source=source)
+    record = patient(db.conn, f"CC-{number}", schema=SCHEMA)
+    assert record.counts == {"Observation": 1, "Patient": 1}
+    assert any("1e400" in entry.text for entry in record.entries)
+
+
 def test_corrections_of_documents_refuse_what_cannot_be(db: TestDatabase, tmp_path: Path) -> None:
     source, one, other, nobody = unique(), unique(), unique(), unique()
     db.load(tmp_path, person("p", one), person("q", other), source=source)

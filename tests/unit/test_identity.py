@@ -47,7 +47,9 @@ def test_a_provisional_document_is_always_the_same_and_tells_nothing() -> None:
     assert "1032456789" not in provisional("", "1032456789")
 
 
-@pytest.mark.parametrize(("typed_in", "document"), [("cc-1.032 456", "CC-1032456"), ("MR-h.x/m-1", "MR-HX/M-1")])
+@pytest.mark.parametrize(
+    ("typed_in", "document"), [("cc-1.032 456", "CC-1032456"), ("MR-h.x/m-1", "MR-H.X/M-1"), ("CC-1-032", "CC-1032")]
+)
 def test_a_document_that_a_person_types_is_normalised(typed_in: str, document: str) -> None:
     assert check_document(typed_in, "OLD") == document
 
