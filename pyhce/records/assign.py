@@ -25,6 +25,10 @@ from pyhce.schema.expression import untyped_names
 from pyhce.schema.model import Schema
 from pyhce.schema.r4 import json_path
 
+IDENTITY_LOCKS = 0x4944
+"""The class of our advisory locks on identities ("ID")."""
+LOCKS = 1024
+
 
 class Located(NamedTuple):
     """A resource with its home: the table, the record and patient key if it has a patient, whether it is there."""
@@ -113,7 +117,7 @@ def _documents(
         return known, target, changing
 
     _, _, expected = look()
-    lock(conn, fuente, expected, shared=wanted - expected)
+    lock(conn, [(fuente, key) for key in expected], shared=[(fuente, key) for key in wanted - expected])
     known, target, changing = look()
     if changing - expected:
         raise LostRace  # what was only shared would have to be held alone: from the start, in order
@@ -227,25 +231,31 @@ def _settle(
     return moved
 
 
-def lock(conn: Connection[TupleRow], fuente: str, keys: Iterable[str], *, shared: Iterable[str] = ()) -> None:
-    """Hold the identities of these patients until the end of the transaction.
+Identity = tuple[str, str]
+"""A source and a key of a patient in it."""
+
+
+def lock(conn: Connection[TupleRow], alone: Iterable[Identity], *, shared: Iterable[Identity] = ()) -> None:
+    """Hold the identities of these patients until the end of the transaction, in one order for everybody.
 
     Args:
-        keys: held alone, as their document may change.
+        alone: held alone, as their document may change.
         shared: held with others who only write under the document that is known.
     """
-    modes = {_lock_number(fuente, key): True for key in shared}
-    modes |= {_lock_number(fuente, key): False for key in keys}
+    modes = {_lock_number(*identity): True for identity in shared}
+    modes |= {_lock_number(*identity): False for identity in alone}
     numbers = sorted(modes)
     conn.execute(
-        "SELECT CASE WHEN s THEN pg_advisory_xact_lock_shared(n) ELSE pg_advisory_xact_lock(n) END FROM"
-        " (SELECT n, s FROM unnest(%s::bigint[], %s::boolean[]) AS u (n, s) ORDER BY n) AS ordered",
-        (numbers, [modes[number] for number in numbers]),
+        "SELECT CASE WHEN s THEN pg_advisory_xact_lock_shared(%s, n) ELSE pg_advisory_xact_lock(%s, n) END FROM"
+        " (SELECT n, s FROM unnest(%s::integer[], %s::boolean[]) AS u (n, s) ORDER BY n) AS ordered",
+        (IDENTITY_LOCKS, IDENTITY_LOCKS, numbers, [modes[number] for number in numbers]),
     )
 
 
 def _lock_number(fuente: str, key: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{fuente}\n{key}".encode()).digest()[:8], "big", signed=True)
+    """One of a fixed number of locks: a batch of a thousand new patients would else fill the server's lock table."""
+    digest = hashlib.sha256(f"{fuente}\n{key}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % LOCKS
 
 
 def _move_to_seats(

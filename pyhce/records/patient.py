@@ -221,8 +221,7 @@ def _lock_people(conn: Connection[TupleRow], document: str, schema: Schema) -> l
             for table in tables
         )
     )
-    for fuente, key in conn.execute(query, {"documento": document}).fetchall():
-        lock(conn, fuente, [key])
+    lock(conn, [(fuente, key) for fuente, key in conn.execute(query, {"documento": document})])
     return [(fuente, key) for fuente, key in conn.execute(query, {"documento": document}).fetchall()]
 
 
