@@ -48,6 +48,9 @@ def show_status(report: StatusReport) -> None:
     for node in report.nodes:
         add_row(made, node.name, node.role, node.state, node.shards, node.size)
     console.print(made)
+    if report.patients is None:
+        console.print("not counted: a node does not answer; pyhce verify says more", style="yellow")
+        return
     console.print(
         f"{report.patients} patients, {report.provisional} provisional records, {report.resources} resources",
         markup=False,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pyhce.citus.connection import scalar
-from pyhce.citus.distribute import refuse_misplaced
+from pyhce.citus.connection import rows, scalar
+from pyhce.citus.distribute import anchor_of, refuse_misplaced
 from pyhce.citus.grants import DATABASE_ROLES, OWNER_SCHEMAS
 from pyhce.citus.migrate import applied
 from pyhce.errors import HceError
@@ -15,6 +15,16 @@ from pyhce.verify.context import Context, on_citus
 from pyhce.verify.model import Finding, FunctionCheck, judged
 
 GROUP = "schema"
+_GRANTS = (
+    "SELECT n.nspname || '.' || c.relname, coalesce(r.rolname, 'PUBLIC'), a.privilege_type"
+    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a"
+    " LEFT JOIN pg_roles r ON r.oid = a.grantee"
+    " WHERE n.nspname IN ('public', 'hce') AND c.relkind = 'r' AND (a.grantee = 0 OR r.rolname = ANY(%s))"
+)
+_OPEN = (
+    "SELECT EXISTS (SELECT 1 FROM pg_database d, aclexplode(coalesce(datacl, acldefault('d', datdba))) a"
+    " WHERE datname = current_database() AND a.grantee = 0 AND a.privilege_type = 'CONNECT')"
+)
 _TYPES = {"timestamptz": "timestamp with time zone"}
 
 
@@ -75,11 +85,36 @@ def homes(context: Context) -> Finding:
         refuse_misplaced(context.schema, context.placed)
     except HceError as error:
         problems.append(error.wrong)
+    for table in context.schema.tables:
+        held = context.placed.get(table.qualified)
+        kind = "reference" if table.home is Home.REFERENCE else "distributed"
+        if held is not None and held.kind != kind:
+            problems.append(f"table {table.name} is {held.kind}, declared {kind}")
+    problems += _apart(context)
     counts = {home: sum(t.home is home for t in context.schema.tables) for home in Home}
     return judged(
         problems,
         f"{counts[Home.PATIENT]} tables by documento_id, {counts[Home.ID]} by id, {counts[Home.REFERENCE]} reference",
     )
+
+
+def _apart(context: Context) -> list[str]:
+    """Tables whose shards are not cut, or do not lie, as those of the table that they are co-located with."""
+    lies: dict[str, dict[tuple[str, str], int]] = {}
+    for name, low, high, group in context.rows(
+        "SELECT n.nspname || '.' || c.relname, s.shardminvalue, s.shardmaxvalue, p.groupid FROM pg_dist_shard s"
+        " JOIN pg_dist_placement p USING (shardid) JOIN pg_class c ON c.oid = s.logicalrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE s.shardminvalue IS NOT NULL"
+    ):
+        lies.setdefault(name, {})[low, high] = group
+    problems = []
+    for table in context.schema.tables:
+        anchor = anchor_of(context.schema, table)
+        held, wanted = lies.get(table.qualified, {}), lies.get(anchor.qualified, {})
+        if table.home is not Home.REFERENCE and held and held != wanted:
+            apart = sum(wanted.get(part) != group for part, group in held.items())
+            problems.append(f"table {table.name}: {apart} of {len(held)} shards do not lie with those of {anchor.name}")
+    return problems
 
 
 def keys(context: Context) -> Finding:
@@ -90,7 +125,7 @@ def keys(context: Context) -> Finding:
             "SELECT n.nspname || '.' || c.relname, k.contype::text,"
             " (SELECT array_agg(a.attname::text ORDER BY o) FROM unnest(k.conkey) WITH ORDINALITY u (n, o)"
             "  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.n),"
-            " k.confrelid::regclass::text, k.confdeltype::text"
+            " (SELECT relname FROM pg_class WHERE oid = k.confrelid), k.confdeltype::text"
             " FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
             " JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE n.nspname IN ('public', 'hce') AND k.contype IN ('p', 'f') AND k.convalidated"
@@ -102,7 +137,7 @@ def keys(context: Context) -> Finding:
         if primary is None or tuple(primary[0]) != table.key:
             problems.append(f"{table.name} has not the primary key ({', '.join(table.key)})")
         foreign = held.get((table.qualified, "f"))
-        if table.parent and (foreign is None or foreign[1] != table.parent or foreign[2] != "c"):
+        if table.parent and (foreign is None or tuple(foreign) != (["documento_id"], table.parent, "c")):
             problems.append(f"{table.name} has no foreign key to {table.parent} with ON DELETE CASCADE")
     return judged(
         problems, f"{len(context.schema.tables)} primary keys, and a foreign key to expediente where declared"
@@ -127,19 +162,28 @@ def helpers(context: Context) -> Finding:
     """The functions that typed columns are computed with, on every node that has them."""
     problems = []
     for place, conn in context.every_node():
-        found = {
-            name: volatility
-            for name, volatility in conn.execute(
-                "SELECT p.proname, p.provolatile::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-                " WHERE n.nspname = 'hce'"
-            )
-        }
+        found: dict[str, dict[str, str]] = {}
+        for name, body, volatility in conn.execute(
+            "SELECT p.proname, p.prosrc, p.provolatile::text FROM pg_proc p"
+            " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'hce'"
+        ):
+            found.setdefault(name, {})[_essence(body)] = volatility
         for helper in context.schema.helpers:
-            if helper.name not in found:
+            bodies = found.get(helper.name)
+            if bodies is None:
                 problems.append(f"{place}: hce.{helper.name} is missing")
-            elif found[helper.name] != "i":
+            elif _essence(helper.body) not in bodies:
+                problems.append(
+                    f"{place}: hce.{helper.name} is not the declared function: stored values came from that"
+                )
+            elif bodies[_essence(helper.body)] != "i":
                 problems.append(f"{place}: hce.{helper.name} is not IMMUTABLE")
     return judged(problems, f"{len(context.schema.helpers)} helpers, immutable on every node")
+
+
+def _essence(body: str) -> str:
+    """A function's text without what surrounds it."""
+    return body.strip().rstrip(";")
 
 
 def roles(context: Context) -> Finding:
@@ -164,23 +208,25 @@ def roles(context: Context) -> Finding:
 
 
 def privileges(context: Context) -> Finding:
-    """Grants on tables as declared, and CONNECT on every node, which Citus does not carry."""
-    declared = [(t.qualified, role, what) for t in context.schema.tables for what, role in grants(t)]
-    missing = context.rows(
-        "SELECT w.tabla, w.rol, p FROM unnest(%s::text[], %s::text[], %s::text[]) AS w (tabla, rol, privilegios),"
-        " unnest(string_to_array(w.privilegios, ', ')) AS p"
-        " WHERE to_regclass(w.tabla) IS NOT NULL AND NOT has_table_privilege(w.rol, w.tabla, p)",
-        *(list(column) for column in zip(*declared, strict=True)),
-    )
-    problems = [f"{role} lacks {privilege} on {table}" for table, role, privilege in missing]
-    extra = context.rows(
-        "SELECT t FROM unnest(%s::text[]) AS t WHERE to_regclass(t) IS NOT NULL"
-        " AND has_table_privilege(%s, t, 'INSERT, UPDATE, DELETE, TRUNCATE')",
-        [t.qualified for t in context.schema.tables],
-        READONLY_ROLE,
-    )
-    problems += [f"{READONLY_ROLE} may write to {table}" for (table,) in extra]
+    """Grants on tables as declared, no more and no less, and CONNECT on every node, which Citus does not carry."""
+    wanted = {
+        (table.qualified, role, privilege)
+        for table in context.schema.tables
+        for privileges, role in grants(table)
+        for privilege in privileges.split(", ")
+    }
+    problems = []
     for place, conn in context.every_node():
+        held = {tuple(row) for row in rows(conn, _GRANTS, [APP_ROLE, READONLY_ROLE])}
+        declared = {key for key in wanted if key[0] in context.there}
+        problems += [f"{place}: {role} lacks {what} on {name}" for name, role, what in sorted(declared - held)]
+        problems += [
+            f"{place}: {role} has {what} on {name}, which is not declared"
+            for name, role, what in sorted(held - wanted)
+            if name in {table.qualified for table in context.schema.tables}
+        ]
+        if scalar(conn, _OPEN):
+            problems.append(f"{place}: anyone may connect to the database (PUBLIC)")
         for role in DATABASE_ROLES:
             if not scalar(conn, "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", role):
                 problems.append(f"{place}: {role} may not connect to the database")
@@ -203,6 +249,7 @@ def comments(context: Context) -> Finding:
         )
     }
     wanted = {(t.qualified, ""): table_comment(t) for t in context.schema.tables}
+    wanted |= {(t.qualified, c.name): f"{c.label.es} / {c.label.en}" for t in context.schema.tables for c in t.stored}
     wanted |= {(t.qualified, c.name): column_comment(t, c) for t in context.schema.tables for c in t.columns}
     problems = [
         f"{'.'.join(filter(None, key))} is not described" for key, text in wanted.items() if held.get(key) != text

@@ -71,7 +71,8 @@ def write_ahead_log(context: Context) -> Finding:
     told = []
     for place, conn in context.every_node():
         data = Path(scalar(conn, "SHOW data_directory"))
-        if not _is_here(conn.info.host, data):
+        changed = int(scalar(conn, "SELECT extract(epoch FROM (pg_stat_file('.')).modification)::bigint"))
+        if not _is_here(conn.info.host, data, changed):
             continue
         size = int(scalar(conn, "SELECT setting::bigint FROM pg_settings WHERE name = 'max_wal_size'")) * 1024**2
         disk = shutil.disk_usage(data)
@@ -85,12 +86,15 @@ def write_ahead_log(context: Context) -> Finding:
     return judged(problems, "; ".join(told))
 
 
-def _is_here(host: str, data: Path) -> bool:
-    """Whether the server runs on this machine: a local address, and its folder is there."""
+def _is_here(host: str, data: Path, changed: int) -> bool:
+    """Whether the server runs on this machine: a local address, and the folder there is its own.
+
+    A container behind a forwarded port has a local address too, and another folder under the same path.
+    """
     if host not in {"localhost", "127.0.0.1", "::1"} and not host.startswith("/"):
         return False
     try:
-        return data.exists()
+        return int(data.stat().st_mtime) == changed
     except OSError:
         return False
 

@@ -16,6 +16,8 @@ from pyhce.errors import HceError
 from pyhce.schema.model import Schema
 from pyhce.verify.model import Finding, skipped
 
+CITUS_VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
+
 
 class Context:
     """A verification under way."""
@@ -27,6 +29,9 @@ class Context:
         self._others: dict[str, Connection[TupleRow]] = {}
         self.unseen: set[str] = set()
         """Nodes that a probe could not look at from here, as from outside of their network."""
+        self._silent: dict[str, HceError] = {}
+        if self.citus:  # a frozen node holds a probe up no longer than it holds up a connection of our own
+            self.conn.execute("SET citus.node_connection_timeout TO '10s'")
 
     def close(self) -> None:
         """Close every connection."""
@@ -71,12 +76,23 @@ class Context:
         return {name for (name,) in found}
 
     def node(self, place: KnownNode) -> Connection[TupleRow]:
-        """A connection to a node, by its name."""
+        """A connection to a node, by its name.
+
+        Raises:
+            ConnectionFailed: it does not answer; one that did not is not waited for again.
+        """
         if place.group == 0:
             return self.conn
-        if place.place not in self._others:
-            self._others[place.place] = connect(at(self.dsn, place.host, place.port))
-        return self._others[place.place]
+        if place.place in self._silent:
+            raise self._silent[place.place]
+        held = self._others.get(place.place)
+        if held is None or held.closed:
+            try:
+                held = self._others[place.place] = connect(at(self.dsn, place.host, place.port))
+            except HceError as error:
+                self._silent[place.place] = error
+                raise
+        return held
 
     def every_node(self) -> Iterator[tuple[str, Connection[TupleRow]]]:
         """Each node's name and a connection; one that cannot be reached from here is noted in `unseen` and left out."""

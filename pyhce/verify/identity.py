@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from psycopg import sql
 
 from pyhce.schema.model import FAMILIES, Column, Home, Kind, Table
@@ -9,6 +12,8 @@ from pyhce.verify.context import Context
 from pyhce.verify.model import Finding, FunctionCheck, Result, judged, ok
 
 GROUP = "identity"
+CHUNK = 1000
+"""Keys compared at a time."""
 
 
 def _name(table: Table) -> sql.Identifier:
@@ -31,31 +36,45 @@ def one_document(context: Context) -> Finding:
 
 
 def one_home(context: Context) -> Finding:
-    """A resource that names a patient is not among the shared ones too."""
-    shared = context.schema.by_name["recurso_compartido"]
-    types = [kind for (kind,) in context.conn.execute(sql.SQL("SELECT DISTINCT tipo FROM {}").format(_name(shared)))]
+    """A resource is in a table of its type, and one that names a patient is not among the shared ones too."""
     problems = []
-    for kind in types:
-        for table in context.schema.homes_of(kind):
+    for table in (t for t in context.schema.resource_tables() if t.generic):
+        query = sql.SQL("SELECT tipo, count(*) FROM {} GROUP BY 1 ORDER BY 1").format(_name(table))
+        for kind, count in context.conn.execute(query).fetchall():
+            homes = context.schema.homes_of(kind)
+            if table not in homes:
+                problems.append(f"{count} {kind} are in {table.name}, not in {homes[0].name}")
             if table.home is not Home.PATIENT:
-                continue
-            same = sql.SQL(" AND p.tipo = s.tipo") if table.generic else sql.SQL("")
-            keys = [
-                row
-                for row in context.conn.execute(
-                    sql.SQL("SELECT fuente, id FROM {} WHERE tipo = {}").format(_name(shared), sql.Literal(kind))
-                )
-            ]
-            row = context.conn.execute(
-                sql.SQL(
-                    "SELECT count(*) FROM {} p WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
-                ).format(_name(table))
-                + (sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if same.as_string() else sql.SQL("")),
-                ([k[0] for k in keys], [k[1] for k in keys]),
-            ).fetchone()
-            if row and row[0]:
-                problems.append(f"{row[0]} {kind} are both in {table.name} and in {shared.name}")
+                problems += [
+                    f"{both} {kind} are both in {home.name} and in {table.name}"
+                    for home in homes
+                    if home.home is Home.PATIENT and (both := _in_both(context, kind, table, home))
+                ]
     return judged(problems, "every resource has one home")
+
+
+def _in_both(context: Context, kind: str, shared: Table, table: Table) -> int:
+    """How many resources of a type are in both tables; they are distributed differently, so keys are carried over."""
+    only = sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if table.generic else sql.SQL("")
+    keys = sql.SQL("SELECT fuente, id FROM {} WHERE tipo = {}").format(_name(shared), sql.Literal(kind))
+    query = sql.SQL("SELECT count(*) FROM {} WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))")
+    count = 0
+    for chunk in _chunks(context, keys):
+        row = context.conn.execute(query.format(_name(table)) + only, _columns(chunk)).fetchone()
+        count += row[0] if row else 0
+    return count
+
+
+def _chunks(context: Context, query: sql.Composed) -> Iterator[list[Any]]:
+    """A query's rows, some at a time: memory stays bounded however many there are."""
+    with context.conn.transaction(), context.conn.cursor(name="verify") as cursor:
+        cursor.execute(query)
+        while chunk := cursor.fetchmany(CHUNK):
+            yield chunk
+
+
+def _columns(chunk: list[Any]) -> list[list[Any]]:
+    return [[row[0] for row in chunk], [row[1] for row in chunk]]
 
 
 def provisional(context: Context) -> Finding:
@@ -112,36 +131,44 @@ def dangling(context: Context) -> Finding:
 
 
 def _dangling(context: Context, table: Table, column: Column, target: Table) -> int:
-    """References of a column that match no row of the target; one patient's are co-located, others compared here."""
-    parts = {
-        "t": _name(table),
-        "o": _name(target),
-        "c": sql.Identifier(column.name),
-        "keys": sql.SQL("o.claves @> ARRAY[t.{c}]").format(c=sql.Identifier(column.name))
-        if any(c.kind is Kind.KEYS for c in target.columns)
-        else sql.SQL("o.id = t.{c}").format(c=sql.Identifier(column.name)),
-    }
-    both_by_patient = table.home is Home.PATIENT and target.home is Home.PATIENT
-    if both_by_patient or target.home is Home.REFERENCE:
-        together = sql.SQL(" AND o.documento_id = t.documento_id") if both_by_patient else sql.SQL("")
-        row = context.conn.execute(
-            sql.SQL(
-                "SELECT count(*) FROM {t} t WHERE t.{c} IS NOT NULL AND NOT EXISTS"
-                " (SELECT 1 FROM {o} o WHERE o.fuente = t.fuente AND {keys}{together})"
-            ).format(**parts, together=together)
-        ).fetchone()
-        return int(row[0]) if row else 0
-    found = context.conn.execute(
-        sql.SQL("SELECT fuente, {c}, count(*) FROM {t} WHERE {c} IS NOT NULL GROUP BY 1, 2").format(**parts)
-    ).fetchall()
-    if not found:
-        return 0
-    has_keys = any(c.kind is Kind.KEYS for c in target.columns)
-    held = sql.SQL("SELECT fuente, unnest(claves) FROM {o}" if has_keys else "SELECT fuente, id FROM {o}").format(
-        **parts
-    )
-    there = set(context.conn.execute(held).fetchall())
-    return sum(count for fuente, key, count in found if (fuente, key) not in there)
+    """References of a column that match no row of the target.
+
+    What one patient's own rows and the catalogues answer is asked shard by shard; only what is left is looked for
+    on every node: FHIR lets a reference name another patient's resource.
+    """
+    name = sql.Identifier(column.name)
+    by_patient = table.home is Home.PATIENT and target.home is Home.PATIENT
+    unmatched = sql.Composed([])
+    if by_patient or target.home is Home.REFERENCE:
+        unmatched = sql.SQL(
+            " AND NOT EXISTS (SELECT 1 FROM {target} o WHERE o.fuente = t.fuente AND {match}{together})"
+        ).format(
+            target=_name(target),
+            match=sql.SQL("o.claves @> ARRAY[t.{}]" if _has_keys(target) else "o.id = t.{}").format(name),
+            together=sql.SQL(" AND o.documento_id = t.documento_id" if by_patient else ""),
+        )
+    left = sql.SQL("SELECT t.fuente, t.{c}, count(*) FROM {t} t WHERE t.{c} IS NOT NULL{unmatched} GROUP BY 1, 2")
+    lost = 0
+    for chunk in _chunks(context, left.format(c=name, t=_name(table), unmatched=unmatched)):
+        there = _there(context, target, chunk) if target.home is not Home.REFERENCE else set()
+        lost += sum(count for fuente, key, count in chunk if (fuente, key) not in there)
+    return lost
+
+
+def _has_keys(target: Table) -> bool:
+    return any(column.kind is Kind.KEYS for column in target.columns)
+
+
+def _there(context: Context, target: Table, chunk: list[Any]) -> set[tuple[str, str]]:
+    """The keys by which rows of the target can be named, of those asked for at least."""
+    if _has_keys(target):
+        query = sql.SQL("SELECT fuente, claves FROM {} WHERE claves && %s::text[]").format(_name(target))
+        found = context.conn.execute(query, (sorted({key for _, key, _ in chunk}),))
+        return {(fuente, key) for fuente, keys in found for key in keys}
+    query = sql.SQL(
+        "SELECT fuente, id FROM {} WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
+    ).format(_name(target))
+    return {(fuente, key) for fuente, key in context.conn.execute(query, _columns(chunk))}
 
 
 CHECKS = (

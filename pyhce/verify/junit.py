@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+import re
 from xml.etree import ElementTree
 
 from pyhce.verify.model import Result, VerificationReport
+
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 has no way to write."""
 
 
 def junit(report: VerificationReport) -> str:
     """A testsuite for each group, a testcase for each check."""
     root = ElementTree.Element("testsuites", name="pyhce verify", time=f"{report.seconds:.3f}")
-    for group, held in groupby(report.checks, key=lambda check: check.group):
-        checks = list(held)
+    for group in dict.fromkeys(check.group for check in report.checks):
+        checks = [check for check in report.checks if check.group == group]
         suite = ElementTree.SubElement(
             root,
             "testsuite",
@@ -27,11 +30,15 @@ def junit(report: VerificationReport) -> str:
                 suite, "testcase", classname=group, name=f"{check.code} {check.title}", time=f"{check.seconds:.3f}"
             )
             if check.result is Result.FAILED:
-                failure = ElementTree.SubElement(case, "failure", message=check.found)
-                failure.text = "\n".join((*check.details, check.remedy or ""))
+                failure = ElementTree.SubElement(case, "failure", message=_text(check.found))
+                failure.text = _text(*check.details, check.remedy or "")
             elif check.result is Result.SKIPPED:
-                ElementTree.SubElement(case, "skipped", message=check.found)
+                ElementTree.SubElement(case, "skipped", message=_text(check.found))
             else:
-                ElementTree.SubElement(case, "system-out").text = "\n".join((check.found, *check.details))
+                ElementTree.SubElement(case, "system-out").text = _text(check.found, *check.details)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _text(*lines: str) -> str:
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", "\n".join(lines))

@@ -102,9 +102,13 @@ def secrets_there(context: Context) -> Finding:
     """Each node can log in to the others as each role, after any restart."""
     problems = []
     for place, conn in context.every_node():
-        known = {role for (role,) in rows(conn, "SELECT rolename FROM pg_dist_authinfo WHERE nodeid = 0")}
+        known = {tuple(row) for row in rows(conn, "SELECT nodeid, rolename FROM pg_dist_authinfo")}
         may = {role for (role,) in rows(conn, "SELECT rolname FROM pg_roles WHERE rolcanlogin")}
-        problems += [f"{place} has no secret for {role}" for role in (*LOGIN_ROLES, OWNER_ROLE) if role in may - known]
+        for role in (*LOGIN_ROLES, OWNER_ROLE):
+            if role in may and (authentication.ANY_NODE, role) not in known:
+                problems.append(f"{place} has no secret for {role}")
+            elif role in may and (authentication.THIS_NODE, role) not in known:
+                problems.append(f"{place} has no secret for {role} to log in to itself")
     return judged(problems, "every node has the secret of every role that logs in")
 
 

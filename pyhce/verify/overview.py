@@ -5,9 +5,11 @@ from __future__ import annotations
 from psycopg import sql
 
 from pyhce.citus.migrate import applied
+from pyhce.citus.nodes import KnownNode
 from pyhce.schema.model import Frozen, Schema
 from pyhce.verify.context import Context
 
+UNKNOWN = "unknown"
 _CITUS_VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
 
 
@@ -22,15 +24,15 @@ class NodeStatus(Frozen):
 
 
 class StatusReport(Frozen):
-    """What is there."""
+    """What is there; counts and sizes are unknown (None, "unknown") while a node does not answer."""
 
     engine: str
     schema_version: int
     database_size: str
     nodes: tuple[NodeStatus, ...]
-    patients: int
-    provisional: int
-    resources: int
+    patients: int | None
+    provisional: int | None
+    resources: int | None
 
 
 def status(dsn: str, *, schema: Schema) -> StatusReport:
@@ -45,18 +47,40 @@ def status(dsn: str, *, schema: Schema) -> StatusReport:
         if context.citus:
             engine += f" with Citus {context.value(_CITUS_VERSION)}"
         version = max(applied(context.conn), default=0)
-        there = [table for table in schema.resource_tables() if table.qualified in context.there]
+        answering = _answering(context)
+        whole = all(node.place in answering for node in context.nodes)
+        patients, provisional, resources = _counts(context) if whole else (None, None, None)
         return StatusReport(
             engine=engine,
             schema_version=version,
-            database_size=_size(context),
-            nodes=tuple(_nodes(context)),
-            patients=context.value("SELECT count(*) FROM paciente") if version else 0,
-            provisional=context.value("SELECT count(*) FROM expediente WHERE provisional") if version else 0,
-            resources=sum(_count(context, table.name) for table in there),
+            database_size=_size(context) if whole else UNKNOWN,
+            nodes=tuple(_nodes(context, answering)),
+            patients=patients,
+            provisional=provisional,
+            resources=resources,
         )
     finally:
         context.close()
+
+
+def _answering(context: Context) -> set[str]:
+    """The nodes that answer the coordinator; from here a worker need not be in sight."""
+    if not context.nodes:
+        return set()
+    context.conn.execute("SET citus.node_connection_timeout TO '10s'")
+    return {
+        node.place
+        for node in context.nodes
+        if node.group == 0 or context.value("SELECT citus_check_connection_to_node(%s, %s)", node.host, node.port)
+    }
+
+
+def _counts(context: Context) -> tuple[int, int, int]:
+    """Patients, provisional records, resources."""
+    there = {t.name: t.qualified in context.there for t in context.schema.tables}
+    counts = {t.name: _count(context, t.name) for t in context.schema.resource_tables() if there[t.name]}
+    provisional = context.value("SELECT count(*) FROM expediente WHERE provisional") if there["expediente"] else 0
+    return counts.get("paciente", 0), provisional, sum(counts.values())
 
 
 def _count(context: Context, table: str) -> int:
@@ -71,23 +95,33 @@ def _size(context: Context) -> str:
     return str(context.value("SELECT pg_size_pretty(pg_database_size(current_database()))"))
 
 
-def _nodes(context: Context) -> list[NodeStatus]:
+def _nodes(context: Context, answering: set[str]) -> list[NodeStatus]:
     if not context.nodes:
         size = context.value("SELECT pg_size_pretty(pg_database_size(current_database()))")
         return [NodeStatus(name=context.conn.info.host, role="single", state="active", shards=0, size=size)]
-    held = {
-        place: (shards, size)
-        for place, shards, size in context.rows(
-            "SELECT nodename || ':' || nodeport, count(*), pg_size_pretty(sum(shard_size)) FROM citus_shards GROUP BY 1"
+    shards = dict(context.rows("SELECT groupid, count(*) FROM pg_dist_placement GROUP BY 1"))
+    sizes = {}
+    if all(node.place in answering for node in context.nodes):
+        sizes = dict(
+            context.rows(
+                "SELECT nodename || ':' || nodeport, pg_size_pretty(sum(shard_size)) FROM citus_shards GROUP BY 1"
+            )
         )
-    }
     return [
         NodeStatus(
             name=node.place,
             role="worker" if node.group else "coordinator",
-            state="active" if node.active and node.synced else "not in step" if node.active else "inactive",
-            shards=held.get(node.place, (0, ""))[0],
-            size=held.get(node.place, (0, "0 bytes"))[1],
+            state=_state(node, answering),
+            shards=shards.get(node.group, 0),
+            size=sizes.get(node.place) or ("0 bytes" if sizes else UNKNOWN),
         )
         for node in context.nodes
     ]
+
+
+def _state(node: KnownNode, answering: set[str]) -> str:
+    if node.place not in answering:
+        return "does not answer"
+    if not node.active:
+        return "inactive"
+    return "active" if node.synced else "not in step"

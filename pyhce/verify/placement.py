@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyhce.citus.distribute import anchor_of
 from pyhce.schema.model import Home
 from pyhce.verify.context import Context, on_citus
 from pyhce.verify.model import Finding, FunctionCheck, Result, judged, ok
@@ -11,20 +10,28 @@ GROUP = "placement"
 
 
 def balanced(context: Context) -> Finding:
-    """Each worker has its part of the patients' shards: at most a tenth, or one, above an even share."""
-    anchor = anchor_of(context.schema, context.schema.by_name["expediente"])
-    found = context.rows(
+    """Each worker has its part of the shards: at most a tenth, or one, above an even share."""
+    told, uneven = [], False
+    for home in (Home.PATIENT, Home.ID):
+        found = _shards(context, home)
+        counts = [count for _, count in found]
+        even = sum(counts) / max(len(counts), 1)
+        uneven |= bool(counts) and max(counts) > max(even * 1.1, even + 1)
+        told.append(f"by {home.value} " + ", ".join(f"{place} {count}" for place, count in found))
+    sentence = f"shards of a table on each worker: {'; '.join(told)}"
+    return judged([sentence] if uneven else [], sentence, severity=Result.WARNING)
+
+
+def _shards(context: Context, home: Home) -> list[tuple[str, int]]:
+    """Each worker, with how many shards it has of one table of a home."""
+    anchor = next(table for table in context.schema.tables if table.home is home)
+    return context.rows(
         "SELECT n.nodename || ':' || n.nodeport, count(s.shardid) FROM pg_dist_node n"
         " LEFT JOIN pg_dist_placement p USING (groupid)"
         " LEFT JOIN pg_dist_shard s ON s.shardid = p.shardid AND s.logicalrelid = to_regclass(%s)"
         " WHERE n.groupid <> 0 AND n.shouldhaveshards AND n.noderole = 'primary' GROUP BY 1 ORDER BY 1",
         anchor.qualified,
     )
-    counts = [count for _, count in found]
-    told = ", ".join(f"{place} {count}" for place, count in found)
-    even = sum(counts) / max(len(counts), 1)
-    problems = [f"shards of a table by worker: {told}"] if counts and max(counts) > max(even * 1.1, even + 1) else []
-    return judged(problems, f"shards of a table by worker: {told}", severity=Result.WARNING)
 
 
 def placed_well(context: Context) -> Finding:

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 import psycopg
 
 from pyhce.citus.connection import Progress, silent
+from pyhce.citus.migrate import applied
 from pyhce.citus.nodes import installation
-from pyhce.errors import ConnectionFailed, HceError
+from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.schema.model import Schema
 from pyhce.verify import catalogue as schema_checks
 from pyhce.verify import configuration, identity, nodes, placement, round_trip, routing, typed_columns
-from pyhce.verify.context import Context
-from pyhce.verify.model import Check, CheckResult, Finding, Result, VerificationReport
+from pyhce.verify.context import CITUS_VERSION, Context
+from pyhce.verify.model import GROUPS, Check, CheckResult, Finding, Result, VerificationReport
 
 CHECKS: tuple[Check, ...] = (
     *nodes.CHECKS,
@@ -49,7 +50,9 @@ def verify(
 
     Raises:
         ConnectionFailed: nobody answers, in the time there is to wait.
+        UsageError: there is no such group.
     """
+    _refuse_unknown(groups, extra_checks)
     start, begun = time.monotonic(), datetime.now(UTC)
     deadline = start + wait
     while True:
@@ -67,6 +70,13 @@ def verify(
         time.sleep(max(0.0, min(_PAUSE, deadline - time.monotonic())))
 
 
+def _refuse_unknown(groups: Sequence[str] | None, extra: Sequence[Check]) -> None:
+    known = dict.fromkeys((*GROUPS, *(check.group for check in extra)))
+    for group in groups or ():
+        if group not in known:
+            raise UsageError(f"there is no group of checks {group!r}", remedy=f"Choose of: {', '.join(known)}.")
+
+
 def _once(
     dsn: str, schema: Schema, groups: Sequence[str] | None, extra: Sequence[Check], progress: Progress
 ) -> VerificationReport:
@@ -79,10 +89,10 @@ def _once(
                 done.append(_run(check, context))
         engine = f"PostgreSQL {context.conn.info.parameter_status('server_version')}"
         if context.citus:
-            engine += f" with Citus, {len(context.workers)} workers"
+            engine += f" with Citus {context.value(CITUS_VERSION)}, {len(context.workers)} workers"
         return VerificationReport(
             engine=engine,
-            schema_version=schema.version,
+            schema_version=_version(context),
             installation=_installation(context),
             started_at="",
             seconds=0.0,
@@ -90,6 +100,14 @@ def _once(
         )
     finally:
         context.close()
+
+
+def _version(context: Context) -> int:
+    """The newest migration that the database has had, 0 if none."""
+    try:
+        return max(applied(context.conn), default=0)
+    except psycopg.Error:
+        return 0
 
 
 def _installation(context: Context) -> str | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from psycopg import sql
 
 from pyhce.schema.expression import concrete_paths, expression
-from pyhce.schema.model import Kind, Table
+from pyhce.schema.model import Column, Kind, Table
 from pyhce.verify.context import Context
 from pyhce.verify.model import Finding, FunctionCheck, Result, judged
 
 GROUP = "typed columns"
 SAMPLE = 200
-_DATES = {Kind.RANGE, Kind.MOMENT, Kind.DATES}
+_DATES = {Kind.RANGE, Kind.MOMENT, Kind.DATE, Kind.DATES}
+_PLAIN = {"date", "dateTime", "instant"}
 
 
 def _typed(context: Context) -> list[Table]:
@@ -45,34 +46,42 @@ def recomputed(context: Context) -> Finding:
 
 
 def readable_dates(context: Context) -> Finding:
-    """Dates that are there and mean no day, such as 2024-02-30: the typed column is NULL."""
+    """Dates that are there and mean no day, such as 2024-02-30, and periods that end before they start."""
     problems = []
     for table in _typed(context):
-        for column in table.columns:
-            members = _members(table, column.path) if column.kind in _DATES else []
-            if not members:
-                continue
-            there = sql.SQL(" OR ").join(
-                sql.SQL("jsonb_path_exists(recurso, {})").format(sql.Literal(member)) for member in members
-            )
-            row = context.conn.execute(
-                sql.SQL("SELECT count(*) FROM {} WHERE {} IS NULL AND ({})").format(
-                    sql.Identifier(table.name), sql.Identifier(column.name), there
-                )
-            ).fetchone()
-            if row and row[0]:
-                problems.append(f"{table.name}.{column.name}: {row[0]} values are no date")
+        unreadable = {c.name: _unreadable(table, c) for c in table.columns if c.kind in _DATES}
+        asked = [(name, condition) for name, condition in unreadable.items() if condition]
+        if not asked:
+            continue
+        counts = sql.SQL(", ").join(sql.SQL("count(*) FILTER (WHERE {})").format(c) for _, c in asked)
+        row = context.conn.execute(sql.SQL("SELECT {} FROM {}").format(counts, sql.Identifier(table.name))).fetchone()
+        problems += [
+            f"{table.name}.{name}: {count} values are no date"
+            for (name, _), count in zip(asked, row or (), strict=True)
+            if count
+        ]
     return judged(problems, "every date that is there can be read", severity=Result.WARNING)
 
 
-def _members(table: Table, path: str) -> list[str]:
-    """The JSON paths of the plain dates that a column reads."""
-    return [
-        f"$.{concrete}"
-        for alternative in path.split("|")
-        for concrete, kind in concrete_paths(str(table.fhir_type), alternative.strip())
-        if kind in {"date", "dateTime", "instant"}
-    ]
+def _unreadable(table: Table, column: Column) -> sql.Composed | None:
+    """Whether a row has a value for the column that is no date or period; None if the column reads neither."""
+    first = sql.SQL("jsonb_path_query_first(recurso, {})")
+    conditions = []
+    for alternative in column.path.split("|"):
+        for concrete, kind in concrete_paths(str(table.fhir_type), alternative.strip()):
+            bounds = {"Period": (".start", ".end")}.get(kind, ("",) if kind in _PLAIN else ())
+            for bound in bounds:
+                value = first.format(sql.Literal(f"$.{concrete}{bound}"))
+                conditions.append(
+                    sql.SQL("({value} IS NOT NULL AND hce.rango({value} #>> '{{}}') IS NULL)").format(value=value)
+                )
+            if kind == "Period":
+                whole = sql.SQL("({value} IS NOT NULL AND {column} IS NULL)")
+                parts = sql.SQL("coalesce({}, {})").format(
+                    *(first.format(sql.Literal(f"$.{concrete}{bound}")) for bound in bounds)
+                )
+                conditions.append(whole.format(value=parts, column=sql.Identifier(column.name)))
+    return sql.SQL(" OR ").join(conditions) if conditions else None
 
 
 CHECKS = (
