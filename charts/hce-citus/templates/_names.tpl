@@ -8,6 +8,10 @@
 {{ .Values.auth.existingSecret | default "hce-citus" }}
 {{- end }}
 
+{{- define "hce-citus.tls-secret" -}}
+{{ .Values.tls.existingSecret | default "hce-citus-tls" }}
+{{- end }}
+
 {{- define "hce-citus.postgres-image" -}}
 {{ .Values.images.postgres.repository }}:{{ .Values.images.postgres.tag | default .Chart.AppVersion }}
 {{- end }}
@@ -24,6 +28,12 @@ citus-coordinator-0.citus-nodes.{{ include "hce-citus.namespace" . }}.svc.{{ .Va
 {{- range $number := until (int .Values.worker.replicas) -}}
 {{ if $number }} {{ end }}citus-worker-{{ $number }}.citus-nodes.{{ include "hce-citus.namespace" $ }}.svc.{{ $.Values.clusterDomain }}
 {{- end -}}
+{{- end }}
+
+{{- /* Every name under which a node is reached, for its certificate. */}}
+{{- define "hce-citus.tls-names" -}}
+{{- $domain := printf "%s.svc.%s" (include "hce-citus.namespace" .) .Values.clusterDomain -}}
+{{ list "localhost" "citus-coordinator" "citus-worker" (printf "citus-coordinator.%s" (include "hce-citus.namespace" .)) (printf "citus-coordinator.%s" $domain) (printf "*.citus-nodes.%s" $domain) | toJson }}
 {{- end }}
 
 {{- /* Labels that never change: selectors hold them. */}}

@@ -21,33 +21,7 @@ spec:
         {{- include "hce-citus.selector" . | nindent 8 }}
         hce-citus/node: "true"
     spec:
-      automountServiceAccountToken: false
-      terminationGracePeriodSeconds: {{ $.Values.terminationGracePeriodSeconds }}
-      {{- with $.Values.images.pullSecrets }}
-      imagePullSecrets:
-        {{- range . }}
-        - name: {{ . }}
-        {{- end }}
-      {{- end }}
-      securityContext:
-        runAsNonRoot: true
-        runAsUser: 999
-        runAsGroup: 999
-        fsGroup: 999
-        fsGroupChangePolicy: OnRootMismatch
-        seccompProfile:
-          type: RuntimeDefault
-      containers:
-        - {{- include "hce-citus.postgres-container" . | nindent 10 }}
-      volumes:
-        - name: tmp
-          emptyDir: {}
-        - name: run
-          emptyDir: {}
-        - name: shm
-          emptyDir:
-            medium: Memory
-            sizeLimit: {{ $.Values.sharedMemory }}
+      {{- include "hce-citus.postgres-pod" . | nindent 6 }}
   volumeClaimTemplates:
     - metadata:
         name: data

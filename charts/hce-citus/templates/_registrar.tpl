@@ -3,6 +3,7 @@
 {{- $ := .context }}
 restartPolicy: Never
 automountServiceAccountToken: false
+enableServiceLinks: false
 {{- with $.Values.images.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
@@ -31,10 +32,23 @@ containers:
             name: {{ include "hce-citus.secret" $ }}
             key: {{ $key }}
       {{- end }}
+      {{- if $.Values.tls.enabled }}
+      - {name: PGSSLMODE, value: {{ $.Values.tls.nodes }}}
+      - {name: PGSSLROOTCERT, value: /etc/hce/tls/ca.crt}
+      {{- end }}
     securityContext:
       {{- include "hce-citus.container-security" $ | nindent 6 }}
     {{- with $.Values.registrar.resources }}
     resources:
       {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- if $.Values.tls.enabled }}
+    volumeMounts:
+      - {name: tls, mountPath: /etc/hce/tls, readOnly: true}
+volumes:
+  - name: tls
+    secret:
+      secretName: {{ include "hce-citus.tls-secret" $ }}
+      items: [{key: ca.crt, path: ca.crt}]
     {{- end }}
 {{- end }}

@@ -1,0 +1,55 @@
+{{- /* The pod of a database node of either role. */}}
+{{- define "hce-citus.postgres-pod" -}}
+{{- $ := .context }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+shareProcessNamespace: true # PostgreSQL is not PID 1: orphans are reaped, and a drill can kill it
+terminationGracePeriodSeconds: {{ $.Values.terminationGracePeriodSeconds }}
+{{- with $.Values.images.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 999
+  runAsGroup: 999
+  fsGroup: 999
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints: # each on a machine of its own where there are enough
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        app.kubernetes.io/instance: {{ $.Release.Name }}
+        hce-citus/node: "true"
+containers:
+  - {{- include "hce-citus.postgres-container" . | nindent 4 }}
+volumes:
+  - name: tmp
+    emptyDir: {}
+  - name: run
+    emptyDir: {}
+  - name: shm
+    emptyDir:
+      medium: Memory
+      sizeLimit: {{ $.Values.sharedMemory }}
+  {{- if $.Values.tls.enabled }}
+  - name: tls
+    secret:
+      secretName: {{ include "hce-citus.tls-secret" $ }}
+      defaultMode: 0440
+  {{- end }}
+{{- end }}

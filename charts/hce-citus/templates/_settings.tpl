@@ -1,0 +1,31 @@
+{{- /* PostgreSQL's settings; max_wal_size is a quarter of the volume, at most 16 GB. */}}
+{{- define "hce-citus.settings" -}}
+{{- $values := .context.Values }}
+{{- $own := dict
+  "max_connections" $values.maxConnections
+  "max_prepared_transactions" $values.maxConnections
+  "max_locks_per_transaction" 256
+  "max_worker_processes" 24
+  "max_replication_slots" 24
+  "max_wal_senders" 24
+  "wal_level" "logical"
+  "max_wal_size" (printf "%dMB" (min 16384 (div (mul (int .values.storage.sizeGi) 1024) 4)))
+  "min_wal_size" "80MB"
+  "password_encryption" "scram-sha-256"
+  "timezone" $values.timeZone
+  "jit" "off"
+  "log_min_error_statement" "panic"
+  "log_error_verbosity" "terse"
+  "hba_file" (printf "/etc/hce/hba/%s.conf" (ternary $values.tls.clients "prefer" $values.tls.enabled)) }}
+{{- $tls := dict
+  "ssl" "on"
+  "ssl_cert_file" "/etc/hce/tls/tls.crt"
+  "ssl_key_file" "/etc/hce/tls/tls.key"
+  "citus.node_conninfo" (printf "sslmode=%s sslrootcert=/etc/hce/tls/ca.crt" $values.tls.nodes) }}
+{{- $plain := dict "ssl" "off" "citus.node_conninfo" "sslmode=prefer" }}
+- postgres
+{{- range $name, $value := merge (deepCopy $values.settings) $own (ternary $tls $plain $values.tls.enabled) }}
+- -c
+- {{ printf "%s=%v" $name $value | quote }}
+{{- end }}
+{{- end }}
