@@ -2,6 +2,7 @@
 
 # By name: `pyhce.verify` is the function, and `pyhce.verify.model` still a module.
 from pyhce.api import (
+    Deployment,
     HceError,
     UsageError,
     delete,
@@ -20,6 +21,7 @@ from pyhce.api import (
 from pyhce.version import __version__
 
 __all__ = [
+    "Deployment",
     "HceError",
     "UsageError",
     "__version__",

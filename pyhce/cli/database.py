@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from pyhce import api
+from pyhce.cli.kubernetes import namespace_option, on_kubernetes, on_option, show_deployment
 from pyhce.cli.output import dsn_option, output_option, progress, show
 from pyhce.cli.tables import show_status, show_verification
+from pyhce.deploy import GROUP as KUBERNETES
 from pyhce.verify import GROUPS, junit
 
 
@@ -30,10 +32,14 @@ class Duration(click.ParamType[float]):
 
 @click.command()
 @click.option("--wait", type=Duration(), default=0.0, help="Go on looking until all is right, at most so long (5m).")
-@click.option("--group", "groups", multiple=True, type=click.Choice(GROUPS), help="This group of checks only.")
+@click.option(
+    "--group", "groups", multiple=True, type=click.Choice((*GROUPS, KUBERNETES)), help="This group of checks only."
+)
 @click.option("--short", is_flag=True, help="Only what is not all right.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="A JUnit file too.")
 @dsn_option
+@on_option
+@namespace_option
 @output_option
 @click.pass_context
 def verify(
@@ -43,6 +49,8 @@ def verify(
     short: bool,
     junit_file: Path | None,
     dsn: str | None,
+    target: str | None,
+    namespace: str,
     output: str,
 ) -> None:
     """Look whether everything is as the declaration says. Exit 0: yes; 1: something failed; 2: could not look.
@@ -52,9 +60,14 @@ def verify(
       pyhce verify --short
       pyhce verify --wait 5m --junit report.xml
       pyhce verify --group nodes --output json
+      pyhce verify --on kind
     """
     with progress() as say:
-        report = api.verify(dsn, groups=groups or None, wait=wait, progress=say)
+        if target is not None:
+            with on_kubernetes(target, namespace, say) as deployment:
+                report = deployment.verify(groups=groups or None, wait=wait)
+        else:
+            report = api.verify(dsn, groups=groups or None, wait=wait, progress=say)
     if junit_file:
         junit_file.write_text(junit(report), encoding="utf-8")
     show(report, output, lambda: show_verification(report, short=short))
@@ -63,14 +76,23 @@ def verify(
 
 @click.command()
 @dsn_option
+@on_option
+@namespace_option
 @output_option
-def status(dsn: str | None, output: str) -> None:
-    """A quick overview: nodes, versions, sizes, counts.
+@click.pass_context
+def status(ctx: click.Context, dsn: str | None, target: str | None, namespace: str, output: str) -> None:
+    """A quick overview: nodes, versions, sizes, counts; on Kubernetes the release and its pods too.
 
     \b
-    Example:
+    Examples:
       pyhce status
+      pyhce status --on kind
     """
+    if target is not None:
+        with on_kubernetes(target, namespace) as deployment:
+            there = deployment.status()
+        show(there, output, lambda: show_deployment(there))
+        ctx.exit(there.exit_code)
     report = api.status(dsn)
     show(report, output, lambda: show_status(report))
 

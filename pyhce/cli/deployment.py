@@ -6,19 +6,38 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pyhce import api, local
+from pyhce.cli.kubernetes import (
+    namespace_option,
+    on_kubernetes,
+    on_option,
+    set_option,
+    show_installed,
+    show_uninstalled,
+    values_option,
+)
 from pyhce.cli.output import console, folder_option, output_option, progress, show
 from pyhce.cli.records import show_load, show_patient
 from pyhce.cli.tables import show_failures
+from pyhce.deploy import kind
+from pyhce.deploy.sizing import BYTES_A_RESOURCE, RESOURCES_A_PATIENT, Platform
 from pyhce.errors import HceError, UsageError
 from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, DEFAULT_WORKERS, LOGIN_ROLES, NODE_PORT, SUPERUSER
 
 
 @click.command()
-@click.option("--on", "target", type=click.Choice(["local"]), default="local", show_default=True, help="Where.")
+@click.option(
+    "--on",
+    "target",
+    metavar="local|kind|CONTEXT",
+    default="local",
+    show_default=True,
+    help="Processes on this machine, a kind cluster on it, or a context of the kubeconfig.",
+)
 @click.option("--pg-config", type=click.Path(path_type=Path), help="pg_config of the PostgreSQL to use.")
 @click.option("--citus/--no-citus", default=None, help="Insist on Citus, or do without. Default: use it where it is.")
 @click.option("--workers", type=int, default=DEFAULT_WORKERS, show_default=True, help="Workers, where there is Citus.")
@@ -28,6 +47,11 @@ from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, DEFAULT_WORKE
 )
 @click.option("--time-zone", default=DEFAULT_TIME_ZONE, show_default=True, help="Of dates without one; fixed at birth.")
 @click.option("--sample", is_flag=True, help="Load the synthetic patients that ship, and show one.")
+@click.option("--kind-image", metavar="IMAGE", help="kind's node image. Default: Docker's newest kindest/node.")
+@click.option("--kind-nodes", type=int, default=1, show_default=True, help="Kubernetes nodes of a new kind cluster.")
+@values_option
+@set_option
+@namespace_option
 @folder_option
 @output_option
 @click.pass_context
@@ -41,17 +65,39 @@ def up(
     shards: int,
     time_zone: str,
     sample: bool,
+    kind_image: str | None,
+    kind_nodes: int,
+    files: tuple[Path, ...],
+    assignments: tuple[str, ...],
+    namespace: str,
     folder: Path | None,
     output: str,
 ) -> None:
     """Start the database, bring its schema up to date, verify it.
+
+    On Kubernetes: a kind cluster is made if it is missing, the images are built and loaded, the chart is installed.
 
     \b
     Examples:
       pyhce up --sample
       pyhce up --pg-config /usr/lib/postgresql/15/bin/pg_config --workers 2
       pyhce up --port 5433 --folder ~/hce
+      pyhce up --on kind --sample
     """
+    if target != "local":
+        with progress() as say:
+            there = api.up_on(
+                target,
+                values=api.merged(api.read_given(files, assignments), _named(ctx)),
+                port=port,
+                kind_image=kind_image,
+                kind_workers=kind_nodes - 1,
+                namespace=namespace,
+                with_sample=sample,
+                progress=say,
+            )
+        show(there, output, lambda: show_installed(there))
+        ctx.exit(there.exit_code)
     with progress() as say:
         report = api.up(
             folder=folder,
@@ -89,19 +135,52 @@ def up(
     ctx.exit(report.exit_code)
 
 
+def _named(ctx: click.Context) -> dict[str, Any]:
+    """The options that are values of the chart too, where the user gave them."""
+    options = {"workers": ("worker", "replicas"), "shards": ("shards",), "time_zone": ("timeZone",)}
+    given: dict[str, Any] = {}
+    for option, path in options.items():
+        if ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE:
+            value: Any = ctx.params[option]
+            for key in reversed(path):
+                value = {key: value}
+            given = api.merged(given, value)
+    return given
+
+
 @click.command()
-@click.option("--delete", is_flag=True, help="Remove the data folder too, after saying what goes.")
+@on_option
+@namespace_option
+@click.option("--delete", is_flag=True, help="Remove the data too, after saying what goes; of kind, the whole cluster.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @folder_option
 @output_option
-def down(delete: bool, yes: bool, folder: Path | None, output: str) -> None:
+def down(target: str | None, namespace: str, delete: bool, yes: bool, folder: Path | None, output: str) -> None:
     """Stop the database on this machine; its data stays unless --delete is given.
+
+    On Kubernetes: uninstall the release, volumes and passwords stay; with --delete, delete the kind cluster.
 
     \b
     Examples:
       pyhce down
       pyhce down --delete --yes
+      pyhce down --on kind
     """
+    if target is not None and delete:
+        if target != api.KIND:
+            raise UsageError(
+                f"pyhce does not delete data in {target}",
+                remedy="pyhce uninstall, then delete the namespace with kubectl if you mean it.",
+            )
+        _confirm("Delete the kind cluster with every volume in it?", yes)
+        kind.delete()
+        console.print(f"deleted the kind cluster {kind.NAME}")
+        return
+    if target is not None:
+        with progress() as say, on_kubernetes(target, namespace, say) as deployment:
+            gone = deployment.uninstall()
+        show(gone, output, lambda: show_uninstalled(gone))
+        return
     if not delete:
         report = api.down(folder)
         show(report, output, lambda: console.print(_stopped(report.stopped), markup=False))
@@ -110,16 +189,21 @@ def down(delete: bool, yes: bool, folder: Path | None, output: str) -> None:
     goes = local.contents(place)
     if output == "table":
         console.print(f"{goes.summary}", markup=False)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError("nobody is there to say yes", remedy="Give --yes to delete without being asked.")
-        try:
-            click.confirm("Delete it for good?", abort=True)
-        except click.Abort:
-            console.print("nothing was deleted")
-            raise click.exceptions.Exit(1) from None
-    gone = api.delete(folder)
-    show(gone, output, lambda: console.print(f"deleted {place}", markup=False))
+    _confirm("Delete it for good?", yes)
+    deleted = api.delete(folder)
+    show(deleted, output, lambda: console.print(f"deleted {place}", markup=False))
+
+
+def _confirm(question: str, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to say yes", remedy="Give --yes to delete without being asked.")
+    try:
+        click.confirm(question, abort=True)
+    except click.Abort:
+        console.print("nothing was deleted")
+        raise click.exceptions.Exit(1) from None
 
 
 def _stopped(names: tuple[str, ...]) -> str:
@@ -128,9 +212,11 @@ def _stopped(names: tuple[str, ...]) -> str:
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--role", type=click.Choice(LOGIN_ROLES), default=SUPERUSER, show_default=True, help="Log in as.")
+@on_option
+@namespace_option
 @folder_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def psql(role: str, folder: Path | None, arguments: tuple[str, ...]) -> None:
+def psql(role: str, target: str | None, namespace: str, folder: Path | None, arguments: tuple[str, ...]) -> None:
     """Open psql on the database of `pyhce up`; more arguments go to psql.
 
     \b
@@ -138,9 +224,10 @@ def psql(role: str, folder: Path | None, arguments: tuple[str, ...]) -> None:
       pyhce psql
       pyhce psql --role hce_readonly
       pyhce psql -- -c "SELECT count(*) FROM paciente"
+      pyhce psql --on kind
     """
-    variables = api.environment(folder, role)
-    program = local.psql_program(folder or local.default_folder()) or shutil.which("psql")
+    variables = _environment(target, namespace, folder, role)
+    program = (None if target else local.psql_program(folder or local.default_folder())) or shutil.which("psql")
     if program is None:
         raise HceError("there is no psql on this machine", remedy="Install PostgreSQL's client, or use `pyhce env`.")
     os.execve(str(program), ["psql", *arguments], {**os.environ, **variables})  # noqa: S606 - psql itself
@@ -149,8 +236,10 @@ def psql(role: str, folder: Path | None, arguments: tuple[str, ...]) -> None:
 @click.command()
 @click.option("--role", type=click.Choice(LOGIN_ROLES), default=SUPERUSER, show_default=True, help="Log in as.")
 @click.option("--pgpass", is_flag=True, help="Print the lines for ~/.pgpass instead: these hold the passwords.")
+@on_option
+@namespace_option
 @folder_option
-def env(role: str, pgpass: bool, folder: Path | None) -> None:
+def env(role: str, pgpass: bool, target: str | None, namespace: str, folder: Path | None) -> None:
     """Print shell lines that lead any PostgreSQL program to the database of `pyhce up`.
 
     The password stays in a file of mode 600; the lines only say where.
@@ -159,13 +248,21 @@ def env(role: str, pgpass: bool, folder: Path | None) -> None:
     Examples:
       eval "$(pyhce env)"
       pyhce env --pgpass >> ~/.pgpass
+      eval "$(pyhce env --on kind)"
     """
-    variables = api.environment(folder, role)
+    variables = _environment(target, namespace, folder, role)
     if pgpass:
         click.echo(Path(variables["PGPASSFILE"]).read_text(), nl=False)
         return
     for name, value in variables.items():
         click.echo(f"export {name}='{value}'")
+
+
+def _environment(target: str | None, namespace: str, folder: Path | None, role: str) -> dict[str, str]:
+    if target is None:
+        return api.environment(folder, role)
+    with on_kubernetes(target, namespace) as deployment:
+        return api.environment_on(deployment, role)
 
 
 @click.command()
@@ -246,6 +343,39 @@ def generate_docs(to: Path) -> None:
     """
     for path in api.generate_docs(to):
         click.echo(path)
+
+
+@generate.command("values")
+@click.option("--patients", type=int, required=True, help="How many there will be.")
+@click.option("--platform", type=click.Choice([p.value for p in Platform]), required=True, help="Where it will run.")
+@click.option(
+    "--resources-per-patient", type=int, default=RESOURCES_A_PATIENT, show_default=True, help="FHIR resources."
+)
+@click.option("--bytes-per-resource", type=int, default=BYTES_A_RESOURCE, show_default=True, help="Indexes included.")
+@click.option("--clients", type=int, default=100, show_default=True, help="Connections of applications at one time.")
+@click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="A file; else standard output.")
+def generate_values(
+    patients: int, platform: str, resources_per_patient: int, bytes_per_resource: int, clients: int, to: Path | None
+) -> None:
+    """A values file for the chart: workers, shards, volumes, memory, connections, each with where it comes from.
+
+    \b
+    Examples:
+      pyhce generate values --patients 5000000 --platform production --to values.yaml
+      pyhce generate values --patients 1000 --platform kind
+    """
+    text = api.generate_values(
+        patients,
+        platform,
+        resources_a_patient=resources_per_patient,
+        bytes_a_resource=bytes_per_resource,
+        clients=clients,
+    )
+    if to is None:
+        click.echo(text, nl=False)
+        return
+    to.write_text(text, encoding="utf-8")
+    click.echo(to)
 
 
 COMMANDS: tuple[click.Command, ...] = (up, down, psql, env, register, generate)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pyhce.cli import database, deployment, records
+from pyhce.cli import database, deployment, kubernetes, records
 from pyhce.cli.output import error_console, fail
 from pyhce.errors import HceError
 from pyhce.version import __version__
@@ -51,10 +51,11 @@ def main() -> None:
     pyhce load records/                  FHIR bundles, NDJSON and single resources
     pyhce patient CC-1032456789          one patient's record
     pyhce verify                         is everything as it should be?
+    pyhce up --on kind                   the same database on Kubernetes, from the chart
     """
 
 
-for command in (*deployment.COMMANDS, *database.COMMANDS, *records.COMMANDS):
+for command in (*deployment.COMMANDS, *database.COMMANDS, *records.COMMANDS, *kubernetes.COMMANDS):
     main.add_command(command)
 
 

@@ -4,7 +4,7 @@ from pyhce.verify.document import checks_document
 from pyhce.verify.junit import junit
 from pyhce.verify.model import GROUPS, Check, CheckResult, Finding, Result, VerificationReport
 from pyhce.verify.overview import NodeStatus, StatusReport, status
-from pyhce.verify.runner import CHECKS, verify
+from pyhce.verify.runner import CHECKS, run, verify
 
 __all__ = [
     "CHECKS",
@@ -18,6 +18,7 @@ __all__ = [
     "VerificationReport",
     "checks_document",
     "junit",
+    "run",
     "status",
     "verify",
 ]

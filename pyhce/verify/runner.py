@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 
@@ -82,11 +83,7 @@ def _once(
 ) -> VerificationReport:
     context = Context(dsn, schema)
     try:
-        done = []
-        for check in (*CHECKS, *extra):
-            if groups is None or check.group in groups:
-                progress(f"{check.code} {check.title}")
-                done.append(_run(check, context))
+        done = run([c for c in (*CHECKS, *extra) if groups is None or c.group in groups], context, progress)
         engine = f"PostgreSQL {context.conn.info.parameter_status('server_version')}"
         if context.citus:
             engine += f" with Citus {context.value(CITUS_VERSION)}, {len(context.workers)} workers"
@@ -96,10 +93,23 @@ def _once(
             installation=_installation(context),
             started_at="",
             seconds=0.0,
-            checks=tuple(done),
+            checks=done,
         )
     finally:
         context.close()
+
+
+def run(checks: Sequence[Check], context: Any, progress: Progress = silent) -> tuple[CheckResult, ...]:
+    """Look at each; what they look at is the context that they were made for.
+
+    Raises:
+        ConnectionFailed: the connection broke midway.
+    """
+    done = []
+    for check in checks:
+        progress(f"{check.code} {check.title}")
+        done.append(_run(check, context))
+    return tuple(done)
 
 
 def _version(context: Context) -> int:
@@ -117,7 +127,7 @@ def _installation(context: Context) -> str | None:
         return None
 
 
-def _run(check: Check, context: Context) -> CheckResult:
+def _run(check: Check, context: Any) -> CheckResult:
     """One check; a probe that cannot finish has failed, and says why."""
     start = time.monotonic()
     context.unseen.clear()

@@ -1,7 +1,4 @@
-"""What users import: every verb of the command line, as a function that returns a report.
-
-Each composes the parts below it; this is the only place where they meet.
-"""
+"""The verbs on a database, wherever it is, and the one that starts it on this machine."""
 
 from __future__ import annotations
 
@@ -10,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pyhce import local, sample
+from pyhce import deploy, local, sample
 from pyhce.citus import connection
 from pyhce.citus.connection import Database, Progress, silent
 from pyhce.citus.migrate import ready
 from pyhce.citus.nodes import Node
 from pyhce.citus.register import RegistrationReport
 from pyhce.citus.register import register as _register
-from pyhce.errors import HceError, UsageError
+from pyhce.errors import HceError
 from pyhce.local import DeleteReport, LocalCluster, StopReport
 from pyhce.records.export import ExportReport
 from pyhce.records.export import export as _export
@@ -299,31 +296,9 @@ def generate_docs(folder: Path) -> tuple[Path, ...]:
     """Write the data dictionary and the list of checks."""
     written = _generate.docs(SCHEMA, folder)
     checks = folder / "checks.md"
-    checks.write_text(checks_document(), encoding="utf-8")
+    checks.write_text(checks_document(deploy.CHECKS), encoding="utf-8")
     return (*written, checks)
 
 
 def _ready(dsn: str | None) -> AbstractContextManager[Database]:
     return ready(resolve_dsn(dsn), SCHEMA)
-
-
-__all__ = [
-    "HceError",
-    "UpReport",
-    "UsageError",
-    "delete",
-    "down",
-    "environment",
-    "export",
-    "generate_docs",
-    "generate_sql",
-    "load",
-    "merge",
-    "patient",
-    "register",
-    "rekey",
-    "resolve_dsn",
-    "status",
-    "up",
-    "verify",
-]

@@ -1,0 +1,69 @@
+"""What users import: every verb of the command line, as a function that returns a report.
+
+Each composes the parts below it; this is the only place where they meet.
+"""
+
+from pyhce.api.database import (
+    UpReport,
+    delete,
+    down,
+    environment,
+    export,
+    generate_docs,
+    generate_sql,
+    load,
+    merge,
+    patient,
+    register,
+    rekey,
+    resolve_dsn,
+    status,
+    up,
+    verify,
+)
+from pyhce.api.kubernetes import (
+    KIND,
+    KubernetesReport,
+    context_of,
+    environment_on,
+    generate_values,
+    install,
+    read_given,
+    up_on,
+    upgrade,
+)
+from pyhce.deploy import Deployment
+from pyhce.deploy.chart import merged
+from pyhce.errors import HceError, UsageError
+
+__all__ = [
+    "KIND",
+    "Deployment",
+    "HceError",
+    "KubernetesReport",
+    "UpReport",
+    "UsageError",
+    "context_of",
+    "delete",
+    "down",
+    "environment",
+    "environment_on",
+    "export",
+    "generate_docs",
+    "generate_sql",
+    "generate_values",
+    "install",
+    "load",
+    "merge",
+    "merged",
+    "patient",
+    "read_given",
+    "register",
+    "rekey",
+    "resolve_dsn",
+    "status",
+    "up",
+    "up_on",
+    "upgrade",
+    "verify",
+]

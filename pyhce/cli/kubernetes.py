@@ -1,0 +1,337 @@
+"""install, upgrade, uninstall, images, drill: the database on Kubernetes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pyhce import api
+from pyhce.api import Deployment, KubernetesReport
+from pyhce.cli.output import add_row, console, output_option, progress, show, table
+from pyhce.cli.records import show_load, show_patient
+from pyhce.cli.tables import show_failures, show_status
+from pyhce.deploy import NAMESPACE, RELEASE, DeploymentStatus, UninstallReport, images
+from pyhce.deploy.drill import Action, DrillReport, pod_failure
+from pyhce.deploy.images import ImagesReport
+from pyhce.errors import UsageError
+
+Command = Callable[..., Any]
+
+on_option = click.option(
+    "--on",
+    "target",
+    metavar="kind|CONTEXT",
+    help="The database on Kubernetes: `kind` is this machine's cluster, else a context of the kubeconfig.",
+)
+namespace_option = click.option("--namespace", "-n", default=NAMESPACE, show_default=True, help="The database's.")
+context_option = click.option(
+    "--context",
+    metavar="CONTEXT",
+    help="Of the kubeconfig; `kind` is this machine's cluster. Default: the current one.",
+)
+release_option = click.option("--release", default=RELEASE, show_default=True, help="The release's name.")
+values_option = click.option(
+    "--values",
+    "-f",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A values file; the later wins.",
+)
+set_option = click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One value of the chart.")
+chart_option = click.option("--chart", metavar="CHART", help="A chart other than the one that comes with pyhce.")
+no_verify_option = click.option("--no-verify", is_flag=True, help="Do not verify at the end.")
+
+
+def _shared(command: Command) -> Command:
+    """The options of installing and upgrading."""
+    for option in (output_option, no_verify_option, chart_option, set_option, values_option):
+        command = option(command)
+    for option in (release_option, namespace_option, context_option):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_shared
+@click.pass_context
+def install(
+    ctx: click.Context,
+    context: str | None,
+    namespace: str,
+    release: str,
+    files: tuple[Path, ...],
+    assignments: tuple[str, ...],
+    chart: str | None,
+    no_verify: bool,
+    output: str,
+) -> None:
+    """Install the chart, or upgrade what is there to these values; then verify. Safe to repeat and to interrupt.
+
+    \b
+    Examples:
+      pyhce install
+      pyhce install --context kind -f values/kind.yaml
+      pyhce install -n ehr --set worker.replicas=4 --set coordinator.service.nodePort=30017
+    """
+    given = api.read_given(files, assignments)
+    with progress() as say, _deployment(context, namespace, release, chart, say) as deployment:
+        report = api.install(deployment, given, verify=not no_verify)
+    show(report, output, lambda: show_installed(report))
+    ctx.exit(report.exit_code)
+
+
+@click.command()
+@_shared
+@click.pass_context
+def upgrade(
+    ctx: click.Context,
+    context: str | None,
+    namespace: str,
+    release: str,
+    files: tuple[Path, ...],
+    assignments: tuple[str, ...],
+    chart: str | None,
+    no_verify: bool,
+    output: str,
+) -> None:
+    """Change values of what is installed, or bring it to this release's chart; then verify. Former values stay.
+
+    \b
+    Examples:
+      pyhce upgrade --set worker.replicas=3
+      pyhce upgrade -f values/production.yaml
+    """
+    given = api.read_given(files, assignments)
+    with progress() as say, _deployment(context, namespace, release, chart, say) as deployment:
+        report = api.upgrade(deployment, given, verify=not no_verify)
+    show(report, output, lambda: show_installed(report))
+    ctx.exit(report.exit_code)
+
+
+@click.command()
+@context_option
+@namespace_option
+@release_option
+@output_option
+def uninstall(context: str | None, namespace: str, release: str, output: str) -> None:
+    """Uninstall the release. Namespace, passwords, certificates and volumes stay: installing again finds the rows.
+
+    \b
+    Example:
+      pyhce uninstall
+    """
+    with progress() as say, _deployment(context, namespace, release, None, say) as deployment:
+        report = deployment.uninstall()
+    show(report, output, lambda: show_uninstalled(report))
+
+
+def show_uninstalled(report: UninstallReport) -> None:
+    """What went and what stays."""
+    did = "uninstalled" if report.removed else "there was no release"
+    console.print(f"{did} {report.release}; {len(report.volumes)} volumes stay in {report.namespace}", markup=False)
+    for volume in report.volumes:
+        console.print(f"  {volume}", markup=False)
+
+
+def _deployment(
+    context: str | None, namespace: str, release: str, chart: str | None, say: Callable[[str], None]
+) -> Deployment:
+    return Deployment(
+        context=api.context_of(context), namespace=namespace, release=release, chart_path=chart, progress=say
+    )
+
+
+def on_kubernetes(target: str, namespace: str, say: Callable[[str], None] = lambda _: None) -> Deployment:
+    """The deployment that --on names."""
+    return Deployment(context=api.context_of(target), namespace=namespace, progress=say)
+
+
+def show_installed(report: KubernetesReport) -> None:
+    """An installation in a few lines."""
+    done = report.install
+    console.print(
+        f"[bold]{report.database}[/] in {done.namespace} of {done.context}: release {done.release}, "
+        f"revision {done.revision}, {done.workers} workers ({done.seconds} s)"
+    )
+    if done.kept:
+        console.print(f"  went on running: {', '.join(done.kept)}", markup=False)
+        console.print(f"  made, or made anew: {', '.join(done.new) or 'none'}", markup=False)
+    if report.verification:
+        show_failures(report.verification)
+    if report.load:
+        show_load(report.load)
+    if report.patient:
+        show_patient(report.patient, rows=15)
+    on = f"--on {done.context}" + (f" -n {done.namespace}" if done.namespace != NAMESPACE else "")
+    if report.host:
+        console.print(f"At {report.host}:{report.port}. Connect:  pyhce psql {on}", markup=False)
+        console.print(f'          eval "$(pyhce env {on})"   then any PostgreSQL program, pyhce load too', markup=False)
+    else:
+        console.print(
+            f"Connect:  kubectl --context {done.context} -n {done.namespace} port-forward svc/citus-coordinator 5432",
+            markup=False,
+        )
+
+
+def show_deployment(report: DeploymentStatus) -> None:
+    """Release, pods, database."""
+    held = report.release
+    console.print(
+        f"release {held.name} in {held.namespace}, revision {held.revision}, {held.status}, {held.chart}"
+        if held
+        else f"no release in {report.namespace}",
+        markup=False,
+    )
+    made = table("pod", "state", "restarts", "node")
+    for pod in report.pods:
+        state = "done" if pod.phase == "Succeeded" else pod.words
+        add_row(made, pod.name, state, pod.restarts, pod.node)
+    console.print(made)
+    if report.database:
+        show_status(report.database)
+    else:
+        console.print(f"the database does not answer: {report.silent}", style="bold red", markup=False)
+
+
+@click.group("images")
+def images_group() -> None:
+    """Build the two images, load them into a cluster of this machine, save them for a site without internet."""
+
+
+@images_group.command("build")
+@click.option("--wheels", type=click.Path(path_type=Path, file_okay=False), help="Wheels instead of a package index.")
+@click.option("--postgres-base", default=images.POSTGRES_BASE, show_default=True, help="Base of the database image.")
+@click.option("--registrar-base", default=images.REGISTRAR_BASE, show_default=True, help="Base of the registrar image.")
+@output_option
+def images_build(wheels: Path | None, postgres_base: str, registrar_base: str, output: str) -> None:
+    """Build both images in a checkout, with Docker.
+
+    \b
+    Examples:
+      pyhce images build
+      pip wheel --wheel-dir wheels . hatchling && pyhce images build --wheels wheels
+    """
+    with progress() as say:
+        report = images.build(wheels=wheels, postgres_base=postgres_base, registrar_base=registrar_base, progress=say)
+    show(report, output, lambda: _show_images("built", report))
+
+
+@images_group.command("load")
+@click.option("--kind", "kind_cluster", metavar="NAME", help="A kind cluster.")
+@click.option("--minikube", metavar="PROFILE", help="A Minikube profile.")
+@click.option("--from", "archive", type=click.Path(path_type=Path, exists=True), help="A file of `images save`.")
+@output_option
+def images_load(kind_cluster: str | None, minikube: str | None, archive: Path | None, output: str) -> None:
+    """Give the images to every node of a kind or Minikube cluster.
+
+    \b
+    Examples:
+      pyhce images load --kind hce-citus
+      pyhce images load --minikube minikube --from hce-images.tar
+    """
+    if not (kind_cluster or minikube or archive):
+        raise UsageError("nowhere to load the images", remedy="Give --kind NAME, --minikube PROFILE or --from FILE.")
+    with progress() as say:
+        report = images.load(kind=kind_cluster, minikube=minikube, archive=archive, progress=say)
+    show(report, output, lambda: _show_images("loaded", report))
+
+
+@images_group.command("save")
+@click.option(
+    "--to", type=click.Path(path_type=Path, dir_okay=False), default=Path("hce-images.tar"), show_default=True
+)
+@output_option
+def images_save(to: Path, output: str) -> None:
+    """Write both images to one file.
+
+    \b
+    Example:
+      pyhce images save --to hce-images.tar
+    """
+    with progress() as say:
+        report = images.save(to, progress=say)
+    show(report, output, lambda: _show_images("saved", report))
+
+
+def _show_images(did: str, report: ImagesReport) -> None:
+    where = f" ({report.where})" if report.where else ""
+    console.print(f"{did}{where} in {report.seconds} s", markup=False)
+    for image in report.images:
+        console.print(f"  {image}", markup=False)
+
+
+@click.group()
+def drill() -> None:
+    """Break something on purpose, watch it heal, and time each step."""
+
+
+@drill.command("pod-failure")
+@click.option("--on", "target", metavar="kind|CONTEXT", required=True, help="Where the database runs.")
+@namespace_option
+@click.option("--action", "actions", multiple=True, type=click.Choice([a.value for a in Action]), help="Default: both.")
+@click.option("--timeout", type=float, default=180.0, show_default=True, help="Seconds for each pod to be back.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@output_option
+@click.pass_context
+def drill_pod_failure(
+    ctx: click.Context,
+    target: str,
+    namespace: str,
+    actions: tuple[str, ...],
+    timeout: float,
+    yes: bool,
+    output: str,
+) -> None:
+    """Kill PostgreSQL in every pod, then delete every pod, one by one, while a writer counts what is acknowledged.
+
+    Queries fail for some seconds each time. Exit status 0: nothing acknowledged was lost, every node kept its name.
+
+    \b
+    Example:
+      pyhce drill pod-failure --on kind --yes
+    """
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("nobody is there to say yes", remedy="Give --yes to break things without being asked.")
+        click.confirm(f"Break every pod of {namespace} on {target} once or twice?", abort=True)
+    with progress() as say, on_kubernetes(target, namespace, say) as deployment:
+        chosen = tuple(Action(action) for action in actions) or tuple(Action)
+        report = pod_failure(deployment, actions=chosen, timeout=timeout, progress=say)
+    show(report, output, lambda: _show_drill(report))
+    ctx.exit(report.exit_code)
+
+
+def _show_drill(report: DrillReport) -> None:
+    made = table("pod", "what", "out of the Service", "restarted", "queries answer", "in the Service", "restarts")
+    for step in report.steps:
+        seen = "new pod" if step.new_pod else step.restarts
+        add_row(
+            made,
+            step.pod,
+            step.action.value,
+            f"{step.out} s",
+            f"{step.gone} s",
+            f"{step.answers} s",
+            f"{step.back} s",
+            seen,
+        )
+    console.print(made)
+    written = report.writer
+    console.print(
+        f"{written.acknowledged} inserts acknowledged, {written.lost} lost, {written.refused} refused and told so; "
+        f"longest silence {written.longest_silence} s; {written.seconds} s in all",
+        style="bold green" if report.ok else "bold red",
+        markup=False,
+    )
+    same = report.names_before == report.names_after
+    console.print(
+        f"{len(report.names_after)} nodes, {'the same names' if same else 'OTHER NAMES'} as before", markup=False
+    )
+
+
+COMMANDS: tuple[click.Command, ...] = (install, upgrade, uninstall, images_group, drill)

@@ -1,0 +1,155 @@
+"""Drills: break something on purpose, watch it heal with no one's hand, print how long each step took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from pyhce.citus.connection import Progress, connect, scalar, silent
+from pyhce.deploy.cluster import Cluster, PodState
+from pyhce.deploy.deployment import Deployment
+from pyhce.deploy.problems import explain
+from pyhce.schema.model import Frozen
+from pyhce.settings import APP_ROLE, SUPERUSER
+from pyhce.verify.acknowledged import Writer, WriterReport, answers
+
+_PAUSE = 0.1
+_KILL = "kill -9 $(head -1 $PGDATA/postmaster.pid)"
+
+
+class Action(StrEnum):
+    """What is done to a pod."""
+
+    KILL = "kill -9"
+    DELETE = "delete"
+
+
+class PodDrill(Frozen):
+    """What became of one pod; seconds since it was broken.
+
+    Args:
+        gone: until its container had restarted, or another pod had its name.
+        out: until its Service no longer led to it.
+        answers: until a query over every shard succeeded again.
+        back: until its Service led to it again.
+    """
+
+    pod: str
+    action: Action
+    gone: float
+    out: float
+    answers: float
+    back: float
+    restarts: int
+    new_pod: bool
+
+
+class DrillReport(Frozen):
+    """A drill, pod by pod, and what the writer says."""
+
+    steps: tuple[PodDrill, ...]
+    names_before: tuple[str, ...]
+    names_after: tuple[str, ...]
+    writer: WriterReport
+
+    @property
+    def ok(self) -> bool:
+        """Nothing acknowledged was lost, and every node has its name."""
+        return self.writer.lost == 0 and self.names_before == self.names_after
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all is right, 1 if not."""
+        return 0 if self.ok else 1
+
+
+def pod_failure(
+    deployment: Deployment,
+    *,
+    actions: Sequence[Action] = tuple(Action),
+    timeout: float = 180.0,
+    progress: Progress = silent,
+) -> DrillReport:
+    """Kill PostgreSQL in every pod once and delete every pod once, one after another, while a writer writes.
+
+    Args:
+        actions: what to do to each pod.
+        timeout: seconds that each pod may take to be back.
+
+    Raises:
+        HceError: a pod did not come back, with what it says; the writer's rows are deleted all the same.
+    """
+    cluster, namespace = deployment.cluster, deployment.namespace
+    with deployment.dsn(SUPERUSER) as dsn, deployment.dsn(APP_ROLE) as application:
+        before = _names(dsn)
+        writer = Writer(application)
+        writer.start()
+        steps: list[PodDrill] = []
+        try:
+            for action in actions:
+                for pod in _pods(cluster, namespace):
+                    progress(f"{action.value} {pod.name} ({writer.acknowledged} rows acknowledged)")
+                    steps.append(_one(deployment, pod, action, dsn, timeout, progress))
+        finally:
+            progress("counting what was acknowledged")
+            written = writer.stop()
+        return DrillReport(steps=tuple(steps), names_before=before, names_after=_names(dsn), writer=written)
+
+
+def _pods(cluster: Cluster, namespace: str) -> list[PodState]:
+    """The database pods, workers first."""
+    found = cluster.pods(namespace, "hce-citus/node=true")
+    return sorted(found, key=lambda pod: (pod.name.startswith("citus-coordinator"), pod.name))
+
+
+def _one(
+    deployment: Deployment, pod: PodState, action: Action, dsn: str, timeout: float, progress: Progress
+) -> PodDrill:
+    cluster, namespace = deployment.cluster, deployment.namespace
+    service = pod.name.rpartition("-")[0]
+    start = time.monotonic()
+    if action is Action.KILL:
+        cluster.execute(namespace, pod.name, ["bash", "-c", _KILL])
+    else:
+        cluster.delete_pod(namespace, pod.name)
+
+    def now() -> PodState | None:
+        return next((held for held in cluster.pods(namespace, "hce-citus/node=true") if held.name == pod.name), None)
+
+    def replaced() -> bool:
+        held = now()
+        return held is not None and (held.uid != pod.uid or held.restarts > pod.restarts)
+
+    wanted: dict[str, Callable[[], bool]] = {
+        "out": lambda: pod.name not in cluster.endpoints(namespace, service),
+        "gone": replaced,
+        "answers": lambda: "gone" in took and answers(dsn),
+        "back": lambda: {"gone", "out"} <= took.keys() and pod.name in cluster.endpoints(namespace, service),
+    }
+    took: dict[str, float] = {}
+    while len(took) < len(wanted):
+        for step, seen in wanted.items():
+            if step not in took and seen():
+                took[step] = round(time.monotonic() - start, 1)
+                progress(f"{action.value} {pod.name}: {step} after {took[step]} s")
+        if time.monotonic() - start > timeout:
+            missing = ", ".join(step for step in wanted if step not in took)
+            raise explain(
+                cluster, namespace, f"{action.value} {pod.name}: not seen in {timeout:.0f} s: {missing}", "pyhce verify"
+            )
+        time.sleep(_PAUSE)
+    held = now()
+    return PodDrill(
+        pod=pod.name,
+        action=action,
+        restarts=held.restarts if held else 0,
+        new_pod=held is not None and held.uid != pod.uid,
+        **took,
+    )
+
+
+def _names(dsn: str) -> tuple[str, ...]:
+    with connect(dsn) as conn:
+        found = scalar(conn, "SELECT array_agg(groupid || ' ' || nodename ORDER BY groupid) FROM pg_dist_node")
+    return tuple(found or ())

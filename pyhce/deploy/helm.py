@@ -1,0 +1,197 @@
+"""Helm: the only module that imports pyhelm3. What helm says on failure becomes one error of ours, in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyhce.errors import HceError, UsageError
+from pyhce.schema.model import Frozen
+
+TIMEOUT = 600
+"""Seconds that helm waits for its hooks."""
+
+
+class ReleaseState(Frozen):
+    """A release as helm knows it."""
+
+    name: str
+    namespace: str
+    revision: int
+    status: str
+    chart: str
+
+
+def _client(context: str) -> Any:
+    try:
+        import pyhelm3
+    except ImportError:
+        raise UsageError("pyhelm3 is not installed", remedy="Install it with: pip install 'pyhce[k8s]'") from None
+    try:
+        return pyhelm3.Client(kubecontext=context or None, default_timeout=f"{TIMEOUT}s")
+    except AssertionError:
+        raise UsageError(
+            "there is no helm on PATH", remedy="Install Helm 3.14 or newer (https://helm.sh/docs/intro/install)."
+        ) from None
+    except ValueError as error:
+        raise UsageError(f"helm does not say its version: {error}", remedy="Install a released Helm.") from None
+
+
+async def state(context: str, name: str, namespace: str) -> ReleaseState | None:
+    """The release's newest revision, None if there is none."""
+    import pyhelm3
+
+    client = _client(context)
+    try:
+        found = await client.get_current_revision(name, namespace=namespace)
+    except pyhelm3.errors.ReleaseNotFoundError:
+        return None
+    except pyhelm3.errors.Error as error:
+        raise failure(str(error)) from error
+    return ReleaseState(
+        name=name, namespace=namespace, revision=found.revision, status=found.status.value, chart=await _chart(found)
+    )
+
+
+async def _chart(revision: Any) -> str:
+    metadata = await revision.chart_metadata()
+    return f"{metadata.name}-{metadata.version}"
+
+
+async def values(context: str, name: str, namespace: str) -> dict[str, Any]:
+    """The values that were given to the release; empty if there is none."""
+    import pyhelm3
+
+    client = _client(context)
+    try:
+        found = await client.get_current_revision(name, namespace=namespace)
+        given: dict[str, Any] = await found.values() or {}
+    except pyhelm3.errors.ReleaseNotFoundError:
+        return {}
+    except pyhelm3.errors.Error as error:
+        raise failure(str(error)) from error
+    return given
+
+
+async def install(
+    context: str, name: str, namespace: str, chart: Path | str, given: Mapping[str, Any], *, wait: bool = False
+) -> None:
+    """Install the release, or upgrade it to these values; a former one that was cut off is cleared first.
+
+    Raises:
+        HceError: what helm refused, in plain words.
+    """
+    import pyhelm3
+
+    client = _client(context)
+    try:
+        await client.get_proceedable_revision(name, namespace=namespace, timeout=f"{TIMEOUT}s")
+        loaded = await client.get_chart(chart)
+        await client.install_or_upgrade_release(
+            name, loaded, dict(given), namespace=namespace, create_namespace=True, timeout=f"{TIMEOUT}s", wait=wait
+        )
+    except pyhelm3.errors.Error as error:
+        raise failure(str(error)) from error
+
+
+async def uninstall(context: str, name: str, namespace: str) -> None:
+    """Uninstall the release; none is fine.
+
+    Raises:
+        HceError: what helm refused, in plain words.
+    """
+    import pyhelm3
+
+    client = _client(context)
+    try:
+        await client.uninstall_release(name, namespace=namespace, wait=True, timeout=f"{TIMEOUT}s")
+    except pyhelm3.errors.Error as error:
+        raise failure(str(error)) from error
+
+
+def run(deed: Coroutine[Any, Any, Any]) -> Any:
+    """Run to its end; Ctrl-C ends helm too, which marks the release as failed."""
+    return asyncio.run(deed)
+
+
+class HelmFailure(HceError):
+    """Helm refused or gave up.
+
+    Args:
+        port: the node port that somebody else has.
+        hook: whether a hook failed: its pod tells why.
+    """
+
+    def __init__(self, wrong: str, *, remedy: str, port: int | None = None, hook: bool = False) -> None:
+        super().__init__(wrong, remedy=remedy)
+        self.port = port
+        self.hook = hook
+
+
+def failure(said: str) -> HelmFailure:
+    """What helm's standard error means."""
+    said = said.strip()
+    rule = re.search(r"validate\.yaml[^:]*:\d+:\d+\): (?:execution error at .*?: )?(.+?)(?:\n|$)", said)
+    if rule:
+        wrong, _, remedy = rule[1].strip().partition(". ")
+        return HelmFailure(wrong, remedy=remedy)
+    if "meet the specifications of the schema" in said:
+        lines = [line.strip(" -") for line in said.splitlines() if line.strip().startswith("- ")]
+        return HelmFailure(
+            "a value does not fit the chart: " + "; ".join(lines),
+            remedy="charts/hce-citus/README.md lists every value; `helm show values charts/hce-citus` too.",
+        )
+    port = re.search(r"Invalid value: (\d+): provided port is already allocated", said)
+    if port:
+        return HelmFailure(
+            f"node port {port[1]} is taken by another Service",
+            remedy='Give another with --set coordinator.service.nodePort=30008, or "" to have one chosen.',
+            port=int(port[1]),
+        )
+    owner = re.search(r'(\w+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported.*?'
+                      r'must equal "[^"]+": current value is "([^"]+)"', said, re.DOTALL)  # fmt: skip
+    if owner:
+        return HelmFailure(
+            f"{owner[1]} {owner[2]} in the namespace {owner[3]} belongs to the release {owner[4]}",
+            remedy=f"Install under that name (--release {owner[4]}), or in another namespace.",
+        )
+    for words, wrong, remedy in _KNOWN:
+        if words in said:
+            return HelmFailure(wrong, remedy=remedy, hook="hook" in wrong)
+    return HelmFailure(
+        f"helm failed: {said.splitlines()[-1][:500] if said else 'it said nothing'}",
+        remedy="Mend what it says and run the same command again.",
+    )
+
+
+_KNOWN = (
+    (
+        "Kubernetes cluster unreachable",
+        "no Kubernetes cluster answers",
+        "Start it, or name another context with --context; for one on this machine: pyhce up --on kind",
+    ),
+    (
+        "another operation (install/upgrade/rollback) is in progress",
+        "another helm is at work on this release",
+        "Wait for it. If it was killed, run the same command again: what was cut off is cleared first.",
+    ),
+    (
+        "BackoffLimitExceeded",
+        "the hook Job citus-registrar failed",
+        "Its last lines tell why; mend that and run the same command again.",
+    ),
+    (
+        "DeadlineExceeded",
+        "the hook Job citus-registrar did not end in time",
+        "Its last lines tell what it waits for; mend that and run the same command again.",
+    ),
+    (
+        "timed out waiting",
+        "the hook Job citus-registrar did not end in time",
+        "Its last lines tell what it waits for; mend that and run the same command again.",
+    ),
+    ("forbidden", "your account may not do this in the cluster", "Ask for the right: kubectl auth can-i --list"),
+)

@@ -1,0 +1,103 @@
+"""A kind cluster on this machine, its port 30007 at localhost."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from pyhce.citus.connection import Progress, silent
+from pyhce.deploy.programs import run
+from pyhce.errors import HceError, UsageError
+from pyhce.settings import NODE_PORT
+
+NAME = "hce-citus"
+
+
+def exists(name: str = NAME) -> bool:
+    """Whether kind knows the cluster."""
+    return name in run("kind", "get", "clusters").split()
+
+
+def ensure(
+    name: str = NAME, *, port: int = NODE_PORT, workers: int = 0, image: str | None = None, progress: Progress = silent
+) -> bool:
+    """Make the cluster if there is none, start it if it was stopped; whether it was made.
+
+    Args:
+        port: of this machine, for the node port 30007.
+        workers: Kubernetes nodes beside the control plane.
+        image: the node image; else the newest kindest/node that Docker has, else kind's own choice.
+
+    Raises:
+        HceError: the port is taken, or kind failed.
+    """
+    if exists(name):
+        _start(name, progress)
+        run("kind", "export", "kubeconfig", "--name", name)
+        return False
+    _refuse_taken(port)
+    chosen = image or _local_image()
+    progress(f"making the kind cluster {name}" + (f" of {chosen}" if chosen else ""))
+    command = ["kind", "create", "cluster", "--name", name, "--wait", "180s", "--config", "-"]
+    run(*command, *(["--image", chosen] if chosen else []), given=configuration(port, workers))
+    return True
+
+
+def configuration(port: int, workers: int) -> str:
+    """Kind's configuration of such a cluster."""
+    return (
+        "kind: Cluster\n"
+        "apiVersion: kind.x-k8s.io/v1alpha4\n"
+        "nodes:\n"
+        "- role: control-plane\n"
+        "  extraPortMappings:\n"
+        f"  - {{containerPort: {NODE_PORT}, hostPort: {port}, listenAddress: 127.0.0.1}}\n"
+        + "- role: worker\n"
+        * workers
+    )
+
+
+def delete(name: str = NAME) -> None:
+    """Delete the cluster, with every volume in it."""
+    run("kind", "delete", "cluster", "--name", name)
+
+
+def _start(name: str, progress: Progress) -> None:
+    """Start the containers of a cluster that was stopped, as after a restart of the machine."""
+    of_cluster = f"label=io.x-k8s.kind.cluster={name}"
+    stopped = run("docker", "ps", "-a", "-q", "--filter", of_cluster, "--filter", "status=exited").split()
+    if not stopped:
+        return
+    progress(f"starting the kind cluster {name}")
+    run("docker", "start", *stopped)
+    run("kind", "export", "kubeconfig", "--name", name)
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            run("kubectl", "--context", f"kind-{name}", "wait", "--for=condition=Ready", "node", "--all")
+            return
+        except UsageError:
+            return  # without kubectl, whoever comes next waits
+        except HceError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+def _local_image() -> str | None:
+    """The newest node image that Docker has."""
+    found = run("docker", "image", "ls", "kindest/node", "--format", "{{.Repository}}:{{.Tag}}").split()
+    tagged = [image for image in found if image.rpartition(":v")[2].replace(".", "").isdigit()]
+    return max(tagged, key=lambda image: [int(n) for n in image.rpartition(":v")[2].split(".")], default=None)
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise UsageError(
+                f"port {port} of this machine is taken: the cluster's node port 30007 goes there",
+                remedy="Stop what has it (`pyhce down`, if it is the local database), or give another with --port.",
+            ) from None

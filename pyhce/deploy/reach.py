@@ -1,0 +1,127 @@
+"""How a program outside of the cluster reaches the coordinator: the node port, else a forwarded port."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyhce.citus.connection import connect
+from pyhce.deploy.cluster import Cluster
+from pyhce.errors import HceError, UsageError
+from pyhce.schema.model import Frozen
+from pyhce.settings import APP_ROLE, DATABASE, READONLY_ROLE, SUPERUSER
+
+SECRET = "hce-citus"  # noqa: S105 - a Secret's name
+KEYS = {SUPERUSER: "postgres-password", APP_ROLE: "app-password", READONLY_ROLE: "readonly-password"}
+
+
+class Place(Frozen):
+    """Where the coordinator answers, for a program on this machine."""
+
+    host: str
+    port: int
+
+
+def password(cluster: Cluster, namespace: str, role: str) -> str:
+    """A role's password.
+
+    Raises:
+        UsageError: there is no such role.
+        HceError: nothing is installed, or its Secret has no such key.
+    """
+    if role not in KEYS:
+        raise UsageError(f"{role!r} does not log in", remedy=f"Choose of: {', '.join(KEYS)}.")
+    pod = cluster.get(cluster.apps.read_namespaced_stateful_set, "citus-coordinator", namespace)
+    if pod is None:
+        raise HceError(
+            f"nothing is installed in the namespace {namespace} of {cluster.context}", remedy="pyhce install"
+        )
+    name = next(
+        (v.value_from.secret_key_ref.name for v in pod.spec.template.spec.containers[0].env if v.value_from), SECRET
+    )
+    held = cluster.secret(namespace, name).get(KEYS[role])
+    if not held:
+        raise HceError(f"the Secret {name} has no {KEYS[role]}", remedy="Put one into it, then run pyhce upgrade.")
+    return held
+
+
+def dsn(place: Place, role: str, secret: str) -> str:
+    """A DSN for libpq; it holds the password."""
+    quoted = secret.replace("\\", "\\\\").replace("'", "\\'")
+    return f"host={place.host} port={place.port} user={role} dbname={DATABASE} password='{quoted}'"
+
+
+def node_port(cluster: Cluster, namespace: str, ports: tuple[int, ...] = ()) -> Place | None:
+    """The node port, at this machine or at a Kubernetes node, if one answers to our password."""
+    service = cluster.get(cluster.core.read_namespaced_service, "citus-coordinator", namespace)
+    port = service.spec.ports[0].node_port if service else None
+    if not port:
+        return None
+    secret = password(cluster, namespace, SUPERUSER)
+    here = [Place(host="localhost", port=p) for p in dict.fromkeys((*ports, port))]
+    for place in (*here, *(Place(host=address, port=port) for address in cluster.node_addresses())):
+        if _answers(place):
+            try:
+                connect(dsn(place, SUPERUSER, secret)).close()
+            except HceError:
+                continue
+            return place
+    return None
+
+
+def _answers(place: Place) -> bool:
+    try:
+        with socket.create_connection((place.host, place.port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def reached(cluster: Cluster, namespace: str) -> Iterator[Place]:
+    """A place at which the coordinator answers while the block runs.
+
+    Raises:
+        HceError: there is none, and no port can be forwarded.
+    """
+    found = node_port(cluster, namespace)
+    if found is not None:
+        yield found
+        return
+    with _forwarded(cluster, namespace) as place:
+        yield place
+
+
+@contextmanager
+def _forwarded(cluster: Cluster, namespace: str) -> Iterator[Place]:
+    program = shutil.which("kubectl")
+    if program is None:
+        raise UsageError(
+            "the coordinator's node port does not answer from here, and there is no kubectl to forward a port",
+            remedy="Install kubectl, or run this where the Kubernetes nodes can be reached.",
+        )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    command = [program, "--context", cluster.context, "-n", namespace, "port-forward", "svc/citus-coordinator"]
+    process = subprocess.Popen(  # noqa: S603 - kubectl itself
+        [*command, f"{port}:5432"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        place = Place(host="localhost", port=port)
+        deadline = time.monotonic() + 30
+        while not _answers(place):
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = process.stderr.read().strip() if process.poll() is not None and process.stderr else "no answer"
+                raise HceError(f"no port can be forwarded to the coordinator: {said}", remedy="pyhce status tells why.")
+            time.sleep(0.2)
+        yield place
+    finally:
+        process.terminate()
+        process.wait()
+        if process.stderr:
+            process.stderr.close()
