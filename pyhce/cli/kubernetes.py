@@ -273,7 +273,13 @@ def drill() -> None:
 @drill.command("pod-failure")
 @click.option("--on", "target", metavar="kind|CONTEXT", required=True, help="Where the database runs.")
 @namespace_option
-@click.option("--action", "actions", multiple=True, type=click.Choice([a.value for a in Action]), help="Default: both.")
+@click.option(
+    "--action",
+    "actions",
+    multiple=True,
+    type=click.Choice([a.value for a in Action]),
+    help="Default: both, or delete where the nodes are not kind's.",
+)
 @click.option("--timeout", type=float, default=180.0, show_default=True, help="Seconds for each pod to be back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @output_option
@@ -300,7 +306,7 @@ def drill_pod_failure(
             raise UsageError("nobody is there to say yes", remedy="Give --yes to break things without being asked.")
         click.confirm(f"Break every pod of {namespace} on {target} once or twice?", abort=True)
     with progress() as say, on_kubernetes(target, namespace, say) as deployment:
-        chosen = tuple(Action(action) for action in actions) or tuple(Action)
+        chosen = tuple(Action(action) for action in actions)
         report = pod_failure(deployment, actions=chosen, timeout=timeout, progress=say)
     show(report, output, lambda: _show_drill(report))
     ctx.exit(report.exit_code)

@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from pyhce.citus.connection import Progress, connect, scalar, silent
+from pyhce.deploy import kind
 from pyhce.deploy.cluster import Cluster, PodState
 from pyhce.deploy.deployment import Deployment
 from pyhce.deploy.problems import explain
+from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen
 from pyhce.settings import APP_ROLE, SUPERUSER
 from pyhce.verify.acknowledged import Writer, WriterReport, answers
 
 _PAUSE = 0.1
-_KILL = "kill -9 $(head -1 $PGDATA/postmaster.pid)"
 
 
 class Action(StrEnum):
@@ -67,19 +68,28 @@ class DrillReport(Frozen):
 def pod_failure(
     deployment: Deployment,
     *,
-    actions: Sequence[Action] = tuple(Action),
+    actions: Sequence[Action] = (),
     timeout: float = 180.0,
     progress: Progress = silent,
 ) -> DrillReport:
     """Kill PostgreSQL in every pod once and delete every pod once, one after another, while a writer writes.
 
     Args:
-        actions: what to do to each pod.
+        actions: what to do to each pod; all that can be done here if empty. PID 1 of a container can only be killed
+            from its node, which is within reach where the nodes are kind's.
         timeout: seconds that each pod may take to be back.
 
     Raises:
+        UsageError: the nodes are not kind's and kill -9 was asked for.
         HceError: a pod did not come back, with what it says; the writer's rows are deleted all the same.
     """
+    local = deployment.context.startswith("kind-")
+    if Action.KILL in actions and not local:
+        raise UsageError(
+            f"kill -9 must come from the Kubernetes node, and those of {deployment.context} are not kind's",
+            remedy="Give --action delete.",
+        )
+    actions = actions or (tuple(Action) if local else (Action.DELETE,))
     cluster, namespace = deployment.cluster, deployment.namespace
     with deployment.dsn(SUPERUSER) as dsn, deployment.dsn(APP_ROLE) as application:
         before = _names(dsn)
@@ -110,7 +120,7 @@ def _one(
     service = pod.name.rpartition("-")[0]
     start = time.monotonic()
     if action is Action.KILL:
-        cluster.execute(namespace, pod.name, ["bash", "-c", _KILL])
+        kind.kill_first_process(pod.node, pod.uid)
     else:
         cluster.delete_pod(namespace, pod.name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from pathlib import Path
 
 from pyhce.citus.connection import Progress, silent
 from pyhce.deploy.programs import run
@@ -60,6 +61,26 @@ def configuration(port: int, workers: int) -> str:
 def delete(name: str = NAME) -> None:
     """Delete the cluster, with every volume in it."""
     run("kind", "delete", "cluster", "--name", name)
+
+
+def kill_first_process(node: str, pod_uid: str) -> None:
+    """Kill -9 the process that a pod's container runs, from its node: from inside, PID 1 cannot be killed.
+
+    Args:
+        node: a kind node, which is a Docker container of that name.
+
+    Raises:
+        HceError: there is no such process there.
+    """
+    uid = f"-e {pod_uid} -e {pod_uid.replace('-', '_')}"  # systemd's cgroup driver writes it with underscores
+    listed = run("docker", "exec", node, "sh", "-c", f"grep -ls {uid} /proc/[0-9]*/cgroup || true").split()
+    for path in listed:
+        status = run("docker", "exec", node, "sh", "-c", f"cat {Path(path).parent}/status 2>/dev/null || true")
+        lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        if lines.get("Name", "").strip() == "postgres" and lines.get("NSpid", "").split()[-1:] == ["1"]:
+            run("docker", "exec", node, "kill", "-9", Path(path).parent.name)
+            return
+    raise HceError(f"no PostgreSQL of the pod {pod_uid} runs on {node}", remedy="pyhce status --on kind")
 
 
 def _start(name: str, progress: Progress) -> None:

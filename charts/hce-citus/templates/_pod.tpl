@@ -3,7 +3,6 @@
 {{- $ := .context }}
 automountServiceAccountToken: false
 enableServiceLinks: false
-shareProcessNamespace: true # PostgreSQL is not PID 1: orphans are reaped, and a drill can kill it
 terminationGracePeriodSeconds: {{ $.Values.terminationGracePeriodSeconds }}
 {{- with $.Values.images.pullSecrets }}
 imagePullSecrets:

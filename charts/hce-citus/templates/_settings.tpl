@@ -1,6 +1,11 @@
-{{- /* PostgreSQL's settings; max_wal_size is a quarter of the volume, at most 16 GB. */}}
+{{- /*
+PostgreSQL's settings. max_wal_size is a quarter of the volume, at most 16 GB. A connection whose other end is silent is
+given up: after 10 s between nodes (a stopping node otherwise waits for a peer that is gone, until it is killed), after
+a minute for clients.
+*/}}
 {{- define "hce-citus.settings" -}}
 {{- $values := .context.Values }}
+{{- $alive := "keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=10000" }}
 {{- $own := dict
   "max_connections" $values.maxConnections
   "max_prepared_transactions" $values.maxConnections
@@ -13,6 +18,10 @@
   "min_wal_size" "80MB"
   "password_encryption" "scram-sha-256"
   "timezone" $values.timeZone
+  "tcp_keepalives_idle" 30
+  "tcp_keepalives_interval" 10
+  "tcp_keepalives_count" 3
+  "tcp_user_timeout" 60000
   "jit" "off"
   "log_min_error_statement" "panic"
   "log_error_verbosity" "terse"
@@ -21,8 +30,8 @@
   "ssl" "on"
   "ssl_cert_file" "/etc/hce/tls/tls.crt"
   "ssl_key_file" "/etc/hce/tls/tls.key"
-  "citus.node_conninfo" (printf "sslmode=%s sslrootcert=/etc/hce/tls/ca.crt" $values.tls.nodes) }}
-{{- $plain := dict "ssl" "off" "citus.node_conninfo" "sslmode=prefer" }}
+  "citus.node_conninfo" (printf "sslmode=%s sslrootcert=/etc/hce/tls/ca.crt %s" $values.tls.nodes $alive) }}
+{{- $plain := dict "ssl" "off" "citus.node_conninfo" (printf "sslmode=prefer %s" $alive) }}
 - postgres
 {{- range $name, $value := merge (deepCopy $values.settings) $own (ternary $tls $plain $values.tls.enabled) }}
 - -c
