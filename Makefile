@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint generate clean
+.PHONY: help up down test lint generate tools clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,11 +13,11 @@ $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make up PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[local]'
+	$(BIN)/pip install --quiet --editable '.[local,k8s]'
 	@touch $@
 
 $(VENV)/developed: $(VENV)/installed
-	$(BIN)/pip install --quiet --editable '.[local,dev]'
+	$(BIN)/pip install --quiet --editable '.[local,k8s,dev]'
 	@touch $@
 
 up: $(VENV)/installed ## Make a virtual environment, start the database, show a sample patient
@@ -39,6 +39,14 @@ lint: $(VENV)/developed ## ruff, mypy --strict, import-linter, sqlfluff on the g
 generate: $(VENV)/installed ## Write the files that are made from the declaration
 	$(BIN)/pyhce generate sql
 	$(BIN)/pyhce generate docs
+	$(BIN)/pyhce generate values --patients 1000 --platform kind --to values/kind.yaml
+	$(BIN)/pyhce generate values --patients 2000 --platform minikube --to values/minikube.yaml
+	$(BIN)/pyhce generate values --patients 5000000 --platform production --to values/production.yaml
+	@if [ -x .tools/bin/helm-docs ]; then .tools/bin/helm-docs --chart-search-root charts --sort-values-order file; \
+	else echo "charts/hce-citus/README.md is left as it is: make tools brings helm-docs"; fi
+
+tools: ## Build helm 3 and 4, kind and helm-docs in their pinned versions into .tools/bin (needs Go)
+	$(PYTHON) tools/install_tools.py
 
 clean: ## Remove the virtual environment and caches; the database stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,6 +1,7 @@
 """hce-citus: an electronic health record database on PostgreSQL and Citus."""
 
 # By name: `pyhce.verify` is the function, and `pyhce.verify.model` still a module.
+from pyhce import sample
 from pyhce.api import (
     Deployment,
     HceError,
@@ -34,6 +35,7 @@ __all__ = [
     "patient",
     "register",
     "rekey",
+    "sample",
     "status",
     "up",
     "verify",

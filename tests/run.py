@@ -8,6 +8,7 @@ enable it; more words after a `--` go to pytest.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pyhce import local
+from pyhce.deploy.images import POSTGRES_BASE, REGISTRAR_BASE
 from pyhce.errors import HceError
 
 TESTS = Path(__file__).parent
@@ -55,11 +57,30 @@ def helm() -> str | None:
     return "helm is not on PATH; to enable: install Helm 3.14 or newer"
 
 
-TIERS = {"unit": nothing_needed, "chart": helm, "postgres": embedded, "citus": citus}
+def cluster() -> str | None:
+    """Why no kind cluster can be made here."""
+    for program in ("docker", "kind", "kubectl", "helm"):
+        if not shutil.which(program):
+            return f"{program} is not on PATH; to enable: install Docker and kubectl, and `make tools` for the rest"
+    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        return "Docker does not answer; to enable: start it"
+    for image, enable in (
+        ("kindest/node", "kind pulls it, or build one"),
+        (POSTGRES_BASE, "docker pull it"),
+        (REGISTRAR_BASE, "docker pull it"),
+    ):
+        found = subprocess.run(["docker", "image", "ls", "-q", image], capture_output=True, text=True, check=False)
+        if not found.stdout.strip():
+            return f"Docker has no image {image}; to enable: {enable}"
+    return None
+
+
+TIERS = {"unit": nothing_needed, "chart": helm, "postgres": embedded, "citus": citus, "cluster": cluster}
 
 
 def main(arguments: list[str]) -> int:
     """Run the tiers named, or all; the exit status."""
+    os.environ["PATH"] += f"{os.pathsep}{TESTS.parent / '.tools' / 'bin'}"
     named, _, more = " ".join(arguments).partition("--")
     tiers = named.split() or list(TIERS)
     unknown = sorted(set(tiers) - set(TIERS))

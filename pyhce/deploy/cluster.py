@@ -81,8 +81,7 @@ class Cluster:
 
     def close(self) -> None:
         """Close the connections to the cluster's API."""
-        self._client.close()
-        self._client.rest_client.pool_manager.clear()
+        _closed(self._client)
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -207,7 +206,7 @@ class Cluster:
 
         client = self._fresh_client()
         with self.explained():
-            printed: str = stream(
+            talk: Any = stream(
                 self._api.CoreV1Api(client).connect_get_namespaced_pod_exec,
                 pod,
                 namespace,
@@ -216,10 +215,15 @@ class Cluster:
                 stderr=True,
                 stdin=False,
                 tty=False,
+                _preload_content=False,
                 _request_timeout=30,
             )
-        client.close()
-        client.rest_client.pool_manager.clear()
+            try:
+                talk.run_forever(timeout=30)
+                printed: str = talk.read_all()
+            finally:
+                talk.close()
+                _closed(client)
         return printed
 
     def _fresh_client(self) -> Any:
@@ -277,6 +281,12 @@ class Cluster:
                     remedy=f"Look at it: kubectl -n {namespace} describe pod {name}",
                 )
             time.sleep(0.3)
+
+
+def _closed(client: Any) -> None:
+    """Close a client's connections; its own `close` leaves those of its pool open."""
+    client.close()
+    client.rest_client.pool_manager.clear()
 
 
 def _pod_state(pod: Any) -> PodState:

@@ -20,12 +20,17 @@ def exists(name: str = NAME) -> bool:
 
 
 def ensure(
-    name: str = NAME, *, port: int = NODE_PORT, workers: int = 0, image: str | None = None, progress: Progress = silent
+    name: str = NAME,
+    *,
+    port: int | None = NODE_PORT,
+    workers: int = 0,
+    image: str | None = None,
+    progress: Progress = silent,
 ) -> bool:
     """Make the cluster if there is none, start it if it was stopped; whether it was made.
 
     Args:
-        port: of this machine, for the node port 30007.
+        port: of this machine, for the node port 30007; None for none.
         workers: Kubernetes nodes beside the control plane.
         image: the node image; else the newest kindest/node that Docker has, else kind's own choice.
 
@@ -36,7 +41,8 @@ def ensure(
         _start(name, progress)
         run("kind", "export", "kubeconfig", "--name", name)
         return False
-    _refuse_taken(port)
+    if port is not None:
+        _refuse_taken(port)
     chosen = image or _local_image()
     progress(f"making the kind cluster {name}" + (f" of {chosen}" if chosen else ""))
     command = ["kind", "create", "cluster", "--name", name, "--wait", "180s", "--config", "-"]
@@ -44,17 +50,13 @@ def ensure(
     return True
 
 
-def configuration(port: int, workers: int) -> str:
-    """Kind's configuration of such a cluster."""
+def configuration(port: int | None, workers: int) -> str:
+    """The configuration of such a cluster, for kind."""
+    mapped = f"  extraPortMappings:\n  - {{containerPort: {NODE_PORT}, hostPort: {port}, listenAddress: 127.0.0.1}}\n"
     return (
-        "kind: Cluster\n"
-        "apiVersion: kind.x-k8s.io/v1alpha4\n"
-        "nodes:\n"
-        "- role: control-plane\n"
-        "  extraPortMappings:\n"
-        f"  - {{containerPort: {NODE_PORT}, hostPort: {port}, listenAddress: 127.0.0.1}}\n"
-        + "- role: worker\n"
-        * workers
+        "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes:\n- role: control-plane\n"
+        + (mapped if port is not None else "")
+        + "- role: worker\n" * workers
     )
 
 

@@ -1,0 +1,1 @@
+"""The chart on a real cluster, made by kind; a namespace for each scenario."""

@@ -1,0 +1,207 @@
+"""What a hospital's platform engineer does to it, in the order of a first month."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import pyhce
+from pyhce import sample
+from pyhce.deploy import Deployment
+from pyhce.deploy.drill import Action, pod_failure
+from pyhce.errors import HceError
+from pyhce.verify import Result
+from tests.cluster.conftest import CONTEXT, kubectl
+
+CHART = Path(__file__).parents[2] / "charts" / "hce-citus"
+AUTOMATIC = {"coordinator": {"service": {"nodePort": ""}}}
+pytestmark = pytest.mark.timeout(600)
+
+
+def until(seen: Callable[[], bool], seconds: float = 120.0) -> float:
+    """Wait for a condition; how long it took."""
+    start = time.monotonic()
+    while not seen():
+        assert time.monotonic() - start < seconds, f"not seen in {seconds} s"
+        time.sleep(0.3)
+    return time.monotonic() - start
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["helm", "--kube-context", CONTEXT, *arguments], capture_output=True, text=True)
+
+
+def uids(deployment: Deployment) -> dict[str, str]:
+    found = deployment.cluster.pods(deployment.namespace, "hce-citus/node=true")
+    return {pod.name: pod.uid for pod in found}
+
+
+def unwell(deployment: Deployment) -> list[str]:
+    return [f"{c.code} {c.found}" for c in deployment.verify(wait=60).checks if c.result is Result.FAILED]
+
+
+def install_twice_the_sample(deployment: Deployment) -> None:
+    deployment.install(AUTOMATIC)
+    with deployment.dsn("postgres") as dsn:
+        assert pyhce.load(sample.files(), dsn=dsn).rejected == 0
+
+
+def test_01_plain_helm_installs_and_its_test_passes(cluster: str, namespace: str) -> None:
+    release = f"r-{namespace[-4:]}"
+    started = time.monotonic()
+    done = helm("install", release, str(CHART), "-n", namespace, "-f", str(CHART / "ci" / "default-values.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert "psql -h localhost -p $PORT" in done.stdout
+    with Deployment(context=cluster, namespace=namespace, release=release) as deployment:
+        assert unwell(deployment) == []
+        assert time.monotonic() - started < 150, "90 s on an idle machine"
+        tested = helm("test", release, "-n", namespace)
+        assert tested.returncode == 0, tested.stdout + tested.stderr
+        assert deployment.query("SELECT count(*) FROM pg_dist_node WHERE groupid > 0", role="postgres") == [(2,)]
+
+
+def test_02_the_sample_loads_and_a_patient_is_read(deployment: Deployment) -> None:
+    install_twice_the_sample(deployment)
+    with deployment.dsn() as dsn:
+        record = pyhce.patient(sample.SHOWN_PATIENT, dsn=dsn)
+    assert sum(record.counts.values()) > 10
+    assert "sslmode" not in dsn
+    with deployment.connection() as conn:
+        (encrypted,) = conn.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone() or (None,)
+    assert encrypted is True
+
+
+def test_03_a_worker_more_restarts_nobody_and_a_setting_restarts_whom_it_must(deployment: Deployment) -> None:
+    deployment.install(AUTOMATIC)
+    more = deployment.upgrade({"worker": {"replicas": 3}})
+    assert more.new == ("citus-worker-2",)
+    assert set(more.kept) == {"citus-coordinator-0", "citus-worker-0", "citus-worker-1"}
+    assert unwell(deployment) == []
+    changed = deployment.upgrade({"worker": {"resources": {"requests": {"cpu": "10m"}}}})
+    assert changed.kept == ("citus-coordinator-0",)
+    assert deployment.upgrade({"registrar": {"timeoutSeconds": 200}}).new == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"worker": {"replicas": 1}}, "worker.replicas is 1, the database has shards on 2"),
+        ({"shards": 64}, "shards is 64, the database was made with 32"),
+        ({"timeZone": "UTC"}, "timeZone is UTC, the database was made with America/Bogota"),
+        ({"worker": {"storage": {"sizeGi": 2}}}, "worker.storage is 2Gi"),
+    ],
+    ids=["fewer workers", "other shards", "other time zone", "other volumes"],
+)
+def test_04_what_is_fixed_is_refused_before_anything_changes(
+    installed: Deployment, values: dict[str, object], words: str
+) -> None:
+    before = uids(installed)
+    with pytest.raises(HceError, match=words) as refused:
+        installed.upgrade(values)
+    assert "Give" in refused.value.remedy
+    assert uids(installed) == before
+
+
+def test_05_uninstall_and_install_again_finds_the_rows(deployment: Deployment) -> None:
+    install_twice_the_sample(deployment)
+    patients = deployment.query("SELECT count(*) FROM paciente")
+    secret = deployment.password()
+    gone = deployment.uninstall()
+    assert gone.volumes == ("data-citus-coordinator-0", "data-citus-worker-0", "data-citus-worker-1")
+    assert uids(deployment) == {}
+    with pytest.raises(HceError, match="shards on 2"):
+        deployment.install({**AUTOMATIC, "worker": {"replicas": 1}})
+    deployment.install(AUTOMATIC)
+    assert deployment.query("SELECT count(*) FROM paciente") == patients
+    assert deployment.password() == secret
+    assert unwell(deployment) == []
+
+
+def test_06_a_worker_comes_up_while_the_coordinator_is_down(deployment: Deployment) -> None:
+    deployment.install(AUTOMATIC)
+    before = uids(deployment)
+    kubectl("-n", deployment.namespace, "scale", "statefulset/citus-coordinator", "--replicas=0")
+    until(lambda: "citus-coordinator-0" not in uids(deployment))
+    kubectl("-n", deployment.namespace, "delete", "pod", "citus-worker-0")
+
+    def ready() -> bool:
+        found = deployment.cluster.pods(deployment.namespace, "hce-citus/node=true")
+        return any(p.name == "citus-worker-0" and p.uid != before[p.name] and p.ready for p in found)
+
+    print(f"ready after {until(ready):.1f} s with no coordinator")
+    kubectl("-n", deployment.namespace, "scale", "statefulset/citus-coordinator", "--replicas=1")
+    assert unwell(deployment) == []
+
+
+def test_07_every_pod_is_killed_and_deleted_and_nothing_acknowledged_is_lost(deployment: Deployment) -> None:
+    deployment.install(AUTOMATIC)
+    report = pod_failure(deployment, progress=print)
+    assert [(step.pod, step.action) for step in report.steps] == [
+        (pod, action) for action in Action for pod in ("citus-worker-0", "citus-worker-1", "citus-coordinator-0")
+    ]
+    assert all(step.new_pod == (step.action is Action.DELETE) for step in report.steps)
+    assert all(step.restarts == 1 for step in report.steps if step.action is Action.KILL)
+    assert report.names_after == report.names_before
+    assert report.writer.acknowledged > 100
+    assert report.writer.lost == 0
+    assert unwell(deployment) == []
+
+
+def test_08_a_taken_node_port_names_its_holder(deployment: Deployment) -> None:
+    kubectl("-n", deployment.namespace, "create", "service", "nodeport", "other", "--tcp=80", "--node-port=31999")
+    with pytest.raises(HceError, match=f"31999 is taken by another Service: {deployment.namespace}/other") as refused:
+        deployment.install({"coordinator": {"service": {"nodePort": 31999}}})
+    assert "--set coordinator.service.nodePort" in refused.value.remedy
+    kubectl("-n", deployment.namespace, "delete", "service", "other")
+    assert deployment.install({"coordinator": {"service": {"nodePort": 31999}}}).workers == 2
+
+
+def test_09_a_missing_image_is_told_with_the_pods_events(deployment: Deployment) -> None:
+    started = time.monotonic()
+    with pytest.raises(HceError, match="cannot start: the image is not there") as refused:
+        deployment.install({**AUTOMATIC, "images": {"postgres": {"tag": "no-such-tag"}}})
+    assert "event Failed" in str(refused.value)
+    assert "pyhce images" in refused.value.remedy
+    assert time.monotonic() - started < 120
+    assert deployment.install(AUTOMATIC).workers == 2
+
+
+def test_10_a_secret_with_an_empty_password_is_refused(deployment: Deployment) -> None:
+    kubectl(
+        "-n", deployment.namespace, "create", "secret", "generic", "own", "--from-literal=postgres-password=",
+        "--from-literal=app-password=long-enough-1", "--from-literal=readonly-password=long-enough-2",
+    )  # fmt: skip
+    with pytest.raises(HceError, match="own has no postgres-password, or an empty one"):
+        deployment.install({**AUTOMATIC, "auth": {"existingSecret": "own"}})
+    assert uids(deployment) == {}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_11_an_installation_cut_off_goes_on_with_the_same_command(deployment: Deployment, how: signal.Signals) -> None:
+    command = [sys.executable, "-m", "pyhce.cli.main", "install", "--context", CONTEXT, "-n", deployment.namespace,
+               "--set", 'coordinator.service.nodePort=""']  # fmt: skip
+    cut = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until(lambda: len(uids(deployment)) == 3)
+    os.killpg(cut.pid, how)
+    said, _ = cut.communicate(timeout=60)
+    assert cut.returncode == (130 if how is signal.SIGINT else -how), said
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "verified: " in done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(cluster: str) -> pyhce.Deployment:
+    """One installation for what is refused, and so changes nothing."""
+    name = f"hce-refusals-{os.getpid()}"
+    with Deployment(context=cluster, namespace=name) as made:
+        made.install(AUTOMATIC)
+        yield made
+    kubectl("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,84 @@
+"""What the Kubernetes commands say where a program, a cluster or a context is missing: run as a user would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pyhce.deploy.chart import assigned, merged, read_values
+from pyhce.errors import UsageError
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: silent
+contexts: [{name: silent, context: {cluster: silent, user: nobody}}]
+clusters: [{name: silent, cluster: {server: "https://127.0.0.1:9"}}]
+users: [{name: nobody, user: {}}]
+"""
+
+
+def pyhce(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pyhce.cli.main", *arguments],
+        capture_output=True, text=True, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> str:
+    path = tmp_path / "kubeconfig"
+    path.write_text(KUBECONFIG)
+    return str(path)
+
+
+@pytest.mark.parametrize("command", [["install"], ["upgrade"], ["uninstall"], ["status", "--on", "silent"]])
+def test_a_cluster_that_does_not_answer_is_named(command: list[str], kubeconfig: str) -> None:
+    done = pyhce(*command, KUBECONFIG=kubeconfig)
+    assert done.returncode == 2
+    assert "no Kubernetes cluster answers at https://127.0.0.1:9 (context silent)" in done.stderr
+    assert "what to do:" in done.stderr
+
+
+def test_no_kubeconfig_and_no_such_context(kubeconfig: str) -> None:
+    nothing = pyhce("install", KUBECONFIG="/nowhere")
+    assert (nothing.returncode, "no Kubernetes cluster to talk to" in nothing.stderr) == (2, True)
+    other = pyhce("install", "--context", "other", KUBECONFIG=kubeconfig)
+    assert (other.returncode, "no Kubernetes context 'other'" in other.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("command", "program"), [(["images", "build"], "docker"), (["up", "--on", "kind"], "kind")])
+def test_a_program_that_is_not_installed_is_named(command: list[str], program: str, tmp_path: Path) -> None:
+    done = pyhce(*command, PATH=str(tmp_path))
+    assert done.returncode == 2
+    assert f"there is no {program} on PATH" in done.stderr
+
+
+def test_errors_are_json_where_that_was_asked_for(kubeconfig: str) -> None:
+    done = pyhce("install", "--output", "json", KUBECONFIG=kubeconfig)
+    assert '"exit_code": 2' in done.stdout
+
+
+@pytest.mark.parametrize("text", ["a", "=1", "a..b=1"])
+def test_what_is_no_value_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no value"):
+        assigned([text])
+
+
+def test_values_merge_as_helm_merges_them(tmp_path: Path) -> None:
+    assert assigned(["worker.replicas=3", "worker.storage.sizeGi=5", "coordinator.service.nodePort="]) == {
+        "worker": {"replicas": 3, "storage": {"sizeGi": 5}},
+        "coordinator": {"service": {"nodePort": ""}},
+    }
+    assert merged({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2]}}) == {"a": {"b": 1, "c": [2]}}
+    broken = tmp_path / "v.yaml"
+    broken.write_text("a: [")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_values(broken)
+    broken.write_text("- a")
+    with pytest.raises(UsageError, match="no map"):
+        read_values(broken)
