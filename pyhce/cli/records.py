@@ -133,7 +133,12 @@ def patient() -> None:
 @dsn_option
 @output_option
 def show_command(document: str, rows: int, dsn: str | None, output: str) -> None:
-    """Show one patient's record: everything under one document, newest first."""
+    """Show one patient's record: everything under one document, newest first.
+
+    \b
+    Example:
+      pyhce patient CC-1032456789 --rows 10
+    """
     record = api.patient(document, dsn=dsn)
     show(record, output, lambda: show_patient(record, rows))
 

@@ -18,7 +18,7 @@ from pyhce.deploy import Deployment
 from pyhce.deploy.drill import Action, pod_failure
 from pyhce.errors import HceError
 from pyhce.verify import Result
-from tests.cluster.conftest import CONTEXT, kubectl
+from tests.shared.kind import CONTEXT, kubectl
 
 CHART = Path(__file__).parents[2] / "charts" / "hce-citus"
 AUTOMATIC = {"coordinator": {"service": {"nodePort": ""}}}
