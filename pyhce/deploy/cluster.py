@@ -60,10 +60,8 @@ class Cluster:
         config: Any = kubernetes.config
         self._refusal: type[Exception] = kubernetes.client.ApiException
         try:
-            contexts, current = config.list_kube_config_contexts()
-            self.context = context or (current or {}).get("name", "")
-            if self.context not in {held["name"] for held in contexts}:
-                raise config.ConfigException
+            # The list needs a current context to be set, a named one does not.
+            self.context = context or config.list_kube_config_contexts()[1]["name"]
             self._client: Any = config.new_client_from_config(context=self.context)
         except config.ConfigException:
             raise UsageError(
@@ -223,6 +221,7 @@ class Cluster:
                 printed: str = talk.read_all()
             finally:
                 talk.close()
+                talk.sock.shutdown()  # which `close` leaves open when the other end closed first
                 _closed(client)
         return printed
 
