@@ -141,6 +141,7 @@ def environment_on(deployment: Deployment, role: str = SUPERUSER) -> dict[str, s
     path = folder / f"{name}.pgpass"
     secret = deployment.password(role).replace("\\", "\\\\").replace(":", "\\:")
     path.touch(mode=0o600)
+    path.chmod(0o600)
     path.write_text(f"{place.host}:{place.port}:*:{role}:{secret}\n", encoding="utf-8")
     return {
         "PGHOST": place.host,

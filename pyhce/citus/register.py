@@ -26,6 +26,10 @@ from pyhce.schema.model import Frozen, Schema
 from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, OWNER_ROLE, SUPERUSER
 
 
+_RELOAD = "SELECT pg_reload_conf()"
+"""PostgreSQL reads a renewed certificate when it is told to, or starts."""
+
+
 class RegistrationReport(Frozen):
     """What the registrar found and did.
 
@@ -195,6 +199,7 @@ def _roles_and_grants(conn: Connection[TupleRow], dsn: str, secrets: Mapping[str
         done.append("the coordinator knows how each role logs in to the other nodes")
     if grants.grant_on_node(conn):
         done.append("privileges of our roles, coordinator")
+    conn.execute(_RELOAD)
     for node in nodes.known_nodes(conn) if citus else ():
         if node.group == 0 or not node.active:
             continue
@@ -203,4 +208,5 @@ def _roles_and_grants(conn: Connection[TupleRow], dsn: str, secrets: Mapping[str
                 done.append(f"{node.place} knows how each role logs in to the other nodes")
             if grants.grant_on_node(worker):
                 done.append(f"privileges of our roles, {node.place}")
+            worker.execute(_RELOAD)
     return done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -255,7 +256,7 @@ def env(role: str, pgpass: bool, target: str | None, namespace: str, folder: Pat
         click.echo(Path(variables["PGPASSFILE"]).read_text(), nl=False)
         return
     for name, value in variables.items():
-        click.echo(f"export {name}='{value}'")
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 def _environment(target: str | None, namespace: str, folder: Path | None, role: str) -> dict[str, str]:

@@ -60,7 +60,7 @@ def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def assigned(assignments: Sequence[str]) -> dict[str, Any]:
-    """`--set a.b=c` as values; a value is read as YAML, so 3 is a number and "" an empty text.
+    """`--set a.b=c` as values; whole numbers, true, false, "" and YAML's [lists] are read, the rest is text.
 
     Raises:
         UsageError: it is no assignment.
@@ -74,8 +74,10 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
             raise UsageError(f"{text!r} is no value", remedy="Write it as --set worker.replicas=3")
         try:
             read: Any = yaml.safe_load(value) if value else ""
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):
             read = value
+        if not isinstance(read, bool | int | list | dict):  # 1.10 is a tag and 2024-01-01 too, as for helm
+            read = "" if read == "" else value if not isinstance(read, str) else read
         for key in reversed(path.split(".")):
             read = {key: read}
         whole = merged(whole, read)

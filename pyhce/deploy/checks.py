@@ -51,7 +51,8 @@ def pods(view: View) -> Finding:
         elif not held.ready or held.terminating:
             problems.append(f"{name}: {held.words} {held.message}".strip())
     for name, held in view.sets.items():
-        if held.status.update_revision != held.status.current_revision and not problems:
+        seen = held.status.observed_generation == held.metadata.generation
+        if not problems and not (seen and held.status.update_revision == held.status.current_revision):
             problems.append(f"{name} is being rolled out: {held.status.updated_replicas or 0} of {held.spec.replicas}")
     restarts = sum(pod.restarts for pod in view.nodes.values())
     return judged(problems, f"{len(view.wanted)} pods ready, {restarts} restarts since they were made")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from pyhce.errors import ConnectionFailed, HceError, UsageError
@@ -71,7 +73,6 @@ class Cluster:
                 remedy="Name one of `kubectl config get-contexts` with --context, set KUBECONFIG, or make a cluster "
                 "on this machine with: pyhce up --on kind",
             ) from None
-        self._client.configuration.retries = False
         self.core: Any = kubernetes.client.CoreV1Api(self._client)
         self.apps: Any = kubernetes.client.AppsV1Api(self._client)
         self.batch: Any = kubernetes.client.BatchV1Api(self._client)
@@ -194,6 +195,10 @@ class Cluster:
             nodes = self.core.list_node(_request_timeout=10).items
         return [a.address for node in nodes for a in node.status.addresses if a.type in {"InternalIP", "ExternalIP"}]
 
+    def delete_job(self, namespace: str, job: str) -> None:
+        """Delete a Job with its pods; gone already is fine."""
+        self.get(partial(self.batch.delete_namespaced_job, propagation_policy="Background"), job, namespace)
+
     def delete_pod(self, namespace: str, pod: str) -> None:
         """Delete a pod; gone already is fine."""
         self.get(self.core.delete_namespaced_pod, pod, namespace)
@@ -247,12 +252,11 @@ class Cluster:
         spec = held.spec.template.spec
         spec.containers[0].args = arguments
         spec.restart_policy = "Never"
+        name = f"{name}-{uuid.uuid4().hex[:6]}"
         pod = self._api.V1Pod(
             metadata=self._api.V1ObjectMeta(name=name, namespace=namespace, labels={"hce-citus/run": name}), spec=spec
         )
-        self.delete_pod(namespace, name)
         try:
-            self._when_gone(namespace, name)
             with self.explained():
                 self.core.create_namespaced_pod(namespace, pod, _request_timeout=10)
             self._when_ended(namespace, name, timeout)
@@ -262,19 +266,14 @@ class Cluster:
         finally:
             self.delete_pod(namespace, name)
 
-    def _when_gone(self, namespace: str, name: str) -> None:
-        deadline = time.monotonic() + 60
-        while self.pods(namespace, f"hce-citus/run={name}") and time.monotonic() < deadline:
-            time.sleep(0.3)
-
     def _when_ended(self, namespace: str, name: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while True:
             (state,) = self.pods(namespace, f"hce-citus/run={name}") or (None,)
             if state and state.phase in {"Succeeded", "Failed"}:
                 return
-            if time.monotonic() > deadline:
-                told = f"{state.words} {state.message}".strip() if state else "gone"
+            if state is None or time.monotonic() > deadline:
+                told = f"{state.words} {state.message}".strip() if state else "it was deleted"
                 raise HceError(
                     f"the pod {name} did not end within {timeout:.0f} s: {told}",
                     remedy=f"Look at it: kubectl -n {namespace} describe pod {name}",

@@ -66,7 +66,8 @@ class DeploymentStatus(Frozen):
     @property
     def exit_code(self) -> int:
         """0 if every pod is ready and the database answers."""
-        return 0 if self.database and all(pod.ready or pod.phase == "Succeeded" for pod in self.pods) else 1
+        nodes = [pod for pod in self.pods if pod.name.startswith(("citus-coordinator", "citus-worker"))]
+        return 0 if self.database and all(pod.ready for pod in nodes) else 1
 
 
 class Deployment:
@@ -156,7 +157,7 @@ class Deployment:
         self.cluster.check()
         before = {pod.uid for pod in self._nodes()}
         name, namespace = self._owner
-        own = {} if namespace != self.namespace or namespace == NAMESPACE else {"namespace": {"name": ""}}
+        own = {"namespace": {"name": "" if namespace == self.namespace else self.namespace}}
         given = chart.merged(values, own)
         deed = helm.install(self.context, name, namespace, self.chart, given)
         try:
@@ -195,9 +196,16 @@ class Deployment:
         self.cluster.check()
         name, namespace = self._owner
         there = self._ask(helm.state(self.context, name, namespace)) is not None
+        if not there and self._nodes():
+            raise HceError(
+                f"the pods in {self.namespace} do not belong to a release {name}",
+                remedy="helm list -A names the releases; give its name with --release.",
+            )
         self.progress(f"uninstalling {name}")
         self._ask(helm.uninstall(self.context, name, namespace))
         self._gone()
+        self.cluster.delete_job(self.namespace, "citus-registrar")  # a hook's, which helm leaves behind
+        self.cluster.delete_pod(self.namespace, "citus-verify")
         with self.cluster.explained():
             claims = self.cluster.core.list_namespaced_persistent_volume_claim(self.namespace).items
         held = tuple(sorted(c.metadata.name for c in claims if c.metadata.name.startswith("data-citus-")))
@@ -311,12 +319,15 @@ class Deployment:
     @cached_property
     def _owner(self) -> tuple[str, str]:
         """Name and namespace of the release: as installed, else where pyhce would install it."""
-        read = self.cluster.apps.read_namespaced_stateful_set
-        held = self.cluster.get(read, "citus-coordinator", self.namespace)
-        marks = (held.metadata.annotations or {}) if held is not None else {}
-        found = marks.get("meta.helm.sh/release-name"), marks.get("meta.helm.sh/release-namespace")
-        if found[0] == self.release and found[1]:
-            return found[0], found[1]
+        for read, kept in (
+            (self.cluster.apps.read_namespaced_stateful_set, "citus-coordinator"),
+            (self.cluster.core.read_namespaced_config_map, "hce-citus-fixed"),  # stays when it is uninstalled
+        ):
+            held = self.cluster.get(read, kept, self.namespace)
+            marks = (held.metadata.annotations or {}) if held is not None else {}
+            found = marks.get("meta.helm.sh/release-name"), marks.get("meta.helm.sh/release-namespace")
+            if found[0] == self.release and found[1]:
+                return found[0], found[1]
         return self.release, self.namespace
 
     def _nodes(self) -> list[PodState]:

@@ -91,6 +91,7 @@ def pod_failure(
         )
     actions = actions or (tuple(Action) if local else (Action.DELETE,))
     cluster, namespace = deployment.cluster, deployment.namespace
+    deployment.reachable_place()  # a forwarded port would end with the pod that it leads to
     with deployment.dsn(SUPERUSER) as dsn, deployment.dsn(APP_ROLE) as application:
         before = _names(dsn)
         writer = Writer(application)

@@ -11,8 +11,8 @@ from typing import Any
 from pyhce.errors import HceError, UsageError
 from pyhce.schema.model import Frozen
 
-TIMEOUT = 600
-"""Seconds that helm waits for its hooks."""
+TIMEOUT = 1200
+"""Seconds that helm waits for its hooks: the registrar's Job gives up before."""
 
 
 class ReleaseState(Frozen):
@@ -30,8 +30,18 @@ def _client(context: str) -> Any:
         import pyhelm3
     except ImportError:
         raise UsageError("pyhelm3 is not installed", remedy="Install it with: pip install 'pyhce[k8s]'") from None
+
+    class Command(pyhelm3.Command):  # type: ignore[misc]
+        """pyhelm3 runs helm in a shell: with `exec`, ending the shell is ending helm."""
+
+        async def run(self, command: list[str], input: bytes | None = None) -> bytes:
+            self._executable = "exec"
+            done: bytes = await super().run(["helm", *command], input)
+            return done
+
     try:
-        return pyhelm3.Client(kubecontext=context or None, default_timeout=f"{TIMEOUT}s")
+        command = Command(kubecontext=context or None, default_timeout=f"{TIMEOUT}s")
+        return pyhelm3.Client(command)
     except AssertionError:
         raise UsageError(
             "there is no helm on PATH", remedy="Install Helm 3.14 or newer (https://helm.sh/docs/intro/install)."
@@ -151,8 +161,16 @@ def failure(said: str) -> HelmFailure:
             remedy='Give another with --set coordinator.service.nodePort=30008, or "" to have one chosen.',
             port=int(port[1]),
         )
-    owner = re.search(r'(\w+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported.*?'
-                      r'must equal "[^"]+": current value is "([^"]+)"', said, re.DOTALL)  # fmt: skip
+    if re.search(r"Job/\S*citus-registrar not ready\. status: Failed", said):  # Helm 4
+        said = "BackoffLimitExceeded"
+    if re.search(r"Job/\S*citus-registrar not ready", said) or "context deadline exceeded" in said:
+        said = "DeadlineExceeded"
+    owner = re.search(
+        r'(\w+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported.*?'
+        r'meta\.helm\.sh/release-name" must equal "[^"]+": current value is "([^"]+)"',
+        said,
+        re.DOTALL,
+    )
     if owner:
         return HelmFailure(
             f"{owner[1]} {owner[2]} in the namespace {owner[3]} belongs to the release {owner[4]}",
@@ -193,5 +211,9 @@ _KNOWN = (
         "the hook Job citus-registrar did not end in time",
         "Its last lines tell what it waits for; mend that and run the same command again.",
     ),
-    ("forbidden", "your account may not do this in the cluster", "Ask for the right: kubectl auth can-i --list"),
+    (
+        "is forbidden: User",
+        "your account may not do this in the cluster",
+        "Ask for the right: kubectl auth can-i --list",
+    ),
 )

@@ -39,8 +39,11 @@ def ensure(
     """
     if exists(name):
         _start(name, progress)
-        run("kind", "export", "kubeconfig", "--name", name)
-        return False
+        if _whole(name):
+            run("kind", "export", "kubeconfig", "--name", name)
+            return False
+        progress(f"removing the kind cluster {name}, which was never finished")
+        delete(name)
     if port is not None:
         _refuse_taken(port)
     chosen = image or _local_image()
@@ -63,6 +66,27 @@ def configuration(port: int | None, workers: int) -> str:
 def delete(name: str = NAME) -> None:
     """Delete the cluster, with every volume in it."""
     run("kind", "delete", "cluster", "--name", name)
+
+
+def _whole(name: str) -> bool:
+    """Whether the making of a cluster came to its end: storage is what comes last."""
+    configuration = "--kubeconfig=/etc/kubernetes/admin.conf"
+    try:
+        run("docker", "exec", f"{name}-control-plane", "kubectl", configuration, "get", "storageclass", "standard")
+    except UsageError:
+        raise
+    except HceError:
+        return False
+    return True
+
+
+def mapped_ports(name: str, port: int) -> list[int]:
+    """The ports of this machine that lead to a port of the cluster's control plane."""
+    try:
+        said = run("docker", "port", f"{name}-control-plane", f"{port}/tcp")
+    except HceError:
+        return []
+    return [int(line.rpartition(":")[2]) for line in said.split()]
 
 
 def kill_first_process(node: str, pod_uid: str) -> None:

@@ -21,7 +21,8 @@ class DeploymentFailed(HceError):
 
 def hopeless(pods: list[PodState]) -> PodState | None:
     """A pod that waiting does not help."""
-    return next((pod for pod in pods if pod.waiting in HOPELESS), None)
+    ours = (pod for pod in pods if pod.name != "citus-verify" and not pod.terminating)
+    return next((pod for pod in ours if pod.waiting in HOPELESS), None)
 
 
 def explain(cluster: Cluster, namespace: str, wrong: str, remedy: str) -> DeploymentFailed:

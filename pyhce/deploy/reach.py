@@ -8,8 +8,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from pyhce.citus.connection import connect
+from pyhce.deploy import kind
 from pyhce.deploy.cluster import Cluster
 from pyhce.errors import HceError, UsageError
 from pyhce.schema.model import Frozen
@@ -17,6 +19,9 @@ from pyhce.settings import APP_ROLE, DATABASE, READONLY_ROLE, SUPERUSER
 
 SECRET = "hce-citus"  # noqa: S105 - a Secret's name
 KEYS = {SUPERUSER: "postgres-password", APP_ROLE: "app-password", READONLY_ROLE: "readonly-password"}
+
+
+_NODES_ASKED = 6
 
 
 class Place(Frozen):
@@ -52,18 +57,19 @@ def password(cluster: Cluster, namespace: str, role: str) -> str:
 def dsn(place: Place, role: str, secret: str) -> str:
     """A DSN for libpq; it holds the password."""
     quoted = secret.replace("\\", "\\\\").replace("'", "\\'")
-    return f"host={place.host} port={place.port} user={role} dbname={DATABASE} password='{quoted}'"
+    return (
+        f"host={place.host} port={place.port} user={role} dbname={DATABASE} password='{quoted}'"
+        " require_auth=scram-sha-256"  # never the password itself to whoever else listens there
+    )
 
 
-def node_port(cluster: Cluster, namespace: str, ports: tuple[int, ...] = ()) -> Place | None:
-    """The node port, at this machine or at a Kubernetes node, if one answers to our password."""
+def node_port(cluster: Cluster, namespace: str) -> Place | None:
+    """Where the coordinator's Service answers to our password: at this machine, a Kubernetes node, a load balancer."""
     service = cluster.get(cluster.core.read_namespaced_service, "citus-coordinator", namespace)
-    port = service.spec.ports[0].node_port if service else None
-    if not port:
+    if service is None or service.spec.type == "ClusterIP":
         return None
     secret = password(cluster, namespace, SUPERUSER)
-    here = [Place(host="localhost", port=p) for p in dict.fromkeys((*ports, port))]
-    for place in (*here, *(Place(host=address, port=port) for address in cluster.node_addresses())):
+    for place in _places(cluster, service):
         if _answers(place):
             try:
                 connect(dsn(place, SUPERUSER, secret)).close()
@@ -71,6 +77,22 @@ def node_port(cluster: Cluster, namespace: str, ports: tuple[int, ...] = ()) -> 
                 continue
             return place
     return None
+
+
+def _places(cluster: Cluster, service: Any) -> Iterator[Place]:
+    for ingress in service.status.load_balancer.ingress or []:
+        yield Place(host=ingress.hostname or ingress.ip, port=service.spec.ports[0].port)
+    port = service.spec.ports[0].node_port
+    if not port:
+        return
+    if cluster.context.startswith("kind-"):
+        yield from (Place(host="localhost", port=mapped) for mapped in kind.mapped_ports(cluster.context[5:], port))
+    yield Place(host="localhost", port=port)
+    try:
+        addresses = cluster.node_addresses()
+    except HceError:  # not everybody may list nodes
+        return
+    yield from (Place(host=address, port=port) for address in addresses[:_NODES_ASKED])
 
 
 def _answers(place: Place) -> bool:

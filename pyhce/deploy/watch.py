@@ -39,7 +39,11 @@ async def watched(deed: Coroutine[Any, Any, None], cluster: Cluster, namespace: 
             since = (since or time.monotonic()) if stuck else None
             if stuck and since and time.monotonic() - since > PATIENCE:
                 raise await asyncio.to_thread(
-                    explain, cluster, namespace, f"{stuck.name} cannot start: {HOPELESS[stuck.waiting]}", ""
+                    explain,
+                    cluster,
+                    namespace,
+                    f"{stuck.name} cannot start: {HOPELESS[stuck.waiting]}",
+                    "Mend what the events name, such as a Secret or its key, then run the same command again.",
                 )
         await helm
     finally:

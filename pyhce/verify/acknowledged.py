@@ -10,7 +10,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import connect, rows
+from pyhce.citus.connection import connect, rows, wait_for
 from pyhce.errors import HceError
 from pyhce.schema.model import Frozen
 
@@ -89,7 +89,7 @@ class Writer:
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join(timeout=30)
-        with connect(self._dsn) as conn:
+        with wait_for(self._dsn, timeout=60.0) as conn:
             found = {
                 document
                 for (document,) in rows(
