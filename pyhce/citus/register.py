@@ -25,7 +25,6 @@ from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen, Schema
 from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, OWNER_ROLE, SUPERUSER
 
-
 _RELOAD = "SELECT pg_reload_conf()"
 """PostgreSQL reads a renewed certificate when it is told to, or starts."""
 
