@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,19 @@ def environment_on(deployment: Deployment, role: str = SUPERUSER) -> dict[str, s
         "PGUSER": role,
         "PGPASSFILE": str(path),
     }
+
+
+@contextmanager
+def reaching_environment(deployment: Deployment, role: str = SUPERUSER) -> Iterator[dict[str, str]]:
+    """The same for a program of our own, while the block runs; a port is forwarded where there is no other way."""
+    with deployment.address() as place:
+        yield {
+            "PGHOST": place.host,
+            "PGPORT": str(place.port),
+            "PGDATABASE": DATABASE,
+            "PGUSER": role,
+            "PGPASSWORD": deployment.password(role),
+        }
 
 
 def generate_values(

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from pyhce import api
-from pyhce.cli.kubernetes import namespace_option, on_kubernetes, on_option, show_deployment
+from pyhce.cli.kubernetes import show_deployment
 from pyhce.cli.output import dsn_option, output_option, progress, show
 from pyhce.cli.tables import show_status, show_verification
+from pyhce.cli.where import namespace_option, on_kubernetes, on_option
 from pyhce.deploy import GROUP as KUBERNETES
 from pyhce.verify import GROUPS, junit
 

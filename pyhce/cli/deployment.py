@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,6 @@ import click
 
 from pyhce import api, local
 from pyhce.cli.kubernetes import (
-    namespace_option,
-    on_kubernetes,
-    on_option,
     set_option,
     show_installed,
     show_uninstalled,
@@ -24,6 +22,7 @@ from pyhce.cli.kubernetes import (
 from pyhce.cli.output import console, folder_option, output_option, progress, show
 from pyhce.cli.records import show_load, show_patient
 from pyhce.cli.tables import show_failures
+from pyhce.cli.where import namespace_option, on_kubernetes, on_option
 from pyhce.deploy import kind
 from pyhce.deploy.sizing import BYTES_A_RESOURCE, RESOURCES_A_PATIENT, Platform
 from pyhce.errors import HceError, UsageError
@@ -227,10 +226,14 @@ def psql(role: str, target: str | None, namespace: str, folder: Path | None, arg
       pyhce psql -- -c "SELECT count(*) FROM paciente"
       pyhce psql --on kind
     """
-    variables = _environment(target, namespace, folder, role)
     program = (None if target else local.psql_program(folder or local.default_folder())) or shutil.which("psql")
     if program is None:
         raise HceError("there is no psql on this machine", remedy="Install PostgreSQL's client, or use `pyhce env`.")
+    if target is not None:
+        with on_kubernetes(target, namespace) as deployment, api.reaching_environment(deployment, role) as variables:
+            command = [str(program), *arguments]
+            raise click.exceptions.Exit(subprocess.run(command, env={**os.environ, **variables}).returncode)  # noqa: S603
+    variables = api.environment(folder, role)
     os.execve(str(program), ["psql", *arguments], {**os.environ, **variables})  # noqa: S606 - psql itself
 
 

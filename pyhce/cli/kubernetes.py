@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,20 +13,12 @@ from pyhce.api import Deployment, KubernetesReport
 from pyhce.cli.output import add_row, console, output_option, progress, show, table
 from pyhce.cli.records import show_load, show_patient
 from pyhce.cli.tables import show_failures, show_status
+from pyhce.cli.where import Command, namespace_option, on_kubernetes
 from pyhce.deploy import NAMESPACE, RELEASE, DeploymentStatus, UninstallReport, images
 from pyhce.deploy.drill import Action, DrillReport, pod_failure
 from pyhce.deploy.images import ImagesReport
 from pyhce.errors import UsageError
 
-Command = Callable[..., Any]
-
-on_option = click.option(
-    "--on",
-    "target",
-    metavar="kind|CONTEXT",
-    help="The database on Kubernetes: `kind` is this machine's cluster, else a context of the kubeconfig.",
-)
-namespace_option = click.option("--namespace", "-n", default=NAMESPACE, show_default=True, help="The database's.")
 context_option = click.option(
     "--context",
     metavar="CONTEXT",
@@ -144,11 +135,6 @@ def _deployment(
     return Deployment(
         context=api.context_of(context), namespace=namespace, release=release, chart_path=chart, progress=say
     )
-
-
-def on_kubernetes(target: str, namespace: str, say: Callable[[str], None] = lambda _: None) -> Deployment:
-    """The deployment that --on names."""
-    return Deployment(context=api.context_of(target), namespace=namespace, progress=say)
 
 
 def show_installed(report: KubernetesReport) -> None:
@@ -286,7 +272,7 @@ def drill() -> None:
 @click.pass_context
 def drill_pod_failure(
     ctx: click.Context,
-    target: str,
+    target: str | None,
     namespace: str,
     actions: tuple[str, ...],
     timeout: float,
@@ -301,6 +287,8 @@ def drill_pod_failure(
     Example:
       pyhce drill pod-failure --on kind --yes
     """
+    if target is None:
+        raise UsageError("nowhere to drill", remedy="Give --on kind, or --on and a context of the kubeconfig.")
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("nobody is there to say yes", remedy="Give --yes to break things without being asked.")

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from pyhce import api
-from pyhce.cli.output import add_row, console, dsn_option, output_option, progress, show, table
+from pyhce.cli.output import add_row, console, output_option, progress, show, table
+from pyhce.cli.where import reaching
 from pyhce.records.load import LoadReport
 from pyhce.records.patient import PatientRecord
 
@@ -23,7 +24,7 @@ from pyhce.records.patient import PatientRecord
     show_default=True,
     help="Where what is no FHIR goes, with its reason.",
 )
-@dsn_option
+@reaching
 @output_option
 @click.pass_context
 def load(
@@ -80,7 +81,7 @@ def show_load(report: LoadReport) -> None:
 @click.option("--to", required=True, type=click.Path(path_type=Path, file_okay=False), help="A new or empty folder.")
 @click.option("--source", default=None, help="This source system only.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="This FHIR type only; may be given again.")
-@dsn_option
+@reaching
 @output_option
 def export(to: Path, source: str | None, types: tuple[str, ...], dsn: str | None, output: str) -> None:
     """Write every resource as it came in: NDJSON, a file for each type, and a manifest.
@@ -130,7 +131,7 @@ def patient() -> None:
 @patient.command("show")
 @click.argument("document", metavar="DOCUMENTO")
 @click.option("--rows", type=int, default=40, show_default=True, help="Rows to show at most.")
-@dsn_option
+@reaching
 @output_option
 def show_command(document: str, rows: int, dsn: str | None, output: str) -> None:
     """Show one patient's record: everything under one document, newest first.
@@ -161,7 +162,7 @@ def show_patient(record: PatientRecord, rows: int) -> None:
 @patient.command("rekey")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@dsn_option
+@reaching
 @output_option
 def rekey(old: str, new: str, dsn: str | None, output: str) -> None:
     """Give a record another document; the source may go on sending the old one.
@@ -177,7 +178,7 @@ def rekey(old: str, new: str, dsn: str | None, output: str) -> None:
 @patient.command("merge")
 @click.argument("source", metavar="FROM")
 @click.argument("into", metavar="INTO")
-@dsn_option
+@reaching
 @output_option
 def merge(source: str, into: str, dsn: str | None, output: str) -> None:
     """Bring two records of one person together; later loads under FROM go to INTO too.

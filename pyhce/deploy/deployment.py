@@ -293,16 +293,22 @@ class Deployment:
         if found is None:
             raise HceError(
                 "the coordinator's node port does not answer from here",
-                remedy=f"Forward a port, then point PGHOST and PGPORT at it: kubectl --context {self.context} "
-                f"-n {self.namespace} port-forward svc/citus-coordinator 5432",
+                remedy="pyhce psql, load, export and patient reach it with --on; for other programs: "
+                f"kubectl --context {self.context} -n {self.namespace} port-forward svc/citus-coordinator 5432",
             )
         return found
+
+    @contextmanager
+    def address(self) -> Iterator[reach.Place]:
+        """Where the coordinator answers while the block runs; a port is forwarded where there is no other way."""
+        with reach.reached(self.cluster, self.namespace) as place:
+            yield place
 
     @contextmanager
     def dsn(self, role: str = APP_ROLE) -> Iterator[str]:
         """A DSN that reaches the coordinator from here while the block runs. It holds the password."""
         secret = self.password(role)
-        with reach.reached(self.cluster, self.namespace) as place:
+        with self.address() as place:
             yield reach.dsn(place, role, secret)
 
     @contextmanager
