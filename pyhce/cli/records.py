@@ -38,10 +38,13 @@ def load(
 ) -> None:
     """Load FHIR R4 files and folders: bundles, NDJSON, single resources, in any order, as often as you like.
 
+    Plain, .gz or .zst; folders and patterns; - is standard input.
+
     \b
     Examples:
       pyhce load export/ bundle.json
-      pyhce load --source hospital-norte fhir/*.ndjson
+      pyhce load --source hospital-norte fhir/*.ndjson.gz
+      zstdcat all.ndjson.zst | pyhce load -
     """
     with progress() as say:
         report = api.load(

@@ -17,7 +17,8 @@ from pyhce.errors import HceError
 from pyhce.records.assign import Ready, assign
 from pyhce.records.homes import LostRace
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.reader import Incoming, Rejected, Skipped, files_in, read
+from pyhce.records.reader import Incoming, Rejected, Skipped, read
+from pyhce.records.sources import files_in
 from pyhce.records.spelling import NotJson, stored
 from pyhce.records.upsert import Written, write
 from pyhce.schema.model import Frozen, Schema

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-from pyhce.errors import UsageError
 from pyhce.records.reference import every_reference, literal
+from pyhce.records.sources import LINES, MAX_LINE, STDIN, opened, pieces, plain_name, rest_of
 from pyhce.records.spelling import NotJson, canonical, parse
 from pyhce.schema.r4 import RESOURCE_TYPES
 
 KEPT_WHOLE = frozenset({"document", "message"})
 """Bundles that are one thing: https://hl7.org/fhir/R4/bundle.html."""
 
-SUFFIXES = frozenset({".json", ".ndjson", ".jsonl"})
 _ID = re.compile(r"^[A-Za-z0-9.\-]{1,64}\Z")
 _URN = re.compile(r"^urn:(?:uuid|oid):([A-Za-z0-9.\-]{1,64})$")
 _FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?$")
@@ -63,54 +63,47 @@ class Skipped(NamedTuple):
     what: str
 
 
-def files_in(paths: list[Path]) -> list[Path]:
-    """The files to read: those named, and those of the named folders that end in .json, .ndjson or .jsonl.
-
-    Of a folder, files of Patients come first: any order ends the same, this one spares moving what came before them.
-
-    Raises:
-        UsageError: a path is not there, or a folder holds no such file.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(
-                (p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file()),
-                key=lambda p: (not p.name.startswith("Patient"), p),
-            )
-            if not inside:
-                raise UsageError(
-                    f"{path} holds no file that ends in {', '.join(sorted(SUFFIXES))}",
-                    remedy="Name the files one by one, or another folder.",
-                )
-            found += inside
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise UsageError(f"{path} is not there", remedy="Give files or folders that can be read.")
-    return found
-
-
 def read(path: Path) -> Iterator[Incoming | Rejected | Skipped]:
-    """Every resource of a file, in order."""
-    data = path.read_bytes()
-    if path.suffix != ".json" or _looks_like_lines(data):
-        for number, line in enumerate(data.split(b"\n"), 1):
-            if line.strip():
-                yield from _text(Where(str(path), number), line)
-    else:
-        yield from _text(Where(str(path), 1), data)
+    """Every resource of a file, in order; of NDJSON one line at a time is in memory.
+
+    A file that does not say by its name that it is NDJSON is, if its first line is a whole JSON object.
+    """
+    name = "standard input" if path == STDIN else str(path)
+    with opened(path) as stream:
+        lines = pieces(stream)
+        first = next(lines, None)
+        if first is None:
+            return
+        if first.problem is None and not plain_name(path).endswith(LINES) and not _is_object(first.data):
+            yield from _document(Where(name, first.line), stream, first.data)
+            return
+        for piece in itertools.chain([first], lines):
+            where = Where(name, piece.line)
+            if piece.problem:
+                yield Rejected(where, *piece.problem, text=piece.data.decode("utf-8", "replace"))
+            else:
+                yield from _text(where, piece.data)
 
 
-def _looks_like_lines(data: bytes) -> bool:
-    """Whether a .json file is NDJSON: a whole object on its first line, and another one after it."""
-    first, _, rest = data.strip().partition(b"\n")
-    if not rest.lstrip().startswith(b"{") or not first.rstrip().endswith(b"}"):
-        return False
+def _is_object(line: bytes) -> bool:
     try:
-        return isinstance(parse(first), dict)
+        return isinstance(parse(line), dict)
     except NotJson:
         return False
+
+
+def _document(where: Where, stream: BinaryIO, first: bytes) -> Iterator[Incoming | Rejected | Skipped]:
+    """A file that is one JSON value."""
+    try:
+        data = rest_of(stream, first)
+    except ValueError as error:
+        yield Rejected(where, "unreadable", str(error), first.decode("utf-8", "replace"))
+        return
+    if len(data) > MAX_LINE:
+        detail = f"more than {MAX_LINE // 1024**2} MB in one JSON value: NDJSON has no such limit"
+        yield Rejected(where, "too-large", detail, first[:1000].decode("utf-8", "replace"))
+        return
+    yield from _text(where, data)
 
 
 def _text(where: Where, data: bytes) -> Iterator[Incoming | Rejected | Skipped]:
@@ -124,6 +117,9 @@ def _text(where: Where, data: bytes) -> Iterator[Incoming | Rejected | Skipped]:
 
 def resources_of(where: Where, value: Any) -> Iterator[Incoming | Rejected | Skipped]:
     """The resources of a JSON value: itself, or a bundle's entries."""
+    if _is_manifest(value):
+        yield Skipped(where, "a manifest of an export")
+        return
     problem = _problem(value)
     if problem:
         yield Rejected(where, *problem, text=canonical(value))
@@ -131,6 +127,15 @@ def resources_of(where: Where, value: Any) -> Iterator[Incoming | Rejected | Ski
         yield from _unpacked(where, value["entry"])
     else:
         yield Incoming(where, value["resourceType"], value.get("id") or content_id(value), value)
+
+
+def _is_manifest(value: Any) -> bool:
+    """Whether a value is the list of an export's files: of Bulk Data (output), or our own (files)."""
+    if not isinstance(value, dict) or "resourceType" in value:
+        return False
+    bulk = isinstance(value.get("output"), list) and "transactionTime" in value
+    ours = isinstance(value.get("files"), list) and {"resources", "snapshot"} <= value.keys()
+    return bulk or ours
 
 
 def _has_entries(bundle: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,7 +47,7 @@ def unwell(deployment: Deployment) -> list[str]:
     return [f"{c.code} {c.found}" for c in deployment.verify(wait=60).checks if c.result is Result.FAILED]
 
 
-def install_twice_the_sample(deployment: Deployment) -> None:
+def install_with_the_sample(deployment: Deployment) -> None:
     deployment.install(AUTOMATIC)
     with deployment.dsn("postgres") as dsn:
         assert pyhce.load(sample.files(), dsn=dsn).rejected == 0
@@ -68,7 +68,7 @@ def test_01_plain_helm_installs_and_its_test_passes(cluster: str, namespace: str
 
 
 def test_02_the_sample_loads_and_a_patient_is_read(deployment: Deployment) -> None:
-    install_twice_the_sample(deployment)
+    install_with_the_sample(deployment)
     with deployment.dsn() as dsn:
         record = pyhce.patient(sample.SHOWN_PATIENT, dsn=dsn)
     assert sum(record.counts.values()) > 10
@@ -110,7 +110,7 @@ def test_04_what_is_fixed_is_refused_before_anything_changes(
 
 
 def test_05_uninstall_and_install_again_finds_the_rows(deployment: Deployment) -> None:
-    install_twice_the_sample(deployment)
+    install_with_the_sample(deployment)
     patients = deployment.query("SELECT count(*) FROM paciente")
     secret = deployment.password()
     gone = deployment.uninstall()
@@ -197,8 +197,41 @@ def test_11_an_installation_cut_off_goes_on_with_the_same_command(deployment: De
     assert "verified: " in done.stdout
 
 
+def test_12_without_a_node_port_a_port_is_forwarded(deployment: Deployment) -> None:
+    deployment.install({"coordinator": {"service": {"type": "ClusterIP", "nodePort": ""}}})
+    assert deployment.place() is None
+    said = pyhce_command("load", "--on", CONTEXT, "-n", deployment.namespace, *map(str, sample.files()))
+    assert said.returncode == 0, said.stdout + said.stderr
+    asked = ["psql", "--on", CONTEXT, "-n", deployment.namespace, "--", "-Atc", "SELECT count(*) > 20 FROM paciente"]
+    assert pyhce_command(*asked).stdout.strip() == "t"
+    told = pyhce_command("env", "--on", CONTEXT, "-n", deployment.namespace)
+    assert (told.returncode, "port-forward" in told.stderr) == (1, True)
+    assert [c.result.value for c in deployment.verify(groups=["kubernetes"]).checks if c.code == "HCE0906"] == [
+        "skipped"
+    ]
+
+
+def test_13_no_helm_on_path(deployment: Deployment) -> None:
+    done = pyhce_command("install", "--context", CONTEXT, "-n", deployment.namespace, PATH="/nowhere")
+    assert done.returncode == 2
+    assert "there is no helm on PATH" in done.stderr
+    assert "what to do: Install Helm" in done.stderr
+
+
+def test_14_a_password_that_the_database_does_not_know_is_refused(installed: Deployment) -> None:
+    with pytest.raises(HceError, match="not the one that the database was made with"):
+        installed.upgrade({"auth": {"password": "another-long-one"}})
+
+
+def pyhce_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pyhce.cli.main", *arguments],
+        capture_output=True, text=True, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def installed(cluster: str) -> pyhce.Deployment:
+def installed(cluster: str) -> Iterator[Deployment]:
     """One installation for what is refused, and so changes nothing."""
     name = f"hce-refusals-{os.getpid()}"
     with Deployment(context=cluster, namespace=name) as made:

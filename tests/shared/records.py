@@ -19,7 +19,8 @@ from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import provisional
 from pyhce.records.load import load
 from pyhce.records.patient import merge, patient, rekey
-from pyhce.records.reader import Incoming, files_in, read
+from pyhce.records.reader import Incoming, read
+from pyhce.records.sources import files_in
 from pyhce.records.spelling import canonical
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
