@@ -23,9 +23,13 @@ def commands(group: click.Group, path: str = "pyhce") -> Iterator[tuple[str, cli
 
 @pytest.mark.parametrize("path", [path for path, _ in commands(main)])
 def test_every_command_is_in_the_readme_and_its_help_has_an_example(path: str) -> None:
-    readme = (ROOT / "README.md").read_text()
-    first, last = " ".join(path.split()[:2]), path.split()[-1]
-    rows = [line for line in readme.splitlines() if line.startswith("| `pyhce") and f"`{first}" in line]
-    named = [line for line in readme.splitlines() if line.startswith("| `pyhce") and f"`{last}`" in line]
-    assert any(last in row for row in rows) or named, path
     assert "Example" in (dict(commands(main))[path].help or ""), path
+    for name in ("README.md", "README.es.md"):
+        assert named_in((ROOT / name).read_text(), path), f"{path} is not in {name}"
+
+
+def named_in(readme: str, path: str) -> bool:
+    """Whether a row of the table of commands names it."""
+    first, last = " ".join(path.split()[:2]), path.split()[-1]
+    table = [line for line in readme.splitlines() if line.startswith("| `pyhce")]
+    return any((f"`{first}" in row and last in row) or f"`{last}`" in row for row in table)
