@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from pyhce.errors import HceError, UsageError
 from pyhce.schema.model import Frozen
+
+logging.getLogger("pyhelm3").addHandler(logging.NullHandler())  # it logs each command; we tell what failed
 
 TIMEOUT = 1200
 """Seconds that helm waits for its hooks: the registrar's Job gives up before."""
