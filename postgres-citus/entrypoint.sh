@@ -5,13 +5,11 @@
 set -Eeo pipefail
 
 wait_for_coordinator() {
-    trap 'exit 143' INT TERM
     for ((waited = 0; ; waited += 2)); do
         pg_isready --quiet --host="$HCE_COORDINATOR" --port="${PGPORT:-5432}" --username=postgres && break
         ((waited % 10)) || echo "first start: waiting for the coordinator $HCE_COORDINATOR ($waited s)"
         sleep 2 & wait $!
     done
-    trap - INT TERM
 }
 
 make_data_folder() {
@@ -34,10 +32,12 @@ if [[ $1 == postgres && ! -s $PGDATA/PG_VERSION ]]; then
         echo "error: $PGDATA is not empty and holds no database; give the node an empty volume" >&2
         exit 1
     fi
+    trap 'exit 143' INT TERM # PID 1 hears no signal without a trap, and none while something runs in the foreground
     if [[ $HCE_NODE_ROLE == worker && -n $HCE_COORDINATOR ]]; then
         wait_for_coordinator
     fi
-    (PGDATA=$PGDATA.new make_data_folder "$@")
+    (PGDATA=$PGDATA.new make_data_folder "$@") & wait $!
+    trap - INT TERM
     sync
     rm -rf "$PGDATA"
     mv "$PGDATA.new" "$PGDATA"
