@@ -14,6 +14,7 @@ from pyhce.citus.connection import Database, Progress, connect, explained, silen
 from pyhce.deploy import chart, checks, helm, reach
 from pyhce.deploy.cluster import Cluster, PodState
 from pyhce.deploy.problems import explain
+from pyhce.deploy.turn import turn
 from pyhce.deploy.watch import watched, words
 from pyhce.errors import HceError
 from pyhce.schema.declaration import SCHEMA
@@ -159,11 +160,12 @@ class Deployment:
         name, namespace = self._owner
         own = {"namespace": {"name": "" if namespace == self.namespace else self.namespace}}
         given = chart.merged(values, own)
-        deed = helm.install(self.context, name, namespace, self.chart, given)
-        try:
-            self._ask(watched(deed, self.cluster, self.namespace, self.progress))
-        except helm.HelmFailure as error:
-            raise self._told(error) from error
+        with turn(self.context, self.namespace):
+            try:
+                deed = helm.install(self.context, name, namespace, self.chart, given)
+                self._ask(watched(deed, self.cluster, self.namespace, self.progress))
+            except helm.HelmFailure as error:
+                raise self._told(error) from error
         self._settle(timeout)
         state = self._ask(helm.state(self.context, name, namespace))
         after = self._nodes()

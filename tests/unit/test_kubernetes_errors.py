@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyhce.deploy.chart import assigned, merged, read_values
+from pyhce.deploy.turn import turn
 from pyhce.errors import UsageError
 
 KUBECONFIG = """
@@ -67,6 +68,17 @@ def test_errors_are_json_where_that_was_asked_for(kubeconfig: str) -> None:
 def test_what_is_no_value_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no value"):
         assigned([text])
+
+
+def test_a_release_is_held_by_one_process_and_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    take = "from pyhce.deploy.turn import turn\nwith turn('c', 'n'): print('mine')"
+    with turn("c", "n"):
+        second = subprocess.run([sys.executable, "-c", take], capture_output=True, text=True)
+        assert "another pyhce is at work on n of c" in second.stderr
+        with turn("c", "other"):
+            pass
+    assert subprocess.run([sys.executable, "-c", take], capture_output=True, text=True).stdout == "mine\n"
 
 
 def test_values_merge_as_helm_merges_them(tmp_path: Path) -> None:
