@@ -1,15 +1,8 @@
 {{- /* The pod of a database node of either role. */}}
 {{- define "hce-citus.postgres-pod" -}}
 {{- $ := .context }}
-automountServiceAccountToken: false
-enableServiceLinks: false
+{{ include "hce-citus.any-pod" $ }}
 terminationGracePeriodSeconds: {{ $.Values.terminationGracePeriodSeconds }}
-{{- with $.Values.images.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 999

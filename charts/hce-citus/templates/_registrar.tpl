@@ -2,14 +2,7 @@
 {{- define "hce-citus.registrar-pod" -}}
 {{- $ := .context }}
 restartPolicy: Never
-automountServiceAccountToken: false
-enableServiceLinks: false
-{{- with $.Values.images.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
+{{ include "hce-citus.any-pod" $ }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 10001
