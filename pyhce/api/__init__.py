@@ -34,7 +34,7 @@ from pyhce.api.kubernetes import (
     upgrade,
 )
 from pyhce.deploy import Deployment
-from pyhce.deploy.chart import merged
+from pyhce.deploy.chart import merged, nested
 from pyhce.errors import HceError, UsageError
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "load",
     "merge",
     "merged",
+    "nested",
     "patient",
     "reaching_environment",
     "read_given",

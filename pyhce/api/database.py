@@ -129,9 +129,7 @@ def up(
     )
     loaded = shown = None
     if with_sample:
-        progress("loading the sample patients")
-        loaded = load(sample.files(), dsn=dsn)
-        shown = patient(sample.SHOWN_PATIENT, dsn=dsn)
+        loaded, shown = load_sample(dsn, progress)
     progress("verifying")
     report = _verify(dsn, schema=SCHEMA)
     return UpReport(
@@ -149,6 +147,12 @@ def up(
         load=loaded,
         patient=shown,
     )
+
+
+def load_sample(dsn: str, progress: Progress = silent) -> tuple[LoadReport, PatientRecord]:
+    """Load the synthetic patients that ship; what came of it, and the record of one."""
+    progress("loading the sample patients")
+    return load(sample.files(), dsn=dsn), patient(sample.SHOWN_PATIENT, dsn=dsn)
 
 
 def engine_words(cluster: LocalCluster) -> str:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pyhce import sample
-from pyhce.api.database import load, patient
-from pyhce.citus.connection import Progress, silent
+from pyhce import local
+from pyhce.api.database import load_sample
+from pyhce.citus.connection import Progress, silent, variables
 from pyhce.deploy import NAMESPACE, RELEASE, Deployment, InstallReport, images, kind
 from pyhce.deploy.chart import assigned, merged, read_values
 from pyhce.deploy.images import ImagesReport
@@ -93,7 +93,10 @@ def up_on(
         loaded = images.load(kind=kind.NAME, progress=progress)
     with Deployment(context=context_of(target), namespace=namespace, release=release, progress=progress) as deployment:
         report = _installed(deployment, deployment.ensure(values), verify=True)
-        records, shown = _sample(deployment, progress) if with_sample else (None, None)
+        records = shown = None
+        if with_sample:
+            with deployment.dsn(SUPERUSER) as dsn:
+                records, shown = load_sample(dsn, progress)
     more = {"made_cluster": made, "loaded_images": loaded, "load": records, "patient": shown}
     return report.model_copy(update=more)
 
@@ -123,12 +126,6 @@ def _installed(deployment: Deployment, report: InstallReport, *, verify: bool) -
     )
 
 
-def _sample(deployment: Deployment, progress: Progress) -> tuple[LoadReport, PatientRecord]:
-    progress("loading the sample patients")
-    with deployment.dsn(SUPERUSER) as dsn:
-        return load(sample.files(), dsn=dsn), patient(sample.SHOWN_PATIENT, dsn=dsn)
-
-
 def environment_on(deployment: Deployment, role: str = SUPERUSER) -> dict[str, str]:
     """The PG* variables that lead any libpq program to the coordinator; the password goes to a file of mode 600.
 
@@ -141,29 +138,15 @@ def environment_on(deployment: Deployment, role: str = SUPERUSER) -> dict[str, s
     name = re.sub(r"[^\w.-]", "_", f"{deployment.context}-{deployment.namespace}-{role}")
     path = folder / f"{name}.pgpass"
     secret = deployment.password(role).replace("\\", "\\\\").replace(":", "\\:")
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(f"{place.host}:{place.port}:*:{role}:{secret}\n", encoding="utf-8")
-    return {
-        "PGHOST": place.host,
-        "PGPORT": str(place.port),
-        "PGDATABASE": DATABASE,
-        "PGUSER": role,
-        "PGPASSFILE": str(path),
-    }
+    local.write_private(path, f"{place.host}:{place.port}:*:{role}:{secret}\n")
+    return {**variables(place.host, place.port, role), "PGPASSFILE": str(path)}
 
 
 @contextmanager
 def reaching_environment(deployment: Deployment, role: str = SUPERUSER) -> Iterator[dict[str, str]]:
     """The same for a program of our own, while the block runs; a port is forwarded where there is no other way."""
     with deployment.address() as place:
-        yield {
-            "PGHOST": place.host,
-            "PGPORT": str(place.port),
-            "PGDATABASE": DATABASE,
-            "PGUSER": role,
-            "PGPASSWORD": deployment.password(role),
-        }
+        yield {**variables(place.host, place.port, role), "PGPASSWORD": deployment.password(role)}
 
 
 def generate_values(

@@ -151,6 +151,11 @@ def wait_for(dsn: str, *, timeout: float, progress: Progress = silent) -> Connec
             time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
 
 
+def variables(host: str, port: int, role: str) -> dict[str, str]:
+    """The PG* variables that lead any libpq program to our database there, its password aside."""
+    return {"PGHOST": host, "PGPORT": str(port), "PGDATABASE": DATABASE, "PGUSER": role}
+
+
 @contextmanager
 def advisory_lock(
     conn: Connection[TupleRow], key: int, *, timeout: float, progress: Progress = silent

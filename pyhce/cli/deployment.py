@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,11 @@ from pyhce import api, local
 from pyhce.cli.kubernetes import (
     set_option,
     show_installed,
+    show_outcome,
     show_uninstalled,
     values_option,
 )
-from pyhce.cli.output import console, folder_option, output_option, progress, show
-from pyhce.cli.records import show_load, show_patient
-from pyhce.cli.tables import show_failures
+from pyhce.cli.output import ask, console, folder_option, output_option, progress, show
 from pyhce.cli.where import namespace_option, on_kubernetes, on_option
 from pyhce.deploy import kind
 from pyhce.deploy.sizing import BYTES_A_RESOURCE, RESOURCES_A_PATIENT, Platform
@@ -118,11 +116,7 @@ def up(
         console.print(" (it was running)" if report.already_running else " (started)")
         console.print(f"  {report.engine}", markup=False)
         console.print(f"  data in {report.folder}", markup=False)
-        show_failures(report.verification)
-        if report.load:
-            show_load(report.load)
-        if report.patient:
-            show_patient(report.patient, rows=15)
+        show_outcome(report)
         where = f" --folder {folder}" if folder else ""
         console.print(
             f"Connect:  pyhce psql{where}\n"
@@ -137,15 +131,14 @@ def up(
 
 def _named(ctx: click.Context) -> dict[str, Any]:
     """The options that are values of the chart too, where the user gave them."""
-    options = {"workers": ("worker", "replicas"), "shards": ("shards",), "time_zone": ("timeZone",)}
-    given: dict[str, Any] = {}
-    for option, path in options.items():
-        if ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE:
-            value: Any = ctx.params[option]
-            for key in reversed(path):
-                value = {key: value}
-            given = api.merged(given, value)
-    return given
+    options = {"workers": "worker.replicas", "shards": "shards", "time_zone": "timeZone"}
+    return api.merged(
+        *(
+            api.nested(path, ctx.params[option])
+            for option, path in options.items()
+            if ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
+        )
+    )
 
 
 @click.command()
@@ -195,12 +188,8 @@ def down(target: str | None, namespace: str, delete: bool, yes: bool, folder: Pa
 
 
 def _confirm(question: str, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("nobody is there to say yes", remedy="Give --yes to delete without being asked.")
     try:
-        click.confirm(question, abort=True)
+        ask(question, yes=yes, to="delete")
     except click.Abort:
         console.print("nothing was deleted")
         raise click.exceptions.Exit(1) from None

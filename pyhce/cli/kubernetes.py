@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pyhce import api
-from pyhce.api import Deployment, KubernetesReport
-from pyhce.cli.output import add_row, console, output_option, progress, show, table
+from pyhce.api import Deployment, KubernetesReport, UpReport
+from pyhce.cli.output import add_row, ask, console, output_option, progress, show, table
 from pyhce.cli.records import show_load, show_patient
 from pyhce.cli.tables import show_failures, show_status
 from pyhce.cli.where import Command, namespace_option, on_kubernetes
@@ -38,29 +39,37 @@ chart_option = click.option("--chart", metavar="CHART", help="A chart other than
 no_verify_option = click.option("--no-verify", is_flag=True, help="Do not verify at the end.")
 
 
-def _shared(command: Command) -> Command:
-    """The options of installing and upgrading."""
-    for option in (output_option, no_verify_option, chart_option, set_option, values_option):
-        command = option(command)
-    for option in (release_option, namespace_option, context_option):
-        command = option(command)
-    return command
+def _applying(deed: Command) -> click.Command:
+    """A command that gives a deployment values and shows what came of it: installing, or upgrading."""
+
+    @wraps(deed)
+    @click.pass_context
+    def command(
+        ctx: click.Context,
+        context: str | None,
+        namespace: str,
+        release: str,
+        files: tuple[Path, ...],
+        assignments: tuple[str, ...],
+        chart: str | None,
+        no_verify: bool,
+        output: str,
+    ) -> None:
+        given = api.read_given(files, assignments)
+        with progress() as say, _deployment(context, namespace, release, chart, say) as deployment:
+            report = deed(deployment, given, verify=not no_verify)
+        show(report, output, lambda: show_installed(report))
+        ctx.exit(report.exit_code)
+
+    options = (context_option, namespace_option, release_option, values_option, set_option, chart_option)
+    taking: Command = command
+    for option in reversed((*options, no_verify_option, output_option)):
+        taking = option(taking)
+    return click.command()(taking)
 
 
-@click.command()
-@_shared
-@click.pass_context
-def install(
-    ctx: click.Context,
-    context: str | None,
-    namespace: str,
-    release: str,
-    files: tuple[Path, ...],
-    assignments: tuple[str, ...],
-    chart: str | None,
-    no_verify: bool,
-    output: str,
-) -> None:
+@_applying
+def install(deployment: Deployment, values: dict[str, Any], *, verify: bool) -> KubernetesReport:
     """Install the chart, or upgrade what is there to these values; then verify. Safe to repeat and to interrupt.
 
     \b
@@ -69,27 +78,11 @@ def install(
       pyhce install --context kind -f values/kind.yaml
       pyhce install -n ehr --set worker.replicas=4 --set coordinator.service.nodePort=30017
     """
-    given = api.read_given(files, assignments)
-    with progress() as say, _deployment(context, namespace, release, chart, say) as deployment:
-        report = api.install(deployment, given, verify=not no_verify)
-    show(report, output, lambda: show_installed(report))
-    ctx.exit(report.exit_code)
+    return api.install(deployment, values, verify=verify)
 
 
-@click.command()
-@_shared
-@click.pass_context
-def upgrade(
-    ctx: click.Context,
-    context: str | None,
-    namespace: str,
-    release: str,
-    files: tuple[Path, ...],
-    assignments: tuple[str, ...],
-    chart: str | None,
-    no_verify: bool,
-    output: str,
-) -> None:
+@_applying
+def upgrade(deployment: Deployment, values: dict[str, Any], *, verify: bool) -> KubernetesReport:
     """Change values of what is installed, or bring it to this release's chart; then verify. Former values stay.
 
     \b
@@ -97,11 +90,7 @@ def upgrade(
       pyhce upgrade --set worker.replicas=3
       pyhce upgrade -f values/production.yaml
     """
-    given = api.read_given(files, assignments)
-    with progress() as say, _deployment(context, namespace, release, chart, say) as deployment:
-        report = api.upgrade(deployment, given, verify=not no_verify)
-    show(report, output, lambda: show_installed(report))
-    ctx.exit(report.exit_code)
+    return api.upgrade(deployment, values, verify=verify)
 
 
 @click.command()
@@ -147,12 +136,7 @@ def show_installed(report: KubernetesReport) -> None:
     if done.kept:
         console.print(f"  went on running: {', '.join(done.kept)}", markup=False)
         console.print(f"  made, or made anew: {', '.join(done.new) or 'none'}", markup=False)
-    if report.verification:
-        show_failures(report.verification)
-    if report.load:
-        show_load(report.load)
-    if report.patient:
-        show_patient(report.patient, rows=15)
+    show_outcome(report)
     on = f"--on {done.context}" + (f" -n {done.namespace}" if done.namespace != NAMESPACE else "")
     if report.host:
         console.print(f"At {report.host}:{report.port}. Connect:  pyhce psql {on}", markup=False)
@@ -162,6 +146,16 @@ def show_installed(report: KubernetesReport) -> None:
             f"Connect:  kubectl --context {done.context} -n {done.namespace} port-forward svc/citus-coordinator 5432",
             markup=False,
         )
+
+
+def show_outcome(report: UpReport | KubernetesReport) -> None:
+    """What was found wrong, what was loaded, and the patient that is shown, as far as there are any."""
+    if report.verification:
+        show_failures(report.verification)
+    if report.load:
+        show_load(report.load)
+    if report.patient:
+        show_patient(report.patient, rows=15)
 
 
 def show_deployment(report: DeploymentStatus) -> None:
@@ -272,7 +266,7 @@ def drill() -> None:
 @click.pass_context
 def drill_pod_failure(
     ctx: click.Context,
-    target: str | None,
+    target: str,
     namespace: str,
     actions: tuple[str, ...],
     timeout: float,
@@ -287,12 +281,7 @@ def drill_pod_failure(
     Example:
       pyhce drill pod-failure --on kind --yes
     """
-    if target is None:
-        raise UsageError("nowhere to drill", remedy="Give --on kind, or --on and a context of the kubeconfig.")
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError("nobody is there to say yes", remedy="Give --yes to break things without being asked.")
-        click.confirm(f"Break every pod of {namespace} on {target} once or twice?", abort=True)
+    ask(f"Break every pod of {namespace} on {target} once or twice?", yes=yes, to="break things")
     with progress() as say, on_kubernetes(target, namespace, say) as deployment:
         chosen = tuple(Action(action) for action in actions)
         report = pod_failure(deployment, actions=chosen, timeout=timeout, progress=say)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from pyhce.errors import HceError
+from pyhce.errors import HceError, UsageError
 
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
 console = Console(soft_wrap=True, highlight=False, width=_WIDTH)
@@ -92,3 +92,17 @@ def progress() -> Iterator[Callable[[str], None]]:
         return
     with error_console.status("…") as status:
         yield lambda line: status.update(_plain(line))
+
+
+def ask(question: str, *, yes: bool, to: str) -> None:
+    """Ask before something is done that cannot be undone; not if the user said yes on the command line.
+
+    Raises:
+        UsageError: nobody is there to be asked.
+        click.Abort: the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to say yes", remedy=f"Give --yes to {to} without being asked.")
+    click.confirm(question, abort=True)

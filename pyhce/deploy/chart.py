@@ -78,7 +78,11 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
             read = value
         if not isinstance(read, bool | int | list | dict):  # 1.10 is a tag and 2024-01-01 too, as for helm
             read = "" if read == "" else value if not isinstance(read, str) else read
-        for key in reversed(path.split(".")):
-            read = {key: read}
-        whole = merged(whole, read)
+        whole = merged(whole, nested(path, read))
     return whole
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """a.b and a value as the values {a: {b: value}}."""
+    first, *more = path.split(".", 1)
+    return {first: nested(more[0], value) if more else value}

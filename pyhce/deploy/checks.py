@@ -33,7 +33,7 @@ class View:
     @cached_property
     def nodes(self) -> dict[str, PodState]:
         """The database pods by name."""
-        return {p.name: p for p in self.cluster.pods(self.namespace, "hce-citus/node=true")}
+        return {p.name: p for p in self.cluster.nodes(self.namespace)}
 
     @property
     def wanted(self) -> list[str]:

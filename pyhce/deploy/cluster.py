@@ -138,6 +138,10 @@ class Cluster:
             found = self.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=10).items
         return [_pod_state(pod) for pod in found]
 
+    def nodes(self, namespace: str) -> list[PodState]:
+        """The pods of the database's nodes."""
+        return self.pods(namespace, "hce-citus/node=true")
+
     def secret(self, namespace: str, name: str) -> dict[str, str]:
         """A Secret's values; empty if there is none."""
         held = self.get(self.core.read_namespaced_secret, name, namespace)

@@ -20,7 +20,7 @@ from pyhce.errors import HceError
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen, Schema
 from pyhce.settings import APP_ROLE, SUPERUSER
-from pyhce.verify import GROUPS, StatusReport, VerificationReport, run, status
+from pyhce.verify import GROUPS, StatusReport, VerificationReport, run, status, until_right
 
 NAMESPACE = "clinical-database"
 RELEASE = "hce"
@@ -139,24 +139,24 @@ class Deployment:
         """
         self.cluster.check()
         name, namespace = self._owner
-        if self._ask(helm.state(self.context, name, namespace)) is None:
+        before = self._ask(helm.values(self.context, name, namespace))
+        if before is None:
             raise HceError(
                 f"there is no release {name} in the namespace {namespace} of {self.context}",
                 remedy="Install it first: pyhce install",
             )
-        before = self._ask(helm.values(self.context, name, namespace))
         return self._apply(chart.merged(before, values or {}), timeout)
 
     def ensure(self, values: Mapping[str, Any] | None = None, *, timeout: float = 300.0) -> InstallReport:
         """Install, or upgrade what is installed, its former values kept."""
         self.cluster.check()
         before = self._ask(helm.values(self.context, *self._owner))
-        return self._apply(chart.merged(before, values or {}), timeout)
+        return self._apply(chart.merged(before or {}, values or {}), timeout)
 
     def _apply(self, values: Mapping[str, Any], timeout: float) -> InstallReport:
         start = time.monotonic()
         self.cluster.check()
-        before = {pod.uid for pod in self._nodes()}
+        before = {pod.uid for pod in self.cluster.nodes(self.namespace)}
         name, namespace = self._owner
         own = {"namespace": {"name": "" if namespace == self.namespace else self.namespace}}
         given = chart.merged(values, own)
@@ -168,7 +168,7 @@ class Deployment:
                 raise self._told(error) from error
         self._settle(timeout)
         state = self._ask(helm.state(self.context, name, namespace))
-        after = self._nodes()
+        after = self.cluster.nodes(self.namespace)
         return InstallReport(
             release=name,
             namespace=self.namespace,
@@ -198,7 +198,7 @@ class Deployment:
         self.cluster.check()
         name, namespace = self._owner
         there = self._ask(helm.state(self.context, name, namespace)) is not None
-        if not there and self._nodes():
+        if not there and self.cluster.nodes(self.namespace):
             raise HceError(
                 f"the pods in {self.namespace} do not belong to a release {name}",
                 remedy="helm list -A names the releases; give its name with --release.",
@@ -215,7 +215,7 @@ class Deployment:
 
     def _gone(self) -> None:
         deadline = time.monotonic() + 180
-        while (left := self._nodes()) and time.monotonic() < deadline:
+        while (left := self.cluster.nodes(self.namespace)) and time.monotonic() < deadline:
             self.progress(f"stopping: {', '.join(pod.name for pod in left)}")
             time.sleep(0.5)
 
@@ -229,19 +229,9 @@ class Deployment:
         Raises:
             HceError: nothing is installed, or the database cannot be looked at.
         """
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                report = self._verified(groups)
-            except HceError as error:
-                if time.monotonic() >= deadline:
-                    raise
-                self.progress(f"waiting: {error.wrong.splitlines()[0]}")
-            else:
-                if report.ok or time.monotonic() >= deadline:
-                    return report
-                self.progress(f"waiting: {report.failed[0].code} {report.failed[0].found}")
-            time.sleep(_PAUSE)
+        return until_right(
+            lambda: self._verified(groups), wait=wait, progress=self.progress, pause=_PAUSE, forgiven=HceError
+        )
 
     def _verified(self, groups: Sequence[str] | None) -> VerificationReport:
         start = time.monotonic()
@@ -309,9 +299,13 @@ class Deployment:
     @contextmanager
     def dsn(self, role: str = APP_ROLE) -> Iterator[str]:
         """A DSN that reaches the coordinator from here while the block runs. It holds the password."""
-        secret = self.password(role)
+        secret = self.password(role)  # first: it says if nothing is installed
         with self.address() as place:
             yield reach.dsn(place, role, secret)
+
+    def dsn_at(self, place: reach.Place, role: str = APP_ROLE) -> str:
+        """A DSN at a place that is known to lead to the coordinator."""
+        return reach.dsn(place, role, self.password(role))
 
     @contextmanager
     def connection(self, role: str = APP_ROLE) -> Iterator[Database]:
@@ -337,9 +331,6 @@ class Deployment:
             if found[0] == self.release and found[1]:
                 return found[0], found[1]
         return self.release, self.namespace
-
-    def _nodes(self) -> list[PodState]:
-        return self.cluster.pods(self.namespace, "hce-citus/node=true")
 
     def _settle(self, timeout: float) -> None:
         """Wait until every pod is ready and of the newest template."""

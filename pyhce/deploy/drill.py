@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from pyhce.citus.connection import Progress, connect, scalar, silent
+from pyhce.citus.connection import Progress, connect, silent
+from pyhce.citus.nodes import known_nodes
 from pyhce.deploy import kind
 from pyhce.deploy.cluster import Cluster, PodState
 from pyhce.deploy.deployment import Deployment
@@ -91,26 +92,26 @@ def pod_failure(
         )
     actions = actions or (tuple(Action) if local else (Action.DELETE,))
     cluster, namespace = deployment.cluster, deployment.namespace
-    deployment.reachable_place()  # a forwarded port would end with the pod that it leads to
-    with deployment.dsn(SUPERUSER) as dsn, deployment.dsn(APP_ROLE) as application:
-        before = _names(dsn)
-        writer = Writer(application)
-        writer.start()
-        steps: list[PodDrill] = []
-        try:
-            for action in actions:
-                for pod in _pods(cluster, namespace):
-                    progress(f"{action.value} {pod.name} ({writer.acknowledged} rows acknowledged)")
-                    steps.append(_one(deployment, pod, action, dsn, timeout, progress))
-        finally:
-            progress("counting what was acknowledged")
-            written = writer.stop()
-        return DrillReport(steps=tuple(steps), names_before=before, names_after=_names(dsn), writer=written)
+    place = deployment.reachable_place()  # a forwarded port would end with the pod that it leads to
+    dsn = deployment.dsn_at(place, SUPERUSER)
+    before = _names(dsn)
+    writer = Writer(deployment.dsn_at(place, APP_ROLE))
+    writer.start()
+    steps: list[PodDrill] = []
+    try:
+        for action in actions:
+            for pod in _pods(cluster, namespace):
+                progress(f"{action.value} {pod.name} ({writer.acknowledged} rows acknowledged)")
+                steps.append(_one(deployment, pod, action, dsn, timeout, progress))
+    finally:
+        progress("counting what was acknowledged")
+        written = writer.stop()
+    return DrillReport(steps=tuple(steps), names_before=before, names_after=_names(dsn), writer=written)
 
 
 def _pods(cluster: Cluster, namespace: str) -> list[PodState]:
     """The database pods, workers first."""
-    found = cluster.pods(namespace, "hce-citus/node=true")
+    found = cluster.nodes(namespace)
     return sorted(found, key=lambda pod: (pod.name.startswith("citus-coordinator"), pod.name))
 
 
@@ -126,7 +127,7 @@ def _one(
         cluster.delete_pod(namespace, pod.name)
 
     def now() -> PodState | None:
-        return next((held for held in cluster.pods(namespace, "hce-citus/node=true") if held.name == pod.name), None)
+        return next((held for held in cluster.nodes(namespace) if held.name == pod.name), None)
 
     def replaced() -> bool:
         held = now()
@@ -162,5 +163,4 @@ def _one(
 
 def _names(dsn: str) -> tuple[str, ...]:
     with connect(dsn) as conn:
-        found = scalar(conn, "SELECT array_agg(groupid || ' ' || nodename ORDER BY groupid) FROM pg_dist_node")
-    return tuple(found or ())
+        return tuple(f"{node.group} {node.host}" for node in known_nodes(conn))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,9 @@ class ReleaseState(Frozen):
     chart: str
 
 
+@cache
 def _client(context: str) -> Any:
+    """The client of a context; making one asks helm for its version."""
     try:
         import pyhelm3
     except ImportError:
@@ -53,61 +57,71 @@ def _client(context: str) -> Any:
         raise UsageError(f"helm does not say its version: {error}", remedy="Install a released Helm.") from None
 
 
-async def state(context: str, name: str, namespace: str) -> ReleaseState | None:
-    """The release's newest revision, None if there is none."""
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What helm says on failure, in plain words.
+
+    Raises:
+        HelmFailure: with what to do.
+    """
     import pyhelm3
 
-    client = _client(context)
     try:
-        found = await client.get_current_revision(name, namespace=namespace)
-    except pyhelm3.errors.ReleaseNotFoundError:
-        return None
+        yield
     except pyhelm3.errors.Error as error:
         raise failure(str(error)) from error
+
+
+async def _newest(context: str, name: str, namespace: str) -> Any:
+    """The release's newest revision, None if there is none."""
+    client = _client(context)
+    import pyhelm3
+
+    with _explained():
+        try:
+            return await client.get_current_revision(name, namespace=namespace)
+        except pyhelm3.errors.ReleaseNotFoundError:
+            return None
+
+
+async def state(context: str, name: str, namespace: str) -> ReleaseState | None:
+    """The release's newest revision, None if there is none."""
+    found = await _newest(context, name, namespace)
+    if found is None:
+        return None
+    metadata = await found.chart_metadata()
     return ReleaseState(
-        name=name, namespace=namespace, revision=found.revision, status=found.status.value, chart=await _chart(found)
+        name=name,
+        namespace=namespace,
+        revision=found.revision,
+        status=found.status.value,
+        chart=f"{metadata.name}-{metadata.version}",
     )
 
 
-async def _chart(revision: Any) -> str:
-    metadata = await revision.chart_metadata()
-    return f"{metadata.name}-{metadata.version}"
-
-
-async def values(context: str, name: str, namespace: str) -> dict[str, Any]:
-    """The values that were given to the release; empty if there is none."""
-    import pyhelm3
-
-    client = _client(context)
-    try:
-        found = await client.get_current_revision(name, namespace=namespace)
+async def values(context: str, name: str, namespace: str) -> dict[str, Any] | None:
+    """The values that were given to the release, None if there is none."""
+    found = await _newest(context, name, namespace)
+    if found is None:
+        return None
+    with _explained():
         given: dict[str, Any] = await found.values() or {}
-    except pyhelm3.errors.ReleaseNotFoundError:
-        return {}
-    except pyhelm3.errors.Error as error:
-        raise failure(str(error)) from error
     return given
 
 
-async def install(
-    context: str, name: str, namespace: str, chart: Path | str, given: Mapping[str, Any], *, wait: bool = False
-) -> None:
+async def install(context: str, name: str, namespace: str, chart: Path | str, given: Mapping[str, Any]) -> None:
     """Install the release, or upgrade it to these values; a former one that was cut off is cleared first.
 
     Raises:
         HceError: what helm refused, in plain words.
     """
-    import pyhelm3
-
     client = _client(context)
-    try:
+    with _explained():
         await client.get_proceedable_revision(name, namespace=namespace, timeout=f"{TIMEOUT}s")
         loaded = await client.get_chart(chart)
         await client.install_or_upgrade_release(
-            name, loaded, dict(given), namespace=namespace, create_namespace=True, timeout=f"{TIMEOUT}s", wait=wait
+            name, loaded, dict(given), namespace=namespace, create_namespace=True, timeout=f"{TIMEOUT}s"
         )
-    except pyhelm3.errors.Error as error:
-        raise failure(str(error)) from error
 
 
 async def uninstall(context: str, name: str, namespace: str) -> None:
@@ -116,13 +130,9 @@ async def uninstall(context: str, name: str, namespace: str) -> None:
     Raises:
         HceError: what helm refused, in plain words.
     """
-    import pyhelm3
-
     client = _client(context)
-    try:
+    with _explained():
         await client.uninstall_release(name, namespace=namespace, wait=True, timeout=f"{TIMEOUT}s")
-    except pyhelm3.errors.Error as error:
-        raise failure(str(error)) from error
 
 
 def run(deed: Coroutine[Any, Any, Any]) -> Any:
@@ -164,10 +174,6 @@ def failure(said: str) -> HelmFailure:
             remedy='Give another with --set coordinator.service.nodePort=30008, or "" to have one chosen.',
             port=int(port[1]),
         )
-    if re.search(r"Job/\S*citus-registrar not ready\. status: Failed", said):  # Helm 4
-        said = "BackoffLimitExceeded"
-    if re.search(r"Job/\S*citus-registrar not ready", said) or "context deadline exceeded" in said:
-        said = "DeadlineExceeded"
     owner = re.search(
         r'(\w+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported.*?'
         r'meta\.helm\.sh/release-name" must equal "[^"]+": current value is "([^"]+)"',
@@ -180,7 +186,7 @@ def failure(said: str) -> HelmFailure:
             remedy=f"Install under that name (--release {owner[4]}), or in another namespace.",
         )
     for words, wrong, remedy in _KNOWN:
-        if words in said:
+        if re.search(words, said):
             return HelmFailure(wrong, remedy=remedy, hook="hook" in wrong)
     return HelmFailure(
         f"helm failed: {said.splitlines()[-1][:500] if said else 'it said nothing'}",
@@ -195,22 +201,17 @@ _KNOWN = (
         "Start it, or name another context with --context; for one on this machine: pyhce up --on kind",
     ),
     (
-        "another operation (install/upgrade/rollback) is in progress",
+        r"another operation \(install/upgrade/rollback\) is in progress",
         "another helm is at work on this release",
         "Wait for it. If it was killed, run the same command again: what was cut off is cleared first.",
     ),
     (
-        "BackoffLimitExceeded",
+        r"BackoffLimitExceeded|Job/\S*citus-registrar not ready\. status: Failed",  # Helm 3, Helm 4
         "the hook Job citus-registrar failed",
         "Its last lines tell why; mend that and run the same command again.",
     ),
     (
-        "DeadlineExceeded",
-        "the hook Job citus-registrar did not end in time",
-        "Its last lines tell what it waits for; mend that and run the same command again.",
-    ),
-    (
-        "timed out waiting",
+        r"DeadlineExceeded|timed out waiting|Job/\S*citus-registrar not ready|context deadline exceeded",
         "the hook Job citus-registrar did not end in time",
         "Its last lines tell what it waits for; mend that and run the same command again.",
     ),

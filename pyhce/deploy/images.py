@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyhce.citus.connection import Progress, silent
-from pyhce.deploy.programs import run
+from pyhce.deploy.programs import ProgramFailed, run
 from pyhce.errors import HceError, UsageError
 from pyhce.schema.model import Frozen
 from pyhce.version import __version__
@@ -110,11 +110,7 @@ def missing(images: Sequence[str] = IMAGES) -> list[str]:
     for image in images:
         try:
             run("docker", "image", "inspect", image)
-        except UsageError:
-            raise
-        except HceError as error:
-            if "Docker does not answer" in error.wrong:
-                raise
+        except ProgramFailed:
             absent.append(image)
     return absent
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from pyhce.citus.connection import Progress, silent
-from pyhce.deploy.programs import run
+from pyhce.deploy.programs import ProgramFailed, run
 from pyhce.errors import HceError, UsageError
 from pyhce.settings import NODE_PORT
 
@@ -73,9 +73,7 @@ def _whole(name: str) -> bool:
     configuration = "--kubeconfig=/etc/kubernetes/admin.conf"
     try:
         run("docker", "exec", f"{name}-control-plane", "kubectl", configuration, "get", "storageclass", "standard")
-    except UsageError:
-        raise
-    except HceError:
+    except ProgramFailed:
         return False
     return True
 

@@ -16,12 +16,17 @@ _WHERE = {
 }
 
 
+class ProgramFailed(HceError):
+    """A program ran and ended badly."""
+
+
 def run(*command: str, given: str | None = None, folder: Path | None = None, timeout: float = 900.0) -> str:
     """Run a program to its end; what it printed.
 
     Raises:
         UsageError: it is not installed.
-        HceError: it failed, with its last words.
+        ProgramFailed: it failed, with its last words.
+        HceError: Docker does not answer, or the program did not end in time.
     """
     program = shutil.which(command[0])
     if program is None:
@@ -43,6 +48,6 @@ def _failure(command: tuple[str, ...], said: str) -> HceError:
     what = " ".join(command[:3])
     if "Cannot connect to the Docker daemon" in said or "docker daemon" in said.lower():
         return HceError("Docker does not answer", remedy="Start it, and see that you may use it: docker info")
-    return HceError(
+    return ProgramFailed(
         f"{what} failed: " + " | ".join(said.splitlines()[-4:])[:800], remedy="Mend what it says, then try again."
     )

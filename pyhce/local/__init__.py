@@ -18,7 +18,7 @@ from pyhce.local.cluster import (
     stop,
 )
 from pyhce.local.engine import Engine, find_engine
-from pyhce.local.folder import default_folder, passwords
+from pyhce.local.folder import default_folder, passwords, write_private
 
 __all__ = [
     "Contents",
@@ -40,4 +40,5 @@ __all__ = [
     "start",
     "status",
     "stop",
+    "write_private",
 ]

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pyhce.citus.connection import variables
 from pyhce.errors import HceError, UsageError
 from pyhce.local.account import Account
 from pyhce.local.engine import Engine
 from pyhce.schema.model import Frozen
-from pyhce.settings import DATABASE, LOGIN_ROLES
+from pyhce.settings import LOGIN_ROLES
 
 STATE = "pyhce.json"
 FORMAT = 1
@@ -164,9 +165,6 @@ def write_pgpass(folder: Path, state: FolderState) -> Path:
 def environment_of(folder: Path, state: FolderState, role: str) -> dict[str, str]:
     """The variables that lead libpq to the coordinator."""
     return {
-        "PGHOST": "localhost",
-        "PGPORT": str(state.nodes[0].port),
-        "PGDATABASE": DATABASE,
-        "PGUSER": role,
+        **variables("localhost", state.nodes[0].port, role),
         "PGPASSFILE": str((folder / "pgpass").resolve()),
     }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from pyhce.records.reference import every_reference, literal
-from pyhce.records.sources import LINES, MAX_LINE, STDIN, opened, pieces, plain_name, rest_of
+from pyhce.records.sources import LINES, MAX_LINE, STDIN, Piece, opened, pieces, plain_name, rest_of
 from pyhce.records.spelling import NotJson, canonical, parse
 from pyhce.schema.r4 import RESOURCE_TYPES
 
@@ -74,22 +73,33 @@ def read(path: Path) -> Iterator[Incoming | Rejected | Skipped]:
         first = next(lines, None)
         if first is None:
             return
-        if first.problem is None and not plain_name(path).endswith(LINES) and not _is_object(first.data):
-            yield from _document(Where(name, first.line), stream, first.data)
-            return
-        for piece in itertools.chain([first], lines):
-            where = Where(name, piece.line)
-            if piece.problem:
-                yield Rejected(where, *piece.problem, text=piece.data.decode("utf-8", "replace"))
-            else:
-                yield from _text(where, piece.data)
+        if first.problem is None and not plain_name(path).endswith(LINES):
+            where, value = Where(name, first.line), _object(first.data)
+            if value is None:
+                yield from _document(where, stream, first.data)
+                return
+            yield from resources_of(where, value)
+        else:
+            yield from _line(name, first)
+        for piece in lines:
+            yield from _line(name, piece)
 
 
-def _is_object(line: bytes) -> bool:
+def _object(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that a line is, None if it is none."""
     try:
-        return isinstance(parse(line), dict)
+        value = parse(line)
     except NotJson:
-        return False
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _line(name: str, piece: Piece) -> Iterator[Incoming | Rejected | Skipped]:
+    where = Where(name, piece.line)
+    if piece.problem:
+        yield Rejected(where, *piece.problem, text=piece.data.decode("utf-8", "replace"))
+    else:
+        yield from _text(where, piece.data)
 
 
 def _document(where: Where, stream: BinaryIO, first: bytes) -> Iterator[Incoming | Rejected | Skipped]:

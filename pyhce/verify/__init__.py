@@ -4,7 +4,7 @@ from pyhce.verify.document import checks_document
 from pyhce.verify.junit import junit
 from pyhce.verify.model import GROUPS, Check, CheckResult, Finding, Result, VerificationReport
 from pyhce.verify.overview import NodeStatus, StatusReport, status
-from pyhce.verify.runner import CHECKS, run, verify
+from pyhce.verify.runner import CHECKS, run, until_right, verify
 
 __all__ = [
     "CHECKS",
@@ -20,5 +20,6 @@ __all__ = [
     "junit",
     "run",
     "status",
+    "until_right",
     "verify",
 ]

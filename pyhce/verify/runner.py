@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,20 +55,38 @@ def verify(
     """
     _refuse_unknown(groups, extra_checks)
     start, begun = time.monotonic(), datetime.now(UTC)
-    deadline = start + wait
+    report = until_right(lambda: _once(dsn, schema, groups, extra_checks, progress), wait=wait, progress=progress)
+    seconds = round(time.monotonic() - start, 2)
+    return report.model_copy(update={"started_at": begun.isoformat(timespec="seconds"), "seconds": seconds})
+
+
+def until_right(
+    look: Callable[[], VerificationReport],
+    *,
+    wait: float,
+    progress: Progress,
+    pause: float = _PAUSE,
+    forgiven: type[HceError] = ConnectionFailed,
+) -> VerificationReport:
+    """Look again and again until all is right or the time to wait is over; the last report.
+
+    Args:
+        wait: seconds to go on looking.
+        forgiven: failures to look that are waited out too; the last one is raised.
+    """
+    deadline = time.monotonic() + wait
     while True:
         try:
-            report = _once(dsn, schema, groups, extra_checks, progress)
-        except ConnectionFailed as error:
+            report = look()
+        except forgiven as error:
             if time.monotonic() >= deadline:
                 raise
-            progress(f"waiting: {error.wrong}")
+            progress(f"waiting: {error.wrong.splitlines()[0]}")
         else:
             if report.ok or time.monotonic() >= deadline:
-                seconds = round(time.monotonic() - start, 2)
-                return report.model_copy(update={"started_at": begun.isoformat(timespec="seconds"), "seconds": seconds})
+                return report
             progress(f"waiting: {report.failed[0].code} {report.failed[0].found}")
-        time.sleep(max(0.0, min(_PAUSE, deadline - time.monotonic())))
+        time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
 
 
 def _refuse_unknown(groups: Sequence[str] | None, extra: Sequence[Check]) -> None:
