@@ -94,10 +94,17 @@ COMMENT ON FUNCTION hce.dias(text) IS 'The days that a FHIR date may mean: 1958-
 CREATE OR REPLACE FUNCTION hce.momento(t text) RETURNS timestamptz
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
+    forma text := translate(t, '123456789+', '000000000-');
     cuando timestamp;
     zona text;
 BEGIN
-    IF t !~ '^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,30})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)?$' THEN
+    IF left(forma, 19) = '0000-00-00T00:00:00' AND substr(forma, 20) IN ('Z', '-00:00', '.000Z', '.000-00:00')
+        AND left(t, 4) <> '0000' AND substr(t, 6, 2) BETWEEN '01' AND '12' AND substr(t, 9, 2) BETWEEN '01' AND '28'
+        AND substr(t, 12, 2) <= '23' AND substr(t, 15, 2) <= '59' AND substr(t, 18, 2) <= '59'
+        AND (right(t, 1) = 'Z' OR (left(right(t, 5), 2) <= '14' AND right(t, 2) <= '59'))
+    THEN
+        RETURN t::timestamptz;
+    ELSIF t !~ '^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,30})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)?$' THEN
         RETURN NULL;
     END IF;
     cuando := hce.dia(left(t, 10)) + make_time(
@@ -202,13 +209,23 @@ $$;
 COMMENT ON FUNCTION hce.lista(jsonb) IS 'An array as it is, anything else as an array of one, NULL as an empty one.';
 
 CREATE OR REPLACE FUNCTION hce.codigos(codificaciones jsonb) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT nullif(array(
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    unica jsonb;
+    unico text;
+BEGIN
+    IF jsonb_typeof(codificaciones) = 'array' AND jsonb_array_length(codificaciones) = 1 THEN
+        unica := codificaciones -> 0;
+        unico := CASE WHEN unica ->> 'code' IS NOT NULL THEN concat_ws('|', unica ->> 'system', unica ->> 'code') END;
+        RETURN CASE WHEN unico IS NOT NULL THEN ARRAY[unico] END;
+    END IF;
+    RETURN nullif(array(
         SELECT concat_ws('|', c ->> 'system', c ->> 'code')
         FROM jsonb_array_elements(hce.lista(codificaciones)) WITH ORDINALITY AS e (c, n)
         WHERE c ->> 'code' IS NOT NULL
         ORDER BY n
-    ), '{}')
+    ), '{}');
+END;
 $$;
 COMMENT ON FUNCTION hce.codigos(jsonb) IS 'Codings (array) as system|code, or code alone where there is no system; NULL if none.';
 
@@ -217,21 +234,37 @@ LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
     referencia text := r ->> 'reference';
     partes text[];
+    n integer;
 BEGIN
     IF referencia IS NULL THEN
         RETURN CASE
             WHEN coalesce(r ->> 'type', tipo) = tipo AND r #>> '{identifier,value}' IS NOT NULL
                 THEN concat('identifier=', r #>> '{identifier,system}', '|', r #>> '{identifier,value}')
         END;
+    END IF;
+    partes := string_to_array(referencia, '/');
+    n := cardinality(partes);
+    IF n = 2 AND partes[1] = tipo AND partes[2] !~ '[^A-Za-z0-9.-]' THEN
+        RETURN CASE WHEN length(partes[2]) BETWEEN 1 AND 64 THEN partes[2] END;
     ELSIF left(referencia, 1) = '#' THEN
         RETURN NULL;
-    ELSIF referencia ~ '^urn:(uuid|oid):' THEN
+    ELSIF starts_with(referencia, 'urn:uuid:') THEN
         RETURN CASE WHEN coalesce(r ->> 'type', tipo) = tipo THEN substr(referencia, 10) END;
+    ELSIF starts_with(referencia, 'urn:oid:') THEN
+        RETURN CASE WHEN coalesce(r ->> 'type', tipo) = tipo THEN substr(referencia, 9) END;
     ELSIF strpos(referencia, '?') > 0 THEN
-        RETURN substring(referencia FROM '(?:^|/)' || tipo || '[?](.+)$');
+        partes := string_to_array(split_part(referencia, '?', 1), '/');
+        RETURN CASE
+            WHEN partes[cardinality(partes)] = tipo THEN nullif(substr(referencia, strpos(referencia, '?') + 1), '')
+        END;
     END IF;
-    partes := regexp_match(referencia, '(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?$');
-    RETURN CASE WHEN partes[1] = tipo THEN partes[2] END;
+    IF n >= 4 AND partes[n - 1] = '_history' AND partes[n] ~ '^[A-Za-z0-9.-]+$' AND length(partes[n]) <= 64 THEN
+        n := n - 2;
+    END IF;
+    RETURN CASE
+        WHEN n >= 2 AND partes[n - 1] = tipo AND partes[n] ~ '^[A-Za-z0-9.-]+$' AND length(partes[n]) <= 64
+            THEN partes[n]
+    END;
 END;
 $$;
 COMMENT ON FUNCTION hce.clave(jsonb, text) IS 'The key by which a FHIR Reference names a resource of the type: the id of Type/id, of an absolute URL or of urn:uuid:, else identifier=system|value of a conditional or logical reference; NULL for other types.';
@@ -246,24 +279,56 @@ $$;
 COMMENT ON FUNCTION hce.clave_expresa(jsonb, text) IS 'As hce.clave, but only of a reference that itself says its type: where others may stand beside it.';
 
 CREATE OR REPLACE FUNCTION hce.claves_expresas_de(referencias jsonb, tipo text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT nullif(array(
-        SELECT hce.clave_expresa(r, tipo)
-        FROM jsonb_array_elements(hce.lista(referencias)) WITH ORDINALITY AS e (r, n)
-        WHERE hce.clave_expresa(r, tipo) IS NOT NULL
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    unica jsonb;
+    unico text;
+BEGIN
+    IF jsonb_typeof(referencias) = 'array' AND jsonb_array_length(referencias) = 1 THEN
+        unica := referencias -> 0;
+        unico := hce.clave_expresa(unica, tipo);
+        RETURN CASE WHEN unico IS NOT NULL THEN ARRAY[unico] END;
+    END IF;
+    RETURN nullif(array(
+        SELECT clave
+        FROM (
+            SELECT
+                hce.clave_expresa(r, tipo) AS clave,
+                n
+            FROM jsonb_array_elements(hce.lista(referencias)) WITH ORDINALITY AS e (r, n)
+            OFFSET 0
+        ) AS c
+        WHERE clave IS NOT NULL
         ORDER BY n
-    ), '{}')
+    ), '{}');
+END;
 $$;
 COMMENT ON FUNCTION hce.claves_expresas_de(jsonb, text) IS 'As hce.claves_de, but only of references that themselves say their type.';
 
 CREATE OR REPLACE FUNCTION hce.claves_de(referencias jsonb, tipo text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT nullif(array(
-        SELECT hce.clave(r, tipo)
-        FROM jsonb_array_elements(hce.lista(referencias)) WITH ORDINALITY AS e (r, n)
-        WHERE hce.clave(r, tipo) IS NOT NULL
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    unica jsonb;
+    unico text;
+BEGIN
+    IF jsonb_typeof(referencias) = 'array' AND jsonb_array_length(referencias) = 1 THEN
+        unica := referencias -> 0;
+        unico := hce.clave(unica, tipo);
+        RETURN CASE WHEN unico IS NOT NULL THEN ARRAY[unico] END;
+    END IF;
+    RETURN nullif(array(
+        SELECT clave
+        FROM (
+            SELECT
+                hce.clave(r, tipo) AS clave,
+                n
+            FROM jsonb_array_elements(hce.lista(referencias)) WITH ORDINALITY AS e (r, n)
+            OFFSET 0
+        ) AS c
+        WHERE clave IS NOT NULL
         ORDER BY n
-    ), '{}')
+    ), '{}');
+END;
 $$;
 COMMENT ON FUNCTION hce.claves_de(jsonb, text) IS 'The keys of every Reference to the type, in order; NULL if none.';
 
@@ -285,7 +350,7 @@ $$;
 COMMENT ON FUNCTION hce.plano(text) IS 'Search text: lower case, without accents.';
 
 CREATE OR REPLACE FUNCTION hce.nombres(v jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT nullif(hce.plano(string_agg(
         CASE jsonb_typeof(h)
             WHEN 'string' THEN h #>> '{}'
@@ -740,7 +805,7 @@ CREATE TABLE IF NOT EXISTS public.condicion (
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0,coding,0,code}') STORED,
     severidad text GENERATED ALWAYS AS (recurso #>> '{severity,coding,0,code}') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.code.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{code,coding}')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'onsetDateTime'), hce.rango_periodo(recurso -> 'onsetPeriod'), hce.rango(recurso ->> 'recordedDate'))) STORED,
     resuelta tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'abatementDateTime'), hce.rango_periodo(recurso -> 'abatementPeriod'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
@@ -784,7 +849,7 @@ CREATE TABLE IF NOT EXISTS public.procedimiento (
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,coding,0,code}') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.code.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{code,coding}')) STORED,
     motivos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.reasonCode.coding[*]'))) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'performedDateTime'), hce.rango_periodo(recurso -> 'performedPeriod'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
@@ -831,7 +896,7 @@ CREATE TABLE IF NOT EXISTS public.alergia_intolerancia (
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0}') STORED,
     criticidad text GENERATED ALWAYS AS (recurso ->> 'criticality') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.code.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{code,coding}')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'onsetDateTime'), hce.rango_periodo(recurso -> 'onsetPeriod'), hce.rango(recurso ->> 'recordedDate'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
     CONSTRAINT alergia_intolerancia_documento_id_fkey FOREIGN KEY (documento_id)
@@ -871,7 +936,7 @@ CREATE TABLE IF NOT EXISTS public.inmunizacion (
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'patient', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{vaccineCode,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.vaccineCode.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{vaccineCode,coding}')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango(recurso ->> 'occurrenceDateTime')) STORED,
     lote text GENERATED ALWAYS AS (recurso ->> 'lotNumber') STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
@@ -1096,7 +1161,7 @@ CREATE TABLE IF NOT EXISTS public.medicamento (
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.code.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{code,coding}')) STORED,
     forma text GENERATED ALWAYS AS (recurso #>> '{form,coding,0,code}') STORED,
     organizacion_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'manufacturer', 'Organization')) STORED,
     CONSTRAINT medicamento_pkey PRIMARY KEY (fuente, id)
@@ -1130,7 +1195,7 @@ CREATE TABLE IF NOT EXISTS public.solicitud_medicamento (
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     intencion text GENERATED ALWAYS AS (recurso ->> 'intent') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{medicationCodeableConcept,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.medicationCodeableConcept.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{medicationCodeableConcept,coding}')) STORED,
     medicamento_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'medicationReference', 'Medication')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (hce.rango(recurso ->> 'authoredOn')) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
@@ -1171,7 +1236,7 @@ CREATE TABLE IF NOT EXISTS public.dispensacion_medicamento (
     paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'receiver', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{medicationCodeableConcept,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.medicationCodeableConcept.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{medicationCodeableConcept,coding}')) STORED,
     medicamento_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'medicationReference', 'Medication')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'whenHandedOver'), hce.rango(recurso ->> 'whenPrepared'))) STORED,
     cantidad numeric GENERATED ALWAYS AS (hce.numero(recurso #> '{quantity,value}')) STORED,
@@ -1215,7 +1280,7 @@ CREATE TABLE IF NOT EXISTS public.administracion_medicamento (
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{medicationCodeableConcept,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.medicationCodeableConcept.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{medicationCodeableConcept,coding}')) STORED,
     medicamento_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'medicationReference', 'Medication')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'effectiveDateTime'), hce.rango_periodo(recurso -> 'effectivePeriod'))) STORED,
     dosis numeric GENERATED ALWAYS AS (hce.numero(recurso #> '{dosage,dose,value}')) STORED,
@@ -1261,7 +1326,7 @@ CREATE TABLE IF NOT EXISTS public.declaracion_medicamento (
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{medicationCodeableConcept,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.medicationCodeableConcept.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{medicationCodeableConcept,coding}')) STORED,
     medicamento_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'medicationReference', 'Medication')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'effectiveDateTime'), hce.rango_periodo(recurso -> 'effectivePeriod'), hce.rango(recurso ->> 'dateAsserted'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'context', 'Encounter')) STORED,
@@ -1300,7 +1365,7 @@ CREATE TABLE IF NOT EXISTS public.observacion (
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0,coding,0,code}') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.code.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{code,coding}')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'effectiveDateTime'), hce.rango_periodo(recurso -> 'effectivePeriod'), hce.rango_horario(recurso -> 'effectiveTiming'), hce.rango(recurso ->> 'effectiveInstant'))) STORED,
     valor numeric GENERATED ALWAYS AS (coalesce(hce.numero(recurso #> '{valueQuantity,value}'), hce.numero(recurso -> 'valueInteger'))) STORED,
     unidad text GENERATED ALWAYS AS (coalesce(recurso #>> '{valueQuantity,code}', recurso #>> '{valueQuantity,unit}')) STORED,
@@ -1350,7 +1415,7 @@ CREATE TABLE IF NOT EXISTS public.informe_diagnostico (
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0,coding,0,code}') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.code.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{code,coding}')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'effectiveDateTime'), hce.rango_periodo(recurso -> 'effectivePeriod'), hce.rango(recurso ->> 'issued'))) STORED,
     conclusion text GENERATED ALWAYS AS (recurso ->> 'conclusion') STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
@@ -1397,7 +1462,7 @@ CREATE TABLE IF NOT EXISTS public.solicitud_servicio (
     intencion text GENERATED ALWAYS AS (recurso ->> 'intent') STORED,
     prioridad text GENERATED ALWAYS AS (recurso ->> 'priority') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
-    codigos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.code.coding[*]'))) STORED,
+    codigos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{code,coding}')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'authoredOn'), hce.rango(recurso ->> 'occurrenceDateTime'), hce.rango_periodo(recurso -> 'occurrencePeriod'), hce.rango_horario(recurso -> 'occurrenceTiming'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
     profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'requester', 'Practitioner')) STORED,
@@ -1629,7 +1694,7 @@ CREATE TABLE IF NOT EXISTS public.tarea (
     intencion text GENERATED ALWAYS AS (recurso ->> 'intent') STORED,
     prioridad text GENERATED ALWAYS AS (recurso ->> 'priority') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
-    motivos text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.reasonCode.coding[*]'))) STORED,
+    motivos text[] GENERATED ALWAYS AS (hce.codigos(recurso #> '{reasonCode,coding}')) STORED,
     fecha tstzrange GENERATED ALWAYS AS (coalesce(hce.rango_periodo(recurso -> 'executionPeriod'), hce.rango(recurso ->> 'authoredOn'))) STORED,
     encuentro_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'encounter', 'Encounter')) STORED,
     profesional_id text GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'owner', 'Practitioner')) STORED,
@@ -2547,6 +2612,6 @@ GRANT USAGE ON SCHEMA hce TO hce_app, hce_readonly;
 GRANT USAGE ON SCHEMA public TO hce_app, hce_readonly;
 GRANT SELECT ON hce.migracion TO hce_app, hce_readonly;
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (1, 'initial', '281039059b9d3b9521336ebd51691d5af605af9fe1d6db828880750d9def63c1') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (1, 'initial', 'e487798caf4a387943810c03aad1457faa7ab3a83bb24c0cc940371986139e8a') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pyhce.records.spelling import fitting_text
 
-_LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?$")
+_LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?\Z")
 _URN = re.compile(r"^urn:(?:uuid|oid):")
 
 
@@ -41,8 +41,8 @@ def literal(text: str, said: str | None = None) -> Named | None:
     if text.startswith("#"):
         return None
     text = fitting_text(text)  # keys are compared with those that SQL reads from jsonb
-    if _URN.match(text):
-        return Named(said, text[9:])
+    if urn := _URN.match(text):
+        return Named(said, text[urn.end() :])
     head, mark, query = text.partition("?")
     if mark:
         return Named(head.rsplit("/", 1)[-1], query) if query else None

@@ -120,6 +120,11 @@ def _json_at(fhir_type: str, path: str) -> str:
     return f"recurso -> '{steps}'" if "," not in steps else f"recurso #> '{{{steps}}}'"
 
 
+def _json_at_last(fhir_type: str, path: str) -> str:
+    """The last member as it is, an array included, where nothing before it is one."""
+    return f"recurso #> '{{{','.join(name for name, _ in r4.json_path(fhir_type, path))}}}'"
+
+
 def _every(fhir_type: str, path: str) -> str:
     """All values at the path as one JSON array (jsonpath's lax mode opens arrays on the way)."""
     steps = r4.json_path(fhir_type, path)
@@ -145,7 +150,9 @@ def _code(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
 
 def _codes(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
     if kind == "CodeableConcept":
-        return f"hce.codigos({_every(fhir_type, path + '.coding')})"
+        many = any(array for _, array in r4.json_path(fhir_type, path))
+        codings = _every(fhir_type, path + ".coding") if many else _json_at_last(fhir_type, path + ".coding")
+        return f"hce.codigos({codings})"
     return f"hce.codigos({_every(fhir_type, path)})" if kind == "Coding" else None
 
 

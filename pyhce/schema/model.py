@@ -190,6 +190,8 @@ class Helper(Frozen):
     body: str
     comment: str
     language: str = "sql"
+    strict: bool = False
+    """Whether it is not even called for a NULL; PL/pgSQL ones never are."""
     volatility: str = "IMMUTABLE"
     since: int = 1
 
