@@ -387,6 +387,7 @@ CREATE TABLE IF NOT EXISTS public.paciente (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (id) STORED,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     nombre_busqueda text GENERATED ALWAYS AS (hce.nombres(recurso -> 'name')) STORED,
@@ -415,6 +416,7 @@ COMMENT ON COLUMN public.paciente.version IS 'Versión de la fila / Row version'
 COMMENT ON COLUMN public.paciente.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.paciente.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.paciente.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.paciente.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.paciente.paciente_id IS 'Patient.id. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.paciente.claves IS 'Patient.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.paciente.nombre_busqueda IS 'Patient.name. Nombres para buscar / Names to search by';
@@ -437,6 +439,7 @@ CREATE TABLE IF NOT EXISTS public.persona_relacionada (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'patient', 'Patient')) STORED,
     activo boolean GENERATED ALWAYS AS (hce.logico(recurso -> 'active')) STORED,
     parentesco text GENERATED ALWAYS AS (recurso #>> '{relationship,0,coding,0,code}') STORED,
@@ -459,6 +462,7 @@ COMMENT ON COLUMN public.persona_relacionada.version IS 'Versión de la fila / R
 COMMENT ON COLUMN public.persona_relacionada.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.persona_relacionada.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.persona_relacionada.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.persona_relacionada.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.persona_relacionada.paciente_id IS 'RelatedPerson.patient. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.persona_relacionada.activo IS 'RelatedPerson.active. Activa / Active';
 COMMENT ON COLUMN public.persona_relacionada.parentesco IS 'RelatedPerson.relationship. Parentesco / Relationship';
@@ -475,6 +479,7 @@ CREATE TABLE IF NOT EXISTS public.encuentro (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     clase text GENERATED ALWAYS AS (recurso #>> '{class,code}') STORED,
@@ -501,6 +506,7 @@ COMMENT ON COLUMN public.encuentro.version IS 'Versión de la fila / Row version
 COMMENT ON COLUMN public.encuentro.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.encuentro.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.encuentro.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.encuentro.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.encuentro.paciente_id IS 'Encounter.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.encuentro.estado IS 'Encounter.status. Estado / Status';
 COMMENT ON COLUMN public.encuentro.clase IS 'Encounter.class. Clase / Class';
@@ -521,6 +527,7 @@ CREATE TABLE IF NOT EXISTS public.episodio_atencion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'patient', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,0,coding,0,code}') STORED,
@@ -542,6 +549,7 @@ COMMENT ON COLUMN public.episodio_atencion.version IS 'Versión de la fila / Row
 COMMENT ON COLUMN public.episodio_atencion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.episodio_atencion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.episodio_atencion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.episodio_atencion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.episodio_atencion.paciente_id IS 'EpisodeOfCare.patient. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.episodio_atencion.estado IS 'EpisodeOfCare.status. Estado / Status';
 COMMENT ON COLUMN public.episodio_atencion.codigo IS 'EpisodeOfCare.type. Tipo / Type';
@@ -557,6 +565,7 @@ CREATE TABLE IF NOT EXISTS public.cita (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Patient'))[1]) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{serviceType,0,coding,0,code}') STORED,
@@ -582,6 +591,7 @@ COMMENT ON COLUMN public.cita.version IS 'Versión de la fila / Row version';
 COMMENT ON COLUMN public.cita.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.cita.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.cita.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.cita.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.cita.paciente_id IS 'Appointment.participant.actor. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.cita.estado IS 'Appointment.status. Estado / Status';
 COMMENT ON COLUMN public.cita.codigo IS 'Appointment.serviceType. Servicio / Service';
@@ -600,6 +610,7 @@ CREATE TABLE IF NOT EXISTS public.organizacion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     nombre text GENERATED ALWAYS AS (recurso ->> 'name') STORED,
     nombre_busqueda text GENERATED ALWAYS AS (hce.nombres(recurso -> 'name')) STORED,
@@ -619,6 +630,7 @@ COMMENT ON COLUMN public.organizacion.version IS 'Versión de la fila / Row vers
 COMMENT ON COLUMN public.organizacion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.organizacion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.organizacion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.organizacion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.organizacion.claves IS 'Organization.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.organizacion.nombre IS 'Organization.name. Nombre / Name';
 COMMENT ON COLUMN public.organizacion.nombre_busqueda IS 'Organization.name. Nombre para buscar / Name to search by';
@@ -634,6 +646,7 @@ CREATE TABLE IF NOT EXISTS public.profesional (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     nombre_busqueda text GENERATED ALWAYS AS (hce.nombres(recurso -> 'name')) STORED,
     apellidos text GENERATED ALWAYS AS (recurso #>> '{name,0,family}') STORED,
@@ -652,6 +665,7 @@ COMMENT ON COLUMN public.profesional.version IS 'Versión de la fila / Row versi
 COMMENT ON COLUMN public.profesional.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.profesional.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.profesional.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.profesional.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.profesional.claves IS 'Practitioner.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.profesional.nombre_busqueda IS 'Practitioner.name. Nombres para buscar / Names to search by';
 COMMENT ON COLUMN public.profesional.apellidos IS 'Practitioner.name.family. Apellidos / Surnames';
@@ -666,6 +680,7 @@ CREATE TABLE IF NOT EXISTS public.rol_profesional (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     activo boolean GENERATED ALWAYS AS (hce.logico(recurso -> 'active')) STORED,
     rol text GENERATED ALWAYS AS (recurso #>> '{code,0,coding,0,code}') STORED,
@@ -686,6 +701,7 @@ COMMENT ON COLUMN public.rol_profesional.version IS 'Versión de la fila / Row v
 COMMENT ON COLUMN public.rol_profesional.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.rol_profesional.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.rol_profesional.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.rol_profesional.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.rol_profesional.claves IS 'PractitionerRole.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.rol_profesional.activo IS 'PractitionerRole.active. Activo / Active';
 COMMENT ON COLUMN public.rol_profesional.rol IS 'PractitionerRole.code. Rol / Role';
@@ -702,6 +718,7 @@ CREATE TABLE IF NOT EXISTS public.ubicacion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     nombre text GENERATED ALWAYS AS (recurso ->> 'name') STORED,
@@ -721,6 +738,7 @@ COMMENT ON COLUMN public.ubicacion.version IS 'Versión de la fila / Row version
 COMMENT ON COLUMN public.ubicacion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.ubicacion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.ubicacion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.ubicacion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.ubicacion.claves IS 'Location.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.ubicacion.estado IS 'Location.status. Estado / Status';
 COMMENT ON COLUMN public.ubicacion.nombre IS 'Location.name. Nombre / Name';
@@ -736,6 +754,7 @@ CREATE TABLE IF NOT EXISTS public.horario_atencion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     activo boolean GENERATED ALWAYS AS (hce.logico(recurso -> 'active')) STORED,
     servicios text[] GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso, '$.serviceType.coding[*]'))) STORED,
@@ -754,6 +773,7 @@ COMMENT ON COLUMN public.horario_atencion.version IS 'Versión de la fila / Row 
 COMMENT ON COLUMN public.horario_atencion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.horario_atencion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.horario_atencion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.horario_atencion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.horario_atencion.claves IS 'Schedule.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.horario_atencion.activo IS 'Schedule.active. Activo / Active';
 COMMENT ON COLUMN public.horario_atencion.servicios IS 'Schedule.serviceType. Servicios / Service types';
@@ -768,6 +788,7 @@ CREATE TABLE IF NOT EXISTS public.grupo_pacientes (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     activo boolean GENERATED ALWAYS AS (hce.logico(recurso -> 'active')) STORED,
     clase text GENERATED ALWAYS AS (recurso ->> 'type') STORED,
@@ -785,6 +806,7 @@ COMMENT ON COLUMN public.grupo_pacientes.version IS 'Versión de la fila / Row v
 COMMENT ON COLUMN public.grupo_pacientes.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.grupo_pacientes.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.grupo_pacientes.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.grupo_pacientes.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.grupo_pacientes.claves IS 'Group.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.grupo_pacientes.activo IS 'Group.active. Activo / Active';
 COMMENT ON COLUMN public.grupo_pacientes.clase IS 'Group.type. Clase de miembros / Kind of members';
@@ -799,6 +821,7 @@ CREATE TABLE IF NOT EXISTS public.condicion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso #>> '{clinicalStatus,coding,0,code}') STORED,
     verificacion text GENERATED ALWAYS AS (recurso #>> '{verificationStatus,coding,0,code}') STORED,
@@ -825,6 +848,7 @@ COMMENT ON COLUMN public.condicion.version IS 'Versión de la fila / Row version
 COMMENT ON COLUMN public.condicion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.condicion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.condicion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.condicion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.condicion.paciente_id IS 'Condition.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.condicion.estado IS 'Condition.clinicalStatus. Estado clínico / Clinical status';
 COMMENT ON COLUMN public.condicion.verificacion IS 'Condition.verificationStatus. Verificación / Verification status';
@@ -845,6 +869,7 @@ CREATE TABLE IF NOT EXISTS public.procedimiento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,coding,0,code}') STORED,
@@ -870,6 +895,7 @@ COMMENT ON COLUMN public.procedimiento.version IS 'Versión de la fila / Row ver
 COMMENT ON COLUMN public.procedimiento.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.procedimiento.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.procedimiento.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.procedimiento.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.procedimiento.paciente_id IS 'Procedure.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.procedimiento.estado IS 'Procedure.status. Estado / Status';
 COMMENT ON COLUMN public.procedimiento.categoria IS 'Procedure.category. Categoría / Category';
@@ -889,6 +915,7 @@ CREATE TABLE IF NOT EXISTS public.alergia_intolerancia (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'patient', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso #>> '{clinicalStatus,coding,0,code}') STORED,
     verificacion text GENERATED ALWAYS AS (recurso #>> '{verificationStatus,coding,0,code}') STORED,
@@ -914,6 +941,7 @@ COMMENT ON COLUMN public.alergia_intolerancia.version IS 'Versión de la fila / 
 COMMENT ON COLUMN public.alergia_intolerancia.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.alergia_intolerancia.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.alergia_intolerancia.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.alergia_intolerancia.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.alergia_intolerancia.paciente_id IS 'AllergyIntolerance.patient. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.alergia_intolerancia.estado IS 'AllergyIntolerance.clinicalStatus. Estado clínico / Clinical status';
 COMMENT ON COLUMN public.alergia_intolerancia.verificacion IS 'AllergyIntolerance.verificationStatus. Verificación / Verification status';
@@ -933,6 +961,7 @@ CREATE TABLE IF NOT EXISTS public.inmunizacion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'patient', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{vaccineCode,coding,0,code}') STORED,
@@ -956,6 +985,7 @@ COMMENT ON COLUMN public.inmunizacion.version IS 'Versión de la fila / Row vers
 COMMENT ON COLUMN public.inmunizacion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.inmunizacion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.inmunizacion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.inmunizacion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.inmunizacion.paciente_id IS 'Immunization.patient. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.inmunizacion.estado IS 'Immunization.status. Estado / Status';
 COMMENT ON COLUMN public.inmunizacion.codigo IS 'Immunization.vaccineCode. Vacuna / Vaccine';
@@ -973,6 +1003,7 @@ CREATE TABLE IF NOT EXISTS public.antecedente_familiar (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'patient', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     parentesco text GENERATED ALWAYS AS (recurso #>> '{relationship,coding,0,code}') STORED,
@@ -993,6 +1024,7 @@ COMMENT ON COLUMN public.antecedente_familiar.version IS 'Versión de la fila / 
 COMMENT ON COLUMN public.antecedente_familiar.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.antecedente_familiar.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.antecedente_familiar.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.antecedente_familiar.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.antecedente_familiar.paciente_id IS 'FamilyMemberHistory.patient. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.antecedente_familiar.estado IS 'FamilyMemberHistory.status. Estado / Status';
 COMMENT ON COLUMN public.antecedente_familiar.parentesco IS 'FamilyMemberHistory.relationship. Parentesco / Relationship';
@@ -1007,6 +1039,7 @@ CREATE TABLE IF NOT EXISTS public.evaluacion_riesgo (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
@@ -1029,6 +1062,7 @@ COMMENT ON COLUMN public.evaluacion_riesgo.version IS 'Versión de la fila / Row
 COMMENT ON COLUMN public.evaluacion_riesgo.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.evaluacion_riesgo.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.evaluacion_riesgo.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.evaluacion_riesgo.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.evaluacion_riesgo.paciente_id IS 'RiskAssessment.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.evaluacion_riesgo.estado IS 'RiskAssessment.status. Estado / Status';
 COMMENT ON COLUMN public.evaluacion_riesgo.codigo IS 'RiskAssessment.code. Tipo de evaluación / Type';
@@ -1045,6 +1079,7 @@ CREATE TABLE IF NOT EXISTS public.impresion_clinica (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
@@ -1067,6 +1102,7 @@ COMMENT ON COLUMN public.impresion_clinica.version IS 'Versión de la fila / Row
 COMMENT ON COLUMN public.impresion_clinica.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.impresion_clinica.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.impresion_clinica.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.impresion_clinica.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.impresion_clinica.paciente_id IS 'ClinicalImpression.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.impresion_clinica.estado IS 'ClinicalImpression.status. Estado / Status';
 COMMENT ON COLUMN public.impresion_clinica.codigo IS 'ClinicalImpression.code. Tipo / Type';
@@ -1083,6 +1119,7 @@ CREATE TABLE IF NOT EXISTS public.alerta (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0,coding,0,code}') STORED,
@@ -1104,6 +1141,7 @@ COMMENT ON COLUMN public.alerta.version IS 'Versión de la fila / Row version';
 COMMENT ON COLUMN public.alerta.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.alerta.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.alerta.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.alerta.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.alerta.paciente_id IS 'Flag.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.alerta.estado IS 'Flag.status. Estado / Status';
 COMMENT ON COLUMN public.alerta.categoria IS 'Flag.category. Categoría / Category';
@@ -1119,6 +1157,7 @@ CREATE TABLE IF NOT EXISTS public.dispositivo (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'patient', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
@@ -1142,6 +1181,7 @@ COMMENT ON COLUMN public.dispositivo.version IS 'Versión de la fila / Row versi
 COMMENT ON COLUMN public.dispositivo.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.dispositivo.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.dispositivo.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.dispositivo.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.dispositivo.paciente_id IS 'Device.patient. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.dispositivo.estado IS 'Device.status. Estado / Status';
 COMMENT ON COLUMN public.dispositivo.codigo IS 'Device.type. Tipo / Type';
@@ -1158,6 +1198,7 @@ CREATE TABLE IF NOT EXISTS public.medicamento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{code,coding,0,code}') STORED,
@@ -1176,6 +1217,7 @@ COMMENT ON COLUMN public.medicamento.version IS 'Versión de la fila / Row versi
 COMMENT ON COLUMN public.medicamento.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.medicamento.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.medicamento.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.medicamento.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.medicamento.claves IS 'Medication.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.medicamento.estado IS 'Medication.status. Estado / Status';
 COMMENT ON COLUMN public.medicamento.codigo IS 'Medication.code. Código / Code';
@@ -1191,6 +1233,7 @@ CREATE TABLE IF NOT EXISTS public.solicitud_medicamento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     intencion text GENERATED ALWAYS AS (recurso ->> 'intent') STORED,
@@ -1215,6 +1258,7 @@ COMMENT ON COLUMN public.solicitud_medicamento.version IS 'Versión de la fila /
 COMMENT ON COLUMN public.solicitud_medicamento.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.solicitud_medicamento.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.solicitud_medicamento.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.solicitud_medicamento.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.solicitud_medicamento.paciente_id IS 'MedicationRequest.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.solicitud_medicamento.estado IS 'MedicationRequest.status. Estado / Status';
 COMMENT ON COLUMN public.solicitud_medicamento.intencion IS 'MedicationRequest.intent. Intención / Intent';
@@ -1233,6 +1277,7 @@ CREATE TABLE IF NOT EXISTS public.dispensacion_medicamento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'receiver', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{medicationCodeableConcept,coding,0,code}') STORED,
@@ -1258,6 +1303,7 @@ COMMENT ON COLUMN public.dispensacion_medicamento.version IS 'Versión de la fil
 COMMENT ON COLUMN public.dispensacion_medicamento.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.dispensacion_medicamento.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.dispensacion_medicamento.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.dispensacion_medicamento.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.dispensacion_medicamento.paciente_id IS 'MedicationDispense.subject | MedicationDispense.receiver. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.dispensacion_medicamento.estado IS 'MedicationDispense.status. Estado / Status';
 COMMENT ON COLUMN public.dispensacion_medicamento.codigo IS 'MedicationDispense.medicationCodeableConcept. Medicamento, codificado / Medication, coded';
@@ -1277,6 +1323,7 @@ CREATE TABLE IF NOT EXISTS public.administracion_medicamento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{medicationCodeableConcept,coding,0,code}') STORED,
@@ -1303,6 +1350,7 @@ COMMENT ON COLUMN public.administracion_medicamento.version IS 'Versión de la f
 COMMENT ON COLUMN public.administracion_medicamento.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.administracion_medicamento.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.administracion_medicamento.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.administracion_medicamento.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.administracion_medicamento.paciente_id IS 'MedicationAdministration.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.administracion_medicamento.estado IS 'MedicationAdministration.status. Estado / Status';
 COMMENT ON COLUMN public.administracion_medicamento.codigo IS 'MedicationAdministration.medicationCodeableConcept. Medicamento, codificado / Medication, coded';
@@ -1323,6 +1371,7 @@ CREATE TABLE IF NOT EXISTS public.declaracion_medicamento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{medicationCodeableConcept,coding,0,code}') STORED,
@@ -1345,6 +1394,7 @@ COMMENT ON COLUMN public.declaracion_medicamento.version IS 'Versión de la fila
 COMMENT ON COLUMN public.declaracion_medicamento.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.declaracion_medicamento.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.declaracion_medicamento.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.declaracion_medicamento.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.declaracion_medicamento.paciente_id IS 'MedicationStatement.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.declaracion_medicamento.estado IS 'MedicationStatement.status. Estado / Status';
 COMMENT ON COLUMN public.declaracion_medicamento.codigo IS 'MedicationStatement.medicationCodeableConcept. Medicamento, codificado / Medication, coded';
@@ -1361,6 +1411,7 @@ CREATE TABLE IF NOT EXISTS public.observacion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'performer', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0,coding,0,code}') STORED,
@@ -1389,6 +1440,7 @@ COMMENT ON COLUMN public.observacion.version IS 'Versión de la fila / Row versi
 COMMENT ON COLUMN public.observacion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.observacion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.observacion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.observacion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.observacion.paciente_id IS 'Observation.subject | Observation.performer. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.observacion.estado IS 'Observation.status. Estado / Status';
 COMMENT ON COLUMN public.observacion.categoria IS 'Observation.category. Categoría / Category';
@@ -1411,6 +1463,7 @@ CREATE TABLE IF NOT EXISTS public.informe_diagnostico (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0,coding,0,code}') STORED,
@@ -1437,6 +1490,7 @@ COMMENT ON COLUMN public.informe_diagnostico.version IS 'Versión de la fila / R
 COMMENT ON COLUMN public.informe_diagnostico.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.informe_diagnostico.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.informe_diagnostico.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.informe_diagnostico.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.informe_diagnostico.paciente_id IS 'DiagnosticReport.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.informe_diagnostico.estado IS 'DiagnosticReport.status. Estado / Status';
 COMMENT ON COLUMN public.informe_diagnostico.categoria IS 'DiagnosticReport.category. Categoría / Category';
@@ -1457,6 +1511,7 @@ CREATE TABLE IF NOT EXISTS public.solicitud_servicio (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     intencion text GENERATED ALWAYS AS (recurso ->> 'intent') STORED,
@@ -1481,6 +1536,7 @@ COMMENT ON COLUMN public.solicitud_servicio.version IS 'Versión de la fila / Ro
 COMMENT ON COLUMN public.solicitud_servicio.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.solicitud_servicio.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.solicitud_servicio.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.solicitud_servicio.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.solicitud_servicio.paciente_id IS 'ServiceRequest.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.solicitud_servicio.estado IS 'ServiceRequest.status. Estado / Status';
 COMMENT ON COLUMN public.solicitud_servicio.intencion IS 'ServiceRequest.intent. Intención / Intent';
@@ -1499,6 +1555,7 @@ CREATE TABLE IF NOT EXISTS public.especimen (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
@@ -1519,6 +1576,7 @@ COMMENT ON COLUMN public.especimen.version IS 'Versión de la fila / Row version
 COMMENT ON COLUMN public.especimen.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.especimen.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.especimen.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.especimen.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.especimen.paciente_id IS 'Specimen.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.especimen.estado IS 'Specimen.status. Estado / Status';
 COMMENT ON COLUMN public.especimen.codigo IS 'Specimen.type. Tipo de muestra / Type';
@@ -1533,6 +1591,7 @@ CREATE TABLE IF NOT EXISTS public.estudio_imagen (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     modalidad text GENERATED ALWAYS AS (recurso #>> '{modality,0,code}') STORED,
@@ -1556,6 +1615,7 @@ COMMENT ON COLUMN public.estudio_imagen.version IS 'Versión de la fila / Row ve
 COMMENT ON COLUMN public.estudio_imagen.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.estudio_imagen.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.estudio_imagen.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.estudio_imagen.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.estudio_imagen.paciente_id IS 'ImagingStudy.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.estudio_imagen.estado IS 'ImagingStudy.status. Estado / Status';
 COMMENT ON COLUMN public.estudio_imagen.modalidad IS 'ImagingStudy.modality. Modalidad / Modality';
@@ -1573,6 +1633,7 @@ CREATE TABLE IF NOT EXISTS public.plan_cuidado (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     intencion text GENERATED ALWAYS AS (recurso ->> 'intent') STORED,
@@ -1597,6 +1658,7 @@ COMMENT ON COLUMN public.plan_cuidado.version IS 'Versión de la fila / Row vers
 COMMENT ON COLUMN public.plan_cuidado.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.plan_cuidado.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.plan_cuidado.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.plan_cuidado.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.plan_cuidado.paciente_id IS 'CarePlan.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.plan_cuidado.estado IS 'CarePlan.status. Estado / Status';
 COMMENT ON COLUMN public.plan_cuidado.intencion IS 'CarePlan.intent. Intención / Intent';
@@ -1615,6 +1677,7 @@ CREATE TABLE IF NOT EXISTS public.equipo_cuidado (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.member'), 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     nombre text GENERATED ALWAYS AS (recurso ->> 'name') STORED,
@@ -1637,6 +1700,7 @@ COMMENT ON COLUMN public.equipo_cuidado.version IS 'Versión de la fila / Row ve
 COMMENT ON COLUMN public.equipo_cuidado.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.equipo_cuidado.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.equipo_cuidado.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.equipo_cuidado.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.equipo_cuidado.paciente_id IS 'CareTeam.subject | CareTeam.participant.member. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.equipo_cuidado.estado IS 'CareTeam.status. Estado / Status';
 COMMENT ON COLUMN public.equipo_cuidado.nombre IS 'CareTeam.name. Nombre / Name';
@@ -1653,6 +1717,7 @@ CREATE TABLE IF NOT EXISTS public.meta (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'subject', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'lifecycleStatus') STORED,
     logro text GENERATED ALWAYS AS (recurso #>> '{achievementStatus,coding,0,code}') STORED,
@@ -1674,6 +1739,7 @@ COMMENT ON COLUMN public.meta.version IS 'Versión de la fila / Row version';
 COMMENT ON COLUMN public.meta.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.meta.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.meta.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.meta.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.meta.paciente_id IS 'Goal.subject. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.meta.estado IS 'Goal.lifecycleStatus. Estado / Lifecycle status';
 COMMENT ON COLUMN public.meta.logro IS 'Goal.achievementStatus. Logro / Achievement';
@@ -1689,6 +1755,7 @@ CREATE TABLE IF NOT EXISTS public.tarea (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'for', 'Patient'), hce.clave_expresa(recurso -> 'focus', 'Patient'))) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     intencion text GENERATED ALWAYS AS (recurso ->> 'intent') STORED,
@@ -1713,6 +1780,7 @@ COMMENT ON COLUMN public.tarea.version IS 'Versión de la fila / Row version';
 COMMENT ON COLUMN public.tarea.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.tarea.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.tarea.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.tarea.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.tarea.paciente_id IS 'Task.for | Task.focus. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.tarea.estado IS 'Task.status. Estado / Status';
 COMMENT ON COLUMN public.tarea.intencion IS 'Task.intent. Intención / Intent';
@@ -1731,6 +1799,7 @@ CREATE TABLE IF NOT EXISTS public.composicion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'author', 'Patient'))[1], (hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.attester.party'), 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
@@ -1754,6 +1823,7 @@ COMMENT ON COLUMN public.composicion.version IS 'Versión de la fila / Row versi
 COMMENT ON COLUMN public.composicion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.composicion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.composicion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.composicion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.composicion.paciente_id IS 'Composition.subject | Composition.author | Composition.attester.party. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.composicion.estado IS 'Composition.status. Estado / Status';
 COMMENT ON COLUMN public.composicion.codigo IS 'Composition.type. Tipo de documento / Type';
@@ -1771,6 +1841,7 @@ CREATE TABLE IF NOT EXISTS public.referencia_documento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'author', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
@@ -1795,6 +1866,7 @@ COMMENT ON COLUMN public.referencia_documento.version IS 'Versión de la fila / 
 COMMENT ON COLUMN public.referencia_documento.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.referencia_documento.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.referencia_documento.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.referencia_documento.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.referencia_documento.paciente_id IS 'DocumentReference.subject | DocumentReference.author. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.referencia_documento.estado IS 'DocumentReference.status. Estado / Status';
 COMMENT ON COLUMN public.referencia_documento.codigo IS 'DocumentReference.type. Tipo de documento / Type';
@@ -1813,6 +1885,7 @@ CREATE TABLE IF NOT EXISTS public.consentimiento (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'patient', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     alcance text GENERATED ALWAYS AS (recurso #>> '{scope,coding,0,code}') STORED,
@@ -1836,6 +1909,7 @@ COMMENT ON COLUMN public.consentimiento.version IS 'Versión de la fila / Row ve
 COMMENT ON COLUMN public.consentimiento.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.consentimiento.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.consentimiento.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.consentimiento.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.consentimiento.paciente_id IS 'Consent.patient. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.consentimiento.estado IS 'Consent.status. Estado / Status';
 COMMENT ON COLUMN public.consentimiento.alcance IS 'Consent.scope. Alcance / Scope';
@@ -1853,6 +1927,7 @@ CREATE TABLE IF NOT EXISTS public.respuesta_cuestionario (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'subject', 'Patient'), hce.clave_expresa(recurso -> 'source', 'Patient'), hce.clave_expresa(recurso -> 'author', 'Patient'))) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     cuestionario text GENERATED ALWAYS AS (recurso ->> 'questionnaire') STORED,
@@ -1874,6 +1949,7 @@ COMMENT ON COLUMN public.respuesta_cuestionario.version IS 'Versión de la fila 
 COMMENT ON COLUMN public.respuesta_cuestionario.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.respuesta_cuestionario.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.respuesta_cuestionario.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.respuesta_cuestionario.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.respuesta_cuestionario.paciente_id IS 'QuestionnaireResponse.subject | QuestionnaireResponse.source | QuestionnaireResponse.author. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.respuesta_cuestionario.estado IS 'QuestionnaireResponse.status. Estado / Status';
 COMMENT ON COLUMN public.respuesta_cuestionario.cuestionario IS 'QuestionnaireResponse.questionnaire. Cuestionario / Questionnaire';
@@ -1889,6 +1965,7 @@ CREATE TABLE IF NOT EXISTS public.comunicacion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'subject', 'Patient'), (hce.claves_expresas_de(recurso -> 'recipient', 'Patient'))[1], hce.clave_expresa(recurso -> 'sender', 'Patient'))) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     categoria text GENERATED ALWAYS AS (recurso #>> '{category,0,coding,0,code}') STORED,
@@ -1911,6 +1988,7 @@ COMMENT ON COLUMN public.comunicacion.version IS 'Versión de la fila / Row vers
 COMMENT ON COLUMN public.comunicacion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.comunicacion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.comunicacion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.comunicacion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.comunicacion.paciente_id IS 'Communication.subject | Communication.recipient | Communication.sender. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.comunicacion.estado IS 'Communication.status. Estado / Status';
 COMMENT ON COLUMN public.comunicacion.categoria IS 'Communication.category. Categoría / Category';
@@ -1927,6 +2005,7 @@ CREATE TABLE IF NOT EXISTS public.cobertura (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (coalesce(hce.clave(recurso -> 'beneficiary', 'Patient'), hce.clave_expresa(recurso -> 'subscriber', 'Patient'), hce.clave_expresa(recurso -> 'policyHolder', 'Patient'), (hce.claves_expresas_de(recurso -> 'payor', 'Patient'))[1])) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
@@ -1948,6 +2027,7 @@ COMMENT ON COLUMN public.cobertura.version IS 'Versión de la fila / Row version
 COMMENT ON COLUMN public.cobertura.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.cobertura.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.cobertura.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.cobertura.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.cobertura.paciente_id IS 'Coverage.beneficiary | Coverage.subscriber | Coverage.policyHolder | Coverage.payor. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.cobertura.estado IS 'Coverage.status. Estado / Status';
 COMMENT ON COLUMN public.cobertura.codigo IS 'Coverage.type. Tipo / Type';
@@ -1963,6 +2043,7 @@ CREATE TABLE IF NOT EXISTS public.reclamacion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'patient', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
@@ -1988,6 +2069,7 @@ COMMENT ON COLUMN public.reclamacion.version IS 'Versión de la fila / Row versi
 COMMENT ON COLUMN public.reclamacion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.reclamacion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.reclamacion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.reclamacion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.reclamacion.paciente_id IS 'Claim.patient. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.reclamacion.estado IS 'Claim.status. Estado / Status';
 COMMENT ON COLUMN public.reclamacion.codigo IS 'Claim.type. Tipo / Type';
@@ -2007,6 +2089,7 @@ CREATE TABLE IF NOT EXISTS public.explicacion_beneficio (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (hce.clave(recurso -> 'patient', 'Patient')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,coding,0,code}') STORED,
@@ -2032,6 +2115,7 @@ COMMENT ON COLUMN public.explicacion_beneficio.version IS 'Versión de la fila /
 COMMENT ON COLUMN public.explicacion_beneficio.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.explicacion_beneficio.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.explicacion_beneficio.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.explicacion_beneficio.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.explicacion_beneficio.paciente_id IS 'ExplanationOfBenefit.patient. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.explicacion_beneficio.estado IS 'ExplanationOfBenefit.status. Estado / Status';
 COMMENT ON COLUMN public.explicacion_beneficio.codigo IS 'ExplanationOfBenefit.type. Tipo / Type';
@@ -2050,6 +2134,7 @@ CREATE TABLE IF NOT EXISTS public.estudio_investigacion (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     estado text GENERATED ALWAYS AS (recurso ->> 'status') STORED,
     titulo text GENERATED ALWAYS AS (recurso ->> 'title') STORED,
@@ -2069,6 +2154,7 @@ COMMENT ON COLUMN public.estudio_investigacion.version IS 'Versión de la fila /
 COMMENT ON COLUMN public.estudio_investigacion.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.estudio_investigacion.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.estudio_investigacion.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.estudio_investigacion.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.estudio_investigacion.claves IS 'ResearchStudy.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.estudio_investigacion.estado IS 'ResearchStudy.status. Estado / Status';
 COMMENT ON COLUMN public.estudio_investigacion.titulo IS 'ResearchStudy.title. Título / Title';
@@ -2084,6 +2170,7 @@ CREATE TABLE IF NOT EXISTS public.concepto_terminologia (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     url text GENERATED ALWAYS AS (recurso ->> 'url') STORED,
     version_publicada text GENERATED ALWAYS AS (recurso ->> 'version') STORED,
@@ -2104,6 +2191,7 @@ COMMENT ON COLUMN public.concepto_terminologia.version IS 'Versión de la fila /
 COMMENT ON COLUMN public.concepto_terminologia.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.concepto_terminologia.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.concepto_terminologia.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.concepto_terminologia.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.concepto_terminologia.claves IS 'CodeSystem.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.concepto_terminologia.url IS 'CodeSystem.url. URL canónica / Canonical URL';
 COMMENT ON COLUMN public.concepto_terminologia.version_publicada IS 'CodeSystem.version. Versión publicada / Published version';
@@ -2120,6 +2208,7 @@ CREATE TABLE IF NOT EXISTS public.conjunto_valores (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     url text GENERATED ALWAYS AS (recurso ->> 'url') STORED,
     version_publicada text GENERATED ALWAYS AS (recurso ->> 'version') STORED,
@@ -2139,6 +2228,7 @@ COMMENT ON COLUMN public.conjunto_valores.version IS 'Versión de la fila / Row 
 COMMENT ON COLUMN public.conjunto_valores.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.conjunto_valores.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.conjunto_valores.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.conjunto_valores.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.conjunto_valores.claves IS 'ValueSet.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.conjunto_valores.url IS 'ValueSet.url. URL canónica / Canonical URL';
 COMMENT ON COLUMN public.conjunto_valores.version_publicada IS 'ValueSet.version. Versión publicada / Published version';
@@ -2154,6 +2244,7 @@ CREATE TABLE IF NOT EXISTS public.mapeo_terminologia (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     url text GENERATED ALWAYS AS (recurso ->> 'url') STORED,
     version_publicada text GENERATED ALWAYS AS (recurso ->> 'version') STORED,
@@ -2175,6 +2266,7 @@ COMMENT ON COLUMN public.mapeo_terminologia.version IS 'Versión de la fila / Ro
 COMMENT ON COLUMN public.mapeo_terminologia.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.mapeo_terminologia.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.mapeo_terminologia.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.mapeo_terminologia.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.mapeo_terminologia.claves IS 'ConceptMap.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.mapeo_terminologia.url IS 'ConceptMap.url. URL canónica / Canonical URL';
 COMMENT ON COLUMN public.mapeo_terminologia.version_publicada IS 'ConceptMap.version. Versión publicada / Published version';
@@ -2192,6 +2284,7 @@ CREATE TABLE IF NOT EXISTS public.guia_clinica (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     claves text[] GENERATED ALWAYS AS (hce.claves_propias(id, recurso -> 'identifier')) STORED,
     url text GENERATED ALWAYS AS (recurso ->> 'url') STORED,
     version_publicada text GENERATED ALWAYS AS (recurso ->> 'version') STORED,
@@ -2212,6 +2305,7 @@ COMMENT ON COLUMN public.guia_clinica.version IS 'Versión de la fila / Row vers
 COMMENT ON COLUMN public.guia_clinica.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.guia_clinica.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.guia_clinica.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.guia_clinica.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.guia_clinica.claves IS 'PlanDefinition.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.guia_clinica.url IS 'PlanDefinition.url. URL canónica / Canonical URL';
 COMMENT ON COLUMN public.guia_clinica.version_publicada IS 'PlanDefinition.version. Versión publicada / Published version';
@@ -2229,6 +2323,7 @@ CREATE TABLE IF NOT EXISTS public.procedencia (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS ((hce.claves_expresas_de(recurso -> 'target', 'Patient'))[1]) STORED,
     actividad text GENERATED ALWAYS AS (recurso #>> '{activity,coding,0,code}') STORED,
     registrado_en timestamptz GENERATED ALWAYS AS (hce.momento(recurso ->> 'recorded')) STORED,
@@ -2250,6 +2345,7 @@ COMMENT ON COLUMN public.procedencia.version IS 'Versión de la fila / Row versi
 COMMENT ON COLUMN public.procedencia.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.procedencia.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.procedencia.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.procedencia.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.procedencia.paciente_id IS 'Provenance.target. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.procedencia.actividad IS 'Provenance.activity. Actividad / Activity';
 COMMENT ON COLUMN public.procedencia.registrado_en IS 'Provenance.recorded. Cuándo se registró / When recorded';
@@ -2265,6 +2361,7 @@ CREATE TABLE IF NOT EXISTS public.evento_auditoria (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     paciente_id text GENERATED ALWAYS AS (coalesce((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.entity.what'), 'Patient'))[1], (hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.agent.who'), 'Patient'))[1])) STORED,
     codigo text GENERATED ALWAYS AS (recurso #>> '{type,code}') STORED,
     subtipos text[] GENERATED ALWAYS AS (hce.codigos(recurso -> 'subtype')) STORED,
@@ -2287,6 +2384,7 @@ COMMENT ON COLUMN public.evento_auditoria.version IS 'Versión de la fila / Row 
 COMMENT ON COLUMN public.evento_auditoria.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.evento_auditoria.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.evento_auditoria.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.evento_auditoria.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 COMMENT ON COLUMN public.evento_auditoria.paciente_id IS 'AuditEvent.entity.what | AuditEvent.agent.who. Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN public.evento_auditoria.codigo IS 'AuditEvent.type. Tipo / Type';
 COMMENT ON COLUMN public.evento_auditoria.subtipos IS 'AuditEvent.subtype. Subtipos / Subtypes';
@@ -2305,6 +2403,7 @@ CREATE TABLE IF NOT EXISTS public.recurso_paciente (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     CONSTRAINT recurso_paciente_documento_id_fkey FOREIGN KEY (documento_id)
     REFERENCES public.expediente (documento_id) ON DELETE CASCADE,
     CONSTRAINT recurso_paciente_pkey PRIMARY KEY (documento_id, fuente, tipo, id)
@@ -2322,6 +2421,7 @@ COMMENT ON COLUMN public.recurso_paciente.version IS 'Versión de la fila / Row 
 COMMENT ON COLUMN public.recurso_paciente.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.recurso_paciente.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.recurso_paciente.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.recurso_paciente.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 
 CREATE TABLE IF NOT EXISTS public.recurso_compartido (
     fuente text NOT NULL DEFAULT '',
@@ -2331,6 +2431,7 @@ CREATE TABLE IF NOT EXISTS public.recurso_compartido (
     actualizado_en timestamptz NOT NULL DEFAULT now(),
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     CONSTRAINT recurso_compartido_pkey PRIMARY KEY (fuente, tipo, id)
 );
 ALTER TABLE public.recurso_compartido OWNER TO hce_owner;
@@ -2344,6 +2445,7 @@ COMMENT ON COLUMN public.recurso_compartido.version IS 'Versión de la fila / Ro
 COMMENT ON COLUMN public.recurso_compartido.actualizado_en IS 'Vigente desde / Current since';
 COMMENT ON COLUMN public.recurso_compartido.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN public.recurso_compartido.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN public.recurso_compartido.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 
 CREATE TABLE IF NOT EXISTS public.historia (
     documento_id text NOT NULL,
@@ -2461,6 +2563,24 @@ COMMENT ON COLUMN hce.instalacion.id IS 'Identidad / Identity';
 COMMENT ON COLUMN hce.instalacion.zona_horaria IS 'Zona de las fechas sin zona / Zone of dates without one';
 COMMENT ON COLUMN hce.instalacion.creado_en IS 'Creado en / Created at';
 
+CREATE TABLE IF NOT EXISTS hce.archivo_cargado (
+    fuente text NOT NULL,
+    huella uuid NOT NULL,
+    bytes bigint NOT NULL,
+    recursos integer NOT NULL,
+    cargado_en timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT archivo_cargado_pkey PRIMARY KEY (fuente, huella)
+);
+ALTER TABLE hce.archivo_cargado OWNER TO hce_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hce.archivo_cargado TO hce_app;
+GRANT SELECT ON hce.archivo_cargado TO hce_readonly;
+COMMENT ON TABLE hce.archivo_cargado IS 'Archivos cargados por entero y sin rechazos: otra carga los pasa por alto / Files loaded whole and without a reject: another load passes them over';
+COMMENT ON COLUMN hce.archivo_cargado.fuente IS 'Sistema de origen / Source system';
+COMMENT ON COLUMN hce.archivo_cargado.huella IS 'Huella de sus bytes y de cómo se leyó / Fingerprint of its bytes and how it was read';
+COMMENT ON COLUMN hce.archivo_cargado.bytes IS 'Tamaño en bytes / Size in bytes';
+COMMENT ON COLUMN hce.archivo_cargado.recursos IS 'Recursos leídos / Resources read';
+COMMENT ON COLUMN hce.archivo_cargado.cargado_en IS 'Cargado en / Loaded at';
+
 CREATE TABLE IF NOT EXISTS hce.carga (
     documento_id text NOT NULL,
     lote uuid NOT NULL,
@@ -2471,6 +2591,7 @@ CREATE TABLE IF NOT EXISTS hce.carga (
     paciente_id text,
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     CONSTRAINT carga_pkey PRIMARY KEY (documento_id, lote, orden)
 );
 ALTER TABLE hce.carga OWNER TO hce_owner;
@@ -2485,6 +2606,7 @@ COMMENT ON COLUMN hce.carga.id IS 'Identificador lógico FHIR / FHIR logical id'
 COMMENT ON COLUMN hce.carga.paciente_id IS 'Paciente que nombra el recurso / Patient that the resource names';
 COMMENT ON COLUMN hce.carga.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN hce.carga.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN hce.carga.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 
 CREATE TABLE IF NOT EXISTS hce.carga_compartida (
     lote uuid NOT NULL,
@@ -2494,6 +2616,7 @@ CREATE TABLE IF NOT EXISTS hce.carga_compartida (
     id text NOT NULL,
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     CONSTRAINT carga_compartida_pkey PRIMARY KEY (id, lote, orden)
 );
 ALTER TABLE hce.carga_compartida OWNER TO hce_owner;
@@ -2506,6 +2629,7 @@ COMMENT ON COLUMN hce.carga_compartida.fuente IS 'Sistema de origen / Source sys
 COMMENT ON COLUMN hce.carga_compartida.id IS 'Identificador lógico FHIR / FHIR logical id';
 COMMENT ON COLUMN hce.carga_compartida.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN hce.carga_compartida.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN hce.carga_compartida.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 
 CREATE TABLE IF NOT EXISTS hce.carga_referencia (
     lote uuid NOT NULL,
@@ -2515,6 +2639,7 @@ CREATE TABLE IF NOT EXISTS hce.carga_referencia (
     id text NOT NULL,
     recurso jsonb NOT NULL,
     original text,
+    entrada uuid,
     CONSTRAINT carga_referencia_pkey PRIMARY KEY (id, lote, orden)
 );
 ALTER TABLE hce.carga_referencia OWNER TO hce_owner;
@@ -2527,6 +2652,7 @@ COMMENT ON COLUMN hce.carga_referencia.fuente IS 'Sistema de origen / Source sys
 COMMENT ON COLUMN hce.carga_referencia.id IS 'Identificador lógico FHIR / FHIR logical id';
 COMMENT ON COLUMN hce.carga_referencia.recurso IS 'Recurso FHIR / FHIR resource';
 COMMENT ON COLUMN hce.carga_referencia.original IS 'Texto exacto, si jsonb lo altera / Exact text, where jsonb changes it';
+COMMENT ON COLUMN hce.carga_referencia.entrada IS 'Huella del texto del que se cargó; NULL: compárese el contenido / Fingerprint of the text it was loaded from; NULL: compare the content';
 CREATE INDEX IF NOT EXISTS paciente_fuente_id_idx ON public.paciente USING btree (fuente, id);
 CREATE INDEX IF NOT EXISTS paciente_claves_idx ON public.paciente USING gin (claves);
 CREATE INDEX IF NOT EXISTS paciente_nombre_busqueda_idx ON public.paciente USING gin (nombre_busqueda public.gin_trgm_ops);
@@ -2612,6 +2738,6 @@ GRANT USAGE ON SCHEMA hce TO hce_app, hce_readonly;
 GRANT USAGE ON SCHEMA public TO hce_app, hce_readonly;
 GRANT SELECT ON hce.migracion TO hce_app, hce_readonly;
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (1, 'initial', 'e487798caf4a387943810c03aad1457faa7ab3a83bb24c0cc940371986139e8a') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (1, 'initial', '7fd9f97b192f106289eac0b2a6bf222000c2803bcdda5d18326678bc2fe2da3c') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

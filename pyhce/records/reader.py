@@ -55,6 +55,13 @@ class Rejected(NamedTuple):
     text: str
 
 
+class Line(NamedTuple):
+    """A line of NDJSON as it came, not looked at yet; `resources_in` does."""
+
+    where: Where
+    data: bytes
+
+
 class Skipped(NamedTuple):
     """An entry of a bundle that carries no resource, such as a response or a DELETE."""
 
@@ -62,8 +69,20 @@ class Skipped(NamedTuple):
     what: str
 
 
-def read(path: Path) -> Iterator[Incoming | Rejected | Skipped]:
-    """Every resource of a file, in order; of NDJSON one line at a time is in memory.
+Found = Incoming | Rejected | Skipped
+
+
+def read(path: Path) -> Iterator[Found]:
+    """Every resource of a file, in order; of NDJSON one line at a time is in memory."""
+    for found in scan(path):
+        if isinstance(found, Line):
+            yield from resources_in(found)
+        else:
+            yield found
+
+
+def scan(path: Path) -> Iterator[Line | Found]:
+    """As `read`, but NDJSON as its lines: most need not be looked at closely.
 
     A file that does not say by its name that it is NDJSON is, if its first line is a whole JSON object.
     """
@@ -80,9 +99,9 @@ def read(path: Path) -> Iterator[Incoming | Rejected | Skipped]:
                 return
             yield from resources_of(where, value)
         else:
-            yield from _line(name, first)
+            yield _line(name, first)
         for piece in lines:
-            yield from _line(name, piece)
+            yield _line(name, piece)
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
@@ -94,15 +113,14 @@ def _object(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _line(name: str, piece: Piece) -> Iterator[Incoming | Rejected | Skipped]:
+def _line(name: str, piece: Piece) -> Line | Rejected:
     where = Where(name, piece.line)
     if piece.problem:
-        yield Rejected(where, *piece.problem, text=piece.data.decode("utf-8", "replace"))
-    else:
-        yield from _text(where, piece.data)
+        return Rejected(where, *piece.problem, text=piece.data.decode("utf-8", "replace"))
+    return Line(where, piece.data)
 
 
-def _document(where: Where, stream: BinaryIO, first: bytes) -> Iterator[Incoming | Rejected | Skipped]:
+def _document(where: Where, stream: BinaryIO, first: bytes) -> Iterator[Found]:
     """A file that is one JSON value."""
     try:
         data = rest_of(stream, first)
@@ -116,7 +134,12 @@ def _document(where: Where, stream: BinaryIO, first: bytes) -> Iterator[Incoming
     yield from _text(where, data)
 
 
-def _text(where: Where, data: bytes) -> Iterator[Incoming | Rejected | Skipped]:
+def resources_in(line: Line) -> Iterator[Found]:
+    """The resources of a line."""
+    yield from _text(line.where, line.data)
+
+
+def _text(where: Where, data: bytes) -> Iterator[Found]:
     try:
         value = parse(data)
     except NotJson as error:
@@ -125,7 +148,7 @@ def _text(where: Where, data: bytes) -> Iterator[Incoming | Rejected | Skipped]:
     yield from resources_of(where, value)
 
 
-def resources_of(where: Where, value: Any) -> Iterator[Incoming | Rejected | Skipped]:
+def resources_of(where: Where, value: Any) -> Iterator[Found]:
     """The resources of a JSON value: itself, or a bundle's entries."""
     if _is_manifest(value):
         yield Skipped(where, "a manifest of an export")
@@ -172,7 +195,7 @@ def content_id(resource: dict[str, Any]) -> str:
     return "sha-" + hashlib.sha256(canonical(resource).encode("utf-8", "surrogatepass")).hexdigest()[:48]
 
 
-def _unpacked(where: Where, entries: list[Any]) -> Iterator[Incoming | Rejected | Skipped]:
+def _unpacked(where: Where, entries: list[Any]) -> Iterator[Found]:
     found: list[tuple[str | None, str, dict[str, Any]]] = []
     later: list[Incoming | Rejected | Skipped] = []
     for number, entry in enumerate(entries, 1):

@@ -11,6 +11,7 @@ import re
 from typing import Any, NamedTuple
 
 import orjson
+from xxhash import xxh3_128_hexdigest
 
 MAX_DEPTH = 200
 """Levels of nesting; FHIR resources have some twenty."""
@@ -48,6 +49,11 @@ class Stored(NamedTuple):
 
     recurso: str
     original: str | None
+
+    @property
+    def fingerprint(self) -> str:
+        """128 bits that tell one text from another; hexadecimal."""
+        return xxh3_128_hexdigest((f"{self.recurso}\0{self.original}" if self.original else self.recurso).encode())
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -83,6 +83,7 @@ def _stage(
                 "paciente_id": row.patient_key,
                 "recurso": row.text.recurso,
                 "original": row.text.original,
+                "entrada": row.text.fingerprint,
             }
             copy.write_row([held[column] for column in columns])
 
@@ -175,6 +176,7 @@ UPDATE {{t}} AS t
 SET
     recurso = CASE WHEN {_IS_OLDER} THEN t.recurso ELSE c.recurso END,
     original = CASE WHEN {_IS_OLDER} THEN t.original ELSE c.original END,
+    entrada = CASE WHEN {_IS_OLDER} THEN t.entrada ELSE c.entrada END,
     version = t.version + 1,
     actualizado_en = %(ahora)s::timestamptz{{set_patient}}
 FROM {{c}} AS c
@@ -182,11 +184,11 @@ INNER JOIN {{h}} AS h ON {{h_is_c}}
 WHERE {{t_is_c}} AND h.version = t.version AND c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s)"""  # noqa: S608
 
 _INSERT = """
-INSERT INTO {t} ({inserted}, version, actualizado_en, recurso, original)
+INSERT INTO {t} ({inserted}, version, actualizado_en, recurso, original, entrada)
 SELECT
     {inserted_from_c},
     coalesce((SELECT max(h.version) FROM {h} AS h WHERE {h_is_c}), 0) + 1,
-    %(ahora)s::timestamptz, c.recurso, c.original
+    %(ahora)s::timestamptz, c.recurso, c.original, c.entrada
 FROM {c} AS c
 LEFT JOIN {t} AS t ON {t_is_c}
 WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s) AND t.id IS NULL

@@ -106,6 +106,32 @@ INSTALLATION = Table(
     holds_resources=False,
 )
 
+LOADED = Table(
+    name="archivo_cargado",
+    home=Home.REFERENCE,
+    area=Area.RECORD,
+    label=Label(
+        es="Archivos cargados por entero y sin rechazos: otra carga los pasa por alto",
+        en="Files loaded whole and without a reject: another load passes them over",
+    ),
+    stored=(
+        PlainColumn(name="fuente", sql_type="text", label=Label(es="Sistema de origen", en="Source system")),
+        PlainColumn(
+            name="huella",
+            sql_type="uuid",
+            label=Label(es="Huella de sus bytes y de cómo se leyó", en="Fingerprint of its bytes and how it was read"),
+        ),
+        PlainColumn(name="bytes", sql_type="bigint", label=Label(es="Tamaño en bytes", en="Size in bytes")),
+        PlainColumn(name="recursos", sql_type="integer", label=Label(es="Recursos leídos", en="Resources read")),
+        PlainColumn(
+            name="cargado_en", sql_type="timestamptz", default="now()", label=Label(es="Cargado en", en="Loaded at")
+        ),
+    ),
+    key=("fuente", "huella"),
+    sql_schema="hce",
+    holds_resources=False,
+)
+
 HISTORY = (
     history("historia", Home.PATIENT),
     history("historia_compartida", Home.ID),

@@ -14,7 +14,7 @@ from pyhce.schema.declaration import (
     research,
     security,
 )
-from pyhce.schema.declaration.record import ANCHOR, ASSIGNMENT, GENERIC, HISTORY, INSTALLATION, STAGING
+from pyhce.schema.declaration.record import ANCHOR, ASSIGNMENT, GENERIC, HISTORY, INSTALLATION, LOADED, STAGING
 from pyhce.schema.declaration.untyped import PATIENT_PATHS
 from pyhce.schema.helper_functions import HELPERS
 from pyhce.schema.model import Schema
@@ -36,6 +36,7 @@ SCHEMA = Schema(
         *HISTORY,
         ASSIGNMENT,
         INSTALLATION,
+        LOADED,
         *STAGING,
     ),
     helpers=HELPERS,

@@ -87,6 +87,15 @@ _ORIGINAL = PlainColumn(
     required=False,
     label=Label(es="Texto exacto, si jsonb lo altera", en="Exact text, where jsonb changes it"),
 )
+_INPUT = PlainColumn(
+    name="entrada",
+    sql_type="uuid",
+    required=False,
+    label=Label(
+        es="Huella del texto del que se cargó; NULL: compárese el contenido",
+        en="Fingerprint of the text it was loaded from; NULL: compare the content",
+    ),
+)
 _PATIENT = PlainColumn(
     name="paciente_id",
     sql_type="text",
@@ -133,6 +142,7 @@ def resources(
         _UPDATED,
         _RESOURCE,
         _ORIGINAL,
+        _INPUT,
     )
     patient_id = Column(
         name="paciente_id",
@@ -186,7 +196,7 @@ def staging(name: str, home: Home) -> Table:
         home=home,
         area=Area.RECORD,
         label=Label(es="Filas en carga (vacía fuera de una transacción)", en="Staged rows (empty outside a load)"),
-        stored=(*first, _BATCH, _ORDER, _TYPE, _SOURCE, _ID, *last, _RESOURCE, _ORIGINAL),
+        stored=(*first, _BATCH, _ORDER, _TYPE, _SOURCE, _ID, *last, _RESOURCE, _ORIGINAL, _INPUT),
         key=(*((*(c.name for c in first), "lote", "orden") if by_patient else ("id", "lote", "orden")),),
         sql_schema="hce",
         holds_resources=False,
