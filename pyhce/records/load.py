@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,17 +15,17 @@ from psycopg.rows import TupleRow
 from pydantic import Field
 
 from pyhce.errors import HceError
-from pyhce.records.assign import Ready, assign
+from pyhce.records.assign import assign
 from pyhce.records.homes import LostRace
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.reader import Incoming, Rejected, Skipped, read
+from pyhce.records.reader import Found, Line, Rejected, Skipped, resources_in, scan
+from pyhce.records.ready import LineReader, Ready, ready
 from pyhce.records.sources import files_in
-from pyhce.records.spelling import NotJson, stored
+from pyhce.records.spelling import NotJson
 from pyhce.records.upsert import Written, write
+from pyhce.records.writers import Writers
 from pyhce.schema.model import Frozen, Schema
 
-BATCH_RESOURCES = 1000
-BATCH_BYTES = 8_000_000
 ATTEMPTS = 12
 _AGAIN = (
     LostRace,
@@ -79,6 +80,7 @@ def load(
     paths: Sequence[Path],
     *,
     schema: Schema,
+    writers: Sequence[Connection[TupleRow]] = (),
     fuente: str = "",
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
     reject_file: Path = Path("rejected.ndjson"),
@@ -90,6 +92,7 @@ def load(
     a provisional record. The same input again changes nothing.
 
     Args:
+        writers: connections to write through, each in a thread of its own; if there are none, `conn` is used.
         fuente: the source system; ids are unique within one.
         rules: which identifiers are identity documents.
         reject_file: where what is not FHIR goes, with its reason; written only if there is any.
@@ -98,41 +101,66 @@ def load(
         UsageError: a path is not there.
         HceError: the database refused for good, or writers kept getting in each other's way.
     """
-    start = time.monotonic()
-    state = _State(conn, schema, fuente, rules, reject_file, start, progress)
-    for batch in _batches(state, _all_of(state, files_in(list(paths)))):
-        state.add(batch)
+    state = _State(schema, fuente, rules, reject_file, progress)
+    with Writers(writers or [conn], state.write, inline=not writers) as out:
+        for found in _all_of(state, files_in(list(paths))):
+            out.add(found)
+        out.drain()
     state.current = ""
     return state.report()
 
 
-def _all_of(state: _State, files: list[Path]) -> Iterator[Incoming | Rejected | Skipped]:
+def _all_of(state: _State, files: list[Path]) -> Iterator[Ready]:
+    """Every resource of the files that can be stored; what cannot is noted."""
+    lines = LineReader(state.schema)
     for path in files:
         state.counts["files"] += 1
         state.current = str(path)
-        yield from read(path)
+        for found in scan(path):
+            if isinstance(found, Line):
+                plain = lines.read(found)
+                if plain is not None:
+                    yield plain
+                else:
+                    yield from _with_care(state, resources_in(found))
+            else:
+                yield from _with_care(state, iter((found,)))
+
+
+def _with_care(state: _State, found: Iterator[Found]) -> Iterator[Ready]:
+    for item in found:
+        if isinstance(item, Rejected):
+            state.reject(item)
+        elif isinstance(item, Skipped):
+            state.skipped[item.what] += 1
+        else:
+            try:
+                yield ready(state.schema, item)
+            except NotJson as error:
+                state.reject(Rejected(item.where, "not-json", str(error), item.id))
 
 
 class _State:
-    """The counts of a load under way."""
+    """The counts of a load under way; writers in several threads add to them."""
 
     def __init__(
         self,
-        conn: Connection[TupleRow],
         schema: Schema,
         fuente: str,
         rules: tuple[DocumentRule, ...],
         reject_file: Path,
-        start: float,
         progress: Progress | None,
     ) -> None:
-        self.conn, self.schema, self.fuente, self.rules = conn, schema, fuente, rules
-        self.reject_file, self.start, self.progress = reject_file, start, progress
+        self.schema, self.fuente, self.rules = schema, fuente, rules
+        self.reject_file, self.progress = reject_file, progress
+        self.start = time.monotonic()
         self.counts: Counter[str] = Counter()
         self.types: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self.current = ""
+        self.lock = threading.RLock()
+        self.seen: dict[str, str] = {}
 
     def reject(self, rejected: Rejected) -> None:
         """Note what is no FHIR, with its reason, before anything else happens to it."""
@@ -143,31 +171,33 @@ class _State:
             "detail": rejected.detail,
             "resource": rejected.text.encode("utf-8", "replace").decode(),
         }
-        first = not self.counts["rejected"]
-        with self.reject_file.open("wb" if first else "ab") as out:
-            out.write(orjson.dumps(line) + b"\n")
-        self.counts["rejected"] += 1
-        self.reasons[rejected.reason] += 1
+        with self.lock:
+            first = not self.counts["rejected"]
+            with self.reject_file.open("wb" if first else "ab") as out:
+                out.write(orjson.dumps(line) + b"\n")
+            self.counts["rejected"] += 1
+            self.reasons[rejected.reason] += 1
 
-    def add(self, batch: list[Ready]) -> None:
+    def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
         try:
-            written, moved = _write(self, batch)
+            written, moved = _write(self, conn, batch)
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             if len(batch) > 1:
-                self.add(batch[: len(batch) // 2])
-                self.add(batch[len(batch) // 2 :])
+                self.write(conn, batch[: len(batch) // 2])
+                self.write(conn, batch[len(batch) // 2 :])
                 return
             only = batch[0]
             detail = str(error.diag.message_primary or type(error).__name__)
-            self.reject(Rejected(only.incoming.where, "database", detail, only.text.original or only.text.recurso))
+            self.reject(Rejected(only.where, "database", detail, only.text.original or only.text.recurso))
             return
-        self.counts.update(written._asdict())
-        self.counts["moved"] += moved
-        self.counts["read"] += len(batch)
-        self.types.update(ready.incoming.type for ready in batch)
-        if self.progress:
-            self.progress(self.report())
+        with self.lock:
+            self.counts.update(written._asdict())
+            self.counts["moved"] += moved
+            self.counts["read"] += len(batch)
+            self.types.update(ready.type for ready in batch)
+            if self.progress:
+                self.progress(self.report())
 
     def report(self) -> LoadReport:
         """The counts so far."""
@@ -182,41 +212,15 @@ class _State:
         )
 
 
-def _batches(state: _State, found: Iterator[Incoming | Rejected | Skipped]) -> Iterator[list[Ready]]:
-    """Resources in batches in which no identity is twice, so that versions keep their order."""
-    batch: list[Ready] = []
-    seen: set[tuple[str, str]] = set()
-    size = 0
-    for item in found:
-        if isinstance(item, Rejected):
-            state.reject(item)
-            continue
-        if isinstance(item, Skipped):
-            state.skipped[item.what] += 1
-            continue
-        try:
-            ready = Ready(item, stored(item.resource, item.exact))
-        except NotJson as error:
-            state.reject(Rejected(item.where, "not-json", str(error), item.id))
-            continue
-        identity = (item.type, item.id)
-        if identity in seen or len(batch) >= BATCH_RESOURCES or size >= BATCH_BYTES:
-            yield batch
-            batch, seen, size = [], set(), 0
-        batch.append(ready)
-        seen.add(identity)
-        size += len(ready.text.recurso)
-    if batch:
-        yield batch
-
-
-def _write(state: _State, batch: list[Ready]) -> tuple[Written, int]:
+def _write(state: _State, conn: Connection[TupleRow], batch: list[Ready]) -> tuple[Written, int]:
     """One batch in one transaction, again when another writer got in the way."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with state.conn.transaction():
-                located, moved = assign(state.conn, state.schema, batch, fuente=state.fuente, rules=state.rules)
-                return write(state.conn, state.schema, located, fuente=state.fuente), moved
+            with conn.transaction():
+                located, moved = assign(
+                    conn, state.schema, batch, fuente=state.fuente, rules=state.rules, seen=state.seen
+                )
+                return write(conn, state.schema, located, fuente=state.fuente), moved
         except _AGAIN as error:
             if attempt == ATTEMPTS:
                 raise HceError(

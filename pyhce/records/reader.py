@@ -17,7 +17,8 @@ from pyhce.schema.r4 import RESOURCE_TYPES
 KEPT_WHOLE = frozenset({"document", "message"})
 """Bundles that are one thing: https://hl7.org/fhir/R4/bundle.html."""
 
-_ID = re.compile(r"^[A-Za-z0-9.\-]{1,64}\Z")
+is_id = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z").match
+"""Whether a string is a FHIR id: R4 datatypes.html#id."""
 _URN = re.compile(r"^urn:(?:uuid|oid):([A-Za-z0-9.\-]{1,64})$")
 _FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?$")
 
@@ -185,7 +186,7 @@ def _problem(value: Any) -> tuple[str, str] | None:
     if kind not in RESOURCE_TYPES:
         return "unknown-type", f"FHIR R4 has no resource type {kind!r}"
     given = value.get("id")
-    if given is not None and not (isinstance(given, str) and _ID.match(given)):
+    if given is not None and not (isinstance(given, str) and is_id(given)):
         return "invalid-id", f"id {str(given)[:80]!r} is not 1 to 64 letters, digits, hyphens or dots"
     return None
 

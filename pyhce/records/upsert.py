@@ -1,8 +1,9 @@
-"""A batch into its tables: staged by COPY, what changed archived and replaced, what is new inserted, all co-located.
+"""A batch into its tables: what is new by COPY, what may have changed through a co-located staging table.
 
-Set by set, each statement runs on the workers: archive what changed to the history (ON CONFLICT DO NOTHING: of two
-writers one archives a version), update what was archived, insert what is not there by anti-join. Then look whether
-everything is as it came: if not, another writer won a race and the batch is done again.
+Of what is there already, what was loaded from the very same text is left alone. The rest is staged; then, set by set
+on the workers: archive what changed to the history (ON CONFLICT DO NOTHING: of two writers one archives a version),
+update what was archived, insert by anti-join what was deleted once. Then look whether everything is as it came: if
+not, another writer won a race and the batch is done again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from psycopg import Connection, Cursor, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.assign import Located
-from pyhce.records.homes import LostRace, names, table_name
+from pyhce.records.homes import LostRace, names, stored_columns, table_name
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 
@@ -36,12 +37,20 @@ def write(conn: Connection[TupleRow], schema: Schema, rows: Sequence[Located], *
     Raises:
         LostRace: the batch must be done again.
     """
-    groups: dict[str, list[Located]] = defaultdict(list)
-    for row in rows:
-        groups[row.table].append(row)
     total = Counts()
+    total.unchanged += sum(row.same for row in rows)
+    new: dict[str, list[Located]] = defaultdict(list)
+    other: dict[str, list[Located]] = defaultdict(list)
+    for row in rows:
+        if not row.same:
+            (other if row.there or row.former else new)[row.table].append(row)
     for home in (Home.REFERENCE, Home.ID, Home.PATIENT):
-        mine = {name: held for name, held in groups.items() if schema.by_name[name].home is home}
+        tables = [table for table in schema.tables if table.home is home]
+        for table in tables:
+            if table.name in new:
+                _copy(conn, table, new[table.name], fuente)
+                total.new += len(new[table.name])
+        mine = {table.name: other[table.name] for table in tables if table.name in other}
         if not mine:
             continue
         batch = uuid.uuid4()
@@ -65,6 +74,39 @@ class Counts:
             setattr(self, name, getattr(self, name) + count)
 
 
+def _copy(conn: Connection[TupleRow], table: Table, rows: Sequence[Located], fuente: str) -> None:
+    """New resources straight into their table; in the order of its key, so that the index grows in order.
+
+    If another writer has brought one of them meanwhile, its key is there: the batch is done again.
+    """
+    columns = [name for name in stored_columns(table) if name not in {"version", "actualizado_en"}]
+    source = escaped(fuente.encode())
+    documents = {row.document: escaped((row.document or "").encode()) for row in rows}
+    lines = []
+    for row in rows:
+        ready = row.ready
+        key = ready.id.encode()
+        text = ready.recurso if b"\\" not in ready.recurso else escaped(ready.recurso)
+        original = b"\\N" if ready.original is None else escaped(ready.original)
+        fields = [source, key, text, original, ready.fingerprint.encode()]
+        if table.generic:
+            patient = b"\\N" if ready.key is None else escaped(ready.key.encode())
+            fields[1:2] = [ready.type.encode(), key, *([patient] if table.home is Home.PATIENT else [])]
+        if table.home is Home.PATIENT:
+            fields.insert(0, documents[row.document])
+        lines.append(b"\t".join(fields))
+    lines.sort()
+    lines.append(b"")
+    command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), names(columns))
+    with conn.cursor() as cursor, cursor.copy(command) as copy:
+        copy.write(b"\n".join(lines))
+
+
+def escaped(value: bytes) -> bytes:
+    """A value in COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html."""
+    return value.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r").replace(b"\t", b"\\t")
+
+
 def _stage(
     conn: Connection[TupleRow], schema: Schema, home: Home, batch: uuid.UUID, fuente: str, rows: Sequence[Located]
 ) -> None:
@@ -73,17 +115,18 @@ def _stage(
     command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(staging), names(columns))
     with conn.cursor() as cursor, cursor.copy(command) as copy:
         for order, row in enumerate(rows):
+            ready = row.ready
             held = {
                 "documento_id": row.document,
                 "lote": batch,
                 "orden": order,
-                "tipo": row.type,
+                "tipo": ready.type,
                 "fuente": fuente,
-                "id": row.id,
-                "paciente_id": row.patient_key,
-                "recurso": row.text.recurso,
-                "original": row.text.original,
-                "entrada": row.text.fingerprint,
+                "id": ready.id,
+                "paciente_id": ready.key,
+                "recurso": ready.text.recurso,
+                "original": ready.text.original,
+                "entrada": ready.fingerprint,
             }
             copy.write_row([held[column] for column in columns])
 
@@ -94,7 +137,7 @@ def _merge(
     """Staged rows into their table. What was looked up as there or not there spares the statements for the other."""
     family = FAMILIES[table.home]
     parts = _parts(table, schema.by_name[family.history], schema.by_name[family.staging])
-    values = {"lote": batch, "tipos": sorted({row.type for row in rows}), "ahora": datetime.now(UTC)}
+    values = {"lote": batch, "tipos": sorted({row.ready.type for row in rows}), "ahora": datetime.now(UTC)}
 
     def run(statement: str) -> Cursor[TupleRow]:
         return conn.execute(sql.SQL(statement).format(**parts), values)
