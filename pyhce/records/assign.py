@@ -9,15 +9,15 @@ identity changes go through the coordinator.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.homes import LostRace, Place, ensure_records, held, is_superseded, move_patient, move_resource
+from pyhce.records.homes import LostRace, Place, ensure_records, is_superseded, move_patient, move_resource
 from pyhce.records.identity import DocumentRule, document_of_key, documents_of, provisional
+from pyhce.records.lookup import Memory, held
 from pyhce.records.ready import Ready
 from pyhce.records.reference import own_keys
 from pyhce.schema.model import Schema
@@ -51,32 +51,30 @@ def assign(
     *,
     fuente: str,
     rules: tuple[DocumentRule, ...],
-    seen: dict[str, str] | None = None,
+    memory: Memory | None = None,
 ) -> tuple[list[Located], int]:
     """The seat of each resource of a batch, in its order, and how many resources had to move for it.
 
     Inside the caller's transaction: afterwards every record is there, and what was elsewhere has moved.
 
     Args:
-        seen: documents by patient key as an earlier batch found them; spares a look before locking, and is kept up.
+        memory: what earlier batches of the same source found out; it is kept up.
     """
+    remembered = memory or Memory()
     patients = {ready.id: ready for ready in batch if ready.type == "Patient"}
     keys = {ready.key for ready in batch if ready.key is not None}
-    documents, moved = _documents(conn, schema, patients, keys, fuente, rules, {} if seen is None else seen)
-    wanted: dict[str, list[str]] = defaultdict(list)
-    for ready in batch:
-        wanted[ready.type].append(ready.id)
-    there, former = held(conn, schema, fuente, wanted)
+    documents, moved = _documents(conn, schema, patients, keys, fuente, rules, remembered.documents)
+    seats = {(ready.type, ready.id): _seat(schema, ready, documents) for ready in batch}
+    there, former = held(conn, schema, fuente, seats, remembered)
     located: list[Located] = []
     for ready in batch:
-        seat = _seat(schema, ready, documents)
-        found = there.get((ready.type, ready.id))
+        identity = ready.type, ready.id
+        seat, found = seats[identity], there.get(identity)
         if found is not None and found.place != seat:
             seat, more = _moved(conn, schema, ready, fuente, found.place, seat)
             moved += more
         same = found is not None and found.place == seat and found.fingerprint == ready.fingerprint
-        gone = (ready.type, ready.id) in former
-        located.append(Located(*seat, there=found is not None, same=same, former=gone, ready=ready))
+        located.append(Located(*seat, found is not None, same, identity in former, ready))
     return located, moved
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from psycopg import Connection, sql
@@ -105,74 +105,12 @@ class Place(NamedTuple):
     document: str | None
 
 
-class Held(NamedTuple):
-    """A resource that is there, and the fingerprint of the text it was loaded from, if that is known."""
-
-    place: Place
-    fingerprint: str | None
-
-
 Identity = tuple[str, str]
 """FHIR type and id."""
 
 
-def held(
-    conn: Connection[TupleRow], schema: Schema, fuente: str, wanted: Mapping[str, Sequence[str]]
-) -> tuple[dict[Identity, Held], set[Identity]]:
-    """What is there of the resources wanted (ids by FHIR type), and which have former versions or a tombstone.
-
-    One fan-out query for each home: every table in which a resource of such a type may live, and their history.
-    """
-    found: dict[Identity, Held] = {}
-    former: set[Identity] = set()
-    for home in Home:
-        branches: list[sql.Composed] = []
-        values: dict[str, object] = {"fuente": fuente}
-        tables: list[tuple[str, str]] = []
-        for fhir_type, ids in wanted.items():
-            mine = [table for table in schema.homes_of(fhir_type) if table.home is home]
-            if mine:
-                values[f"ids_{fhir_type}"] = list(ids)
-                history = schema.by_name[FAMILIES[home].history]
-                for table in (*mine, history):
-                    branches.append(_branch(table, fhir_type, len(tables)))
-                    tables.append((fhir_type, table.name if table.holds_resources else ""))
-        if not branches:
-            continue
-        query = sql.SQL("SELECT n, documento_id, ids, huellas FROM ({}) AS todo").format(
-            sql.SQL(" UNION ALL ").join(branches)
-        )
-        for number, document, ids, fingerprints in conn.execute(query, values):
-            fhir_type, name = tables[number]
-            if not name:
-                former.update((fhir_type, key) for key in ids)
-                continue
-            place = Place(name, document if home is Home.PATIENT else None)
-            for key, fingerprint in zip(ids, fingerprints, strict=True):
-                found[fhir_type, key] = Held(place, fingerprint)
-    return found, former
-
-
-def _branch(table: Table, fhir_type: str, number: int) -> sql.Composed:
-    """The ids that are in one table, grouped by its distribution column, so that workers answer by themselves."""
-    document = sql.SQL({Home.PATIENT: "documento_id", Home.ID: "id", Home.REFERENCE: "NULL::text"}[table.home])
-    kind = sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type)) if _has_type(table) else sql.SQL("")
-    prints = sql.SQL("array_agg(replace(entrada::text, '-', ''))" if table.holds_resources else "NULL::text[]")
-    return sql.SQL(
-        "SELECT {} AS n, {} AS documento_id, array_agg(id) AS ids, {} AS huellas"
-        " FROM {} WHERE fuente = {} AND id = ANY({}){} GROUP BY 2"
-    ).format(
-        sql.Literal(number),
-        document,
-        prints,
-        table_name(table),
-        sql.Placeholder("fuente"),
-        sql.Placeholder(f"ids_{fhir_type}"),
-        kind,
-    )
-
-
-def _has_type(table: Table) -> bool:
+def has_type(table: Table) -> bool:
+    """Whether its rows say their FHIR type, in the column `tipo`."""
     return any(column.name == "tipo" for column in table.stored)
 
 
@@ -219,7 +157,7 @@ def move_resource(
     histories = [schema.by_name[FAMILIES[table.home].history] for table in tables]
     for source, target in (tables, histories):
         condition = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
-        if _has_type(source):
+        if has_type(source):
             condition += sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type))
         if old.document is not None:
             condition += sql.SQL(" AND documento_id = {}").format(sql.Literal(old.document))

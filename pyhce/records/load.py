@@ -18,6 +18,7 @@ from pyhce.errors import HceError
 from pyhce.records.assign import assign
 from pyhce.records.homes import LostRace
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
+from pyhce.records.lookup import Memory
 from pyhce.records.reader import Found, Line, Rejected, Skipped, resources_in, scan
 from pyhce.records.ready import LineReader, Ready, ready
 from pyhce.records.sources import files_in
@@ -160,7 +161,7 @@ class _State:
         self.skipped: Counter[str] = Counter()
         self.current = ""
         self.lock = threading.RLock()
-        self.seen: dict[str, str] = {}
+        self.memory = Memory()
 
     def reject(self, rejected: Rejected) -> None:
         """Note what is no FHIR, with its reason, before anything else happens to it."""
@@ -218,7 +219,7 @@ def _write(state: _State, conn: Connection[TupleRow], batch: list[Ready]) -> tup
         try:
             with conn.transaction():
                 located, moved = assign(
-                    conn, state.schema, batch, fuente=state.fuente, rules=state.rules, seen=state.seen
+                    conn, state.schema, batch, fuente=state.fuente, rules=state.rules, memory=state.memory
                 )
                 return write(conn, state.schema, located, fuente=state.fuente), moved
         except _AGAIN as error:
