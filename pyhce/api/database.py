@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from pyhce import deploy, local, sample
@@ -19,7 +19,7 @@ from pyhce.local import DeleteReport, LocalCluster, StopReport
 from pyhce.records.export import ExportReport
 from pyhce.records.export import export as _export
 from pyhce.records.identity import DEFAULT_RULES, read_rules
-from pyhce.records.load import LoadReport
+from pyhce.records.load import DEFAULT_JOBS, LoadReport
 from pyhce.records.load import load as _load
 from pyhce.records.patient import CorrectionReport, PatientRecord
 from pyhce.records.patient import merge as _merge
@@ -245,18 +245,27 @@ def load(
     source: str = "",
     rules_file: Path | None = None,
     reject_file: Path = Path("rejected.ndjson"),
+    jobs: int = DEFAULT_JOBS,
+    again: bool = False,
     progress: Callable[[LoadReport], None] | None = None,
 ) -> LoadReport:
-    """Load FHIR files and folders; see `pyhce.records.load`."""
+    """Load FHIR files and folders; see `pyhce.records.load`.
+
+    Args:
+        jobs: connections to write through at once.
+    """
     rules = read_rules(rules_file) if rules_file else DEFAULT_RULES
-    with _ready(dsn) as conn:
+    with _ready(dsn) as conn, ExitStack() as stack:
+        writers = [stack.enter_context(connection.connect(resolve_dsn(dsn))) for _ in range(jobs)]
         return _load(
             conn,
             [Path(path) for path in paths],
             schema=SCHEMA,
+            writers=writers,
             fuente=source,
             rules=rules,
             reject_file=reject_file,
+            again=again,
             progress=progress,
         )
 

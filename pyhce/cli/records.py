@@ -9,7 +9,7 @@ import click
 from pyhce import api
 from pyhce.cli.output import add_row, console, output_option, progress, show, table
 from pyhce.cli.where import reaching
-from pyhce.records.load import LoadReport
+from pyhce.records.load import DEFAULT_JOBS, LoadReport
 from pyhce.records.patient import PatientRecord
 
 
@@ -24,6 +24,8 @@ from pyhce.records.patient import PatientRecord
     show_default=True,
     help="Where what is no FHIR goes, with its reason.",
 )
+@click.option("--jobs", type=click.IntRange(1, 64), default=DEFAULT_JOBS, show_default=True, help="Writers at once.")
+@click.option("--again", is_flag=True, help="Read files that were loaded whole before, too.")
 @reaching
 @output_option
 @click.pass_context
@@ -33,6 +35,8 @@ def load(
     source: str,
     identity_rules: Path | None,
     rejects: Path,
+    jobs: int,
+    again: bool,
     dsn: str | None,
     output: str,
 ) -> None:
@@ -53,6 +57,8 @@ def load(
             source=source,
             rules_file=identity_rules,
             reject_file=rejects,
+            jobs=jobs,
+            again=again,
             progress=lambda state: say(f"{state.read} resources, {state.current_file}"),
         )
     show(report, output, lambda: show_load(report))
@@ -64,6 +70,7 @@ def show_load(report: LoadReport) -> None:
     rate = f", {report.read / report.seconds:.0f}/s" if report.seconds else ""
     console.print(f"{report.read} resources from {report.files} files in {report.seconds} s{rate}", markup=False)
     counts = {
+        "files passed over, loaded before: --again reads them": report.passed_over,
         "new": report.new,
         "changed": report.changed,
         "unchanged": report.unchanged,

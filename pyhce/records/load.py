@@ -18,6 +18,7 @@ from pyhce.errors import HceError
 from pyhce.records.assign import assign
 from pyhce.records.homes import LostRace
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
+from pyhce.records.journal import Journal
 from pyhce.records.lookup import Memory
 from pyhce.records.reader import Found, Line, Rejected, Skipped, resources_in, scan
 from pyhce.records.ready import LineReader, Ready, ready
@@ -27,6 +28,8 @@ from pyhce.records.upsert import Written, write
 from pyhce.records.writers import Writers
 from pyhce.schema.model import Frozen, Schema
 
+DEFAULT_JOBS = 2
+"""Connections to write through at once, so that neither reading nor the server waits; more cores take more."""
 ATTEMPTS = 12
 _AGAIN = (
     LostRace,
@@ -50,12 +53,14 @@ class LoadReport(Frozen):
         superseded: those whose content is a former version, or older by meta.lastUpdated: what is there stays.
         rejected: those that are no FHIR; each is in the reject file with its reason.
         skipped: entries that carry no resource, by what they are.
+        passed_over: files that the same load had finished before.
         moved: resources that changed home: a patient arrived, or a document or a patient was corrected.
         patients: Patient resources read; provisional: those among them without a document.
         by_type: resources read, by FHIR type.
     """
 
     files: int = 0
+    passed_over: int = 0
     read: int = 0
     new: int = 0
     changed: int = 0
@@ -85,28 +90,32 @@ def load(
     fuente: str = "",
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
     reject_file: Path = Path("rejected.ndjson"),
+    again: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
     """Load files and folders: R4 bundles, NDJSON, single resources.
 
     Nothing valid is turned away, whatever the order of files: a resource whose patient is not there yet waits under
-    a provisional record. The same input again changes nothing.
+    a provisional record. The same input again changes nothing; files that were loaded whole are passed over.
 
     Args:
         writers: connections to write through, each in a thread of its own; if there are none, `conn` is used.
         fuente: the source system; ids are unique within one.
         rules: which identifiers are identity documents.
         reject_file: where what is not FHIR goes, with its reason; written only if there is any.
+        again: read files that were loaded whole before, too.
 
     Raises:
         UsageError: a path is not there.
         HceError: the database refused for good, or writers kept getting in each other's way.
     """
-    state = _State(schema, fuente, rules, reject_file, progress)
+    journal = Journal(conn, fuente, how=repr(rules), again=again)
+    state = _State(schema, fuente, rules, reject_file, journal, progress)
     with Writers(writers or [conn], state.write, inline=not writers) as out:
         for found in _all_of(state, files_in(list(paths))):
             out.add(found)
         out.drain()
+    journal.settle()
     state.current = ""
     return state.report()
 
@@ -115,17 +124,28 @@ def _all_of(state: _State, files: list[Path]) -> Iterator[Ready]:
     """Every resource of the files that can be stored; what cannot is noted."""
     lines = LineReader(state.schema)
     for path in files:
-        state.counts["files"] += 1
         state.current = str(path)
-        for found in scan(path):
-            if isinstance(found, Line):
-                plain = lines.read(found)
-                if plain is not None:
-                    yield plain
-                else:
-                    yield from _with_care(state, resources_in(found))
+        if state.journal.has(path):
+            state.counts["passed_over"] += 1
+            continue
+        state.counts["files"] += 1
+        count = 0
+        for found in _of_file(state, lines, path):
+            count += 1
+            yield found
+        state.journal.ended(path, count)
+
+
+def _of_file(state: _State, lines: LineReader, path: Path) -> Iterator[Ready]:
+    for found in scan(path):
+        if isinstance(found, Line):
+            plain = lines.read(found)
+            if plain is not None:
+                yield plain
             else:
-                yield from _with_care(state, iter((found,)))
+                yield from _with_care(state, resources_in(found))
+        else:
+            yield from _with_care(state, iter((found,)))
 
 
 def _with_care(state: _State, found: Iterator[Found]) -> Iterator[Ready]:
@@ -150,8 +170,10 @@ class _State:
         fuente: str,
         rules: tuple[DocumentRule, ...],
         reject_file: Path,
+        journal: Journal,
         progress: Progress | None,
     ) -> None:
+        self.journal = journal
         self.schema, self.fuente, self.rules = schema, fuente, rules
         self.reject_file, self.progress = reject_file, progress
         self.start = time.monotonic()
@@ -178,6 +200,7 @@ class _State:
                 out.write(orjson.dumps(line) + b"\n")
             self.counts["rejected"] += 1
             self.reasons[rejected.reason] += 1
+            self.journal.reject(rejected.where.file)
 
     def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
@@ -197,13 +220,17 @@ class _State:
             self.counts["moved"] += moved
             self.counts["read"] += len(batch)
             self.types.update(ready.type for ready in batch)
+            self.journal.wrote(Counter(ready.where.file for ready in batch))
             if self.progress:
                 self.progress(self.report())
 
     def report(self) -> LoadReport:
         """The counts so far."""
         return LoadReport(
-            **{name: self.counts[name] for name in ("files", "read", "rejected", "moved", *Written._fields)},
+            **{
+                name: self.counts[name]
+                for name in ("files", "passed_over", "read", "rejected", "moved", *Written._fields)
+            },
             reject_file=str(self.reject_file) if self.counts["rejected"] else None,
             by_reason=dict(sorted(self.reasons.items())),
             skipped=dict(sorted(self.skipped.items())),

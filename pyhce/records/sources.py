@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 import zstandard
+from xxhash import xxh3_128
 
 from pyhce.errors import UsageError
 
@@ -122,3 +123,12 @@ def rest_of(stream: BinaryIO, first: bytes) -> bytes:
         return first + stream.read(MAX_LINE + 1 - len(first))
     except _DAMAGED as error:
         raise ValueError(f"cut off or damaged: {error}") from error
+
+
+def fingerprint_of(path: Path) -> str:
+    """128 bits that tell a file's bytes from another's; hexadecimal."""
+    digest = xxh3_128()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
