@@ -9,6 +9,7 @@ identity changes go through the coordinator.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -28,20 +29,27 @@ LOCKS = 1024
 
 
 class Located(NamedTuple):
-    """A resource with its home, and what is there already.
+    """A resource that is there, or was once, with the place where it is now."""
+
+    place: Place
+    there: bool
+    ready: Ready
+
+
+class Assigned(NamedTuple):
+    """A batch by what is to be done with it.
 
     Args:
-        table: its table; document: its record, if it has a patient.
-        there: whether the resource is in that place; same: and was loaded from this very text.
-        former: whether there are former versions or a tombstone of it.
+        same: how many are there as they came, loaded from the very same text.
+        new: what was never there, by its place.
+        other: what is there and may differ, or was deleted.
+        moved: how many resources had to move to another place.
     """
 
-    table: str
-    document: str | None
-    there: bool
-    same: bool
-    former: bool
-    ready: Ready
+    same: int
+    new: dict[Place, list[Ready]]
+    other: list[Located]
+    moved: int
 
 
 def assign(
@@ -52,8 +60,8 @@ def assign(
     fuente: str,
     rules: tuple[DocumentRule, ...],
     memory: Memory | None = None,
-) -> tuple[list[Located], int]:
-    """The seat of each resource of a batch, in its order, and how many resources had to move for it.
+) -> Assigned:
+    """Find the place of each resource of a batch, in which no identity is twice.
 
     Inside the caller's transaction: afterwards every record is there, and what was elsewhere has moved.
 
@@ -61,43 +69,41 @@ def assign(
         memory: what earlier batches of the same source found out; it is kept up.
     """
     remembered = memory or Memory()
-    patients = {ready.id: ready for ready in batch if ready.type == "Patient"}
+    patients = {ready.identity[1]: ready for ready in batch if ready.identity[0] == "Patient"}
     keys = {ready.key for ready in batch if ready.key is not None}
     documents, moved = _documents(conn, schema, patients, keys, fuente, rules, remembered.documents)
-    seats = {(ready.type, ready.id): _seat(schema, ready, documents) for ready in batch}
-    there, former = held(conn, schema, fuente, seats, remembered)
-    located: list[Located] = []
+    kinds = {(ready.identity[0], ready.key) for ready in batch}
+    seats = {kind: _seat(schema, *kind, documents) for kind in kinds}
+    ids: dict[str, list[str]] = {fhir_type: [] for fhir_type, _ in kinds}
     for ready in batch:
-        identity = ready.type, ready.id
-        seat, found = seats[identity], there.get(identity)
-        if found is not None and found.place != seat:
-            seat, more = _moved(conn, schema, ready, fuente, found.place, seat)
-            moved += more
-        same = found is not None and found.place == seat and found.fingerprint == ready.fingerprint
-        located.append(Located(*seat, found is not None, same, identity in former, ready))
-    return located, moved
+        fhir_type, key = ready.identity
+        ids[fhir_type].append(key)
+    seated = {(seats[kind].table, kind[0]) for kind in kinds}
+    there, former = held(conn, schema, fuente, ids, seated, remembered)
+    same, new, other = 0, defaultdict[Place, list[Ready]](list), []
+    for ready in batch:
+        seat = seats[ready.identity[0], ready.key]
+        found = there.get(ready.identity)
+        if found is None:
+            if ready.identity in former:
+                other.append(Located(seat, False, ready))
+            else:
+                new[seat].append(ready)
+        elif found.place == seat and found.fingerprint == ready.fingerprint:
+            same += 1
+        elif found.place == seat or is_superseded(conn, schema, found.place, fuente, ready):
+            other.append(Located(found.place, True, ready))
+        else:
+            move_resource(conn, schema, fuente=fuente, ready=ready, old=found.place, new=seat)
+            other.append(Located(seat, True, ready))
+            moved += 1
+    return Assigned(same, new, other, moved)
 
 
-def _seat(schema: Schema, ready: Ready, documents: Mapping[str, str]) -> Place:
-    """Where a resource belongs."""
-    has_patient = ready.key is not None
-    table = schema.home_of(ready.type, names_patient=has_patient)
-    return Place(table.name, documents[ready.key] if ready.key is not None and schema.paths_of(ready.type) else None)
-
-
-def _moved(
-    conn: Connection[TupleRow], schema: Schema, ready: Ready, fuente: str, old: Place, new: Place
-) -> tuple[Place, int]:
-    """Move a resource that is under another patient or in another home, and where it is then.
-
-    A former version moves nothing: its seat is where the resource is.
-    """
-    if is_superseded(conn, schema, old, ready.type, fuente, ready.id, ready.text):
-        return old, 0
-    move_resource(
-        conn, schema, fhir_type=ready.type, fuente=fuente, key=ready.id, old=old, new=new, patient_key=ready.key
-    )
-    return new, 1
+def _seat(schema: Schema, fhir_type: str, key: str | None, documents: Mapping[str, str]) -> Place:
+    """Where a resource of a type that names this patient belongs."""
+    table = schema.home_of(fhir_type, names_patient=key is not None)
+    return Place(table.name, documents[key] if key is not None and schema.paths_of(fhir_type) else None)
 
 
 def _documents(
@@ -110,7 +116,7 @@ def _documents(
     seen: dict[str, str],
 ) -> tuple[dict[str, str], int]:
     """The document of every patient key of the batch; patients whose document changed are moved there."""
-    own = {key: ready for ready in patients.values() for key in own_keys(ready.resource or {}, ready.id)}
+    own = {key: ready for ready in patients.values() for key in own_keys(ready.resource or {}, ready.identity[1])}
     wanted = keys | set(own)
     if not wanted:
         return {}, 0
@@ -119,7 +125,9 @@ def _documents(
         known = known_documents(conn, fuente, wanted)
         target = _targets(conn, schema, patients, known, fuente, rules)
         changing = {
-            key for key in wanted if known.get(key) != (target[own[key].id] if key in own else known.get(key, ""))
+            key
+            for key in wanted
+            if known.get(key) != (target[own[key].identity[1]] if key in own else known.get(key, ""))
         }
         return known, target, changing
 
@@ -131,7 +139,7 @@ def _documents(
         raise LostRace  # what was only shared would have to be held alone: from the start, in order
     seen.update(known)
     if not changing:
-        return {key: target[own[key].id] if key in own else known[key] for key in keys}, 0
+        return {key: target[own[key].identity[1]] if key in own else known[key] for key in keys}, 0
     moved = sum(
         _settle(conn, schema, ready, fuente, known.get(key), target[key], rules) for key, ready in patients.items()
     )
@@ -140,7 +148,7 @@ def _documents(
     corrected = _corrected(conn, fuente, {(document, key) for key, document in guessed.items()})
     documents = {key: corrected.get((document, key), document) for key, document in guessed.items()}
     for key in keys - unknown:
-        documents[key] = target[own[key].id] if key in own else known[key]
+        documents[key] = target[own[key].identity[1]] if key in own else known[key]
     ensure_records(conn, {documents[key] for key in keys if key not in known or known[key] != documents[key]})
     return documents, moved
 
@@ -184,7 +192,7 @@ def _targets(
     for key, ready in patients.items():
         if key in known and known[key] != found[key]:
             here = Place(schema.by_type["Patient"].name, known[key])
-            if is_superseded(conn, schema, here, "Patient", fuente, key, ready.text):
+            if is_superseded(conn, schema, here, fuente, ready):
                 found[key] = known[key]
     return found
 
@@ -223,12 +231,12 @@ def _settle(
     From its former record, also under keys that it no longer has; from provisional ones; from the document that a key
     of it was taken for.
     """
-    keys = own_keys(ready.resource or {}, ready.id)
+    keys = own_keys(ready.resource or {}, ready.identity[1])
     moved = 0
     if known is not None and known != target:
         former = conn.execute(
             "SELECT claves FROM paciente WHERE documento_id = %s AND fuente = %s AND id = %s",
-            (known, fuente, ready.id),
+            (known, fuente, ready.identity[1]),
         ).fetchone()
         every = sorted({*keys, *(former[0] if former else ())})
         moved += move_patient(conn, schema, old=known, new=target, fuente=fuente, keys=every)

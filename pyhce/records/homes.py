@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL
-from pyhce.records.spelling import Stored
+from pyhce.records.ready import Ready
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 
@@ -105,19 +105,14 @@ class Place(NamedTuple):
     document: str | None
 
 
-Identity = tuple[str, str]
-"""FHIR type and id."""
-
-
 def has_type(table: Table) -> bool:
     """Whether its rows say their FHIR type, in the column `tipo`."""
     return any(column.name == "tipo" for column in table.stored)
 
 
-def is_superseded(
-    conn: Connection[TupleRow], schema: Schema, place: Place, fhir_type: str, fuente: str, key: str, text: Stored
-) -> bool:
+def is_superseded(conn: Connection[TupleRow], schema: Schema, place: Place, fuente: str, ready: Ready) -> bool:
     """Whether a content is a former version of the resource at this place, or older by meta.lastUpdated."""
+    (fhir_type, key), text = ready.identity, ready.text
     table = schema.by_name[place.table]
     history = schema.by_name[FAMILIES[table.home].history]
     at = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
@@ -145,14 +140,13 @@ def move_resource(
     conn: Connection[TupleRow],
     schema: Schema,
     *,
-    fhir_type: str,
     fuente: str,
-    key: str,
+    ready: Ready,
     old: Place,
     new: Place,
-    patient_key: str | None,
 ) -> None:
     """Move one resource, with its history, to another record or to another table."""
+    fhir_type, key = ready.identity
     tables = schema.by_name[old.table], schema.by_name[new.table]
     histories = [schema.by_name[FAMILIES[table.home].history] for table in tables]
     for source, target in (tables, histories):
@@ -161,7 +155,7 @@ def move_resource(
             condition += sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type))
         if old.document is not None:
             condition += sql.SQL(" AND documento_id = {}").format(sql.Literal(old.document))
-        given = {"documento_id": new.document, "tipo": fhir_type, "paciente_id": patient_key}
+        given = {"documento_id": new.document, "tipo": fhir_type, "paciente_id": ready.key}
         columns = stored_columns(target)
         values = sql.SQL(", ").join(sql.Literal(given[c]) if c in given else sql.Identifier(c) for c in columns)
         conn.execute(

@@ -219,7 +219,7 @@ class _State:
             self.counts.update(written._asdict())
             self.counts["moved"] += moved
             self.counts["read"] += len(batch)
-            self.types.update(ready.type for ready in batch)
+            self.types.update(ready.identity[0] for ready in batch)
             self.journal.wrote(Counter(ready.where.file for ready in batch))
             if self.progress:
                 self.progress(self.report())
@@ -245,10 +245,8 @@ def _write(state: _State, conn: Connection[TupleRow], batch: list[Ready]) -> tup
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with conn.transaction():
-                located, moved = assign(
-                    conn, state.schema, batch, fuente=state.fuente, rules=state.rules, memory=state.memory
-                )
-                return write(conn, state.schema, located, fuente=state.fuente), moved
+                batched = assign(conn, state.schema, batch, fuente=state.fuente, rules=state.rules, memory=state.memory)
+                return write(conn, state.schema, batched, fuente=state.fuente), batched.moved
         except _AGAIN as error:
             if attempt == ATTEMPTS:
                 raise HceError(

@@ -7,14 +7,15 @@ history) only if there is anything of its source and type at all, which every ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.homes import Identity, Place, has_type, table_name
+from pyhce.records.homes import Place, has_type, table_name
+from pyhce.records.ready import Identity
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 Kinds = tuple[str, str]
@@ -47,15 +48,16 @@ def held(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    seats: Mapping[Identity, Place],
+    ids: Mapping[str, list[str]],
+    seated: Set[Kinds],
     memory: Memory,
 ) -> tuple[dict[Identity, Held], set[Identity]]:
-    """What is there of the resources that are to have these seats, and which have former versions or a tombstone."""
-    ids: dict[str, list[str]] = {}
-    seated: set[Kinds] = set()
-    for (fhir_type, key), place in seats.items():
-        ids.setdefault(fhir_type, []).append(key)
-        seated.add((place.table, fhir_type))
+    """What is there of a batch's resources, and which of them have former versions or a tombstone.
+
+    Args:
+        ids: of the resources, by FHIR type.
+        seated: the tables, with FHIR types, in which they are to be.
+    """
     found: dict[Identity, Held] = {}
     former: set[Identity] = set()
     for home in Home:
@@ -117,8 +119,13 @@ def _rows(
     query = sql.SQL("SELECT n, documento_id, ids, huellas FROM ({}) AS todo").format(
         sql.SQL(" UNION ALL ").join(branches)
     )
-    values = {f"ids_{fhir_type}": ids[fhir_type] for _, fhir_type in looked}
+    values = {f"ids_{fhir_type}": _array(ids[fhir_type]) for _, fhir_type in looked}
     return conn.execute(query, {"fuente": fuente, **values}).fetchall()
+
+
+def _array(ids: list[str]) -> str:
+    """Ids as PostgreSQL spells an array: they hold nothing that must be escaped."""
+    return '{"' + '","'.join(ids) + '"}'
 
 
 def _branch(table: Table, fhir_type: str, number: int) -> sql.Composed:
@@ -128,7 +135,7 @@ def _branch(table: Table, fhir_type: str, number: int) -> sql.Composed:
     prints = sql.SQL("array_agg(replace(entrada::text, '-', ''))" if table.holds_resources else "NULL::text[]")
     return sql.SQL(
         "SELECT {} AS n, {} AS documento_id, array_agg(id) AS ids, {} AS huellas"
-        " FROM {} WHERE fuente = {} AND id = ANY({}){} GROUP BY 2"
+        " FROM {} WHERE fuente = {} AND id = ANY({}::text[]){} GROUP BY 2"
     ).format(
         sql.Literal(number),
         document,

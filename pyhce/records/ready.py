@@ -26,17 +26,21 @@ _CACHED = 100_000
 _NOT_PLAIN = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, TypeError, ValueError)
 
 
+Identity = tuple[str, str]
+"""FHIR type and id."""
+
+
 class Ready(NamedTuple):
     """A resource with the text that will be stored, as bytes: most go as they came.
 
     Args:
+        identity: FHIR type and id.
         key: the key of the patient that it names, None if it names none.
         fingerprint: of the text, see `spelling.fingerprint`.
         resource: the resource itself, for a Patient only: its identifiers are read again.
     """
 
-    type: str
-    id: str
+    identity: Identity
     key: str | None
     recurso: bytes
     original: bytes | None
@@ -62,7 +66,8 @@ def ready(schema: Schema, incoming: Incoming) -> Ready:
     original = None if text.original is None else text.original.encode()
     kept = incoming.resource if incoming.type == "Patient" else None
     recurso = text.recurso.encode()
-    return Ready(incoming.type, incoming.id, key, recurso, original, text.fingerprint, kept, incoming.where)
+    identity = incoming.type, incoming.id
+    return Ready(identity, key, recurso, original, text.fingerprint, kept, incoming.where)
 
 
 def patient_key(schema: Schema, fhir_type: str, resource_id: str, resource: dict[str, Any]) -> str | None:
@@ -115,7 +120,9 @@ class LineReader:
         except (*_NOT_PLAIN, KeyError):
             self._odd.clear()
             return None
-        if text != data and text.translate(None, _WHITE) != data.translate(None, _WHITE):
+        if text == data:
+            text = data
+        elif text.translate(None, _WHITE) != data.translate(None, _WHITE):
             return None
         if (self._odd and self._changed()) or (b"\\" in text and b"\\u" in text) or not is_id(key):
             return None
@@ -127,7 +134,7 @@ class LineReader:
                 return None
             patient = self._patient(kind, key, value)
         kept = value if kind == "Patient" else None
-        return Ready(kind, key, patient, text, None, fingerprint(text), kept, line.where)
+        return Ready((kind, key), patient, text, None, fingerprint(text), kept, line.where)
 
     def _changed(self) -> bool:
         """Whether jsonb would change one of the odd numbers of this line: an exponent, or zero with a minus."""

@@ -13,8 +13,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.homes import Identity
-from pyhce.records.ready import Ready
+from pyhce.records.ready import Identity, Ready
 
 Write = Callable[[Connection[TupleRow], "list[Ready]"], None]
 
@@ -77,8 +76,9 @@ class Writers:
 
     def add(self, ready: Ready) -> None:
         """Take a resource; may wait until a writer has room."""
-        lane = hash(ready.key or ready.id) % len(self._open)
-        batch, identity = self._open[lane], (ready.type, ready.id)
+        identity = ready.identity
+        lane = hash(ready.key or identity[1]) % len(self._open)
+        batch = self._open[lane]
         other = self._owner.get(identity)
         if other is not None and not other.done:
             if other.lane != lane:
@@ -86,10 +86,10 @@ class Writers:
             elif other is batch:
                 self._submit(lane)
             batch = self._open[lane]
+        self._owner[identity] = batch
         batch.rows.append(ready)
         batch.size += len(ready.recurso)
-        self._owner[identity] = batch
-        if len(batch.rows) >= BATCH_RESOURCES or batch.size >= BATCH_BYTES:
+        if batch.size >= BATCH_BYTES or len(batch.rows) >= BATCH_RESOURCES:
             self._submit(lane)
 
     def drain(self) -> None:
@@ -117,8 +117,8 @@ class Writers:
         for batch in [batch for batch in self._under_way if batch.done]:
             self._under_way.remove(batch)
             for ready in batch.rows:
-                if self._owner.get((ready.type, ready.id)) is batch:
-                    del self._owner[ready.type, ready.id]
+                if self._owner.get(ready.identity) is batch:
+                    del self._owner[ready.identity]
 
     def _run(self, conn: Connection[TupleRow], held: queue.Queue[Batch | None]) -> None:
         while (batch := held.get()) is not None:
