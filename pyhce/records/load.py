@@ -17,7 +17,7 @@ from pyhce.errors import HceError
 from pyhce.records.assign import Ready, assign
 from pyhce.records.homes import LostRace
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.reader import Incoming, Rejected, Skipped, read
+from pyhce.records.reader import Deleted, Found, Rejected, Skipped, read
 from pyhce.records.sources import files_in
 from pyhce.records.spelling import NotJson, stored
 from pyhce.records.upsert import Written, write
@@ -106,7 +106,7 @@ def load(
     return state.report()
 
 
-def _all_of(state: _State, files: list[Path]) -> Iterator[Incoming | Rejected | Skipped]:
+def _all_of(state: _State, files: list[Path]) -> Iterator[Found]:
     for path in files:
         state.counts["files"] += 1
         state.current = str(path)
@@ -182,7 +182,7 @@ class _State:
         )
 
 
-def _batches(state: _State, found: Iterator[Incoming | Rejected | Skipped]) -> Iterator[list[Ready]]:
+def _batches(state: _State, found: Iterator[Found]) -> Iterator[list[Ready]]:
     """Resources in batches in which no identity is twice, so that versions keep their order."""
     batch: list[Ready] = []
     seen: set[tuple[str, str]] = set()
@@ -191,8 +191,8 @@ def _batches(state: _State, found: Iterator[Incoming | Rejected | Skipped]) -> I
         if isinstance(item, Rejected):
             state.reject(item)
             continue
-        if isinstance(item, Skipped):
-            state.skipped[item.what] += 1
+        if isinstance(item, Skipped | Deleted):
+            state.skipped[item.what if isinstance(item, Skipped) else "entry without a resource (DELETE)"] += 1
             continue
         try:
             ready = Ready(item, stored(item.resource, item.exact))
