@@ -231,15 +231,19 @@ class Cursor:
             return
         separator = b""
         while True:
-            self.peek()
+            if not separator:
+                self.peek()
             line = self.line
             try:
                 yield (separator and self._guessed(separator)) or Element(self.value(limit), line)
             except TooLong:
                 shown = self.data[self.at : self.at + SHOWN]
                 yield Element(shown, line, passed=self.skip_value())
-            found = _NEXT.match(self.data, self.at)
-            separator = found[0] if found else b""
+            if found := _NEXT.match(self.data, self.at):
+                separator = found[0]
+                self.take(self.at + separator.index(b"{"))
+                continue
+            separator = b""
             following = self.peek()
             if not following:
                 raise Cut
