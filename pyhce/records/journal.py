@@ -12,7 +12,7 @@ from pathlib import Path
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.sources import STDIN, fingerprint_of
+from pyhce.records.sources import STDIN, Source, fingerprint_of
 from pyhce.records.spelling import fingerprint
 
 
@@ -27,7 +27,7 @@ class Journal:
 
     def __init__(self, conn: Connection[TupleRow], fuente: str, how: str, *, again: bool) -> None:
         self._conn, self._fuente, self._how, self._again = conn, fuente, how, again
-        self._read: dict[str, int] = {}
+        self._read: dict[str, tuple[str, int | None, int]] = {}
         self._written: Counter[str] = Counter()
         self._rejected: set[str] = set()
 
@@ -37,7 +37,7 @@ class Journal:
             return False
         query = "SELECT huella::text FROM hce.archivo_cargado WHERE fuente = %s AND bytes = %s"
         known = {row[0] for row in self._conn.execute(query, (self._fuente, path.stat().st_size)).fetchall()}
-        return bool(known) and self._fingerprint(path) in known
+        return bool(known) and self._how_read(fingerprint_of(path)) in known
 
     def reject(self, file: str) -> None:
         """A file is read again next time: what was wrong is told again."""
@@ -47,26 +47,26 @@ class Journal:
         """So many resources of these files are committed."""
         self._written.update(files)
 
-    def ended(self, path: Path, resources: int) -> None:
+    def ended(self, source: Source, resources: int) -> None:
         """A file was read to its end; note those of which everything is written by now."""
-        if path != STDIN:
-            self._read[str(path)] = resources
+        if source.path != STDIN:
+            self._read[source.name] = source.fingerprint(), source.size, resources
         self.settle()
 
     def settle(self) -> None:
         """Note the files of which everything is written by now."""
-        for file in [file for file, count in self._read.items() if self._written[file] >= count]:
-            del self._read[file]
-            if file in self._rejected:
+        for file, (bytes_fingerprint, size, count) in list(self._read.items()):
+            if self._written[file] < count:
                 continue
-            path = Path(file)
-            self._conn.execute(
-                "INSERT INTO hce.archivo_cargado (fuente, huella, bytes, recursos) VALUES (%s, %s, %s, %s)"
-                " ON CONFLICT DO NOTHING",
-                (self._fuente, self._fingerprint(path), path.stat().st_size, self._written[file]),
-            )
+            del self._read[file]
+            if file not in self._rejected:
+                self._conn.execute(
+                    "INSERT INTO hce.archivo_cargado (fuente, huella, bytes, recursos) VALUES (%s, %s, %s, %s)"
+                    " ON CONFLICT DO NOTHING",
+                    (self._fuente, self._how_read(bytes_fingerprint), size, count),
+                )
 
-    def _fingerprint(self, path: Path) -> str:
-        """As PostgreSQL spells a uuid."""
-        text = fingerprint(f"{fingerprint_of(path)} {self._how}".encode())
+    def _how_read(self, bytes_fingerprint: str) -> str:
+        """The fingerprint of a file's bytes and of how it is read, as PostgreSQL spells a uuid."""
+        text = fingerprint(f"{bytes_fingerprint} {self._how}".encode())
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

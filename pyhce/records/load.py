@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 import psycopg
@@ -20,10 +21,13 @@ from pyhce.records.homes import LostRace
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.journal import Journal
 from pyhce.records.lookup import Memory
-from pyhce.records.reader import Found, Line, Rejected, Skipped, resources_in, scan
+from pyhce.records.incoming import Deleted, Found, Line, Rejected, Skipped, Where
+from pyhce.records.reader import resources_in, scan
 from pyhce.records.ready import LineReader, Ready, ready
-from pyhce.records.sources import files_in
+from pyhce.records.remove import Removable, Removed, remove
+from pyhce.records.sources import STDIN, Source, files_in
 from pyhce.records.spelling import NotJson
+from pyhce.records.strict import available, problems
 from pyhce.records.upsert import Written, write
 from pyhce.records.writers import Writers
 from pyhce.schema.model import Frozen, Schema
@@ -40,7 +44,11 @@ _AGAIN = (
     psycopg.errors.LockNotAvailable,
 )
 
+_COUNTED = ("files", "passed_over", "read", "rejected", "moved", "deleted", "not_there", *Written._fields)
+DELETED_AT_ONCE = 1000
+
 Progress = Callable[["LoadReport"], None]
+Done = TypeVar("Done")
 
 
 class LoadReport(Frozen):
@@ -55,8 +63,9 @@ class LoadReport(Frozen):
         skipped: entries that carry no resource, by what they are.
         passed_over: files that the same load had finished before.
         moved: resources that changed home: a patient arrived, or a document or a patient was corrected.
-        patients: Patient resources read; provisional: those among them without a document.
+        deleted: resources that a DELETE entry named; not_there: those that were not there, or deleted before.
         by_type: resources read, by FHIR type.
+        bytes_read, bytes_total: of the files as they are on disk; 0 where that is not known, as of a pipe.
     """
 
     files: int = 0
@@ -67,12 +76,16 @@ class LoadReport(Frozen):
     unchanged: int = 0
     superseded: int = 0
     moved: int = 0
+    deleted: int = 0
+    not_there: int = 0
     rejected: int = 0
     reject_file: str | None = None
     by_reason: dict[str, int] = Field(default_factory=dict)
     skipped: dict[str, int] = Field(default_factory=dict)
     by_type: dict[str, int] = Field(default_factory=dict)
     current_file: str = ""
+    bytes_read: int = 0
+    bytes_total: int = 0
     seconds: float = 0.0
 
     @property
@@ -91,6 +104,7 @@ def load(
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
     reject_file: Path = Path("rejected.ndjson"),
     again: bool = False,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
     """Load files and folders: R4 bundles, NDJSON, single resources.
@@ -104,61 +118,80 @@ def load(
         rules: which identifiers are identity documents.
         reject_file: where what is not FHIR goes, with its reason; written only if there is any.
         again: read files that were loaded whole before, too.
+        strict: reject what does not fit R4's definitions; see `pyhce.records.strict`.
 
     Raises:
-        UsageError: a path is not there.
+        UsageError: a path is not there, or the extra `strict` is not installed.
         HceError: the database refused for good, or writers kept getting in each other's way.
     """
-    journal = Journal(conn, fuente, how=repr(rules), again=again)
-    state = _State(schema, fuente, rules, reject_file, journal, progress)
+    if strict:
+        available()
+    files = files_in(list(paths))
+    journal = Journal(conn, fuente, how=f"{rules!r} {strict}", again=again)
+    state = _State(schema, fuente, rules, reject_file, strict, journal, progress)
+    state.total = sum(path.stat().st_size for path in files if path != STDIN)
     with Writers(writers or [conn], state.write, inline=not writers) as out:
-        for found in _all_of(state, files_in(list(paths))):
-            out.add(found)
+        for path in files:
+            if journal.has(path):
+                state.pass_over(path)
+                continue
+            with Source(path) as source:
+                state.begin(source)
+                journal.ended(source, _one_file(state, conn, source, out))
         out.drain()
     journal.settle()
-    state.current = ""
+    state.begin(None)
     return state.report()
 
 
-def _all_of(state: _State, files: list[Path]) -> Iterator[Ready]:
-    """Every resource of the files that can be stored; what cannot is noted."""
-    lines = LineReader(state.schema)
-    for path in files:
-        state.current = str(path)
-        if state.journal.has(path):
-            state.counts["passed_over"] += 1
-            continue
-        state.counts["files"] += 1
-        count = 0
-        for found in _of_file(state, lines, path):
+def _one_file(state: _State, conn: Connection[TupleRow], source: Source, out: Writers) -> int:
+    """Everything in a file, in its order, to the writers; how many resources that was."""
+    count = 0
+    deleted: dict[Removable, Where] = {}
+    for found in _of_file(state, source):
+        if isinstance(found, Deleted):
+            deleted[found.type, found.key] = found.where
+            if len(deleted) < DELETED_AT_ONCE:
+                continue
+        if deleted:
+            out.drain()
+            state.delete(conn, deleted)
+            deleted = {}
+        if isinstance(found, Ready):
             count += 1
-            yield found
-        state.journal.ended(path, count)
+            out.add(found)
+    if deleted:
+        out.drain()
+        state.delete(conn, deleted)
+    return count
 
 
-def _of_file(state: _State, lines: LineReader, path: Path) -> Iterator[Ready]:
-    for found in scan(path):
-        if isinstance(found, Line):
-            plain = lines.read(found)
-            if plain is not None:
-                yield plain
-            else:
-                yield from _with_care(state, resources_in(found))
-        else:
-            yield from _with_care(state, iter((found,)))
+def _of_file(state: _State, source: Source) -> Iterator[Ready | Deleted]:
+    lines = LineReader(state.schema)
+    for found in scan(source):
+        plain = lines.read(found) if isinstance(found, Line) else None
+        if plain is None:
+            yield from _with_care(state, resources_in(found) if isinstance(found, Line) else (found,))
+        elif not state.strict or state.fits(plain):
+            yield plain
 
 
-def _with_care(state: _State, found: Iterator[Found]) -> Iterator[Ready]:
+def _with_care(state: _State, found: Iterable[Found]) -> Iterator[Ready | Deleted]:
     for item in found:
         if isinstance(item, Rejected):
             state.reject(item)
         elif isinstance(item, Skipped):
             state.skipped[item.what] += 1
+        elif isinstance(item, Deleted):
+            yield item
         else:
             try:
-                yield ready(state.schema, item)
+                made = ready(state.schema, item)
             except NotJson as error:
                 state.reject(Rejected(item.where, "not-json", str(error), item.id))
+                continue
+            if not state.strict or state.fits(made):
+                yield made
 
 
 class _State:
@@ -170,10 +203,11 @@ class _State:
         fuente: str,
         rules: tuple[DocumentRule, ...],
         reject_file: Path,
+        strict: bool,
         journal: Journal,
         progress: Progress | None,
     ) -> None:
-        self.journal = journal
+        self.strict, self.journal = strict, journal
         self.schema, self.fuente, self.rules = schema, fuente, rules
         self.reject_file, self.progress = reject_file, progress
         self.start = time.monotonic()
@@ -181,15 +215,50 @@ class _State:
         self.types: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
-        self.current = ""
+        self.source: Source | None = None
+        self.total = self.finished = 0
         self.lock = threading.RLock()
         self.memory = Memory()
+
+    def pass_over(self, path: Path) -> None:
+        """Note a file that was loaded before."""
+        self.counts["passed_over"] += 1
+        self.finished += path.stat().st_size
+
+    def begin(self, source: Source | None) -> None:
+        """Note which file is read now."""
+        with self.lock:
+            if self.source is not None and self.source.path != STDIN:
+                self.finished += self.source.size or 0
+            self.source = source
+            self.counts["files"] += source is not None
+
+    def fits(self, found: Ready) -> bool:
+        """Whether a resource is what R4 says; if not it is rejected."""
+        wrong = problems(found.original or found.recurso)
+        if wrong:
+            self.reject(Rejected(found.where, "not-r4", "; ".join(wrong), found.text.original or found.text.recurso))
+        return not wrong
+
+    def delete(self, conn: Connection[TupleRow], deleted: Mapping[Removable, Where]) -> None:
+        """Delete what DELETE entries name; what they do not name for certain is rejected."""
+
+        def work() -> Removed:
+            return remove(conn, self.schema, self.fuente, list(deleted))
+
+        done = retried(conn, work)
+        self.counts["deleted"] += done.deleted
+        self.counts["not_there"] += done.missing
+        for removable in done.not_done:
+            detail = "a conditional delete that names no single resource by its identifier"
+            self.reject(Rejected(deleted[removable], "delete-not-done", detail, "?".join(removable)))
 
     def reject(self, rejected: Rejected) -> None:
         """Note what is no FHIR, with its reason, before anything else happens to it."""
         line = {
             "file": rejected.where.file,
             "line": rejected.where.line,
+            "entry": rejected.where.entry or None,
             "reason": rejected.reason,
             "detail": rejected.detail,
             "resource": rejected.text.encode("utf-8", "replace").decode(),
@@ -205,7 +274,7 @@ class _State:
     def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
         try:
-            written, moved = _write(self, conn, batch)
+            written, moved = retried(conn, lambda: self._written(conn, batch))
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             if len(batch) > 1:
                 self.write(conn, batch[: len(batch) // 2])
@@ -224,33 +293,39 @@ class _State:
             if self.progress:
                 self.progress(self.report())
 
+    def _written(self, conn: Connection[TupleRow], batch: list[Ready]) -> tuple[Written, int]:
+        found = assign(conn, self.schema, batch, fuente=self.fuente, rules=self.rules, memory=self.memory)
+        return write(conn, self.schema, found, fuente=self.fuente), found.moved
+
     def report(self) -> LoadReport:
         """The counts so far."""
         return LoadReport(
-            **{
-                name: self.counts[name]
-                for name in ("files", "passed_over", "read", "rejected", "moved", *Written._fields)
-            },
+            **{name: self.counts[name] for name in _COUNTED},
             reject_file=str(self.reject_file) if self.counts["rejected"] else None,
             by_reason=dict(sorted(self.reasons.items())),
             skipped=dict(sorted(self.skipped.items())),
             by_type=dict(sorted(self.types.items())),
-            current_file=self.current,
+            current_file=self.source.name if self.source else "",
+            bytes_read=self.finished + (self.source.position if self.source and self.source.size else 0),
+            bytes_total=self.total,
             seconds=round(time.monotonic() - self.start, 2),
         )
 
 
-def _write(state: _State, conn: Connection[TupleRow], batch: list[Ready]) -> tuple[Written, int]:
-    """One batch in one transaction, again when another writer got in the way."""
+def retried(conn: Connection[TupleRow], work: Callable[[], Done]) -> Done:
+    """Do something in one transaction, again when another writer got in the way.
+
+    Raises:
+        HceError: writers got in the way every time.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with conn.transaction():
-                batched = assign(conn, state.schema, batch, fuente=state.fuente, rules=state.rules, memory=state.memory)
-                return write(conn, state.schema, batched, fuente=state.fuente), batched.moved
+                return work()
         except _AGAIN as error:
             if attempt == ATTEMPTS:
                 raise HceError(
-                    f"{state.current}: other writers got in the way {ATTEMPTS} times ({type(error).__name__})",
+                    f"other writers got in the way {ATTEMPTS} times ({type(error).__name__})",
                     remedy="Run the same load again when they are done: what is loaded stays, nothing is twice.",
                 ) from error
             time.sleep(min(0.05 * 2**attempt, 2.0))

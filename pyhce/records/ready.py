@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
-from pyhce.records.reader import Incoming, Line, Where, is_id
+from pyhce.records.incoming import Incoming, Line, Where, is_id
 from pyhce.records.reference import at_path, key_of
 from pyhce.records.spelling import Stored, fingerprint, stored
 from pyhce.schema.expression import untyped_names
@@ -46,7 +46,12 @@ class Ready(NamedTuple):
     original: bytes | None
     fingerprint: str
     resource: dict[str, Any] | None
-    where: Where
+    came: Incoming | Line
+
+    @property
+    def where(self) -> Where:
+        """Where it was found."""
+        return self.came.where
 
     @property
     def text(self) -> Stored:
@@ -67,7 +72,7 @@ def ready(schema: Schema, incoming: Incoming) -> Ready:
     kept = incoming.resource if incoming.type == "Patient" else None
     recurso = text.recurso.encode()
     identity = incoming.type, incoming.id
-    return Ready(identity, key, recurso, original, text.fingerprint, kept, incoming.where)
+    return Ready(identity, key, recurso, original, text.fingerprint, kept, incoming)
 
 
 def patient_key(schema: Schema, fhir_type: str, resource_id: str, resource: dict[str, Any]) -> str | None:
@@ -134,7 +139,7 @@ class LineReader:
                 return None
             patient = self._patient(kind, key, value)
         kept = value if kind == "Patient" else None
-        return Ready((kind, key), patient, text, None, fingerprint(text), kept, line.where)
+        return Ready((kind, key), patient, text, None, fingerprint(text), kept, line)
 
     def _changed(self) -> bool:
         """Whether jsonb would change one of the odd numbers of this line: an exponent, or zero with a minus."""
