@@ -19,7 +19,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import Progress, silent
+from pyhce.citus.connection import Progress, scalar, silent
 from pyhce.errors import HceError, UsageError
 from pyhce.records.assign import lock
 from pyhce.records.clearing import Cleared, clear, counted, would_clear
@@ -177,9 +177,19 @@ class _Erasing:
             if back or not left or last:
                 break
             done = self._again(person, found, done)
-        mentions = counted(found.by(Verdict.MENTION))
+        mentions = self._mentions(person, found)
         outcome = Outcome.LEFT if left else Outcome.MENTIONED if mentions else Outcome.ERASED
         return _with(done, outcome=outcome, left=tuple(left), mentions=mentions, tables_searched=found.tables)
+
+    def _mentions(self, person: Person, found: Found) -> tuple[Counted, ...]:
+        """What holds an identifier of the patient and is somebody else's; also corrections of another one's document.
+
+        Without the correction the other patient's next load would go to the erased document.
+        """
+        query = "SELECT count(*) FROM hce.asignacion WHERE documento_calculado = %s"
+        rows = scalar(self.conn, query, person.document)
+        others = (Counted(table="asignacion", type="", rows=rows),) if rows else ()
+        return (*counted(found.by(Verdict.MENTION)), *others)
 
     def _again(self, person: Person, found: Found, done: Erasure) -> Erasure:
         try:

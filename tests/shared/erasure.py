@@ -22,7 +22,7 @@ from pyhce.errors import HceError, UsageError
 from pyhce.records.erase import erase
 from pyhce.records.identity import provisional
 from pyhce.records.load import load
-from pyhce.records.patient import merge
+from pyhce.records.patient import merge, rekey
 from pyhce.records.receipt import Erasure, Outcome
 from pyhce.records.trace import ABSENT, MASKED
 from pyhce.schema.declaration import SCHEMA
@@ -139,6 +139,18 @@ def test_merged_documents_and_all_sources_go_together(db: TestDatabase, tmp_path
     assert done.outcome is Outcome.ERASED
     assert done.corrections == 2
     assert everywhere(db, old, old.upper(), new, new.upper(), one, two) == []
+
+
+def test_a_correction_of_another_patients_document_stays_and_is_told(db: TestDatabase, tmp_path: Path) -> None:
+    source, mine, theirs = unique(), unique(), unique()
+    mistyped = person("mistyped", mine)
+    db.load(tmp_path, mistyped, source=source)
+    rekey(db.conn, f"CC-{mine}", f"CC-{theirs}", schema=SCHEMA)
+    db.load(tmp_path, person("rightful", mine), *named_among_others("rightful"), source=source)
+    done = gone(db, f"CC-{mine}")
+    assert ("asignacion", 1) in [(entry.table, entry.rows) for entry in done.mentions]
+    assert db.load(tmp_path, mistyped, source=source).moved == 0
+    assert db.document("Patient", "mistyped", source) == f"CC-{theirs.upper()}"
 
 
 def test_every_way_to_name_a_patient_is_found_among_others(db: TestDatabase, tmp_path: Path) -> None:
@@ -409,7 +421,7 @@ def test_an_erasure_cut_off_midway_leaves_everything_and_the_next_one_finishes(
     with connect(db.dsn) as blocker, blocker.transaction():
         blocker.execute("UPDATE grupo_pacientes SET version = version WHERE fuente = %s", (source,))
         run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        until(lambda: waiting(db) > 0)
+        until(lambda: waiting(db) > 0 or run.poll() is not None)
         if how == "kill -9":
             os.kill(run.pid, signal.SIGKILL)
         else:
