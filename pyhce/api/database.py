@@ -16,6 +16,7 @@ from pyhce.citus.register import RegistrationReport
 from pyhce.citus.register import register as _register
 from pyhce.errors import HceError
 from pyhce.local import DeleteReport, LocalCluster, StopReport
+from pyhce.records.erase import erase as _erase
 from pyhce.records.export import ExportReport
 from pyhce.records.export import export as _export
 from pyhce.records.identity import DEFAULT_RULES, read_rules
@@ -25,6 +26,7 @@ from pyhce.records.patient import CorrectionReport, PatientRecord
 from pyhce.records.patient import merge as _merge
 from pyhce.records.patient import patient as _patient
 from pyhce.records.patient import rekey as _rekey
+from pyhce.records.receipt import Erasure
 from pyhce.schema import generate as _generate
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen
@@ -298,6 +300,28 @@ def merge(source: str, into: str, *, dsn: str | None = None) -> CorrectionReport
     """Bring two records of one person together under the document `into`."""
     with _ready(dsn) as conn:
         return _merge(conn, source, into, schema=SCHEMA)
+
+
+def erase(
+    document: str,
+    *,
+    reason: str,
+    dsn: str | None = None,
+    receipt: Path | str | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Erasure:
+    """Remove a patient for good, with a receipt; see `pyhce.records.erase`."""
+    with _ready(dsn) as conn:
+        return _erase(
+            conn,
+            document,
+            schema=SCHEMA,
+            reason=reason,
+            receipt=Path(receipt) if receipt else None,
+            dry_run=dry_run,
+            progress=progress,
+        )
 
 
 def generate_sql(folder: Path) -> tuple[Path, ...]:

@@ -1,16 +1,19 @@
-"""load, export, patient."""
+"""load, export, patient, erase."""
 
 from __future__ import annotations
 
+import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from pyhce import api
-from pyhce.cli.output import add_row, console, output_option, progress, show, table
+from pyhce.cli.output import add_row, ask, console, output_option, progress, show, table
 from pyhce.cli.where import reaching
 from pyhce.records.load import DEFAULT_JOBS, LoadReport
 from pyhce.records.patient import PatientRecord
+from pyhce.records.receipt import Erasure, Outcome
 
 
 @click.command()
@@ -201,4 +204,69 @@ def merge(source: str, into: str, dsn: str | None, output: str) -> None:
     show(report, output, lambda: console.print(f"{report.moved} resources, {report.patients} Patients moved"))
 
 
-COMMANDS: tuple[click.Command, ...] = (load, export, patient)
+@click.command()
+@click.argument("document", metavar="DOCUMENTO")
+@click.option("--reason", required=True, help="Why, for the receipt; without the document.")
+@click.option(
+    "--receipt",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A new file for the receipt. Default: erasure-<moment>-<number>.json here.",
+)
+@click.option("--dry-run", is_flag=True, help="Only tell what would go, with the same hashes.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@reaching
+@output_option
+@click.pass_context
+def erase(
+    ctx: click.Context,
+    document: str,
+    reason: str,
+    receipt: Path | None,
+    dry_run: bool,
+    yes: bool,
+    dsn: str | None,
+    output: str,
+) -> None:
+    """Remove a patient for good: record, history and every row that names them; with a receipt, checked afterwards.
+
+    What others' rows hold stays without the reference to the patient. It cannot be undone.
+
+    \b
+    Examples:
+      pyhce erase CC-1032456789 --reason "request 2024-17" --dry-run
+      pyhce erase CC-1032456789 --reason "request 2024-17" --receipt request-2024-17.json
+    """
+    default = Path(f"erasure-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.json")
+    if not dry_run:
+        ask("Erase this patient for good? It cannot be undone.", yes=yes, to="erase")
+    with progress() as say:
+        done = api.erase(document, reason=reason, dsn=dsn, receipt=receipt or default, dry_run=dry_run, progress=say)
+    show(done, output, lambda: show_erasure(done))
+    ctx.exit(done.exit_code)
+
+
+def show_erasure(done: Erasure) -> None:
+    """An erasure as a table, and what a person must still see to."""
+    made = table("what", "table", "type", "rows", "sha256")
+    for erased in done.record:
+        add_row(made, "of the record", erased.table, "", erased.rows, (erased.sha256 or "")[:12])
+    for erased in done.elsewhere:
+        add_row(made, "about the patient elsewhere", erased.table, "", erased.rows, (erased.sha256 or "")[:12])
+    others = {"reference taken out": done.masked, "identifier as plain text": done.mentions, "LEFT": done.left}
+    for what, rows in others.items():
+        for row in rows:
+            add_row(made, what, row.table, row.type, row.rows)
+    console.print(made)
+    console.print(f"{done.corrections} corrections of documents, {done.journal} loaded files forgotten", markup=False)
+    if done.kept:
+        console.print(f"{done.kept} attachments kept: resources of others lead to them too", markup=False)
+    would = "would be erased" if done.outcome is Outcome.DRY_RUN else "erased"
+    console.print(f"{done.rows} rows {would} in {done.seconds} s; outcome: {done.outcome.value}", markup=False)
+    if done.receipt:
+        console.print(f"receipt: {done.receipt}", markup=False)
+    console.print("not reached:", markup=False)
+    for what in done.beyond_reach:
+        console.print(f"  {what}", markup=False)
+
+
+COMMANDS: tuple[click.Command, ...] = (load, export, patient, erase)
