@@ -249,6 +249,7 @@ def load(
     reject_file: Path = Path("rejected.ndjson"),
     jobs: int = DEFAULT_JOBS,
     again: bool = False,
+    strict: bool = False,
     progress: Callable[[LoadReport], None] | None = None,
 ) -> LoadReport:
     """Load FHIR files and folders; see `pyhce.records.load`.
@@ -268,6 +269,7 @@ def load(
             rules=rules,
             reject_file=reject_file,
             again=again,
+            strict=strict,
             progress=progress,
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from pyhce import api
-from pyhce.cli.output import add_row, ask, console, output_option, progress, show, table
+from pyhce.cli.output import add_row, ask, console, counted_progress, output_option, progress, show, table
 from pyhce.cli.where import reaching
 from pyhce.records.load import DEFAULT_JOBS, LoadReport
 from pyhce.records.patient import PatientRecord
@@ -28,6 +28,7 @@ from pyhce.records.receipt import Erasure, Outcome
     help="Where what is no FHIR goes, with its reason.",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=DEFAULT_JOBS, show_default=True, help="Writers at once.")
+@click.option("--strict", is_flag=True, help="Reject what does not fit R4's definitions (pyhce[strict]).")
 @click.option("--again", is_flag=True, help="Read files that were loaded whole before, too.")
 @reaching
 @output_option
@@ -39,6 +40,7 @@ def load(
     identity_rules: Path | None,
     rejects: Path,
     jobs: int,
+    strict: bool,
     again: bool,
     dsn: str | None,
     output: str,
@@ -50,10 +52,10 @@ def load(
     \b
     Examples:
       pyhce load export/ bundle.json
-      pyhce load --source hospital-norte fhir/*.ndjson.gz
+      pyhce load --source hospital-norte --jobs 4 fhir/*.ndjson.gz
       zstdcat all.ndjson.zst | pyhce load -
     """
-    with progress() as say:
+    with counted_progress("resources") as say:
         report = api.load(
             paths,
             dsn=dsn,
@@ -62,7 +64,8 @@ def load(
             reject_file=rejects,
             jobs=jobs,
             again=again,
-            progress=lambda state: say(f"{state.read} resources, {state.current_file}"),
+            strict=strict,
+            progress=lambda state: say(state.read, state.bytes_read, state.bytes_total, state.current_file),
         )
     show(report, output, lambda: show_load(report))
     ctx.exit(report.exit_code)
@@ -79,6 +82,8 @@ def show_load(report: LoadReport) -> None:
         "unchanged": report.unchanged,
         "superseded (a former version; what is there stays)": report.superseded,
         "moved to another home": report.moved,
+        "deleted": report.deleted,
+        "to be deleted, not there": report.not_there,
         "rejected": report.rejected,
     }
     for what, count in counts.items():
@@ -257,7 +262,7 @@ def show_erasure(done: Erasure) -> None:
         for row in rows:
             add_row(made, what, row.table, row.type, row.rows)
     console.print(made)
-    console.print(f"{done.corrections} corrections of documents, {done.journal} loaded files forgotten", markup=False)
+    console.print(f"{done.corrections} corrections of documents", markup=False)
     if done.kept:
         console.print(f"{done.kept} attachments kept: resources of others lead to them too", markup=False)
     would = "would be erased" if done.outcome is Outcome.DRY_RUN else "erased"

@@ -15,7 +15,6 @@ from pyhce.records.homes import LostRace, table_name
 from pyhce.records.identity import PROVISIONAL
 from pyhce.records.receipt import Counted, Erased, digest
 from pyhce.records.search import Found, Hit, patient_of, type_of
-from pyhce.records.spelling import Stored
 from pyhce.records.trace import Person, Row, Verdict, judge, masked
 from pyhce.schema.model import Home, Schema, Table
 
@@ -29,7 +28,6 @@ class Cleared(NamedTuple):
     elsewhere: tuple[Erased, ...]
     masked: tuple[Counted, ...]
     corrections: int
-    journal: int
 
 
 def clear(conn: Connection[TupleRow], schema: Schema, person: Person, found: Found) -> Cleared:
@@ -48,9 +46,6 @@ def clear(conn: Connection[TupleRow], schema: Schema, person: Person, found: Fou
         elsewhere=summed(gone),
         masked=counted(changed),
         corrections=conn.execute("DELETE FROM hce.asignacion WHERE documento_id = %s", (person.document,)).rowcount,
-        journal=conn.execute(
-            "DELETE FROM hce.archivo_cargado WHERE fuente = ANY(%s)", (sources_of(person, found),)
-        ).rowcount,
     )
 
 
@@ -61,20 +56,8 @@ def would_clear(conn: Connection[TupleRow], schema: Schema, person: Person, foun
     for hit in found.by(Verdict.ERASE):
         with suppress(LostRace):  # somebody else deleted it since
             gone[hit.table.name].append(_read_hit(conn, hit)[0])
-    counts = conn.execute(
-        "SELECT (SELECT count(*) FROM hce.asignacion WHERE documento_id = %s),"
-        " (SELECT count(*) FROM hce.archivo_cargado WHERE fuente = ANY(%s))",
-        (person.document, sources_of(person, found)),
-    ).fetchone()
-    corrections, journal = counts or (0, 0)
-    return Cleared(summed(lines), summed(gone), counted(found.by(Verdict.MASK)), corrections, journal)
-
-
-def sources_of(person: Person, found: Found) -> list[str]:
-    """The sources whose files hold what an erasure touches."""
-    touched = found.by(Verdict.ERASE, Verdict.MASK)
-    held = (dict(zip(hit.table.key, hit.key, strict=True)).get("fuente") for hit in touched)
-    return sorted({*person.sources, *(fuente for fuente in held if fuente is not None)})
+    row = conn.execute("SELECT count(*) FROM hce.asignacion WHERE documento_id = %s", (person.document,)).fetchone()
+    return Cleared(summed(lines), summed(gone), counted(found.by(Verdict.MASK)), row[0] if row else 0)
 
 
 def line(table: Table) -> sql.Composable:
@@ -185,8 +168,7 @@ def _mask(conn: Connection[TupleRow], schema: Schema, person: Person, hit: Hit) 
     held = Row(kind, fuente, patient_key, recurso, original, shared=table.home is not Home.PATIENT)
     if judge(schema, person, held) is not Verdict.MASK:
         raise LostRace
-    text = masked(person, fuente, Stored(recurso, original))
-    values: list[Any] = [text.recurso, text.original]
+    values: list[Any] = [*masked(person, fuente, recurso, original)]
     more = sql.SQL("")
     if table.holds_resources:
         more = sql.SQL(", version = version + 1, actualizado_en = %s, entrada = NULL")

@@ -19,9 +19,9 @@ from pyhce.errors import HceError
 from pyhce.records.assign import assign
 from pyhce.records.homes import LostRace
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
+from pyhce.records.incoming import Deleted, Found, Line, Rejected, Skipped, Where
 from pyhce.records.journal import Journal
 from pyhce.records.lookup import Memory
-from pyhce.records.incoming import Deleted, Found, Line, Rejected, Skipped, Where
 from pyhce.records.reader import resources_in, scan
 from pyhce.records.ready import LineReader, Ready, ready
 from pyhce.records.remove import Removable, Removed, remove

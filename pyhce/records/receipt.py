@@ -92,7 +92,6 @@ class Erasure(Frozen):
         masked: rows of others that referred to the patient; the references are gone, in former versions too.
         kept: Binary and Bundle that the record led to and that others lead to as well.
         corrections: former documents that led to this one.
-        journal: loaded files forgotten, so that none of these sources' files is passed over by mistake.
         left: what the check found that should have gone.
         mentions: rows of others that hold an identifier of the patient as plain text; they are as they were.
         tables_searched: how many tables the check read whole.
@@ -112,7 +111,6 @@ class Erasure(Frozen):
     masked: tuple[Counted, ...] = ()
     kept: int = 0
     corrections: int = 0
-    journal: int = 0
     left: tuple[Counted, ...] = ()
     mentions: tuple[Counted, ...] = ()
     tables_searched: int = 0

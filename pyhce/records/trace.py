@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from pyhce.records.reference import Named, at_path, identifier_key, named, own_keys
-from pyhce.records.spelling import Stored, canonical, dumps, parse
+from pyhce.records.spelling import canonical, dumps, parse
 from pyhce.schema.expression import untyped_names
 from pyhce.schema.model import Frozen, Schema
 
@@ -241,18 +241,18 @@ def _is_their_bundle(resource: dict[str, Any], places: set[Steps]) -> bool:
     return bool(patients) and all(patients)
 
 
-def masked(person: Person, fuente: str, text: Stored) -> Stored:
+def masked(person: Person, fuente: str, recurso: str, original: str | None) -> tuple[str, str | None]:
     """A resource without the patient, its numbers spelled as they were; the exact text beside it likewise.
 
     The narrative of a resource that named the patient goes too: it may repeat the name.
     """
-    resource = parse(text.recurso)
+    resource = parse(recurso)
     places = list(traces(person, fuente, resource))
-    if text.original is None:
-        return Stored(dumps(_without(resource, places)), None)
-    exact = parse(text.original)
+    if original is None:
+        return dumps(_without(resource, places)), None
+    exact = parse(original)
     its_own = list(traces(person, fuente, exact))
-    return Stored(dumps(_without(resource, places)), canonical(_without(exact, [*places, *its_own])))
+    return dumps(_without(resource, places)), canonical(_without(exact, [*places, *its_own]))
 
 
 def _without(resource: dict[str, Any], places: Sequence[Steps]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pyhce.records.spelling import Stored
 from pyhce.records.trace import MASKED, Person, Row, Verdict, judge, masked
 from pyhce.schema.declaration import SCHEMA
 
@@ -84,7 +83,7 @@ def test_only_the_narrative_of_what_held_the_reference_goes() -> None:
             {"resource": {"resourceType": "List", "text": narrative}},
         ],
     }
-    after = json.loads(masked(PERSON, "", Stored(json.dumps(bundle), None)).recurso)
+    after = json.loads(masked(PERSON, "", json.dumps(bundle), None)[0])
     assert after["entry"][0]["resource"] == {"resourceType": "List", "entry": [{"item": MASKED}]}
     assert after["entry"][1]["resource"] == {"resourceType": "List", "text": narrative}
 
@@ -92,6 +91,6 @@ def test_only_the_narrative_of_what_held_the_reference_goes() -> None:
 def test_the_exact_text_loses_what_a_transaction_had_resolved() -> None:
     exact = '{"focus": [{"reference": "urn:uuid:0b"}], "resourceType": "Observation", "valueInteger": 1.0E+2}'
     held = {"resourceType": "Observation", "focus": [{"reference": "Patient/p1"}], "valueInteger": 100}
-    after = masked(PERSON, "", Stored(json.dumps(held), exact))
-    assert "urn:uuid" not in (after.original or "")
-    assert "1.0E+2" in (after.original or "")
+    after = masked(PERSON, "", json.dumps(held), exact)
+    assert "urn:uuid" not in (after[1] or "")
+    assert "1.0E+2" in (after[1] or "")
