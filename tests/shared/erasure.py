@@ -401,7 +401,12 @@ def waiting(db: TestDatabase) -> int:
     return total
 
 
-@pytest.mark.parametrize("how", ["kill -9", "terminated"])
+def ended(db: TestDatabase, name: str) -> bool:
+    """Whether the server has done with the sessions of a program that was killed."""
+    return not db.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", name)
+
+
+@pytest.mark.parametrize("how", ["kill -9", "terminated", "Ctrl-C"])
 def test_an_erasure_cut_off_midway_leaves_everything_and_the_next_one_finishes(
     db: TestDatabase, tmp_path: Path, how: str
 ) -> None:
@@ -419,13 +424,17 @@ def test_an_erasure_cut_off_midway_leaves_everything_and_the_next_one_finishes(
         until(lambda: waiting(db) > 0 or run.poll() is not None)
         if how == "kill -9":
             os.kill(run.pid, signal.SIGKILL)
+        elif how == "Ctrl-C":
+            run.send_signal(signal.SIGINT)
+            until(lambda: run.poll() is not None)
+            assert run.returncode == 130
         else:
             db.conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'eraser'")
             until(lambda: run.poll() is not None)
         _, told = run.communicate(timeout=60)
     assert number not in told.lower()
     assert "Traceback" not in told
-    until(lambda: waiting(db) == 0)
+    until(lambda: ended(db, "eraser"))
     assert db.exported(tmp_path, source) == before
     assert not (tmp_path / "receipt.json").exists()
     assert gone(db, f"CC-{number}").outcome is Outcome.ERASED
@@ -438,8 +447,8 @@ def test_an_erasure_killed_at_any_moment_leaves_all_or_nothing(db: TestDatabase,
         db.load(tmp_path, *resources, source=source)
         before = db.exported(tmp_path, source)
         command = [
-            sys.executable, "-m", "pyhce", "erase", f"CC-{number}", "--reason", "x", "--yes", "--dsn", db.dsn,
-            "--receipt", str(tmp_path / f"receipt-{pause}.json"),
+            sys.executable, "-m", "pyhce", "erase", f"CC-{number}", "--reason", "x", "--yes", "--dsn",
+            f"{db.dsn} application_name=eraser", "--receipt", str(tmp_path / f"receipt-{pause}.json"),
         ]  # fmt: skip
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -447,12 +456,15 @@ def test_an_erasure_killed_at_any_moment_leaves_all_or_nothing(db: TestDatabase,
         except subprocess.TimeoutExpired:
             os.kill(run.pid, signal.SIGKILL)
             run.wait()
-        until(lambda: waiting(db) == 0)
+        until(lambda: ended(db, "eraser"))
         after = db.exported(tmp_path, source)
-        assert after == before or all("Patient/p" not in text for text in after.values())
-        assert db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", f"CC-{number.upper()}") == (
-            after == before
-        )
+        there = after == before
+        assert there or all("Patient/p" not in text for text in after.values())
+        anchors = db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", f"CC-{number.upper()}")
+        assert anchors == there
+        receipt = tmp_path / f"receipt-{pause}.json"
+        told = json.loads(receipt.read_text())["outcome"] if receipt.exists() else None
+        assert there if told is None else told == "committing" or not there
 
 
 def test_the_command_asks_first_and_tells_what_went(db: TestDatabase, tmp_path: Path) -> None:
