@@ -35,8 +35,7 @@ from pyhce.schema.r4 import RESOURCE_TYPES
 
 KEPT_WHOLE = frozenset({"document", "message"})
 """Bundles that are one thing."""
-NEWEST_FIRST = frozenset({"history"})
-"""Bundles whose last entry is the oldest: https://hl7.org/fhir/R4/http.html#history."""
+EMPTY = "a bundle without entries"
 
 _URN = re.compile(r"^urn:(?:uuid|oid):([A-Za-z0-9.\-]{1,64})$")
 _FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?$")
@@ -50,6 +49,11 @@ def is_unpacked(bundle: dict[str, Any]) -> bool:
         and str(bundle.get("type")) not in KEPT_WHOLE
         and isinstance(bundle.get("entry"), list)
     )
+
+
+def is_newest_first(bundle: dict[str, Any]) -> bool:
+    """Whether the last entry of a bundle is the oldest: https://hl7.org/fhir/R4/http.html#history."""
+    return bundle.get("type") == "history"
 
 
 class Opened(NamedTuple):
@@ -73,7 +77,7 @@ def read_bundle(cursor: Cursor, spool: Spool, places: Places) -> Opened:
     try:
         members.read()
     except (Cut, Malformed) as error:
-        left = cursor.data[cursor.at :] if isinstance(error, Cut) else cursor.data[cursor.at : cursor.at + SHOWN]
+        left = cursor.data[cursor.at :] if isinstance(error, Cut) else cursor.shown()
         passed = cursor.skip_value(members.depth)
         detail = "the text ends" if isinstance(error, Cut) else f"{passed} bytes are no JSON"
         problem = "not-json", f"after entry {spool.count}: {detail}" if spool.count else detail
@@ -193,7 +197,9 @@ def _note(places: Places, entry: Any, text: bytes | None = None) -> None:
 
 def spooled(where: Where, bundle: dict[str, Any], spool: Spool, places: Places) -> Iterator[tuple[int, list[Found]]]:
     """What each entry in the spool carries, with how many came before it."""
-    backwards = bundle.get("type") in NEWEST_FIRST
+    if not spool.count:
+        yield 0, [Skipped(where, EMPTY)]
+    backwards = is_newest_first(bundle)
     for done, (number, element) in enumerate(spool.numbered(backwards=backwards)):
         here = Where(where.file, element.line, number)
         size = f"{element.passed} bytes, more than {MAX_LINE >> 20} MB, in one entry" if element.passed else None
@@ -238,10 +244,12 @@ def entry_of(where: Where, entry: Any, places: Places) -> Iterator[Found]:
 def entries_in(where: Where, bundle: dict[str, Any]) -> Iterator[Found]:
     """What the entries of a bundle carry that is in memory already."""
     entries = list(enumerate(bundle["entry"], 1))
+    if not entries:
+        yield Skipped(where, EMPTY)
     with Places() as places:
         for _, entry in entries:
             _note(places, entry)
-        for number, entry in reversed(entries) if bundle.get("type") in NEWEST_FIRST else entries:
+        for number, entry in reversed(entries) if is_newest_first(bundle) else entries:
             yield from entry_of(where if where.entry else where._replace(entry=number), entry, places)
 
 

@@ -113,12 +113,17 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
                 return
             number, data = number + 1, rest.after
             continue
-        chunk = cursor.next_chunk()
+        parts, size, chunk = [tail], len(tail), None
+        while size <= FEW and (chunk := cursor.next_chunk()) is not None:
+            parts.append(chunk)
+            size += len(chunk)
+            if b"\n" in chunk:
+                break
+        data = b"".join(parts)
         if chunk is None:
-            if tail and not tail.isspace():
-                yield Line(tail, number, file)
+            if data and not data.isspace():
+                yield Line(data, number, file)
             return
-        data = tail + chunk
 
 
 class _RestOfLine:
@@ -149,22 +154,22 @@ def _values(file: str, cursor: Cursor) -> Iterator[Line | Found]:
         try:
             data = cursor.value(MAX_LINE)
         except Malformed:
-            shown = _shown(cursor)
+            shown = _text(cursor.shown())
             yield Rejected(where, "not-json", f"{cursor.skip_line()} bytes that are no JSON", shown)
         except (Cut, TooLong) as error:
             cut = isinstance(error, Cut)
             if first == b"{":
                 yield from _object(where, cursor, cut=cut)
             else:
-                shown = _shown(cursor)
+                shown = _text(cursor.shown())
                 reason = "not-json" if cut else "too-large"
                 yield Rejected(where, reason, f"a string of {cursor.skip_value()} bytes", shown)
         else:
             yield from _value(Line(data, where.line, file))
 
 
-def _shown(cursor: Cursor) -> str:
-    return cursor.data[cursor.at : cursor.at + SHOWN].decode("utf-8", "replace")
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 def _value(line: Line) -> Iterator[Line | Found]:
@@ -183,12 +188,12 @@ def _elements(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
             here = Line(element.data, element.line, where.file, number)
             if element.passed:
                 detail = f"{element.passed} bytes, more than {MAX_LINE >> 20} MB, in one element of an array"
-                yield Rejected(here.where, "too-large", detail, element.data.decode("utf-8", "replace"))
+                yield Rejected(here.where, "too-large", detail, _text(element.data))
             else:
                 yield from _value(here)
     except (Cut, Malformed) as error:
         cut = isinstance(error, Cut)
-        text = cursor.data[cursor.at : None if cut else cursor.at + SHOWN].decode("utf-8", "replace")
+        text = _text(cursor.data[cursor.at :] if cut else cursor.shown())
         passed = cursor.skip_value(1)
         detail = "the text ends" if cut else f"{passed} bytes are no JSON"
         yield Rejected(where, "not-json", f"after element {number}: {detail}", text)
@@ -203,7 +208,7 @@ def _object(where: Where, cursor: Cursor, *, cut: bool) -> Iterator[Found]:
     Args:
         cut: whether the text ends in it; then all of it that is there is in memory.
     """
-    text = cursor.data[cursor.at : None if cut else cursor.at + SHOWN].decode("utf-8", "replace")
+    text = _text(cursor.data[cursor.at :] if cut else cursor.shown())
     opened = yield from _taken_apart(where, cursor)
     if opened:
         too_long = "too-large", f"more than {MAX_LINE >> 20} MB in one JSON value that is no bundle to take apart"
@@ -225,12 +230,12 @@ def _taken_apart(where: Where, cursor: Cursor) -> Generator[Found, None, Opened 
         span = source.position - start if source else 0
         for done, found in spooled(where, opened.shell, spool, places):
             if source:
-                source.given = start + span * done // spool.count
+                source.given = start + span * done // max(1, spool.count)
             yield from found
         if source:
             source.given = None
     if opened.problem:
-        yield Rejected(where, *opened.problem, text=opened.left.decode("utf-8", "replace"))
+        yield Rejected(where, *opened.problem, text=_text(opened.left))
     return None
 
 
@@ -243,7 +248,7 @@ def resources_in(line: Line) -> Iterator[Found]:
             return
     large = too_large(line.data)
     if large:
-        yield Rejected(line.where, "too-large", large, line.data[:SHOWN].decode("utf-8", "replace"))
+        yield Rejected(line.where, "too-large", large, _text(line.data[:SHOWN]))
         return
     try:
         value = parse(line.data)
@@ -251,7 +256,7 @@ def resources_in(line: Line) -> Iterator[Found]:
         cursor = Cursor(iter((line.data,)), line.line)
         end = Nesting().end(cursor.data, cursor.at) if cursor.peek() == b"{" else None
         if end is None or not cursor.data[end:].strip():
-            yield Rejected(line.where, "not-json", str(error), line.data.decode("utf-8", "replace"))
+            yield Rejected(line.where, "not-json", str(error), _text(line.data))
         else:
             yield from _looked_at(_values(line.file, cursor))
         return

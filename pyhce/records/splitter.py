@@ -188,6 +188,12 @@ class Cursor:
             if not self.more():
                 return self.take(len(self.data))
 
+    def shown(self) -> bytes:
+        """The beginning of what is here, for people."""
+        while len(self.data) - self.at < SHOWN and self.more():
+            pass
+        return self.data[self.at : self.at + SHOWN]
+
     def skip_value(self, depth: int = 0) -> int:
         """Pass the rest of the value here, `depth` brackets within it; the bytes passed. It may end with the text."""
         nesting = Nesting(depth)
@@ -237,8 +243,7 @@ class Cursor:
             try:
                 yield (separator and self._guessed(separator)) or Element(self.value(limit), line)
             except TooLong:
-                shown = self.data[self.at : self.at + SHOWN]
-                yield Element(shown, line, passed=self.skip_value())
+                yield Element(self.shown(), line, passed=self.skip_value())
             if found := _NEXT.match(self.data, self.at):
                 separator = found[0]
                 self.take(self.at + separator.index(b"{"))
