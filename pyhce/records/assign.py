@@ -154,7 +154,10 @@ def _documents(
 
 
 def known_documents(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]) -> dict[str, str]:
-    """The documents of the patients that are there, by each key that names them: one fan-out query for ids."""
+    """The documents of the patients that are there, or were deleted, by each key that names them.
+
+    One fan-out query for ids; of a Patient that was deleted the record stays, and what comes for it belongs there.
+    """
     wanted = set(keys)
     found: dict[str, str] = {}
     conditional = [key for key in wanted if "=" in key]
@@ -168,6 +171,14 @@ def known_documents(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]
     if plain:
         found.update(
             conn.execute("SELECT id, documento_id FROM paciente WHERE fuente = %s AND id = ANY(%s)", (fuente, plain))
+        )
+    if gone := [key for key in plain if key not in found]:
+        found.update(
+            conn.execute(
+                "SELECT id, documento_id FROM historia"
+                " WHERE fuente = %s AND tipo = 'Patient' AND id = ANY(%s) AND borrado ORDER BY version",
+                (fuente, gone),
+            )
         )
     return found
 

@@ -16,7 +16,7 @@ from pyhce.records.assign import patient_key
 from pyhce.records.identity import DEFAULT_RULES, document_of_key, documents_of
 from pyhce.records.reader import Deleted, Incoming, Rejected, Skipped, Where
 from pyhce.records.reference import every_reference, named, own_keys
-from pyhce.records.spelling import MAX_DEPTH, Number, NotJson, canonical, stored
+from pyhce.records.spelling import MAX_DEPTH, NotJson, Number, canonical, stored
 from pyhce.records.strict import problems
 from pyhce.schema.declaration import SCHEMA
 from tests.fuzz.inputs import unpacked
