@@ -402,9 +402,10 @@ def test_what_is_no_fhir_goes_to_the_reject_file_with_its_reason(db: TestDatabas
     )
     rejected = [json.loads(line) for line in (tmp_path / "rejected.ndjson").read_text().splitlines()]
     assert (report.new, report.rejected, report.exit_code) == (1, 8, 1)
-    assert [r["line"] for r in rejected] == [2, 3, 4, 5, 6, 7, 8]
+    assert [r["line"] for r in rejected] == [2, 3, 4, 5, 6, 7, 7, 8]
     assert [r["reason"] for r in rejected] == [
-        "not-json", "unknown-type", "not-a-resource", "invalid-id", "not-json", "not-a-resource", "not-json",
+        "not-json", "unknown-type", "not-a-resource", "invalid-id", "not-json",
+        "not-a-resource", "not-a-resource", "not-json",
     ]  # fmt: skip
 
 
