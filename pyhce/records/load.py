@@ -243,7 +243,7 @@ class _State:
     def delete(self, conn: Connection[TupleRow], deleted: Mapping[Removable, Where]) -> None:
         """Delete what DELETE entries name; what they do not name for certain is rejected."""
 
-        def work() -> Removed:
+        def work(_: int) -> Removed:
             return remove(conn, self.schema, self.fuente, list(deleted))
 
         done = retried(conn, work)
@@ -274,7 +274,7 @@ class _State:
     def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
         try:
-            written, moved = retried(conn, lambda: self._written(conn, batch))
+            written, moved = retried(conn, lambda attempt: self._written(conn, batch, attempt))
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             if len(batch) > 1:
                 self.write(conn, batch[: len(batch) // 2])
@@ -293,9 +293,9 @@ class _State:
             if self.progress:
                 self.progress(self.report())
 
-    def _written(self, conn: Connection[TupleRow], batch: list[Ready]) -> tuple[Written, int]:
+    def _written(self, conn: Connection[TupleRow], batch: list[Ready], attempt: int) -> tuple[Written, int]:
         found = assign(conn, self.schema, batch, fuente=self.fuente, rules=self.rules, memory=self.memory)
-        return write(conn, self.schema, found, fuente=self.fuente), found.moved
+        return write(conn, self.schema, found, fuente=self.fuente, by_copy=attempt == 1), found.moved
 
     def report(self) -> LoadReport:
         """The counts so far."""
@@ -312,8 +312,8 @@ class _State:
         )
 
 
-def retried(conn: Connection[TupleRow], work: Callable[[], Done]) -> Done:
-    """Do something in one transaction, again when another writer got in the way.
+def retried(conn: Connection[TupleRow], work: Callable[[int], Done]) -> Done:
+    """Do something in one transaction, again when another writer got in the way; it is told which attempt it is.
 
     Raises:
         HceError: writers got in the way every time.
@@ -321,7 +321,10 @@ def retried(conn: Connection[TupleRow], work: Callable[[], Done]) -> Done:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with conn.transaction():
-                return work()
+                return work(attempt)
+        except psycopg.errors.InternalError_:
+            if attempt > 1:
+                raise
         except _AGAIN as error:
             if attempt == ATTEMPTS:
                 raise HceError(

@@ -35,8 +35,12 @@ class Written(NamedTuple):
     superseded: int
 
 
-def write(conn: Connection[TupleRow], schema: Schema, batch: Assigned, *, fuente: str) -> Written:
+def write(conn: Connection[TupleRow], schema: Schema, batch: Assigned, *, fuente: str, by_copy: bool = True) -> Written:
     """Write a batch whose places are known, inside the caller's transaction.
+
+    Args:
+        by_copy: whether what is new goes straight into its table, else through the staging table as the rest does. On
+            Citus an error of the first is an `InternalError_` whatever it is (ReportCopyError in multi_copy.c).
 
     Raises:
         LostRace: the batch must be done again.
@@ -44,11 +48,14 @@ def write(conn: Connection[TupleRow], schema: Schema, batch: Assigned, *, fuente
     total = Counts()
     total.unchanged += batch.same
     other: dict[str, list[Located]] = defaultdict(list)
+    new: dict[str, list[Place]] = defaultdict(list)
     for row in batch.other:
         other[row.place.table].append(row)
-    new: dict[str, list[Place]] = defaultdict(list)
-    for place in batch.new:
-        new[place.table].append(place)
+    for place, rows in batch.new.items():
+        if by_copy:
+            new[place.table].append(place)
+        else:
+            other[place.table] += [Located(place, False, ready) for ready in rows]
     for home in (Home.REFERENCE, Home.ID, Home.PATIENT):
         tables = [table for table in schema.tables if table.home is home]
         for table in tables:
