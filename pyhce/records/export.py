@@ -209,7 +209,7 @@ def _round(
         if copy_all(moment, units, wanted, store, jobs=jobs, tally=tally):
             return None
         one_snapshot = moment.direct and len({done.unit.node for done in store.done.values()}) < 2
-        nothing_since = not units and moment.quiet
+        nothing_since = not units and not moment.half_committed
         if (one_snapshot or nothing_since) and not (enough and verdicts.changed):
             return _Outcome(snapshot=True, changed=0, deleted=deleted)
         if enough:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from psycopg import sql
 
 from pyhce.records.export_units import Done, Wanted, condition_of
-from pyhce.records.moments import Moment, is_quiet
+from pyhce.records.moments import Moment
 
 _AT_ONCE = 64
 """Relations asked about in one statement."""
@@ -43,7 +43,7 @@ def compare(moment: Moment, done: Iterable[Done], wanted: Wanted) -> Verdicts:
             found.gone.append(one)
         elif not all(place in there for place in one.unit.places):
             (found.changed if moment.distributed else found.gone).append(one)
-        elif all(moment.snapshots[n] == then and is_quiet(then) for n, then in one.snapshots.items()):
+        elif all(moment.snapshots.get(n) == then for n, then in one.snapshots.items()):
             found.same.append(one)
         else:
             to_count.append(one)

@@ -1,7 +1,9 @@
 """One moment of the database: a snapshot on every node that several connections read in.
 
-On one node it is one snapshot (`pg_export_snapshot`). Citus has none across nodes: there is one a node, and whether a
-node wrote anything since is told by `pg_current_snapshot()`. So "nothing changed between two moments" can be proved.
+On one node it is one snapshot (`pg_export_snapshot`). Citus has none across nodes: there is one a node, and as long as
+`pg_current_snapshot()` stays the same nothing was committed there. What is as it was read on every node was there at
+once, unless a transaction is committed on one node and on another only prepared yet: Citus writes to several nodes by
+two-phase commit, so that is seen in `pg_prepared_xacts`, if it is asked after the reading and before the comparison.
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ class Moment:
 
     Args:
         distributed: whether there is Citus.
+        half_committed: whether a transaction was prepared on some node, so perhaps committed on another.
         direct: whether every node is read itself; else all goes through the coordinator, without a common snapshot.
         document: of the patient tables only the shards that hold this one.
     """
@@ -76,13 +79,9 @@ class Moment:
         self.nodes: dict[int, Node] = {}
         self.places: dict[str, tuple[Place, ...]] = {}
         self.snapshots: dict[int, str] = {}
+        self.half_committed = False
         self._exported: dict[int, str] = {}
         self._keepers: dict[int, Connection[TupleRow]] = {}
-
-    @property
-    def quiet(self) -> bool:
-        """Whether no node had a transaction under way that had written: only then all nodes show the same."""
-        return all(is_quiet(snapshot) for snapshot in self.snapshots.values())
 
     def connection(self, node: int, *, shared: bool = True) -> Connection[TupleRow]:
         """Another connection to a node; in its snapshot, where there is one to share."""
@@ -129,19 +128,20 @@ class Moment:
         )
 
     def _taken(self, stack: ExitStack, *, last: bool) -> bool:
-        """Whether the snapshots and the places are of one moment, and quiet or too long not."""
+        """Whether the snapshots and the places are of one moment, and nothing is half committed, or it stays so."""
         self.nodes = _nodes(self.conn, self.distributed)
         before = self._placed()
         if self.direct and not self._keep(stack):
             self.direct = False
         if not self.direct:
+            self.half_committed = any(self.ask(node, _PREPARED)[0]["some"] for node in self.nodes)
             self.snapshots = {node: self.ask(node, _SNAPSHOT)[0]["now"] for node in self.nodes}
         self.places = self._placed()
-        return self.places == before and (not self.distributed or self.quiet or last)
+        return self.places == before and (not self.distributed or not self.half_committed or last)
 
     def _keep(self, stack: ExitStack) -> bool:
         """Open a snapshot on every node; whether all of them can be reached."""
-        self._keepers, self.snapshots = {}, {}
+        self._keepers, self.snapshots, self.half_committed = {}, {}, False
         for node in self.nodes:
             try:
                 keeper = stack.enter_context(self.connection(node, shared=False))
@@ -153,6 +153,8 @@ class Moment:
             if self.distributed and not self._is(node, keeper):
                 self._keepers = {}
                 return False
+            prepared = keeper.execute(_PREPARED).fetchone()
+            self.half_committed |= bool(prepared and prepared[0])
             keeper.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             row = keeper.execute("SELECT pg_current_snapshot()::text, pg_export_snapshot()").fetchone()
             assert row is not None  # noqa: S101 - an aggregate-less SELECT without FROM has one row
@@ -181,14 +183,8 @@ class Moment:
     def _shards_of(self, document: str) -> set[int]:
         """The shards that hold a document's rows, one a table."""
         names = [table.qualified for table in self.schema.resource_tables(Home.PATIENT)]
-        query = "SELECT get_shard_id_for_distribution_column(name::regclass, %s) FROM unnest(%s::text[]) AS name"
+        query = "SELECT get_shard_id_for_distribution_column(name::regclass, %s::text) FROM unnest(%s::text[]) AS name"
         return {row[0] for row in self.conn.execute(query, (document, names))}
-
-
-def is_quiet(snapshot: str) -> bool:
-    """Whether no transaction that had written was under way."""
-    xmin, xmax, _ = snapshot.split(":")
-    return xmin == xmax
 
 
 def everything_committed_before(moment: Moment) -> datetime:
@@ -222,6 +218,9 @@ def _nodes(conn: Connection[TupleRow], distributed: bool) -> dict[int, Node]:
     return {HERE: Node("", 0), **{group: Node(host, port) for group, host, port in rows}}
 
 
+_PREPARED = (
+    "SELECT EXISTS (SELECT 1 FROM pg_prepared_xacts WHERE database = current_database() AND gid LIKE 'citus%') AS some"
+)
 _SNAPSHOT = "SELECT pg_current_snapshot()::text AS now"
 _OLDEST = """
 SELECT least(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyhce.citus.connection import connect
+from pyhce.citus.connection import at, connect
 from tests.shared.database import TestDatabase
 from tests.shared.exports import *  # noqa: F403 - every test of it, on Citus
 from tests.shared.exports import exported, interrupted, lines, many, stored
@@ -85,13 +85,17 @@ def test_by_way_of_the_coordinator_come_the_same_lines(db: TestDatabase, tmp_pat
     assert report.snapshot
 
 
-def test_a_cluster_that_is_never_quiet_is_no_one_moment_and_the_manifest_says_so(
+def test_a_transaction_that_may_be_half_committed_is_no_one_moment_and_the_manifest_says_so(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source = many(db, tmp_path)
-    with connect(db.dsn) as other, other.transaction(force_rollback=True):
-        other.execute("UPDATE observacion SET version = 7 WHERE fuente = %s", (source,))
-        report = exported(db, tmp_path / "out", source)
+    worker = db.cluster.workers[0]
+    with connect(at(db.dsn, worker.host, worker.port)) as other:
+        other.execute("BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'citus_of_a_test'")
+        try:
+            report = exported(db, tmp_path / "out", source)
+        finally:
+            other.execute("ROLLBACK PREPARED 'citus_of_a_test'")
     told = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert (report.snapshot, told["extension"]["snapshot"]) == (False, False)
     assert told["extension"]["start"] < told["extension"]["end"]
