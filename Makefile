@@ -30,8 +30,8 @@ test: $(VENV)/developed ## Run every tier of tests that this machine can run
 	$(BIN)/python tests/run.py
 
 lint: $(VENV)/developed ## ruff, mypy --strict, import-linter, sqlfluff on the generated SQL
-	$(BIN)/ruff check pyhce tests tools
-	$(BIN)/ruff format --check pyhce tests tools
+	$(BIN)/ruff check pyhce tests tools bench
+	$(BIN)/ruff format --check pyhce tests tools bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --disable-progress-bar postgres-citus/init

@@ -3,7 +3,8 @@
     python tools/make_r4_elements.py hapi-fhir-validation-resources-r4-8.12.1.jar
 
 The archive (Maven: ca.uhn.hapi.fhir:hapi-fhir-validation-resources-r4) holds profiles-resources.xml,
-profiles-types.xml and search-parameters.json of FHIR 4.0.1, which HL7 dedicates to the public domain (CC0).
+profiles-types.xml, search-parameters.json and fhir-single.xsd of FHIR 4.0.1, which HL7 dedicates to the public domain
+(CC0).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 NS = {"f": "http://hl7.org/fhir"}
+XSD = {"xs": "http://www.w3.org/2001/XMLSchema"}
+EXTENSION = "http://hl7.org/fhir/StructureDefinition/"
 ROOT = "org/hl7/fhir/r4/model/"
 OUT = Path(__file__).parent.parent / "pyhce" / "schema" / "r4.json.gz"
 
@@ -54,6 +57,8 @@ def definitions(archive: zipfile.ZipFile, name: str) -> dict[str, dict]:
             "kind": _value(definition, "f:kind"),
             "abstract": _value(definition, "f:abstract") == "true",
             "elements": dict(_elements(definition)),
+            "bindings": dict(_bindings(definition)),
+            "pattern": _pattern(definition),
         }
     return found
 
@@ -75,6 +80,41 @@ def _elements(definition):
                 sorted(targets),
             ],
         )
+
+
+def _bindings(definition):
+    """The name of the binding of each element of type code that must have one of its codes."""
+    for element in definition.iterfind("f:snapshot/f:element", NS):
+        types = [_code(t) for t in element.iterfind("f:type", NS)]
+        if _value(element, "f:binding/f:strength") == "required" and types == ["code"]:
+            path = _value(element, "f:path").split(".", 1)[1]
+            yield path, _extension(element.find("f:binding", NS), "elementdefinition-bindingName", "f:valueString")
+
+
+def _pattern(definition):
+    """The regular expression that a primitive's text matches, "" if there is none."""
+    name = _value(definition, "f:type")
+    for element in definition.iterfind("f:snapshot/f:element", NS):
+        if _value(element, "f:path") == name + ".value":
+            return _extension(element.find("f:type", NS), "regex", "f:valueString")
+    return ""
+
+
+def _extension(element, name, value):
+    for extension in element.iterfind("f:extension", NS):
+        if extension.get("url") == EXTENSION + name:
+            return _value(extension, value)
+    return ""
+
+
+def code_lists(archive: zipfile.ZipFile) -> dict[str, list[str]]:
+    """The codes of each binding that the XML schema enumerates."""
+    root = ElementTree.fromstring(archive.read(ROOT + "schema/fhir-single.xsd"))
+    return {
+        simple.get("name").removesuffix("-list"): [e.get("value") for e in simple.iterfind(".//xs:enumeration", XSD)]
+        for simple in root.iterfind("xs:simpleType", XSD)
+        if simple.get("name").endswith("-list")
+    }
 
 
 def _code(kind):
@@ -120,11 +160,16 @@ def main(archive: str) -> None:
         types = definitions(opened, "profiles-types.xml")
         resources = definitions(opened, "profiles-resources.xml")
         parameters = patient_parameters(opened)
+        lists = code_lists(opened)
+    named = sorted({**types, **resources}.items())
+    bindings = {n: {p: b for p, b in d["bindings"].items() if lists.get(b)} for n, d in named}
+    used = {b for held in bindings.values() for b in held.values()}
     table = {
         "resources": sorted(n for n, d in resources.items() if d["kind"] == "resource" and not d["abstract"]),
-        "elements": {
-            n: d["elements"] for n, d in sorted({**types, **resources}.items()) if d["kind"] != "primitive-type"
-        },
+        "elements": {n: d["elements"] for n, d in named if d["kind"] != "primitive-type"},
+        "bindings": {n: held for n, held in bindings.items() if held},
+        "codes": {b: lists[b] for b in sorted(used)},
+        "patterns": {n: d["pattern"] for n, d in named if d["kind"] == "primitive-type"},
         "patient_compartment": patient_compartment(),
         "patient_parameters": {n: parameters[n] for n in sorted(parameters)},
     }

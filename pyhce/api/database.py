@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from pyhce import deploy, local, sample
@@ -16,18 +16,20 @@ from pyhce.citus.register import RegistrationReport
 from pyhce.citus.register import register as _register
 from pyhce.errors import HceError
 from pyhce.local import DeleteReport, LocalCluster, StopReport
+from pyhce.records.erase import erase as _erase
 from pyhce.records.export import ExportReport
 from pyhce.records.export import export as _export
 from pyhce.records.export_copy import ExportProgress
 from pyhce.records.export_manifest import ExportCheck
 from pyhce.records.export_manifest import check_export as _check_export
 from pyhce.records.identity import DEFAULT_RULES, read_rules
-from pyhce.records.load import LoadReport
+from pyhce.records.load import DEFAULT_JOBS, LoadReport
 from pyhce.records.load import load as _load
 from pyhce.records.patient import CorrectionReport, PatientRecord
 from pyhce.records.patient import merge as _merge
 from pyhce.records.patient import patient as _patient
 from pyhce.records.patient import rekey as _rekey
+from pyhce.records.receipt import Erasure
 from pyhce.schema import generate as _generate
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen
@@ -248,18 +250,29 @@ def load(
     source: str = "",
     rules_file: Path | None = None,
     reject_file: Path = Path("rejected.ndjson"),
+    jobs: int = DEFAULT_JOBS,
+    again: bool = False,
+    strict: bool = False,
     progress: Callable[[LoadReport], None] | None = None,
 ) -> LoadReport:
-    """Load FHIR files and folders; see `pyhce.records.load`."""
+    """Load FHIR files and folders; see `pyhce.records.load`.
+
+    Args:
+        jobs: connections to write through at once.
+    """
     rules = read_rules(rules_file) if rules_file else DEFAULT_RULES
-    with _ready(dsn) as conn:
+    with _ready(dsn) as conn, ExitStack() as stack:
+        writers = [stack.enter_context(connection.connect(resolve_dsn(dsn))) for _ in range(jobs)]
         return _load(
             conn,
             [Path(path) for path in paths],
             schema=SCHEMA,
+            writers=writers,
             fuente=source,
             rules=rules,
             reject_file=reject_file,
+            again=again,
+            strict=strict,
             progress=progress,
         )
 
@@ -311,6 +324,28 @@ def merge(source: str, into: str, *, dsn: str | None = None) -> CorrectionReport
     """Bring two records of one person together under the document `into`."""
     with _ready(dsn) as conn:
         return _merge(conn, source, into, schema=SCHEMA)
+
+
+def erase(
+    document: str,
+    *,
+    reason: str,
+    dsn: str | None = None,
+    receipt: Path | str | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Erasure:
+    """Remove a patient for good, with a receipt; see `pyhce.records.erase`."""
+    with _ready(dsn) as conn:
+        return _erase(
+            conn,
+            document,
+            schema=SCHEMA,
+            reason=reason,
+            receipt=Path(receipt) if receipt else None,
+            dry_run=dry_run,
+            progress=progress,
+        )
 
 
 def generate_sql(folder: Path) -> tuple[Path, ...]:

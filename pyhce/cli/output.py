@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import click
 from pydantic import BaseModel
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pyhce.errors import HceError, UsageError
@@ -20,6 +22,8 @@ from pyhce.errors import HceError, UsageError
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
 console = Console(soft_wrap=True, highlight=False, width=_WIDTH)
 error_console = Console(stderr=True, soft_wrap=True, highlight=False)
+PLAIN_EVERY = 5.0
+"""Seconds between lines of progress where there is no terminal."""
 
 
 def _note_output(ctx: click.Context, _: click.Parameter, value: str) -> str:
@@ -92,6 +96,41 @@ def progress() -> Iterator[Callable[[str], None]]:
         return
     with error_console.status("…") as status:
         yield lambda line: status.update(_plain(line))
+
+
+@contextmanager
+def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]]:
+    """What is done, how fast, what is left, on standard error: a bar; a line at times where it is no terminal.
+
+    It is called with the units done, the bytes done and those in all (0 if that is not known), and what is at work now.
+    """
+    start = last = time.monotonic()
+    bar = Progress(
+        TextColumn("{task.fields[words]}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=error_console,
+        transient=True,
+        disable=not error_console.is_terminal,
+    )
+    task = bar.add_task("", total=None, words="…")
+
+    def say(done: int, reached: int, total: int, now: str) -> None:
+        nonlocal last
+        moment = time.monotonic()
+        rate = done / max(moment - start, 0.001)
+        words = f"{done} {unit}, {rate:.0f}/s"
+        if error_console.is_terminal:
+            bar.update(task, completed=reached, total=total or None, words=f"{words}, {now}"[:100])
+        elif moment - last >= PLAIN_EVERY:
+            last = moment
+            share = reached / total if total else 0.0
+            left = f", {share:.0%}, some {(moment - start) * (1 - share) / share:.0f} s left" if share else ""
+            error_console.print(f"{words}{left}, {now}", style="dim", markup=False)
+
+    with bar:
+        yield say
 
 
 def ask(question: str, *, yes: bool, to: str) -> None:

@@ -1,21 +1,24 @@
-"""load, export, patient."""
+"""load, export, patient, erase."""
 
 from __future__ import annotations
 
+import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pyhce import api
-from pyhce.cli.output import add_row, console, output_option, progress, show, table
+from pyhce.cli.output import add_row, ask, console, counted_progress, output_option, progress, show, table
 from pyhce.cli.where import reaching
 from pyhce.errors import UsageError
 from pyhce.records.export import ExportReport
 from pyhce.records.export_copy import ExportProgress
 from pyhce.records.export_manifest import ExportCheck
-from pyhce.records.load import LoadReport
+from pyhce.records.load import DEFAULT_JOBS, LoadReport
 from pyhce.records.patient import PatientRecord
+from pyhce.records.receipt import Erasure, Outcome
 
 
 @click.command()
@@ -29,6 +32,9 @@ from pyhce.records.patient import PatientRecord
     show_default=True,
     help="Where what is no FHIR goes, with its reason.",
 )
+@click.option("--jobs", type=click.IntRange(1, 64), default=DEFAULT_JOBS, show_default=True, help="Writers at once.")
+@click.option("--strict", is_flag=True, help="Reject what does not fit R4's definitions (pyhce[strict]).")
+@click.option("--again", is_flag=True, help="Read files that were loaded whole before, too.")
 @reaching
 @output_option
 @click.pass_context
@@ -38,6 +44,9 @@ def load(
     source: str,
     identity_rules: Path | None,
     rejects: Path,
+    jobs: int,
+    strict: bool,
+    again: bool,
     dsn: str | None,
     output: str,
 ) -> None:
@@ -48,17 +57,20 @@ def load(
     \b
     Examples:
       pyhce load export/ bundle.json
-      pyhce load --source hospital-norte fhir/*.ndjson.gz
+      pyhce load --source hospital-norte --jobs 4 fhir/*.ndjson.gz
       zstdcat all.ndjson.zst | pyhce load -
     """
-    with progress() as say:
+    with counted_progress("resources") as say:
         report = api.load(
             paths,
             dsn=dsn,
             source=source,
             rules_file=identity_rules,
             reject_file=rejects,
-            progress=lambda state: say(f"{state.read} resources, {state.current_file}"),
+            jobs=jobs,
+            again=again,
+            strict=strict,
+            progress=lambda state: say(state.read, state.bytes_read, state.bytes_total, state.current_file),
         )
     show(report, output, lambda: show_load(report))
     ctx.exit(report.exit_code)
@@ -69,11 +81,14 @@ def show_load(report: LoadReport) -> None:
     rate = f", {report.read / report.seconds:.0f}/s" if report.seconds else ""
     console.print(f"{report.read} resources from {report.files} files in {report.seconds} s{rate}", markup=False)
     counts = {
+        "files passed over, loaded before: --again reads them": report.passed_over,
         "new": report.new,
         "changed": report.changed,
         "unchanged": report.unchanged,
         "superseded (a former version; what is there stays)": report.superseded,
         "moved to another home": report.moved,
+        "deleted": report.deleted,
+        "to be deleted, not there": report.not_there,
         "rejected": report.rejected,
     }
     for what, count in counts.items():
@@ -114,19 +129,13 @@ def export(to: Path | None, check: Path | None, dsn: str | None, output: str, **
         show(checked, output, lambda: show_check(checked))
         click.get_current_context().exit(checked.exit_code)
     assert to is not None  # noqa: S101 - it is one or the other
-    with progress() as say:
-        report = api.export(to, dsn=dsn, progress=lambda state: say(export_words(state)), **asked)
+    with counted_progress("resources") as say:
+
+        def tell(state: ExportProgress) -> None:
+            say(state.resources, state.resources, state.expected, f"{state.bytes / 1e6:.0f} MB")
+
+        report = api.export(to, dsn=dsn, progress=tell, **asked)
     show(report, output, lambda: show_export(report))
-
-
-def export_words(state: ExportProgress) -> str:
-    """How far an export is, in one line."""
-    rate = state.resources / state.seconds if state.seconds else 0
-    left = (state.expected - state.resources) / rate if rate else 0
-    return (
-        f"{state.resources} of about {state.expected} resources, {state.bytes / 1e6:.0f} MB, {rate:.0f}/s, "
-        f"about {left:.0f} s left"
-    )
 
 
 def show_export(report: ExportReport) -> None:
@@ -244,4 +253,69 @@ def merge(source: str, into: str, dsn: str | None, output: str) -> None:
     show(report, output, lambda: console.print(f"{report.moved} resources, {report.patients} Patients moved"))
 
 
-COMMANDS: tuple[click.Command, ...] = (load, export, patient)
+@click.command()
+@click.argument("document", metavar="DOCUMENTO")
+@click.option("--reason", required=True, help="Why, for the receipt; without the document.")
+@click.option(
+    "--receipt",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A new file for the receipt. Default: erasure-<moment>-<number>.json here.",
+)
+@click.option("--dry-run", is_flag=True, help="Only tell what would go, with the same hashes.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@reaching
+@output_option
+@click.pass_context
+def erase(
+    ctx: click.Context,
+    document: str,
+    reason: str,
+    receipt: Path | None,
+    dry_run: bool,
+    yes: bool,
+    dsn: str | None,
+    output: str,
+) -> None:
+    """Remove a patient for good: record, history and every row that names them; with a receipt, checked afterwards.
+
+    What others' rows hold stays without the reference to the patient. It cannot be undone.
+
+    \b
+    Examples:
+      pyhce erase CC-1032456789 --reason "request 2024-17" --dry-run
+      pyhce erase CC-1032456789 --reason "request 2024-17" --receipt request-2024-17.json
+    """
+    default = Path(f"erasure-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.json")
+    if not dry_run:
+        ask("Erase this patient for good? It cannot be undone.", yes=yes, to="erase")
+    with progress() as say:
+        done = api.erase(document, reason=reason, dsn=dsn, receipt=receipt or default, dry_run=dry_run, progress=say)
+    show(done, output, lambda: show_erasure(done))
+    ctx.exit(done.exit_code)
+
+
+def show_erasure(done: Erasure) -> None:
+    """An erasure as a table, and what a person must still see to."""
+    made = table("what", "table", "type", "rows", "sha256")
+    for erased in done.record:
+        add_row(made, "of the record", erased.table, "", erased.rows, (erased.sha256 or "")[:12])
+    for erased in done.elsewhere:
+        add_row(made, "about the patient elsewhere", erased.table, "", erased.rows, (erased.sha256 or "")[:12])
+    others = {"reference taken out": done.masked, "identifier as plain text": done.mentions, "LEFT": done.left}
+    for what, rows in others.items():
+        for row in rows:
+            add_row(made, what, row.table, row.type, row.rows)
+    console.print(made)
+    console.print(f"{done.corrections} corrections of documents", markup=False)
+    if done.kept:
+        console.print(f"{done.kept} attachments kept: resources of others lead to them too", markup=False)
+    would = "would be erased" if done.outcome is Outcome.DRY_RUN else "erased"
+    console.print(f"{done.rows} rows {would} in {done.seconds} s; outcome: {done.outcome.value}", markup=False)
+    if done.receipt:
+        console.print(f"receipt: {done.receipt}", markup=False)
+    console.print("not reached:", markup=False)
+    for what in done.beyond_reach:
+        console.print(f"  {what}", markup=False)
+
+
+COMMANDS: tuple[click.Command, ...] = (load, export, patient, erase)

@@ -16,14 +16,12 @@ from typing import NamedTuple
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.homes import LostRace, Place, ensure_records, is_superseded, move_patient, move_resource, places_of
+from pyhce.records.homes import LostRace, Place, ensure_records, is_superseded, move_patient, move_resource
 from pyhce.records.identity import DocumentRule, document_of_key, documents_of, provisional
-from pyhce.records.reader import Incoming
-from pyhce.records.reference import at_path, key_of, own_keys
-from pyhce.records.spelling import Stored
-from pyhce.schema.expression import untyped_names
+from pyhce.records.lookup import Memory, held
+from pyhce.records.ready import Ready
+from pyhce.records.reference import own_keys
 from pyhce.schema.model import Schema
-from pyhce.schema.r4 import json_path
 
 IDENTITY_LOCKS = 0x4944
 """The class of our advisory locks on identities ("ID")."""
@@ -31,36 +29,27 @@ LOCKS = 1024
 
 
 class Located(NamedTuple):
-    """A resource with its home: the table, the record and patient key if it has a patient, whether it is there."""
+    """A resource that is there, or was once, with the place where it is now."""
 
-    table: str
-    type: str
-    id: str
-    document: str | None
-    patient_key: str | None
+    place: Place
     there: bool
-    text: Stored
+    ready: Ready
 
 
-def patient_key(schema: Schema, incoming: Incoming) -> str | None:
-    """The key of the patient that a resource names, by the first of its type's patient paths that names one."""
-    if incoming.type == "Patient":
-        return incoming.id
-    for path in schema.paths_of(incoming.type):
-        untyped = untyped_names(incoming.type, path, "Patient")
-        arrays = any(many for _, many in json_path(incoming.type, path))
-        for reference in at_path(incoming.resource, path, arrays=arrays):
-            key = key_of(reference, "Patient", untyped=untyped)
-            if key:
-                return key
-    return None
+class Assigned(NamedTuple):
+    """A batch by what is to be done with it.
 
+    Args:
+        same: how many are there as they came, loaded from the very same text.
+        new: what was never there, by its place.
+        other: what is there and may differ, or was deleted.
+        moved: how many resources had to move to another place.
+    """
 
-class Ready(NamedTuple):
-    """A resource with the text that will be stored."""
-
-    incoming: Incoming
-    text: Stored
+    same: int
+    new: dict[Place, list[Ready]]
+    other: list[Located]
+    moved: int
 
 
 def assign(
@@ -70,28 +59,51 @@ def assign(
     *,
     fuente: str,
     rules: tuple[DocumentRule, ...],
-) -> tuple[list[Located], int]:
-    """The seat of each resource of a batch, in its order, and how many resources had to move for it.
+    memory: Memory | None = None,
+) -> Assigned:
+    """Find the place of each resource of a batch, in which no identity is twice.
 
     Inside the caller's transaction: afterwards every record is there, and what was elsewhere has moved.
+
+    Args:
+        memory: what earlier batches of the same source found out; it is kept up.
     """
-    keys = [patient_key(schema, ready.incoming) for ready in batch]
-    patients = {ready.incoming.id: ready for ready in batch if ready.incoming.type == "Patient"}
-    documents, moved = _documents(conn, schema, patients, {key for key in keys if key}, fuente, rules)
-    ensure_records(conn, documents.values())
-    seats = [
-        Located(
-            schema.home_of(incoming.type, names_patient=key is not None).name,
-            incoming.type,
-            incoming.id,
-            documents[key] if key is not None and schema.paths_of(incoming.type) else None,
-            key,
-            there=False,
-            text=text,
-        )
-        for (incoming, text), key in zip(batch, keys, strict=True)
-    ]
-    return _move_to_seats(conn, schema, batch, seats, fuente, moved)
+    remembered = memory or Memory()
+    patients = {ready.identity[1]: ready for ready in batch if ready.identity[0] == "Patient"}
+    keys = {ready.key for ready in batch if ready.key is not None}
+    documents, moved = _documents(conn, schema, patients, keys, fuente, rules, remembered.documents)
+    kinds = {(ready.identity[0], ready.key) for ready in batch}
+    seats = {kind: _seat(schema, *kind, documents) for kind in kinds}
+    ids: dict[str, list[str]] = {fhir_type: [] for fhir_type, _ in kinds}
+    for ready in batch:
+        fhir_type, key = ready.identity
+        ids[fhir_type].append(key)
+    seated = {(seats[kind].table, kind[0]) for kind in kinds}
+    there, former = held(conn, schema, fuente, ids, seated, remembered)
+    same, new, other = 0, defaultdict[Place, list[Ready]](list), []
+    for ready in batch:
+        seat = seats[ready.identity[0], ready.key]
+        found = there.get(ready.identity)
+        if found is None:
+            if ready.identity in former:
+                other.append(Located(seat, False, ready))
+            else:
+                new[seat].append(ready)
+        elif found.place == seat and found.fingerprint == ready.fingerprint:
+            same += 1
+        elif found.place == seat or is_superseded(conn, schema, found.place, fuente, ready):
+            other.append(Located(found.place, True, ready))
+        else:
+            move_resource(conn, schema, fuente=fuente, ready=ready, old=found.place, new=seat)
+            other.append(Located(seat, True, ready))
+            moved += 1
+    return Assigned(same, new, other, moved)
+
+
+def _seat(schema: Schema, fhir_type: str, key: str | None, documents: Mapping[str, str]) -> Place:
+    """Where a resource of a type that names this patient belongs."""
+    table = schema.home_of(fhir_type, names_patient=key is not None)
+    return Place(table.name, documents[key] if key is not None and schema.paths_of(fhir_type) else None)
 
 
 def _documents(
@@ -101,38 +113,43 @@ def _documents(
     keys: set[str],
     fuente: str,
     rules: tuple[DocumentRule, ...],
+    seen: dict[str, str],
 ) -> tuple[dict[str, str], int]:
     """The document of every patient key of the batch; patients whose document changed are moved there."""
-    own = {
-        key: held.incoming for held in patients.values() for key in own_keys(held.incoming.resource, held.incoming.id)
-    }
+    own = {key: ready for ready in patients.values() for key in own_keys(ready.resource or {}, ready.identity[1])}
     wanted = keys | set(own)
+    if not wanted:
+        return {}, 0
 
     def look() -> tuple[dict[str, str], dict[str, str], set[str]]:
         known = known_documents(conn, fuente, wanted)
         target = _targets(conn, schema, patients, known, fuente, rules)
         changing = {
-            key for key in wanted if known.get(key) != (target[own[key].id] if key in own else known.get(key, ""))
+            key
+            for key in wanted
+            if known.get(key) != (target[own[key].identity[1]] if key in own else known.get(key, ""))
         }
         return known, target, changing
 
-    _, _, expected = look()
+    expected = set() if not patients and wanted <= seen.keys() else look()[2]
     lock(conn, [(fuente, key) for key in expected], shared=[(fuente, key) for key in wanted - expected])
     known, target, changing = look()
     if changing - expected:
+        seen.clear()
         raise LostRace  # what was only shared would have to be held alone: from the start, in order
+    seen.update(known)
     if not changing:
-        return {key: target[own[key].id] if key in own else known[key] for key in keys}, 0
+        return {key: target[own[key].identity[1]] if key in own else known[key] for key in keys}, 0
     moved = sum(
-        _settle(conn, schema, held.incoming, fuente, known.get(key), target[key], rules)
-        for key, held in patients.items()
+        _settle(conn, schema, ready, fuente, known.get(key), target[key], rules) for key, ready in patients.items()
     )
     unknown = {key for key in keys if key not in own and key not in known}
     guessed = {key: document_of_key(key, rules) or provisional(fuente, key) for key in unknown}
     corrected = _corrected(conn, fuente, {(document, key) for key, document in guessed.items()})
     documents = {key: corrected.get((document, key), document) for key, document in guessed.items()}
     for key in keys - unknown:
-        documents[key] = target[own[key].id] if key in own else known[key]
+        documents[key] = target[own[key].identity[1]] if key in own else known[key]
+    ensure_records(conn, {documents[key] for key in keys if key not in known or known[key] != documents[key]})
     return documents, moved
 
 
@@ -168,14 +185,14 @@ def _targets(
     A former version of a Patient that is there changes nothing, its document neither.
     """
     computed = {
-        key: documents_of(held.incoming.resource, rules) or provisional(fuente, key) for key, held in patients.items()
+        key: documents_of(ready.resource or {}, rules) or provisional(fuente, key) for key, ready in patients.items()
     }
     corrected = _corrected(conn, fuente, {(document, key) for key, document in computed.items()})
     found = {key: corrected.get((document, key), document) for key, document in computed.items()}
-    for key, held in patients.items():
+    for key, ready in patients.items():
         if key in known and known[key] != found[key]:
-            here = Place(schema.by_type["Patient"], known[key])
-            if is_superseded(conn, schema, here, "Patient", fuente, key, held.text):
+            here = Place(schema.by_type["Patient"].name, known[key])
+            if is_superseded(conn, schema, here, fuente, ready):
                 found[key] = known[key]
     return found
 
@@ -203,7 +220,7 @@ def _corrected(conn: Connection[TupleRow], fuente: str, computed: set[tuple[str,
 def _settle(
     conn: Connection[TupleRow],
     schema: Schema,
-    incoming: Incoming,
+    ready: Ready,
     fuente: str,
     known: str | None,
     target: str,
@@ -214,12 +231,12 @@ def _settle(
     From its former record, also under keys that it no longer has; from provisional ones; from the document that a key
     of it was taken for.
     """
-    keys = own_keys(incoming.resource, incoming.id)
+    keys = own_keys(ready.resource or {}, ready.identity[1])
     moved = 0
     if known is not None and known != target:
         former = conn.execute(
             "SELECT claves FROM paciente WHERE documento_id = %s AND fuente = %s AND id = %s",
-            (known, fuente, incoming.id),
+            (known, fuente, ready.identity[1]),
         ).fetchone()
         every = sorted({*keys, *(former[0] if former else ())})
         moved += move_patient(conn, schema, old=known, new=target, fuente=fuente, keys=every)
@@ -256,40 +273,3 @@ def _lock_number(fuente: str, key: str) -> int:
     """One of a fixed number of locks: a batch of a thousand new patients would else fill the server's lock table."""
     digest = hashlib.sha256(f"{fuente}\n{key}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % LOCKS
-
-
-def _move_to_seats(
-    conn: Connection[TupleRow], schema: Schema, batch: Sequence[Ready], seats: list[Located], fuente: str, moved: int
-) -> tuple[list[Located], int]:
-    """Move what is there under another patient or in another home; the seats as they are then, and the count.
-
-    A former version moves nothing: its seat is where the resource is.
-    """
-    by_type: dict[str, list[int]] = defaultdict(list)
-    for number, seat in enumerate(seats):
-        by_type[seat.type].append(number)
-    for fhir_type, mine in by_type.items():
-        held = places_of(conn, schema, fhir_type, fuente, [seats[number].id for number in mine])
-        for number in mine:
-            seat = seats[number]
-            old, new = held.get(seat.id), Place(schema.by_name[seat.table], seat.document)
-            if old is None:
-                continue
-            seats[number] = seat = seat._replace(there=True)
-            if old == new:
-                continue
-            if is_superseded(conn, schema, old, fhir_type, fuente, seat.id, batch[number].text):
-                seats[number] = seat._replace(table=old.table.name, document=old.document)
-                continue
-            move_resource(
-                conn,
-                schema,
-                fhir_type=fhir_type,
-                fuente=fuente,
-                key=seat.id,
-                old=old,
-                new=new,
-                patient_key=seat.patient_key,
-            )
-            moved += 1
-    return seats, moved

@@ -15,9 +15,9 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.export_folder import ExportFolder
 from pyhce.records.export_units import Done, Unit, Wanted
-from pyhce.records.homes import places_of, table_name
+from pyhce.records.homes import table_name
 from pyhce.records.moments import HERE, Moment
-from pyhce.schema.model import FAMILIES, Home
+from pyhce.schema.model import FAMILIES, Home, Schema
 
 _AT_ONCE = 1000
 
@@ -54,8 +54,19 @@ def _lines(conn: Connection[TupleRow], moment: Moment, wanted: Wanted) -> Iterat
                 while rows := cursor.fetchmany(_AT_ONCE):
                     for (source, kind), group in groupby(rows, key=lambda row: row[:2]):
                         keys = [row[2] for row in group]
-                        there = places_of(conn, moment.schema, kind, source, keys)
+                        there = _there(conn, moment.schema, kind, source, keys)
                         yield source, b"".join(_line(kind, key) for key in keys if key not in there)
+
+
+def _there(conn: Connection[TupleRow], schema: Schema, kind: str, source: str, keys: list[str]) -> set[str]:
+    """Which of these came again since, under whatever patient."""
+    query = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT id FROM {} WHERE fuente = %(source)s AND id = ANY(%(keys)s){}").format(
+            table_name(table), sql.SQL(" AND tipo = %(kind)s" if table.generic else "")
+        )
+        for table in schema.homes_of(kind)
+    )
+    return {row[0] for row in conn.execute(query, {"source": source, "keys": keys, "kind": kind})}
 
 
 def _tombstones(moment: Moment, home: Home, wanted: Wanted) -> sql.Composed:

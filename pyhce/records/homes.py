@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL
-from pyhce.records.spelling import Stored
+from pyhce.records.ready import Ready
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 
@@ -97,43 +98,23 @@ def _move_rows(conn: Connection[TupleRow], table: Table, new: str, condition: sq
     return conn.execute(sql.SQL("DELETE FROM {} WHERE {}").format(table_name(table), condition)).rowcount
 
 
-class Place:
+class Place(NamedTuple):
     """Where a resource is: its table, and its record if it has a patient."""
 
-    __slots__ = ("document", "table")
-
-    def __init__(self, table: Table, document: str | None) -> None:
-        self.table = table
-        self.document = document
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Place) and (other.table.name, other.document) == (self.table.name, self.document)
-
-    def __hash__(self) -> int:
-        return hash((self.table.name, self.document))
+    table: str
+    document: str | None
 
 
-def places_of(
-    conn: Connection[TupleRow], schema: Schema, fhir_type: str, fuente: str, ids: Sequence[str]
-) -> dict[str, Place]:
-    """Where the resources of a type are now, by id; those that are not there are left out."""
-    found: dict[str, Place] = {}
-    for table in schema.homes_of(fhir_type):
-        document = sql.SQL("documento_id" if table.home is Home.PATIENT else "NULL::text")
-        kind = sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type)) if table.generic else sql.SQL("")
-        query = sql.SQL("SELECT id, {} FROM {} WHERE fuente = %s AND id = ANY(%s){}").format(
-            document, table_name(table), kind
-        )
-        for key, held in conn.execute(query, (fuente, list(ids))):
-            found[key] = Place(table, held)
-    return found
+def has_type(table: Table) -> bool:
+    """Whether its rows say their FHIR type, in the column `tipo`."""
+    return any(column.name == "tipo" for column in table.stored)
 
 
-def is_superseded(
-    conn: Connection[TupleRow], schema: Schema, place: Place, fhir_type: str, fuente: str, key: str, text: Stored
-) -> bool:
+def is_superseded(conn: Connection[TupleRow], schema: Schema, place: Place, fuente: str, ready: Ready) -> bool:
     """Whether a content is a former version of the resource at this place, or older by meta.lastUpdated."""
-    table, history = place.table, schema.by_name[FAMILIES[place.table.home].history]
+    (fhir_type, key), text = ready.identity, ready.text
+    table = schema.by_name[place.table]
+    history = schema.by_name[FAMILIES[table.home].history]
     at = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
     if place.document is not None:
         at += sql.SQL(" AND documento_id = {}").format(sql.Literal(place.document))
@@ -159,25 +140,22 @@ def move_resource(
     conn: Connection[TupleRow],
     schema: Schema,
     *,
-    fhir_type: str,
     fuente: str,
-    key: str,
+    ready: Ready,
     old: Place,
     new: Place,
-    patient_key: str | None,
 ) -> None:
     """Move one resource, with its history, to another record or to another table."""
-    histories = [schema.by_name[FAMILIES[place.table.home].history] for place in (old, new)]
-    for source, target, kind in (
-        (old.table, new.table, old.table.generic),
-        (histories[0], histories[1], True),
-    ):
+    fhir_type, key = ready.identity
+    tables = schema.by_name[old.table], schema.by_name[new.table]
+    histories = [schema.by_name[FAMILIES[table.home].history] for table in tables]
+    for source, target in (tables, histories):
         condition = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
-        if kind:
+        if has_type(source):
             condition += sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type))
         if old.document is not None:
             condition += sql.SQL(" AND documento_id = {}").format(sql.Literal(old.document))
-        given = {"documento_id": new.document, "tipo": fhir_type, "paciente_id": patient_key}
+        given = {"documento_id": new.document, "tipo": fhir_type, "paciente_id": ready.key}
         columns = stored_columns(target)
         values = sql.SQL(", ").join(sql.Literal(given[c]) if c in given else sql.Identifier(c) for c in columns)
         conn.execute(

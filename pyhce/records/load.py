@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 import psycopg
@@ -14,17 +16,24 @@ from psycopg.rows import TupleRow
 from pydantic import Field
 
 from pyhce.errors import HceError
-from pyhce.records.assign import Ready, assign
+from pyhce.records.assign import assign
 from pyhce.records.homes import LostRace
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.reader import Incoming, Rejected, Skipped, read
-from pyhce.records.sources import files_in
-from pyhce.records.spelling import NotJson, stored
+from pyhce.records.incoming import Deleted, Found, Line, Rejected, Skipped, Where
+from pyhce.records.journal import Journal
+from pyhce.records.lookup import Memory
+from pyhce.records.reader import resources_in, scan
+from pyhce.records.ready import LineReader, Ready, ready
+from pyhce.records.remove import Removable, Removed, remove
+from pyhce.records.sources import STDIN, Source, files_in
+from pyhce.records.spelling import NotJson
+from pyhce.records.strict import available, problems
 from pyhce.records.upsert import Written, write
+from pyhce.records.writers import Writers
 from pyhce.schema.model import Frozen, Schema
 
-BATCH_RESOURCES = 1000
-BATCH_BYTES = 8_000_000
+DEFAULT_JOBS = 2
+"""Connections to write through at once, so that neither reading nor the server waits; more cores take more."""
 ATTEMPTS = 12
 _AGAIN = (
     LostRace,
@@ -35,7 +44,11 @@ _AGAIN = (
     psycopg.errors.LockNotAvailable,
 )
 
+_COUNTED = ("files", "passed_over", "read", "rejected", "moved", "deleted", "not_there", *Written._fields)
+DELETED_AT_ONCE = 1000
+
 Progress = Callable[["LoadReport"], None]
+Done = TypeVar("Done")
 
 
 class LoadReport(Frozen):
@@ -48,24 +61,31 @@ class LoadReport(Frozen):
         superseded: those whose content is a former version, or older by meta.lastUpdated: what is there stays.
         rejected: those that are no FHIR; each is in the reject file with its reason.
         skipped: entries that carry no resource, by what they are.
+        passed_over: files that the same load had finished before.
         moved: resources that changed home: a patient arrived, or a document or a patient was corrected.
-        patients: Patient resources read; provisional: those among them without a document.
+        deleted: resources that a DELETE entry named; not_there: those that were not there, or deleted before.
         by_type: resources read, by FHIR type.
+        bytes_read, bytes_total: of the files as they are on disk; 0 where that is not known, as of a pipe.
     """
 
     files: int = 0
+    passed_over: int = 0
     read: int = 0
     new: int = 0
     changed: int = 0
     unchanged: int = 0
     superseded: int = 0
     moved: int = 0
+    deleted: int = 0
+    not_there: int = 0
     rejected: int = 0
     reject_file: str | None = None
     by_reason: dict[str, int] = Field(default_factory=dict)
     skipped: dict[str, int] = Field(default_factory=dict)
     by_type: dict[str, int] = Field(default_factory=dict)
     current_file: str = ""
+    bytes_read: int = 0
+    bytes_total: int = 0
     seconds: float = 0.0
 
     @property
@@ -79,148 +99,233 @@ def load(
     paths: Sequence[Path],
     *,
     schema: Schema,
+    writers: Sequence[Connection[TupleRow]] = (),
     fuente: str = "",
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
     reject_file: Path = Path("rejected.ndjson"),
+    again: bool = False,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
     """Load files and folders: R4 bundles, NDJSON, single resources.
 
     Nothing valid is turned away, whatever the order of files: a resource whose patient is not there yet waits under
-    a provisional record. The same input again changes nothing.
+    a provisional record. The same input again changes nothing; files that were loaded whole are passed over.
 
     Args:
+        writers: connections to write through, each in a thread of its own; if there are none, `conn` is used.
         fuente: the source system; ids are unique within one.
         rules: which identifiers are identity documents.
         reject_file: where what is not FHIR goes, with its reason; written only if there is any.
+        again: read files that were loaded whole before, too.
+        strict: reject what does not fit R4's definitions; see `pyhce.records.strict`.
 
     Raises:
-        UsageError: a path is not there.
+        UsageError: a path is not there, or the extra `strict` is not installed.
         HceError: the database refused for good, or writers kept getting in each other's way.
     """
-    start = time.monotonic()
-    state = _State(conn, schema, fuente, rules, reject_file, start, progress)
-    for batch in _batches(state, _all_of(state, files_in(list(paths)))):
-        state.add(batch)
-    state.current = ""
+    if strict:
+        available()
+    files = files_in(list(paths))
+    journal = Journal(conn, fuente, how=f"{rules!r} {strict}", again=again)
+    state = _State(schema, fuente, rules, reject_file, strict, journal, progress)
+    state.total = sum(path.stat().st_size for path in files if path != STDIN)
+    with Writers(writers or [conn], state.write, inline=not writers) as out:
+        for path in files:
+            if journal.has(path):
+                state.pass_over(path)
+                continue
+            with Source(path) as source:
+                state.begin(source)
+                journal.ended(source, _one_file(state, conn, source, out))
+        out.drain()
+    journal.settle()
+    state.begin(None)
     return state.report()
 
 
-def _all_of(state: _State, files: list[Path]) -> Iterator[Incoming | Rejected | Skipped]:
-    for path in files:
-        state.counts["files"] += 1
-        state.current = str(path)
-        yield from read(path)
+def _one_file(state: _State, conn: Connection[TupleRow], source: Source, out: Writers) -> int:
+    """Everything in a file, in its order, to the writers; how many resources that was."""
+    count = 0
+    deleted: dict[Removable, Where] = {}
+    for found in _of_file(state, source):
+        if isinstance(found, Deleted):
+            deleted[found.type, found.key] = found.where
+            if len(deleted) < DELETED_AT_ONCE:
+                continue
+        if deleted:
+            out.drain()
+            state.delete(conn, deleted)
+            deleted = {}
+        if isinstance(found, Ready):
+            count += 1
+            out.add(found)
+    if deleted:
+        out.drain()
+        state.delete(conn, deleted)
+    return count
+
+
+def _of_file(state: _State, source: Source) -> Iterator[Ready | Deleted]:
+    lines = LineReader(state.schema)
+    for found in scan(source):
+        plain = lines.read(found) if isinstance(found, Line) else None
+        if plain is None:
+            yield from _with_care(state, resources_in(found) if isinstance(found, Line) else (found,))
+        elif not state.strict or state.fits(plain):
+            yield plain
+
+
+def _with_care(state: _State, found: Iterable[Found]) -> Iterator[Ready | Deleted]:
+    for item in found:
+        if isinstance(item, Rejected):
+            state.reject(item)
+        elif isinstance(item, Skipped):
+            state.skipped[item.what] += 1
+        elif isinstance(item, Deleted):
+            yield item
+        else:
+            try:
+                made = ready(state.schema, item)
+            except NotJson as error:
+                state.reject(Rejected(item.where, "not-json", str(error), item.id))
+                continue
+            if not state.strict or state.fits(made):
+                yield made
 
 
 class _State:
-    """The counts of a load under way."""
+    """The counts of a load under way; writers in several threads add to them."""
 
     def __init__(
         self,
-        conn: Connection[TupleRow],
         schema: Schema,
         fuente: str,
         rules: tuple[DocumentRule, ...],
         reject_file: Path,
-        start: float,
+        strict: bool,
+        journal: Journal,
         progress: Progress | None,
     ) -> None:
-        self.conn, self.schema, self.fuente, self.rules = conn, schema, fuente, rules
-        self.reject_file, self.start, self.progress = reject_file, start, progress
+        self.strict, self.journal = strict, journal
+        self.schema, self.fuente, self.rules = schema, fuente, rules
+        self.reject_file, self.progress = reject_file, progress
+        self.start = time.monotonic()
         self.counts: Counter[str] = Counter()
         self.types: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
-        self.current = ""
+        self.source: Source | None = None
+        self.total = self.finished = 0
+        self.lock = threading.RLock()
+        self.memory = Memory()
+
+    def pass_over(self, path: Path) -> None:
+        """Note a file that was loaded before."""
+        self.counts["passed_over"] += 1
+        self.finished += path.stat().st_size
+
+    def begin(self, source: Source | None) -> None:
+        """Note which file is read now."""
+        with self.lock:
+            if self.source is not None and self.source.path != STDIN:
+                self.finished += self.source.size or 0
+            self.source = source
+            self.counts["files"] += source is not None
+
+    def fits(self, found: Ready) -> bool:
+        """Whether a resource is what R4 says; if not it is rejected."""
+        wrong = problems(found.original or found.recurso)
+        if wrong:
+            self.reject(Rejected(found.where, "not-r4", "; ".join(wrong), found.text.original or found.text.recurso))
+        return not wrong
+
+    def delete(self, conn: Connection[TupleRow], deleted: Mapping[Removable, Where]) -> None:
+        """Delete what DELETE entries name; what they do not name for certain is rejected."""
+
+        def work() -> Removed:
+            return remove(conn, self.schema, self.fuente, list(deleted))
+
+        done = retried(conn, work)
+        self.counts["deleted"] += done.deleted
+        self.counts["not_there"] += done.missing
+        for removable in done.not_done:
+            detail = "a conditional delete that names no single resource by its identifier"
+            self.reject(Rejected(deleted[removable], "delete-not-done", detail, "?".join(removable)))
 
     def reject(self, rejected: Rejected) -> None:
         """Note what is no FHIR, with its reason, before anything else happens to it."""
         line = {
             "file": rejected.where.file,
             "line": rejected.where.line,
+            "entry": rejected.where.entry or None,
             "reason": rejected.reason,
             "detail": rejected.detail,
             "resource": rejected.text.encode("utf-8", "replace").decode(),
         }
-        first = not self.counts["rejected"]
-        with self.reject_file.open("wb" if first else "ab") as out:
-            out.write(orjson.dumps(line) + b"\n")
-        self.counts["rejected"] += 1
-        self.reasons[rejected.reason] += 1
+        with self.lock:
+            first = not self.counts["rejected"]
+            with self.reject_file.open("wb" if first else "ab") as out:
+                out.write(orjson.dumps(line) + b"\n")
+            self.counts["rejected"] += 1
+            self.reasons[rejected.reason] += 1
+            self.journal.reject(rejected.where.file)
 
-    def add(self, batch: list[Ready]) -> None:
+    def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
         try:
-            written, moved = _write(self, batch)
+            written, moved = retried(conn, lambda: self._written(conn, batch))
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             if len(batch) > 1:
-                self.add(batch[: len(batch) // 2])
-                self.add(batch[len(batch) // 2 :])
+                self.write(conn, batch[: len(batch) // 2])
+                self.write(conn, batch[len(batch) // 2 :])
                 return
             only = batch[0]
             detail = str(error.diag.message_primary or type(error).__name__)
-            self.reject(Rejected(only.incoming.where, "database", detail, only.text.original or only.text.recurso))
+            self.reject(Rejected(only.where, "database", detail, only.text.original or only.text.recurso))
             return
-        self.counts.update(written._asdict())
-        self.counts["moved"] += moved
-        self.counts["read"] += len(batch)
-        self.types.update(ready.incoming.type for ready in batch)
-        if self.progress:
-            self.progress(self.report())
+        with self.lock:
+            self.counts.update(written._asdict())
+            self.counts["moved"] += moved
+            self.counts["read"] += len(batch)
+            self.types.update(ready.identity[0] for ready in batch)
+            self.journal.wrote(Counter(ready.where.file for ready in batch))
+            if self.progress:
+                self.progress(self.report())
+
+    def _written(self, conn: Connection[TupleRow], batch: list[Ready]) -> tuple[Written, int]:
+        found = assign(conn, self.schema, batch, fuente=self.fuente, rules=self.rules, memory=self.memory)
+        return write(conn, self.schema, found, fuente=self.fuente), found.moved
 
     def report(self) -> LoadReport:
         """The counts so far."""
         return LoadReport(
-            **{name: self.counts[name] for name in ("files", "read", "rejected", "moved", *Written._fields)},
+            **{name: self.counts[name] for name in _COUNTED},
             reject_file=str(self.reject_file) if self.counts["rejected"] else None,
             by_reason=dict(sorted(self.reasons.items())),
             skipped=dict(sorted(self.skipped.items())),
             by_type=dict(sorted(self.types.items())),
-            current_file=self.current,
+            current_file=self.source.name if self.source else "",
+            bytes_read=self.finished + (self.source.position if self.source and self.source.size else 0),
+            bytes_total=self.total,
             seconds=round(time.monotonic() - self.start, 2),
         )
 
 
-def _batches(state: _State, found: Iterator[Incoming | Rejected | Skipped]) -> Iterator[list[Ready]]:
-    """Resources in batches in which no identity is twice, so that versions keep their order."""
-    batch: list[Ready] = []
-    seen: set[tuple[str, str]] = set()
-    size = 0
-    for item in found:
-        if isinstance(item, Rejected):
-            state.reject(item)
-            continue
-        if isinstance(item, Skipped):
-            state.skipped[item.what] += 1
-            continue
-        try:
-            ready = Ready(item, stored(item.resource, item.exact))
-        except NotJson as error:
-            state.reject(Rejected(item.where, "not-json", str(error), item.id))
-            continue
-        identity = (item.type, item.id)
-        if identity in seen or len(batch) >= BATCH_RESOURCES or size >= BATCH_BYTES:
-            yield batch
-            batch, seen, size = [], set(), 0
-        batch.append(ready)
-        seen.add(identity)
-        size += len(ready.text.recurso)
-    if batch:
-        yield batch
+def retried(conn: Connection[TupleRow], work: Callable[[], Done]) -> Done:
+    """Do something in one transaction, again when another writer got in the way.
 
-
-def _write(state: _State, batch: list[Ready]) -> tuple[Written, int]:
-    """One batch in one transaction, again when another writer got in the way."""
+    Raises:
+        HceError: writers got in the way every time.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with state.conn.transaction():
-                located, moved = assign(state.conn, state.schema, batch, fuente=state.fuente, rules=state.rules)
-                return write(state.conn, state.schema, located, fuente=state.fuente), moved
+            with conn.transaction():
+                return work()
         except _AGAIN as error:
             if attempt == ATTEMPTS:
                 raise HceError(
-                    f"{state.current}: other writers got in the way {ATTEMPTS} times ({type(error).__name__})",
+                    f"other writers got in the way {ATTEMPTS} times ({type(error).__name__})",
                     remedy="Run the same load again when they are done: what is loaded stays, nothing is twice.",
                 ) from error
             time.sleep(min(0.05 * 2**attempt, 2.0))

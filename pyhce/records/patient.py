@@ -208,7 +208,13 @@ def _require(conn: Connection[TupleRow], document: str, what: str) -> None:
 
 
 def _lock_people(conn: Connection[TupleRow], document: str, schema: Schema) -> list[tuple[str, str]]:
-    """Every key under which a record's resources name their patient, held against loaders meanwhile.
+    """Every key under which a record's resources name their patient, held against loaders meanwhile."""
+    lock(conn, people_of(conn, document, schema))
+    return people_of(conn, document, schema)
+
+
+def people_of(conn: Connection[TupleRow], document: str, schema: Schema) -> list[tuple[str, str]]:
+    """Every source and key under which a record's resources name their patient.
 
     Also of a patient that has not arrived: its resources say the key.
     """
@@ -221,8 +227,7 @@ def _lock_people(conn: Connection[TupleRow], document: str, schema: Schema) -> l
             for table in tables
         )
     )
-    lock(conn, [(fuente, key) for fuente, key in conn.execute(query, {"documento": document})])
-    return [(fuente, key) for fuente, key in conn.execute(query, {"documento": document}).fetchall()]
+    return [(fuente, key) for fuente, key in conn.execute(query, {"documento": document})]
 
 
 def _remember(conn: Connection[TupleRow], computed: str, fuente: str, key: str, holds: str) -> None:

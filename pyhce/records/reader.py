@@ -1,250 +1,285 @@
-"""Files to resources: single resources, bundles of every kind, NDJSON; what is not FHIR is told, never passed over."""
+"""Files to resources: single ones, bundles of every kind, arrays, NDJSON; what is not FHIR is told, never passed over.
+
+Memory stays bounded whatever comes: a text is cut into values first (`splitter`), and only a value that is not too
+large is looked at.
+"""
 
 from __future__ import annotations
 
-import copy
-import hashlib
-import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
-from pyhce.records.reference import every_reference, literal
-from pyhce.records.sources import LINES, MAX_LINE, STDIN, Piece, opened, pieces, plain_name, rest_of
+from pyhce.records.bundles import KEPT_WHOLE, Opened, entries_in, is_unpacked, read_bundle, spooled
+from pyhce.records.incoming import (
+    FEW,
+    MAX_LINE,
+    Deleted,
+    Found,
+    Incoming,
+    Line,
+    Rejected,
+    Skipped,
+    Where,
+    content_id,
+    problem_of,
+    too_large,
+)
+from pyhce.records.manifest import in_manifest, is_manifest
+from pyhce.records.sources import LINES, Source, plain_name
 from pyhce.records.spelling import NotJson, canonical, parse
-from pyhce.schema.r4 import RESOURCE_TYPES
+from pyhce.records.splitter import SHOWN, Cursor, Cut, Malformed, Nesting, TooLong
+from pyhce.records.spool import Places, Spool
 
-KEPT_WHOLE = frozenset({"document", "message"})
-"""Bundles that are one thing: https://hl7.org/fhir/R4/bundle.html."""
+__all__ = [
+    "KEPT_WHOLE",
+    "Deleted",
+    "Found",
+    "Incoming",
+    "Line",
+    "Rejected",
+    "Skipped",
+    "Where",
+    "content_id",
+    "read",
+    "resources_in",
+    "resources_of",
+    "scan",
+]
 
-_ID = re.compile(r"^[A-Za-z0-9.\-]{1,64}\Z")
-_URN = re.compile(r"^urn:(?:uuid|oid):([A-Za-z0-9.\-]{1,64})$")
-_FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?$")
-
-
-class Where(NamedTuple):
-    """Where a resource was found."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-class Incoming(NamedTuple):
-    """A resource that came in.
-
-    `resource` is what typed columns are computed from: references that the bundle itself resolves are literal there.
-    `exact` is the resource as it came, None where that is the same.
-    """
-
-    where: Where
-    type: str
-    id: str
-    resource: dict[str, Any]
-    exact: dict[str, Any] | None = None
+_BUNDLE = b'"Bundle"'
 
 
-class Rejected(NamedTuple):
-    """Something that came in and is no FHIR resource."""
-
-    where: Where
-    reason: str
-    detail: str
-    text: str
+def read(source: Source | Path) -> Iterator[Found]:
+    """Every resource of a file, in order; of a bundle that is a history the oldest first."""
+    return _looked_at(scan(source))
 
 
-class Line(NamedTuple):
-    """A line of NDJSON as it came, not looked at yet; `resources_in` does."""
-
-    where: Where
-    data: bytes
-
-
-class Skipped(NamedTuple):
-    """An entry of a bundle that carries no resource, such as a response or a DELETE."""
-
-    where: Where
-    what: str
-
-
-Found = Incoming | Rejected | Skipped
-
-
-def read(path: Path) -> Iterator[Found]:
-    """Every resource of a file, in order; of NDJSON one line at a time is in memory."""
-    for found in scan(path):
-        if isinstance(found, Line):
-            yield from resources_in(found)
+def _looked_at(found: Iterator[Line | Found]) -> Iterator[Found]:
+    for item in found:
+        if isinstance(item, Line):
+            yield from resources_in(item)
         else:
-            yield found
+            yield item
 
 
-def scan(path: Path) -> Iterator[Line | Found]:
-    """As `read`, but NDJSON as its lines: most need not be looked at closely.
+def scan(source: Source | Path) -> Iterator[Line | Found]:
+    """As `read`, but what is small and no part of a larger bundle as its text: most need not be looked at closely.
 
-    A file that does not say by its name that it is NDJSON is, if its first line is a whole JSON object.
+    A file holds one value a line if its first line is a whole JSON object, or if its name says so.
     """
-    name = "standard input" if path == STDIN else str(path)
-    with opened(path) as stream:
-        lines = pieces(stream)
-        first = next(lines, None)
-        if first is None:
-            return
-        if first.problem is None and not plain_name(path).endswith(LINES):
-            where, value = Where(name, first.line), _object(first.data)
-            if value is None:
-                yield from _document(where, stream, first.data)
+    if isinstance(source, Path):
+        with Source(source) as opened:
+            yield from scan(opened)
+        return
+    cursor = Cursor(source.chunks(), source=source)
+    if cursor.peek():
+        yield from _lines(source.name, cursor) if _has_lines(source, cursor) else _values(source.name, cursor)
+    if cursor.damage:
+        yield Rejected(Where(source.name, cursor.line), cursor.damage.reason, str(cursor.damage), "")
+
+
+def _has_lines(source: Source, cursor: Cursor) -> bool:
+    named = plain_name(source.path).endswith(LINES)
+    line = cursor.line_here(MAX_LINE)
+    if line is None:
+        return named
+    plain = line.strip()
+    if plain[:1] == b"{" and Nesting().end(plain, 0) == len(plain):
+        return True
+    return named and plain not in (b"{", b"[", b"[{")
+
+
+def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
+    """The values of a text in which each line that is not blank is one."""
+    data, number = cursor.data[cursor.at :], cursor.line
+    while True:
+        blank = data.isspace()
+        lines = [b""] * (data.count(b"\n") + 1) if blank else data.split(b"\n")
+        tail = lines.pop()
+        for line in lines:
+            if len(line) > FEW:
+                yield from _values(file, Cursor(iter((line,)), number))
+            elif line and not line.isspace():
+                yield Line(line, number, file)
+            number += 1
+        if cursor.source and lines and not blank:
+            cursor.source.wasted = 0
+        cursor.line = number
+        if len(tail) > FEW:
+            rest = _RestOfLine(tail, cursor)
+            yield from _values(file, Cursor(iter(rest), number, cursor.source))
+            if rest.after is None:
                 return
-            yield from resources_of(where, value)
+            number, data = number + 1, rest.after
+            continue
+        parts, size, chunk = [tail], len(tail), None
+        while size <= FEW and (chunk := cursor.next_chunk()) is not None:
+            parts.append(chunk)
+            size += len(chunk)
+            if b"\n" in chunk:
+                break
+        data = b"".join(parts)
+        if chunk is None:
+            if data and not data.isspace():
+                yield Line(data, number, file)
+            return
+
+
+class _RestOfLine:
+    """The chunks of a line. `after` is what came with its end, None if the text ended there."""
+
+    def __init__(self, first: bytes, cursor: Cursor) -> None:
+        self.first, self.cursor = first, cursor
+        self.after: bytes | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.first
+        while (chunk := self.cursor.next_chunk()) is not None:
+            head, newline, after = chunk.partition(b"\n")
+            if head:
+                yield head
+            if newline:
+                self.after = after
+                return
+
+
+def _values(file: str, cursor: Cursor) -> Iterator[Line | Found]:
+    """The values of a text, one after another, whatever white space is between them."""
+    while first := cursor.peek():
+        where = Where(file, cursor.line)
+        if first == b"[":
+            yield from _elements(where, cursor)
+            continue
+        try:
+            data = cursor.value(MAX_LINE)
+        except Malformed:
+            shown = _text(cursor.shown())
+            yield Rejected(where, "not-json", f"{cursor.skip_line()} bytes that are no JSON", shown)
+        except (Cut, TooLong) as error:
+            cut = isinstance(error, Cut)
+            if first == b"{":
+                yield from _object(where, cursor, cut=cut)
+            else:
+                shown = _text(cursor.shown())
+                reason = "not-json" if cut else "too-large"
+                yield Rejected(where, reason, f"a string of {cursor.skip_value()} bytes", shown)
         else:
-            yield _line(name, first)
-        for piece in lines:
-            yield _line(name, piece)
+            yield from _value(Line(data, where.line, file))
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
-    """The JSON object that a line is, None if it is none."""
-    try:
-        value = parse(line)
-    except NotJson:
-        return None
-    return value if isinstance(value, dict) else None
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
-def _line(name: str, piece: Piece) -> Line | Rejected:
-    where = Where(name, piece.line)
-    if piece.problem:
-        return Rejected(where, *piece.problem, text=piece.data.decode("utf-8", "replace"))
-    return Line(where, piece.data)
-
-
-def _document(where: Where, stream: BinaryIO, first: bytes) -> Iterator[Found]:
-    """A file that is one JSON value."""
-    try:
-        data = rest_of(stream, first)
-    except ValueError as error:
-        yield Rejected(where, "unreadable", str(error), first.decode("utf-8", "replace"))
-        return
-    if len(data) > MAX_LINE:
-        detail = f"more than {MAX_LINE // 1024**2} MB in one JSON value: NDJSON has no such limit"
-        yield Rejected(where, "too-large", detail, first[:1000].decode("utf-8", "replace"))
-        return
-    yield from _text(where, data)
-
-
-def resources_in(line: Line) -> Iterator[Found]:
-    """The resources of a line."""
-    yield from _text(line.where, line.data)
-
-
-def _text(where: Where, data: bytes) -> Iterator[Found]:
-    try:
-        value = parse(data)
-    except NotJson as error:
-        yield Rejected(where, "not-json", str(error), data.decode("utf-8", "replace"))
-        return
-    yield from resources_of(where, value)
-
-
-def resources_of(where: Where, value: Any) -> Iterator[Found]:
-    """The resources of a JSON value: itself, or a bundle's entries."""
-    if _is_manifest(value):
-        yield Skipped(where, "a manifest of an export")
-        return
-    problem = _problem(value)
-    if problem:
-        yield Rejected(where, *problem, text=canonical(value))
-    elif value["resourceType"] == "Bundle" and str(value.get("type")) not in KEPT_WHOLE and _has_entries(value):
-        yield from _unpacked(where, value["entry"])
+def _value(line: Line) -> Iterator[Line | Found]:
+    """A text as it is, unless it is better not looked at whole."""
+    if len(line.data) > FEW and (_BUNDLE in line.data or too_large(line.data)):
+        yield from resources_in(line)
     else:
-        yield Incoming(where, value["resourceType"], value.get("id") or content_id(value), value)
+        yield line
 
 
-def _is_manifest(value: Any) -> bool:
-    """Whether a value is the list of an export's files: of Bulk Data (output), or our own (files)."""
-    if not isinstance(value, dict) or "resourceType" in value:
-        return False
-    bulk = isinstance(value.get("output"), list) and "transactionTime" in value
-    ours = isinstance(value.get("files"), list) and {"resources", "snapshot"} <= value.keys()
-    return bulk or ours
+def _elements(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
+    """The elements of an array."""
+    number = 0
+    try:
+        for number, element in enumerate(cursor.elements(MAX_LINE), 1):
+            here = Line(element.data, element.line, where.file, number)
+            if element.passed:
+                detail = f"{element.passed} bytes, more than {MAX_LINE >> 20} MB, in one element of an array"
+                yield Rejected(here.where, "too-large", detail, _text(element.data))
+            else:
+                yield from _value(here)
+    except (Cut, Malformed) as error:
+        cut = isinstance(error, Cut)
+        text = _text(cursor.data[cursor.at :] if cut else cursor.shown())
+        passed = cursor.skip_value(1)
+        detail = "the text ends" if cut else f"{passed} bytes are no JSON"
+        yield Rejected(where, "not-json", f"after element {number}: {detail}", text)
+    else:
+        if not number:
+            yield Skipped(where, "an empty array")
 
 
-def _has_entries(bundle: dict[str, Any]) -> bool:
-    return isinstance(bundle.get("entry"), list)
+def _object(where: Where, cursor: Cursor, *, cut: bool) -> Iterator[Found]:
+    """An object that is too large, or not all there: of a bundle its entries, of anything else that it is so.
+
+    Args:
+        cut: whether the text ends in it; then all of it that is there is in memory.
+    """
+    text = _text(cursor.data[cursor.at :] if cut else cursor.shown())
+    opened = yield from _taken_apart(where, cursor)
+    if opened:
+        too_long = "too-large", f"more than {MAX_LINE >> 20} MB in one JSON value that is no bundle to take apart"
+        yield Rejected(where, *(opened.problem or too_long), text=text)
 
 
-def _problem(value: Any) -> tuple[str, str] | None:
-    """Why a value is no FHIR resource, as reason code and detail; None if it is one."""
-    if not isinstance(value, dict):
-        return "not-a-resource", f"a resource is a JSON object, this is {type(value).__name__}"
-    kind = value.get("resourceType")
-    if not isinstance(kind, str):
-        return "not-a-resource", "there is no member resourceType"
-    if kind not in RESOURCE_TYPES:
-        return "unknown-type", f"FHIR R4 has no resource type {kind!r}"
-    given = value.get("id")
-    if given is not None and not (isinstance(given, str) and _ID.match(given)):
-        return "invalid-id", f"id {str(given)[:80]!r} is not 1 to 64 letters, digits, hyphens or dots"
+def _taken_apart(where: Where, cursor: Cursor) -> Generator[Found, None, Opened | None]:
+    """The entries of the bundle that begins here; returned is None then, else what else it is. It is passed."""
+    source = cursor.source
+    start = source.position if source else 0
+    with Spool() as spool, Places() as places:
+        if source:
+            source.given = start
+        opened = read_bundle(cursor, spool, places)
+        if source:
+            source.given = None
+        if opened.shell is None or not is_unpacked(opened.shell):
+            return opened
+        span = source.position - start if source else 0
+        for done, found in spooled(where, opened.shell, spool, places):
+            if source:
+                source.given = start + span * done // max(1, spool.count)
+            yield from found
+        if source:
+            source.given = None
+    if opened.problem:
+        yield Rejected(where, *opened.problem, text=_text(opened.left))
     return None
 
 
-def content_id(resource: dict[str, Any]) -> str:
-    """The id of a resource that has none: always the same for the same content."""
-    return "sha-" + hashlib.sha256(canonical(resource).encode("utf-8", "surrogatepass")).hexdigest()[:48]
-
-
-def _unpacked(where: Where, entries: list[Any]) -> Iterator[Found]:
-    found: list[tuple[str | None, str, dict[str, Any]]] = []
-    later: list[Incoming | Rejected | Skipped] = []
-    for number, entry in enumerate(entries, 1):
-        if not isinstance(entry, dict):
-            yield Rejected(where, "not-an-entry", f"entry {number} is no JSON object", canonical(entry))
-            continue
-        resource = entry.get("resource")
-        if resource is None:
-            request = entry.get("request")
-            method = request.get("method") if isinstance(request, dict) else None
-            yield Skipped(where, f"entry without a resource ({method or 'response'})")
-            continue
-        problem = _problem(resource)
-        if problem:
-            yield Rejected(where, problem[0], f"entry {number}: {problem[1]}", canonical(resource))
-        elif resource["resourceType"] == "Bundle":
-            later += resources_of(where, resource)
+def resources_in(line: Line) -> Iterator[Found]:
+    """The resources of a text: of one value, or of several in one line."""
+    if _BUNDLE in line.data:
+        cursor = Cursor(iter((line.data,)), line.line)
+        if cursor.peek() == b"{" and not (yield from _taken_apart(line.where, cursor)):
+            yield from _looked_at(_values(line.file, cursor))
+            return
+    large = too_large(line.data)
+    if large:
+        yield Rejected(line.where, "too-large", large, _text(line.data[:SHOWN]))
+        return
+    try:
+        value = parse(line.data)
+    except NotJson as error:
+        cursor = Cursor(iter((line.data,)), line.line)
+        end = Nesting().end(cursor.data, cursor.at) if cursor.peek() == b"{" else None
+        if end is None or not cursor.data[end:].strip():
+            yield Rejected(line.where, "not-json", str(error), _text(line.data))
         else:
-            full_url = entry.get("fullUrl") if isinstance(entry.get("fullUrl"), str) else None
-            found.append((full_url, resource.get("id") or _entry_id(full_url, resource), resource))
-    places = {url: (resource["resourceType"], key) for url, key, resource in found if url}
-    for _, key, resource in found:
-        yield _resolved(where, key, resource, places)
-    yield from later
+            yield from _looked_at(_values(line.file, cursor))
+        return
+    yield from resources_of(line.where, value)
 
 
-def _entry_id(full_url: str | None, resource: dict[str, Any]) -> str:
-    """The id of an entry's resource that has none: from its fullUrl, else from its content."""
-    urn = _URN.match(full_url or "")
-    if urn:
-        return urn[1]
-    url = _FULL_URL.search(full_url or "")
-    if url and url[1] == resource["resourceType"]:
-        return url[2]
-    return content_id(resource)
+def resources_of(where: Where, value: Any) -> Iterator[Found]:
+    """The resources of a JSON value: itself, a bundle's entries, or an array's elements."""
+    if not isinstance(value, list):
+        yield from _of_one(where, value)
+    elif value:
+        for number, element in enumerate(value, 1):
+            yield from _of_one(where._replace(entry=number), element)
+    else:
+        yield Skipped(where, "an empty array")
 
 
-def _resolved(where: Where, key: str, resource: dict[str, Any], places: dict[str, tuple[str, str]]) -> Incoming:
-    """References by fullUrl made literal, as a FHIR server does on a transaction (R4 http.html, 3.1.0.11.2)."""
-    kind = resource["resourceType"]
-    if not any(_needs(r["reference"], places) for r in every_reference(resource)):
-        return Incoming(where, kind, key, resource)
-    literal_form = copy.deepcopy(resource)
-    for reference in every_reference(literal_form):
-        if _needs(reference["reference"], places):
-            reference["reference"] = "/".join(places[reference["reference"]])
-    return Incoming(where, kind, key, literal_form, exact=resource)
-
-
-def _needs(text: str, places: dict[str, tuple[str, str]]) -> bool:
-    found = places.get(text)
-    return found is not None and tuple(literal(text) or ()) != found
+def _of_one(where: Where, value: Any) -> Iterator[Found]:
+    if is_manifest(value):
+        yield from in_manifest(where, value)
+    elif problem := problem_of(value):
+        yield Rejected(where, *problem, text=canonical(value))
+    elif is_unpacked(value):
+        yield from entries_in(where, value)
+    else:
+        yield Incoming(where, value["resourceType"], value.get("id") or content_id(value), value)

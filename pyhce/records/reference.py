@@ -89,11 +89,12 @@ def at_path(resource: Any, path: str, *, arrays: bool = True) -> Iterator[Any]:
 
 def every_reference(value: Any) -> Iterator[dict[str, Any]]:
     """Every object with a string member `reference`, at any depth."""
-    if isinstance(value, dict):
-        if isinstance(value.get("reference"), str):
-            yield value
-        for member in value.values():
-            yield from every_reference(member)
-    elif isinstance(value, list):
-        for item in value:
-            yield from every_reference(item)
+    waiting = [value]
+    while waiting:
+        held = waiting.pop()
+        if isinstance(held, dict):
+            if isinstance(held.get("reference"), str):
+                yield held
+            waiting += [member for member in held.values() if isinstance(member, dict | list)]
+        elif isinstance(held, list):
+            waiting += [item for item in held if isinstance(item, dict | list)]

@@ -1,18 +1,18 @@
-"""Where resources come from: files, folders, patterns, standard input; plain, gzip or Zstandard; streamed."""
+"""Where resources come from: files, folders, patterns, standard input; plain, gzip or Zstandard; in bounded pieces."""
 
 from __future__ import annotations
 
+import codecs
 import glob
-import gzip
-import io
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from types import TracebackType
+from typing import BinaryIO, Self
 
 import zstandard
+from xxhash import xxh3_128
 
 from pyhce.errors import UsageError
 
@@ -20,24 +20,202 @@ STDIN = Path("-")
 LINES = (".ndjson", ".jsonl")
 SUFFIXES = (".json", *LINES)
 COMPRESSIONS = (".gz", ".zst")
-MAX_LINE = 256 * 1024 * 1024
-"""Bytes of one line, or of one JSON file that is no NDJSON: what is longer is rejected, not read into memory."""
-_CHUNK = 1024 * 1024
-_SHOWN = 1000
-"""Bytes of what is too long that go to the reject file."""
-_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)
+CHUNK = 256 * 1024
+"""Bytes of a file that are read at once, and of plain text that are made of them at once, about."""
+MAX_WINDOW = 128 * 1024 * 1024
+"""Bytes of memory that a Zstandard file may ask for: what its own command line allows."""
+MAX_WASTED = 1024**3
+"""Bytes of plain text without one whole resource after which a file that unpacks to ever more of them is given up."""
+_MAX_RATIO = 100
+_ZSTD_STEP = 1024  # of 4 bytes Zstandard makes 128 KB at most: of a step 32 MB
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
-class Piece(NamedTuple):
-    """A line, or what was wrong with the rest.
+class Damaged(ValueError):
+    """The rest of a file cannot be read; the text says why. `reason` is the code of the reject."""
+
+    def __init__(self, text: str, reason: str = "unreadable") -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Source:
+    """A file being read: its plain bytes in chunks, how far it is, and a fingerprint of its raw bytes.
 
     Args:
-        problem: reason code and detail, None if the line is whole.
+        path: a file, or `STDIN`.
+        size: bytes of the file as it is on disk; None where that cannot be known.
+        given: the position while more is read than given, as of a bundle; the reader sets it.
+        wasted: bytes of plain text since the last whole resource; the reader sets it back.
     """
 
-    line: int
-    data: bytes
-    problem: tuple[str, str] | None = None
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = "standard input" if path == STDIN else str(path)
+        self.size: int | None = None
+        self.given: int | None = None
+        self.wasted = self._taken = 0
+        self._hash = xxh3_128()
+        self._file: BinaryIO | None = None
+
+    @property
+    def position(self) -> int:
+        """Raw bytes, compressed ones if it is compressed, whose resources were given."""
+        return self._taken if self.given is None else self.given
+
+    def fingerprint(self) -> str:
+        """128 bits of all raw bytes, those too that nothing was made of: what is left is read now; hexadecimal.
+
+        Raises:
+            OSError: the rest cannot be read.
+        """
+        while self._read():
+            pass
+        return self._hash.hexdigest()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; standard input stays open."""
+        if self._file is not None and self.path != STDIN:
+            self._file.close()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The plain text as UTF-8, in pieces none of which is empty.
+
+        Raises:
+            Damaged: the rest cannot be read.
+        """
+        try:
+            plain = filter(None, self._plain())
+            first = next(plain, b"")
+            while len(first) < 4 and (more := next(plain, b"")):
+                first += more
+            encoding, skipped = _encoding(first)
+            pieces = _transcoded(first[skipped:], plain, encoding) if encoding != "utf-8" else plain
+            if encoding == "utf-8" and first[skipped:]:
+                yield from self._counted(first[skipped:])
+            for piece in pieces:
+                yield from self._counted(piece)
+        except OSError as error:
+            raise Damaged(error.strerror or str(error)) from error
+        except (zlib.error, zstandard.ZstdError, UnicodeError, EOFError) as error:
+            raise Damaged(f"cut off or damaged from here on: {error}") from error
+
+    def _counted(self, piece: bytes) -> Iterator[bytes]:
+        self.wasted += len(piece)
+        if self.wasted > MAX_WASTED and self.wasted > _MAX_RATIO * self._taken:
+            detail = f"more than {self.wasted >> 20} MB without a whole resource, of {self._taken >> 10} KB compressed"
+            raise Damaged(f"{detail}: the rest of the file is not read", "too-large")
+        if piece:
+            yield piece
+
+    def _read(self) -> bytes:
+        if self._file is None:
+            self._file = sys.stdin.buffer if self.path == STDIN else self.path.open("rb", buffering=0)
+            self.size = _size(self.path)
+        assert self._file is not None  # noqa: S101 - for mypy
+        read = getattr(self._file, "read1", self._file.read)  # a pipe gives what is there
+        data: bytes = read(CHUNK) or b""
+        self._taken += len(data)
+        self._hash.update(data)
+        return data
+
+    def _plain(self) -> Iterator[bytes]:
+        """What is compressed is known by how it begins; a name that says so must be right."""
+        first = self._read()
+        while 0 < len(first) < 4 and (more := self._read()):
+            first += more
+        if first.startswith(_GZIP):
+            yield from self._gunzipped(first)
+        elif first.startswith(_ZSTD):
+            yield from self._expanded(first)
+        elif first and self.path.suffix in COMPRESSIONS:
+            raise Damaged(f"it ends in {self.path.suffix} and is not compressed so")
+        else:
+            while first:
+                yield first
+                first = self._read()
+
+    def _gunzipped(self, raw: bytes) -> Iterator[bytes]:
+        """Members one after another, as gzip's own command line reads them; zeros may follow."""
+        while True:
+            unzip = zlib.decompressobj(wbits=31)
+            while not unzip.eof:
+                piece = unzip.decompress(raw, CHUNK)
+                yield piece
+                raw = unzip.unconsumed_tail
+                if not raw and not unzip.eof and not (raw := self._read()) and not piece:
+                    raise EOFError("the compressed data ends too early")
+            raw = unzip.unused_data.lstrip(b"\0")
+            while not raw and (more := self._read()):
+                raw = more.lstrip(b"\0")
+            while len(raw) == 1 and (more := self._read()):
+                raw += more
+            if not raw:
+                return
+            if not raw.startswith(_GZIP):
+                raise Damaged("what follows the compressed data is not gzip")
+
+    def _expanded(self, raw: bytes) -> Iterator[bytes]:
+        """Frames one after another, in steps so small that none can unpack to much."""
+        expand = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        frame = expand.decompressobj()
+        while raw:
+            for start in range(0, len(raw), _ZSTD_STEP):
+                step = raw[start : start + _ZSTD_STEP]
+                while step:
+                    if frame.eof:
+                        frame = expand.decompressobj()
+                    yield frame.decompress(step)
+                    step = frame.unused_data if frame.eof else b""
+            raw = self._read()
+        if not frame.eof:
+            raise EOFError("the compressed data ends too early")
+
+
+def _encoding(first: bytes) -> tuple[str, int]:
+    """The encoding that a text begins in, and the bytes of its mark. A JSON text begins with an ASCII character."""
+    for mark, encoding in _MARKS:
+        if first.startswith(mark):
+            return encoding, len(mark)
+    if len(first) > 1 and (first[0] == 0) != (first[1] == 0) and first[:2].strip(b"\0") in (b"{", b"[", b"\n", b" "):
+        return ("utf-16-be" if first[0] == 0 else "utf-16-le"), 0
+    return "utf-8", 0
+
+
+def _transcoded(first: bytes, rest: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """As UTF-8; half a surrogate pair becomes bytes that are not, so that only its own resource is rejected."""
+    decode = codecs.getincrementaldecoder(encoding)("surrogatepass").decode
+    yield decode(first).encode("utf-8", "surrogatepass")
+    for piece in rest:
+        yield decode(piece).encode("utf-8", "surrogatepass")
+    yield decode(b"", final=True).encode("utf-8", "surrogatepass")
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path != STDIN and path.is_file() else None
+
+
+def fingerprint_of(path: Path) -> str:
+    """As `Source.fingerprint`, of a file that is not read otherwise.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with Source(path) as source:
+        return source.fingerprint()
 
 
 def plain_name(path: Path) -> str:
@@ -46,7 +224,7 @@ def plain_name(path: Path) -> str:
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
-    """The files to read: those named or matched, and those of named folders that hold JSON; `-` is standard input.
+    """The files to read, each once: those named or matched, and those of named folders that hold JSON; `-` is stdin.
 
     Of a folder, files of Patients come first: any order ends the same, this one spares moving what came before them.
 
@@ -63,7 +241,10 @@ def files_in(paths: Sequence[Path]) -> list[Path]:
             found += files_in([Path(name) for name in matched])
         else:
             raise UsageError(f"{path} is not there", remedy="Give files, folders or patterns that can be read, or -.")
-    return found
+    once: dict[Path, Path] = {}
+    for path in found:
+        once.setdefault(path if path == STDIN else path.resolve(), path)
+    return list(once.values())
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -74,51 +255,3 @@ def _inside(folder: Path) -> list[Path]:
             remedy="Name the files one by one, or another folder.",
         )
     return sorted(inside, key=lambda p: (not p.name.startswith("Patient"), p))
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """A file's plain bytes as a stream."""
-    if path == STDIN:
-        yield sys.stdin.buffer
-    elif path.suffix == ".gz":
-        with gzip.open(path, "rb") as unzipped, io.BufferedReader(cast(io.RawIOBase, unzipped), _CHUNK) as stream:
-            yield stream
-    elif path.suffix == ".zst":
-        with zstandard.open(path, "rb") as expanded, io.BufferedReader(cast(io.RawIOBase, expanded), _CHUNK) as stream:
-            yield stream
-    else:
-        with path.open("rb") as plain:
-            yield plain
-
-
-def pieces(stream: BinaryIO) -> Iterator[Piece]:
-    """The lines that are not blank, one at a time in memory; a line that is too long, or damage, is told and passed."""
-    number = 0
-    while True:
-        number += 1
-        try:
-            line = stream.readline(MAX_LINE + 1)
-            if not line:
-                return
-            if len(line) > MAX_LINE:
-                yield Piece(number, line[:_SHOWN], ("too-large", f"more than {MAX_LINE // 1024**2} MB in one line"))
-                while line and not line.endswith(b"\n"):
-                    line = stream.readline(_CHUNK)
-            elif line.strip():
-                yield Piece(number, line)
-        except _DAMAGED as error:
-            yield Piece(number, b"", ("unreadable", f"cut off or damaged from here on: {error}"))
-            return
-
-
-def rest_of(stream: BinaryIO, first: bytes) -> bytes:
-    """What has been read and everything after it, as far as it is not too large.
-
-    Raises:
-        ValueError: it is damaged; the text says how.
-    """
-    try:
-        return first + stream.read(MAX_LINE + 1 - len(first))
-    except _DAMAGED as error:
-        raise ValueError(f"cut off or damaged: {error}") from error

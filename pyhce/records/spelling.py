@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import orjson
 from xxhash import xxh3_128_hexdigest
 
-MAX_DEPTH = 200
-"""Levels of nesting; FHIR resources have some twenty."""
+MAX_DEPTH = 250
+"""Levels of nesting, just below what orjson writes; FHIR resources have some twenty."""
 
 _ODD_NUMBER = re.compile(r"[eE]|^-0(\.0*)?$|^-?\d{300}|\.\d{300}")
 _ODD_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -45,15 +45,16 @@ class NotJson(ValueError):
 
 
 class Stored(NamedTuple):
-    """A resource as it is stored: jsonb text, and the exact text where jsonb changes it."""
+    """A resource as it is stored: jsonb text, the exact text where jsonb changes it, and the fingerprint of both."""
 
     recurso: str
     original: str | None
+    fingerprint: str
 
-    @property
-    def fingerprint(self) -> str:
-        """128 bits that tell one text from another; hexadecimal."""
-        return xxh3_128_hexdigest((f"{self.recurso}\0{self.original}" if self.original else self.recurso).encode())
+
+def fingerprint(text: bytes) -> str:
+    """128 bits that tell one text from another, hexadecimal (https://xxhash.com: not against forgers)."""
+    return xxh3_128_hexdigest(text)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -140,7 +141,9 @@ def stored(resource: Any, exact: Any | None = None) -> Stored:
     fitting = _fitting(resource, 0)
     changed = fitting is not resource
     keep = exact if exact is not None else resource if changed else None
-    return Stored(recurso=dumps(fitting), original=None if keep is None else canonical(keep))
+    recurso, original = dumps(fitting), None if keep is None else canonical(keep)
+    whole = recurso if original is None else f"{recurso}\0{original}"
+    return Stored(recurso, original, fingerprint(whole.encode()))
 
 
 def fitting_text(text: str) -> str:

@@ -94,6 +94,23 @@ def elements(resource_type: str) -> Iterator[Element]:
         yield _element(path, held)
 
 
+def is_complex(fhir_type: str) -> bool:
+    """Whether a data type, or a resource type, has elements of its own in JSON."""
+    return fhir_type in _table()["elements"]
+
+
+def codes_of(owner: str, path: str) -> tuple[str, ...]:
+    """The codes that an element of a type must have one of; empty if it may have any."""
+    table = _table()
+    return tuple(table["codes"].get(table["bindings"].get(owner, {}).get(path), ()))
+
+
+def pattern_of(primitive: str) -> str:
+    """The regular expression that the text of a primitive matches as a whole; empty if FHIR gives none."""
+    found: str = _table()["patterns"].get(primitive, "")
+    return found
+
+
 def _element(path: str, held: list[Any]) -> Element:
     types, many, required, targets = held
     return Element(path, tuple(types), bool(many), bool(required), tuple(targets))

@@ -136,6 +136,6 @@ def test_ctrl_c_in_a_load_leaves_quietly_and_the_next_one_finishes(db: TestDatab
 
 
 def test_help_of_every_command_has_an_example() -> None:
-    for command in ("up", "down", "psql", "env", "register", "verify", "status", "load", "export", "patient"):
+    for command in ("up", "down", "psql", "env", "register", "verify", "status", "load", "export", "patient", "erase"):
         told = pyhce(command, "--help").stdout
         assert f"pyhce {command}" in told.split("Usage:", 1)[1].split("\n", 1)[1], command

@@ -51,7 +51,7 @@ class TestDatabase:
 
     def load_paths(self, paths: Sequence[Path], *, source: str, rejects: Path) -> LoadReport:
         """Load files and folders."""
-        return load(self.conn, paths, schema=SCHEMA, fuente=source, reject_file=rejects)
+        return load(self.conn, paths, schema=SCHEMA, fuente=source, reject_file=rejects, again=True)
 
     def exported(self, folder: Path, source: str) -> dict[tuple[str, str], str]:
         """What an export holds, by type and id, in canonical spelling."""

@@ -23,6 +23,7 @@ from pyhce.errors import HceError, UsageError
 from pyhce.records.export import ExportReport, export
 from pyhce.records.export_manifest import check_export
 from pyhce.records.patient import rekey
+from pyhce.records.remove import remove
 from pyhce.records.spelling import canonical, parse
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.commands import pyhce
@@ -242,8 +243,8 @@ def test_since_gives_what_changed_and_tells_what_was_deleted(db: TestDatabase, t
     db.load(tmp_path, person("p", number), *(weight(k, "Patient/p") for k in ("a", "b", "c", "d")), source=source)
     since = db.value("SELECT clock_timestamp()::text").replace(" ", "T") + ":00"
     db.load(tmp_path, weight("a", "Patient/p", value="73.0"), weight("e", "Patient/p"), source=source)
-    for key in ("b", "c"):
-        delete(db, source, key)
+    with db.conn.transaction():
+        assert remove(db.conn, SCHEMA, source, [("Observation", "b"), ("Observation", "c")]).deleted == 2
     db.load(tmp_path, weight("c", "Patient/p", value="1"), source=source)  # came again
     report = exported(db, tmp_path / "out", source, since=since)
     assert sorted(json.loads(line)["id"] for line in lines(tmp_path / "out", report)) == ["a", "c", "e"]
@@ -255,17 +256,6 @@ def test_since_gives_what_changed_and_tells_what_was_deleted(db: TestDatabase, t
     assert exported(db, tmp_path / "never", source, since="2999-01-01").resources == 0
     with pytest.raises(UsageError, match="no FHIR date"):
         exported(db, tmp_path / "no", source, since="2024-02-30")
-
-
-def delete(db: TestDatabase, source: str, key: str) -> None:
-    """Delete an observation, leaving a tombstone."""
-    db.conn.execute(
-        "INSERT INTO historia (documento_id, tipo, fuente, id, version, paciente_id, vigente_desde, vigente_hasta,"
-        " borrado, recurso) SELECT documento_id, 'Observation', fuente, id, version, paciente_id, actualizado_en,"
-        " clock_timestamp(), true, recurso FROM observacion WHERE fuente = %s AND id = %s",
-        (source, key),
-    )
-    db.conn.execute("DELETE FROM observacion WHERE fuente = %s AND id = %s", (source, key))
 
 
 def test_the_transaction_time_is_before_a_transaction_that_is_not_over(db: TestDatabase, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from pyhce.errors import UsageError
-from pyhce.records import reader, sources
+from pyhce.records import incoming, reader
 from pyhce.records.reader import Incoming, Rejected, Skipped, read
 from pyhce.records.sources import files_in
 
@@ -60,8 +60,9 @@ def test_damage_in_the_middle_and_what_is_not_compressed_at_all(tmp_path: Path) 
 def test_a_line_that_is_too_long_is_passed_and_the_next_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (sources, reader):
+    for module in (incoming, reader):
         monkeypatch.setattr(module, "MAX_LINE", 10_000)
+        monkeypatch.setattr(module, "FEW", 10_000)
     path = tmp_path / "a.ndjson"
     path.write_bytes(LINES.splitlines()[0] + b"\n" + b'"' + b"x" * 3_000_000 + b'"\n' + LINES.splitlines()[1])
     assert kinds(path) == ["p0", "too-large", "p1"]

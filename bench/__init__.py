@@ -1,0 +1,1 @@
+"""Speed, by one command each: ratios within one run."""

@@ -1,0 +1,156 @@
+r"""New resources, and the same again, against psql's \copy of the very same rows into the very same tables.
+
+    python -m bench.load FOLDER [--citus] [--jobs 1 --jobs 2] [--rounds 3] [--json FILE]
+
+FOLDER holds NDJSON, such as Synthea's bulk export. Each round empties the tables between its measures; the figures are
+medians, the ratios are of one run. Client CPU is that of the whole `pyhce load` process, less what it takes to start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.database import Bench, median, opened
+from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.model import Table
+
+_PARSE = """
+import orjson, resource, sys
+loads, n = orjson.loads, 0
+for name in sys.argv[1:]:
+    lines = open(name, "rb").read().splitlines()
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    for line in lines:
+        loads(line)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    n += after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+print(n)
+"""
+ORIGINALS = tuple(t for t in SCHEMA.tables if t.holds_resources or t.name == "expediente")
+
+
+def main() -> None:
+    """Run the rounds and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--citus", action="store_true", help="a coordinator and two workers, else one node")
+    parser.add_argument("--jobs", type=int, action="append", help="writers at once; may be given again")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    files = sorted(path for path in asked.folder.rglob("*.ndjson") if path.stat().st_size)
+    with opened(citus=asked.citus) as bench, tempfile.TemporaryDirectory(prefix="pyhce-bench-") as scratch:
+        found = measure(bench, files, asked.jobs or [1, 2, 4], asked.rounds, Path(scratch))
+    report(bench, found, asked.json)
+
+
+def measure(bench: Bench, files: list[Path], jobs: list[int], rounds: int, scratch: Path) -> dict[str, list[float]]:
+    """Seconds of each measure, a value a round."""
+    names = [str(path) for path in files]
+    loaded = load(bench, names, jobs[0])
+    bench.facts |= {
+        "resources": loaded["read"],
+        "patients": loaded["by_type"].get("Patient", 0),
+        "MB": round(sum(path.stat().st_size for path in files) / 1e6),
+    }
+    rows = save_rows(bench, scratch)
+    found: dict[str, list[float]] = {}
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
+        empty(bench)
+        found.setdefault("copy", []).append(copy_rows(bench, rows))
+        for count in jobs:
+            empty(bench)
+            for what in ("new", "again"):
+                seconds, cpu, memory = timed_load(bench, names, count)
+                found.setdefault(f"{what}, {count} jobs", []).append(seconds)
+                found.setdefault(f"{what}, {count} jobs: client CPU", []).append(cpu)
+                found.setdefault(f"{what}, {count} jobs: memory", []).append(memory)
+        parse = subprocess.run([sys.executable, "-c", _PARSE, *names], check=True, capture_output=True, text=True)
+        found.setdefault("orjson CPU", []).append(float(parse.stdout))
+    return found
+
+
+def load(bench: Bench, names: list[str], jobs: int) -> dict[str, object]:
+    """`pyhce load` as a user runs it."""
+    command = ["pyhce", "load", *names, "--jobs", str(jobs), "--again", "--dsn", bench.dsn, "--output", "json"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=bench.scratch)
+    return dict(json.loads(done.stdout))
+
+
+def timed_load(bench: Bench, names: list[str], jobs: int) -> tuple[float, float, float]:
+    """Seconds of the load without the program's start, CPU seconds of it, megabytes of memory at most."""
+    start = cpu_of(lambda: subprocess.run(["pyhce", "load", "--help"], check=True, capture_output=True))
+    made: dict[str, object] = {}
+    cpu = cpu_of(lambda: made.update(load(bench, names, jobs)))
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return float(str(made["seconds"])), cpu - start, memory
+
+
+def cpu_of(run: Callable[[], object]) -> float:
+    """CPU seconds of the processes that a function runs."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def save_rows(bench: Bench, scratch: Path) -> list[tuple[Table, Path]]:
+    """The rows of every table as files that psql reads."""
+    found = []
+    for table in ORIGINALS:
+        path = scratch / f"{table.name}.copy"
+        columns = ", ".join(column.name for column in table.stored)
+        bench.psql(f"\\copy (SELECT {columns} FROM {table.qualified}) TO '{path}'")
+        if path.stat().st_size:
+            found.append((table, path))
+    return found
+
+
+def copy_rows(bench: Bench, rows: list[tuple[Table, Path]]) -> float:
+    """Seconds that one psql takes to copy them all."""
+    commands = [
+        f"\\copy {table.qualified} ({', '.join(column.name for column in table.stored)}) FROM '{path}'"
+        for table, path in rows
+    ]
+    start = time.monotonic()
+    bench.psql(*commands)
+    return time.monotonic() - start
+
+
+def empty(bench: Bench) -> None:
+    """Every table without rows, and the server at rest."""
+    names = [table.qualified for table in SCHEMA.tables if table.holds_resources or table.name.startswith("historia")]
+    bench.psql(f"TRUNCATE expediente, {', '.join(names)} CASCADE", "TRUNCATE hce.archivo_cargado", "CHECKPOINT")
+
+
+def report(bench: Bench, found: dict[str, list[float]], to: Path | None) -> None:
+    """The table, and the same as JSON."""
+    count = bench.facts["resources"]
+    copy, parse = median(found["copy"]), median(found["orjson CPU"])
+    lines = [("psql \\copy", count / copy, "")]
+    for name, values in found.items():
+        if name == "orjson CPU" or name == "copy" or name.endswith("memory"):
+            continue
+        if name.endswith("client CPU"):
+            micros = median(values) / count * 1e6
+            lines.append((name + ", µs a resource", micros, f"{median(values) / parse:.2f} × orjson's"))
+        else:
+            lines.append((name, count / median(values), f"{copy / median(values):.2f} × \\copy"))
+    bench.show("Load, resources/s", lines)
+    memory = max(max(values) for name, values in found.items() if name.endswith("memory"))
+    print(f"memory of pyhce load: {memory:.0f} MB at most")
+    if to:
+        to.write_text(json.dumps({"facts": bench.facts, "seconds": found}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""FHIR R4 as a JSON schema, made from the specification's own definitions of its elements.
+
+https://hl7.org/fhir/R4/json.html: an element is a member, one that repeats an array, a choice has its type in its
+name; beside a primitive stands `_name` with its id and extensions, and may stand alone. Nothing is ever empty.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from pyhce.schema.r4 import Element, codes_of, elements, is_complex, pattern_of
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REAL_DATE = {"anyOf": [{"maxLength": 7}, {"format": "date"}, {"format": "date-time"}]}
+_PRIMITIVES: dict[str, dict[str, Any]] = {
+    "boolean": {"type": "boolean"},
+    "decimal": {"type": "number"},
+    "integer": {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
+    "unsignedInt": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+    "positiveInt": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+}
+_DATES = frozenset({"date", "dateTime", "instant"})
+_NESTED = {"type": "object", "required": ["resourceType"]}
+"""A resource within one: it has a schema of its own."""
+
+
+def resource_schema(resource_type: str) -> dict[str, Any]:
+    """The JSON schema of a resource type; resources within it are only looked at as far as that they are some."""
+    definitions: dict[str, Any] = {}
+    waiting = [resource_type]
+    while waiting:
+        name = waiting.pop()
+        if name not in definitions:
+            for path, schema in _definitions(name, resource=name == resource_type):
+                definitions[path] = schema
+            waiting += sorted(_named(definitions, name) - definitions.keys())
+    return {"$schema": DIALECT, "$ref": _ref(resource_type)["$ref"], "$defs": definitions}
+
+
+def _named(definitions: dict[str, Any], owner: str) -> set[str]:
+    """The types that the definitions of a type refer to."""
+    mine = [schema for path, schema in definitions.items() if path.split(".")[0] == owner]
+    return {ref.rsplit("/", 1)[-1].split(".")[0] for schema in mine for ref in _refs(schema)}
+
+
+def _refs(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for held in schema.values():
+            yield from _refs(held)
+    elif isinstance(schema, list):
+        for held in schema:
+            yield from _refs(held)
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _definitions(owner: str, *, resource: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The schema of a type, and of each element in it that has elements of its own."""
+    groups: dict[str, list[Element]] = defaultdict(list)
+    for element in elements(owner):
+        parent, _, _ = element.path.rpartition(".")
+        groups[parent].append(element)
+    for parent, children in groups.items():
+        yield f"{owner}.{parent}" if parent else owner, _object(owner, children, resource=resource and not parent)
+
+
+def _object(owner: str, children: list[Element], *, resource: bool) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    rules: list[dict[str, Any]] = []
+    if resource:
+        properties["resourceType"] = {"const": owner}
+        required.append("resourceType")
+    for element in children:
+        name = element.path.rpartition(".")[2]
+        if name.endswith("[x]"):
+            rules.append(_choice(owner, element, name.removesuffix("[x]"), properties))
+            continue
+        kind = element.types[0] if element.types else "Element"
+        properties[name] = _many(element, _one(owner, element, kind), nulls=not _is_object(kind))
+        if not _is_object(kind):
+            properties["_" + name] = _many(element, _ref("Element"), nulls=True)
+        if element.required and not _is_object(kind):
+            rules.append({"anyOf": [{"required": [name]}, {"required": ["_" + name]}]})
+        elif element.required:
+            required.append(name)
+    return {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "minProperties": 1,
+        **({"required": required} if required else {}),
+        **({"allOf": rules} if rules else {}),
+    }
+
+
+def _choice(owner: str, element: Element, stem: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """The members of a choice, put into the properties; the rule that one at most, or exactly one, is there."""
+    names = []
+    for kind in element.types:
+        name = stem + kind[0].upper() + kind[1:]
+        names.append(name)
+        properties[name] = _one(owner, element, kind)
+        if not _is_object(kind):
+            properties["_" + name] = _ref("Element")
+    one = [{"required": [name]} for name in names]
+    alone = [{"required": ["_" + name]} for name in names if "_" + name in properties]
+    none: dict[str, Any] = {"not": {"anyOf": one}}
+    if element.required:
+        none = {"allOf": [none, {"anyOf": alone}]} if alone else {"not": {}}
+    return {"oneOf": [*one, none]}
+
+
+def _is_object(kind: str) -> bool:
+    return kind.startswith("#") or is_complex(kind)
+
+
+def _many(element: Element, schema: dict[str, Any], *, nulls: bool) -> dict[str, Any]:
+    """The schema of one, or of an array of them; a primitive's may hold null beside what `_name` has there."""
+    if not element.many:
+        return schema
+    return {"type": "array", "minItems": 1, "items": {"anyOf": [{"type": "null"}, schema]} if nulls else schema}
+
+
+def _one(owner: str, element: Element, kind: str) -> dict[str, Any]:
+    if kind.startswith("#"):
+        return _ref(f"{owner}.{kind[1:]}")
+    if kind in {"BackboneElement", "Element"} and _has_own(owner, element.path):
+        return _ref(f"{owner}.{element.path}")
+    if kind == "Resource":
+        return _NESTED
+    if is_complex(kind):
+        return _ref(kind)
+    if kind in _PRIMITIVES:
+        return _PRIMITIVES[kind]
+    codes = codes_of(owner, element.path) if kind == "code" else ()
+    pattern = pattern_of(kind)
+    return {
+        "type": "string",
+        **({"enum": list(codes)} if codes else {"pattern": f"^(?:{pattern})$"} if pattern else {"minLength": 1}),
+        **(_REAL_DATE if kind in _DATES else {}),
+    }
+
+
+def _has_own(owner: str, path: str) -> bool:
+    return any(element.path.startswith(path + ".") for element in elements(owner))

@@ -1,0 +1,224 @@
+"""What holds for every input: no exception, everything accounted for, the text to the letter, in bounded time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from pyhce.records import bundles, incoming, reader, sources
+from pyhce.records.assign import patient_key
+from pyhce.records.identity import DEFAULT_RULES, document_of_key, documents_of
+from pyhce.records.reader import Deleted, Incoming, Rejected, Skipped, Where
+from pyhce.records.reference import every_reference, named, own_keys
+from pyhce.records.spelling import MAX_DEPTH, Number, NotJson, canonical, stored
+from pyhce.records.strict import problems
+from pyhce.schema.declaration import SCHEMA
+from tests.fuzz.inputs import unpacked
+
+MOST_SECONDS = 20.0
+"""Of one input, which is 4 MB at most, or a little more unpacked."""
+
+
+class Broken(AssertionError):
+    """Something that must hold does not."""
+
+
+@contextmanager
+def sizes(chunk: int, few: int, max_line: int) -> Iterator[None]:
+    """The reader's limits, made small so that a small input reaches them."""
+    patched = [(sources, "CHUNK", chunk)]
+    patched += [(module, "FEW", few) for module in (incoming, bundles, reader)]
+    patched += [(module, "MAX_LINE", max_line) for module in (incoming, bundles, reader)]
+    held = [(module, name, getattr(module, name)) for module, name, _ in patched]
+    try:
+        for module, name, value in patched:
+            setattr(module, name, value)
+        yield
+    finally:
+        for module, name, value in held:
+            setattr(module, name, value)
+
+
+def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Counter[str]:
+    """Read a file and see whether all that must hold does; what came out, counted.
+
+    Raises:
+        Broken: it does not hold.
+    """
+    path.write_bytes(data)
+    chunk = max(chunk, len(data) // 20_000)
+    start = time.monotonic()
+    found = list(reader.read(path))
+    with sizes(chunk, incoming.FEW, incoming.MAX_LINE):
+        pieces = list(reader.read(path))
+    plain = unpacked(data, path.suffix)
+    if pieces != found and plain is not None:  # of a damaged file more is seen in small pieces
+        ours, theirs = next((a, b) for a, b in zip_longest(found, pieces) if a != b)
+        raise Broken(f"read in pieces of {chunk} it is something else: {ours!s:.500} / {theirs!s:.500}")
+    with sizes(chunk, few, max_line):
+        few_bytes = list(reader.read(path))
+    for item in [*found, *few_bytes]:
+        if not isinstance(item, Incoming | Deleted | Rejected | Skipped):
+            raise Broken(f"{type(item).__name__} came out")
+    for item in found:
+        if isinstance(item, Incoming):
+            _take(item)
+    rejected = any(isinstance(item, Rejected) for item in found)
+    if plain is None and not rejected:
+        raise Broken("a damaged file, and nothing was said")
+    if plain is not None:
+        _account(path, plain, found)
+    if time.monotonic() - start > MOST_SECONDS:
+        raise Broken(f"it took {time.monotonic() - start:.0f} s")
+    source = sources.Source(path)
+    with source:
+        list(reader.scan(source))
+        if source.fingerprint() != sources.fingerprint_of(path) or source.position != len(data):
+            raise Broken("the fingerprint or the position is wrong")
+    return Counter(type(item).__name__ for item in found)
+
+
+def _take(item: Incoming) -> None:
+    """What the loader does with a resource, as far as it needs no database."""
+    came = item.exact if item.exact is not None else item.resource
+    try:
+        text = stored(item.resource, item.exact)
+    except NotJson:
+        return
+    kept = json.loads(text.original or text.recurso, parse_float=str, parse_int=str)
+    if kept != _spelled(came):
+        raise Broken(f"{item.where}: what is stored is not what came")
+    if "\\u0000" in text.recurso or "\x00" in text.recurso:
+        raise Broken(f"{item.where}: jsonb cannot hold a NUL")
+    text.recurso.encode()
+    assert text.fingerprint
+    problems(text.recurso)
+    for reference in every_reference(item.resource):
+        named(reference)
+    for key in own_keys(item.resource, item.id):
+        document_of_key(key, DEFAULT_RULES)
+    documents_of(item.resource, DEFAULT_RULES)
+    patient_key(SCHEMA, item)
+
+
+def _spelled(value: Any) -> Any:
+    """A value with its numbers as texts."""
+    if isinstance(value, dict):
+        return {name: _spelled(held) for name, held in value.items()}
+    if isinstance(value, list):
+        return [_spelled(held) for held in value]
+    return value.text if isinstance(value, Number) else value
+
+
+def _account(path: Path, plain: bytes, found: list[Any]) -> None:
+    """As many came out as went in, where a simple count can tell; what cannot be read was told."""
+    if plain[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in plain[:2]:
+        return  # another encoding
+    plain = plain.removeprefix(b"\xef\xbb\xbf")
+    by_line: dict[int, list[Any]] = defaultdict(list)
+    for item in found:
+        by_line[item.where.line].append(item)
+    lines = plain.split(b"\n")
+    full = [line.strip() for line in lines if line.strip()]
+    if not full:
+        return
+    whole = _simple(plain)
+    in_lines = ".ndjson" in path.name and full[0] not in (b"{", b"[", b"[{") and len(full) > 1
+    if whole is not None and not in_lines:
+        if _number_of(whole) is not None and len(found) != _number_of(whole):
+            raise Broken(f"{len(found)} came out of {_number_of(whole)}")
+        return
+    if not in_lines or b"\x1e" in plain or b"\xef\xbb\xbf" in plain:
+        if not any(isinstance(item, Rejected) for item in found) and _several(plain) is False:
+            raise Broken("it is no JSON, and nothing was said")
+        return
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        value = _simple(line)
+        came = by_line[number]
+        if not came:
+            raise Broken(f"nothing came of line {number}")
+        if value is not None and _number_of(value) is not None and len(came) != _number_of(value):
+            raise Broken(f"{len(came)} came of line {number}, in which are {_number_of(value)}")
+        if value is None and not any(isinstance(item, Rejected) for item in came) and _several(line) is False:
+            raise Broken(f"line {number} is no JSON, and nothing was said")
+
+
+def _simple(text: bytes) -> Any:
+    """A JSON text by Python's own parser; None if it is none."""
+    try:
+        return json.loads(text.decode(), parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _several(text: bytes) -> bool:
+    """Whether a text is several JSON values one after another."""
+    decoder = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_once)
+    try:
+        rest = text.decode().strip()
+        while rest:
+            _, end = decoder.raw_decode(rest)
+            rest = rest[end:].strip()
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("twice")
+    return dict(pairs)
+
+
+def _number_of(value: Any) -> int | None:
+    """How many come of a value; None if that is not simple to tell."""
+    if isinstance(value, list):
+        counts = [_number_of(item) if not isinstance(item, list) else 1 for item in value]
+        return None if None in counts else sum(c for c in counts if c is not None) or 1
+    if _depth(value) > MAX_DEPTH - 5 or not isinstance(value, dict):
+        return None if isinstance(value, dict) else 1
+    if "output" in value or "files" in value:
+        return None
+    if value.get("resourceType") != "Bundle" or value.get("type") in ("document", "message"):
+        return 1
+    entries = value.get("entry")
+    if not isinstance(entries, list) or not reader_takes(value):
+        return 1
+    total = 0
+    for entry in entries:
+        inner = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(inner, dict) and inner.get("resourceType") == "Bundle":
+            return None
+        total += 1
+    return total or 1
+
+
+def reader_takes(value: dict[str, Any]) -> bool:
+    """Whether a bundle is one, and not rejected as a whole for its own id."""
+    given = value.get("id")
+    return given is None or incoming.problem_of(value) is None
+
+
+def _depth(value: Any) -> int:
+    waiting, deepest = [(value, 0)], 0
+    while waiting:
+        held, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        inner = held.values() if isinstance(held, dict) else held if isinstance(held, list) else ()
+        waiting += [(item, depth + 1) for item in inner]
+    return deepest
+
+
+__all__ = ["Broken", "Where", "canonical", "check"]

@@ -1,0 +1,110 @@
+"""--strict: every official example is R4 by the specification's own definitions, what is broken is not."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyhce.records.spelling import parse
+from pyhce.records.strict import MOST, problems
+
+EXAMPLES = Path(__file__).parents[2].parent / "shared" / "fhir-examples" / "r4-examples.tar.gz"
+OBSERVATION: dict[str, Any] = {
+    "resourceType": "Observation",
+    "id": "o1",
+    "status": "final",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+    "subject": {"reference": "Patient/p1"},
+    "effectiveDateTime": "2024-02-29T10:00:00-05:00",
+    "valueQuantity": {"value": 72.50, "unit": "/min"},
+}
+
+
+def changed(**members: Any) -> dict[str, Any]:
+    """The observation with members changed, those that are None left out."""
+    return {name: value for name, value in {**OBSERVATION, **members}.items() if value is not None}
+
+
+def said(resource: dict[str, Any]) -> list[str]:
+    return problems(json.dumps(resource))
+
+
+def test_a_whole_resource_has_no_problem_as_text_or_as_members() -> None:
+    text = json.dumps(OBSERVATION)
+    assert problems(text) == problems(text.encode()) == problems(parse(text)) == []
+
+
+def test_every_official_example_passes() -> None:
+    if not EXAMPLES.exists():
+        pytest.skip("the FHIR R4 examples are not at ../shared/fhir-examples")
+    with tarfile.open(EXAMPLES) as archive:
+        members = [member for member in archive if member.name.endswith(".json")]
+        found = {member.name: problems(archive.extractfile(member).read()) for member in members}  # type: ignore[union-attr]
+    assert len(found) > 400
+    assert {name: told for name, told in found.items() if told} == {}
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (changed(status=None), "Observation: a required element is missing"),
+        (changed(status="finished"), "Observation.status: not one of registered | preliminary | final"),
+        (changed(code=None), "Observation: code is missing"),
+        (changed(code="8867-4"), "Observation.code: not of the JSON type object"),
+        (changed(code={"coding": {}}), "Observation.code.coding: not of the JSON type array"),
+        (changed(colour="red"), "Observation: R4 has no such element: colour"),
+        (changed(code={"codin": []}), "Observation.code: R4 has no such element: codin"),
+        (changed(effectiveDateTime="2024-02-30"), "Observation.effectiveDateTime: "),
+        (changed(effectiveDateTime="2024-13"), "Observation.effectiveDateTime: not in the form"),
+        (changed(effectiveDateTime="24/02/2024"), "Observation.effectiveDateTime: "),
+        (changed(valueQuantity={"value": "72.5"}), "Observation.valueQuantity.value: not of the JSON type number"),
+        (changed(valueString="72"), "Observation: of a choice ([x]) more than one"),
+        (changed(category=[]), "Observation.category: an array is never empty"),
+        (changed(subject={}), "Observation.subject: an object is never empty"),
+        (changed(note=[{"text": None}]), "Observation.note[0].text: "),
+        (changed(note=[{"authorString": "x"}]), "Observation.note[0]: a required element is missing"),
+        (changed(component=[{"code": {"text": "x"}, "x": 1}]), "Observation.component[0]: R4 has no such element: x"),
+        (
+            changed(contained=[{"resourceType": "Patient", "gender": "f"}]),
+            "Observation.contained[0].gender: ",
+        ),
+        (changed(contained=[{"id": "x"}]), "Observation.contained[0]: "),
+        (changed(extension=[{"url": "x", "valueInteger": 1.5}]), "Observation.extension[0].valueInteger: "),
+        (changed(resourceType="Observacion"), "it: FHIR R4 has no resource type"),
+    ],
+)
+def test_what_is_broken_is_told_with_its_place(broken: dict[str, Any], told: str) -> None:
+    assert any(problem.startswith(told) for problem in said(broken)), said(broken)
+
+
+def test_a_required_element_may_have_its_reason_for_being_absent_instead_of_a_value() -> None:
+    absent = {"extension": [{"url": "http://x", "valueCode": "unknown"}]}
+    assert said(changed(status=None, _status=absent)) == []
+
+
+def test_resources_within_bundles_and_parameters_are_looked_at() -> None:
+    bad = changed(status="finished")
+    bundle = {"resourceType": "Bundle", "type": "document", "entry": [{"fullUrl": "urn:uuid:1", "resource": bad}]}
+    assert [p.split(":")[0] for p in said(bundle)] == ["Bundle.entry[0].resource.status"]
+    nested = {"resourceType": "Parameters", "parameter": [{"name": "a", "part": [{"name": "b", "resource": bad}]}]}
+    assert [p.split(":")[0] for p in said(nested)] == ["Parameters.parameter[0].part[0].resource.status"]
+
+
+def test_no_value_of_a_resource_is_told() -> None:
+    patient = {"resourceType": "Patient", "identifier": [{"value": ["1032456789"], "use": "1032456789"}]}
+    assert said(patient)
+    assert "1032456789" not in " ".join(said(patient))
+
+
+def test_many_problems_are_told_up_to_a_number() -> None:
+    assert len(said(changed(note=[{"text": 1}] * 1000))) == MOST + 1
+
+
+def test_a_number_beyond_any_range_is_told_and_no_crash() -> None:
+    text = json.dumps(OBSERVATION).replace("72.5", "1e400")
+    assert problems(text) == ["a number is too large to be looked at"]
+    assert problems(b"{") != []
