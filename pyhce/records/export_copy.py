@@ -12,12 +12,12 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.records.copy_out import blocks
 from pyhce.records.export_folder import ExportFolder
 from pyhce.records.export_units import Done, Unit, Wanted, copying
 from pyhce.records.moments import Moment
 from pyhce.schema.model import Frozen
 
-_CHUNK = 1024 * 1024
 _TELL = 1.0
 """Seconds between two words about progress."""
 
@@ -146,30 +146,16 @@ class _Crew:
     def _copy(self, conn: Connection[TupleRow], unit: Unit) -> Done:
         """One unit to its file."""
         name, count, size, digest = self._folder.part(), 0, 0, hashlib.sha256()
-        held: list[bytes] = []
-        waiting = 0
-        with (self._folder.work / name).open("wb", buffering=0) as file, conn.cursor() as cursor:
-
-            def flush() -> None:
-                nonlocal count, size, waiting
+        with (self._folder.work / name).open("wb", buffering=0) as file:
+            for rows, block in blocks(conn, copying(self._moment, unit, self._wanted)):
                 if self._stopped:
                     raise _Stopped
-                block = b"".join(held)
                 digest.update(block)
                 rest = memoryview(block)
                 while rest:
                     rest = rest[file.write(rest) :]
-                self._tally.add(len(held), len(block))
-                count, size, waiting = count + len(held), size + len(block), 0
-                held.clear()
-
-            with cursor.copy(copying(self._moment, unit, self._wanted)) as copy:
-                for line in copy:
-                    held.append(line)  # type: ignore[arg-type] # a buffer; join takes it
-                    waiting += len(line)
-                    if waiting >= _CHUNK:
-                        flush()
-            flush()
+                self._tally.add(rows, len(block))
+                count, size = count + rows, size + len(block)
         then = self._moment.snapshots
         nodes = {place[1] for place in unit.places}
         return Done(

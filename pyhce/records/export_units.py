@@ -5,7 +5,7 @@ from __future__ import annotations
 from psycopg import sql
 
 from pyhce.records.homes import table_name
-from pyhce.records.line import AS_IT_IS, LINE
+from pyhce.records.line import AS_IT_IS, LINE, QUICK
 from pyhce.records.moments import HERE, Moment
 from pyhce.schema.model import Frozen
 
@@ -58,11 +58,14 @@ class Done(Frozen):
 
 def copying(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
     """The statement that reads a unit, a line a row."""
-    return sql.SQL("COPY ({}) TO STDOUT " + AS_IT_IS).format(
-        sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT {} FROM {} WHERE {}").format(sql.SQL(LINE), relation, condition_of(moment, unit, wanted))
-            for relation in relations_of(moment, unit)
-        )
+    line, rows = sql.SQL(LINE), sql.SQL("{} WHERE {}")
+    if unit.direct:  # OFFSET keeps PostgreSQL from computing the text twice; Citus cannot push it to the workers
+        line = sql.SQL(QUICK)
+        rows = sql.SQL("(SELECT id, original, recurso, recurso::text AS t FROM {} WHERE {} OFFSET 0) AS r")
+    parts = [rows.format(relation, condition_of(moment, unit, wanted)) for relation in relations_of(moment, unit)]
+    return sql.SQL("COPY ({}) TO STDOUT {}").format(
+        sql.SQL(" UNION ALL ").join(sql.SQL("SELECT {} FROM {}").format(line, part) for part in parts),
+        sql.SQL(AS_IT_IS),
     )
 
 

@@ -12,7 +12,16 @@ LINE = (
     " ELSE '{\"id\":' || to_jsonb(id)::text || ','"
     f" || substr(ltrim(translate(original, E'{_CONTROLS}', repeat(' ', 31))), 2) END"
 )
-"""A row's line. A raw control character of `original` is white space between members: JSON has none inside a string."""
+"""A row's line, of id, original and recurso.
+
+A raw control character of `original` is white space between members: JSON has none inside a string.
+"""
+
+QUICK = f"CASE WHEN original IS NULL AND starts_with(t, '{{\"id\": ') THEN t ELSE {LINE} END"
+"""The same of rows that have `recurso::text` as t, so that a large resource is unpacked once.
+
+jsonb writes a member `id` first, unless another name is shorter.
+"""
 
 AS_IT_IS = "(FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')"
 """COPY without any escape: no line holds a delimiter, a quote or a line end, so nothing is left to undo."""
