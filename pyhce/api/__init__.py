@@ -5,6 +5,7 @@ Each composes the parts below it; this is the only place where they meet.
 
 from pyhce.api.database import (
     UpReport,
+    check_export,
     delete,
     down,
     environment,
@@ -45,6 +46,7 @@ __all__ = [
     "KubernetesReport",
     "UpReport",
     "UsageError",
+    "check_export",
     "context_of",
     "delete",
     "down",

@@ -19,6 +19,9 @@ from pyhce.local import DeleteReport, LocalCluster, StopReport
 from pyhce.records.erase import erase as _erase
 from pyhce.records.export import ExportReport
 from pyhce.records.export import export as _export
+from pyhce.records.export_copy import ExportProgress
+from pyhce.records.export_manifest import ExportCheck
+from pyhce.records.export_manifest import check_export as _check_export
 from pyhce.records.identity import DEFAULT_RULES, read_rules
 from pyhce.records.load import DEFAULT_JOBS, LoadReport
 from pyhce.records.load import load as _load
@@ -280,10 +283,29 @@ def export(
     dsn: str | None = None,
     source: str | None = None,
     types: Sequence[str] = (),
+    document: str | None = None,
+    since: str | None = None,
+    jobs: int | None = None,
+    progress: Callable[[ExportProgress], None] | None = None,
 ) -> ExportReport:
-    """Write every resource as NDJSON, a file for each type; see `pyhce.records.export`."""
+    """Write every resource as NDJSON, as FHIR's Bulk Data does; see `pyhce.records.export`."""
     with _ready(dsn) as conn:
-        return _export(conn, Path(to), schema=SCHEMA, fuente=source, types=types)
+        return _export(
+            conn,
+            Path(to),
+            schema=SCHEMA,
+            fuente=source,
+            types=types,
+            document=document,
+            since=since,
+            jobs=jobs,
+            progress=progress,
+        )
+
+
+def check_export(folder: Path | str) -> ExportCheck:
+    """Compare the files of an export with its manifest; needs no database."""
+    return _check_export(Path(folder))
 
 
 def patient(document: str, *, dsn: str | None = None) -> PatientRecord:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pyhce import api
 from pyhce.cli.output import add_row, ask, console, counted_progress, output_option, progress, show, table
 from pyhce.cli.where import reaching
+from pyhce.errors import UsageError
+from pyhce.records.export import ExportReport
+from pyhce.records.export_copy import ExportProgress
+from pyhce.records.export_manifest import ExportCheck
 from pyhce.records.load import DEFAULT_JOBS, LoadReport
 from pyhce.records.patient import PatientRecord
 from pyhce.records.receipt import Erasure, Outcome
@@ -96,31 +101,70 @@ def show_load(report: LoadReport) -> None:
 
 
 @click.command()
-@click.option("--to", required=True, type=click.Path(path_type=Path, file_okay=False), help="A new or empty folder.")
+@click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="A new or empty folder.")
 @click.option("--source", default=None, help="This source system only.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="This FHIR type only; may be given again.")
+@click.option("--patient", "document", metavar="DOCUMENTO", help="This patient's resources only.")
+@click.option("--since", metavar="MOMENT", help="What changed or was deleted from this FHIR date or instant on.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Connections at once. Default: the processors, at most 4.")
+@click.option("--check", type=click.Path(path_type=Path, file_okay=False), help="Compare a finished export's files.")
 @reaching
 @output_option
-def export(to: Path, source: str | None, types: tuple[str, ...], dsn: str | None, output: str) -> None:
-    """Write every resource as it came in: NDJSON, a file for each type, and a manifest.
+def export(to: Path | None, check: Path | None, dsn: str | None, output: str, **asked: Any) -> None:
+    """Write every resource as it came in: NDJSON, files by type, and a manifest, as FHIR's Bulk Data does.
+
+    Interrupted and run again it goes on. --since takes the transactionTime of the export before.
 
     \b
     Examples:
-      pyhce export --to /backup/fhir
+      pyhce export --to /backup/fhir --jobs 4
       pyhce export --to out --type Patient --type Observation
+      pyhce export --to changes --since 2024-02-29T10:00:00-05:00
+      pyhce export --check /backup/fhir
     """
-    report = api.export(to, dsn=dsn, source=source, types=types)
+    if (to is None) == (check is None):
+        raise UsageError("neither or both of --to and --check are given", remedy="Give one folder by one of them.")
+    if check is not None:
+        checked = api.check_export(check)
+        show(checked, output, lambda: show_check(checked))
+        click.get_current_context().exit(checked.exit_code)
+    assert to is not None  # noqa: S101 - it is one or the other
+    with counted_progress("resources") as say:
 
-    def people() -> None:
-        made = table("file", "resources", "sha256")
-        for file in report.files:
-            add_row(made, file.path, file.count, file.sha256[:12] + "…")
-        console.print(made)
-        console.print(f"{report.resources} resources to {report.folder} in {report.seconds} s", markup=False)
-        if not report.snapshot:
-            console.print("each shard as it was when it was read: not one moment for the whole cluster")
+        def tell(state: ExportProgress) -> None:
+            say(state.resources, state.resources, state.expected, f"{state.bytes / 1e6:.0f} MB")
 
-    show(report, output, people)
+        report = api.export(to, dsn=dsn, progress=tell, **asked)
+    show(report, output, lambda: show_export(report))
+
+
+def show_export(report: ExportReport) -> None:
+    """An export as a table."""
+    made = table("file", "resources", "MB", "sha256")
+    for file in (*report.files, *report.deleted):
+        add_row(made, file.path, file.count, f"{file.bytes / 1e6:.1f}", file.sha256[:12] + "…")
+    console.print(made)
+    rate = f", {report.resources / report.seconds:.0f}/s" if report.seconds else ""
+    console.print(f"{report.resources} resources to {report.folder} in {report.seconds} s{rate}", markup=False)
+    if report.kept:
+        console.print(f"{report.kept} of them were there from an interrupted export", markup=False)
+    if report.snapshot:
+        console.print("one moment: all files show the database as it was at once")
+    else:
+        console.print(
+            f"not one moment: read between {report.start} and {report.end}, {report.changed} files changed meanwhile; "
+            "a resource that was given to another patient meanwhile may be missing or there twice",
+            markup=False,
+        )
+    console.print(f"next time: --since {report.transaction_time}", markup=False)
+
+
+def show_check(report: ExportCheck) -> None:
+    """A check in a few lines."""
+    for line in report.wrong:
+        console.print(line, markup=False)
+    told = f"{len(report.wrong)} of {report.files} files are wrong" if report.wrong else "all as the manifest says"
+    console.print(f"{report.files} files, {report.resources} resources, {report.bytes} bytes: {told}", markup=False)
 
 
 class PatientGroup(click.Group):

@@ -1,51 +1,75 @@
-"""Export: every resource as it came in, NDJSON, a file for each type, as FHIR's Bulk Data does.
+"""Export: every resource as it came in, NDJSON, as FHIR's Bulk Data does; several connections at once, resumable.
 
-https://hl7.org/fhir/uv/bulkdata/: one resource a line, `Type.ndjson`.
+On one node all of it is one snapshot, a resumed export too: parts are kept only if they are as they would be now. On
+Citus each node has its own; then every part is compared once more, what changed meanwhile is read again, and if at last
+nothing did, all nodes show one moment. Else the report and the manifest say that they do not.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
-from urllib.parse import quote
+from typing import Any, NamedTuple
 
-import orjson
-from psycopg import Connection, sql
+import psycopg
+from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.errors import UsageError
-from pyhce.records.homes import table_name
-from pyhce.schema.model import Frozen, Home, Schema, Table
+from pyhce.errors import HceError, UsageError
+from pyhce.records.export_compare import compare
+from pyhce.records.export_copy import Tally, Told, copy_all
+from pyhce.records.export_deleted import write_deleted
+from pyhce.records.export_folder import ExportFolder, opened, request_of
+from pyhce.records.export_manifest import ExportedFile, files_of, manifest, named
+from pyhce.records.export_plan import plan
+from pyhce.records.export_units import Done, Wanted
+from pyhce.records.identity import check_document
+from pyhce.records.moments import Moment, everything_committed_before
+from pyhce.schema.model import Frozen, Schema
+from pyhce.schema.r4 import RESOURCE_TYPES
 
-ROWS_AT_ONCE = 500
-
-
-class ExportedFile(Frozen):
-    """A file of an export."""
-
-    path: str
-    type: str
-    fuente: str
-    count: int
-    sha256: str
+ROUNDS, LITTLE = 3, 0.25
+"""How often to read again what changed meanwhile, and up to which share of all: a busy cluster is never done."""
+_PATIENCE = 10
+"""Rounds until shards that go on moving are a failure."""
 
 
 class ExportReport(Frozen):
-    """What an export wrote; also kept in the folder as `manifest.json`.
+    """What an export wrote; also in the folder's `manifest.json`.
 
     Args:
-        snapshot: whether all files show one moment: so on one node; on a cluster each shard shows its own.
+        deleted: files of what was deleted since `--since`.
+        snapshot: whether all files show one moment.
+        start, end: the moments between which they were read, ISO.
+        transaction_time: what to give to the next `since`: all that was stamped before it and committed is in here.
+        changed: of the files, those that changed while others were read: 0 if `snapshot`.
+        kept: resources that an interrupted export had written.
     """
 
     folder: str
     files: tuple[ExportedFile, ...]
+    deleted: tuple[ExportedFile, ...]
     resources: int
+    bytes: int
     snapshot: bool
+    start: str
+    end: str
+    transaction_time: str
+    changed: int
+    kept: int
     seconds: float
+
+
+class _Outcome(NamedTuple):
+    snapshot: bool
+    changed: int
+    deleted: list[Done]
 
 
 def export(
@@ -56,118 +80,162 @@ def export(
     fuente: str | None = None,
     types: Sequence[str] = (),
     document: str | None = None,
+    since: str | None = None,
+    jobs: int | None = None,
+    through_coordinator: bool = False,
+    progress: Told | None = None,
 ) -> ExportReport:
     """Write every resource to `folder`, those of a source other than '' to a subfolder of its name.
 
     Members and numbers are spelled as they came in. A resource that came without an id gets the one it is kept under.
+    Interrupted and run again with the same arguments it goes on.
 
     Args:
         fuente: one source only; all if None.
         types: these FHIR types only.
         document: one patient's resources only.
+        since: a FHIR date or instant: what changed from then on, and what was deleted.
+        jobs: connections at once; as many as processors, at most 4, if None.
+        through_coordinator: do not read workers themselves, even where they can be reached.
 
     Raises:
-        UsageError: the folder is not empty.
+        UsageError: the folder holds something else, or an argument is not what it should be.
+        HceError: there is no record under the document; the disk is full.
     """
-    start = time.monotonic()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is not an empty folder", remedy="Give a new one: an export never overwrites.")
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / ".partial"
-    partial.mkdir()
-    citus = conn.execute("SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')").fetchone()
-    with conn.transaction(), ExitStack() as stack:
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        out = _Files(partial, stack)
-        for table in schema.resource_tables(Home.PATIENT if document else None):
-            for kind, source, line in _lines(conn, table, fuente, types, document):
-                out.write(kind, source, line)
-    files = out.finish(folder)
-    partial.rmdir()
-    report = ExportReport(
+    begun = time.monotonic()
+    wanted = _wanted(conn, fuente, types, document, since)
+    number = jobs or min(os.cpu_count() or 1, 4)
+    request = _request(conn, folder, wanted)
+    try:
+        with opened(folder, request) as store:
+            if store.finish_record is None:
+                _make(conn, schema, store, wanted, number, through_coordinator, Tally(progress))
+            else:
+                store.complete()
+            assert store.finish_record is not None  # noqa: S101 - either way it is finished
+            return _report(folder, store.finish_record["manifest"], time.monotonic() - begun)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise HceError(
+            f"the disk of {folder} is full",
+            remedy="Make room and run the same command again: what was finished stays.",
+        ) from error
+
+
+def _wanted(
+    conn: Connection[TupleRow], fuente: str | None, types: Sequence[str], document: str | None, since: str | None
+) -> Wanted:
+    unknown = sorted(set(types) - RESOURCE_TYPES)
+    if unknown:
+        raise UsageError(f"FHIR R4 has no resource type {unknown[0]!r}", remedy="Write it as FHIR does: Observation.")
+    key = None if document is None else check_document(document, "--patient")
+    if key and not conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s", (key,)).fetchone():
+        raise HceError("there is no record under the document given", remedy="Check the type and the number.")
+    moment = None
+    if since is not None:
+        row = conn.execute("SELECT lower(hce.rango(%s))", (since,)).fetchone()
+        if row is None or row[0] is None:
+            raise UsageError(
+                f"{since!r} is no FHIR date or instant", remedy="Write 2024-02-29 or 2024-02-29T10:00:00-05:00."
+            )
+        moment = row[0].astimezone(UTC).isoformat()
+    return Wanted(source=fuente, types=tuple(sorted(set(types))), document=key, since=moment)
+
+
+def _request(conn: Connection[TupleRow], folder: Path, wanted: Wanted) -> dict[str, Any]:
+    """What tells one export from another; of a document only whether it is the same."""
+    row = conn.execute("SELECT (SELECT min(id::text) FROM hce.instalacion), current_database()").fetchone()
+    salt = str((request_of(folder) or {}).get("salt") or uuid.uuid4())
+    person = wanted.document and hashlib.sha256(f"{salt} {wanted.document}".encode()).hexdigest()
+    rest = {"source": wanted.source, "type": list(wanted.types), "since": wanted.since}
+    return {"database": list(row or ()), "patient": person, "salt": salt, **rest}
+
+
+def _make(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    store: ExportFolder,
+    wanted: Wanted,
+    jobs: int,
+    through_coordinator: bool,
+    tally: Tally,
+) -> None:
+    """Read what is missing until all of it is one moment, or that is given up; then finish the folder."""
+    start = datetime.now(UTC)
+    moment = Moment(conn, schema, document=wanted.document, through_coordinator=through_coordinator)
+    until = everything_committed_before(moment)
+    had = set(store.done)
+    outcome = _rounds(moment, store, wanted, jobs, tally)
+    names, lost = named(store.done.values()), named(outcome.deleted, stem="deleted")
+    ours = {
+        "snapshot": outcome.snapshot,
+        "start": start.isoformat(),
+        "end": datetime.now(UTC).isoformat(),
+        "changed": outcome.changed,
+        "kept": sum(store.done[name].count for name in had if name in store.done),
+    }
+    told = manifest(
+        list(names.values()), list(lost.values()), wanted, time=until.isoformat(timespec="milliseconds"), ours=ours
+    )
+    store.finish(told, {part: file.path for part, file in (*names.items(), *lost.items())})
+
+
+def _rounds(moment: Moment, store: ExportFolder, wanted: Wanted, jobs: int, tally: Tally) -> _Outcome:
+    for number in range(_PATIENCE):
+        try:
+            outcome = _round(moment, store, wanted, jobs, tally, number)
+        except psycopg.errors.UndefinedTable:
+            continue  # a shard moved and was cleaned up: it is elsewhere now
+        if outcome is not None:
+            return outcome
+    raise HceError(
+        "shards went on moving while they were read", remedy="Run the same command again: what was finished stays."
+    )
+
+
+def _round(
+    moment: Moment, store: ExportFolder, wanted: Wanted, jobs: int, tally: Tally, number: int
+) -> _Outcome | None:
+    """Read what is missing or has changed; None if it must be looked at once more."""
+    with moment.held():
+        verdicts = compare(moment, store.done.values(), wanted)
+        enough = number > 0 and (number > ROUNDS or not _little(verdicts.changed, store))
+        store.drop([*verdicts.gone, *(() if enough else verdicts.changed)])
+        deleted = write_deleted(moment, wanted, store) if wanted.since is not None else []
+        units = plan(moment, wanted, [done.unit for done in store.done.values()], jobs=jobs)
+        if number == 0:
+            tally.begin(store.done.values(), units)
+        if copy_all(moment, units, wanted, store, jobs=jobs, tally=tally):
+            return None
+        one_snapshot = moment.direct and len({done.unit.node for done in store.done.values()}) < 2
+        nothing_since = not units and not moment.half_committed
+        if (one_snapshot or nothing_since) and not (enough and verdicts.changed):
+            return _Outcome(snapshot=True, changed=0, deleted=deleted)
+        if enough:
+            return _Outcome(snapshot=False, changed=len(verdicts.changed) + len(units), deleted=deleted)
+        return None
+
+
+def _little(changed: Sequence[Done], store: ExportFolder) -> bool:
+    everything = sum(done.count for done in store.done.values())
+    return sum(done.count for done in changed) <= LITTLE * everything
+
+
+def _report(folder: Path, told: dict[str, Any], seconds: float) -> ExportReport:
+    files, deleted = files_of(told), files_of(told, "deleted")
+    ours = told["extension"]
+    return ExportReport(
         folder=str(folder),
         files=files,
+        deleted=deleted,
         resources=sum(file.count for file in files),
-        snapshot=not (citus and citus[0]),
-        seconds=round(time.monotonic() - start, 2),
+        bytes=sum(file.bytes for file in files),
+        snapshot=ours["snapshot"],
+        start=ours["start"],
+        end=ours["end"],
+        transaction_time=told["transactionTime"],
+        changed=ours["changed"],
+        kept=ours["kept"],
+        seconds=round(seconds, 2),
     )
-    (folder / "manifest.json").write_text(report.model_dump_json(indent=1) + "\n")
-    return report
-
-
-def _lines(
-    conn: Connection[TupleRow], table: Table, fuente: str | None, types: Sequence[str], document: str | None
-) -> Iterator[tuple[str, str, bytes]]:
-    """Type, source and line of every resource of a table."""
-    if types and table.fhir_type and table.fhir_type not in types:
-        return
-    conditions: list[sql.Composable] = [sql.SQL("true")]
-    if fuente is not None:
-        conditions.append(sql.SQL("fuente = {}").format(sql.Literal(fuente)))
-    if types and table.generic:
-        conditions.append(sql.SQL("tipo = ANY({})").format(sql.Literal(list(types))))
-    if document is not None:
-        conditions.append(sql.SQL("documento_id = {}").format(sql.Literal(document)))
-    kind = sql.Identifier("tipo") if table.generic else sql.Literal(table.fhir_type)
-    query = sql.SQL(
-        "SELECT {}, fuente, id, recurso ? 'id', coalesce(original, recurso::text) FROM {} WHERE {} ORDER BY fuente, id"
-    ).format(kind, table_name(table), sql.SQL(" AND ").join(conditions))
-    with conn.cursor(name="pyhce_export") as cursor:
-        cursor.itersize = ROWS_AT_ONCE
-        cursor.execute(query)
-        for fhir_type, source, key, has_id, text in cursor:
-            yield fhir_type, source, line_of(key, text, has_id=has_id)
-
-
-def line_of(key: str, text: str, *, has_id: bool) -> bytes:
-    """A resource's line: its text, with its id if it came without one."""
-    if has_id:
-        return text.encode()
-    inside = text.strip()[1:].lstrip()
-    return b'{"id":' + orjson.dumps(key) + (b"" if inside == "}" else b",") + inside.encode()
-
-
-class _Files:
-    """The files being written, by source and type."""
-
-    def __init__(self, partial: Path, stack: ExitStack) -> None:
-        self.partial, self.stack = partial, stack
-        self.open: dict[tuple[str, str], tuple[Path, IO[bytes]]] = {}
-        self.counts: dict[tuple[str, str], int] = {}
-        self.hashes: dict[tuple[str, str], hashlib._Hash] = {}
-
-    def write(self, fhir_type: str, fuente: str, line: bytes) -> None:
-        """One line to its file."""
-        key = (fuente, fhir_type)
-        if key not in self.open:
-            path = self.partial / f"{len(self.open)}.ndjson"
-            self.open[key] = path, self.stack.enter_context(path.open("wb"))
-            self.counts[key], self.hashes[key] = 0, hashlib.sha256()
-        self.open[key][1].write(line + b"\n")
-        self.hashes[key].update(line + b"\n")
-        self.counts[key] += 1
-
-    def finish(self, folder: Path) -> tuple[ExportedFile, ...]:
-        """Every file under its own name."""
-        done = []
-        for (fuente, fhir_type), (path, _) in sorted(self.open.items()):
-            home = folder / _folder_name(fuente) if fuente else folder
-            home.mkdir(exist_ok=True)
-            target = home / f"{fhir_type}.ndjson"
-            path.rename(target)
-            done.append(
-                ExportedFile(
-                    path=str(target.relative_to(folder)),
-                    type=fhir_type,
-                    fuente=fuente,
-                    count=self.counts[fuente, fhir_type],
-                    sha256=self.hashes[fuente, fhir_type].hexdigest(),
-                )
-            )
-        return tuple(done)
-
-
-def _folder_name(fuente: str) -> str:
-    """A source's name as a folder's: what a file system may refuse is percent-encoded."""
-    kept = quote(fuente, safe="")
-    return kept if len(kept) <= 100 else f"{kept[:80]}-{hashlib.sha256(fuente.encode()).hexdigest()[:16]}"

@@ -10,9 +10,9 @@ from psycopg.rows import TupleRow
 
 from pyhce.errors import HceError, UsageError
 from pyhce.records.assign import lock
-from pyhce.records.export import line_of
 from pyhce.records.homes import ensure_records, move_record, table_name
 from pyhce.records.identity import PROVISIONAL, check_document
+from pyhce.records.line import line_of
 from pyhce.schema.model import FAMILIES, Frozen, Home, Schema, Table
 
 

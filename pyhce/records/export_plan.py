@@ -1,0 +1,196 @@
+"""What an export reads: all there is, cut into units of a fit size for several connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from psycopg import sql
+
+from pyhce.records.export_units import Unit, Wanted
+from pyhce.records.homes import table_name
+from pyhce.records.moments import HERE, Moment, Place
+from pyhce.schema.model import Home, Table
+
+LEAST, MOST = 16 * 1024**2, 1024**3
+"""Bytes of a unit: not worth a file of its own below, too much to do again above."""
+ALL_PAGES = (0, 2**32 - 1)
+_AT_ONCE = 64
+"""Relations asked about in one statement."""
+_BLOCK = 8192
+_GUESS = 1500
+"""Bytes of a resource, where PostgreSQL has not counted."""
+
+
+class _Holding(NamedTuple):
+    """What a place holds: a type of a source."""
+
+    place: Place
+    source: str
+    type: str
+    size: int
+    rows: int
+    alone: bool
+
+
+def tables_of(moment: Moment, wanted: Wanted) -> list[Table]:
+    """The tables to look at."""
+    found = moment.schema.resource_tables(Home.PATIENT if wanted.document else None)
+    return [t for t in found if not (wanted.types and t.fhir_type and t.fhir_type not in wanted.types)]
+
+
+def plan(moment: Moment, wanted: Wanted, kept: Iterable[Unit], *, jobs: int) -> list[Unit]:
+    """The units to read, the largest first: all there is, without what the units kept cover."""
+    covered: dict[tuple[str, str, str, tuple[int, int, int]], list[tuple[int, int]]] = {}
+    for unit in kept:
+        for place in unit.places:
+            covered.setdefault((unit.table, unit.type, unit.source, place), []).append(unit.pages or ALL_PAGES)
+    tables = tables_of(moment, wanted)
+    held = _holdings(moment, tables, wanted)
+    each = min(MOST, max(LEAST, sum(h.size for hs in held.values() for h in hs) // (jobs * 8)))
+    units: list[Unit] = []
+    for table in tables:
+        groups: dict[tuple[str, str, int], list[_Holding]] = {}
+        for h in held[table.name]:
+            had = covered.get((table.name, h.type, h.source, h.place[:3]), [])
+            if not moment.distributed:
+                units += _units_by_page(moment, table, h, each, had)
+            elif not had:
+                groups.setdefault((h.type, h.source, h.place.node if moment.direct else HERE), []).append(h)
+        for holdings in groups.values():
+            units += _units(moment, table, holdings, each)
+    return sorted(units, key=lambda unit: -unit.size)
+
+
+def _unit(moment: Moment, table: Table, h: _Holding) -> Unit:
+    return Unit(
+        table=table.name, type=h.type, source=h.source, places=(h.place[:3],), alone=h.alone,
+        direct=moment.direct, size=h.size, rows=h.rows,
+    )  # fmt: skip
+
+
+def _units(moment: Moment, table: Table, holdings: Sequence[_Holding], each: int) -> Iterator[Unit]:
+    """One type of one source at one node: several small shards make a unit."""
+    made = None
+    for h in holdings:
+        one = _unit(moment, table, h)
+        if made is None:
+            made = one
+        elif made.size + one.size > each and moment.direct:
+            yield made
+            made = one
+        else:
+            sums = {"size": made.size + one.size, "rows": made.rows + one.rows, "alone": made.alone and one.alone}
+            made = made.model_copy(update={"places": (*made.places, *one.places), **sums})
+    if made is not None:
+        yield made
+
+
+def _units_by_page(
+    moment: Moment, table: Table, h: _Holding, each: int, had: Sequence[tuple[int, int]]
+) -> Iterator[Unit]:
+    """One type of one source: the pages of a large table are several units."""
+    made = _unit(moment, table, h)
+    parts = max(1, h.size // each)
+    if parts == 1 and not had:
+        yield made
+        return
+    pages = _pages(moment, table)
+    step = max(1, -(-pages // parts))
+    for first, end in _gaps(had):
+        for start in range(first, max(first + 1, min(end, pages)), step):
+            until = start + step if start + step < min(end, pages) else end
+            yield made.model_copy(update={"pages": (start, until), "size": h.size // parts, "rows": h.rows // parts})
+
+
+def _gaps(had: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The ranges of pages between those that were read."""
+    start, last = ALL_PAGES
+    for first, end in sorted(had):
+        if start < first:
+            yield start, first
+        start = max(start, end)
+    if start < last:
+        yield start, last
+
+
+def _pages(moment: Moment, table: Table) -> int:
+    query = sql.SQL("SELECT pg_relation_size({}) / {} AS pages").format(sql.Literal(table.qualified), _BLOCK)
+    return int(moment.ask(HERE, query)[0]["pages"])
+
+
+def _holdings(moment: Moment, tables: Sequence[Table], wanted: Wanted) -> dict[str, list[_Holding]]:
+    """What every place of these tables holds."""
+    there = {table.name: list(moment.places.get(table.name, ())) for table in tables}
+    sizes: dict[tuple[int, str], tuple[int, int]] = {}
+    for node in moment.nodes:
+        relations = [p.relation for places in there.values() for p in places if p.node == node]
+        for row in moment.ask(node, _SIZES.format(sql.Literal(relations))):
+            rows = row["rows"] if row["rows"] > 0 else row["size"] // _GUESS
+            sizes[node, row["relation"]] = row["size"], rows
+    filled = {name: [p for p in places if sizes.get((p.node, p.relation), (0, 0))[0]] for name, places in there.items()}
+    found: dict[str, list[_Holding]] = {table.name: [] for table in tables}
+    kinds = _kinds_by_place if moment.direct else _kinds_by_table
+    for table, place, several in kinds(moment, tables, filled):
+        size, rows = sizes.get((place.node, place.relation), (0, 0))
+        for source, kind in several:
+            if (wanted.source is None or source == wanted.source) and (not wanted.types or kind in wanted.types):
+                share = len(several)
+                alone = share == 1 and moment.direct
+                found[table.name].append(_Holding(place, source, kind, size // share, rows // share, alone))
+    return found
+
+
+_Kinds = Iterator[tuple[Table, Place, list[tuple[str, str]]]]
+
+
+def _kinds_by_place(moment: Moment, tables: Sequence[Table], filled: dict[str, list[Place]]) -> _Kinds:
+    """The sources and types of each place: the index is jumped along, not read. It locks what is read later."""
+    by_name = {table.name: table for table in tables}
+    for node in moment.nodes:
+        there = [(name, p) for name, places in filled.items() for p in places if p.node == node]
+        for start in range(0, len(there), _AT_ONCE):
+            some = there[start : start + _AT_ONCE]
+            query = sql.SQL(" UNION ALL ").join(
+                _distinct(by_name[name], sql.SQL(p.relation), number) for number, (name, p) in enumerate(some)
+            )
+            kinds: dict[int, list[tuple[str, str]]] = {}
+            for row in moment.ask(node, query):
+                kinds.setdefault(row["n"], []).append((row["fuente"], row["tipo"]))
+            for number, several in kinds.items():
+                name, place = some[number]
+                yield by_name[name], place, several
+
+
+def _kinds_by_table(moment: Moment, tables: Sequence[Table], filled: dict[str, list[Place]]) -> _Kinds:
+    """The same by way of the coordinator: every place as if it held what the table holds."""
+    for table in tables:
+        if filled[table.name]:
+            kind = sql.SQL("tipo") if table.generic else sql.Literal(table.fhir_type)
+            query = sql.SQL("SELECT DISTINCT fuente, {} AS tipo FROM {}").format(kind, table_name(table))
+            several = [(row["fuente"], row["tipo"]) for row in moment.ask(HERE, query)]
+            for place in moment.places[table.name] if several else ():
+                yield table, place, several
+
+
+def _distinct(table: Table, relation: sql.Composable, number: int) -> sql.Composed:
+    key = sql.SQL("fuente, tipo" if table.generic else "fuente")
+    return sql.SQL(
+        "SELECT {n} AS n, fuente, {tipo} AS tipo FROM (WITH RECURSIVE k AS ("
+        "(SELECT {key} FROM {t} ORDER BY {key} LIMIT 1) UNION ALL SELECT m.* FROM k CROSS JOIN LATERAL"
+        " (SELECT {key} FROM {t} AS t WHERE ({key}) > ({k}) ORDER BY {key} LIMIT 1) AS m) SELECT * FROM k) AS q{q}"
+    ).format(
+        n=number,
+        tipo=sql.SQL("tipo") if table.generic else sql.Literal(table.fhir_type),
+        key=key,
+        k=sql.SQL("k.fuente, k.tipo" if table.generic else "k.fuente"),
+        t=relation,
+        q=number,
+    )
+
+
+_SIZES = sql.SQL(
+    "SELECT r AS relation, pg_table_size(r::regclass) AS size,"
+    " coalesce((SELECT c.reltuples::bigint FROM pg_class AS c WHERE c.oid = r::regclass), 0) AS rows"
+    " FROM unnest({}::text[]) AS r WHERE pg_relation_size(r::regclass) > 0"
+)

@@ -1,0 +1,35 @@
+"""A resource as a line of NDJSON: in SQL for many, in Python for a few."""
+
+from __future__ import annotations
+
+import orjson
+
+_CONTROLS = "".join(f"\\x{code:02x}" for code in range(1, 32))
+
+LINE = (
+    f"CASE WHEN recurso ? 'id' THEN coalesce(translate(original, E'{_CONTROLS}', repeat(' ', 31)), recurso::text)"
+    " WHEN original IS NULL THEN (jsonb_build_object('id', id) || recurso)::text"
+    " ELSE '{\"id\":' || to_jsonb(id)::text || ','"
+    f" || substr(ltrim(translate(original, E'{_CONTROLS}', repeat(' ', 31))), 2) END"
+)
+"""A row's line, of id, original and recurso.
+
+A raw control character of `original` is white space between members: JSON has none inside a string.
+"""
+
+QUICK = f"CASE WHEN original IS NULL AND starts_with(t, '{{\"id\": ') THEN t ELSE {LINE} END"
+"""The same of rows that have `recurso::text` as t, so that a large resource is unpacked once.
+
+jsonb writes a member `id` first, unless another name is shorter.
+"""
+
+AS_IT_IS = "(FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')"
+"""COPY without any escape: no line holds a delimiter, a quote or a line end, so nothing is left to undo."""
+
+
+def line_of(key: str, text: str, *, has_id: bool) -> bytes:
+    """A resource's line: its text, with its id if it came without one."""
+    if has_id:
+        return text.encode()
+    inside = text.strip()[1:].lstrip()
+    return b'{"id":' + orjson.dumps(key) + (b"" if inside == "}" else b",") + inside.encode()

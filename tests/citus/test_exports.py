@@ -1,0 +1,102 @@
+"""Exports of a Citus cluster."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from pyhce.citus.connection import at, connect
+from tests.shared.database import TestDatabase
+from tests.shared.exports import *  # noqa: F403 - every test of it, on Citus
+from tests.shared.exports import exported, interrupted, lines, many, stored
+
+_MOVE = """
+SELECT citus_move_shard_placement(s.shardid, n.nodename, n.nodeport, t.nodename, t.nodeport, 'block_writes')
+FROM pg_dist_shard AS s
+INNER JOIN pg_dist_placement AS p ON p.shardid = s.shardid
+INNER JOIN pg_dist_node AS n ON n.groupid = p.groupid
+INNER JOIN pg_dist_node AS t ON t.groupid <> n.groupid AND t.groupid <> 0
+WHERE s.shardid = %s"""
+
+
+def move(conn: object, shard: int) -> None:
+    """Bring a shard, and those co-located with it, to the other worker, and clean up where it was."""
+    conn.execute(_MOVE, (shard,))  # type: ignore[attr-defined]
+    conn.execute("CALL citus_cleanup_orphaned_resources()")  # type: ignore[attr-defined]
+
+
+def shards_of(db: TestDatabase, source: str) -> list[int]:
+    """The shards that hold a source's patients."""
+    query = (
+        "SELECT DISTINCT get_shard_id_for_distribution_column('expediente', d) FROM unnest(%s::text[]) AS d ORDER BY 1"
+    )
+    documents = [row[0] for row in db.rows("SELECT documento_id FROM paciente WHERE fuente = %s", source)]
+    return [row[0] for row in db.rows(query, documents)]
+
+
+@pytest.mark.timeout(600)
+def test_shards_that_move_during_an_export_lose_and_double_nothing(db: TestDatabase, tmp_path: Path) -> None:
+    source = many(db, tmp_path, patients=8)
+    over, moved = threading.Event(), []
+
+    def go_on_moving() -> None:
+        with connect(db.dsn) as conn:
+            while not over.is_set():
+                for shard in shards_of(db_of(conn), source):
+                    if not over.is_set():
+                        move(conn, shard)
+                        moved.append(shard)
+
+    def db_of(conn: object) -> TestDatabase:
+        return TestDatabase(folder=db.folder, dsn=db.dsn, conn=conn)  # type: ignore[arg-type]
+
+    mover = threading.Thread(target=go_on_moving)
+    mover.start()
+    try:
+        wanted = stored(db, source)
+        for number in range(4):
+            before = len(moved)
+            report = exported(db, tmp_path / f"out{number}", source, jobs=2)
+            assert lines(tmp_path / f"out{number}", report) == wanted
+            assert len(moved) >= before
+    finally:
+        over.set()
+        mover.join()
+    assert moved
+
+
+def test_a_shard_that_moved_after_the_kill_is_read_where_it_is_now(db: TestDatabase, tmp_path: Path) -> None:
+    source, to = many(db, tmp_path, patients=8), tmp_path / "out"
+    with interrupted(db, to, source):
+        for shard in shards_of(db, source)[:3]:
+            move(db.conn, shard)
+    report = exported(db, to, source)
+    assert lines(to, report) == stored(db, source)
+    assert report.snapshot
+
+
+def test_by_way_of_the_coordinator_come_the_same_lines(db: TestDatabase, tmp_path: Path) -> None:
+    source = many(db, tmp_path)
+    report = exported(db, tmp_path / "out", source, through_coordinator=True)
+    assert lines(tmp_path / "out", report) == stored(db, source)
+    assert report.snapshot
+
+
+def test_a_transaction_that_may_be_half_committed_is_no_one_moment_and_the_manifest_says_so(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source = many(db, tmp_path)
+    worker = db.cluster.workers[0]
+    with connect(at(db.dsn, worker.host, worker.port)) as other:
+        other.execute("BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'citus_of_a_test'")
+        try:
+            report = exported(db, tmp_path / "out", source)
+        finally:
+            other.execute("ROLLBACK PREPARED 'citus_of_a_test'")
+    told = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (report.snapshot, told["extension"]["snapshot"]) == (False, False)
+    assert told["extension"]["start"] < told["extension"]["end"]
+    assert lines(tmp_path / "out", report) == stored(db, source)

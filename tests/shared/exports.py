@@ -1,0 +1,369 @@
+"""What holds for exports on every engine; each tier's test_exports.py runs these."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from pyhce import sample
+from pyhce.citus.connection import connect
+from pyhce.errors import HceError, UsageError
+from pyhce.records.export import ExportReport, export
+from pyhce.records.export_manifest import check_export
+from pyhce.records.patient import rekey
+from pyhce.records.remove import remove
+from pyhce.records.spelling import canonical, parse
+from pyhce.schema.declaration import SCHEMA
+from tests.shared.commands import pyhce
+from tests.shared.database import TestDatabase, unique
+from tests.shared.records import person, weight
+
+MANY = 30_000
+
+
+def exported(db: TestDatabase, to: Path, source: str | None, **more: object) -> ExportReport:
+    """An export of a source."""
+    return export(db.conn, to, schema=SCHEMA, fuente=source, **more)  # type: ignore[arg-type]
+
+
+def lines(folder: Path, report: ExportReport) -> Counter[bytes]:
+    """The lines of an export's files, and how often each is there."""
+    found: Counter[bytes] = Counter()
+    for file in report.files:
+        text = (folder / file.path).read_bytes()
+        assert text.count(b"\n") == file.count
+        found.update(text.splitlines())
+    return found
+
+
+def stored(db: TestDatabase, source: str) -> Counter[bytes]:
+    """The lines that the tables hold, without any export, of resources that carry an id."""
+    found: Counter[bytes] = Counter()
+    for table in SCHEMA.resource_tables():
+        query = f"SELECT coalesce(original, recurso::text) FROM {table.name} WHERE fuente = %s"
+        found.update(row[0].encode() for row in db.conn.execute(query, (source,)))
+    return found
+
+
+def many(db: TestDatabase, folder: Path, *, patients: int = 5) -> str:
+    """A source with many resources of two types; a resource is a kilobyte."""
+    source = unique()
+    numbers = [unique() for _ in range(patients)]
+    db.load(folder, *(person(f"p{n}", number) for n, number in enumerate(numbers)), source=source)
+    documents = [f"CC-{number.upper()}" for number in numbers]
+    for table, kind in (("observacion", "Observation"), ("encuentro", "Encounter")):
+        db.conn.execute(
+            f"INSERT INTO {table} (documento_id, fuente, id, recurso)"
+            " SELECT (%s::text[])[n %% %s + 1], %s, 'g' || n, jsonb_build_object('resourceType', %s::text, 'id',"
+            " 'g' || n, 'subject', jsonb_build_object('reference', 'Patient/p' || n %% %s), 'text', repeat('x', 900))"
+            " FROM generate_series(1, %s) AS n",
+            (documents, patients, source, kind, patients, MANY),
+        )
+    return source
+
+
+@contextmanager
+def interrupted(db: TestDatabase, to: Path, source: str, how: signal.Signals = signal.SIGKILL) -> Iterator[str]:
+    """An export that was stopped after its first part; what it said."""
+    command = [sys.executable, "-m", "pyhce", "export", "--to", str(to), "--source", source, "--dsn", db.dsn]
+    run = subprocess.Popen([*command, "--jobs", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    journal = to / ".export" / "journal"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and run.poll() is None:
+        if journal.exists() and b'{"done"' in journal.read_bytes():
+            break
+        time.sleep(0.002)
+    run.send_signal(how)
+    told = "".join(run.communicate(timeout=60))
+    assert not (to / "manifest.json").exists(), "it was finished before it could be stopped"
+    yield told
+
+
+def test_several_connections_write_the_lines_that_one_does_and_each_once(db: TestDatabase, tmp_path: Path) -> None:
+    source = many(db, tmp_path)
+    one = exported(db, tmp_path / "one", source, jobs=1)
+    four = exported(db, tmp_path / "four", source, jobs=4)
+    assert one.resources == four.resources == 2 * MANY + 5
+    assert lines(tmp_path / "one", one) == lines(tmp_path / "four", four) == stored(db, source)
+    assert one.snapshot and four.snapshot
+    assert len(four.files) > len({file.type for file in four.files})
+
+
+def test_odd_texts_and_numbers_are_to_the_letter_and_one_line_each(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    values = ["72.50", "1.0E+2", "-0", "-0.0", "1e400", "123456789012345678901234567890", "0.10"]
+    texts = [
+        "NUL \\u0000", "half \\ud800", "ñandú 😀", "tab\\t\\/ slash", "\\\\n is no line end \\\\\\\\", "line\\nend",
+        "quote \\\" \\u0001\\u0002", "\\\\.", "\u2028 \u0085 \u007f",
+    ]  # fmt: skip
+    came = [weight(f"n{i}", "Patient/p", value=v) for i, v in enumerate(values)]
+    came += [
+        weight(f"t{i}", "Patient/p").replace('"final"', '"final", "note": [{"text": "' + text + '"}]')
+        for i, text in enumerate(texts)
+    ]
+    assert db.load(tmp_path, person("p", number), *came, source=source).rejected == 0
+    db.conn.execute(  # another writer, whose exact text has lines
+        "UPDATE observacion SET original = replace(recurso::text, ', ', E',\\n\\t') WHERE fuente = %s AND id = 'n0'",
+        (source,),
+    )
+    report = exported(db, tmp_path / "out", source)
+    found = {}
+    for file in report.files:
+        for line in (tmp_path / "out" / file.path).read_bytes().split(b"\n")[:-1]:
+            value = parse(line)
+            found[value["id"]] = canonical(value)
+    assert found == {parse(text)["id"]: canonical(parse(text)) for text in (json.dumps(person("p", number)), *came)}
+
+
+def test_a_resource_without_an_id_gets_the_one_it_is_kept_under(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    plain, exact = weight("x", None, value="7.20"), weight("x", None, value="7.20E+1")
+    for text in (plain, exact):
+        db.load(tmp_path, text.replace('"id": "x", ', ""), source=source)
+    kept = db.exported(tmp_path, source)
+    keys = db.rows("SELECT id FROM recurso_compartido WHERE fuente = %s", source)
+    assert {("Observation", key) for (key,) in keys} == kept.keys()
+    assert sorted(text.split('"value":')[1].split("}")[0] for text in kept.values()) == ["7.20", "7.20E+1"]
+
+
+def test_the_manifest_is_bulk_data_s_with_checksums_that_tell_a_changed_file(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    db.load_paths(list(sample.files()), source=source, rejects=tmp_path / "r")
+    report = exported(db, tmp_path / "out", source)
+    told = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert {"transactionTime", "request", "requiresAccessToken", "output", "error"} <= told.keys()
+    assert sum(item["count"] for item in told["output"]) == report.resources
+    assert datetime.fromisoformat(told["transactionTime"]) < datetime.fromisoformat(told["extension"]["start"])
+    assert check_export(tmp_path / "out").wrong == ()
+    victim = tmp_path / "out" / report.files[0].path
+    victim.write_bytes(victim.read_bytes().replace(b'"', b"'", 1))
+    assert check_export(tmp_path / "out").wrong == (f"{report.files[0].path}: other bytes than were written",)
+    done = pyhce("export", "--check", tmp_path / "out")
+    assert (done.returncode, report.files[0].path in done.stdout) == (1, True)
+
+
+def test_an_export_loaded_again_gives_the_same_resources(db: TestDatabase, tmp_path: Path) -> None:
+    source, again = unique(), unique()
+    db.load_paths(list(sample.files()), source=source, rejects=tmp_path / "r")
+    exported(db, tmp_path / "out", source)
+    report = db.load_paths([tmp_path / "out"], source=again, rejects=tmp_path / "r")
+    assert (report.rejected, sum(report.skipped.values())) == (0, 1)
+    assert db.exported(tmp_path, again) == db.exported(tmp_path, source)
+
+
+def test_killed_and_run_again_it_keeps_what_is_still_so_and_misses_nothing(db: TestDatabase, tmp_path: Path) -> None:
+    source, to = many(db, tmp_path), tmp_path / "out"
+    with interrupted(db, to, source):
+        first = db.value("SELECT min(documento_id) FROM paciente WHERE fuente = %s", source)
+        rekey(db.conn, first, f"CC-{unique()}", schema=SCHEMA)  # rows go from what was read to what was not, or back
+        db.load(tmp_path, weight("late", "Patient/p1"), source=source)
+        db.conn.execute("DELETE FROM encuentro WHERE fuente = %s AND id = 'g7'", (source,))
+    report = exported(db, to, source)
+    assert report.snapshot
+    assert lines(to, report) == stored(db, source)
+    assert check_export(to).wrong == ()
+
+
+def test_killed_and_run_again_with_nothing_written_meanwhile_keeps_every_whole_part(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, to = many(db, tmp_path), tmp_path / "out"
+    with interrupted(db, to, source):
+        pass
+    report = exported(db, to, source)
+    assert (report.kept > 0, report.snapshot) == (True, True)
+    assert lines(to, report) == stored(db, source)
+
+
+def test_a_damaged_part_and_a_torn_journal_are_made_anew(db: TestDatabase, tmp_path: Path) -> None:
+    source, to = many(db, tmp_path), tmp_path / "out"
+    with interrupted(db, to, source):
+        part = next(path for path in sorted((to / ".export").glob("*.part")) if path.stat().st_size)
+        part.write_bytes(part.read_bytes()[:-10])
+        with (to / ".export" / "journal").open("ab") as journal:
+            journal.write(b'{"done": {"unit": {"ta')
+    report = exported(db, to, source)
+    assert lines(to, report) == stored(db, source)
+
+
+def test_ctrl_c_leaves_quietly_and_the_next_run_goes_on(db: TestDatabase, tmp_path: Path) -> None:
+    source, to = many(db, tmp_path), tmp_path / "out"
+    with interrupted(db, to, source, signal.SIGINT) as told:
+        assert "run the same command again to go on" in told
+        assert "Traceback" not in told
+    assert lines(to, exported(db, to, source)) == stored(db, source)
+
+
+def test_only_an_empty_folder_or_the_same_export_s_own_will_do(db: TestDatabase, tmp_path: Path) -> None:
+    source, to = many(db, tmp_path), tmp_path / "out"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("Chapter one")
+    with pytest.raises(UsageError, match="not an empty folder"):
+        exported(db, tmp_path / "other", source)
+    with interrupted(db, to, source):
+        for asked in ({"types": ["Encounter"]}, {"document": db.document("Patient", "p1", source)}):
+            with pytest.raises(UsageError, match="interrupted export of another"):
+                exported(db, to, source, **asked)
+        assert all(
+            document not in (to / ".export" / "journal").read_text()
+            for (document,) in db.rows("SELECT documento_id FROM paciente WHERE fuente = %s", source)
+        )
+    exported(db, to, source)
+    with pytest.raises(UsageError, match="finished export"):
+        exported(db, to, source)
+
+
+def test_two_exports_do_not_write_to_one_folder_at_once(db: TestDatabase, tmp_path: Path) -> None:
+    source = many(db, tmp_path)
+    refused: list[str] = []
+
+    def second(_: object) -> None:
+        with connect(db.dsn) as conn, pytest.raises(UsageError) as error:
+            export(conn, tmp_path / "out", schema=SCHEMA, fuente=source)
+        refused.append(error.value.wrong)
+
+    exported(db, tmp_path / "out", source, progress=second)
+    assert refused and all("another export is at work" in wrong for wrong in refused)
+
+
+def test_since_gives_what_changed_and_tells_what_was_deleted(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    db.load(tmp_path, person("p", number), *(weight(k, "Patient/p") for k in ("a", "b", "c", "d")), source=source)
+    since = db.value("SELECT clock_timestamp()::text").replace(" ", "T") + ":00"
+    db.load(tmp_path, weight("a", "Patient/p", value="73.0"), weight("e", "Patient/p"), source=source)
+    with db.conn.transaction():
+        assert remove(db.conn, SCHEMA, source, [("Observation", "b"), ("Observation", "c")]).deleted == 2
+    db.load(tmp_path, weight("c", "Patient/p", value="1"), source=source)  # came again
+    report = exported(db, tmp_path / "out", source, since=since)
+    assert sorted(json.loads(line)["id"] for line in lines(tmp_path / "out", report)) == ["a", "c", "e"]
+    (deleted,) = report.deleted
+    bundles = [json.loads(line) for line in (tmp_path / "out" / deleted.path).read_text().splitlines()]
+    assert [b["entry"] for b in bundles] == [[{"request": {"method": "DELETE", "url": "Observation/b"}}]]
+    told = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert [(item["type"], item["count"]) for item in told["deleted"]] == [("Bundle", 1)]
+    assert exported(db, tmp_path / "never", source, since="2999-01-01").resources == 0
+    with pytest.raises(UsageError, match="no FHIR date"):
+        exported(db, tmp_path / "no", source, since="2024-02-30")
+
+
+def test_the_transaction_time_is_before_a_transaction_that_is_not_over(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    db.load(tmp_path, person("p", number), weight("o", "Patient/p"), source=source)
+    with connect(db.dsn) as other, other.transaction(force_rollback=True):
+        begun = other.execute("SELECT now()").fetchone()
+        other.execute("UPDATE observacion SET version = 7 WHERE fuente = %s", (source,))
+        report = exported(db, tmp_path / "out", source)
+    assert begun is not None
+    assert datetime.fromisoformat(report.transaction_time) < begun[0]
+
+
+def test_one_patient_s_export_holds_theirs_and_nobody_else_s(db: TestDatabase, tmp_path: Path) -> None:
+    source, one, other = unique(), unique(), unique()
+    db.load(
+        tmp_path, person("p", one), person("q", other), weight("o", "Patient/p"), weight("x", "Patient/q"),
+        source=source,
+    )  # fmt: skip
+    report = exported(db, tmp_path / "out", None, document=f"cc-{one}")
+    assert sorted(json.loads(line)["id"] for line in lines(tmp_path / "out", report)) == ["o", "p"]
+    assert report.snapshot
+    told = (tmp_path / "out" / "manifest.json").read_text()
+    assert (one.upper() in told, one in told) == (False, False)
+    nobody = unique().upper()
+    with pytest.raises(HceError, match="no record") as error:
+        exported(db, tmp_path / "none", None, document=f"CC-{nobody}")
+    assert nobody not in str(error.value)
+
+
+def test_types_that_are_asked_for_come_wherever_they_live_and_unknown_ones_are_refused(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, number = unique(), unique()
+    db.load(tmp_path, person("p", number), weight("with", "Patient/p"), weight("without", None), source=source)
+    report = exported(db, tmp_path / "out", source, types=["Observation"])
+    assert sorted(json.loads(line)["id"] for line in lines(tmp_path / "out", report)) == ["with", "without"]
+    with pytest.raises(UsageError, match="no resource type"):
+        exported(db, tmp_path / "no", source, types=["Observacion"])
+
+
+def test_a_writer_beside_an_export_is_seen_at_one_moment_or_it_is_said(db: TestDatabase, tmp_path: Path) -> None:
+    source, numbers = unique(), [unique() for _ in range(8)]
+    db.load(tmp_path, *(person(f"p{i}", n) for i, n in enumerate(numbers)), source=source)
+    db.load(tmp_path, *(weight(f"o{i}", f"Patient/p{i}", value="0") for i in range(8)), source=source)
+    over = threading.Event()
+
+    def write() -> None:
+        with connect(db.dsn) as conn:
+            for value in range(1, 10_000):
+                if over.is_set():
+                    return
+                with conn.transaction():  # all patients at once, in one transaction
+                    conn.execute(
+                        "UPDATE observacion SET recurso = jsonb_set(recurso, '{valueQuantity,value}', to_jsonb(%s))"
+                        " WHERE fuente = %s",
+                        (value, source),
+                    )
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = []
+        for number in range(5):
+            report = exported(db, tmp_path / f"out{number}", source, jobs=4)
+            found = [json.loads(line) for line in lines(tmp_path / f"out{number}", report).elements()]
+            values = {r["valueQuantity"]["value"] for r in found if r["resourceType"] == "Observation"}
+            assert len(found) == 16
+            assert len(values) == 1 or not report.snapshot
+            assert report.snapshot or len(db.cluster.nodes) > 1
+            seen += values
+    finally:
+        over.set()
+        writer.join()
+    assert len(set(seen)) > 1, "the writer never got a word in"
+
+
+def test_a_full_disk_is_told_and_the_next_run_goes_on(db: TestDatabase, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small], capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk here")
+    try:
+        source = many(db, tmp_path)
+        with pytest.raises(HceError, match="is full") as error:
+            exported(db, small / "out", source)
+        assert "run the same command again" in error.value.remedy
+        subprocess.run(["mount", "-o", "remount,size=200m", small], check=True)
+        report = exported(db, small / "out", source)
+        assert lines(small / "out", report) == stored(db, source)
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_memory_does_not_grow_with_what_is_exported(db: TestDatabase, tmp_path: Path) -> None:
+    source = many(db, tmp_path)
+    code = (
+        "import resource, sys; from pathlib import Path; from pyhce.citus.connection import connect;"
+        "from pyhce.records.export import export; from pyhce.schema.declaration import SCHEMA\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "with connect(sys.argv[1]) as conn:\n"
+        "    export(conn, Path(sys.argv[2] + '1'), schema=SCHEMA, fuente=sys.argv[3], types=['Patient'])\n"
+        "    few = peak()\n"
+        "    export(conn, Path(sys.argv[2] + '2'), schema=SCHEMA, fuente=sys.argv[3])\n"
+        "    print(peak() - few)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, db.dsn, str(tmp_path / "out"), source],
+        capture_output=True, text=True, env=os.environ, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) < 40, "megabytes more for sixty thousand resources"
