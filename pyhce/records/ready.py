@@ -118,34 +118,32 @@ class LineReader:
     def read(self, line: Line) -> Ready | None:
         """A line's resource, None if it is not plain: then `reader.resources_in` says what it is."""
         data = line.data.strip()
+        self._odd.clear()
         try:
             value = self._decode(data)
             kind, key = value["resourceType"], value["id"]
             text = orjson.dumps(value)
         except (*_NOT_PLAIN, KeyError):
-            self._odd.clear()
             return None
         if text == data:
             text = data
         elif text.translate(None, _WHITE) != data.translate(None, _WHITE):
             return None
-        if (self._odd and self._changed()) or (b"\\" in text and b"\\u" in text) or not is_id(key):
+        if (self._odd and self._changed()) or (b"\\" in text and b"\\u" in text):
+            return None
+        if type(kind) is not str or kind not in self._first_paths or type(key) is not str or not is_id(key):
             return None
         try:
             member = self._first_paths[kind]
             patient = self._keys[value[member]["reference"]] if member else self._patient(kind, key, value)
         except (KeyError, TypeError):
-            if kind not in self._first_paths:
-                return None
             patient = self._patient(kind, key, value)
         kept = value if kind == "Patient" else None
         return Ready((kind, key), patient, text, None, fingerprint(text), kept, line)
 
     def _changed(self) -> bool:
         """Whether jsonb would change one of the odd numbers of this line: an exponent, or zero with a minus."""
-        changed = any("e" in text or "E" in text or len(text) > 100 or not text.strip("-0.") for text in self._odd)
-        self._odd.clear()
-        return changed
+        return any("e" in text or "E" in text or len(text) > 100 or not text.strip("-0.") for text in self._odd)
 
     def _patient(self, kind: str, key: str, value: dict[str, Any]) -> str | None:
         """The key of the patient; that of a plain reference is remembered."""

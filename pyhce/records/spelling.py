@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import orjson
 from xxhash import xxh3_128_hexdigest
 
-MAX_DEPTH = 250
-"""Levels of nesting, just below what orjson writes; FHIR resources have some twenty."""
+MAX_DEPTH = 253
+"""Levels of nesting below the resource itself, what orjson writes at most; FHIR resources have some twenty."""
 
 _ODD_NUMBER = re.compile(r"[eE]|^-0(\.0*)?$|^-?\d{300}|\.\d{300}")
 _ODD_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -153,7 +153,7 @@ def fitting_text(text: str) -> str:
 
 def _fitting(value: Any, depth: int) -> Any:
     """The value as jsonb can hold it: the very same object if nothing had to change."""
-    if depth > MAX_DEPTH:
+    if depth > MAX_DEPTH + 1:
         raise NotJson(f"nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, str):
         return fitting_text(value)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pyhce.records import bundles, incoming, reader, sources
-from pyhce.records.assign import patient_key
 from pyhce.records.identity import DEFAULT_RULES, document_of_key, documents_of
-from pyhce.records.reader import Deleted, Incoming, Rejected, Skipped, Where
+from pyhce.records.reader import Deleted, Incoming, Line, Rejected, Skipped, Where
+from pyhce.records.ready import LineReader, patient_key, ready
 from pyhce.records.reference import every_reference, named, own_keys
 from pyhce.records.spelling import MAX_DEPTH, NotJson, Number, canonical, stored
 from pyhce.records.strict import problems
@@ -23,6 +23,9 @@ from tests.fuzz.inputs import unpacked
 
 MOST_SECONDS = 20.0
 """Of one input, which is 4 MB at most, or a little more unpacked."""
+
+
+LINES = LineReader(SCHEMA)
 
 
 class Broken(AssertionError):
@@ -78,10 +81,25 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
         raise Broken(f"it took {time.monotonic() - start:.0f} s")
     source = sources.Source(path)
     with source:
-        list(reader.scan(source))
+        for line in reader.scan(source):
+            if isinstance(line, Line):
+                _plain(line)
         if source.fingerprint() != sources.fingerprint_of(path) or source.position != len(data):
             raise Broken("the fingerprint or the position is wrong")
     return Counter(type(item).__name__ for item in found)
+
+
+def _plain(line: Line) -> None:
+    """The quick way of the loader, where it takes a line, makes of it what the careful way does."""
+    quick = LINES.read(line)
+    if quick is None:
+        return
+    careful = list(reader.resources_in(line))
+    if len(careful) != 1 or not isinstance(careful[0], Incoming):
+        raise Broken(f"{line.where}: taken as plain, and it is {careful!s:.300}")
+    slow = ready(SCHEMA, careful[0])
+    if slow[:5] != quick[:5]:
+        raise Broken(f"{line.where}: {quick[:5]!s:.300} by the quick way, {slow[:5]!s:.300} by the careful one")
 
 
 def _take(item: Incoming) -> None:
@@ -104,7 +122,7 @@ def _take(item: Incoming) -> None:
     for key in own_keys(item.resource, item.id):
         document_of_key(key, DEFAULT_RULES)
     documents_of(item.resource, DEFAULT_RULES)
-    patient_key(SCHEMA, item)
+    patient_key(SCHEMA, item.type, item.id, item.resource)
 
 
 def _spelled(value: Any) -> Any:
