@@ -33,6 +33,7 @@ from pyhce.api.kubernetes import (
     up_on,
     upgrade,
 )
+from pyhce.api.writing import connect, connect_async
 from pyhce.deploy import Deployment
 from pyhce.deploy.chart import merged, nested
 from pyhce.errors import HceError, UsageError
@@ -44,6 +45,8 @@ __all__ = [
     "KubernetesReport",
     "UpReport",
     "UsageError",
+    "connect",
+    "connect_async",
     "context_of",
     "delete",
     "down",

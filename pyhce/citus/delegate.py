@@ -27,7 +27,7 @@ def undelegated(conn: Connection[TupleRow], schema: Schema) -> list[tuple[str, T
     """The functions that run where they are called though they should not: each with its signature and its table."""
     writes = {name_of(table): table for table in schema.resource_tables() if distribution_argument(table)}
     names = [writer.name for writer in writers(schema.tables) if writer.name in writes]
-    groups = dict(
+    groups: dict[str, int] = dict(
         rows(
             conn,
             "SELECT n.nspname || '.' || c.relname, t.colocationid FROM pg_dist_partition t"

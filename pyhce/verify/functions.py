@@ -37,7 +37,7 @@ def writing(context: Context) -> Finding:
     wanted = writers(context.schema.tables)
     problems = []
     for place, conn in context.every_node():
-        found = dict(
+        held: dict[str, str] = dict(
             rows(
                 conn,
                 "SELECT p.proname, p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
@@ -45,9 +45,9 @@ def writing(context: Context) -> Finding:
             )
         )
         for writer in wanted:
-            if _essence(found.get(writer.name, "")) != _essence(writer.body):
+            if _essence(held.get(writer.name, "")) != _essence(writer.body):
                 problems.append(
-                    f"{place}: hce.{writer.name} is {'not as declared' if writer.name in found else 'missing'}"
+                    f"{place}: hce.{writer.name} is {'not as declared' if writer.name in held else 'missing'}"
                 )
     if context.citus and context.nodes:
         problems += [

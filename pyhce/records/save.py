@@ -1,0 +1,289 @@
+"""Saves and deletes, one resource at a time, each with its history; on a connection that commits by itself.
+
+A save of what is where it is expected is one call of the table's function `hce.guardar_…`, which Citus sends to the
+node of the patient. Everything else goes the loader's own way, `assign` and `write` in one transaction, so that its
+rules are stated once: a Patient, a patient not known, a resource that is elsewhere. Two saves of one identity that is
+not there yet are kept apart by an advisory lock on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.records.assign import LOCKS, Located, assign, known_documents, lock
+from pyhce.records.given import Given
+from pyhce.records.homes import LostRace, Place, places_of, table_name
+from pyhce.records.identity import DocumentRule
+from pyhce.records.upsert import Counts, Written, write
+from pyhce.schema.model import FAMILIES, Frozen, Home, Schema, Table
+from pyhce.schema.writer_functions import ARGUMENTS, LOOK_AGAIN, name_of
+
+RESOURCE_LOCKS = 0x5245
+"""The class of our advisory locks on identities of resources ("RE"); always taken before those of patients."""
+REMEMBERED = 100_000
+"""Patients whose document is remembered."""
+_PARAMETERS = ", ".join("%s" for _ in ARGUMENTS)
+
+Outcome = Literal["new", "changed", "unchanged", "superseded"]
+
+
+class Saved(Frozen):
+    """What a save did.
+
+    Args:
+        id: the resource's id; a new one if it came without.
+        version: our version of the row that is there now; not `meta.versionId`.
+        outcome: `new`; `changed`: what was there went to the history; `unchanged`: it was there as it came;
+            `superseded`: it is a former version, or older by meta.lastUpdated, and what is there stays.
+    """
+
+    type: str
+    id: str
+    version: int
+    outcome: Outcome
+
+
+class SavedMany(Frozen):
+    """What a save of several resources did, all of them or none.
+
+    Args:
+        references: `Type/id` of each, in the order given.
+        moved: resources that changed home: a patient arrived, or a patient was corrected.
+    """
+
+    references: tuple[str, ...]
+    new: int
+    changed: int
+    unchanged: int
+    superseded: int
+    moved: int
+
+
+class Deleted(Frozen):
+    """What a delete did.
+
+    Args:
+        version: that of the content that was deleted, which is in the history; None if there was none.
+        outcome: `deleted`, or `absent` if it was not there.
+    """
+
+    type: str
+    id: str
+    version: int | None
+    outcome: Literal["deleted", "absent"]
+
+
+class Records:
+    """A source system's records in a database, and what is known of their patients' documents."""
+
+    def __init__(self, schema: Schema, fuente: str, rules: tuple[DocumentRule, ...]) -> None:
+        self.schema, self.fuente, self.rules = schema, fuente, rules
+        self.documents: dict[str, str] = {}
+        """Documents by the id of the patient. One that is wrong by now is found out by whoever writes under it."""
+        self.calls = {
+            table.name: f"SELECT hce.{name_of(table)}({_PARAMETERS})"  # our own names
+            for table in schema.resource_tables()
+        }
+
+    def remember(self, key: str, document: str) -> None:
+        """Note a patient's document."""
+        if len(self.documents) >= REMEMBERED:
+            self.documents.clear()
+        self.documents[key] = document
+
+
+def save(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
+    """Write one resource.
+
+    Raises:
+        LostRace, psycopg.Error: to be done again, or for good; see `pyhce.records.writer`.
+    """
+    found = _directly(conn, records, item, create=item.own) if _plain(item) else None
+    return found or _carefully(conn, records, item)
+
+
+def _plain(item: Given) -> bool:
+    """Whether it can be written without touching another row: no Patient, and its patient named by an id."""
+    return item.type != "Patient" and (item.key is None or "=" not in item.key)
+
+
+def _directly(conn: Connection[TupleRow], records: Records, item: Given, *, create: bool) -> Saved | None:
+    """Write it where it is expected; None if its patient is not known, or it is not there and is not to be created."""
+    document = None
+    if item.key is not None:
+        document = _document(conn, records, item.key)
+        if document is None:
+            return None
+    text = item.ready.text
+    values = (document, records.fuente, item.type, item.id, item.key, *text, text.fingerprint, create)
+    row: Any = None
+    try:
+        row = conn.execute(records.calls[item.table.name], values, prepare=True).fetchone()
+    except psycopg.Error as error:
+        if item.key and (error.sqlstate == LOOK_AGAIN or isinstance(error, psycopg.errors.ForeignKeyViolation)):
+            records.documents.pop(item.key, None)
+            raise LostRace from error
+        raise
+    outcome, version = row[0] if row else ("absent", None)
+    if outcome == "absent":
+        return None
+    return Saved.model_validate({"type": item.type, "id": item.id, "version": int(version), "outcome": outcome})
+
+
+def _document(conn: Connection[TupleRow], records: Records, key: str) -> str | None:
+    document = records.documents.get(key)
+    if document is None:
+        document = known_documents(conn, records.fuente, [key]).get(key)
+        if document is not None:
+            records.remember(key, document)
+    return document
+
+
+def _carefully(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
+    """Look where it is first, in one transaction: create it if it is nowhere, else as the loader does."""
+    with conn.transaction():
+        _hold(conn, records, [item])
+        place = _place(conn, records, item.type, item.id) if _plain(item) else None
+        if _plain(item) and (place is None or place.table == item.table):
+            saved = _directly(conn, records, item, create=place is None)
+            if saved:
+                return saved
+        _, (row,), written = _as_loaded(conn, records, [item])
+        version = _version(conn, records, row)
+    _learn(records, [row])
+    outcome: Outcome = next(n for n in ("new", "changed", "superseded", "unchanged") if getattr(written, n))
+    return Saved(type=row.type, id=row.id, version=version, outcome=outcome)
+
+
+def save_many(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> SavedMany:
+    """Write several resources in one transaction, in their order: all of them or none."""
+    total, moved, located = Counts(), 0, []
+    with conn.transaction():
+        _hold(conn, records, items)
+        for part in _parts(items):
+            more, rows, written = _as_loaded(conn, records, part)
+            total.add(written)
+            moved += more
+            located += rows
+    _learn(records, located)
+    return SavedMany(references=tuple(f"{item.type}/{item.id}" for item in items), moved=moved, **vars(total))
+
+
+def delete(conn: Connection[TupleRow], records: Records, fhir_type: str, key: str) -> Deleted:
+    """Delete one resource; its content stays in the history, as a tombstone."""
+    with conn.transaction():
+        lock_resources(conn, records.fuente, [(fhir_type, key)])
+        if fhir_type == "Patient":
+            lock(conn, [(records.fuente, key)])
+        place = _place(conn, records, fhir_type, key)
+        if place is None:
+            return Deleted(type=fhir_type, id=key, version=None, outcome="absent")
+        if place.document is not None:
+            conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR KEY SHARE", (place.document,))
+        version = _to_history(conn, records, place, fhir_type, key)
+    if fhir_type == "Patient":
+        records.documents.pop(key, None)
+    return Deleted(type=fhir_type, id=key, version=version, outcome="deleted")
+
+
+def _to_history(conn: Connection[TupleRow], records: Records, place: Place, fhir_type: str, key: str) -> int:
+    by_patient = place.table.home is Home.PATIENT
+    columns = ("documento_id", "paciente_id") if by_patient else ()
+    names = ", ".join(("fuente", "id", "version", "recurso", "original", *columns))
+    row = conn.execute(
+        sql.SQL(
+            "WITH borrada AS (DELETE FROM {} AS t WHERE {} RETURNING {}, actualizado_en)"
+            " INSERT INTO {} (tipo, vigente_desde, vigente_hasta, borrado, {})"
+            " SELECT %(tipo)s, actualizado_en, greatest(actualizado_en, %(ahora)s::timestamptz), true, {} FROM borrada"
+            " RETURNING version"
+        ).format(
+            table_name(place.table),
+            _at(place.table),
+            sql.SQL(names),
+            table_name(records.schema.by_name[FAMILIES[place.table.home].history]),
+            sql.SQL(names),
+            sql.SQL(names),
+        ),
+        {**_key(records, place.document, fhir_type, key), "ahora": datetime.now(UTC)},
+    ).fetchone()
+    if row is None:
+        raise LostRace
+    return int(row[0])
+
+
+def _as_loaded(
+    conn: Connection[TupleRow], records: Records, items: Sequence[Given]
+) -> tuple[int, list[Located], Written]:
+    """The loader's own way, inside the caller's transaction: how many moved, where all are, counts."""
+    located, moved = assign(
+        conn, records.schema, [item.ready for item in items], fuente=records.fuente, rules=records.rules
+    )
+    return moved, located, write(conn, records.schema, located, fuente=records.fuente)
+
+
+def _learn(records: Records, rows: Sequence[Located]) -> None:
+    """Remember the documents of patients that were written; a provisional one of a patient not known would mislead."""
+    for row in rows:
+        if row.type == "Patient" and row.document is not None:
+            records.remember(row.id, row.document)
+
+
+def _place(conn: Connection[TupleRow], records: Records, fhir_type: str, key: str) -> Place | None:
+    return places_of(conn, records.schema, fhir_type, records.fuente, [key]).get(key)
+
+
+def _version(conn: Connection[TupleRow], records: Records, row: Located) -> int:
+    table = records.schema.by_name[row.table]
+    found = conn.execute(
+        sql.SQL("SELECT version FROM {} AS t WHERE {}").format(table_name(table), _at(table)),
+        _key(records, row.document, row.type, row.id),
+    ).fetchone()
+    if found is None:
+        raise LostRace
+    return int(found[0])
+
+
+def _at(table: Table) -> sql.Composed:
+    """The condition that finds a row by its key."""
+    return sql.SQL(" AND ").join(
+        sql.SQL("t.{} = {}").format(sql.Identifier(column), sql.Placeholder(column)) for column in table.key
+    )
+
+
+def _key(records: Records, document: str | None, fhir_type: str, key: str) -> dict[str, object]:
+    return {"documento_id": document, "fuente": records.fuente, "tipo": fhir_type, "id": key}
+
+
+def _parts(items: Sequence[Given]) -> list[list[Given]]:
+    """Runs in which no identity is twice, so that versions keep their order."""
+    parts: list[list[Given]] = [[]]
+    seen: set[tuple[str, str]] = set()
+    for item in items:
+        if (item.type, item.id) in seen:
+            parts.append([])
+            seen.clear()
+        parts[-1].append(item)
+        seen.add((item.type, item.id))
+    return [part for part in parts if part]
+
+
+def _hold(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> None:
+    """Keep others from writing these identities anew meanwhile."""
+    lock_resources(conn, records.fuente, {(item.type, item.id) for item in items})
+
+
+def lock_resources(conn: Connection[TupleRow], fuente: str, identities: Iterable[tuple[str, str]]) -> None:
+    """Hold identities of resources, by type and id, until the end of the transaction, in one order for everybody."""
+    names = (f"{fuente}\n{fhir_type}\n{key}" for fhir_type, key in identities)
+    numbers = {int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % LOCKS for name in names}
+    conn.execute(
+        "SELECT pg_advisory_xact_lock(%s, n) FROM (SELECT n FROM unnest(%s::integer[]) AS u (n) ORDER BY n) AS ordered",
+        (RESOURCE_LOCKS, sorted(numbers)),
+    )
