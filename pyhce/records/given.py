@@ -37,13 +37,13 @@ class Given(NamedTuple):
     Args:
         key: of the patient that it names, None if it names none.
         table: where it is to be.
-        own: whether its id is one that nobody can have used before, or one that its table's key alone tells apart.
+        fresh: whether its id was made here, so that nothing can be under it.
     """
 
     ready: Ready
     key: str | None
     table: Table
-    own: bool
+    fresh: bool
 
     @property
     def type(self) -> str:
@@ -96,7 +96,7 @@ def _ready(schema: Schema, item: Incoming, *, new: bool) -> Given:
         raise InvalidResource("not-json", str(error)) from error
     key = patient_key(schema, incoming)
     table = schema.home_of(incoming.type, names_patient=key is not None)
-    return Given(Ready(incoming, text), key, table, own=new or not schema.paths_of(incoming.type))
+    return Given(Ready(incoming, text), key, table, fresh=new)
 
 
 def _value(value: Any) -> Any:

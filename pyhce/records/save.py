@@ -105,7 +105,7 @@ def save(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
     Raises:
         LostRace, psycopg.Error: to be done again, or for good; see `pyhce.records.writer`.
     """
-    found = _directly(conn, records, item, create=item.own) if _plain(item) else None
+    found = _directly(conn, records, item, 1 if item.fresh else None) if _plain(item) else None
     return found or _carefully(conn, records, item)
 
 
@@ -114,15 +114,19 @@ def _plain(item: Given) -> bool:
     return item.type != "Patient" and (item.key is None or "=" not in item.key)
 
 
-def _directly(conn: Connection[TupleRow], records: Records, item: Given, *, create: bool) -> Saved | None:
-    """Write it where it is expected; None if its patient is not known, or it is not there and is not to be created."""
+def _directly(conn: Connection[TupleRow], records: Records, item: Given, version: int | None) -> Saved | None:
+    """Write it where it is expected; None if its patient is not known, or it is not there.
+
+    Args:
+        version: that of a new row, None if it must be there.
+    """
     document = None
     if item.key is not None:
         document = _document(conn, records, item.key)
         if document is None:
             return None
     text = item.ready.text
-    values = (document, records.fuente, item.type, item.id, item.key, *text, text.fingerprint, create)
+    values = (document, records.fuente, item.type, item.id, item.key, *text, text.fingerprint, version)
     row: Any = None
     try:
         row = conn.execute(records.calls[item.table.name], values, prepare=True).fetchone()
@@ -131,10 +135,10 @@ def _directly(conn: Connection[TupleRow], records: Records, item: Given, *, crea
             records.documents.pop(item.key, None)
             raise LostRace from error
         raise
-    outcome, version = row[0] if row else ("absent", None)
+    outcome, now = row[0]
     if outcome == "absent":
         return None
-    return Saved.model_validate({"type": item.type, "id": item.id, "version": int(version), "outcome": outcome})
+    return Saved.model_validate({"type": item.type, "id": item.id, "version": int(now), "outcome": outcome})
 
 
 def _document(conn: Connection[TupleRow], records: Records, key: str) -> str | None:
@@ -148,18 +152,46 @@ def _document(conn: Connection[TupleRow], records: Records, key: str) -> str | N
 
 def _carefully(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
     """Look where it is first, in one transaction: create it if it is nowhere, else as the loader does."""
+    document = _document(conn, records, item.key) if item.key and _plain(item) else None
     with conn.transaction():
-        _hold(conn, records, [item])
-        place = _place(conn, records, item.type, item.id) if _plain(item) else None
-        if _plain(item) and (place is None or place.table == item.table):
-            saved = _directly(conn, records, item, create=place is None)
+        if _plain(item) and (document or item.key is None):
+            version = _last_version(conn, records, item, document)
+            saved = _directly(conn, records, item, version + 1) if version is not None else None
             if saved:
                 return saved
+        else:
+            lock_resources(conn, records.fuente, [(item.type, item.id)])
         _, (row,), written = _as_loaded(conn, records, [item])
-        version = _version(conn, records, row)
+        now = _version(conn, records, row)
     _learn(records, [row])
     outcome: Outcome = next(n for n in ("new", "changed", "superseded", "unchanged") if getattr(written, n))
-    return Saved(type=row.type, id=row.id, version=version, outcome=outcome)
+    return Saved(type=row.type, id=row.id, version=now, outcome=outcome)
+
+
+def _last_version(conn: Connection[TupleRow], records: Records, item: Given, document: str | None) -> int | None:
+    """Hold an identity; its last version in the history where it would be new, 0 if none, None if it is somewhere.
+
+    In one round trip, as it stands between an application and its first save of an id.
+    """
+    key = _key(records, document, item.type, item.id)
+    history = sql.Identifier(FAMILIES[item.table.home].history)
+    by_patient = sql.SQL("documento_id = %(documento_id)s AND ") if document else sql.SQL("")
+    with conn.pipeline():
+        lock_resources(conn, records.fuente, [(item.type, item.id)])
+        places = [
+            conn.execute(sql.SQL("SELECT 1 FROM {} AS t WHERE {}").format(table_name(table), _identity(table)), key)
+            for table in records.schema.homes_of(item.type)
+        ]
+        last = conn.execute(
+            sql.SQL(
+                "SELECT coalesce(max(version), 0) FROM {}"
+                " WHERE {}tipo = %(tipo)s AND fuente = %(fuente)s AND id = %(id)s"
+            ).format(history, by_patient),
+            key,
+        )
+        there = [place.fetchone() for place in places]
+        row = last.fetchone()
+    return None if any(there) or row is None else int(row[0])
 
 
 def save_many(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> SavedMany:
@@ -185,8 +217,6 @@ def delete(conn: Connection[TupleRow], records: Records, fhir_type: str, key: st
         place = _place(conn, records, fhir_type, key)
         if place is None:
             return Deleted(type=fhir_type, id=key, version=None, outcome="absent")
-        if place.document is not None:
-            conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR KEY SHARE", (place.document,))
         version = _to_history(conn, records, place, fhir_type, key)
     if fhir_type == "Patient":
         records.documents.pop(key, None)
@@ -194,26 +224,26 @@ def delete(conn: Connection[TupleRow], records: Records, fhir_type: str, key: st
 
 
 def _to_history(conn: Connection[TupleRow], records: Records, place: Place, fhir_type: str, key: str) -> int:
-    by_patient = place.table.home is Home.PATIENT
-    columns = ("documento_id", "paciente_id") if by_patient else ()
-    names = ", ".join(("fuente", "id", "version", "recurso", "original", *columns))
+    """Archive first, as every writer: of two, one finds the version archived."""
+    table = place.table
+    columns = ("documento_id", "paciente_id") if table.home is Home.PATIENT else ()
+    names = sql.SQL(", ".join(("fuente", "id", "version", "recurso", "original", *columns)))
+    history = table_name(records.schema.by_name[FAMILIES[table.home].history])
+    values = {**_key(records, place.document, fhir_type, key), "ahora": datetime.now(UTC)}
     row = conn.execute(
         sql.SQL(
-            "WITH borrada AS (DELETE FROM {} AS t WHERE {} RETURNING {}, actualizado_en)"
-            " INSERT INTO {} (tipo, vigente_desde, vigente_hasta, borrado, {})"
-            " SELECT %(tipo)s, actualizado_en, greatest(actualizado_en, %(ahora)s::timestamptz), true, {} FROM borrada"
-            " RETURNING version"
-        ).format(
-            table_name(place.table),
-            _at(place.table),
-            sql.SQL(names),
-            table_name(records.schema.by_name[FAMILIES[place.table.home].history]),
-            sql.SQL(names),
-            sql.SQL(names),
-        ),
-        {**_key(records, place.document, fhir_type, key), "ahora": datetime.now(UTC)},
+            "INSERT INTO {} (tipo, vigente_desde, vigente_hasta, borrado, {})"
+            " SELECT %(tipo)s, actualizado_en, greatest(actualizado_en, %(ahora)s::timestamptz), true, {}"
+            " FROM {} AS t WHERE {} ON CONFLICT DO NOTHING RETURNING version"
+        ).format(history, names, names, table_name(table), _at(table)),
+        values,
     ).fetchone()
-    if row is None:
+    if (
+        row is None
+        or not conn.execute(
+            sql.SQL("DELETE FROM {} AS t WHERE {}").format(table_name(table), _at(table)), values
+        ).rowcount
+    ):
         raise LostRace
     return int(row[0])
 
@@ -252,8 +282,17 @@ def _version(conn: Connection[TupleRow], records: Records, row: Located) -> int:
 
 def _at(table: Table) -> sql.Composed:
     """The condition that finds a row by its key."""
+    return _equal(table.key)
+
+
+def _identity(table: Table) -> sql.Composed:
+    """The condition that finds a resource by its identity, whoever its patient is."""
+    return _equal(table.identity)
+
+
+def _equal(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(" AND ").join(
-        sql.SQL("t.{} = {}").format(sql.Identifier(column), sql.Placeholder(column)) for column in table.key
+        sql.SQL("t.{} = {}").format(sql.Identifier(column), sql.Placeholder(column)) for column in columns
     )
 
 

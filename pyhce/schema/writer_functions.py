@@ -5,10 +5,9 @@ that owns it: each is distributed by `p_documento_id` (or `p_id`), and a `SELECT
 transaction is sent there whole. Static SQL for each table: with EXECUTE a save on one node took 1.3 to 1.7 times an
 INSERT, so it takes 1.1 to 1.2.
 
-Races, in READ COMMITTED. Whoever moves a patient holds the anchor FOR UPDATE first; a save holds it FOR KEY SHARE (an
-INSERT by its foreign key) before it looks whether the patient is still there. Of two who change a row, the second finds
-another version and looks again. Of two who insert it, the second finds it there. The history is asked after the INSERT:
-then nobody else can delete the identity.
+Races, in READ COMMITTED. Whoever moves a patient holds the anchor FOR UPDATE first; a save holds it FOR KEY SHARE, by
+the foreign key of what it inserts first, before it asks whether the patient is still there. Who changes a row archives
+it first, as the loader does: of two, the second finds that version archived, and looks again.
 """
 
 from __future__ import annotations
@@ -29,13 +28,14 @@ ARGUMENTS = (
     "p_recurso text",
     "p_original text",
     "p_entrada uuid",
-    "p_crear boolean",
+    "p_version integer",
 )
 """The same for every table, so that a caller needs to know its name only."""
 
 COMMENT = (
     "Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with "
-    "its version; absent if it is not there and p_crear is false. p_crear only for an id that is nowhere else."
+    "its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id "
+    "that is nowhere else: one more than that of its last version in the history."
 )
 
 
@@ -72,7 +72,7 @@ def _writer(table: Table) -> Helper:
         "set_patient": ", paciente_id = p_paciente_id" if plain else "",
         "patient": "t.paciente_id" if by_patient else "NULL",
         "still_there": _STILL_THERE if by_patient else "",
-        "hold": _HOLD if by_patient else "",
+        "other_patient": _OTHER_PATIENT if by_patient else "",
     }
     return Helper(
         name=name_of(table),
@@ -81,7 +81,7 @@ def _writer(table: Table) -> Helper:
         language="plpgsql",
         volatility="VOLATILE",
         comment=COMMENT,
-        body=_BODY.format(**parts),
+        body=_BODY.format(**parts, look_again=LOOK_AGAIN),
         since=table.since,
     )
 
@@ -94,53 +94,48 @@ _STILL_THERE = f"""
                     USING ERRCODE = '{LOOK_AGAIN}';
             END IF;"""
 
-_HOLD = f"""
-        PERFORM 1 FROM public.expediente AS e WHERE e.documento_id = p_documento_id FOR KEY SHARE;
+_OTHER_PATIENT = f"""
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN{_STILL_THERE}
         END IF;"""
 
 _BODY = """
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
-    actual integer;
     previo jsonb;
     original_previo text;
     paciente_previo text;
     desde timestamptz;
     ahora timestamptz;
     anterior boolean;
+    vista integer;
 BEGIN
-    LOOP
-        IF p_crear THEN
-            INSERT INTO {t} ({columns}, version, actualizado_en, recurso, original, entrada)
-            VALUES ({values}, 1, clock_timestamp(), nuevo, p_original, p_entrada)
-            ON CONFLICT DO NOTHING;
-        END IF;
-        IF p_crear AND FOUND THEN{still_there}
-            SELECT h.version INTO actual FROM {h} AS h
-            WHERE {h_at}
-            ORDER BY h.version DESC LIMIT 1;
-            version := coalesce(actual, 0) + 1;
-            IF version > 1 THEN
-                UPDATE {t} AS t SET version = actual + 1 WHERE {at};
-            END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO {t} ({columns}, version, actualizado_en, recurso, original, entrada)
+        VALUES ({values}, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN{still_there}
             resultado := 'new';
+            version := p_version;
             RETURN;
         END IF;
+    END IF;
+    LOOP
+        vista := version;
         SELECT t.version, t.recurso, t.original, t.actualizado_en, {patient}
-        INTO actual, previo, original_previo, desde, paciente_previo
+        INTO version, previo, original_previo, desde, paciente_previo
         FROM {t} AS t
         WHERE {at};
-        version := actual;
         IF NOT FOUND THEN
-            CONTINUE WHEN p_crear;
             resultado := 'absent';
             RETURN;
         ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
             resultado := 'unchanged';
             RETURN;
-        END IF;{hold}
-        IF actual > 1 THEN
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
             PERFORM 1 FROM {h} AS h
             WHERE {h_at} AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -152,23 +147,28 @@ BEGIN
         END IF;
         anterior := hce.momento(nuevo #>> '{{meta,lastUpdated}}') < hce.momento(previo #>> '{{meta,lastUpdated}}');
         ahora := clock_timestamp();
+        INSERT INTO {h} ({h_columns}, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            {h_values}, p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;{other_patient}
         IF anterior THEN
             UPDATE {t} AS t SET version = t.version + 1, actualizado_en = ahora
-            WHERE {at} AND t.version = actual;
+            WHERE {at};
         ELSE
             UPDATE {t} AS t
             SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
                 entrada = p_entrada{set_patient}
-            WHERE {at} AND t.version = actual;
+            WHERE {at};
         END IF;
-        CONTINUE WHEN NOT FOUND;
-        INSERT INTO {h} ({h_columns}, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
-        VALUES (
-            {h_values}, p_fuente, p_id, actual, desde, ahora,
-            CASE WHEN anterior THEN nuevo ELSE previo END,
-            CASE WHEN anterior THEN p_original ELSE original_previo END
-        );
-        version := actual + 1;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = '{look_again}';
+        END IF;
+        version := version + 1;
         resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
         RETURN;
     END LOOP;
