@@ -107,7 +107,7 @@ def register(
                 homes = distribute.distribute(conn, schema, shard_count=shard_count, progress=progress)
                 delegated = delegate.delegate(conn, schema)
                 settings += (
-                    [f"{len(delegated)} functions that write run on the nodes of their rows"] if delegated else []
+                    [f"functions that write run on the nodes of their rows: {len(delegated)}"] if delegated else []
                 )
                 copied = distribute.replicate_references(conn, progress=progress)
                 changes += [f"{copied} copies of reference tables to nodes that lacked them"] if copied else []
