@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
@@ -21,8 +21,9 @@ from pyhce.records.assign import LOCKS, Located, assign, known_documents, lock
 from pyhce.records.given import Given
 from pyhce.records.homes import LostRace, Place, places_of, table_name
 from pyhce.records.identity import DocumentRule
+from pyhce.records.saved import Deleted, Outcome, Saved, SavedMany
 from pyhce.records.upsert import Counts, Written, write
-from pyhce.schema.model import FAMILIES, Frozen, Home, Schema, Table
+from pyhce.schema.model import FAMILIES, Home, Schema
 from pyhce.schema.writer_functions import ARGUMENTS, LOOK_AGAIN, name_of
 
 RESOURCE_LOCKS = 0x5245
@@ -30,54 +31,6 @@ RESOURCE_LOCKS = 0x5245
 REMEMBERED = 100_000
 """Patients whose document is remembered."""
 _PARAMETERS = ", ".join("%s" for _ in ARGUMENTS)
-
-Outcome = Literal["new", "changed", "unchanged", "superseded"]
-
-
-class Saved(Frozen):
-    """What a save did.
-
-    Args:
-        id: the resource's id; a new one if it came without.
-        version: our version of the row that is there now; not `meta.versionId`.
-        outcome: `new`; `changed`: what was there went to the history; `unchanged`: it was there as it came;
-            `superseded`: it is a former version, or older by meta.lastUpdated, and what is there stays.
-    """
-
-    type: str
-    id: str
-    version: int
-    outcome: Outcome
-
-
-class SavedMany(Frozen):
-    """What a save of several resources did, all of them or none.
-
-    Args:
-        references: `Type/id` of each, in the order given.
-        moved: resources that changed home: a patient arrived, or a patient was corrected.
-    """
-
-    references: tuple[str, ...]
-    new: int
-    changed: int
-    unchanged: int
-    superseded: int
-    moved: int
-
-
-class Deleted(Frozen):
-    """What a delete did.
-
-    Args:
-        version: that of the content that was deleted, which is in the history; None if there was none.
-        outcome: `deleted`, or `absent` if it was not there.
-    """
-
-    type: str
-    id: str
-    version: int | None
-    outcome: Literal["deleted", "absent"]
 
 
 class Records:
@@ -151,16 +104,16 @@ def _document(conn: Connection[TupleRow], records: Records, key: str) -> str | N
 
 
 def _carefully(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
-    """Look where it is first, in one transaction: create it if it is nowhere, else as the loader does."""
+    """Look where it is first: create it if it is nowhere, else as the loader does."""
     document = _document(conn, records, item.key) if item.key and _plain(item) else None
-    with conn.transaction():
-        if _plain(item) and (document or item.key is None):
+    if _plain(item) and (document or item.key is None):
+        with conn.transaction():
             version = _last_version(conn, records, item, document)
             saved = _directly(conn, records, item, version + 1) if version is not None else None
-            if saved:
-                return saved
-        else:
-            lock_resources(conn, records.fuente, [(item.type, item.id)])
+        if saved:
+            return saved
+    with conn.transaction():
+        _hold(conn, records, [item])
         _, (row,), written = _as_loaded(conn, records, [item])
         now = _version(conn, records, row)
     _learn(records, [row])
@@ -169,29 +122,23 @@ def _carefully(conn: Connection[TupleRow], records: Records, item: Given) -> Sav
 
 
 def _last_version(conn: Connection[TupleRow], records: Records, item: Given, document: str | None) -> int | None:
-    """Hold an identity; its last version in the history where it would be new, 0 if none, None if it is somewhere.
-
-    In one round trip, as it stands between an application and its first save of an id.
-    """
+    """Hold an identity; its last version in the history where it would be new, 0 if none, None if it is somewhere."""
     key = _key(records, document, item.type, item.id)
     history = sql.Identifier(FAMILIES[item.table.home].history)
     by_patient = sql.SQL("documento_id = %(documento_id)s AND ") if document else sql.SQL("")
-    with conn.pipeline():
-        lock_resources(conn, records.fuente, [(item.type, item.id)])
-        places = [
-            conn.execute(sql.SQL("SELECT 1 FROM {} AS t WHERE {}").format(table_name(table), _identity(table)), key)
-            for table in records.schema.homes_of(item.type)
-        ]
-        last = conn.execute(
-            sql.SQL(
-                "SELECT coalesce(max(version), 0) FROM {}"
-                " WHERE {}tipo = %(tipo)s AND fuente = %(fuente)s AND id = %(id)s"
-            ).format(history, by_patient),
-            key,
-        )
-        there = [place.fetchone() for place in places]
-        row = last.fetchone()
-    return None if any(there) or row is None else int(row[0])
+    lock_resources(conn, records.fuente, [(item.type, item.id)])
+    for table in records.schema.homes_of(item.type):
+        query = sql.SQL("SELECT 1 FROM {} AS t WHERE {}").format(table_name(table), _equal(table.identity))
+        if conn.execute(query, key, prepare=True).fetchone():
+            return None
+    row = conn.execute(
+        sql.SQL(
+            "SELECT coalesce(max(version), 0) FROM {} WHERE {}tipo = %(tipo)s AND fuente = %(fuente)s AND id = %(id)s"
+        ).format(history, by_patient),
+        key,
+        prepare=True,
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def save_many(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> SavedMany:
@@ -235,13 +182,13 @@ def _to_history(conn: Connection[TupleRow], records: Records, place: Place, fhir
             "INSERT INTO {} (tipo, vigente_desde, vigente_hasta, borrado, {})"
             " SELECT %(tipo)s, actualizado_en, greatest(actualizado_en, %(ahora)s::timestamptz), true, {}"
             " FROM {} AS t WHERE {} ON CONFLICT DO NOTHING RETURNING version"
-        ).format(history, names, names, table_name(table), _at(table)),
+        ).format(history, names, names, table_name(table), _equal(table.key)),
         values,
     ).fetchone()
     if (
         row is None
         or not conn.execute(
-            sql.SQL("DELETE FROM {} AS t WHERE {}").format(table_name(table), _at(table)), values
+            sql.SQL("DELETE FROM {} AS t WHERE {}").format(table_name(table), _equal(table.key)), values
         ).rowcount
     ):
         raise LostRace
@@ -272,22 +219,12 @@ def _place(conn: Connection[TupleRow], records: Records, fhir_type: str, key: st
 def _version(conn: Connection[TupleRow], records: Records, row: Located) -> int:
     table = records.schema.by_name[row.table]
     found = conn.execute(
-        sql.SQL("SELECT version FROM {} AS t WHERE {}").format(table_name(table), _at(table)),
+        sql.SQL("SELECT version FROM {} AS t WHERE {}").format(table_name(table), _equal(table.key)),
         _key(records, row.document, row.type, row.id),
     ).fetchone()
     if found is None:
         raise LostRace
     return int(found[0])
-
-
-def _at(table: Table) -> sql.Composed:
-    """The condition that finds a row by its key."""
-    return _equal(table.key)
-
-
-def _identity(table: Table) -> sql.Composed:
-    """The condition that finds a resource by its identity, whoever its patient is."""
-    return _equal(table.identity)
 
 
 def _equal(columns: Iterable[str]) -> sql.Composed:

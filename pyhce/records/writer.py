@@ -20,7 +20,8 @@ from pyhce.errors import HceError
 from pyhce.records.given import Resource, given, given_one
 from pyhce.records.homes import LostRace
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.save import Deleted, Records, Saved, SavedMany, delete, save, save_many
+from pyhce.records.save import Records, delete, save, save_many
+from pyhce.records.saved import Deleted, Saved, SavedMany
 from pyhce.schema.model import Schema
 
 ATTEMPTS = 12
