@@ -43,7 +43,7 @@ def in_manifest(where: Where, value: dict[str, Any]) -> Iterator[Found]:
     if not manifest.is_file():
         return
     for name in _names(value):
-        if not any(manifest.with_name(name + ending).exists() for ending in ("", *COMPRESSIONS)):
+        if not any((manifest.parent / (name + ending)).exists() for ending in ("", *COMPRESSIONS)):
             yield Rejected(where, "missing-file", f"the manifest names {name}, which is not beside it", name)
 
 
@@ -57,16 +57,19 @@ def _names(value: dict[str, Any]) -> Iterator[str]:
         entries = value.get(listed)
         for entry in entries if isinstance(entries, list) else ():
             url = entry.get("url") if isinstance(entry, dict) else None
-            name = unquote(_path(url)).rsplit("/", 1)[-1] if isinstance(url, str) else ""
+            name = _name(url) if isinstance(url, str) else ""
             if plain_name(Path(name)).endswith(SUFFIXES) and _is_beside(name):
                 yield name
 
 
-def _path(url: str) -> str:
+def _name(url: str) -> str:
+    """What a URL names beside the manifest: a relative one all of its path, as ours do, another the last part."""
     try:
-        return urlsplit(url).path
+        parts = urlsplit(url)
     except ValueError:
         return ""
+    path = unquote(parts.path)
+    return path if not parts.scheme and not parts.netloc and not path.startswith("/") else path.rsplit("/", 1)[-1]
 
 
 def _is_beside(path: str) -> bool:
