@@ -95,7 +95,8 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
     data, number = cursor.data[cursor.at :], cursor.line
     while True:
         blank = data.isspace()
-        lines = [b""] * (data.count(b"\n") + 1) if blank else data.split(b"\n")
+        lines = data.split(b"\n") if not blank else [data[data.rfind(b"\n") + 1 :]]
+        number += data.count(b"\n") if blank else 0
         tail = lines.pop()
         for line in lines:
             if len(line) > FEW:
@@ -103,7 +104,7 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
             elif line and not line.isspace():
                 yield Line(line, number, file)
             number += 1
-        if cursor.source and lines and not blank:
+        if cursor.source and lines:
             cursor.source.wasted = 0
         cursor.line = number
         if len(tail) > FEW:

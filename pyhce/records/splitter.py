@@ -56,6 +56,17 @@ class Element(NamedTuple):
     value: Any = None
 
 
+def _string_end(data: bytes, at: int) -> int:
+    """Where the string that `at` is in has its closing quote, or a backslash as the last byte; else the data's end."""
+    quote = data.find(b'"', at)
+    if quote >= 0 and (quote == at or data[quote - 1] != 0x5C):
+        return quote
+    if quote < 0 and data.find(b"\\", at) < 0:
+        return len(data)
+    found = _IN_STRING.match(data, at)
+    return found.end() if found else at
+
+
 class Nesting:
     """How deep a place in a text is; kept over chunks."""
 
@@ -70,8 +81,7 @@ class Nesting:
             at, self.escaped = at + 1, False
         while at < size:
             if self.in_string:
-                found = _IN_STRING.match(data, at)
-                at = found.end() if found else at
+                at = _string_end(data, at)
                 if at < size:
                     self.in_string = False
                     if data[at] == 0x5C:  # a backslash, the last byte of the chunk

@@ -172,7 +172,9 @@ def _account(path: Path, plain: bytes, found: list[Any]) -> None:
 def _simple(text: bytes) -> Any:
     """A JSON text by Python's own parser; None if it is none."""
     try:
-        return json.loads(text.decode(), parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_once)
+        return json.loads(
+            text.decode(), parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_once
+        )
     except (ValueError, RecursionError):
         return None
 
