@@ -16,7 +16,7 @@ from pyhce.records.assign import patient_key
 from pyhce.records.identity import DEFAULT_RULES, document_of_key, documents_of
 from pyhce.records.reader import Deleted, Incoming, Rejected, Skipped, Where
 from pyhce.records.reference import every_reference, named, own_keys
-from pyhce.records.spelling import MAX_DEPTH, Number, NotJson, canonical, stored
+from pyhce.records.spelling import MAX_DEPTH, NotJson, Number, canonical, stored
 from pyhce.records.strict import problems
 from pyhce.schema.declaration import SCHEMA
 from tests.fuzz.inputs import unpacked
@@ -52,12 +52,12 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
         Broken: it does not hold.
     """
     path.write_bytes(data)
-    chunk = max(chunk, len(data) // 20_000)
-    start = time.monotonic()
+    plain = unpacked(data, path.suffix)
+    chunk = max(chunk, len(plain or data) // 5_000)  # a byte at a time takes too long
+    start = time.process_time()
     found = list(reader.read(path))
     with sizes(chunk, incoming.FEW, incoming.MAX_LINE):
         pieces = list(reader.read(path))
-    plain = unpacked(data, path.suffix)
     if pieces != found and plain is not None:  # of a damaged file more is seen in small pieces
         ours, theirs = next((a, b) for a, b in zip_longest(found, pieces) if a != b)
         raise Broken(f"read in pieces of {chunk} it is something else: {ours!s:.500} / {theirs!s:.500}")
@@ -74,8 +74,8 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
         raise Broken("a damaged file, and nothing was said")
     if plain is not None:
         _account(path, plain, found)
-    if time.monotonic() - start > MOST_SECONDS:
-        raise Broken(f"it took {time.monotonic() - start:.0f} s")
+    if time.process_time() - start > MOST_SECONDS:
+        raise Broken(f"it took {time.process_time() - start:.0f} s")
     source = sources.Source(path)
     with source:
         list(reader.scan(source))
@@ -134,7 +134,7 @@ def _account(path: Path, plain: bytes, found: list[Any]) -> None:
         if _number_of(whole) is not None and len(found) != _number_of(whole):
             raise Broken(f"{len(found)} came out of {_number_of(whole)}")
         return
-    if not in_lines or b"\x1e" in plain or b"\xef\xbb\xbf" in plain:
+    if not in_lines or b"\xef\xbb\xbf" in plain:
         if not any(isinstance(item, Rejected) for item in found) and _several(plain) is False:
             raise Broken("it is no JSON, and nothing was said")
         return
@@ -154,7 +154,9 @@ def _account(path: Path, plain: bytes, found: list[Any]) -> None:
 def _simple(text: bytes) -> Any:
     """A JSON text by Python's own parser; None if it is none."""
     try:
-        return json.loads(text.decode(), parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_once)
+        return json.loads(
+            text.decode(), parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_once
+        )
     except (ValueError, RecursionError):
         return None
 
