@@ -6,6 +6,7 @@ large is looked at.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -148,25 +149,32 @@ class _RestOfLine:
 def _values(file: str, cursor: Cursor) -> Iterator[Line | Found]:
     """The values of a text, one after another, whatever white space is between them."""
     while first := cursor.peek():
+        if first == BOM_UTF8[:1] and cursor.skip_mark():
+            continue
         where = Where(file, cursor.line)
         if first == b"[":
             yield from _elements(where, cursor)
-            continue
-        try:
-            data = cursor.value(MAX_LINE)
-        except Malformed:
-            shown = _text(cursor.shown())
-            yield Rejected(where, "not-json", f"{cursor.skip_line()} bytes that are no JSON", shown)
-        except (Cut, TooLong) as error:
-            cut = isinstance(error, Cut)
-            if first == b"{":
-                yield from _object(where, cursor, cut=cut)
-            else:
-                shown = _text(cursor.shown())
-                reason = "not-json" if cut else "too-large"
-                yield Rejected(where, reason, f"a string of {cursor.skip_value()} bytes", shown)
+        elif first != b"{":
+            yield from _no_object(where, cursor)
         else:
-            yield from _value(Line(data, where.line, file))
+            try:
+                data = cursor.value(MAX_LINE)
+            except (Cut, TooLong) as error:
+                yield from _object(where, cursor, cut=isinstance(error, Cut))
+            else:
+                yield from _value(Line(data, where.line, file))
+
+
+def _no_object(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
+    """The rest of a line that begins with something else."""
+    line = cursor.line_here(FEW)
+    if line is not None:
+        yield Line(cursor.take(cursor.at + len(line)), where.line, where.file)
+        return
+    shown = _text(cursor.shown())
+    passed = cursor.skip_line()
+    reason = "too-large" if passed > MAX_LINE else "not-json"
+    yield Rejected(where, reason, f"{passed} bytes that are no JSON object", shown)
 
 
 def _text(data: bytes) -> str:
