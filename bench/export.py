@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the database goes even so
     with opened(citus=asked.citus) as bench:
         found = measure(bench, asked.folder, asked.jobs or [1, min(os.cpu_count() or 1, 4)], asked.rounds)
     return report(bench, found, asked.json)

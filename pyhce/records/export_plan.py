@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from psycopg import sql
@@ -147,19 +148,22 @@ _Kinds = Iterator[tuple[Table, Place, list[tuple[str, str]]]]
 def _kinds_by_place(moment: Moment, tables: Sequence[Table], filled: dict[str, list[Place]]) -> _Kinds:
     """The sources and types of each place: the index is jumped along, not read. It locks what is read later."""
     by_name = {table.name: table for table in tables}
-    for node in moment.nodes:
-        there = [(name, p) for name, places in filled.items() for p in places if p.node == node]
+
+    def at(node: int) -> list[tuple[Table, Place, list[tuple[str, str]]]]:
+        there = [(by_name[name], p) for name, places in filled.items() for p in places if p.node == node]
+        kinds: dict[int, list[tuple[str, str]]] = {}
         for start in range(0, len(there), _AT_ONCE):
-            some = there[start : start + _AT_ONCE]
             query = sql.SQL(" UNION ALL ").join(
-                _distinct(by_name[name], sql.SQL(p.relation), number) for number, (name, p) in enumerate(some)
+                _distinct(table, sql.SQL(p.relation), start + number)
+                for number, (table, p) in enumerate(there[start : start + _AT_ONCE])
             )
-            kinds: dict[int, list[tuple[str, str]]] = {}
             for row in moment.ask(node, query):
                 kinds.setdefault(row["n"], []).append((row["fuente"], row["tipo"]))
-            for number, several in kinds.items():
-                name, place = some[number]
-                yield by_name[name], place, several
+        return [(*there[number], several) for number, several in kinds.items()]
+
+    with ThreadPoolExecutor(len(moment.nodes)) as pool:  # each node by its own connection
+        for found in pool.map(at, moment.nodes):
+            yield from found
 
 
 def _kinds_by_table(moment: Moment, tables: Sequence[Table], filled: dict[str, list[Place]]) -> _Kinds:
