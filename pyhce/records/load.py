@@ -159,13 +159,16 @@ def _one_file(state: _State, conn: Connection[TupleRow], source: Source, out: Wr
 
 
 def _of_file(state: _State, source: Source) -> Iterator[Ready | Deleted]:
-    lines = LineReader(state.schema)
+    read, strict = state.lines.read, state.strict
     for found in scan(source):
-        plain = lines.read(found) if isinstance(found, Line) else None
-        if plain is None:
-            yield from _with_care(state, resources_in(found) if isinstance(found, Line) else (found,))
-        elif not state.strict or state.fits(plain):
-            yield plain
+        if isinstance(found, Line):
+            plain = read(found)
+            if plain is None:
+                yield from _with_care(state, resources_in(found))
+            elif not strict or state.fits(plain):
+                yield plain
+        else:
+            yield from _with_care(state, (found,))
 
 
 def _with_care(state: _State, found: Iterable[Found]) -> Iterator[Ready | Deleted]:
@@ -210,6 +213,7 @@ class _State:
         self.source: Source | None = None
         self.total = self.finished = 0
         self.lock = threading.RLock()
+        self.lines = LineReader(schema)
         self.memory = Memory()
 
     def pass_over(self, path: Path) -> None:
