@@ -26,6 +26,8 @@ from pyhce.schema.model import Schema
 IDENTITY_LOCKS = 0x4944
 """The class of our advisory locks on identities ("ID")."""
 LOCKS = 1024
+REMEMBERED = 100_000
+"""Documents of patients that a load keeps in mind."""
 
 
 class Located(NamedTuple):
@@ -144,6 +146,8 @@ def _documents(
     if changing - expected:
         seen.clear()
         raise LostRace  # what was only shared would have to be held alone: from the start, in order
+    if len(seen) > REMEMBERED:
+        seen.clear()
     seen.update(known)
     if not changing:
         return {key: target[own[key].identity[1]] if key in own else known[key] for key in keys}, 0
