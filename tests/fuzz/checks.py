@@ -14,9 +14,9 @@ from typing import Any
 from pyhce.records import bundles, incoming, reader, sources
 from pyhce.records.assign import patient_key
 from pyhce.records.identity import DEFAULT_RULES, document_of_key, documents_of
-from pyhce.records.reader import Deleted, Incoming, Rejected, Skipped, Where
+from pyhce.records.reader import Deleted, Incoming, Rejected, Skipped
 from pyhce.records.reference import every_reference, named, own_keys
-from pyhce.records.spelling import MAX_DEPTH, NotJson, Number, canonical, stored
+from pyhce.records.spelling import MAX_DEPTH, NotJson, Number, stored
 from pyhce.records.strict import problems
 from pyhce.schema.declaration import SCHEMA
 from tests.fuzz.inputs import unpacked
@@ -221,6 +221,3 @@ def _depth(value: Any) -> int:
         inner = held.values() if isinstance(held, dict) else held if isinstance(held, list) else ()
         waiting += [(item, depth + 1) for item in inner]
     return deepest
-
-
-__all__ = ["Broken", "Where", "canonical", "check"]
