@@ -133,8 +133,8 @@ def _deleted(where: Where, entry: dict[str, Any]) -> Deleted | Rejected:
     if key:
         return Deleted(where, kind, key)
     query = fitting_text(unquote(query)) if "&" not in query else ""
-    if not re.match(r"identifier=[^|]*\|.", query):
-        detail = "a conditional DELETE is carried out by one identifier with its system only"
+    if not query.startswith("identifier=") or query.endswith(("=", "|")):
+        detail = "a conditional DELETE is carried out by one identifier only"
         return Rejected(where, "unsupported", detail, canonical(entry))
     return Deleted(where, kind, query)
 

@@ -55,7 +55,7 @@ class Deleted(NamedTuple):
     """A resource that is to be deleted.
 
     Args:
-        key: its id, or `identifier=system|value`, which only a key of that kind has a `=` in.
+        key: its id, or `identifier=system|value`, or `identifier=value` of any system; an id has no `=` in it.
     """
 
     where: Where
