@@ -11,7 +11,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from pyhce.records.bundles import KEPT_WHOLE, Opened, entries_in, is_unpacked, read_bundle, spooled
+from pyhce.records.bundles import Opened, read_bundle, spooled
+from pyhce.records.entries import KEPT_WHOLE, entries_in, is_unpacked
 from pyhce.records.incoming import (
     FEW,
     MAX_LINE,
@@ -27,9 +28,10 @@ from pyhce.records.incoming import (
     too_large,
 )
 from pyhce.records.manifest import in_manifest, is_manifest
+from pyhce.records.nesting import Nesting
 from pyhce.records.sources import LINES, Source, plain_name
 from pyhce.records.spelling import NotJson, canonical, parse
-from pyhce.records.splitter import SHOWN, Cursor, Cut, Malformed, Nesting, TooLong
+from pyhce.records.splitter import SHOWN, Cursor, Cut, Malformed, TooLong
 from pyhce.records.spool import Places, Spool
 
 __all__ = [

@@ -27,7 +27,7 @@ MAX_WINDOW = 128 * 1024 * 1024
 MAX_WASTED = 1024**3
 """Bytes of plain text without one whole resource after which a file that unpacks to ever more of them is given up."""
 _MAX_RATIO = 100
-_ZSTD_STEP = 1024  # of 4 bytes Zstandard makes 128 KB at most: of a step 32 MB
+_ZSTD_STEP = 256  # of 4 bytes Zstandard makes 128 KB at most: of a step 8 MB
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),

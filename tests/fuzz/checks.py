@@ -13,10 +13,10 @@ from typing import Any
 
 from pyhce.records import bundles, incoming, reader, sources
 from pyhce.records.identity import DEFAULT_RULES, document_of_key, documents_of
-from pyhce.records.reader import Deleted, Incoming, Line, Rejected, Skipped, Where
+from pyhce.records.reader import Deleted, Incoming, Line, Rejected, Skipped
 from pyhce.records.ready import LineReader, patient_key, ready
 from pyhce.records.reference import every_reference, named, own_keys
-from pyhce.records.spelling import MAX_DEPTH, NotJson, Number, canonical, stored
+from pyhce.records.spelling import MAX_DEPTH, NotJson, Number, stored
 from pyhce.records.strict import problems
 from pyhce.schema.declaration import SCHEMA
 from tests.fuzz.inputs import unpacked
@@ -239,6 +239,3 @@ def _depth(value: Any) -> int:
         inner = held.values() if isinstance(held, dict) else held if isinstance(held, list) else ()
         waiting += [(item, depth + 1) for item in inner]
     return deepest
-
-
-__all__ = ["Broken", "Where", "canonical", "check"]
