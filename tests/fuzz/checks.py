@@ -75,7 +75,7 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
     rejected = any(isinstance(item, Rejected) for item in found)
     if plain is None and not rejected:
         raise Broken("a damaged file, and nothing was said")
-    if plain is not None:
+    if plain is not None and not any(isinstance(item, Rejected) and item.reason == "unreadable" for item in found):
         _account(path, plain, found)
     if time.process_time() - start > MOST_SECONDS:
         raise Broken(f"it took {time.process_time() - start:.0f} s")
