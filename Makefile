@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint generate tools clean
+.PHONY: help up down test lint generate bench-load bench-save bench-export bench-chart tools clean
 
 help: ## Show what there is
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make up PYTHON=python3.12")'
@@ -44,6 +44,19 @@ generate: $(VENV)/installed ## Write the files that are made from the declaratio
 	$(BIN)/pyhce generate values --patients 5000000 --platform production --to values/production.yaml
 	@if [ -x .tools/bin/helm-docs ]; then .tools/bin/helm-docs --chart-search-root charts --sort-values-order file; \
 	else echo "charts/hce-citus/README.md is left as it is: make tools brings helm-docs"; fi
+
+bench-load: $(VENV)/developed ## New and unchanged resources against psql's \copy, on each engine; DATA=FOLDER of NDJSON, else Synthea makes it
+	$(BIN)/python -m bench.load $(DATA) --json bench/figures
+
+bench-save: $(VENV)/developed ## One save with its history against a bare INSERT, on each engine
+	$(BIN)/python -m bench.save
+
+bench-export: $(VENV)/developed ## Export against psql's \copy … to, on each engine; DATA as above
+	$(BIN)/python -m bench.export $(DATA) --json bench/figures
+
+bench-chart: $(VENV)/developed ## A picture of the figures of bench-load and bench-export, docs/benchmarks.png
+	$(BIN)/pip install --quiet '.[bench]'
+	$(BIN)/python -m bench.chart bench/figures docs/benchmarks.png
 
 tools: ## Build helm 3 and 4, kind and helm-docs in their pinned versions into .tools/bin (needs Go)
 	$(PYTHON) tools/install_tools.py

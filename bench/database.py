@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import platform
 import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhce import api, local
+from pyhce.errors import HceError
 from pyhce.settings import SUPERUSER
 from pyhce.version import __version__
 
@@ -75,6 +79,51 @@ def opened(*, citus: bool) -> Iterator[Bench]:
         if local.status(data).cluster is not None:
             api.delete(data)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def arguments(doc: str | None, *, rounds: int, jobs: list[int]) -> argparse.Namespace:
+    """What the command line says: folder, engines, jobs, rounds, where the figures go."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", help="NDJSON; if none is given, Synthea makes 20 patients")
+    parser.add_argument("--engine", choices=("one", "citus"), action="append", help="one node, or Citus; else both")
+    parser.add_argument("--jobs", type=int, action="append", help="connections at once; may be given again")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--json", type=Path, help="a folder for the figures")
+    asked = parser.parse_args()
+    asked.jobs = asked.jobs or jobs
+    asked.engine = asked.engine or ["one", *(["citus"] if has_citus() else [])]
+    return asked
+
+
+def has_citus() -> bool:
+    """Whether PostgreSQL with Citus is on this machine."""
+    try:
+        local.find_engine(citus=True)
+    except HceError as error:
+        print(f"without Citus: {error.wrong}", file=sys.stderr)
+        return False
+    return True
+
+
+@contextmanager
+def data(folder: Path | None) -> Iterator[Path]:
+    """The folder given, or one of patients that Synthea makes."""
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="pyhce-synthea-") as made:
+        to = Path(made) / "patients"
+        command = [sys.executable, "tools/synthea.py", "--patients", "20", "--bulk", "--years", "0", "--to", str(to)]
+        if subprocess.run(command).returncode:
+            raise SystemExit("give a folder of NDJSON instead")
+        yield to
+
+
+def keep(to: Path | None, name: str, figures: dict[str, Any]) -> None:
+    """Figures as JSON in a folder."""
+    if to:
+        to.mkdir(parents=True, exist_ok=True)
+        (to / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def free_port() -> int:

@@ -1,6 +1,6 @@
 r"""Export, against psql's \copy … to of the very same tables.
 
-    python -m bench.export FOLDER [--citus] [--jobs 1 --jobs 4] [--rounds 5] [--json FILE]
+    python -m bench.export [FOLDER] [--engine one|citus] [--jobs 1 --jobs 4] [--rounds 5] [--json FOLDER]
 
 FOLDER holds FHIR, such as Synthea's bulk export; it is loaded first. The ways take turns, so that whatever else the
 machine does meets all of them; the figures are medians, the ratios are of one run. Exit status 1 if one is below 0.8.
@@ -8,17 +8,14 @@ machine does meets all of them; the figures are medians, the ratios are of one r
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from bench.database import Bench, median, opened
+from bench.database import Bench, arguments, data, keep, median, opened
 from pyhce import api
 from pyhce.schema.declaration import SCHEMA
 
@@ -27,18 +24,16 @@ COPY = r"psql \copy"
 
 
 def main() -> int:
-    """Run the rounds and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--citus", action="store_true", help="a coordinator and two workers, else one node")
-    parser.add_argument("--jobs", type=int, action="append", help="connections at once; may be given again")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the database goes even so
-    with opened(citus=asked.citus) as bench:
-        found = measure(bench, asked.folder, asked.jobs or [1, min(os.cpu_count() or 1, 4)], asked.rounds)
-    return report(bench, found, asked.json)
+    """Run the rounds on each engine and print the tables; 1 if a way is too slow."""
+    asked = arguments(__doc__, rounds=5, jobs=[1, min(os.cpu_count() or 1, 4)])
+    slow = False
+    with data(asked.folder) as folder:
+        for engine in asked.engine:
+            with opened(citus=engine == "citus") as bench:
+                found = measure(bench, folder, asked.jobs, asked.rounds)
+            slow |= report(bench, found)
+            keep(asked.json, f"export-{engine}", {"facts": bench.facts, "seconds": found})
+    return int(slow)
 
 
 def measure(bench: Bench, folder: Path, jobs: list[int], rounds: int) -> dict[str, list[float]]:
@@ -83,8 +78,8 @@ def copied(bench: Bench) -> float:
     return seconds
 
 
-def report(bench: Bench, found: dict[str, list[float]], to: Path | None) -> int:
-    """The table, and the same as JSON; 1 if a way is too slow."""
+def report(bench: Bench, found: dict[str, list[float]]) -> bool:
+    """The table; whether a way is too slow."""
     bench.facts["load"] = f"{os.getloadavg()[0]:.1f}"
     count, base = bench.facts["resources"], median(found[COPY])
     ratios = {name: base / median(values) for name, values in found.items()}
@@ -95,9 +90,7 @@ def report(bench: Bench, found: dict[str, list[float]], to: Path | None) -> int:
             for name, values in found.items()
         ],
     )
-    if to:
-        to.write_text(json.dumps({"facts": bench.facts, "seconds": found, "ratios": ratios}, indent=1) + "\n")
-    return int(min(ratios.values()) < MUST)
+    return min(ratios.values()) < MUST
 
 
 if __name__ == "__main__":

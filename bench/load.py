@@ -1,6 +1,6 @@
 r"""New resources, and the same again, against psql's \copy of the very same rows into the very same tables.
 
-    python -m bench.load FOLDER [--citus] [--jobs 1 --jobs 2] [--rounds 3] [--json FILE]
+    python -m bench.load [FOLDER] [--engine one|citus] [--jobs 1 --jobs 2] [--rounds 3] [--json FOLDER]
 
 FOLDER holds NDJSON, such as Synthea's bulk export. Each round empties the tables between its measures; the figures are
 medians, the ratios are of one run. Client CPU is that of the whole `pyhce load` process, less what it takes to start.
@@ -8,7 +8,6 @@ medians, the ratios are of one run. Client CPU is that of the whole `pyhce load`
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
@@ -18,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.database import Bench, median, opened
+from bench.database import Bench, arguments, data, keep, median, opened
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Table
 
@@ -38,18 +37,19 @@ ORIGINALS = tuple(t for t in SCHEMA.tables if t.holds_resources or t.name == "ex
 
 
 def main() -> None:
-    """Run the rounds and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--citus", action="store_true", help="a coordinator and two workers, else one node")
-    parser.add_argument("--jobs", type=int, action="append", help="writers at once; may be given again")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    files = sorted(path for path in asked.folder.rglob("*.ndjson") if path.stat().st_size)
-    with opened(citus=asked.citus) as bench, tempfile.TemporaryDirectory(prefix="pyhce-bench-") as scratch:
-        found = measure(bench, files, asked.jobs or [1, 2, 4], asked.rounds, Path(scratch))
-    report(bench, found, asked.json)
+    """Run the rounds on each engine and print the tables."""
+    asked = arguments(__doc__, rounds=3, jobs=[1, 2, 4])
+    with data(asked.folder) as folder:
+        files = sorted(path for path in folder.rglob("*.ndjson") if path.stat().st_size)
+        for engine in asked.engine:
+            with (
+                opened(citus=engine == "citus") as bench,
+                tempfile.TemporaryDirectory(prefix="pyhce-bench-") as scratch,
+            ):
+                Path(scratch).chmod(0o755)
+                found = measure(bench, files, asked.jobs, asked.rounds, Path(scratch))
+            report(bench, found)
+            keep(asked.json, f"load-{engine}", {"facts": bench.facts, "seconds": found})
 
 
 def measure(bench: Bench, files: list[Path], jobs: list[int], rounds: int, scratch: Path) -> dict[str, list[float]]:
@@ -132,7 +132,7 @@ def empty(bench: Bench) -> None:
     bench.psql(f"TRUNCATE expediente, {', '.join(names)} CASCADE", "TRUNCATE hce.archivo_cargado", "CHECKPOINT")
 
 
-def report(bench: Bench, found: dict[str, list[float]], to: Path | None) -> None:
+def report(bench: Bench, found: dict[str, list[float]]) -> None:
     """The table, and the same as JSON."""
     count = bench.facts["resources"]
     copy, parse = median(found["copy"]), median(found["orjson CPU"])
@@ -148,8 +148,6 @@ def report(bench: Bench, found: dict[str, list[float]], to: Path | None) -> None
     bench.show("Load, resources/s", lines)
     memory = max(max(values) for name, values in found.items() if name.endswith("memory"))
     print(f"memory of pyhce load: {memory:.0f} MB at most")
-    if to:
-        to.write_text(json.dumps({"facts": bench.facts, "seconds": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

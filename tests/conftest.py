@@ -20,6 +20,9 @@ from pyhce.errors import HceError
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase
 
+SHARDS = 8
+"""Enough that a patient's are some of several on each worker; a cluster of 32 is tested on Kubernetes."""
+
 
 def free_port(count: int = 4) -> int:
     """The first of `count` free ports in a row."""
@@ -70,6 +73,7 @@ def running(engine: local.Engine, workers: int) -> Iterator[TestDatabase]:
             schema=SCHEMA,
             workers=[Node(host=n.host, port=n.port) for n in cluster.workers],
             passwords=local.passwords(folder),
+            shard_count=SHARDS,
         )
         made = TestDatabase(folder=folder, dsn=local.dsn(cluster), conn=connect(local.dsn(cluster)))
         try:

@@ -1,6 +1,7 @@
 """Run every tier of tests that this machine can run; end with one line a tier.
 
     python tests/run.py [tier ...]
+    python tests/run.py fuzz --minutes 60
 
 Exit status 0 if every tier that could run passed. A tier that cannot run here is skipped, with the reason and how to
 enable it; more words after a `--` go to pytest.
@@ -76,13 +77,17 @@ def cluster() -> str | None:
 
 
 TIERS = {"unit": nothing_needed, "chart": helm, "postgres": embedded, "citus": citus, "cluster": cluster}
-ON_REQUEST = {"soak": cluster}
+ON_REQUEST = {"soak": cluster, "fuzz": nothing_needed}
 """Tiers that take long, run when named."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the tiers named, or all; the exit status."""
     os.environ["PATH"] += f"{os.pathsep}{TESTS.parent / '.tools' / 'bin'}"
+    if "--minutes" in arguments:  # of the fuzz
+        at = arguments.index("--minutes")
+        os.environ["PYHCE_FUZZ_MINUTES"] = " ".join(arguments[at + 1 : at + 2])
+        arguments = arguments[:at] + arguments[at + 2 :]
     named, _, more = " ".join(arguments).partition("--")
     asked = named.split()
     tiers = asked or list(TIERS)

@@ -35,6 +35,7 @@ from pyhce.api.kubernetes import (
     up_on,
     upgrade,
 )
+from pyhce.api.writing import connect, connect_async
 from pyhce.deploy import Deployment
 from pyhce.deploy.chart import merged, nested
 from pyhce.errors import HceError, UsageError
@@ -47,6 +48,8 @@ __all__ = [
     "UpReport",
     "UsageError",
     "check_export",
+    "connect",
+    "connect_async",
     "context_of",
     "delete",
     "down",

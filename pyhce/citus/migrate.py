@@ -54,14 +54,23 @@ def ready(dsn: str, schema: Schema) -> Iterator[Connection[TupleRow]]:
         SchemaMismatch: the schema is not there, behind this release, or ahead of it.
     """
     with connect(dsn) as conn, explained():
-        refuse_unknown(conn, schema)
-        had = applied(conn)
-        if len(had) < schema.version:
-            raise SchemaMismatch(
-                f"the database is at migration {max(had, default=0)} of {schema.version}",
-                remedy="`pyhce register` brings it up to date.",
-            )
+        refuse_unready(conn, schema)
         yield conn
+
+
+def refuse_unready(conn: Connection[TupleRow], schema: Schema) -> None:
+    """Refuse a database that has not the whole schema of this release.
+
+    Raises:
+        SchemaMismatch: the schema is not there, behind this release, or ahead of it.
+    """
+    refuse_unknown(conn, schema)
+    had = applied(conn)
+    if len(had) < schema.version:
+        raise SchemaMismatch(
+            f"the database is at migration {max(had, default=0)} of {schema.version}",
+            remedy="`pyhce register` brings it up to date.",
+        )
 
 
 def migrate(conn: Connection[TupleRow], schema: Schema, *, time_zone: str, progress: Progress = silent) -> list[int]:

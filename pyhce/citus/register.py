@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus import authentication, distribute, grants, migrate, nodes
+from pyhce.citus import authentication, delegate, distribute, grants, migrate, nodes
 from pyhce.citus.connection import (
     REGISTRAR_LOCK,
     Progress,
@@ -105,6 +105,10 @@ def register(
             homes = []
             if citus:
                 homes = distribute.distribute(conn, schema, shard_count=shard_count, progress=progress)
+                delegated = delegate.delegate(conn, schema)
+                settings += (
+                    [f"functions that write run on the nodes of their rows: {len(delegated)}"] if delegated else []
+                )
                 copied = distribute.replicate_references(conn, progress=progress)
                 changes += [f"{copied} copies of reference tables to nodes that lacked them"] if copied else []
             settings += _roles_and_grants(conn, dsn, secrets, citus=citus)

@@ -104,7 +104,8 @@ def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]
 
     It is called with the units done, the bytes done and those in all (0 if that is not known), and what is at work now.
     """
-    start = last = time.monotonic()
+    start = time.monotonic()
+    last = start - PLAIN_EVERY
     bar = Progress(
         TextColumn("{task.fields[words]}"),
         BarColumn(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from psycopg import Connection
@@ -26,6 +26,8 @@ from pyhce.schema.model import Schema
 IDENTITY_LOCKS = 0x4944
 """The class of our advisory locks on identities ("ID")."""
 LOCKS = 1024
+REMEMBERED = 100_000
+"""Documents of patients that a load keeps in mind."""
 
 
 class Located(NamedTuple):
@@ -40,16 +42,22 @@ class Assigned(NamedTuple):
     """A batch by what is to be done with it.
 
     Args:
-        same: how many are there as they came, loaded from the very same text.
+        same: what is there as it came, loaded from the very same text, by its place.
         new: what was never there, by its place.
         other: what is there and may differ, or was deleted.
         moved: how many resources had to move to another place.
     """
 
-    same: int
+    same: dict[Place, list[Ready]]
     new: dict[Place, list[Ready]]
     other: list[Located]
     moved: int
+
+    def places(self) -> Iterator[tuple[Place, Ready]]:
+        """Every resource with its place, in no order."""
+        for place, rows in (*self.same.items(), *self.new.items()):
+            yield from ((place, ready) for ready in rows)
+        yield from ((row.place, row.ready) for row in self.other)
 
 
 def assign(
@@ -80,7 +88,8 @@ def assign(
         ids[fhir_type].append(key)
     seated = {(seats[kind].table, kind[0]) for kind in kinds}
     there, former = held(conn, schema, fuente, ids, seated, remembered)
-    same, new, other = 0, defaultdict[Place, list[Ready]](list), []
+    same, new = defaultdict[Place, list[Ready]](list), defaultdict[Place, list[Ready]](list)
+    other: list[Located] = []
     for ready in batch:
         seat = seats[ready.identity[0], ready.key]
         found = there.get(ready.identity)
@@ -90,7 +99,7 @@ def assign(
             else:
                 new[seat].append(ready)
         elif found.place == seat and found.fingerprint == ready.fingerprint:
-            same += 1
+            same[seat].append(ready)
         elif found.place == seat or is_superseded(conn, schema, found.place, fuente, ready):
             other.append(Located(found.place, True, ready))
         else:
@@ -137,6 +146,8 @@ def _documents(
     if changing - expected:
         seen.clear()
         raise LostRace  # what was only shared would have to be held alone: from the start, in order
+    if len(seen) > REMEMBERED:
+        seen.clear()
     seen.update(known)
     if not changing:
         return {key: target[own[key].identity[1]] if key in own else known[key] for key in keys}, 0

@@ -23,7 +23,7 @@ from pyhce.citus.connection import Progress, scalar, silent
 from pyhce.errors import HceError, UsageError
 from pyhce.records.assign import lock
 from pyhce.records.clearing import Cleared, clear, counted, would_clear
-from pyhce.records.homes import LostRace, table_name
+from pyhce.records.homes import AGAIN, LostRace, table_name
 from pyhce.records.identity import check_document
 from pyhce.records.receipt import Counted, DocumentHash, Erasure, Outcome, refuse_taken, write_receipt
 from pyhce.records.search import Found, find_person, search
@@ -34,14 +34,6 @@ from pyhce.version import __version__
 ATTEMPTS = 8
 ROUNDS = 3
 """How often the check takes out what other writers put there since."""
-_AGAIN = (
-    LostRace,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.ForeignKeyViolation,
-    psycopg.errors.UniqueViolation,
-    psycopg.errors.LockNotAvailable,
-)
 
 
 def erase(
@@ -147,7 +139,7 @@ class _Erasing:
                     self.write(_with(done, outcome=Outcome.COMMITTING))
                 self.write(_with(done, outcome=Outcome.NOT_CHECKED))
                 return person, done
-            except _AGAIN as error:
+            except AGAIN as error:
                 if self.receipt is not None:
                     self.receipt.unlink(missing_ok=True)  # for certain it was rolled back
                 if attempt == ATTEMPTS:
@@ -196,7 +188,7 @@ class _Erasing:
             with self.conn.transaction():
                 self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
                 more = clear(self.conn, self.schema, person, found)
-        except _AGAIN:
+        except AGAIN:
             return done
         return _with(done, elsewhere=(*done.elsewhere, *more.elsewhere), masked=(*done.masked, *more.masked))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
@@ -15,6 +16,17 @@ from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 class LostRace(Exception):
     """Another writer got in the way of our batch: it is to be done again."""
+
+
+AGAIN = (
+    LostRace,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.ForeignKeyViolation,
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.LockNotAvailable,
+)
+"""Errors after which a transaction is done again: another writer was there first."""
 
 
 def names(columns: Iterable[str], prefix: str = "") -> sql.Composed:

@@ -9,8 +9,11 @@ from typing import Any, NamedTuple
 from pyhce.records.spelling import canonical
 from pyhce.schema.r4 import RESOURCE_TYPES
 
-MAX_LINE = 32 * 1024 * 1024
-"""Bytes of one resource: what is longer is rejected, not read into memory. A bundle may be longer, its entries not."""
+MAX_LINE = 16 * 1024 * 1024
+"""Bytes of one resource: what is longer is rejected, not read into memory. A bundle may be longer, its entries not.
+
+Python needs up to 4 bytes for a character, for text, value and what is stored: some 240 MB of memory at the worst.
+"""
 MAX_VALUES = 500_000
 """Values in one resource, about: each takes up to 200 bytes of memory, however few of them it has in the text."""
 FEW = 2 * MAX_VALUES
@@ -53,7 +56,7 @@ class Deleted(NamedTuple):
     """A resource that is to be deleted.
 
     Args:
-        key: its id, or `identifier=system|value`, which only a key of that kind has a `=` in.
+        key: its id, or `identifier=system|value`, or `identifier=value` of any system; an id has no `=` in it.
     """
 
     where: Where

@@ -27,7 +27,7 @@ class Journal:
 
     def __init__(self, conn: Connection[TupleRow], fuente: str, how: str, *, again: bool) -> None:
         self._conn, self._fuente, self._how, self._again = conn, fuente, how, again
-        self._read: dict[str, tuple[str, int | None, int]] = {}
+        self._read: dict[str, tuple[str, int, int]] = {}
         self._written: Counter[str] = Counter()
         self._rejected: set[str] = set()
 
@@ -49,7 +49,7 @@ class Journal:
 
     def ended(self, source: Source, resources: int) -> None:
         """A file was read to its end; note those of which everything is written by now."""
-        if source.path != STDIN:
+        if source.size is not None:  # a pipe is never the same again
             self._read[source.name] = source.fingerprint(), source.size, resources
         self.settle()
 
@@ -58,7 +58,7 @@ class Journal:
         for file, (bytes_fingerprint, size, count) in list(self._read.items()):
             if self._written[file] < count:
                 continue
-            del self._read[file]
+            del self._read[file], self._written[file]
             if file not in self._rejected:
                 self._conn.execute(
                     "INSERT INTO hce.archivo_cargado (fuente, huella, bytes, recursos) VALUES (%s, %s, %s, %s)"

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from pyhce.errors import HceError
 from pyhce.records.assign import assign
-from pyhce.records.homes import LostRace
+from pyhce.records.homes import AGAIN
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.incoming import Deleted, Found, Line, Rejected, Skipped, Where
 from pyhce.records.journal import Journal
@@ -35,14 +35,6 @@ from pyhce.schema.model import Frozen, Schema
 DEFAULT_JOBS = 2
 """Connections to write through at once, so that neither reading nor the server waits; more cores take more."""
 ATTEMPTS = 12
-_AGAIN = (
-    LostRace,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.ForeignKeyViolation,
-    psycopg.errors.UniqueViolation,
-    psycopg.errors.LockNotAvailable,
-)
 
 _COUNTED = ("files", "passed_over", "read", "rejected", "moved", "deleted", "not_there", *Written._fields)
 DELETED_AT_ONCE = 1000
@@ -167,13 +159,16 @@ def _one_file(state: _State, conn: Connection[TupleRow], source: Source, out: Wr
 
 
 def _of_file(state: _State, source: Source) -> Iterator[Ready | Deleted]:
-    lines = LineReader(state.schema)
+    read, strict = state.lines.read, state.strict
     for found in scan(source):
-        plain = lines.read(found) if isinstance(found, Line) else None
-        if plain is None:
-            yield from _with_care(state, resources_in(found) if isinstance(found, Line) else (found,))
-        elif not state.strict or state.fits(plain):
-            yield plain
+        if isinstance(found, Line):
+            plain = read(found)
+            if plain is None:
+                yield from _with_care(state, resources_in(found))
+            elif not strict or state.fits(plain):
+                yield plain
+        else:
+            yield from _with_care(state, (found,))
 
 
 def _with_care(state: _State, found: Iterable[Found]) -> Iterator[Ready | Deleted]:
@@ -218,6 +213,7 @@ class _State:
         self.source: Source | None = None
         self.total = self.finished = 0
         self.lock = threading.RLock()
+        self.lines = LineReader(schema)
         self.memory = Memory()
 
     def pass_over(self, path: Path) -> None:
@@ -325,7 +321,7 @@ def retried(conn: Connection[TupleRow], work: Callable[[int], Done]) -> Done:
         except psycopg.errors.InternalError_:
             if attempt > 1:
                 raise
-        except _AGAIN as error:
+        except AGAIN as error:
             if attempt == ATTEMPTS:
                 raise HceError(
                     f"other writers got in the way {ATTEMPTS} times ({type(error).__name__})",

@@ -6,11 +6,13 @@ large is looked at.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from pyhce.records.bundles import KEPT_WHOLE, Opened, entries_in, is_unpacked, read_bundle, spooled
+from pyhce.records.bundles import Opened, read_bundle, spooled
+from pyhce.records.entries import KEPT_WHOLE, entries_in, is_unpacked
 from pyhce.records.incoming import (
     FEW,
     MAX_LINE,
@@ -26,9 +28,10 @@ from pyhce.records.incoming import (
     too_large,
 )
 from pyhce.records.manifest import in_manifest, is_manifest
+from pyhce.records.nesting import Nesting
 from pyhce.records.sources import LINES, Source, plain_name
 from pyhce.records.spelling import NotJson, canonical, parse
-from pyhce.records.splitter import SHOWN, Cursor, Cut, Malformed, Nesting, TooLong
+from pyhce.records.splitter import SHOWN, Cursor, Cut, Malformed, TooLong
 from pyhce.records.spool import Places, Spool
 
 __all__ = [
@@ -95,7 +98,8 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
     data, number = cursor.data[cursor.at :], cursor.line
     while True:
         blank = data.isspace()
-        lines = [b""] * (data.count(b"\n") + 1) if blank else data.split(b"\n")
+        lines = data.split(b"\n") if not blank else [data[data.rfind(b"\n") + 1 :]]
+        number += data.count(b"\n") if blank else 0
         tail = lines.pop()
         for line in lines:
             if len(line) > FEW:
@@ -103,7 +107,7 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
             elif line and not line.isspace():
                 yield Line(line, number, file)
             number += 1
-        if cursor.source and lines and not blank:
+        if cursor.source and lines:
             cursor.source.wasted = 0
         cursor.line = number
         if len(tail) > FEW:
@@ -147,25 +151,32 @@ class _RestOfLine:
 def _values(file: str, cursor: Cursor) -> Iterator[Line | Found]:
     """The values of a text, one after another, whatever white space is between them."""
     while first := cursor.peek():
+        if first == BOM_UTF8[:1] and cursor.skip_mark():
+            continue
         where = Where(file, cursor.line)
         if first == b"[":
             yield from _elements(where, cursor)
-            continue
-        try:
-            data = cursor.value(MAX_LINE)
-        except Malformed:
-            shown = _text(cursor.shown())
-            yield Rejected(where, "not-json", f"{cursor.skip_line()} bytes that are no JSON", shown)
-        except (Cut, TooLong) as error:
-            cut = isinstance(error, Cut)
-            if first == b"{":
-                yield from _object(where, cursor, cut=cut)
-            else:
-                shown = _text(cursor.shown())
-                reason = "not-json" if cut else "too-large"
-                yield Rejected(where, reason, f"a string of {cursor.skip_value()} bytes", shown)
+        elif first != b"{":
+            yield from _no_object(where, cursor)
         else:
-            yield from _value(Line(data, where.line, file))
+            try:
+                data = cursor.value(MAX_LINE)
+            except (Cut, TooLong) as error:
+                yield from _object(where, cursor, cut=isinstance(error, Cut))
+            else:
+                yield from _value(Line(data, where.line, file))
+
+
+def _no_object(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
+    """The rest of a line that begins with something else."""
+    line = cursor.line_here(FEW)
+    if line is not None:
+        yield Line(cursor.take(cursor.at + len(line)), where.line, where.file)
+        return
+    shown = _text(cursor.shown())
+    passed = cursor.skip_line()
+    reason = "too-large" if passed > MAX_LINE else "not-json"
+    yield Rejected(where, reason, f"{passed} bytes that are no JSON object", shown)
 
 
 def _text(data: bytes) -> str:

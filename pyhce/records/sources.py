@@ -27,7 +27,7 @@ MAX_WINDOW = 128 * 1024 * 1024
 MAX_WASTED = 1024**3
 """Bytes of plain text without one whole resource after which a file that unpacks to ever more of them is given up."""
 _MAX_RATIO = 100
-_ZSTD_STEP = 1024  # of 4 bytes Zstandard makes 128 KB at most: of a step 32 MB
+_ZSTD_STEP = 256  # of 4 bytes Zstandard makes 128 KB at most: of a step 8 MB
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -62,6 +62,7 @@ class Source:
         self.size: int | None = None
         self.given: int | None = None
         self.wasted = self._taken = 0
+        self._ended = False
         self._hash = xxh3_128()
         self._file: BinaryIO | None = None
 
@@ -76,8 +77,8 @@ class Source:
         Raises:
             OSError: the rest cannot be read.
         """
-        while self._read():
-            pass
+        while not self._ended:
+            self._read()
         return self._hash.hexdigest()
 
     def __enter__(self) -> Self:
@@ -114,10 +115,10 @@ class Source:
             raise Damaged(f"cut off or damaged from here on: {error}") from error
 
     def _counted(self, piece: bytes) -> Iterator[bytes]:
-        self.wasted += len(piece)
         if self.wasted > MAX_WASTED and self.wasted > _MAX_RATIO * self._taken:
-            detail = f"more than {self.wasted >> 20} MB without a whole resource, of {self._taken >> 10} KB compressed"
+            detail = f"more than {MAX_WASTED >> 20} MB without a whole resource, of {self._taken >> 10} KB compressed"
             raise Damaged(f"{detail}: the rest of the file is not read", "too-large")
+        self.wasted += len(piece)
         if piece:
             yield piece
 
@@ -128,6 +129,7 @@ class Source:
         assert self._file is not None  # noqa: S101 - for mypy
         read = getattr(self._file, "read1", self._file.read)  # a pipe gives what is there
         data: bytes = read(CHUNK) or b""
+        self._ended = not data
         self._taken += len(data)
         self._hash.update(data)
         return data
@@ -190,7 +192,7 @@ def _encoding(first: bytes) -> tuple[str, int]:
     for mark, encoding in _MARKS:
         if first.startswith(mark):
             return encoding, len(mark)
-    if len(first) > 1 and (first[0] == 0) != (first[1] == 0) and first[:2].strip(b"\0") in (b"{", b"[", b"\n", b" "):
+    if len(first) > 1 and (first[0] == 0) != (first[1] == 0) and first[:2].strip(b"\0") in (b"{", b"["):
         return ("utf-16-be" if first[0] == 0 else "utf-16-le"), 0
     return "utf-8", 0
 

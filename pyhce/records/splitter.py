@@ -6,23 +6,19 @@ What a value holds is not looked at: whether it is JSON is for who parses it to 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import orjson
 
+from pyhce.records.nesting import Nesting
 from pyhce.records.sources import Damaged, Source
 
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_FLAT = rb'[{\[](?:[^"{}\[\]]++|' + _STRING + rb")*+[}\]]"
-_INNER = rb'[{\[](?:[^"{}\[\]]++|' + _STRING + rb"|" + _FLAT + rb")*+[}\]]"
-_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|' + _STRING + rb"|" + _INNER + rb")*+", re.DOTALL)
-_IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_SPACE = re.compile(rb"(?:[ \t\r\n\x1e]++|\xef\xbb\xbf)*+")
+_SPACE = re.compile(rb"[ \t\r\n]*+")
 _SCALAR = re.compile(rb'[^\s{}\[\]",:]*+')
 _NEXT = re.compile(rb'\s*,\s*\{\s*"[^"\\]{1,64}"\s*:')
 """What stands between two objects of an array, and the first member of the second."""
-_OPENING, _CLOSING = b"{[", b"}]"
 _LONGEST_SCALAR = 65536
 _LONGEST_GUESS = 1024 * 1024
 SHOWN = 1000
@@ -54,46 +50,6 @@ class Element(NamedTuple):
     line: int
     passed: int = 0
     value: Any = None
-
-
-class Nesting:
-    """How deep a place in a text is; kept over chunks."""
-
-    def __init__(self, depth: int = 0) -> None:
-        self.depth = depth
-        self.in_string = self.escaped = False
-
-    def end(self, data: bytes, at: int) -> int | None:
-        """Where the value ends that began at depth 0; None if that is not in this chunk."""
-        size = len(data)
-        if self.escaped and at < size:
-            at, self.escaped = at + 1, False
-        while at < size:
-            if self.in_string:
-                found = _IN_STRING.match(data, at)
-                at = found.end() if found else at
-                if at < size:
-                    self.in_string = False
-                    if data[at] == 0x5C:  # a backslash, the last byte of the chunk
-                        self.in_string = self.escaped = True
-                    elif not self.depth:
-                        return at + 1
-                    at += 1
-                continue
-            found = _TO_BRACKET.match(data, at) if self.depth else None
-            at = found.end() if found else at
-            if at < size:
-                byte = data[at]
-                at += 1
-                if byte in _OPENING:
-                    self.depth += 1
-                elif byte in _CLOSING:
-                    self.depth -= 1
-                    if self.depth <= 0:
-                        return at
-                else:
-                    self.in_string = True
-        return None
 
 
 class Cursor:
@@ -132,10 +88,16 @@ class Cursor:
         while True:
             found = _SPACE.match(self.data, self.at)
             self.take(found.end() if found else self.at)
-            left = len(self.data) - self.at
-            whole = left > 2 or (left and self.data[self.at] != 0xEF)  # a byte order mark in the middle has three bytes
-            if whole or not self.more():
+            if self.at < len(self.data) or not self.more():
                 return self.data[self.at : self.at + 1]
+
+    def skip_mark(self) -> bool:
+        """Pass a byte order mark, as stands between files that were put together; whether there was one."""
+        while len(self.data) - self.at < len(BOM_UTF8) and self.more():
+            pass
+        found = self.data.startswith(BOM_UTF8, self.at)
+        self.at += len(BOM_UTF8) if found else 0
+        return found
 
     def take(self, end: int) -> bytes:
         """What goes to `end` in the data."""

@@ -46,7 +46,7 @@ def write(conn: Connection[TupleRow], schema: Schema, batch: Assigned, *, fuente
         LostRace: the batch must be done again.
     """
     total = Counts()
-    total.unchanged += batch.same
+    total.unchanged += sum(map(len, batch.same.values()))
     other: dict[str, list[Located]] = defaultdict(list)
     new: dict[str, list[Place]] = defaultdict(list)
     for row in batch.other:

@@ -12,6 +12,7 @@ from pyhce.schema.expression import expression
 from pyhce.schema.keywords import RESERVED, SYSTEM_COLUMNS
 from pyhce.schema.model import Column, Frozen, Home, Kind, Schema, Table
 from pyhce.schema.render import index_name
+from pyhce.schema.writer_functions import writers
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$", re.ASCII)
 _WORD = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
@@ -224,6 +225,7 @@ def _twice(schema: Schema) -> Iterator[Finding]:
     names = Counter(name for table in schema.tables for name in (table.name, f"{table.name}_pkey"))
     names.update(index_name(table, index) for table in schema.tables for index in table.indexes)
     names.update(f"hce.{helper.name}" for helper in schema.helpers)
+    names.update({f"hce.{writer.name}" for writer in writers(schema.tables)})  # once: its table says so already
     types = Counter(table.fhir_type for table in schema.tables if table.fhir_type)
     types.update(fhir_type for fhir_type, _ in schema.patient_paths)
     for name, count in (*names.items(), *types.items()):

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pyhce.schema.expression import expression, sql_type
 from pyhce.schema.model import FAMILIES, Column, Frozen, Helper, Index, Schema, Table
+from pyhce.schema.writer_functions import writers
 from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE
 
 NAMES = {1: "initial"}
@@ -81,6 +82,7 @@ def migration(schema: Schema, number: int) -> Migration:
             readonly=READONLY_ROLE,
             roles=(OWNER_ROLE, APP_ROLE, READONLY_ROLE),
             helpers=[_helper(helper) for helper in schema.helpers if helper.since == number],
+            writers=[_helper(writer) for writer in writers(schema.tables) if writer.since == number],
             tables=[_table(table) for table in new],
             added_columns=[
                 {**_column(table, column), "table": table.qualified}
@@ -122,7 +124,8 @@ def _index(table: Table, index: Index) -> dict[str, str]:
 
 
 def _helper(helper: Helper) -> dict[str, str]:
-    types = ", ".join(argument.split()[-1] for argument in helper.arguments.split(","))
+    arguments = (argument.split() for argument in helper.arguments.split(","))
+    types = ", ".join(argument[-1] for argument in arguments if argument[0] != "OUT")
     return {**helper.model_dump(), "argument_types": types}
 
 

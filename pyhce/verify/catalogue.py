@@ -12,6 +12,7 @@ from pyhce.schema.model import Home, Table
 from pyhce.schema.render import column_comment, grants, index_name, migrations, table_comment
 from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE
 from pyhce.verify.context import Context, on_citus
+from pyhce.verify.functions import helpers, writing
 from pyhce.verify.model import Finding, FunctionCheck, judged
 
 GROUP = "schema"
@@ -158,34 +159,6 @@ def indexes(context: Context) -> Finding:
     return judged(problems, f"{len(wanted)} indexes")
 
 
-def helpers(context: Context) -> Finding:
-    """The functions that typed columns are computed with, on every node that has them."""
-    problems = []
-    for place, conn in context.every_node():
-        found: dict[str, dict[str, str]] = {}
-        for name, body, volatility in conn.execute(
-            "SELECT p.proname, p.prosrc, p.provolatile::text FROM pg_proc p"
-            " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'hce'"
-        ):
-            found.setdefault(name, {})[_essence(body)] = volatility
-        for helper in context.schema.helpers:
-            bodies = found.get(helper.name)
-            if bodies is None:
-                problems.append(f"{place}: hce.{helper.name} is missing")
-            elif _essence(helper.body) not in bodies:
-                problems.append(
-                    f"{place}: hce.{helper.name} is not the declared function: stored values came from that"
-                )
-            elif bodies[_essence(helper.body)] != "i":
-                problems.append(f"{place}: hce.{helper.name} is not IMMUTABLE")
-    return judged(problems, f"{len(context.schema.helpers)} helpers, immutable on every node")
-
-
-def _essence(body: str) -> str:
-    """A function's text without what surrounds it."""
-    return body.strip().rstrip(";")
-
-
 def roles(context: Context) -> Finding:
     """Roles on every node, and who owns the tables."""
     problems = []
@@ -272,4 +245,5 @@ CHECKS = (
     FunctionCheck(
         "HCE0209", GROUP, "Tables and columns are described", "COMMENT ON as in 02-schema-fhir.sql.", comments
     ),
+    FunctionCheck("HCE0210", GROUP, "Functions that write are there, and run beside their rows", _REGISTER, writing),
 )

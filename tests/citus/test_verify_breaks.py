@@ -45,6 +45,14 @@ BROKEN = {
         "COMMENT ON COLUMN meta.recurso IS 'Recurso FHIR / FHIR resource'",
         "meta.recurso",
     ),
+    "a function that writes where it is called": (
+        "HCE0210",
+        "UPDATE pg_catalog.pg_dist_object SET distribution_argument_index = NULL WHERE"
+        " objid = (SELECT oid FROM pg_proc WHERE proname = 'guardar_alerta')",
+        "UPDATE pg_catalog.pg_dist_object SET distribution_argument_index = 0 WHERE"
+        " objid = (SELECT oid FROM pg_proc WHERE proname = 'guardar_alerta')",
+        "hce.guardar_alerta is not distributed with alerta",
+    ),
     "a shard away from its patient": (
         "HCE0203",
         *[
@@ -52,7 +60,7 @@ BROKEN = {
             " (SELECT min(shardid) FROM pg_dist_shard WHERE logicalrelid = 'alerta'::regclass)"
         ]
         * 2,
-        "alerta: 1 of 32 shards do not lie with those of expediente",
+        "alerta: 1 of 8 shards do not lie with those of expediente",
     ),
 }
 

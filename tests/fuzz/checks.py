@@ -13,10 +13,10 @@ from typing import Any
 
 from pyhce.records import bundles, incoming, reader, sources
 from pyhce.records.identity import DEFAULT_RULES, document_of_key, documents_of
-from pyhce.records.reader import Deleted, Incoming, Line, Rejected, Skipped, Where
+from pyhce.records.reader import Deleted, Incoming, Line, Rejected, Skipped
 from pyhce.records.ready import LineReader, patient_key, ready
 from pyhce.records.reference import every_reference, named, own_keys
-from pyhce.records.spelling import MAX_DEPTH, NotJson, Number, canonical, stored
+from pyhce.records.spelling import MAX_DEPTH, NotJson, Number, stored
 from pyhce.records.strict import problems
 from pyhce.schema.declaration import SCHEMA
 from tests.fuzz.inputs import unpacked
@@ -55,12 +55,12 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
         Broken: it does not hold.
     """
     path.write_bytes(data)
-    chunk = max(chunk, len(data) // 20_000)
-    start = time.monotonic()
+    plain = unpacked(data, path.suffix)
+    chunk = max(chunk, len(plain or data) // 5_000)  # a byte at a time takes too long
+    start = time.process_time()
     found = list(reader.read(path))
     with sizes(chunk, incoming.FEW, incoming.MAX_LINE):
         pieces = list(reader.read(path))
-    plain = unpacked(data, path.suffix)
     if pieces != found and plain is not None:  # of a damaged file more is seen in small pieces
         ours, theirs = next((a, b) for a, b in zip_longest(found, pieces) if a != b)
         raise Broken(f"read in pieces of {chunk} it is something else: {ours!s:.500} / {theirs!s:.500}")
@@ -75,10 +75,10 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
     rejected = any(isinstance(item, Rejected) for item in found)
     if plain is None and not rejected:
         raise Broken("a damaged file, and nothing was said")
-    if plain is not None:
+    if plain is not None and not any(isinstance(item, Rejected) and item.reason == "unreadable" for item in found):
         _account(path, plain, found)
-    if time.monotonic() - start > MOST_SECONDS:
-        raise Broken(f"it took {time.monotonic() - start:.0f} s")
+    if time.process_time() - start > MOST_SECONDS:
+        raise Broken(f"it took {time.process_time() - start:.0f} s")
     source = sources.Source(path)
     with source:
         for line in reader.scan(source):
@@ -152,7 +152,7 @@ def _account(path: Path, plain: bytes, found: list[Any]) -> None:
         if _number_of(whole) is not None and len(found) != _number_of(whole):
             raise Broken(f"{len(found)} came out of {_number_of(whole)}")
         return
-    if not in_lines or b"\x1e" in plain or b"\xef\xbb\xbf" in plain:
+    if not in_lines or b"\xef\xbb\xbf" in plain:
         if not any(isinstance(item, Rejected) for item in found) and _several(plain) is False:
             raise Broken("it is no JSON, and nothing was said")
         return
@@ -172,7 +172,9 @@ def _account(path: Path, plain: bytes, found: list[Any]) -> None:
 def _simple(text: bytes) -> Any:
     """A JSON text by Python's own parser; None if it is none."""
     try:
-        return json.loads(text.decode(), parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_once)
+        return json.loads(
+            text.decode(), parse_float=str, parse_int=str, parse_constant=_refuse, object_pairs_hook=_once
+        )
     except (ValueError, RecursionError):
         return None
 
@@ -237,6 +239,3 @@ def _depth(value: Any) -> int:
         inner = held.values() if isinstance(held, dict) else held if isinstance(held, list) else ()
         waiting += [(item, depth + 1) for item in inner]
     return deepest
-
-
-__all__ = ["Broken", "Where", "canonical", "check"]

@@ -35,7 +35,7 @@ def run(seed: int, *, seconds: float = 0.0, rounds: int = 0, keep: Path | None =
 
 def one(seed: str, folder: Path, keep: Path) -> Counter[str]:
     """The round of a seed."""
-    rng = Random(seed)  # noqa: S311 - to be repeated
+    rng = Random(seed)
     suffix = rng.choice(SUFFIXES)
     data = mutated(rng, text(rng)) if rng.random() < 0.7 else text(rng)
     raw = packed(data, suffix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 import zstandard
 
 from pyhce.errors import UsageError
-from pyhce.records import incoming, reader
-from pyhce.records.reader import Incoming, Rejected, Skipped, read
-from pyhce.records.sources import files_in
+from pyhce.records import bundles, incoming, reader, sources, spool
+from pyhce.records.reader import Deleted, Incoming, Rejected, Skipped, read, scan
+from pyhce.records.sources import Source, files_in, fingerprint_of
+from tests.fuzz.rounds import run
 
 LINES = b"".join(json.dumps({"resourceType": "Patient", "id": f"p{n}"}).encode() + b"\n" for n in range(1000))
 
@@ -106,3 +108,255 @@ def test_folders_and_patterns_find_compressed_files_patients_first(tmp_path: Pat
     with pytest.raises(UsageError, match="holds no file"):
         (tmp_path / "empty").mkdir()
         files_in([tmp_path / "empty"])
+
+
+PATIENT = b'{"resourceType":"Patient","id":"%s"}'
+ONE, TWO, THREE = (PATIENT % name for name in (b"p1", b"p2", b"p3"))
+
+
+def bundle(*entries: bytes, kind: bytes = b"collection") -> bytes:
+    return b'{"entry":[' + b",".join(entries) + b'],"type":"' + kind + b'","resourceType":"Bundle"}'
+
+
+def entry(resource: bytes) -> bytes:
+    return b'{"resource":' + resource + b"}"
+
+
+def told(path: Path, data: bytes) -> list[str]:
+    path.write_bytes(data)
+    return kinds(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (b"[" + ONE + b",\n" + TWO + b"]", ["p1", "p2"]),
+        (b'[{"resourceType":"Patient",\n"id":"p1"},' + bundle(entry(TWO)) + b",1]", ["p1", "p2", "not-a-resource"]),
+        (ONE + TWO + b" " + THREE, ["p1", "p2", "p3"]),
+        (b'{\n"resourceType":"Patient",\n"id":"p1"}{"resourceType"\n:"Patient","id":"p2"}', ["p1", "p2"]),
+        (b"\xef\xbb\xbf" + ONE + b"\n\xef\xbb\xbf" + TWO, ["p1", "p2"]),
+        ((ONE + b"\n" + TWO).decode().encode("utf-16"), ["p1", "p2"]),
+        ((ONE + b"\n" + TWO).decode().encode("utf-16-be"), ["p1", "p2"]),
+        (ONE + b"\r\n\r\n  \r\n" + TWO + b"\r\n", ["p1", "p2"]),
+        (b"\0\n" + ONE, ["not-json", "p1"]),
+        (b"", []),
+        (b" \n\n", []),
+        (b"[]", ["skipped"]),
+        (b"not JSON at all\n" + ONE, ["not-json", "p1"]),
+        (b"[" + ONE + b" " + TWO + b"]\n" + THREE, ["p1", "not-json", "p3"]),
+        (b"[" + ONE + b"," + TWO[:9], ["p1", "not-json"]),
+        (ONE + b"\n" + TWO[:-5] + b"\n" + THREE, ["p1", "not-json", "p3"]),
+        (ONE + b'\n{"resourceType":"Patient","id":"\xff"}\n' + THREE, ["p1", "not-json", "p3"]),
+        (b'{"resourceType":"Patient","id":"p1","id":"p2"}', ["not-json"]),
+        (
+            b'{"resourceType":"Patient","id":"p1","x":' + b"[" * 10_000 + b"]" * 10_000 + b"}\n" + TWO,
+            ["not-json", "p2"],
+        ),
+        (b'{"resourceType":"Patient","id":"p1","x":[1e400,' + b"9" * 5000 + b',"0000-99-99"]}', ["p1"]),
+        (bundle(entry(ONE), b"7", entry(TWO)), ["p1", "not-an-entry", "p2"]),
+        (bundle(entry(ONE), entry(TWO))[:-60], ["not-json"]),
+        (
+            b'{"resourceType":"Bundle","type":"batch","entry":[' + entry(ONE) + b"," + entry(TWO)[:-9],
+            ["p1", "not-json"],
+        ),
+        (b'{"resourceType":"Bundle","type":"batch","entry":[' + entry(ONE) + b"}" + entry(TWO), ["p1", "not-json"]),
+        (bundle(), ["skipped"]),
+        (bundle(entry(ONE)) + bundle(entry(TWO)), ["p1", "p2"]),
+        (bundle(entry(bundle(entry(ONE))), entry(TWO)), ["p1", "p2"]),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 7, sources.CHUNK])
+def test_whatever_stands_in_a_file_is_taken_or_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, wanted: list[str], chunk: int
+) -> None:
+    monkeypatch.setattr(sources, "CHUNK", chunk)
+    assert told(tmp_path / "a.json", data) == wanted
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader's limits, so small that a small bundle is a large one."""
+    for module in (incoming, bundles, reader):
+        monkeypatch.setattr(module, "MAX_LINE", 150)
+        monkeypatch.setattr(module, "FEW", 150)
+    monkeypatch.setattr(spool, "_BLOCK", 100)
+    monkeypatch.setattr(spool, "_PLACES_IN_MEMORY", 2)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("name", ["a.json", "a.ndjson", "a.json.gz", "a.json.zst", "-"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_large_bundle_gives_its_entries_with_references_resolved_forwards_and_backwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, indent: int | None
+) -> None:
+    entries = [
+        {
+            "fullUrl": f"urn:uuid:{n}",
+            "resource": {"resourceType": "Basic", "subject": {"reference": f"urn:uuid:{9 - n}"}},
+        }
+        for n in range(10)
+    ]
+    data = json.dumps({"entry": entries, "type": "batch", "resourceType": "Bundle"}, indent=indent).encode()
+    compress = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}.get(Path(name).suffix, bytes)
+    path = Path("-") if name == "-" else tmp_path / name
+    if name == "-":
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    else:
+        path.write_bytes(compress(data))
+    found = list(read(path))
+    assert [item.id for item in found if isinstance(item, Incoming)] == [str(n) for n in range(10)]
+    assert [i.resource["subject"]["reference"] for i in found if isinstance(i, Incoming)] == [
+        f"Basic/{9 - n}" for n in range(10)
+    ]
+    assert [item.where.entry for item in found] == list(range(1, 11))
+    assert [item.where.line for item in found] == ([1] * 10 if indent is None else [3 + 9 * n for n in range(10)])
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_too_large_is_told_and_what_follows_is_read(tmp_path: Path) -> None:
+    large = b'{"resourceType":"Patient","id":"%s"}' % (b"x" * 3000)
+    assert told(tmp_path / "a.json", large + b"\n" + ONE) == ["too-large", "p1"]
+    assert told(tmp_path / "a.json", b"[" + large + b"," + ONE + b"]") == ["too-large", "p1"]
+    assert told(tmp_path / "a.json", bundle(entry(ONE), entry(large), entry(TWO))) == ["p1", "too-large", "p2"]
+    document = bundle(*[entry(ONE)] * 9, kind=b"document")
+    assert told(tmp_path / "a.ndjson", document + b"\n" + ONE) == ["too-large", "p1"]
+    twice = bundle(*[entry(ONE)] * 9)[:-1] + b',"type":"batch"}'
+    assert told(tmp_path / "a.json", twice) == ["not-json"]
+
+
+def test_many_values_in_few_bytes_are_too_large(tmp_path: Path) -> None:
+    many = b'{"resourceType":"Basic","id":"b","x":[' + b"1," * 600_000 + b"1]}"
+    assert told(tmp_path / "a.ndjson", many + b"\n" + ONE) == ["too-large", "p1"]
+    assert told(tmp_path / "a.json", bundle(entry(many), entry(ONE))) == ["too-large", "p1"]
+
+
+@pytest.mark.parametrize("fill", [b"\0", b" ", b"\n", b"x"])
+def test_a_file_that_unpacks_to_ever_more_is_given_up_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: bytes
+) -> None:
+    monkeypatch.setattr(sources, "MAX_WASTED", 5_000_000)
+    for compress, suffix in ((gzip.compress, ".gz"), (zstandard.ZstdCompressor(level=19).compress, ".zst")):
+        (tmp_path / f"a.json{suffix}").write_bytes(compress(ONE + b"\n" + b'"' + fill * 80_000_000))
+        found = list(read(tmp_path / f"a.json{suffix}"))
+        assert isinstance(found[0], Incoming)
+        assert isinstance(found[-1], Rejected)
+        assert (found[-1].reason, "the rest of the file is not read" in found[-1].detail) == ("too-large", True)
+
+
+def test_a_zstandard_file_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=30)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    (tmp_path / "a.ndjson.zst").write_bytes(compressor.compress(LINES) + compressor.flush())
+    assert kinds(tmp_path / "a.ndjson.zst") == ["unreadable"]
+
+
+def test_compressed_files_put_together_are_read_to_their_end_and_told_by_content(tmp_path: Path) -> None:
+    for compress in (gzip.compress, zstandard.ZstdCompressor().compress):
+        both = compress(ONE + b"\n") + compress(TWO + b"\n")
+        assert told(tmp_path / "a.json", both) == ["p1", "p2"]
+        assert told(tmp_path / "a.json", both + b"rubbish")[-1] == "unreadable"
+        assert told(tmp_path / "a.json", both[:-3])[-1] == "unreadable"
+
+
+DELETE = b'{"request":{"method":"DELETE","url":"%s"}}'
+
+
+def test_deletions_come_in_their_place_and_of_a_history_the_oldest_comes_first(tmp_path: Path) -> None:
+    entries = (DELETE % b"Patient/p1", entry(ONE), DELETE % b"http://x/fhir/Patient?identifier=a%7Cb", entry(TWO))
+    for kind, wanted in ((b"transaction", ["p1", "p1", "identifier=a|b", "p2"]), (b"history", None)):
+        (tmp_path / "a.ndjson").write_bytes(bundle(*entries, kind=kind))
+        found = [getattr(item, "key", getattr(item, "id", "")) for item in read(tmp_path / "a.ndjson")]
+        assert found == (wanted or ["p2", "identifier=a|b", "p1", "p1"])
+    assert all(isinstance(item, Deleted | Incoming) for item in read(tmp_path / "a.ndjson"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        ({"method": "DELETE", "url": "Patient?name=x"}, "unsupported"),
+        ({"method": "DELETE", "url": "Patient?identifier=a|b&active=true"}, "unsupported"),
+        ({"method": "DELETE", "url": "Patient?identifier=a|"}, "unsupported"),
+        ({"method": "DELETE", "url": "Paciente/1"}, "unknown-type"),
+        ({"method": "DELETE", "url": "Patient"}, "unsupported"),
+        ({"method": "DELETE"}, "unsupported"),
+        ({"method": "PATCH", "url": "Patient/1"}, "unsupported"),
+        ({"method": "GET", "url": "Patient/1"}, "skipped"),
+        ({"method": 7}, "skipped"),
+    ],
+)
+def test_requests_that_are_not_carried_out_are_told(tmp_path: Path, request_: dict[str, str], reason: str) -> None:
+    assert told(tmp_path / "a.json", bundle(json.dumps({"request": request_}).encode())) == [reason]
+
+
+def test_files_that_a_manifest_names_and_that_are_not_there_are_told(tmp_path: Path) -> None:
+    names = ["Patient.ndjson", "Condition.ndjson", "x/Device.ndjson?sig=1", "opaque/123"]
+    manifest = {"transactionTime": "x", "output": [{"type": "x", "url": f"https://host/{name}"} for name in names]}
+    manifest["deleted"] = [{"type": "Bundle", "url": "https://host/deleted.ndjson"}]
+    (tmp_path / "Patient.ndjson.gz").write_bytes(gzip.compress(ONE))
+    (tmp_path / "Device.ndjson").write_bytes(b"")
+    found = list(read_all(tmp_path, manifest))
+    assert [item.text for item in found if isinstance(item, Rejected)] == ["Condition.ndjson", "deleted.ndjson"]
+    assert {item.reason for item in found if isinstance(item, Rejected)} == {"missing-file"}
+
+
+def read_all(folder: Path, manifest: dict[str, object]) -> list[object]:
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return [item for path in files_in([folder]) for item in read(path)]
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(ONE)
+    assert files_in([tmp_path, tmp_path / "a.json", tmp_path / "*.json"]) == [tmp_path / "a.json"]
+
+
+def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    assert kinds(tmp_path / "gone.json") == ["unreadable"]
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.ndjson.gz", "a.ndjson.zst"])
+def test_a_source_tells_how_far_it_is_and_what_it_was(tmp_path: Path, name: str) -> None:
+    compress = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}.get(Path(name).suffix, bytes)
+    raw = compress(LINES)
+    (tmp_path / name).write_bytes(raw)
+    with Source(tmp_path / name) as source:
+        assert len(list(scan(source))) == 1000
+        assert (source.size, source.position) == (len(raw), len(raw))
+        assert source.fingerprint() == fingerprint_of(tmp_path / name)
+    (tmp_path / name).write_bytes(raw[:-1] + b"x")
+    assert fingerprint_of(tmp_path / name) != source.fingerprint()
+
+
+@pytest.mark.usefixtures("small")
+def test_the_position_grows_while_a_large_bundles_entries_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "CHUNK", 1000)
+    (tmp_path / "a.json").write_bytes(bundle(*[entry(PATIENT % str(n).encode()) for n in range(1000)]))
+    with Source(tmp_path / "a.json") as source:
+        places = [source.position for _ in read(source)]
+    assert places == sorted(places)
+    assert places[0] < source.size / 2 < places[-1] < source.size  # type: ignore[operator]
+
+
+def test_a_bundle_larger_than_memory_may_be_is_read_in_little(tmp_path: Path) -> None:
+    line = PATIENT % (b"p1" + b'","text":{"div":"' + b"x" * 4000 + b'"},"language":"es')
+    with (tmp_path / "a.json").open("wb") as out:
+        out.write(b'{"resourceType":"Bundle","type":"batch","entry":[' + entry(line))
+        for _ in range(12):
+            out.write((b"," + entry(line)) * 1000)
+        out.write(b"]}")
+    program = (
+        "import sys; from pathlib import Path; from pyhce.records.reader import read\n"
+        "print(sum(1 for _ in read(Path(sys.argv[1]))))\n"
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    )
+    if not Path("/proc/self/status").exists():
+        pytest.skip("only Linux tells a process's greatest memory so")
+    ran = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.json")], capture_output=True, text=True)
+    count, peak = map(int, ran.stdout.split())
+    assert (tmp_path / "a.json").stat().st_size > 45_000_000
+    assert (count, peak < 200_000) == (12_001, True)
+
+
+def test_inputs_changed_by_chance_break_nothing(tmp_path: Path) -> None:
+    assert run(20240229, rounds=60, keep=tmp_path)["rounds"] == 60

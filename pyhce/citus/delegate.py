@@ -1,0 +1,56 @@
+"""Functions that write go to the node that owns the row: distributed with the table that they write.
+
+Citus sends a `SELECT function(…)` that stands alone in its transaction to the node of its distribution argument
+(docs: create_distributed_function). Inside a transaction it runs where it was called, with the same result.
+"""
+
+from __future__ import annotations
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.citus.connection import rows
+from pyhce.citus.distribute import anchor_of
+from pyhce.schema.model import Schema, Table
+from pyhce.schema.writer_functions import distribution_argument, name_of, writers
+
+_DELEGATED = """
+    SELECT p.proname, p.proargnames[o.distribution_argument_index + 1], o.colocationid, p.oid::regprocedure::text
+    FROM pg_proc AS p
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    LEFT JOIN pg_catalog.pg_dist_object AS o ON o.classid = 'pg_proc'::regclass AND o.objid = p.oid
+    WHERE n.nspname = 'hce' AND p.proname = ANY(%s)
+"""
+
+
+def undelegated(conn: Connection[TupleRow], schema: Schema) -> list[tuple[str, Table]]:
+    """The functions that run where they are called though they should not: each with its signature and its table."""
+    writes = {name_of(table): table for table in schema.resource_tables() if distribution_argument(table)}
+    names = [writer.name for writer in writers(schema.tables) if writer.name in writes]
+    groups: dict[str, int] = dict(
+        rows(
+            conn,
+            "SELECT n.nspname || '.' || c.relname, t.colocationid FROM pg_dist_partition t"
+            " JOIN pg_class c ON c.oid = t.logicalrelid JOIN pg_namespace n ON n.oid = c.relnamespace",
+        )
+    )
+    return [
+        (signature, writes[name])
+        for name, argument, group, signature in rows(conn, _DELEGATED, names)
+        if argument != distribution_argument(writes[name]) or group != groups.get(writes[name].qualified)
+    ]
+
+
+def delegate(conn: Connection[TupleRow], schema: Schema) -> list[str]:
+    """Distribute the functions that are not, or not with their table; their names."""
+    found = undelegated(conn, schema)
+    if found:
+        with conn.transaction():
+            conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
+            conn.execute("SET LOCAL client_min_messages TO warning")
+            for signature, table in found:
+                conn.execute(
+                    "SELECT create_distributed_function(%s::regprocedure, %s, colocate_with => %s)",
+                    (signature, distribution_argument(table), anchor_of(schema, table).qualified),
+                )
+    return [name_of(table) for _, table in found]

@@ -1,0 +1,175 @@
+"""Make synthetic patients by Synthea, as a hospital's system would export them: real data that nobody here wrote.
+
+    python tools/synthea.py --patients 20 --seed 1 --to FOLDER [--bulk | --bundles] [--years 10]
+
+Needs Java 17 or newer, and Maven, which brings Synthea's jars from Maven Central (some 200 MB, once). Without Maven:
+PYHCE_SYNTHEA_CLASSPATH, Synthea's classpath or its synthea-with-dependencies.jar. The same version, seed, number and
+years make the same resources; several threads write them, so the lines of a file come in any order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+VERSION = "3.3.0"
+OLDEST_JAVA = 17
+TODAY = "20240101"
+"""The day on which the simulation ends, always the same."""
+YEARS = 10
+CLASSPATH = "PYHCE_SYNTHEA_CLASSPATH"
+NOTED = Path(__file__).parent.parent / ".tools" / f"synthea-{VERSION}.classpath"
+_LAST_LINES = 15
+_FEW = 20
+"""Patients up to which compiling less takes less time than it costs."""
+_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>pyhce</groupId><artifactId>classpath</artifactId><version>1</version>
+  <dependencies><dependency>
+    <groupId>org.mitre.synthea</groupId><artifactId>synthea</artifactId><version>{VERSION}</version>
+  </dependency></dependencies>
+</project>
+"""
+
+
+class Missing(Exception):
+    """What Synthea needs is not on this machine: says what, and how it comes there."""
+
+
+class Failed(Exception):
+    """Synthea or Maven ended with an error."""
+
+
+def main(arguments: list[str]) -> int:
+    """Make the patients; 2 if something is missing, 1 if Synthea fails."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--patients", type=int, default=20, help="how many are alive at the end; the dead come on top")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--to", type=Path, required=True, help="a folder that is not there yet")
+    parser.add_argument("--years", type=int, default=YEARS, help="of history; 0 is from birth")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--bulk", action="store_true", help="NDJSON, a file a type (unless said otherwise)")
+    form.add_argument("--bundles", action="store_true", help="a transaction Bundle a patient")
+    asked = parser.parse_args(arguments)
+    try:
+        generate(asked.to, patients=asked.patients, seed=asked.seed, bundles=asked.bundles, years=asked.years)
+    except (Missing, Failed) as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, Missing) else 1
+    files = [path for path in asked.to.iterdir() if path.is_file()]
+    print(f"{asked.to}: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB")
+    return 0
+
+
+def generate(to: Path, *, patients: int, seed: int, bundles: bool = False, years: int = YEARS) -> None:
+    """Make patients; the folder appears when all are in it.
+
+    Raises:
+        Missing: Java, Maven or Synthea is not here.
+        Failed: the folder is there already, or Synthea ended with an error.
+    """
+    if to.exists():
+        raise Failed(f"{to} is there already; name a folder that is not, or remove it")
+    program, path = java(), classpath()
+    to.parent.mkdir(parents=True, exist_ok=True)
+    quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"] if patients <= _FEW else []
+    with tempfile.TemporaryDirectory(prefix=f".{to.name}-", dir=to.parent) as work:
+        options = {
+            "exporter.baseDirectory": work,
+            "exporter.fhir.bulk_data": str(not bundles).lower(),
+            "exporter.years_of_history": str(years),
+        }
+        run = [program, *quick, "-Duser.timezone=America/Bogota", "-cp", path, "App"]
+        run += ["-s", str(seed), "-cs", str(seed), "-p", str(patients), "-r", TODAY, "-e", TODAY]
+        done = subprocess.run(
+            [*run, *(f"--{name}={value}" for name, value in options.items())],
+            cwd=work,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        made = Path(work) / "fhir"
+        if done.returncode or not made.is_dir() or not any(made.iterdir()):
+            raise Failed(f"Synthea made nothing (exit status {done.returncode}):\n{_last(done.stdout)}")
+        made.rename(to)
+
+
+def java() -> str:
+    """The program Java.
+
+    Raises:
+        Missing: there is none, or an older one than Synthea needs.
+    """
+    home = os.environ.get("JAVA_HOME")
+    program = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
+    if not program:
+        where = f"in JAVA_HOME, {home}" if home else "on PATH"
+        raise Missing(
+            f"Synthea needs Java {OLDEST_JAVA} or newer, there is none {where}; install one (a JRE is enough)"
+        )
+    told = subprocess.run([program, "-version"], capture_output=True, text=True).stderr
+    found = re.search(r'version "(\d+)', told)
+    if not found or int(found[1]) < OLDEST_JAVA:
+        version = found[1] if found else "unknown"
+        raise Missing(f"Synthea needs Java {OLDEST_JAVA} or newer, {program} is version {version}; set JAVA_HOME")
+    return program
+
+
+def classpath() -> str:
+    """Synthea's jars, joined as Java takes them.
+
+    Raises:
+        Missing: there is no Maven, and none were named.
+        Failed: Maven did not get them.
+    """
+    named = os.environ.get(CLASSPATH)
+    if named:
+        return _there(named) or _no_jars(named)
+    noted = _there(NOTED.read_text()) if NOTED.exists() else None
+    return noted or _by_maven()
+
+
+def _there(path: str) -> str | None:
+    jars = [Path(part) for part in path.strip().split(os.pathsep)]
+    return os.pathsep.join(str(jar.absolute()) for jar in jars) if all(jar.exists() for jar in jars) else None
+
+
+def _no_jars(named: str) -> str:
+    gone = next(part for part in named.strip().split(os.pathsep) if not Path(part).exists())
+    raise Missing(f"{CLASSPATH} names {gone}, which is not there")
+
+
+def _by_maven() -> str:
+    program = shutil.which("mvn")
+    if not program:
+        raise Missing(f"Synthea's jars come by Maven, and mvn is not on PATH; install Maven, or set {CLASSPATH}")
+    with tempfile.TemporaryDirectory(prefix="pyhce-synthea-") as folder:
+        (Path(folder) / "pom.xml").write_text(_POM)
+        out = Path(folder) / "classpath"
+        done = subprocess.run(
+            [program, "-q", "-B", "dependency:build-classpath", f"-Dmdep.outputFile={out}"],
+            cwd=folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if done.returncode or not out.exists():
+            raise Failed(f"Maven did not get org.mitre.synthea:synthea:{VERSION}:\n{_last(done.stdout)}")
+        found = out.read_text()
+    NOTED.parent.mkdir(exist_ok=True)
+    NOTED.write_text(found)
+    return found
+
+
+def _last(output: str) -> str:
+    return "\n".join(output.strip().splitlines()[-_LAST_LINES:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
