@@ -42,10 +42,10 @@ def tables_of(moment: Moment, wanted: Wanted) -> list[Table]:
 
 def plan(moment: Moment, wanted: Wanted, kept: Iterable[Unit], *, jobs: int) -> list[Unit]:
     """The units to read, the largest first: all there is, without what the units kept cover."""
-    covered: dict[tuple[str, str, str, tuple[int, int, int]], list[tuple[int, int]]] = {}
+    covered: dict[tuple[str, str, str, int], list[tuple[int, int]]] = {}
     for unit in kept:
-        for place in unit.places:
-            covered.setdefault((unit.table, unit.type, unit.source, place), []).append(unit.pages or ALL_PAGES)
+        for shard, _, _ in unit.places:  # wherever it is now: a part that is kept holds the shard's rows
+            covered.setdefault((unit.table, unit.type, unit.source, shard), []).append(unit.pages or ALL_PAGES)
     tables = tables_of(moment, wanted)
     held = _holdings(moment, tables, wanted)
     each = min(MOST, max(LEAST, sum(h.size for hs in held.values() for h in hs) // (jobs * 8)))
@@ -53,7 +53,7 @@ def plan(moment: Moment, wanted: Wanted, kept: Iterable[Unit], *, jobs: int) -> 
     for table in tables:
         groups: dict[tuple[str, str, int], list[_Holding]] = {}
         for h in held[table.name]:
-            had = covered.get((table.name, h.type, h.source, h.place[:3]), [])
+            had = covered.get((table.name, h.type, h.source, h.place.shard), [])
             if not moment.distributed:
                 units += _units_by_page(moment, table, h, each, had)
             elif not had:

@@ -68,6 +68,23 @@ def test_shards_that_move_during_an_export_lose_and_double_nothing(db: TestDatab
     assert moved
 
 
+def test_what_is_kept_though_its_shards_moved_is_not_read_twice(db: TestDatabase, tmp_path: Path) -> None:
+    source, moved = many(db, tmp_path, patients=8), []
+
+    def move_all_once(_: object) -> None:  # more than is read again: what was read stays
+        if not moved:
+            with connect(db.dsn) as conn:
+                for shard in shards_of(db, source):
+                    conn.execute(_MOVE, (shard,))  # the clean-up would wait for the export, which holds the old place
+                    moved.append(shard)
+
+    wanted = stored(db, source)
+    report = exported(db, tmp_path / "out", source, progress=move_all_once)
+    assert moved
+    assert lines(tmp_path / "out", report) == wanted
+    assert not report.snapshot
+
+
 def test_a_shard_that_moved_after_the_kill_is_read_where_it_is_now(db: TestDatabase, tmp_path: Path) -> None:
     source, to = many(db, tmp_path, patients=8), tmp_path / "out"
     with interrupted(db, to, source):
