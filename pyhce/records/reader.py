@@ -95,17 +95,17 @@ def _has_lines(source: Source, cursor: Cursor) -> bool:
 
 def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
     """The values of a text in which each line that is not blank is one."""
-    data, number = cursor.data[cursor.at :], cursor.line
+    data, number, new, few = cursor.data[cursor.at :], cursor.line, tuple.__new__, FEW
     while True:
         blank = data.isspace()
         lines = data.split(b"\n") if not blank else [data[data.rfind(b"\n") + 1 :]]
         number += data.count(b"\n") if blank else 0
         tail = lines.pop()
         for line in lines:
-            if len(line) > FEW:
+            if len(line) > few:
                 yield from _values(file, Cursor(iter((line,)), number))
             elif line and not line.isspace():
-                yield Line(line, number, file)
+                yield new(Line, (line, number, file, 0))  # twice as quick as Line(…)
             number += 1
         if cursor.source and lines:
             cursor.source.wasted = 0
