@@ -110,7 +110,9 @@ def java() -> str:
     program = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
     if not program:
         where = f"in JAVA_HOME, {home}" if home else "on PATH"
-        raise Missing(f"Synthea needs Java {OLDEST_JAVA} or newer, there is none {where}; install one (a JRE is enough)")
+        raise Missing(
+            f"Synthea needs Java {OLDEST_JAVA} or newer, there is none {where}; install one (a JRE is enough)"
+        )
     told = subprocess.run([program, "-version"], capture_output=True, text=True).stderr
     found = re.search(r'version "(\d+)', told)
     if not found or int(found[1]) < OLDEST_JAVA:
