@@ -28,8 +28,8 @@ _WITHIN = {
 _SAYS: dict[str, Callable[[dict[str, Any]], str]] = {
     "AdditionalProperties": lambda kind: f"R4 has no such element: {', '.join(n[:60] for n in kind['unexpected'][:5])}",
     "Required": lambda kind: f"{kind['property']} is missing",
-    "Enum": lambda kind: f"not one of {' | '.join(map(str, kind['options'][:12]))}",
-    "Type": lambda kind: f"not of the JSON type {' or '.join(kind['types'])}",
+    "Enum": lambda kind: f"not one of {' | '.join(str(o) for o in kind['options'][:12] if o is not None)}",
+    "Type": lambda kind: f"not of the JSON type {' or '.join(t for t in kind['types'] if t != 'null')}",
     "AnyOf": lambda _: "a required element is missing, or a value is no date or not what its place takes",
     "OneOfMultipleValid": lambda _: "of a choice ([x]) more than one is there",
     "OneOfNotValid": lambda _: "of a required choice ([x]) none is there, or of another more than one",

@@ -125,7 +125,15 @@ def _many(element: Element, schema: dict[str, Any], *, nulls: bool) -> dict[str,
     """The schema of one, or of an array of them; a primitive's may hold null beside what `_name` has there."""
     if not element.many:
         return schema
-    return {"type": "array", "minItems": 1, "items": {"anyOf": [{"type": "null"}, schema]} if nulls else schema}
+    return {"type": "array", "minItems": 1, "items": _or_null(schema) if nulls else schema}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same schema, with null too; what is wrong with a value is then still told by the rule that it breaks."""
+    if "type" not in schema:
+        return {"anyOf": [{"type": "null"}, schema]}
+    codes = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [schema["type"], "null"], **codes}
 
 
 def _one(owner: str, element: Element, kind: str) -> dict[str, Any]:

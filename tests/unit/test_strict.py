@@ -74,6 +74,14 @@ def test_every_official_example_passes() -> None:
         ),
         (changed(contained=[{"id": "x"}]), "Observation.contained[0]: "),
         (changed(extension=[{"url": "x", "valueInteger": 1.5}]), "Observation.extension[0].valueInteger: "),
+        (
+            {"resourceType": "Patient", "name": [{"given": ["", None]}]},
+            "Patient.name[0].given[0]: not in the form that",
+        ),
+        (
+            {"resourceType": "Patient", "name": [{"given": [None, 3]}]},
+            "Patient.name[0].given[1]: not of the JSON type string",
+        ),
         (changed(resourceType="Observacion"), "it: FHIR R4 has no resource type"),
     ],
 )
@@ -84,6 +92,17 @@ def test_what_is_broken_is_told_with_its_place(broken: dict[str, Any], told: str
 def test_a_required_element_may_have_its_reason_for_being_absent_instead_of_a_value() -> None:
     absent = {"extension": [{"url": "http://x", "valueCode": "unknown"}]}
     assert said(changed(status=None, _status=absent)) == []
+
+
+def test_an_array_of_primitives_may_hold_null_beside_an_extension() -> None:
+    name = {"given": [None, "B."], "_given": [{"extension": [{"url": "http://x", "valueCode": "masked"}]}, None]}
+    assert said({"resourceType": "Patient", "name": [name]}) == []
+    days = [{"daysOfWeek": ["mon", None], "_daysOfWeek": [None, {"id": "x"}]}]
+    assert said({"resourceType": "HealthcareService", "availableTime": days}) == []
+    wrong = said({"resourceType": "HealthcareService", "availableTime": [{"daysOfWeek": ["lun"]}]})
+    assert wrong == [
+        "HealthcareService.availableTime[0].daysOfWeek[0]: not one of mon | tue | wed | thu | fri | sat | sun"
+    ]
 
 
 def test_resources_within_bundles_and_parameters_are_looked_at() -> None:

@@ -1,0 +1,228 @@
+"""Data that nobody here wrote, made when the tests run: what Synthea's and clinosim's hospitals export.
+
+What is compared with a load is counted and read by Python's own json, by none of our code. Both programs make the same
+resources for the same seed, so what they made is kept in .tools/real-data, and every tier uses it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyhce.errors import UsageError
+from pyhce.records.export import export
+from pyhce.records.load import LoadReport, load
+from pyhce.records.strict import available
+from pyhce.schema.declaration import SCHEMA
+from pyhce.verify import verify
+from tests.shared.database import TestDatabase, unique
+from tools import synthea
+
+ROOT = Path(__file__).parents[2]
+KEPT = ROOT / ".tools" / "real-data"
+CLINOSIM = "0.6.5"
+SEED, YEARS, POPULATION = 3, 2, 15
+pytestmark = pytest.mark.timeout(900)  # where the programs and their jars are not there yet, Maven brings them
+NO_FHIR = {"synthea-bulk": {}, "synthea-bundles": {}, "clinosim": {"not-a-resource": 1}}
+"""clinosim puts a file of its own, _generator_metadata.json, beside the resources."""
+NO_R4 = {
+    "synthea-bulk": set(),
+    "synthea-bundles": set(),
+    "clinosim": {
+        "Coverage.extension: an array is never empty",
+        "MedicationAdministration.dosage: R4 has no such element: timing",
+    },
+}
+"""What --strict finds: clinosim writes empty arrays, and an element of Dosage where R4 has none."""
+
+
+def synthea_patients(to: Path, *, bundles: bool) -> None:
+    """Three patients who are alive, as NDJSON or as transaction Bundles."""
+    try:
+        synthea.generate(to, patients=3, seed=SEED, years=YEARS, bundles=bundles)
+    except synthea.Missing as error:
+        pytest.skip(str(error))
+    except synthea.Failed as error:
+        if "Maven" not in str(error):
+            raise
+        pytest.skip(str(error))
+
+
+def clinosim_hospital(to: Path) -> None:
+    """Half a year of a small hospital."""
+    try:
+        there = version("clinosim")
+    except PackageNotFoundError:
+        there = "none"
+    if there != CLINOSIM:
+        pytest.skip(f"clinosim {CLINOSIM} is needed, {there} is installed; to enable: pip install 'pyhce[real-data]'")
+    work = to.with_suffix(".made")
+    asked = ["--country", "US", "--population", str(POPULATION), "--seed", str(SEED), "--format", "fhir-r4"]
+    run = "import sys; from clinosim.simulator.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", run, "simulate", *asked, "--start", "2024-01-01", "--end", "2024-06-30", "-o", work],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    (work / "fhir_r4").rename(to)
+
+
+MAKERS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "synthea-bulk": (f"{synthea.VERSION}-{SEED}-{YEARS}", lambda to: synthea_patients(to, bundles=False)),
+    "synthea-bundles": (f"{synthea.VERSION}-{SEED}-{YEARS}", lambda to: synthea_patients(to, bundles=True)),
+    "clinosim": (f"{CLINOSIM}-{SEED}-{POPULATION}", clinosim_hospital),
+}
+
+
+def made(kind: str, scratch: Path) -> Path:
+    """A folder with the data of a kind, made if it is not there yet."""
+    stamp, make = MAKERS[kind]
+    kept = KEPT / f"{kind}-{stamp}"
+    if not kept.exists():
+        make(scratch / kind)
+        KEPT.mkdir(parents=True, exist_ok=True)
+        part = KEPT / f".{kind}-{unique()}"
+        subprocess.run(["cp", "-r", scratch / kind, part], check=True)
+        part.rename(kept)
+    return kept
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Data of a kind, and what its load into a source of its own said."""
+
+    kind: str
+    folder: Path
+    source: str
+    report: LoadReport
+
+
+@pytest.fixture(scope="session")
+def making(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Path]]]:
+    """Data of every kind, made at the same time."""
+    scratch = tmp_path_factory.mktemp("made")
+    with ThreadPoolExecutor() as pool:
+        yield {kind: pool.submit(made, kind, scratch) for kind in MAKERS}
+
+
+@pytest.fixture(scope="session", params=list(MAKERS))
+def loaded(
+    request: pytest.FixtureRequest,
+    db: TestDatabase,
+    making: dict[str, Future[Path]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Loaded:
+    """Real data in the database; skipped with the reason where it cannot be made."""
+    folder, source = making[request.param].result(), unique()
+    rejects = tmp_path_factory.mktemp("real") / "rejected"
+    return Loaded(request.param, folder, source, db.load_paths([folder], source=source, rejects=rejects))
+
+
+def spelled(text: str | bytes) -> Any:
+    """JSON with every number as it is written, by Python's own json."""
+    return json.loads(text, parse_float=lambda n: ("number", n), parse_int=lambda n: ("number", n))
+
+
+def resources(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every resource in a folder: the lines of NDJSON, the entries of Bundles."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(("_", "manifest")):
+            continue
+        texts = path.read_text().splitlines() if path.suffix == ".ndjson" else [path.read_text()]
+        for value in map(spelled, texts):
+            if value["resourceType"] == "Bundle":
+                yield from (entry["resource"] for entry in value["entry"])
+            else:
+                yield value
+
+
+def named(resource: dict[str, Any]) -> tuple[str, str | None]:
+    return resource["resourceType"], resource.get("id")
+
+
+def exported(db: TestDatabase, to: Path, source: str) -> list[dict[str, Any]]:
+    report = export(db.conn, to, schema=SCHEMA, fuente=source)
+    return [spelled(line) for file in report.files for line in (to / file.path).read_text().split("\n") if line]
+
+
+def assert_the_same(came_out: list[dict[str, Any]], went_in: list[dict[str, Any]]) -> None:
+    """Each resource once, to the letter; one that came without an id has got one."""
+    wanted = {named(resource): resource for resource in went_in}
+    assert len(wanted) == len(went_in), "an id is there twice"
+    unnamed = [resource for resource in went_in if "id" not in resource]
+    found = {named(resource): resource for resource in came_out}
+    given = [{n: v for n, v in r.items() if n != "id"} for key, r in found.items() if key not in wanted]
+    assert given == unnamed
+    assert [key for key in wanted if key[1] and found.get(key) != wanted[key]] == []
+    assert len(came_out) == len(went_in)
+
+
+def test_real_data_is_loaded_whole_and_counted_by_type(loaded: Loaded) -> None:
+    counted = Counter(resource["resourceType"] for resource in resources(loaded.folder))
+    assert loaded.report.by_type == dict(sorted(counted.items()))
+    assert loaded.report.new == loaded.report.read == counted.total() > 500
+    assert loaded.report.by_reason == NO_FHIR[loaded.kind]
+
+
+def test_real_data_comes_out_to_the_letter(db: TestDatabase, loaded: Loaded, tmp_path: Path) -> None:
+    assert_the_same(exported(db, tmp_path / "out", loaded.source), list(resources(loaded.folder)))
+
+
+def test_real_data_again_changes_nothing(db: TestDatabase, loaded: Loaded, tmp_path: Path) -> None:
+    again = db.load_paths([loaded.folder], source=loaded.source, rejects=tmp_path / "rejected")
+    assert (again.unchanged, again.read) == (loaded.report.read, loaded.report.read)
+    assert (again.new, again.changed, again.moved, again.superseded) == (0, 0, 0, 0)
+
+
+def test_real_patients_have_their_documents_and_all_that_is_theirs(db: TestDatabase, loaded: Loaded) -> None:
+    patients = loaded.report.by_type["Patient"]
+    condition = "FROM paciente WHERE fuente = %s AND NOT starts_with(documento_id, 'PROV-')"
+    assert db.value(f"SELECT count(*) {condition}", loaded.source) == patients
+    astray = "SELECT count(*) FROM observacion WHERE fuente = %s AND starts_with(documento_id, 'PROV-')"
+    assert db.value(astray, loaded.source) == 0
+
+
+def test_real_patients_who_come_last_gather_what_waited_for_them(
+    db: TestDatabase, loaded: Loaded, tmp_path: Path
+) -> None:
+    if loaded.kind == "synthea-bundles":
+        pytest.skip("a Bundle of Synthea holds its Patient")
+    patients = loaded.folder / "Patient.ndjson"
+    source, rejects = unique(), tmp_path / "rejected"
+    before = db.load_paths([p for p in loaded.folder.iterdir() if p != patients], source=source, rejects=rejects)
+    after = db.load_paths([patients], source=source, rejects=rejects)
+    assert after.moved > before.by_type["Observation"] > 0
+    assert_the_same(exported(db, tmp_path / "out", source), list(resources(loaded.folder)))
+
+
+def test_the_verifier_finds_nothing_wrong_with_real_data(db: TestDatabase, loaded: Loaded) -> None:
+    groups = ["identity", "typed columns", "routing", "round trip"]
+    assert verify(db.dsn, schema=SCHEMA, groups=groups).failed == ()
+
+
+def test_strict_finds_in_real_data_what_is_not_r4_and_nothing_else(
+    db: TestDatabase, loaded: Loaded, tmp_path: Path
+) -> None:
+    try:
+        available()
+    except UsageError as error:
+        pytest.skip(str(error))
+    rejects = tmp_path / "rejected"
+    report = load(
+        db.conn, [loaded.folder], schema=SCHEMA, fuente=unique(), reject_file=rejects, again=True, strict=True
+    )
+    lines = map(json.loads, rejects.read_text().splitlines() if rejects.exists() else [])
+    told = {problem for line in lines if line["reason"] == "not-r4" for problem in line["detail"].split("; ")}
+    assert told == NO_R4[loaded.kind]
+    assert report.read + report.rejected == loaded.report.read + loaded.report.rejected
