@@ -193,11 +193,10 @@ def test_real_patients_have_their_documents_and_all_that_is_theirs(db: TestDatab
     assert db.value(astray, loaded.source) == 0
 
 
+@pytest.mark.parametrize("loaded", ["synthea-bulk", "clinosim"], indirect=True)
 def test_real_patients_who_come_last_gather_what_waited_for_them(
     db: TestDatabase, loaded: Loaded, tmp_path: Path
 ) -> None:
-    if loaded.kind == "synthea-bundles":
-        pytest.skip("a Bundle of Synthea holds its Patient")
     patients = loaded.folder / "Patient.ndjson"
     source, rejects = unique(), tmp_path / "rejected"
     before = db.load_paths([p for p in loaded.folder.iterdir() if p != patients], source=source, rejects=rejects)
