@@ -228,7 +228,7 @@ def plain_name(path: Path) -> str:
 def files_in(paths: Sequence[Path]) -> list[Path]:
     """The files to read, each once: those named or matched, and those of named folders that hold JSON; `-` is stdin.
 
-    Of a folder, files of Patients come first: any order ends the same, this one spares moving what came before them.
+    Files of Patients come first: any order ends the same, this one spares moving what came before them.
 
     Raises:
         UsageError: a path is not there, or a folder holds no such file.
@@ -246,7 +246,7 @@ def files_in(paths: Sequence[Path]) -> list[Path]:
     once: dict[Path, Path] = {}
     for path in found:
         once.setdefault(path if path == STDIN else path.resolve(), path)
-    return list(once.values())
+    return sorted(once.values(), key=lambda path: not path.name.startswith("Patient"))
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -256,4 +256,4 @@ def _inside(folder: Path) -> list[Path]:
             f"{folder} holds no file that ends in {', '.join(SUFFIXES)}, with or without {' or '.join(COMPRESSIONS)}",
             remedy="Name the files one by one, or another folder.",
         )
-    return sorted(inside, key=lambda p: (not p.name.startswith("Patient"), p))
+    return sorted(inside)

@@ -101,7 +101,7 @@ def test_folders_and_patterns_find_compressed_files_patients_first(tmp_path: Pat
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert [p.name for p in files_in([tmp_path])] == ["Patient.ndjson.zst", "Condition.ndjson.gz", "x.json"]
-    assert [p.name for p in files_in([tmp_path / "*.ndjson.*"])] == ["Condition.ndjson.gz", "Patient.ndjson.zst"]
+    assert [p.name for p in files_in([tmp_path / "*.ndjson.*"])] == ["Patient.ndjson.zst", "Condition.ndjson.gz"]
     assert files_in([Path("-")]) == [Path("-")]
     with pytest.raises(UsageError, match="is not there"):
         files_in([tmp_path / "*.xml"])
