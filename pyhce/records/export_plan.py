@@ -9,18 +9,18 @@ from typing import NamedTuple
 from psycopg import sql
 
 from pyhce.records.export_units import Unit, Wanted
-from pyhce.records.homes import table_name
+from pyhce.records.homes import table_name, type_of
 from pyhce.records.moments import HERE, Moment, Place
 from pyhce.schema.model import Home, Table
 
 LEAST, MOST = 16 * 1024**2, 1024**3
 """Bytes of a unit: not worth a file of its own below, too much to do again above."""
 ALL_PAGES = (0, 2**32 - 1)
-_AT_ONCE = 64
-"""Relations asked about in one statement."""
 _BLOCK = 8192
 _GUESS = 1500
 """Bytes of a resource, where PostgreSQL has not counted."""
+_RARE = 0.001
+"""The share of a source that is not among the most common ones."""
 
 
 class _Holding(NamedTuple):
@@ -124,22 +124,30 @@ def _holdings(moment: Moment, tables: Sequence[Table], wanted: Wanted) -> dict[s
     """What every place of these tables holds."""
     there = {table.name: list(moment.places.get(table.name, ())) for table in tables}
     sizes: dict[tuple[int, str], tuple[int, int]] = {}
+    shares: dict[tuple[int, str], dict[str, float]] = {}
     for node in moment.nodes:
         relations = [p.relation for places in there.values() for p in places if p.node == node]
         for row in moment.ask(node, _SIZES.format(sql.Literal(relations))):
             rows = row["rows"] if row["rows"] > 0 else row["size"] // _GUESS
             sizes[node, row["relation"]] = row["size"], rows
+            shares[node, row["relation"]] = row["shares"] or {}
     filled = {name: [p for p in places if sizes.get((p.node, p.relation), (0, 0))[0]] for name, places in there.items()}
     found: dict[str, list[_Holding]] = {table.name: [] for table in tables}
     kinds = _kinds_by_place if moment.direct else _kinds_by_table
     for table, place, several in kinds(moment, tables, filled):
         size, rows = sizes.get((place.node, place.relation), (0, 0))
-        for source, kind in several:
+        alone = len(several) == 1 and moment.direct
+        weights = _weights([source for source, _ in several], shares.get((place.node, place.relation), {}))
+        for (source, kind), weight in zip(several, weights, strict=True):
             if (wanted.source is None or source == wanted.source) and (not wanted.types or kind in wanted.types):
-                share = len(several)
-                alone = share == 1 and moment.direct
-                found[table.name].append(_Holding(place, source, kind, size // share, rows // share, alone))
+                found[table.name].append(_Holding(place, source, kind, int(size * weight), int(rows * weight), alone))
     return found
+
+
+def _weights(sources: Sequence[str], shares: dict[str, float]) -> list[float]:
+    """The part that each (source, type) has of a place, as PostgreSQL's statistics say; all the same without any."""
+    found = [(shares.get(source, _RARE) if shares else 1) / sources.count(source) for source in sources]
+    return [weight / sum(found) for weight in found]
 
 
 _Kinds = Iterator[tuple[Table, Place, list[tuple[str, str]]]]
@@ -152,13 +160,9 @@ def _kinds_by_place(moment: Moment, tables: Sequence[Table], filled: dict[str, l
     def at(node: int) -> list[tuple[Table, Place, list[tuple[str, str]]]]:
         there = [(by_name[name], p) for name, places in filled.items() for p in places if p.node == node]
         kinds: dict[int, list[tuple[str, str]]] = {}
-        for start in range(0, len(there), _AT_ONCE):
-            query = sql.SQL(" UNION ALL ").join(
-                _distinct(table, sql.SQL(p.relation), start + number)
-                for number, (table, p) in enumerate(there[start : start + _AT_ONCE])
-            )
-            for row in moment.ask(node, query):
-                kinds.setdefault(row["n"], []).append((row["fuente"], row["tipo"]))
+        queries = [_distinct(table, sql.SQL(p.relation), number) for number, (table, p) in enumerate(there)]
+        for row in moment.ask_all(node, queries):
+            kinds.setdefault(row["n"], []).append((row["fuente"], row["tipo"]))
         return [(*there[number], several) for number, several in kinds.items()]
 
     with ThreadPoolExecutor(len(moment.nodes)) as pool:  # each node by its own connection
@@ -170,8 +174,7 @@ def _kinds_by_table(moment: Moment, tables: Sequence[Table], filled: dict[str, l
     """The same by way of the coordinator: every place as if it held what the table holds."""
     for table in tables:
         if filled[table.name]:
-            kind = sql.SQL("tipo") if table.generic else sql.Literal(table.fhir_type)
-            query = sql.SQL("SELECT DISTINCT fuente, {} AS tipo FROM {}").format(kind, table_name(table))
+            query = sql.SQL("SELECT DISTINCT fuente, {} AS tipo FROM {}").format(type_of(table), table_name(table))
             several = [(row["fuente"], row["tipo"]) for row in moment.ask(HERE, query)]
             for place in moment.places[table.name] if several else ():
                 yield table, place, several
@@ -185,7 +188,7 @@ def _distinct(table: Table, relation: sql.Composable, number: int) -> sql.Compos
         " (SELECT {key} FROM {t} AS t WHERE ({key}) > ({k}) ORDER BY {key} LIMIT 1) AS m) SELECT * FROM k) AS q{q}"
     ).format(
         n=number,
-        tipo=sql.SQL("tipo") if table.generic else sql.Literal(table.fhir_type),
+        tipo=type_of(table),
         key=key,
         k=sql.SQL("k.fuente, k.tipo" if table.generic else "k.fuente"),
         t=relation,
@@ -195,6 +198,9 @@ def _distinct(table: Table, relation: sql.Composable, number: int) -> sql.Compos
 
 _SIZES = sql.SQL(
     "SELECT r AS relation, pg_table_size(r::regclass) AS size,"
-    " coalesce((SELECT c.reltuples::bigint FROM pg_class AS c WHERE c.oid = r::regclass), 0) AS rows"
-    " FROM unnest({}::text[]) AS r WHERE pg_relation_size(r::regclass) > 0"
+    " c.reltuples::bigint AS rows, (SELECT json_object_agg(u.source, u.share) FROM pg_stats AS s CROSS JOIN LATERAL"
+    " unnest(s.most_common_vals::text::text[], s.most_common_freqs) AS u (source, share)"
+    " WHERE s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = c.relname AND s.attname = 'fuente')"
+    " AS shares FROM unnest({}::text[]) AS r INNER JOIN pg_class AS c ON c.oid = r::regclass"
+    " WHERE pg_relation_size(c.oid) > 0"
 )

@@ -15,9 +15,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from pydantic import Field
 
-from pyhce.errors import HceError
 from pyhce.records.assign import assign
-from pyhce.records.homes import AGAIN
+from pyhce.records.homes import AGAIN, kept_losing
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.incoming import Deleted, Found, Line, Rejected, Skipped, Where
 from pyhce.records.journal import Journal
@@ -231,9 +230,9 @@ class _State:
 
     def fits(self, found: Ready) -> bool:
         """Whether a resource is what R4 says; if not it is rejected."""
-        wrong = problems(found.original or found.recurso)
+        wrong = problems(found.exact)
         if wrong:
-            self.reject(Rejected(found.where, "not-r4", "; ".join(wrong), found.text.original or found.text.recurso))
+            self.reject(Rejected(found.where, "not-r4", "; ".join(wrong), found.exact.decode()))
         return not wrong
 
     def delete(self, conn: Connection[TupleRow], deleted: Mapping[Removable, Where]) -> None:
@@ -246,7 +245,7 @@ class _State:
         self.counts["deleted"] += done.deleted
         self.counts["not_there"] += done.missing
         for removable in done.not_done:
-            detail = "a conditional delete that names no single resource by its identifier"
+            detail = "more than one resource fits, or the identifier is not system|value"
             self.reject(Rejected(deleted[removable], "delete-not-done", detail, "?".join(removable)))
 
     def reject(self, rejected: Rejected) -> None:
@@ -278,7 +277,7 @@ class _State:
                 return
             only = batch[0]
             detail = str(error.diag.message_primary or type(error).__name__)
-            self.reject(Rejected(only.where, "database", detail, only.text.original or only.text.recurso))
+            self.reject(Rejected(only.where, "database", detail, only.exact.decode()))
             return
         with self.lock:
             self.counts.update(written._asdict())
@@ -323,9 +322,7 @@ def retried(conn: Connection[TupleRow], work: Callable[[int], Done]) -> Done:
                 raise
         except AGAIN as error:
             if attempt == ATTEMPTS:
-                raise HceError(
-                    f"other writers got in the way {ATTEMPTS} times ({type(error).__name__})",
-                    remedy="Run the same load again when they are done: what is loaded stays, nothing is twice.",
-                ) from error
+                remedy = "Run the same load again when they are done: what is loaded stays, nothing is twice."
+                raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
             time.sleep(min(0.05 * 2**attempt, 2.0))
     raise AssertionError

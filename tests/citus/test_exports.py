@@ -105,7 +105,7 @@ def test_by_way_of_the_coordinator_come_the_same_lines(db: TestDatabase, tmp_pat
 def test_a_transaction_that_may_be_half_committed_is_no_one_moment_and_the_manifest_says_so(
     db: TestDatabase, tmp_path: Path
 ) -> None:
-    source = many(db, tmp_path)
+    source = many(db, tmp_path, patients=40)  # on both workers
     worker = db.cluster.workers[0]
     with connect(at(db.dsn, worker.host, worker.port)) as other:
         other.execute("BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'citus_of_a_test'")
