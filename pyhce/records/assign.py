@@ -130,37 +130,35 @@ def _documents(
     if not wanted:
         return {}, 0
 
-    def look() -> tuple[dict[str, str], dict[str, str], set[str]]:
+    def look() -> tuple[dict[str, str], dict[str, str], dict[str, str], set[str]]:
+        """What is known, what each Patient is to have, the same by every key of theirs, and which keys change."""
         known = known_documents(conn, fuente, wanted)
         target = _targets(conn, schema, patients, known, fuente, rules)
-        changing = {
-            key
-            for key in wanted
-            if known.get(key) != (target[own[key].identity[1]] if key in own else known.get(key, ""))
-        }
-        return known, target, changing
+        due = {key: target[ready.identity[1]] for key, ready in own.items()}
+        changing = {key for key in wanted if key not in known or due.get(key, known[key]) != known[key]}
+        return known, target, due, changing
 
-    expected = set() if not patients and wanted <= seen.keys() else look()[2]
+    expected = set() if not patients and wanted <= seen.keys() else look()[3]
     lock(conn, [(fuente, key) for key in expected], shared=[(fuente, key) for key in wanted - expected])
-    known, target, changing = look()
+    known, target, due, changing = look()
     if changing - expected:
         seen.clear()
         raise LostRace  # what was only shared would have to be held alone: from the start, in order
     if len(seen) > REMEMBERED:
         seen.clear()
     seen.update(known)
+    settled = {**known, **due}
     if not changing:
-        return {key: target[own[key].identity[1]] if key in own else known[key] for key in keys}, 0
+        return {key: settled[key] for key in keys}, 0
     moved = sum(
         _settle(conn, schema, ready, fuente, known.get(key), target[key], rules) for key, ready in patients.items()
     )
-    unknown = {key for key in keys if key not in own and key not in known}
+    unknown = keys - settled.keys()
     guessed = {key: document_of_key(key, rules) or provisional(fuente, key) for key in unknown}
     corrected = _corrected(conn, fuente, {(document, key) for key, document in guessed.items()})
     documents = {key: corrected.get((document, key), document) for key, document in guessed.items()}
-    for key in keys - unknown:
-        documents[key] = target[own[key].identity[1]] if key in own else known[key]
-    ensure_records(conn, {documents[key] for key in keys if key not in known or known[key] != documents[key]})
+    documents |= {key: settled[key] for key in keys - unknown}
+    ensure_records(conn, {document for key, document in documents.items() if known.get(key) != document})
     return documents, moved
 
 
@@ -281,8 +279,8 @@ def lock(conn: Connection[TupleRow], alone: Iterable[Identity], *, shared: Itera
         alone: held alone, as their document may change.
         shared: held with others who only write under the document that is known.
     """
-    modes = {_lock_number(*identity): True for identity in shared}
-    modes |= {_lock_number(*identity): False for identity in alone}
+    modes = {lock_number(*identity): True for identity in shared}
+    modes |= {lock_number(*identity): False for identity in alone}
     numbers = sorted(modes)
     conn.execute(
         "SELECT CASE WHEN s THEN pg_advisory_xact_lock_shared(%s, n) ELSE pg_advisory_xact_lock(%s, n) END FROM"
@@ -291,7 +289,7 @@ def lock(conn: Connection[TupleRow], alone: Iterable[Identity], *, shared: Itera
     )
 
 
-def _lock_number(fuente: str, key: str) -> int:
+def lock_number(fuente: str, key: str) -> int:
     """One of a fixed number of locks: a batch of a thousand new patients would else fill the server's lock table."""
     digest = hashlib.sha256(f"{fuente}\n{key}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % LOCKS

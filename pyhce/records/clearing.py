@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.homes import LostRace, table_name
+from pyhce.records.homes import LostRace, table_name, type_of
 from pyhce.records.identity import PROVISIONAL
 from pyhce.records.receipt import Counted, Erased, digest
-from pyhce.records.search import Found, Hit, patient_of, type_of
+from pyhce.records.search import Found, Hit, patient_of
 from pyhce.records.trace import Person, Row, Verdict, judge, masked
 from pyhce.schema.model import Home, Schema, Table
 
@@ -62,7 +62,7 @@ def would_clear(conn: Connection[TupleRow], schema: Schema, person: Person, foun
 
 def line(table: Table) -> sql.Composable:
     """A row's line in the hash of its table; never with the document, and nothing where there is no resource."""
-    if not _has(table, "recurso"):
+    if not table.stores("recurso"):
         return sql.SQL("''::text")
     return sql.SQL("concat_ws('|', {}, fuente, id, {}, " + _CONTENT + ")").format(type_of(table), _version(table))
 
@@ -111,12 +111,8 @@ def counted(hits: Sequence[Hit]) -> tuple[Counted, ...]:
     return tuple(Counted(table=table, type=kind, rows=rows) for (table, kind), rows in sorted(counts.items()))
 
 
-def _has(table: Table, name: str) -> bool:
-    return any(column.name == name for column in table.stored)
-
-
 def _version(table: Table) -> sql.Identifier:
-    return sql.Identifier("version" if _has(table, "version") else "orden")
+    return sql.Identifier("version" if table.stores("version") else "orden")
 
 
 def _key_is(table: Table) -> sql.Composed:

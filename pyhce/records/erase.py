@@ -20,10 +20,10 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, scalar, silent
-from pyhce.errors import HceError, UsageError
+from pyhce.errors import UsageError
 from pyhce.records.assign import lock
 from pyhce.records.clearing import Cleared, clear, counted, would_clear
-from pyhce.records.homes import AGAIN, LostRace, table_name
+from pyhce.records.homes import AGAIN, LostRace, kept_losing, table_name
 from pyhce.records.identity import check_document
 from pyhce.records.receipt import Counted, DocumentHash, Erasure, Outcome, refuse_taken, write_receipt
 from pyhce.records.search import Found, find_person, search
@@ -143,10 +143,8 @@ class _Erasing:
                 if self.receipt is not None:
                     self.receipt.unlink(missing_ok=True)  # for certain it was rolled back
                 if attempt == ATTEMPTS:
-                    raise HceError(
-                        f"other writers got in the way {ATTEMPTS} times ({type(error).__name__})",
-                        remedy="Run the same command again when they are done: nothing was erased.",
-                    ) from error
+                    remedy = "Run the same command again when they are done: nothing was erased."
+                    raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
                 time.sleep(secrets.randbelow(50 * 2**attempt) / 1000)
         raise AssertionError
 

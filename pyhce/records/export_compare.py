@@ -7,15 +7,12 @@ was there then, and nothing went. So parts of an interrupted export are kept or 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from psycopg import sql
 
 from pyhce.records.export_units import Done, Wanted, condition_of
 from pyhce.records.moments import Moment
-
-_AT_ONCE = 64
-"""Relations asked about in one statement."""
 
 
 class Verdicts(NamedTuple):
@@ -66,11 +63,9 @@ def _counted(moment: Moment, done: Sequence[Done], wanted: Wanted) -> list[tuple
                 for place in one.unit.places
                 if place[1] == node
             ]
-        for start in range(0, len(there), _AT_ONCE):
-            rows: list[dict[str, Any]] = moment.ask(node, sql.SQL(" UNION ALL ").join(there[start : start + _AT_ONCE]))
-            for row in rows:
-                total, new = counts[row["n"]]
-                counts[row["n"]] = total + row["total"], new + row["new"]
+        for row in moment.ask_all(node, there):
+            total, new = counts[row["n"]]
+            counts[row["n"]] = total + row["total"], new + row["new"]
     return counts
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pyhce.errors import UsageError
+from pyhce.records.durable import sync
 from pyhce.records.export_units import Done
 
 MANIFEST = "manifest.json"
@@ -75,7 +76,7 @@ class ExportFolder:
             file.flush()
             os.fsync(file.fileno())
         written.rename(self.path / MANIFEST)
-        _sync(self.path)
+        sync(self.path)
         shutil.rmtree(self.work)
 
     def _note(self, record: Mapping[str, Any]) -> None:
@@ -146,8 +147,8 @@ def opened(path: Path, request: Mapping[str, Any]) -> Iterator[ExportFolder]:
             ) from None
         made = ExportFolder(path, stream)
         made.take_up(stream.readlines(), request)
-        _sync(journal.parent)
-        _sync(path)
+        sync(journal.parent)
+        sync(path)
         yield made
 
 
@@ -181,12 +182,3 @@ def _refuse_other(path: Path, had: Mapping[str, Any], given: Mapping[str, Any]) 
             f"{path} holds an interrupted export of another {' and '.join(differs)}",
             remedy="Give the arguments of then to go on with it, another folder, or delete this one.",
         )
-
-
-def _sync(folder: Path) -> None:
-    """Make sure that the names in a folder outlast a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

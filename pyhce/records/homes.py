@@ -9,6 +9,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from pyhce.errors import HceError
 from pyhce.records.identity import PROVISIONAL
 from pyhce.records.ready import Ready
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
@@ -27,6 +28,11 @@ AGAIN = (
     psycopg.errors.LockNotAvailable,
 )
 """Errors after which a transaction is done again: another writer was there first."""
+
+
+def kept_losing(error: Exception, attempts: int, *, remedy: str) -> HceError:
+    """What to say when every one of these attempts was in vain."""
+    return HceError(f"other writers got in the way {attempts} times ({type(error).__name__})", remedy=remedy)
 
 
 def names(columns: Iterable[str], prefix: str = "") -> sql.Composed:
@@ -117,9 +123,16 @@ class Place(NamedTuple):
     document: str | None
 
 
-def has_type(table: Table) -> bool:
-    """Whether its rows say their FHIR type, in the column `tipo`."""
-    return any(column.name == "tipo" for column in table.stored)
+def type_of(table: Table) -> sql.Composable:
+    """What tells the FHIR type of a table's rows."""
+    return sql.Literal(table.fhir_type) if table.fhir_type else sql.Identifier("tipo")
+
+
+def of_type(table: Table, fhir_type: str, prefix: str = "") -> sql.Composable:
+    """The condition that a table's rows are of a type, where they may be of another."""
+    if not table.stores("tipo"):
+        return sql.SQL("")
+    return sql.SQL(" AND {}tipo = {}").format(sql.SQL(prefix), sql.Literal(fhir_type))
 
 
 def is_superseded(conn: Connection[TupleRow], schema: Schema, place: Place, fuente: str, ready: Ready) -> bool:
@@ -130,22 +143,23 @@ def is_superseded(conn: Connection[TupleRow], schema: Schema, place: Place, fuen
     at = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
     if place.document is not None:
         at += sql.SQL(" AND documento_id = {}").format(sql.Literal(place.document))
-    kind = sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type))
     former = conn.execute(
         sql.SQL(
             "SELECT 1 FROM {} WHERE {} AND NOT borrado AND recurso::text = %s::jsonb::text"
             " AND original IS NOT DISTINCT FROM %s LIMIT 1"
-        ).format(table_name(history), at + kind),
+        ).format(table_name(history), at + of_type(history, fhir_type)),
         (text.recurso, text.original),
     ).fetchone()
+    if former:
+        return True
     older = conn.execute(
         sql.SQL(
             "SELECT 1 FROM {} WHERE {} AND hce.momento(%s::jsonb #>> '{{meta,lastUpdated}}')"
             " < hce.momento(recurso #>> '{{meta,lastUpdated}}')"
-        ).format(table_name(table), at + kind if table.generic else at),
+        ).format(table_name(table), at + of_type(table, fhir_type)),
         (text.recurso,),
     ).fetchone()
-    return bool(former or older)
+    return bool(older)
 
 
 def move_resource(
@@ -163,8 +177,7 @@ def move_resource(
     histories = [schema.by_name[FAMILIES[table.home].history] for table in tables]
     for source, target in (tables, histories):
         condition = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
-        if has_type(source):
-            condition += sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type))
+        condition += of_type(source, fhir_type)
         if old.document is not None:
             condition += sql.SQL(" AND documento_id = {}").format(sql.Literal(old.document))
         given = {"documento_id": new.document, "tipo": fhir_type, "paciente_id": ready.key}

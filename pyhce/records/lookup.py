@@ -14,7 +14,7 @@ from typing import NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.homes import Place, has_type, table_name
+from pyhce.records.homes import Place, of_type, table_name
 from pyhce.records.ready import Identity
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
@@ -86,7 +86,7 @@ def _filled(
     kept = []
     for table, fhir_type in asked:
         kinds = table.name, fhir_type
-        if kinds in memory.empty and has_type(table):
+        if kinds in memory.empty and table.stores("tipo"):
             empty.setdefault(table, []).append(fhir_type)
             continue
         if kinds in memory.filled or _any(conn, table, fuente, fhir_type):
@@ -104,8 +104,7 @@ def _filled(
 
 
 def _any(conn: Connection[TupleRow], table: Table, fuente: str, fhir_type: str) -> bool:
-    kind = sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type)) if has_type(table) else sql.SQL("")
-    query = sql.SQL("SELECT 1 FROM {} WHERE fuente = %s{} LIMIT 1").format(table_name(table), kind)
+    query = sql.SQL("SELECT 1 FROM {} WHERE fuente = %s{} LIMIT 1").format(table_name(table), of_type(table, fhir_type))
     return conn.execute(query, (fuente,)).fetchone() is not None
 
 
@@ -131,7 +130,6 @@ def _array(ids: list[str]) -> str:
 def _branch(table: Table, fhir_type: str, number: int) -> sql.Composed:
     """The ids that are in one table, grouped by its distribution column, so that workers answer by themselves."""
     document = sql.SQL({Home.PATIENT: "documento_id", Home.ID: "id", Home.REFERENCE: "NULL::text"}[table.home])
-    kind = sql.SQL(" AND tipo = {}").format(sql.Literal(fhir_type)) if has_type(table) else sql.SQL("")
     prints = sql.SQL("array_agg(replace(entrada::text, '-', ''))" if table.holds_resources else "NULL::text[]")
     return sql.SQL(
         "SELECT {} AS n, {} AS documento_id, array_agg(id) AS ids, {} AS huellas"
@@ -143,5 +141,5 @@ def _branch(table: Table, fhir_type: str, number: int) -> sql.Composed:
         table_name(table),
         sql.Placeholder("fuente"),
         sql.Placeholder(f"ids_{fhir_type}"),
-        kind,
+        of_type(table, fhir_type),
     )

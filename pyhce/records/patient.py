@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.errors import HceError, UsageError
 from pyhce.records.assign import lock
-from pyhce.records.homes import ensure_records, move_record, table_name
+from pyhce.records.homes import ensure_records, move_record, table_name, type_of
 from pyhce.records.identity import PROVISIONAL, check_document
 from pyhce.records.line import line_of
 from pyhce.schema.model import FAMILIES, Frozen, Home, Schema, Table
@@ -106,7 +106,7 @@ def _select(table: Table) -> sql.Composed:
         " {}, {}, {}, recurso ? 'id' AS con_id, coalesce(original, recurso::text), recurso::text"
         " FROM {} WHERE documento_id = %(documento)s"
     ).format(
-        sql.Identifier("tipo") if table.generic else sql.Literal(table.fhir_type),
+        type_of(table),
         sql.Literal(table.name),
         column("fecha", "tstzrange"),
         column("codigo", "text"),

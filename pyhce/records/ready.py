@@ -54,6 +54,11 @@ class Ready(NamedTuple):
         return self.came.where
 
     @property
+    def exact(self) -> bytes:
+        """The text as it came, as far as it is kept."""
+        return self.recurso if self.original is None else self.original
+
+    @property
     def text(self) -> Stored:
         """What is stored, as text."""
         original = None if self.original is None else self.original.decode()

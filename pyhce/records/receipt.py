@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pyhce.errors import UsageError
+from pyhce.records.durable import sync
 from pyhce.records.identity import check_document
 from pyhce.schema.model import Frozen
 
@@ -163,8 +164,4 @@ def write_receipt(path: Path, receipt: Erasure) -> None:
         partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.homes import LostRace, names, table_name
+from pyhce.records.homes import LostRace, names, of_type, table_name
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 Removable = tuple[str, str]
@@ -84,16 +84,11 @@ def _fitting(
         query = sql.SQL(
             "SELECT id, hce.claves_propias(id, recurso -> 'identifier') FROM {} WHERE fuente = %s{}"
             " AND hce.claves_propias(id, recurso -> 'identifier') && %s::text[]"
-        ).format(table_name(table), _of_type(table, kind))
+        ).format(table_name(table), of_type(table, kind))
         for key, own in conn.execute(query, (fuente, list(keys))):
             for condition in set(own) & set(keys):
                 found[condition].add(key)
     return found
-
-
-def _of_type(table: Table, kind: str, prefix: str = "") -> sql.Composable:
-    column = sql.SQL(prefix + "tipo")
-    return sql.SQL(" AND {} = {}").format(column, sql.Literal(kind)) if table.generic else sql.SQL("")
 
 
 def _remove(
@@ -108,7 +103,7 @@ def _remove(
         "t": table_name(table),
         "h": table_name(history),
         "type": sql.Literal(kind),
-        "of_type": _of_type(table, kind, "t."),
+        "of_type": of_type(table, kind, "t."),
         "home": names(both) + sql.SQL(", ") if both else sql.SQL(""),
         "home_of_t": names(both, "t.") + sql.SQL(", ") if both else sql.SQL(""),
         "together": sql.SQL("".join(f" AND h.{column} = t.{column}" for column in home)),

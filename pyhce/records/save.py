@@ -8,7 +8,6 @@ not there yet are kept apart by an advisory lock on it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.assign import LOCKS, Assigned, assign, known_documents, lock
+from pyhce.records.assign import REMEMBERED, Assigned, assign, known_documents, lock, lock_number
 from pyhce.records.given import Given
 from pyhce.records.homes import LostRace, table_name
 from pyhce.records.identity import DocumentRule
@@ -28,8 +27,6 @@ from pyhce.schema.writer_functions import ARGUMENTS, LOOK_AGAIN, name_of
 
 RESOURCE_LOCKS = 0x5245
 """The class of our advisory locks on identities of resources ("RE"); always taken before those of patients."""
-REMEMBERED = 100_000
-"""Patients whose document is remembered."""
 _PARAMETERS = ", ".join("%s" for _ in ARGUMENTS)
 
 
@@ -106,7 +103,7 @@ def _document(conn: Connection[TupleRow], records: Records, key: str) -> str | N
 def _carefully(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
     """Look where it is first: create it if it is nowhere, else as the loader does."""
     document = _document(conn, records, item.key) if item.key and _plain(item) else None
-    if _plain(item) and (document or item.key is None):
+    if document or (item.key is None and _plain(item)):
         with conn.transaction():
             version = _last_version(conn, records, item, document)
             saved = _directly(conn, records, item, version + 1) if version is not None else None
@@ -126,7 +123,7 @@ def _last_version(conn: Connection[TupleRow], records: Records, item: Given, doc
     key = _key(records, document, item.type, item.id)
     history = sql.Identifier(FAMILIES[item.table.home].history)
     by_patient = sql.SQL("documento_id = %(documento_id)s AND ") if document else sql.SQL("")
-    lock_resources(conn, records.fuente, [(item.type, item.id)])
+    _hold(conn, records, [item])
     for table in records.schema.homes_of(item.type):
         query = sql.SQL("SELECT 1 FROM {} AS t WHERE {}").format(table_name(table), _equal(table.identity))
         if conn.execute(query, key, prepare=True).fetchone():
@@ -156,7 +153,7 @@ def save_many(conn: Connection[TupleRow], records: Records, items: Sequence[Give
 
 
 def delete(conn: Connection[TupleRow], records: Records, fhir_type: str, key: str) -> Deleted:
-    """Delete one resource; its content stays in the history, as a tombstone."""
+    """Delete one resource; its content stays in the history, a tombstone follows."""
     with conn.transaction():
         lock_resources(conn, records.fuente, [(fhir_type, key)])
         if fhir_type == "Patient":
@@ -222,8 +219,7 @@ def _hold(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) 
 
 def lock_resources(conn: Connection[TupleRow], fuente: str, identities: Iterable[tuple[str, str]]) -> None:
     """Hold identities of resources, by type and id, until the end of the transaction, in one order for everybody."""
-    names = (f"{fuente}\n{fhir_type}\n{key}" for fhir_type, key in identities)
-    numbers = {int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % LOCKS for name in names}
+    numbers = {lock_number(fuente, f"{fhir_type}\n{key}") for fhir_type, key in identities}
     conn.execute(
         "SELECT pg_advisory_xact_lock(%s, n) FROM (SELECT n FROM unnest(%s::integer[]) AS u (n) ORDER BY n) AS ordered",
         (RESOURCE_LOCKS, sorted(numbers)),

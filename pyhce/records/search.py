@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, silent
 from pyhce.errors import HceError
-from pyhce.records.homes import names, table_name
+from pyhce.records.homes import names, table_name, type_of
 from pyhce.records.patient import people_of
 from pyhce.records.trace import MIN_ID, MIN_WORD, NEVER, Person, Row, Verdict, carries_system, judge
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
@@ -107,7 +107,7 @@ def search(conn: Connection[TupleRow], schema: Schema, person: Person, progress:
 
     What others lead to as well is kept; of histories and staged rows everything is looked at.
     """
-    tables = [table for table in schema.tables if "recurso" in {column.name for column in table.stored}]
+    tables = [table for table in schema.tables if table.stores("recurso")]
     found: dict[tuple[str, tuple[Any, ...]], Hit] = {}
     said = 0.0
     for number, table in enumerate(tables, 1):
@@ -125,11 +125,6 @@ def search(conn: Connection[TupleRow], schema: Schema, person: Person, progress:
 
 def _outside(table: Table) -> sql.SQL:
     return sql.SQL("documento_id <> %(document)s" if table.home is Home.PATIENT else "true")
-
-
-def type_of(table: Table) -> sql.Composable:
-    """What tells the FHIR type of a table's rows."""
-    return sql.Literal(table.fhir_type) if table.fhir_type else sql.Identifier("tipo")
 
 
 def patient_of(table: Table) -> sql.SQL:

@@ -137,7 +137,7 @@ def _stage(
     with conn.cursor() as cursor, cursor.copy(command) as copy:
         for order, row in enumerate(rows):
             ready = row.ready
-            fhir_type, key = ready.identity
+            (fhir_type, key), text = ready.identity, ready.text
             held = {
                 "documento_id": row.place.document,
                 "lote": batch,
@@ -146,9 +146,9 @@ def _stage(
                 "fuente": fuente,
                 "id": key,
                 "paciente_id": ready.key,
-                "recurso": ready.text.recurso,
-                "original": ready.text.original,
-                "entrada": ready.fingerprint,
+                "recurso": text.recurso,
+                "original": text.original,
+                "entrada": text.fingerprint,
             }
             copy.write_row([held[column] for column in columns])
 

@@ -18,7 +18,7 @@ from pyhce.citus.connection import Database, connect, explained
 from pyhce.citus.migrate import refuse_unready
 from pyhce.errors import HceError
 from pyhce.records.given import Resource, given, given_one
-from pyhce.records.homes import AGAIN
+from pyhce.records.homes import AGAIN, kept_losing
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.save import Records, delete, save, save_many
 from pyhce.records.saved import Deleted, Saved, SavedMany
@@ -124,10 +124,8 @@ class Writer:
                         return deed(conn)
                 except AGAIN as error:
                     if attempt == ATTEMPTS:
-                        raise HceError(
-                            f"other writers got in the way {ATTEMPTS} times ({type(error).__name__})",
-                            remedy="Try again when they are done: nothing of this call was kept.",
-                        ) from error
+                        remedy = "Try again when they are done: nothing of this call was kept."
+                        raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
                 except psycopg.OperationalError as error:
                     lost += 1
                     if not _is_lost(error) or lost > RECONNECTIONS:

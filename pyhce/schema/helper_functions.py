@@ -16,6 +16,34 @@ _TIME = r"^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,30})?)?(Z|[
 _ACCENTED = "áàâäãåéèêëíìîïóòôöõúùûüñçýÁÀÂÄÃÅÉÈÊËÍÌÎÏÓÒÔÖÕÚÙÛÜÑÇÝ"
 _PLAIN = "aaaaaaeeeeiiiiooooouuuuncyAAAAAAEEEEIIIIOOOOOUUUUNCY"
 
+
+def _keys_by(helper: str) -> str:
+    """The keys that a helper gives of each Reference of an array; most arrays hold one."""
+    return f"""
+DECLARE
+    unica jsonb;
+    unico text;
+BEGIN
+    IF jsonb_typeof(referencias) = 'array' AND jsonb_array_length(referencias) = 1 THEN
+        unica := referencias -> 0;
+        unico := hce.{helper}(unica, tipo);
+        RETURN CASE WHEN unico IS NOT NULL THEN ARRAY[unico] END;
+    END IF;
+    RETURN nullif(array(
+        SELECT clave
+        FROM (
+            SELECT
+                hce.{helper}(r, tipo) AS clave,
+                n
+            FROM jsonb_array_elements(hce.lista(referencias)) WITH ORDINALITY AS e (r, n)
+            OFFSET 0
+        ) AS c
+        WHERE clave IS NOT NULL
+        ORDER BY n
+    ), '{{}}');
+END"""
+
+
 HELPERS: tuple[Helper, ...] = (
     Helper(
         name="dia",
@@ -286,29 +314,7 @@ END""",
         returns="text[]",
         language="plpgsql",
         comment="As hce.claves_de, but only of references that themselves say their type.",
-        body="""
-DECLARE
-    unica jsonb;
-    unico text;
-BEGIN
-    IF jsonb_typeof(referencias) = 'array' AND jsonb_array_length(referencias) = 1 THEN
-        unica := referencias -> 0;
-        unico := hce.clave_expresa(unica, tipo);
-        RETURN CASE WHEN unico IS NOT NULL THEN ARRAY[unico] END;
-    END IF;
-    RETURN nullif(array(
-        SELECT clave
-        FROM (
-            SELECT
-                hce.clave_expresa(r, tipo) AS clave,
-                n
-            FROM jsonb_array_elements(hce.lista(referencias)) WITH ORDINALITY AS e (r, n)
-            OFFSET 0
-        ) AS c
-        WHERE clave IS NOT NULL
-        ORDER BY n
-    ), '{}');
-END""",
+        body=_keys_by("clave_expresa"),
     ),
     Helper(
         name="claves_de",
@@ -316,29 +322,7 @@ END""",
         returns="text[]",
         language="plpgsql",
         comment="The keys of every Reference to the type, in order; NULL if none.",
-        body="""
-DECLARE
-    unica jsonb;
-    unico text;
-BEGIN
-    IF jsonb_typeof(referencias) = 'array' AND jsonb_array_length(referencias) = 1 THEN
-        unica := referencias -> 0;
-        unico := hce.clave(unica, tipo);
-        RETURN CASE WHEN unico IS NOT NULL THEN ARRAY[unico] END;
-    END IF;
-    RETURN nullif(array(
-        SELECT clave
-        FROM (
-            SELECT
-                hce.clave(r, tipo) AS clave,
-                n
-            FROM jsonb_array_elements(hce.lista(referencias)) WITH ORDINALITY AS e (r, n)
-            OFFSET 0
-        ) AS c
-        WHERE clave IS NOT NULL
-        ORDER BY n
-    ), '{}');
-END""",
+        body=_keys_by("clave"),
     ),
     Helper(
         name="claves_propias",

@@ -160,6 +160,10 @@ class Table(Frozen):
         """Whether it holds resources of any type, told apart by the column `tipo`."""
         return self.holds_resources and self.fhir_type is None
 
+    def stores(self, name: str) -> bool:
+        """Whether it has a stored column of this name."""
+        return any(column.name == name for column in self.stored)
+
     @property
     def identity(self) -> tuple[str, ...]:
         """The key's columns within a source system, without the patient."""
