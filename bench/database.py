@@ -49,9 +49,14 @@ class Bench:
             raise SystemExit(done.stderr)
         return done.stdout
 
+    def tell(self) -> None:
+        """Facts, and how busy the machine is."""
+        facts = {**self.facts, "load": " ".join(f"{load:.1f}" for load in os.getloadavg())}
+        print("  ".join(f"{name}: {value}" for name, value in facts.items()))
+
     def show(self, title: str, lines: Sequence[tuple[str, float, str]]) -> None:
         """Facts, then a table of name, value, remark."""
-        print("  ".join(f"{name}: {value}" for name, value in self.facts.items()))
+        self.tell()
         print(title)
         for name, value, remark in lines:
             print(f"  {name:<44} {value:>10.1f}  {remark}")

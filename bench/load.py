@@ -12,7 +12,6 @@ import json
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,17 +41,13 @@ def main() -> None:
     with data(asked.folder) as folder:
         files = sorted(path for path in folder.rglob("*.ndjson") if path.stat().st_size)
         for engine in asked.engine:
-            with (
-                opened(citus=engine == "citus") as bench,
-                tempfile.TemporaryDirectory(prefix="pyhce-bench-") as scratch,
-            ):
-                Path(scratch).chmod(0o755)
-                found = measure(bench, files, asked.jobs, asked.rounds, Path(scratch))
+            with opened(citus=engine == "citus") as bench:
+                found = measure(bench, files, asked.jobs, asked.rounds)
             report(bench, found)
             keep(asked.json, f"load-{engine}", {"facts": bench.facts, "seconds": found})
 
 
-def measure(bench: Bench, files: list[Path], jobs: list[int], rounds: int, scratch: Path) -> dict[str, list[float]]:
+def measure(bench: Bench, files: list[Path], jobs: list[int], rounds: int) -> dict[str, list[float]]:
     """Seconds of each measure, a value a round."""
     names = [str(path) for path in files]
     loaded = load(bench, names, jobs[0])
@@ -61,7 +56,7 @@ def measure(bench: Bench, files: list[Path], jobs: list[int], rounds: int, scrat
         "patients": loaded["by_type"].get("Patient", 0),
         "MB": round(sum(path.stat().st_size for path in files) / 1e6),
     }
-    rows = save_rows(bench, scratch)
+    rows = save_rows(bench)
     found: dict[str, list[float]] = {}
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
@@ -103,11 +98,11 @@ def cpu_of(run: Callable[[], object]) -> float:
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def save_rows(bench: Bench, scratch: Path) -> list[tuple[Table, Path]]:
+def save_rows(bench: Bench) -> list[tuple[Table, Path]]:
     """The rows of every table as files that psql reads."""
     found = []
     for table in ORIGINALS:
-        path = scratch / f"{table.name}.copy"
+        path = bench.scratch / f"{table.name}.copy"
         columns = ", ".join(column.name for column in table.stored)
         bench.psql(f"\\copy (SELECT {columns} FROM {table.qualified}) TO '{path}'")
         if path.stat().st_size:
@@ -133,7 +128,7 @@ def empty(bench: Bench) -> None:
 
 
 def report(bench: Bench, found: dict[str, list[float]]) -> None:
-    """The table, and the same as JSON."""
+    """The table."""
     count = bench.facts["resources"]
     copy, parse = median(found["copy"]), median(found["orjson CPU"])
     lines = [("psql \\copy", count / copy, "")]

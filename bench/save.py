@@ -1,41 +1,34 @@
-"""One save with its history against a bare INSERT of the same row into the same table: `python bench/save.py`.
+"""One save with its history against a bare INSERT of the same row into the same table.
 
-Starts a database of its own on each engine, in a temporary folder. Everything is interleaved, in an order that is drawn
-anew for each row, and commits durably; ratios are of medians in one run.
+    python -m bench.save [--engine one|citus] [--count 400] [--json FOLDER]
+
+Everything is interleaved, in an order that is drawn anew for each row, and commits durably; ratios are of medians in
+one run.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import random
-import shutil
-import socket
-import statistics
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pyhce
-from pyhce import local, sample
+from bench.database import has_citus, keep, median, opened
+from pyhce import sample
 from pyhce.citus.connection import Database, connect
-from pyhce.citus.nodes import Node
-from pyhce.citus.register import register
-from pyhce.errors import HceError
-from pyhce.records.given import Given, given_one
+from pyhce.records.given import given_one
 from pyhce.records.reader import Incoming, read
+from pyhce.records.ready import Ready
 from pyhce.records.spelling import dumps
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.writer_functions import ARGUMENTS
-from pyhce.version import __version__
 
 MOST = 1.5
 PATIENTS = 16
@@ -47,35 +40,6 @@ INSERT = (
 )
 CALL = f"SELECT hce.guardar_observacion({', '.join('%s' for _ in ARGUMENTS)})"
 JUDGED = ("function: new", "function: changed", "function: unchanged")
-
-
-@contextmanager
-def database(engine: local.Engine, workers: int, port: int) -> Iterator[str]:
-    """The DSN of a registered database that is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="pyhce-bench-"))
-    folder.chmod(0o755)
-    place = folder / "data"
-    cluster = local.start(place, engine=engine, workers=workers, port=port)
-    try:
-        nodes = [Node(host=n.host, port=n.port) for n in cluster.workers]
-        register(local.dsn(cluster), schema=SCHEMA, workers=nodes, passwords=local.passwords(place))
-        yield local.dsn(cluster)
-    finally:
-        local.stop(place)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    """The first of three ports in a row that nobody uses."""
-    for port in range(31950, 60000, 3):
-        try:
-            for offset in range(3):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port + offset))
-        except OSError:
-            continue
-        return port
-    raise HceError("no port is free", remedy="Give one: --port.")
 
 
 def observations() -> list[dict[str, Any]]:
@@ -102,9 +66,9 @@ class Rows:
         held["subject"] = {"reference": f"Patient/p{number % PATIENTS}"}
         return dumps({name: value for name, value in held.items() if value is not None})
 
-    def values(self, number: int, key: str, **more: object) -> tuple[str, Given]:
+    def values(self, number: int, key: str, **more: object) -> tuple[str, Ready]:
         """The document of its patient, and the observation ready to be written."""
-        return f"CC-{self.source.upper()}{number % PATIENTS}", given_one(SCHEMA, self.text(number, key, **more))
+        return f"CC-{self.source.upper()}{number % PATIENTS}", given_one(SCHEMA, self.text(number, key, **more)).ready
 
 
 def one_by_one(dsn: str, rows: Rows, count: int) -> dict[str, list[float]]:
@@ -114,14 +78,13 @@ def one_by_one(dsn: str, rows: Rows, count: int) -> dict[str, list[float]]:
     with connect(dsn) as conn, pyhce.connect(dsn, source=rows.source, connections=1) as db:
 
         def insert(number: int, key: str) -> Callable[[], object]:
-            document, (ready, *_) = rows.values(number, key)
-            values = (document, rows.source, key, *ready.text, ready.text.fingerprint)
+            document, ready = rows.values(number, key)
+            values = (document, rows.source, key, *ready.text)
             return lambda: conn.execute(INSERT, values, prepare=True)
 
         def call(number: int, key: str, *, version: int | None, **more: object) -> Callable[[], object]:
-            document, (ready, patient, *_) = rows.values(number, key, **more)
-            text = ready.text
-            values = (document, rows.source, "Observation", key, patient, *text, text.fingerprint, version)
+            document, ready = rows.values(number, key, **more)
+            values = (document, rows.source, "Observation", key, ready.key, *ready.text, version)
             return lambda: conn.execute(CALL, values, prepare=True).fetchone()
 
         def save(number: int, key: str | None, **more: object) -> Callable[[], object]:
@@ -166,8 +129,8 @@ def at_once(dsn: str, rows: Rows, count: int) -> dict[str, dict[str, float]]:
 
     def inserts(client: int, conn: Database, first: int, last: int) -> None:
         for number in range(first + client, last, CLIENTS):
-            document, (ready, *_) = rows.values(number, f"c{number}")
-            values = (document, rows.source, ready.incoming.id, *ready.text, ready.text.fingerprint)
+            document, ready = rows.values(number, f"c{number}")
+            values = (document, rows.source, ready.identity[1], *ready.text)
             conn.execute(INSERT, values, prepare=True)
 
     def bare() -> float:
@@ -200,7 +163,7 @@ def at_once(dsn: str, rows: Rows, count: int) -> dict[str, dict[str, float]]:
             return time.perf_counter() - start, [taken for times in found for taken in times]
 
     def told(seconds: float, times: list[float]) -> dict[str, float]:
-        middle = {"median": statistics.median(times), "p95": quantile(times, 0.95)} if times else {}
+        middle = {"median": median(times), "p95": quantile(times, 0.95)} if times else {}
         return {"per_second": count * CLIENTS / seconds, **middle}
 
     return {
@@ -229,18 +192,14 @@ def measured(dsn: str, count: int) -> dict[str, Any]:
     rows = Rows(uuid.uuid4().hex[:8])
     with connect(dsn) as conn, pyhce.connect(dsn, source=rows.source) as db:
         db.save_many([rows.person(number) for number in range(PATIENTS)])
-        engine = conn.execute("SELECT current_setting('server_version')").fetchone()
-        citus = conn.execute("SELECT extversion FROM pg_extension WHERE extname = 'citus'").fetchone()
         times = one_by_one(dsn, rows, count)
-        base = statistics.median(times["INSERT"])
+        base = median(times["INSERT"])
         return {
-            "postgresql": engine[0] if engine else "",
-            "citus": citus[0] if citus else None,
             "one_client": {
                 name: {
-                    "median": statistics.median(held),
+                    "median": median(held),
                     "p95": quantile(held, 0.95),
-                    "ratio": statistics.median(held) / base,
+                    "ratio": median(held) / base,
                 }
                 for name, held in times.items()
             },
@@ -249,10 +208,8 @@ def measured(dsn: str, count: int) -> dict[str, Any]:
         }
 
 
-def show(name: str, report: dict[str, Any]) -> None:
+def show(report: dict[str, Any]) -> None:
     """One engine's figures, for people."""
-    citus = f" with Citus {report['citus']}, a coordinator and 2 workers" if report["citus"] else ""
-    print(f"\n{name}: PostgreSQL {report['postgresql']}{citus}")
     print(f"  {'one client':<40}{'median':>10}{'p95':>10}{'ratio':>8}")
     for what, told in report["one_client"].items():
         judged = (" ok" if told["ratio"] <= MOST else f" MORE THAN {MOST}") if what in JUDGED else ""
@@ -266,37 +223,22 @@ def show(name: str, report: dict[str, Any]) -> None:
 
 def main() -> int:
     """Exit status 1 if a ratio is missed or a version is missing."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--engine", choices=("embedded", "citus"), action="append", help="default: both")
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--engine", choices=("one", "citus"), action="append", help="one node, or Citus; else both")
     options.add_argument("--count", type=int, default=400, help="rows of each kind")
-    options.add_argument("--port", type=int, help="the first of three; free ones if not given")
-    options.add_argument("--json", type=Path, help="write the figures to this file too")
+    options.add_argument("--json", type=Path, help="a folder for the figures")
     given = options.parse_args()
-    machine = {
-        "machine": platform.platform(),
-        "cpus": os.cpu_count(),
-        "load": os.getloadavg(),
-        "python": platform.python_version(),
-        "pyhce": __version__,
-        "rows": given.count,
-    }
-    print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    reports: dict[str, Any] = {}
-    for name in given.engine or ("embedded", "citus"):
-        try:
-            engine = local.find_engine(citus=name == "citus")
-        except HceError as error:
-            print(f"\n{name}: not here: {error.wrong}")
-            continue
-        with database(engine, 2 if name == "citus" else 0, given.port or free_port()) as dsn:
-            reports[name] = measured(dsn, given.count)
-        show(name, reports[name])
-    print(f"load now {os.getloadavg()}")
-    if given.json:
-        given.json.write_text(json.dumps({**machine, "engines": reports}, indent=2) + "\n", encoding="utf-8")
-    right = all(report["one_row_has_every_version_once"] for report in reports.values())
-    fast = all(report["one_client"][what]["ratio"] <= MOST for report in reports.values() for what in JUDGED)
-    return 0 if right and fast else 1
+    right = True
+    for engine in given.engine or ["one", *(["citus"] if has_citus() else [])]:
+        with opened(citus=engine == "citus") as bench:
+            found = measured(bench.dsn, given.count)
+        bench.facts["rows of each kind"] = given.count
+        bench.tell()
+        show(found)
+        keep(given.json, f"save-{engine}", {"facts": bench.facts, **found})
+        right = right and found["one_row_has_every_version_once"]
+        right = right and all(found["one_client"][what]["ratio"] <= MOST for what in JUDGED)
+    return 0 if right else 1
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def test_what_is_kept_though_its_shards_moved_is_not_read_twice(db: TestDatabase
     def move_all_once(_: object) -> None:  # more than is read again: what was read stays
         if not moved:
             with connect(db.dsn) as conn:
-                for shard in shards_of(db, source):
+                for shard in shards_of(db, source)[:2]:
                     conn.execute(_MOVE, (shard,))  # the clean-up would wait for the export, which holds the old place
                     moved.append(shard)
 
