@@ -86,7 +86,8 @@ class _Members:
         if self.cursor.peek() not in (b'"', b""):
             raise Malformed
         try:
-            name = self.cursor.value(SHOWN)
+            name = self.cursor.value(FEW)
+            self._left -= len(name)
         except TooLong as error:
             raise Malformed from error
         self._expect(b":")
@@ -99,10 +100,10 @@ class _Members:
             self._left -= len(value)
         except TooLong:
             size = self.cursor.skip_value()
-            self.problem = ("too-large", f"{size} bytes in its member {name.decode('utf-8', 'replace')}")
+            self.problem = ("too-large", f"{size} bytes in its member {name[:SHOWN].decode('utf-8', 'replace')}")
             value = b"null"
         if too_large(value):
-            self.problem = ("too-large", f"{name.decode('utf-8', 'replace')}: {too_large(value)}")
+            self.problem = ("too-large", f"{name[:SHOWN].decode('utf-8', 'replace')}: {too_large(value)}")
             value = b"null"
         self.held.append(name + b":" + value)
 

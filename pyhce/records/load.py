@@ -24,6 +24,7 @@ from pyhce.records.lookup import Memory
 from pyhce.records.reader import resources_in, scan
 from pyhce.records.ready import LineReader, Ready, ready
 from pyhce.records.remove import Removable, Removed, remove
+from pyhce.records.sieve import Sieve
 from pyhce.records.sources import STDIN, Source, files_in
 from pyhce.records.spelling import NotJson
 from pyhce.records.strict import available, problems
@@ -122,44 +123,47 @@ def load(
     state = _State(schema, fuente, rules, reject_file, strict, journal, progress)
     state.total = sum(path.stat().st_size for path in files if path != STDIN)
     with Writers(writers or [conn], state.write, inline=not writers) as out:
+        sieve = Sieve(conn, schema, fuente, pending=out.pending, unchanged=state.unchanged)
         for path in files:
             if journal.has(path):
                 state.pass_over(path)
                 continue
             with Source(path) as source:
                 state.begin(source)
-                journal.ended(source, _one_file(state, conn, source, out))
+                journal.ended(source, _one_file(state, conn, source, out, sieve))
         out.drain()
     journal.settle()
     state.begin(None)
     return state.report()
 
 
-def _one_file(state: _State, conn: Connection[TupleRow], source: Source, out: Writers) -> int:
-    """Everything in a file, in its order, to the writers; how many resources that was."""
-    count = 0
+def _one_file(state: _State, conn: Connection[TupleRow], source: Source, out: Writers, sieve: Sieve) -> int:
+    """Everything in a file, in its order, to the writers; how many resources it has."""
+    count, before = 0, state.sifted
     deleted: dict[Removable, Where] = {}
-    for found in _of_file(state, source):
+    for found in _of_file(state, source, sieve):
         if isinstance(found, Deleted):
+            sieve.waits = True  # it would look before this is done
             deleted[found.type, found.key] = found.where
             if len(deleted) < DELETED_AT_ONCE:
                 continue
         if deleted:
             out.drain()
             state.delete(conn, deleted)
-            deleted = {}
+            deleted, sieve.waits = {}, False
         if isinstance(found, Ready):
             count += 1
             out.add(found)
     if deleted:
         out.drain()
         state.delete(conn, deleted)
-    return count
+    sieve.waits = False
+    return count + state.sifted - before
 
 
-def _of_file(state: _State, source: Source) -> Iterator[Ready | Deleted]:
+def _of_file(state: _State, source: Source, sieve: Sieve) -> Iterator[Ready | Deleted]:
     read, strict = state.lines.read, state.strict
-    for found in scan(source):
+    for found in scan(source) if strict else sieve.sifted(scan(source)):
         if isinstance(found, Line):
             plain = read(found)
             if plain is None:
@@ -210,7 +214,7 @@ class _State:
         self.reasons: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self.source: Source | None = None
-        self.total = self.finished = 0
+        self.total = self.finished = self.sifted = 0
         self.lock = threading.RLock()
         self.lines = LineReader(schema)
         self.memory = Memory()
@@ -285,6 +289,17 @@ class _State:
             self.counts["read"] += len(batch)
             self.types.update(ready.identity[0] for ready in batch)
             self.journal.wrote(Counter(ready.where.file for ready in batch))
+            if self.progress:
+                self.progress(self.report())
+
+    def unchanged(self, types: Counter[str]) -> None:
+        """Note what is there as it came, by FHIR type; it needs no writer."""
+        with self.lock:
+            count = types.total()
+            self.sifted += count
+            self.counts.update(unchanged=count, read=count)
+            self.journal.wrote(Counter({self.source.name: count} if self.source else ()))
+            self.types.update(types)
             if self.progress:
                 self.progress(self.report())
 

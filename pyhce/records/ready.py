@@ -36,7 +36,7 @@ class Ready(NamedTuple):
     Args:
         identity: FHIR type and id.
         key: the key of the patient that it names, None if it names none.
-        fingerprint: of the text, see `spelling.fingerprint`.
+        fingerprint: of the text as it came if that is one line, else of what is stored; see `spelling.fingerprint`.
         resource: the resource itself, for a Patient only: its identifiers are read again.
     """
 
@@ -94,6 +94,13 @@ def patient_key(schema: Schema, fhir_type: str, resource_id: str, resource: dict
     return None
 
 
+def first_member(schema: Schema, fhir_type: str) -> str | None:
+    """The member of a resource that names its patient first, where it is one Reference and no array."""
+    paths = schema.paths_of(fhir_type)
+    steps = json_path(fhir_type, paths[0]) if paths else ()
+    return steps[0][0] if len(steps) == 1 and not steps[0][1] else None
+
+
 class LineReader:
     """Lines of NDJSON to resources that are ready, the plain ones; for one thread.
 
@@ -105,14 +112,8 @@ class LineReader:
         self._odd: list[str] = []
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(float_hook=self._number).decode
         self._schema = schema
-        self._first_paths = {kind: self._first_path(kind) for kind in RESOURCE_TYPES - {"Bundle"}}
+        self._first_paths = {kind: first_member(schema, kind) for kind in RESOURCE_TYPES - {"Bundle"}}
         self._keys: dict[str, str] = {}
-
-    def _first_path(self, fhir_type: str) -> str | None:
-        """The member that names the patient first, where it is one Reference and no array."""
-        paths = self._schema.paths_of(fhir_type)
-        steps = json_path(fhir_type, paths[0]) if paths else ()
-        return steps[0][0] if len(steps) == 1 and not steps[0][1] else None
 
     def _number(self, text: str) -> orjson.Fragment:
         """A number that is no integer, to be written as it was spelled; one that jsonb would change is noted."""
@@ -144,7 +145,7 @@ class LineReader:
         except (KeyError, TypeError):
             patient = self._patient(kind, key, value)
         kept = value if kind == "Patient" else None
-        return Ready((kind, key), patient, text, None, fingerprint(text), kept, line)
+        return Ready((kind, key), patient, text, None, fingerprint(data), kept, line)
 
     def _changed(self) -> bool:
         """Whether jsonb would change one of the odd numbers of this line: an exponent, or zero with a minus."""

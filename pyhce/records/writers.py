@@ -74,6 +74,11 @@ class Writers:
             held.put(None)
             thread.join()
 
+    def pending(self, identity: Identity) -> bool:
+        """Whether a resource was taken and is perhaps not written yet."""
+        batch = self._owner.get(identity)
+        return batch is not None and not batch.done
+
     def add(self, ready: Ready) -> None:
         """Take a resource; may wait until a writer has room."""
         identity = ready.identity

@@ -16,7 +16,10 @@ from psycopg import Connection
 
 import pyhce
 from pyhce.citus.connection import connect
+from pyhce.records import sieve
 from pyhce.records.load import LoadReport, load
+from pyhce.records.ready import LineReader
+from pyhce.records.sieve import Sieve
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight
@@ -186,3 +189,50 @@ def test_memory_does_not_grow_with_the_input(db: TestDatabase, tmp_path: Path) -
         peaks.append(int(done.stderr.split()[-1]))
     assert peaks[1] < 300, peaks
     assert peaks[1] < peaks[0] * 1.25, peaks
+
+
+def test_what_is_there_as_it_came_is_not_even_parsed(
+    db: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, lines = unique(), list(people(5, 500))
+    path = written(tmp_path / "all.ndjson", lines)
+    loaded(db, path, source=source)
+    before, parsed = state(db, source), []
+    monkeypatch.setattr(LineReader, "read", lambda _, line: parsed.append(line))
+    report = loaded(db, path, source=source, again=True, jobs=2)
+    assert (report.unchanged, report.read, report.rejected) == (len(lines), len(lines), 0)
+    assert report.by_type == {"Observation": 2500, "Patient": 5}
+    assert len(parsed) == 5, "the Patients, whose document depends on more than their text"
+    assert state(db, source) == before
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_load_that_passes_over_what_is_there_leaves_what_one_leaves_that_looks_at_all(
+    db: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    lines, chance = list(people(4, 100)), random.Random(seed)  # noqa: S311 - places, not secrets
+    ids = [f"o{n}" for n in range(400)]
+    deletion = {"resourceType": "Bundle", "type": "transaction"}
+    mixed = lines + chance.choices(lines, k=40)  # the same twice
+    mixed += [weight(key, f"Patient/p{int(key[1:]) % 4}", "1.0") for key in chance.choices(ids, k=40)]
+    mixed += [weight(key, f"Patient/p{chance.randrange(4)}") for key in chance.choices(ids, k=20)]
+    mixed += [
+        json.dumps({**deletion, "entry": [{"request": {"method": "DELETE", "url": f"Observation/{key}"}}]})
+        for key in chance.choices(ids, k=20)
+    ]
+    mixed += ["{", json.dumps(person("p1", unique())), weight("new", "Patient/p2"), weight("nobody", "Patient/none")]
+    chance.shuffle(mixed)
+    first, second = written(tmp_path / "1.ndjson", lines), written(tmp_path / "2.ndjson", mixed)
+    reports, states = [], []  # how often something moved depends on what is in a batch together
+    for sifts in (True, False):
+        if not sifts:
+            monkeypatch.setattr(Sieve, "sifted", lambda _, found: found)
+        for name, size in {"SAMPLE": 5, "AT_ONCE": 40, "PAUSE": 3, "LONGEST_PAUSE": 20}.items():
+            monkeypatch.setattr(sieve, name, size)
+        source = unique()
+        loaded(db, first, source=source)
+        reports.append(loaded(db, second, source=source, jobs=2).model_copy(update={"seconds": 0.0, "moved": 0}))
+        states.append(state(db, source))
+    assert reports[0] == reports[1]
+    assert states[0] == states[1]
+    assert reports[0].unchanged > 200

@@ -224,6 +224,11 @@ def test_what_is_too_large_is_told_and_what_follows_is_read(tmp_path: Path) -> N
     assert told(tmp_path / "a.json", twice) == ["not-json"]
 
 
+def test_a_long_name_beside_the_entries_of_a_bundle_hides_none_of_them(tmp_path: Path) -> None:
+    named = bundle(entry(ONE))[:-1] + b',"%s":1}' % (b"n" * 10_000)
+    assert told(tmp_path / "a.json", named) == ["p1"]
+
+
 def test_many_values_in_few_bytes_are_too_large(tmp_path: Path) -> None:
     many = b'{"resourceType":"Basic","id":"b","x":[' + b"1," * 600_000 + b"1]}"
     assert told(tmp_path / "a.ndjson", many + b"\n" + ONE) == ["too-large", "p1"]
