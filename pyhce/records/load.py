@@ -287,8 +287,8 @@ class _State:
             self.counts.update(written._asdict())
             self.counts["moved"] += moved
             self.counts["read"] += len(batch)
-            self.types.update(ready.identity[0] for ready in batch)
-            self.journal.wrote(Counter(ready.where.file for ready in batch))
+            self.types.update([ready.identity[0] for ready in batch])
+            self.journal.wrote(Counter([ready.file for ready in batch]))
             if self.progress:
                 self.progress(self.report())
 

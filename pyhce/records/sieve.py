@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -96,10 +97,12 @@ class Sieve:
         """
         held: list[_Head] = []
         size = 0
-        for item in found:
+        items = iter(found)
+        for item in items:
             if self._left or self.waits:
-                self._left = max(0, self._left - 1)
                 yield item
+                yield from islice(items, self._left)
+                self._left = 0
                 continue
             head = self._head(item) if type(item) is Line else None
             if head is not None:
