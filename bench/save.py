@@ -23,10 +23,10 @@ import pyhce
 from bench.database import has_citus, keep, median, opened
 from pyhce import sample
 from pyhce.citus.connection import Database, connect
-from pyhce.records.given import given_one
-from pyhce.records.reader import Incoming, read
-from pyhce.records.ready import Ready
-from pyhce.records.spelling import dumps
+from pyhce.records.reading.reader import Incoming, read
+from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.spelling import dumps
+from pyhce.records.saving.given import given_one
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.writer_functions import ARGUMENTS
 

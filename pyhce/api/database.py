@@ -16,20 +16,21 @@ from pyhce.citus.register import RegistrationReport
 from pyhce.citus.register import register as _register
 from pyhce.errors import HceError
 from pyhce.local import DeleteReport, LocalCluster, StopReport
-from pyhce.records.erase import erase as _erase
-from pyhce.records.export import ExportReport
-from pyhce.records.export import export as _export
-from pyhce.records.export_copy import ExportProgress
-from pyhce.records.export_manifest import ExportCheck
-from pyhce.records.export_manifest import check_export as _check_export
+from pyhce.records.erasing.erase import erase as _erase
+from pyhce.records.erasing.receipt import Erasure
+from pyhce.records.exporting.copy import ExportProgress
+from pyhce.records.exporting.export import ExportReport
+from pyhce.records.exporting.export import export as _export
+from pyhce.records.exporting.manifest import ExportCheck
+from pyhce.records.exporting.manifest import check_export as _check_export
 from pyhce.records.identity import DEFAULT_RULES, read_rules
-from pyhce.records.load import DEFAULT_JOBS, LoadReport
-from pyhce.records.load import load as _load
+from pyhce.records.loading.load import DEFAULT_JOBS
+from pyhce.records.loading.load import load as _load
+from pyhce.records.loading.report import LoadReport
 from pyhce.records.patient import CorrectionReport, PatientRecord
 from pyhce.records.patient import merge as _merge
 from pyhce.records.patient import patient as _patient
 from pyhce.records.patient import rekey as _rekey
-from pyhce.records.receipt import Erasure
 from pyhce.schema import generate as _generate
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen
@@ -255,7 +256,7 @@ def load(
     strict: bool = False,
     progress: Callable[[LoadReport], None] | None = None,
 ) -> LoadReport:
-    """Load FHIR files and folders; see `pyhce.records.load`.
+    """Load FHIR files and folders; see `pyhce.records.loading.load`.
 
     Args:
         jobs: connections to write through at once.
@@ -288,7 +289,7 @@ def export(
     jobs: int | None = None,
     progress: Callable[[ExportProgress], None] | None = None,
 ) -> ExportReport:
-    """Write every resource as NDJSON, as FHIR's Bulk Data does; see `pyhce.records.export`."""
+    """Write every resource as NDJSON, as FHIR's Bulk Data does; see `pyhce.records.exporting.export`."""
     with _ready(dsn) as conn:
         return _export(
             conn,
@@ -335,7 +336,7 @@ def erase(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> Erasure:
-    """Remove a patient for good, with a receipt; see `pyhce.records.erase`."""
+    """Remove a patient for good, with a receipt; see `pyhce.records.erasing.erase`."""
     with _ready(dsn) as conn:
         return _erase(
             conn,

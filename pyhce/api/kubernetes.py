@@ -16,7 +16,7 @@ from pyhce.deploy import NAMESPACE, RELEASE, Deployment, InstallReport, images, 
 from pyhce.deploy.chart import assigned, merged, read_values
 from pyhce.deploy.images import ImagesReport
 from pyhce.deploy.sizing import BYTES_A_RESOURCE, RESOURCES_A_PATIENT, Platform, size, values_file
-from pyhce.records.load import LoadReport
+from pyhce.records.loading.report import LoadReport
 from pyhce.records.patient import PatientRecord
 from pyhce.schema.model import Frozen
 from pyhce.settings import DATABASE, NODE_PORT, SUPERUSER

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyhce.api.database import resolve_dsn
 from pyhce.records.identity import DEFAULT_RULES, read_rules
-from pyhce.records.writer import AsyncWriter, Writer
+from pyhce.records.saving.writer import AsyncWriter, Writer
 from pyhce.schema.declaration import SCHEMA
 
 

@@ -13,12 +13,13 @@ from pyhce import api
 from pyhce.cli.output import add_row, ask, console, counted_progress, output_option, progress, show, table
 from pyhce.cli.where import reaching
 from pyhce.errors import UsageError
-from pyhce.records.export import ExportReport
-from pyhce.records.export_copy import ExportProgress
-from pyhce.records.export_manifest import ExportCheck
-from pyhce.records.load import DEFAULT_JOBS, LoadReport
+from pyhce.records.erasing.receipt import Erasure, Outcome
+from pyhce.records.exporting.copy import ExportProgress
+from pyhce.records.exporting.export import ExportReport
+from pyhce.records.exporting.manifest import ExportCheck
+from pyhce.records.loading.load import DEFAULT_JOBS
+from pyhce.records.loading.report import LoadReport
 from pyhce.records.patient import PatientRecord
-from pyhce.records.receipt import Erasure, Outcome
 
 
 @click.command()

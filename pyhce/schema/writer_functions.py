@@ -1,7 +1,7 @@
 """The functions of the schema `hce` that write one resource with its history: one for each table of resources.
 
-They do what the loader does to a batch (`pyhce/records/upsert.py`), for one row, and on Citus they run on the node
-that owns it: each is distributed by `p_documento_id` (or `p_id`), and a `SELECT hce.guardar_…(…)` alone in its
+They do what the loader does to a batch (`pyhce/records/writing/upsert.py`), for one row, and on Citus they run on the
+node that owns it: each is distributed by `p_documento_id` (or `p_id`), and a `SELECT hce.guardar_…(…)` alone in its
 transaction is sent there whole. Static SQL for each table: with EXECUTE a save on one node took 1.3 to 1.7 times an
 INSERT, so it takes 1.1 to 1.2.
 

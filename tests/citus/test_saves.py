@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyhce import local
 from pyhce.citus.nodes import Node
 from pyhce.citus.register import register
-from pyhce.records.given import given_one
-from pyhce.records.save import Records, save
+from pyhce.records.saving.given import given_one
+from pyhce.records.saving.save import Records, save
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight

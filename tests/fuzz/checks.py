@@ -11,13 +11,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pyhce.records import bundles, incoming, reader, sources
 from pyhce.records.identity import DEFAULT_RULES, document_of_key, documents_of
-from pyhce.records.reader import Deleted, Incoming, Line, Rejected, Skipped
-from pyhce.records.ready import LineReader, patient_key, ready
-from pyhce.records.reference import every_reference, named, own_keys
-from pyhce.records.spelling import MAX_DEPTH, NotJson, Number, stored
-from pyhce.records.strict import problems
+from pyhce.records.reading import bundles, incoming, reader, sources
+from pyhce.records.reading.reader import Deleted, Incoming, Line, Rejected, Skipped
+from pyhce.records.reading.ready import LineReader, patient_key, ready
+from pyhce.records.reading.reference import every_reference, named, own_keys
+from pyhce.records.reading.spelling import MAX_DEPTH, NotJson, Number, stored
+from pyhce.records.reading.strict import problems
 from pyhce.schema.declaration import SCHEMA
 from tests.fuzz.inputs import unpacked
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from pyhce import local
 from pyhce.citus.connection import Database
-from pyhce.records.export import export
-from pyhce.records.load import LoadReport, load
-from pyhce.records.spelling import canonical, parse
+from pyhce.records.exporting.export import export
+from pyhce.records.loading.load import load
+from pyhce.records.loading.report import LoadReport
+from pyhce.records.reading.spelling import canonical, parse
 from pyhce.schema.declaration import SCHEMA
 
 

@@ -19,12 +19,12 @@ import pytest
 
 from pyhce.citus.connection import connect
 from pyhce.errors import HceError, UsageError
-from pyhce.records.erase import erase
+from pyhce.records.erasing.erase import erase
+from pyhce.records.erasing.receipt import Erasure, Outcome
+from pyhce.records.erasing.trace import ABSENT, MASKED
 from pyhce.records.identity import provisional
-from pyhce.records.load import load
+from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, rekey
-from pyhce.records.receipt import Erasure, Outcome
-from pyhce.records.trace import ABSENT, MASKED
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.commands import pyhce

@@ -20,11 +20,11 @@ import pytest
 from pyhce import sample
 from pyhce.citus.connection import connect
 from pyhce.errors import HceError, UsageError
-from pyhce.records.export import ExportReport, export
-from pyhce.records.export_manifest import check_export
+from pyhce.records.exporting.export import ExportReport, export
+from pyhce.records.exporting.manifest import check_export
 from pyhce.records.patient import rekey
-from pyhce.records.remove import remove
-from pyhce.records.spelling import canonical, parse
+from pyhce.records.reading.spelling import canonical, parse
+from pyhce.records.writing.remove import remove
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase, unique
@@ -355,7 +355,7 @@ def test_memory_does_not_grow_with_what_is_exported(db: TestDatabase, tmp_path: 
     source = many(db, tmp_path)
     code = (
         "import resource, sys; from pathlib import Path; from pyhce.citus.connection import connect;"
-        "from pyhce.records.export import export; from pyhce.schema.declaration import SCHEMA\n"
+        "from pyhce.records.exporting.export import export; from pyhce.schema.declaration import SCHEMA\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
         "with connect(sys.argv[1]) as conn:\n"
         "    export(conn, Path(sys.argv[2] + '1'), schema=SCHEMA, fuente=sys.argv[3], types=['Patient'])\n"

@@ -16,10 +16,11 @@ from psycopg import Connection
 
 import pyhce
 from pyhce.citus.connection import connect
-from pyhce.records import sieve
-from pyhce.records.load import LoadReport, load
-from pyhce.records.ready import LineReader
-from pyhce.records.sieve import Sieve
+from pyhce.records.loading import sieve
+from pyhce.records.loading.load import load
+from pyhce.records.loading.report import LoadReport
+from pyhce.records.loading.sieve import Sieve
+from pyhce.records.reading.ready import LineReader
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight

@@ -20,9 +20,10 @@ from typing import Any
 import pytest
 
 from pyhce.errors import UsageError
-from pyhce.records.export import export
-from pyhce.records.load import LoadReport, load
-from pyhce.records.strict import available
+from pyhce.records.exporting.export import export
+from pyhce.records.loading.load import load
+from pyhce.records.loading.report import LoadReport
+from pyhce.records.reading.strict import available
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique

@@ -17,11 +17,11 @@ from pyhce import sample
 from pyhce.citus.connection import connect
 from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import provisional
-from pyhce.records.load import load
+from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, patient, rekey
-from pyhce.records.reader import Incoming, Rejected, read
-from pyhce.records.sources import files_in
-from pyhce.records.spelling import canonical
+from pyhce.records.reading.reader import Incoming, Rejected, read
+from pyhce.records.reading.sources import files_in
+from pyhce.records.reading.spelling import canonical
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
@@ -366,7 +366,7 @@ def test_texts_and_numbers_come_out_spelled_as_they_went_in(db: TestDatabase, tm
     report = db.load(tmp_path, person("p", number), *observations, *notes, source=source)
     again = db.load(tmp_path, *observations, *notes, source=source)
     assert (report.rejected, again.unchanged) == (0, len(values) + len(texts))
-    from pyhce.records.spelling import parse
+    from pyhce.records.reading.spelling import parse
 
     found = db.exported(tmp_path, source)
     for text in (*observations, *notes):

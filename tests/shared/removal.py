@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from pyhce.citus.connection import connect
-from pyhce.records.homes import LostRace
-from pyhce.records.load import load
-from pyhce.records.remove import Removed, remove
+from pyhce.records.loading.load import load
+from pyhce.records.writing.homes import LostRace
+from pyhce.records.writing.remove import Removed, remove
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique

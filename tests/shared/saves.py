@@ -16,11 +16,11 @@ import pyhce
 from pyhce import sample
 from pyhce.citus.connection import connect
 from pyhce.errors import HceError, UsageError
-from pyhce.records.given import InvalidResource, given_one
-from pyhce.records.load import load
+from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, rekey
-from pyhce.records.reader import Incoming, read
-from pyhce.records.spelling import dumps
+from pyhce.records.reading.reader import Incoming, read
+from pyhce.records.reading.spelling import dumps
+from pyhce.records.saving.given import InvalidResource, given_one
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import FAMILIES
 from pyhce.verify import verify

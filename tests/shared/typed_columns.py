@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyhce.records.reference import key_of, own_keys
+from pyhce.records.reading.reference import key_of, own_keys
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person
 

@@ -8,10 +8,10 @@ import pytest
 
 from pyhce.errors import UsageError
 from pyhce.records.identity import DEFAULT_RULES, check_document, documents_of, provisional, read_rules
-from pyhce.records.reader import Incoming, Rejected, content_id, resources_of
-from pyhce.records.reader import Where as Place
-from pyhce.records.reference import key_of, own_keys
-from pyhce.records.spelling import NotJson, canonical, dumps, parse, stored
+from pyhce.records.reading.reader import Incoming, Rejected, content_id, resources_of
+from pyhce.records.reading.reader import Where as Place
+from pyhce.records.reading.reference import key_of, own_keys
+from pyhce.records.reading.spelling import NotJson, canonical, dumps, parse, stored
 
 V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 

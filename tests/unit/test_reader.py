@@ -13,9 +13,9 @@ import pytest
 import zstandard
 
 from pyhce.errors import UsageError
-from pyhce.records import bundles, incoming, reader, sources, spool
-from pyhce.records.reader import Deleted, Incoming, Rejected, Skipped, read, scan
-from pyhce.records.sources import Source, files_in, fingerprint_of
+from pyhce.records.reading import bundles, incoming, reader, sources, spool
+from pyhce.records.reading.reader import Deleted, Incoming, Rejected, Skipped, read, scan
+from pyhce.records.reading.sources import Source, files_in, fingerprint_of
 from tests.fuzz.rounds import run
 
 LINES = b"".join(json.dumps({"resourceType": "Patient", "id": f"p{n}"}).encode() + b"\n" for n in range(1000))
@@ -351,7 +351,7 @@ def test_a_bundle_larger_than_memory_may_be_is_read_in_little(tmp_path: Path) ->
             out.write((b"," + entry(line)) * 1000)
         out.write(b"]}")
     program = (
-        "import sys; from pathlib import Path; from pyhce.records.reader import read\n"
+        "import sys; from pathlib import Path; from pyhce.records.reading.reader import read\n"
         "print(sum(1 for _ in read(Path(sys.argv[1]))))\n"
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     )

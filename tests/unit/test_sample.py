@@ -15,8 +15,8 @@ import pytest
 
 from pyhce import sample
 from pyhce.records.identity import DEFAULT_RULES, documents_of
-from pyhce.records.reader import Incoming, read
-from pyhce.records.reference import every_reference, named
+from pyhce.records.reading.reader import Incoming, read
+from pyhce.records.reading.reference import every_reference, named
 from pyhce.schema import r4
 
 TOOLS = Path(__file__).parents[2] / "tools"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pyhce.records.spelling import parse
-from pyhce.records.strict import MOST, problems
+from pyhce.records.reading.spelling import parse
+from pyhce.records.reading.strict import MOST, problems
 
 EXAMPLES = Path(__file__).parents[2].parent / "shared" / "fhir-examples" / "r4-examples.tar.gz"
 OBSERVATION: dict[str, Any] = {

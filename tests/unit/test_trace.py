@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyhce.records.trace import MASKED, Person, Row, Verdict, judge, masked
+from pyhce.records.erasing.trace import MASKED, Person, Row, Verdict, judge, masked
 from pyhce.schema.declaration import SCHEMA
 
 KEY = "identifier=http://id|1032456789"

@@ -1,0 +1,1 @@
+"""`pyhce erase`."""

@@ -1,0 +1,221 @@
+"""Erase: a patient leaves the database for good, in one transaction, with a receipt; then everything is looked at.
+
+One rule. What is under the patient's document goes, and so does what is about the patient elsewhere: a row whose
+patient they are, a document bundle whose subject they are, the Binary that only their resources lead to. Whatever else
+refers to them (a Group, a List, another patient's observation) is somebody else's: it stays without the reference
+(`trace.masked`), as a new version whose former ones do not have it either. What holds an identifier of theirs as plain
+text is told, not touched: it may be a doctor's own, or a mother's in her child's record, and no program can know.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.citus.connection import Progress, scalar, silent
+from pyhce.errors import UsageError
+from pyhce.records.erasing.clearing import Cleared, clear, counted, would_clear
+from pyhce.records.erasing.receipt import Counted, DocumentHash, Erasure, Outcome, refuse_taken, write_receipt
+from pyhce.records.erasing.search import Found, find_person, search
+from pyhce.records.erasing.trace import MIN_WORD, Person, Verdict
+from pyhce.records.identity import check_document
+from pyhce.records.writing.assign import lock
+from pyhce.records.writing.homes import AGAIN, LostRace, kept_losing, table_name
+from pyhce.schema.model import Schema
+from pyhce.version import __version__
+
+ATTEMPTS = 8
+ROUNDS = 3
+"""How often the check takes out what other writers put there since."""
+
+
+def erase(
+    conn: Connection[TupleRow],
+    document: str,
+    *,
+    schema: Schema,
+    reason: str,
+    receipt: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Erasure:
+    """Remove a patient and every trace, once and for all; what cannot be reached is in the receipt.
+
+    Args:
+        document: the record's; a provisional one (PROV-…) too.
+        reason: why, for the receipt.
+        receipt: a new file for the receipt, mode 0600; written before the COMMIT and completed afterwards.
+        dry_run: only tell what would go, with the same hashes.
+
+    Raises:
+        UsageError: the document is not written as one, the reason is empty or names it, the receipt is there already.
+        HceError: there is no such record, or other writers kept getting in the way: nothing was erased.
+    """
+    start = time.monotonic()
+    key = check_document(document, "DOCUMENTO")
+    _refuse_reason(reason, key)
+    if receipt is not None and not dry_run:
+        refuse_taken(receipt)
+    who = conn.execute("SELECT session_user, current_user, current_database()").fetchone() or ("", "", "")
+    made = Erasure(
+        outcome=Outcome.DRY_RUN,
+        document=DocumentHash.of(key),
+        reason=reason.strip(),
+        started_at=_now(),
+        database_role=who[0] if who[0] == who[1] else f"{who[0]} as {who[1]}",
+        database=who[2],
+        pyhce=__version__,
+        receipt=str(receipt) if receipt and not dry_run else None,
+    )
+
+    person = find_person(conn, schema, key)
+    if dry_run:
+        found = search(conn, schema, person, progress)
+        done = _with(made, would_clear(conn, schema, person, found), found)
+        return _timed(_with(done, mentions=counted(found.by(Verdict.MENTION)), tables_searched=found.tables), start)
+    erasing = _Erasing(conn, schema, receipt, progress)
+    person, done = erasing.commit(person, made)
+    done = erasing.checked(person, done)
+    done = _timed(_with(done, vacuumed=erasing.vacuumed(done)), start)
+    erasing.write(done)
+    return done
+
+
+def _refuse_reason(reason: str, document: str) -> None:
+    number = document.rsplit("-", 1)[-1]
+    if not reason.strip():
+        raise UsageError("the reason is empty", remedy="Say why: --reason 'request of the patient, file 2024-17'.")
+    if number in reason.upper() and (len(number) >= MIN_WORD or document in reason.upper()):
+        raise UsageError("the reason holds the document", remedy="The receipt must not name whom it is about.")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _with(receipt: Erasure, cleared: Cleared | None = None, found: Found | None = None, **changes: Any) -> Erasure:
+    """A receipt with more in it."""
+    more = cleared._asdict() if cleared else {}
+    return receipt.model_copy(update={**more, **({"kept": found.kept} if found else {}), **changes})
+
+
+def _timed(receipt: Erasure, start: float) -> Erasure:
+    return _with(receipt, seconds=round(time.monotonic() - start, 2))
+
+
+class _Erasing:
+    """An erasure under way."""
+
+    def __init__(self, conn: Connection[TupleRow], schema: Schema, receipt: Path | None, progress: Progress) -> None:
+        self.conn, self.schema, self.receipt, self.progress = conn, schema, receipt, progress
+
+    def write(self, receipt: Erasure) -> None:
+        """Keep the receipt as it is now."""
+        if self.receipt is not None:
+            write_receipt(self.receipt, receipt)
+
+    def commit(self, person: Person, made: Erasure) -> tuple[Person, Erasure]:
+        """The one transaction, again from the search on when another writer got in the way.
+
+        The receipt is on disk before the COMMIT: an erasure without one cannot be.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            found = search(self.conn, self.schema, person, self.progress)
+            self.progress("erasing")
+            try:
+                with self.conn.transaction():
+                    again = self._hold(person)
+                    if again != person:
+                        person = again
+                        raise LostRace
+                    done = _with(made, clear(self.conn, self.schema, person, found), found, erased_at=_now())
+                    self.write(_with(done, outcome=Outcome.COMMITTING))
+                self.write(_with(done, outcome=Outcome.NOT_CHECKED))
+                return person, done
+            except AGAIN as error:
+                if self.receipt is not None:
+                    self.receipt.unlink(missing_ok=True)  # for certain it was rolled back
+                if attempt == ATTEMPTS:
+                    remedy = "Run the same command again when they are done: nothing was erased."
+                    raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
+                time.sleep(secrets.randbelow(50 * 2**attempt) / 1000)
+        raise AssertionError
+
+    def _hold(self, person: Person) -> Person:
+        """Keep loaders and applications from the record until the transaction ends; the person as it is then.
+
+        Identities first, as the loader does; then the anchor, without which no row under the document can be written.
+        """
+        self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
+        lock(self.conn, person.identities)
+        self.conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR UPDATE", (person.document,))
+        return find_person(self.conn, self.schema, person.document)
+
+    def checked(self, person: Person, done: Erasure) -> Erasure:
+        """Look everywhere again; what another writer put there meanwhile is taken out, unless the patient is back."""
+        for last in (*[False] * ROUNDS, True):
+            back = self._record(person)
+            found = search(self.conn, self.schema, person, self.progress)
+            left = [*back, *counted(found.by(Verdict.ERASE, Verdict.MASK))]
+            if back or not left or last:
+                break
+            done = self._again(person, found, done)
+        mentions = self._mentions(person, found)
+        outcome = Outcome.LEFT if left else Outcome.MENTIONED if mentions else Outcome.ERASED
+        return _with(done, outcome=outcome, left=tuple(left), mentions=mentions, tables_searched=found.tables)
+
+    def _mentions(self, person: Person, found: Found) -> tuple[Counted, ...]:
+        """What holds an identifier of the patient and is somebody else's; also corrections of another one's document.
+
+        Without the correction the other patient's next load would go to the erased document.
+        """
+        query = "SELECT count(*) FROM hce.asignacion WHERE documento_calculado = %s"
+        rows = scalar(self.conn, query, person.document)
+        others = (Counted(table="asignacion", type="", rows=rows),) if rows else ()
+        return (*counted(found.by(Verdict.MENTION)), *others)
+
+    def _again(self, person: Person, found: Found, done: Erasure) -> Erasure:
+        try:
+            with self.conn.transaction():
+                self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
+                more = clear(self.conn, self.schema, person, found)
+        except AGAIN:
+            return done
+        return _with(done, elsewhere=(*done.elsewhere, *more.elsewhere), masked=(*done.masked, *more.masked))
+
+    def _record(self, person: Person) -> list[Counted]:
+        """Rows under the document, and what says of another document that it is this one."""
+        tables = (*self.schema.distributed_by_patient(), self.schema.by_name["asignacion"])
+        query = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {}, count(*) FROM {} WHERE documento_id = %(d)s").format(
+                sql.Literal(table.name), table_name(table)
+            )
+            for table in tables
+        )
+        counts = self.conn.execute(query, {"d": person.document}).fetchall()
+        return [Counted(table=name, type="", rows=rows) for name, rows in counts if rows]
+
+    def vacuumed(self, done: Erasure) -> tuple[str, ...]:
+        """Have the dead rows removed where something went; the tables where that worked."""
+        self.progress("vacuuming")
+        erased = {entry.table for entry in (*done.record, *done.elsewhere)}
+        return tuple(name for name in sorted(erased | {entry.table for entry in done.masked}) if self._vacuum(name))
+
+    def _vacuum(self, name: str) -> bool:
+        warnings: list[str] = []
+        table = table_name(self.schema.by_name[name])
+        self.conn.add_notice_handler(warned := lambda diagnostic: warnings.append(diagnostic.severity_nonlocalized))
+        try:
+            self.conn.execute(sql.SQL("VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) {}").format(table))
+        except psycopg.Error:
+            return False
+        finally:
+            self.conn.remove_notice_handler(warned)
+        return "WARNING" not in warnings

@@ -1,0 +1,202 @@
+"""Who a record's patient is, by every key, and where else in the database they are named: every table, read whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.citus.connection import Progress, silent
+from pyhce.errors import HceError
+from pyhce.records.erasing.trace import MIN_ID, MIN_WORD, NEVER, Person, Row, Verdict, carries_system, judge
+from pyhce.records.patient import people_of
+from pyhce.records.writing.homes import names, table_name, type_of
+from pyhce.schema.model import FAMILIES, Home, Schema, Table
+
+ROWS_AT_ONCE = 20
+EVERY = 1.0
+"""Seconds between two lines of progress."""
+_ATTACHED = ("Binary", "Bundle")
+_LEADS = "(Binary|Bundle)/([A-Za-z0-9.-]{1,64})"
+
+
+class Hit(NamedTuple):
+    """A row outside of the record that has to do with the patient; `key` in the order of the table's key."""
+
+    table: Table
+    key: tuple[Any, ...]
+    type: str
+    verdict: Verdict
+
+
+class Found(NamedTuple):
+    """What a search found.
+
+    Args:
+        kept: attached resources that others lead to as well.
+        tables: how many tables were read.
+    """
+
+    hits: list[Hit]
+    kept: int
+    tables: int
+
+    def by(self, *verdicts: Verdict) -> list[Hit]:
+        """The hits of a kind."""
+        return [hit for hit in self.hits if hit.verdict in verdicts]
+
+
+def find_person(conn: Connection[TupleRow], schema: Schema, document: str) -> Person:
+    """Every key of a record's patient, former ones too.
+
+    Raises:
+        HceError: there is no such record.
+    """
+    if not conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s", (document,)).fetchone():
+        raise HceError(
+            "there is no record under the document given",
+            remedy="Check the type and the number; a patient without a document has a provisional one (PROV-…). One "
+            "that was merged is under the other document: hce.asignacion tells.",
+        )
+    identities = set(people_of(conn, document, schema))
+    for fuente, keys in conn.execute(
+        "SELECT fuente, claves FROM paciente WHERE documento_id = %(d)s UNION ALL"
+        " SELECT fuente, hce.claves_propias(id, recurso -> 'identifier') FROM historia"
+        " WHERE documento_id = %(d)s AND tipo = 'Patient'",
+        {"d": document},
+    ):
+        identities |= {(fuente, key) for key in keys}
+    identified = sorted({key for _, key in identities if key.startswith("identifier=")})
+    others = conn.execute(
+        "SELECT fuente, claves FROM paciente WHERE claves && %s::text[] AND documento_id <> %s", (identified, document)
+    ).fetchall()
+    ambiguous = frozenset(
+        key for fuente, keys in others for key in keys if (fuente, key) in identities or carries_system(key)
+    )
+    former = conn.execute("SELECT documento_calculado FROM hce.asignacion WHERE documento_id = %s", (document,))
+    numbers = {held.rsplit("-", 1)[-1] for held in (document, *(row[0] for row in former))}
+    values = {key.rsplit("|", 1)[-1] for key in identified}
+    return Person(
+        document=document,
+        identities=frozenset(identities),
+        ambiguous=ambiguous & frozenset(identified),
+        words=frozenset(word for word in numbers | values if len(word) >= MIN_WORD)
+        | {key for _, key in identities if "=" not in key and len(key) >= MIN_ID},
+        attached=frozenset(_attached(conn, schema, document)),
+    )
+
+
+def _attached(conn: Connection[TupleRow], schema: Schema, document: str) -> Iterator[tuple[str, str, str]]:
+    """What the record's resources lead to and that has no patient itself: the scan of a document, for one."""
+    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    for table in tables:
+        yield from conn.execute(
+            sql.SQL(
+                "SELECT DISTINCT fuente, m[1], m[2] FROM {}, regexp_matches(recurso::text, %s, 'g') AS m"
+                " WHERE documento_id = %s"
+            ).format(table_name(table)),
+            (_LEADS, document),
+        )
+
+
+def search(conn: Connection[TupleRow], schema: Schema, person: Person, progress: Progress = silent) -> Found:
+    """Read every table for rows that name the patient without being under their document.
+
+    What others lead to as well is kept; of histories and staged rows everything is looked at.
+    """
+    tables = [table for table in schema.tables if table.stores("recurso")]
+    found: dict[tuple[str, tuple[Any, ...]], Hit] = {}
+    said = 0.0
+    for number, table in enumerate(tables, 1):
+        if time.monotonic() - said >= EVERY:
+            progress(f"reading {table.name}, table {number} of {len(tables)}")
+            said = time.monotonic()
+        for hit in _hits(conn, schema, table, person):
+            found[hit.table.name, hit.key] = hit
+    gone = {(hit.table.name, hit.key) for hit in found.values() if hit.verdict is Verdict.ERASE}
+    kept = _led_to_by_others(conn, schema, person, gone, progress) if person.attached else set()
+    for hit in _attached_rows(conn, schema, person.attached - kept):
+        found[hit.table.name, hit.key] = hit
+    return Found(list(found.values()), len(kept), len(tables))
+
+
+def _outside(table: Table) -> sql.SQL:
+    return sql.SQL("documento_id <> %(document)s" if table.home is Home.PATIENT else "true")
+
+
+def patient_of(table: Table) -> sql.SQL:
+    """What tells the patient's key in a table's rows."""
+    return sql.SQL("paciente_id" if table.home is Home.PATIENT else "NULL::text")
+
+
+def _hits(conn: Connection[TupleRow], schema: Schema, table: Table, person: Person) -> Iterator[Hit]:
+    query = sql.SQL(
+        "SELECT {type}, fuente, {patient}, recurso::text, original, {key} FROM {table} WHERE {outside} AND"
+        " CASE WHEN fuente = ANY(%(sources)s::text[]) THEN recurso::text ~ %(here)s OR original ~ %(here)s"
+        " ELSE recurso::text ~ %(anywhere)s OR original ~ %(anywhere)s END"
+    ).format(
+        type=type_of(table),
+        patient=patient_of(table),
+        key=names(table.key),
+        table=table_name(table),
+        outside=_outside(table),
+    )
+    anywhere = [pattern for pattern in (person.texts, person.short) if pattern != NEVER]
+    here = [*anywhere, *([person.references] if person.references != NEVER else [])]
+    values = {
+        "document": person.document,
+        "sources": person.sources,
+        "anywhere": "|".join(anywhere) or NEVER,
+        "here": "|".join(here) or NEVER,
+    }
+    with conn.transaction(), conn.cursor(name="pyhce_search") as cursor:
+        cursor.itersize = ROWS_AT_ONCE
+        cursor.execute(query, values)
+        for fhir_type, fuente, patient_key, recurso, original, *key in cursor:
+            row = Row(fhir_type, fuente, patient_key, recurso, original, table.home is not Home.PATIENT)
+            verdict = judge(schema, person, row)
+            if verdict:
+                yield Hit(table, tuple(key), fhir_type, verdict)
+
+
+def _led_to_by_others(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    person: Person,
+    gone: set[tuple[str, tuple[Any, ...]]],
+    progress: Progress,
+) -> set[tuple[str, str, str]]:
+    """Which of the attached resources a row that stays leads to as well."""
+    progress("reading who else has the attachments")
+    kept: set[tuple[str, str, str]] = set()
+    ids = sorted({key for _, _, key in person.attached})
+    for table in schema.resource_tables():
+        query = sql.SQL(
+            "SELECT fuente, m[1], m[2], {key} FROM {table}, regexp_matches(recurso::text, %(leads)s, 'g') AS m"
+            " WHERE {outside} AND m[2] = ANY(%(ids)s)"
+        ).format(key=names(table.key), table=table_name(table), outside=_outside(table))
+        for fuente, kind, held, *key in conn.execute(query, {"document": person.document, "ids": ids, "leads": _LEADS}):
+            if (table.name, tuple(key)) not in gone:
+                kept.add((fuente, kind, held))
+    return kept & person.attached
+
+
+def _attached_rows(
+    conn: Connection[TupleRow], schema: Schema, attached: frozenset[tuple[str, str, str]]
+) -> Iterator[Hit]:
+    """The rows of attached resources, former versions too."""
+    for kind in _ATTACHED:
+        wanted = {(fuente, key) for fuente, held, key in attached if held == kind}
+        if not wanted:
+            continue
+        home = schema.home_of(kind, names_patient=False)
+        for table in (home, schema.by_name[FAMILIES[home.home].history]):
+            query = sql.SQL("SELECT fuente, id, {} FROM {} WHERE tipo = %s AND id = ANY(%s)").format(
+                names(table.key), table_name(table)
+            )
+            for fuente, held, *key in conn.execute(query, (kind, sorted({key for _, key in wanted}))):
+                if (fuente, held) in wanted:
+                    yield Hit(table, tuple(key), kind, Verdict.ERASE)

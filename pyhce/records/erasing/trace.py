@@ -1,0 +1,281 @@
+"""What names a patient inside a resource that is not theirs, and how it is taken out.
+
+A reference is the patient's by the same rules as the loader's: its type and id, a URL, a condition or an identifier.
+Taken out, it becomes a Reference without anything but the reason, as FHIR has it where an element may not be absent:
+https://hl7.org/fhir/R4/extension-data-absent-reason.html (`masked`: "due to security, privacy or related reasons").
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from pyhce.records.reading.reference import Named, at_path, identifier_key, named, own_keys
+from pyhce.records.reading.spelling import canonical, dumps, parse
+from pyhce.schema.expression import untyped_names
+from pyhce.schema.model import Frozen, Schema
+
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+MASKED = {"extension": [{"url": ABSENT, "valueCode": "masked"}]}
+MIN_WORD = 6
+"""Characters of an identifier's value that is looked for as plain text; shorter ones are in every other row."""
+MIN_ID = 16
+"""Characters of an id that is looked for as plain text, too."""
+NEVER = "\x01"
+"""A regular expression that no JSON text matches."""
+_MEMBERS = {"reference", "type", "identifier", "display", "id", "extension", "_reference", "_type", "_display"}
+
+Steps = tuple[str | int, ...]
+"""The members and positions that lead to a place in a resource."""
+
+
+class Verdict(StrEnum):
+    """What an erasure does with a row that is not under the patient's document."""
+
+    ERASE = "erase"
+    """It is about the patient."""
+    MASK = "mask"
+    """It is somebody else's or nobody's and refers to the patient."""
+    MENTION = "mention"
+    """It holds an identifier of the patient as plain text: for a person to look at."""
+
+
+class Person(Frozen):
+    """What a patient is known by.
+
+    Args:
+        document: the one that the record is kept under.
+        identities: the source and key of each Patient, and of those that the record's resources name.
+        ambiguous: keys that name a Patient of another record too.
+        words: identifiers' values, long ids and numbers of documents, as plain text.
+        attached: source, type and id of the Binary and Bundle that the record's resources lead to.
+    """
+
+    document: str
+    identities: frozenset[tuple[str, str]]
+    ambiguous: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    attached: frozenset[tuple[str, str, str]] = frozenset()
+
+    @cached_property
+    def anywhere(self) -> frozenset[str]:
+        """The keys that name the patient in every source: an identifier with its system."""
+        return frozenset(key for _, key in self.identities if carries_system(key))
+
+    def has(self, fuente: str, key: str) -> bool:
+        """Whether a key names this patient in a source, and nobody else."""
+        return key not in self.ambiguous and ((fuente, key) in self.identities or key in self.anywhere)
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """The sources that know the patient."""
+        return sorted({fuente for fuente, _ in self.identities})
+
+    @cached_property
+    def references(self) -> str:
+        """A regular expression, for PostgreSQL and Python, of an id in a reference, in the text of a resource."""
+        ids = sorted({key for _, key in self.identities if "=" not in key})
+        queries = sorted({key for _, key in self.identities if "=" in key and not key.startswith("identifier=")})
+        some = [rf"(Patient/|urn:uuid:|urn:oid:)({_either(ids)})\.?[^A-Za-z0-9.-]"] if ids else []
+        return "|".join([*some, *([rf"Patient\?({_either(queries)})"] if queries else [])]) or NEVER
+
+    @cached_property
+    def texts(self) -> str:
+        """The same for what may stand anywhere; JSON has quotes around, so there is always something beside it."""
+        digits = [word for word in sorted(self.words) if word.isascii() and word[0].isdigit() and word[-1].isdigit()]
+        other = sorted(self.words - set(digits))
+        some = [f"[^0-9]({_either(digits)})[^0-9]"] if digits else []
+        return "|".join([*some, *([_either(other)] if other else [])]) or NEVER
+
+    @cached_property
+    def short(self) -> str:
+        """The same for identifiers too short to be told from anything else: as a whole value only."""
+        values = {key.rsplit("|", 1)[-1] for _, key in self.identities if key.startswith("identifier=")}
+        few = sorted(value for value in values if 0 < len(value) < MIN_WORD)
+        return rf'["|]({_either(few)})"' if few else NEVER
+
+    @cached_property
+    def _mentions(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        return re.compile(self.texts), re.compile(self.references)
+
+    def mentioned(self, fuente: str, text: str) -> bool:
+        """Whether the text of a resource holds an identifier of the patient, in a reference or not."""
+        anywhere, here = self._mentions
+        return bool(anywhere.search(text) or (fuente in self.sources and here.search(text)))
+
+
+def carries_system(key: str) -> bool:
+    """Whether a key is an identifier that says who gave it, and so means the same in every source."""
+    return re.match(r"identifier=[^|]+\|.", key) is not None
+
+
+def _either(values: Sequence[str]) -> str:
+    """One of these, as JSON spells them with and without letters beyond ASCII."""
+    spelled = {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for value in values for ascii_only in (True, False)}
+    return "|".join(re.escape(text) for text in sorted(spelled))
+
+
+class Row(NamedTuple):
+    """A row that may name the patient; `shared` if it is in no patient's record."""
+
+    type: str
+    fuente: str
+    patient_key: str | None
+    recurso: str
+    original: str | None
+    shared: bool
+
+
+def judge(schema: Schema, person: Person, row: Row) -> Verdict | None:
+    """What is to be done with a row, None if it has nothing to do with the patient."""
+    if row.patient_key is not None and person.has(row.fuente, row.patient_key):
+        return Verdict.ERASE
+    resource = parse(row.recurso)
+    places = list(traces(person, row.fuente, resource))
+    if not places:
+        said = person.mentioned(row.fuente, row.recurso) or person.mentioned(row.fuente, row.original or "")
+        return Verdict.MENTION if said else None
+    return Verdict.ERASE if row.shared and _is_about(schema, row.type, resource, places) else Verdict.MASK
+
+
+def traces(person: Person, fuente: str, resource: dict[str, Any]) -> Iterator[Steps]:
+    """Where a resource names the patient: references, and the Patient itself, contained or in a bundle."""
+    own: set[str] = set()
+    for entry in _entries(resource):
+        held = entry.get("resource")
+        if isinstance(held, dict) and held.get("resourceType") == "Patient" and _is_person(person, fuente, held):
+            own |= {text for text in (entry.get("fullUrl"), f"Patient/{held.get('id')}") if isinstance(text, str)}
+    yield from _Finder(person, fuente, own).inside(resource, "", "", ())
+
+
+def _entries(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = resource.get("entry") if resource.get("resourceType") == "Bundle" else None
+    return [entry for entry in (listed if isinstance(listed, list) else []) if isinstance(entry, dict)]
+
+
+def _is_person(person: Person, fuente: str, held: dict[str, Any], *, local: bool = False) -> bool:
+    """Whether a Patient is the one; the id of a contained one is its own container's."""
+    *identifiers, key = own_keys(held, str(held.get("id", "")))
+    return any(person.has(fuente, k) for k in (identifiers if local else (*identifiers, key)))
+
+
+class _Finder:
+    """A walk through a resource that knows at which FHIR element it is."""
+
+    def __init__(self, person: Person, fuente: str, own: set[str]) -> None:
+        self.person, self.fuente, self.own = person, fuente, own
+
+    def inside(self, value: Any, kind: str, path: str, steps: Steps) -> Iterator[Steps]:
+        if isinstance(value, list):
+            for number, item in enumerate(value):
+                yield from self.inside(item, kind, path, (*steps, number))
+        elif isinstance(value, dict):
+            if isinstance(value.get("resourceType"), str):
+                kind, path = value["resourceType"], ""
+                if kind == "Patient" and steps and self._is_person(value, steps):
+                    yield steps
+                    return
+            elif self._names(value, kind, path):
+                yield steps
+                return
+            for name, held in value.items():
+                yield from self.inside(held, kind, f"{path}.{name}" if path else name, (*steps, name))
+
+    def _is_person(self, value: dict[str, Any], steps: Steps) -> bool:
+        return _is_person(self.person, self.fuente, value, local="contained" in steps)
+
+    def _names(self, value: dict[str, Any], kind: str, path: str) -> bool:
+        """Whether this is a Reference to the patient."""
+        identifier = value.get("identifier")
+        by_identifier = isinstance(identifier, dict) and isinstance(identifier.get("value"), str)
+        if not isinstance(value.get("reference"), str) and not (by_identifier and value.keys() <= _MEMBERS):
+            return False
+        if value.get("reference") in self.own:
+            return True
+        found = named(value)
+        ways = [found]
+        if isinstance(identifier, dict) and by_identifier:
+            said = value.get("type")
+            kind_said = found.type if found else said if isinstance(said, str) else None
+            ways.append(Named(kind_said, identifier_key(identifier)))
+        return any(
+            way is not None
+            and self.person.has(self.fuente, way.key)
+            and (way.type == "Patient" or (way.type is None and ("=" not in way.key or self._only(kind, path))))
+            for way in ways
+        )
+
+    @staticmethod
+    def _only(kind: str, path: str) -> bool:
+        return untyped_names(kind, path, "Patient")
+
+
+def _is_about(schema: Schema, fhir_type: str, resource: dict[str, Any], places: list[Steps]) -> bool:
+    """Whether a shared resource is about the patient, and not only naming them among others."""
+    if fhir_type == "Bundle":
+        return _is_their_bundle(resource, set(places))
+    if fhir_type == "Binary":
+        return ("securityContext",) in places
+    listed = resource.get("contained")
+    contained = listed if isinstance(listed, list) else []
+    theirs = {f"#{held.get('id')}" for n, held in enumerate(contained) if ("contained", n) in places}
+    references = (r for path in schema.paths_of(fhir_type) for r in at_path(resource, path))
+    return any(isinstance(r, dict) and r.get("reference") in theirs for r in references)
+
+
+def _is_their_bundle(resource: dict[str, Any], places: set[Steps]) -> bool:
+    """A document whose subject is the patient; without a subject, one that holds no other Patient."""
+    patients = []
+    for number, entry in enumerate(_entries(resource)):
+        held = entry.get("resource")
+        kind = held.get("resourceType") if isinstance(held, dict) else None
+        at: Steps = ("entry", number, "resource")
+        if isinstance(held, dict) and kind == "Composition" and "subject" in held:
+            return (*at, "subject") in places
+        if kind == "Patient":
+            patients.append(at in places)
+    return bool(patients) and all(patients)
+
+
+def masked(person: Person, fuente: str, recurso: str, original: str | None) -> tuple[str, str | None]:
+    """A resource without the patient, its numbers spelled as they were; the exact text beside it likewise.
+
+    The narrative of a resource that named the patient goes too: it may repeat the name.
+    """
+    resource = parse(recurso)
+    places = list(traces(person, fuente, resource))
+    if original is None:
+        return dumps(_without(resource, places)), None
+    exact = parse(original)
+    its_own = list(traces(person, fuente, exact))
+    return dumps(_without(resource, places)), canonical(_without(exact, [*places, *its_own]))
+
+
+def _without(resource: dict[str, Any], places: Sequence[Steps]) -> dict[str, Any]:
+    for steps in places:
+        around: list[Any] = [resource]
+        try:
+            for step in steps:
+                around.append(around[-1][step])
+        except (KeyError, IndexError, TypeError):
+            continue  # the exact text is masked at places of its own
+        _mask(around, steps)
+    return resource
+
+
+def _mask(around: list[Any], steps: Steps) -> None:
+    held, holder = around[-1], around[-2]
+    if isinstance(held, dict) and held.get("resourceType") == "Patient":
+        kept = {"id": held["id"]} if "contained" in steps and "id" in held else {}
+        holder[steps[-1]] = {"resourceType": "Patient", **kept, **MASKED}
+        if isinstance(holder, dict):
+            holder.pop("fullUrl", None)
+    else:
+        holder[steps[-1]] = dict(MASKED)
+    for outer in around[:-1]:
+        if isinstance(outer, dict) and isinstance(outer.get("resourceType"), str):
+            outer.pop("text", None)

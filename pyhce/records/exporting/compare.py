@@ -1,0 +1,78 @@
+"""Whether what an export has read is still as it was.
+
+A unit is as it was read if its place is the same, it has as many rows, and none was written since: what is there now
+was there then, and nothing went. So parts of an interrupted export are kept or read again, never trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from psycopg import sql
+
+from pyhce.records.exporting.moments import Moment
+from pyhce.records.exporting.units import Done, Wanted, condition_of
+
+
+class Verdicts(NamedTuple):
+    """What became of the units that were read.
+
+    Args:
+        changed: rows were written or went, or the shard is at another node.
+        gone: a shard is not there any longer, as after a split, or what was read lies otherwise.
+    """
+
+    same: list[Done]
+    changed: list[Done]
+    gone: list[Done]
+
+
+def compare(moment: Moment, done: Iterable[Done], wanted: Wanted) -> Verdicts:
+    """Tell the units that are as they were from the others."""
+    found = Verdicts([], [], [])
+    to_count: list[Done] = []
+    for one in done:
+        there = {place[:3] for place in moment.places.get(one.unit.table, ())}
+        shards, read = {place[0] for place in there}, {place[0] for place in one.unit.places}
+        whole = read <= shards if moment.direct else read == shards
+        if one.unit.direct != moment.direct or not whole:
+            found.gone.append(one)
+        elif not all(place in there for place in one.unit.places):
+            (found.changed if moment.distributed else found.gone).append(one)
+        elif all(moment.snapshots.get(n) == then for n, then in one.snapshots.items()):
+            found.same.append(one)
+        else:
+            to_count.append(one)
+    counted = _counted(moment, to_count, wanted)
+    for number, one in enumerate(to_count):
+        (found.same if counted[number] == (one.count, 0) else found.changed).append(one)
+    return found
+
+
+def _counted(moment: Moment, done: Sequence[Done], wanted: Wanted) -> list[tuple[int, int]]:
+    """How many rows the units have now, and how many of them were written since."""
+    counts = [(0, 0) for _ in done]
+    for node in moment.nodes:
+        there: list[sql.Composed] = []
+        for number, one in enumerate(done):
+            names = {p[:3]: p.relation for p in moment.places[one.unit.table]}
+            condition = condition_of(moment, one.unit, wanted)
+            there += [
+                _count(number, sql.SQL(names[place]), condition, one.snapshots[node])
+                for place in one.unit.places
+                if place[1] == node
+            ]
+        for row in moment.ask_all(node, there):
+            total, new = counts[row["n"]]
+            counts[row["n"]] = total + row["total"], new + row["new"]
+    return counts
+
+
+def _count(number: int, relation: sql.Composable, condition: sql.Composed, snapshot: str) -> sql.Composed:
+    """Rows of a relation, and those of transactions that were not over when a snapshot was taken."""
+    oldest = int(snapshot.split(":")[0]) % 2**32
+    return sql.SQL(
+        "SELECT {} AS n, count(*) AS total, count(*) FILTER (WHERE age(xmin) <= age({}::text::xid)) AS new"
+        " FROM {} WHERE {}"
+    ).format(number, sql.Literal(str(oldest)), relation, condition)

@@ -1,0 +1,89 @@
+"""What was deleted since a moment: Bulk Data's `deleted` files.
+
+https://hl7.org/fhir/uv/bulkdata/: Bundles of type transaction with DELETE entries, one a line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import groupby
+
+import orjson
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.records.exporting.folder import ExportFolder
+from pyhce.records.exporting.moments import HERE, Moment
+from pyhce.records.exporting.units import Done, Unit, Wanted
+from pyhce.records.writing.homes import table_name
+from pyhce.schema.model import FAMILIES, Home, Schema
+
+_AT_ONCE = 1000
+
+
+def write_deleted(moment: Moment, wanted: Wanted, folder: ExportFolder) -> list[Done]:
+    """A part for each source that lost something since.
+
+    Read before the resources: what is deleted later is told by the next export.
+    """
+    files: dict[str, tuple[str, int, int, hashlib._Hash]] = {}
+    with moment.connection(HERE, shared=not moment.distributed) as conn:
+        for source, line in _lines(conn, moment, wanted):
+            name, count, size, digest = files.get(source) or (folder.part(), 0, 0, hashlib.sha256())
+            digest.update(line)
+            with (folder.work / name).open("ab") as file:
+                file.write(line)
+            files[source] = name, count + line.count(b"\n"), size + len(line), digest
+    return [
+        Done(
+            unit=Unit(table="", type="Bundle", source=source, places=()), file=name, count=count, bytes=size,
+            sha256=digest.hexdigest(), snapshots={},
+        )
+        for source, (name, count, size, digest) in files.items()
+    ]  # fmt: skip
+
+
+def _lines(conn: Connection[TupleRow], moment: Moment, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
+    """Source and lines, some at a time."""
+    with conn.transaction():
+        for home in Home if wanted.document is None else (Home.PATIENT,):
+            with conn.cursor(name=f"deleted_{home}") as cursor:
+                cursor.itersize = _AT_ONCE
+                cursor.execute(_tombstones(moment, home, wanted))
+                while rows := cursor.fetchmany(_AT_ONCE):
+                    for (source, kind), group in groupby(rows, key=lambda row: row[:2]):
+                        keys = [row[2] for row in group]
+                        there = _there(conn, moment.schema, kind, source, keys)
+                        yield source, b"".join(_line(kind, key) for key in keys if key not in there)
+
+
+def _there(conn: Connection[TupleRow], schema: Schema, kind: str, source: str, keys: list[str]) -> set[str]:
+    """Which of these came again since, under whatever patient."""
+    query = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT id FROM {} WHERE fuente = %(source)s AND id = ANY(%(keys)s){}").format(
+            table_name(table), sql.SQL(" AND tipo = %(kind)s" if table.generic else "")
+        )
+        for table in schema.homes_of(kind)
+    )
+    return {row[0] for row in conn.execute(query, {"source": source, "keys": keys, "kind": kind})}
+
+
+def _tombstones(moment: Moment, home: Home, wanted: Wanted) -> sql.Composed:
+    conditions: list[sql.Composable] = [
+        sql.SQL("borrado AND vigente_hasta >= {}::timestamptz").format(sql.Literal(wanted.since))
+    ]
+    if wanted.source is not None:
+        conditions.append(sql.SQL("fuente = {}").format(sql.Literal(wanted.source)))
+    if wanted.types:
+        conditions.append(sql.SQL("tipo = ANY({})").format(sql.Literal(list(wanted.types))))
+    if wanted.document is not None:
+        conditions.append(sql.SQL("documento_id = {}").format(sql.Literal(wanted.document)))
+    return sql.SQL("SELECT fuente, tipo, id FROM {} WHERE {} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3").format(
+        table_name(moment.schema.table(FAMILIES[home].history)), sql.SQL(" AND ").join(conditions)
+    )
+
+
+def _line(kind: str, key: str) -> bytes:
+    entry = {"request": {"method": "DELETE", "url": f"{kind}/{key}"}}
+    return orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}) + b"\n"

@@ -1,0 +1,184 @@
+"""The folder of an export: parts and a journal while it is being made, then files and a manifest, all at once.
+
+Whatever happens on the way, the folder is either finished (it has a manifest.json) or can be gone on with.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from pyhce.errors import UsageError
+from pyhce.records.durable import sync
+from pyhce.records.exporting.units import Done
+
+MANIFEST = "manifest.json"
+_WORK, _JOURNAL = ".export", "journal"
+_CHUNK = 1024 * 1024
+
+
+class ExportFolder:
+    """A folder that an export is being made in; safe to use from several threads."""
+
+    def __init__(self, path: Path, journal: IO[bytes]) -> None:
+        self.path, self.work = path, path / _WORK
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._number = 0
+        self.done: dict[str, Done] = {}
+        self.finish_record: dict[str, Any] | None = None
+
+    def part(self) -> str:
+        """A name for a part that nobody has."""
+        with self._lock:
+            self._number += 1
+            return f"{self._number:06}.part"
+
+    def add(self, done: Done) -> None:
+        """Note that a part is whole."""
+        with self._lock:
+            self._note({"done": done.model_dump(mode="json")})
+            self.done[done.file] = done
+
+    def drop(self, parts: Iterable[Done]) -> None:
+        """Forget parts: what they were read from is no longer so."""
+        for part in parts:
+            self._note({"drop": part.file})
+            del self.done[part.file]
+            (self.work / part.file).unlink(missing_ok=True)
+
+    def finish(self, manifest: Mapping[str, Any], names: Mapping[str, str]) -> None:
+        """Give every part its name, then write the manifest; a kill on the way is made good by the next run."""
+        self.finish_record = {"manifest": manifest, "names": dict(names)}
+        self._note({"finish": self.finish_record})
+        self.complete()
+
+    def complete(self) -> None:
+        """Do what the journal says about finishing."""
+        assert self.finish_record is not None  # noqa: S101 - asked by the caller
+        for part, name in self.finish_record["names"].items():
+            target = self.path / name
+            target.parent.mkdir(exist_ok=True)
+            if (self.work / part).exists():
+                (self.work / part).rename(target)
+        written = self.work / MANIFEST
+        with written.open("w", encoding="utf-8") as file:
+            json.dump(self.finish_record["manifest"], file, indent=1, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        written.rename(self.path / MANIFEST)
+        sync(self.path)
+        shutil.rmtree(self.work)
+
+    def _note(self, record: Mapping[str, Any]) -> None:
+        self._journal.write(json.dumps(record).encode() + b"\n")
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+
+    def take_up(self, lines: Iterable[bytes], request: Mapping[str, Any]) -> None:
+        """Go on from a journal, or begin it.
+
+        Raises:
+            UsageError: it is of other arguments, or of another database.
+        """
+        whole = 0
+        for number, line in enumerate(lines):
+            try:
+                record = json.loads(line) if line.endswith(b"\n") else None
+            except ValueError:
+                record = None
+            if record is None:
+                break  # cut off by a kill
+            whole += len(line)
+            if number == 0:
+                _refuse_other(self.path, record["request"], request)
+            elif "done" in record:
+                done = Done.model_validate(record["done"])
+                self.done[done.file] = done
+                self._number = max(self._number, int(done.file.split(".")[0]))
+            elif "drop" in record:
+                self.done.pop(record["drop"], None)
+            else:
+                self.finish_record = record["finish"]
+        self._journal.truncate(whole)
+        self._journal.seek(whole)
+        if not whole:
+            self._note({"request": request})
+        if self.finish_record is None:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Only whole parts that are as they were written stay."""
+        self.drop([done for done in self.done.values() if digest(self.work / done.file) != (done.bytes, done.sha256)])
+        for file in self.work.glob("*.part"):
+            if file.name not in self.done:
+                file.unlink()
+
+
+@contextmanager
+def opened(path: Path, request: Mapping[str, Any]) -> Iterator[ExportFolder]:
+    """A new or empty folder, or one where an export of the same arguments was interrupted.
+
+    Raises:
+        UsageError: it holds something else, or another export is at work in it.
+    """
+    journal = path / _WORK / _JOURNAL
+    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not (path / _WORK).is_dir())):
+        finished = " (it holds a finished export)" if (path / MANIFEST).is_file() else ""
+        raise UsageError(
+            f"{path} is not an empty folder{finished}", remedy="Give a new one: an export never overwrites."
+        )
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    with journal.open("r+b" if journal.exists() else "w+b") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"another export is at work in {path}", remedy="Let it finish, or give another folder."
+            ) from None
+        made = ExportFolder(path, stream)
+        made.take_up(stream.readlines(), request)
+        sync(journal.parent)
+        sync(path)
+        yield made
+
+
+def request_of(path: Path) -> dict[str, Any] | None:
+    """What an interrupted export in a folder was asked for, None if there is none."""
+    try:
+        with (path / _WORK / _JOURNAL).open("rb") as journal:
+            found = json.loads(journal.readline())["request"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def digest(path: Path) -> tuple[int, str]:
+    """A file's bytes and their SHA-256; (-1, '') if it is not there."""
+    found, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+                size += len(chunk)
+    except FileNotFoundError:
+        return -1, ""
+    return size, found.hexdigest()
+
+
+def _refuse_other(path: Path, had: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    differs = sorted(name for name in had.keys() | given.keys() if had.get(name) != given.get(name))
+    if differs:
+        raise UsageError(
+            f"{path} holds an interrupted export of another {' and '.join(differs)}",
+            remedy="Give the arguments of then to go on with it, another folder, or delete this one.",
+        )

@@ -1,0 +1,98 @@
+"""A unit of an export: some rows, read by one statement at one node into one file."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from pyhce.records.exporting.moments import HERE, Moment
+from pyhce.records.line import AS_IT_IS, LINE, QUICK
+from pyhce.records.writing.homes import table_name
+from pyhce.schema.model import Frozen
+
+
+class Wanted(Frozen):
+    """What was asked for. `since` is an ISO instant; `document` never leaves this process."""
+
+    source: str | None = None
+    types: tuple[str, ...] = ()
+    document: str | None = None
+    since: str | None = None
+
+
+class Unit(Frozen):
+    """Some rows of a table, of one type and one source.
+
+    Args:
+        places: (shard, node, placement) of each, as `Place` has them.
+        pages: from this page of the table until before that one; all if None.
+        alone: whether nothing else is in there, so that no condition is needed.
+        size: bytes, about.
+    """
+
+    table: str
+    type: str
+    source: str
+    places: tuple[tuple[int, int, int], ...]
+    pages: tuple[int, int] | None = None
+    alone: bool = False
+    direct: bool = True
+    size: int = 0
+    rows: int = 0
+
+    @property
+    def node(self) -> int:
+        """Where to read it."""
+        return self.places[0][1] if self.direct else HERE
+
+
+class Done(Frozen):
+    """A unit that was read, its file, and the snapshots of its nodes."""
+
+    unit: Unit
+    file: str
+    count: int
+    bytes: int
+    sha256: str
+    snapshots: dict[int, str]
+
+
+def copying(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
+    """The statement that reads a unit, a line a row."""
+    line, rows = sql.SQL(LINE), sql.SQL("{} WHERE {}")
+    if unit.direct:  # OFFSET keeps PostgreSQL from computing the text twice; Citus cannot push it to the workers
+        line = sql.SQL(QUICK)
+        rows = sql.SQL("(SELECT id, original, recurso, recurso::text AS t FROM {} WHERE {} OFFSET 0) AS r")
+    parts = [rows.format(relation, condition_of(moment, unit, wanted)) for relation in relations_of(moment, unit)]
+    return sql.SQL("COPY ({}) TO STDOUT {}").format(
+        sql.SQL(" UNION ALL ").join(sql.SQL("SELECT {} FROM {}").format(line, part) for part in parts),
+        sql.SQL(AS_IT_IS),
+    )
+
+
+def relations_of(moment: Moment, unit: Unit) -> list[sql.Composable]:
+    """What a unit is read from at its node: shards by their own names, or the table."""
+    table = moment.schema.table(unit.table)
+    if not unit.direct:
+        return [table_name(table)]
+    names = {place[:3]: place.relation for place in moment.places[unit.table]}
+    return [sql.SQL(names[place]) for place in unit.places]
+
+
+def condition_of(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
+    """Which rows of these relations are a unit's."""
+    table = moment.schema.table(unit.table)
+    parts: list[sql.Composable] = [sql.SQL("true")]
+    if not unit.alone:
+        parts.append(sql.SQL("fuente = {}").format(sql.Literal(unit.source)))
+        if table.generic:
+            parts.append(sql.SQL("tipo = {}").format(sql.Literal(unit.type)))
+    if wanted.since is not None:
+        parts.append(sql.SQL("actualizado_en >= {}::timestamptz").format(sql.Literal(wanted.since)))
+    if wanted.document is not None:
+        parts.append(sql.SQL("documento_id = {}").format(sql.Literal(wanted.document)))
+    if unit.pages is not None:
+        parts += [
+            sql.SQL("ctid {} {}::tid").format(sql.SQL(sign), sql.Literal(f"({page},0)"))
+            for sign, page in zip((">=", "<"), unit.pages, strict=True)
+        ]
+    return sql.SQL(" AND ").join(parts)

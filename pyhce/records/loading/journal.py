@@ -1,0 +1,72 @@
+"""Which files were loaded whole and without a reject: the same load again passes them over.
+
+A file is known by the fingerprint of its bytes, together with how it was read. It is noted once every resource of it
+is committed, so that a load that was killed reads again what it had not finished, and finds most of it unchanged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.records.reading.sources import STDIN, Source, fingerprint_of
+from pyhce.records.reading.spelling import fingerprint
+
+
+class Journal:
+    """The files of one load.
+
+    Args:
+        conn: beside the writers' connections, or in between.
+        how: what else decides what a file becomes, such as the identity rules.
+        again: whether to read files that were loaded before.
+    """
+
+    def __init__(self, conn: Connection[TupleRow], fuente: str, how: str, *, again: bool) -> None:
+        self._conn, self._fuente, self._how, self._again = conn, fuente, how, again
+        self._read: dict[str, tuple[str, int, int]] = {}
+        self._written: Counter[str] = Counter()
+        self._rejected: set[str] = set()
+
+    def has(self, path: Path) -> bool:
+        """Whether a file is to be passed over. Only one whose size is known is read for it."""
+        if self._again or path == STDIN or not path.is_file():
+            return False
+        query = "SELECT huella::text FROM hce.archivo_cargado WHERE fuente = %s AND bytes = %s"
+        known = {row[0] for row in self._conn.execute(query, (self._fuente, path.stat().st_size)).fetchall()}
+        return bool(known) and self._how_read(fingerprint_of(path)) in known
+
+    def reject(self, file: str) -> None:
+        """A file is read again next time: what was wrong is told again."""
+        self._rejected.add(file)
+
+    def wrote(self, files: Counter[str]) -> None:
+        """So many resources of these files are committed."""
+        self._written.update(files)
+
+    def ended(self, source: Source, resources: int) -> None:
+        """A file was read to its end; note those of which everything is written by now."""
+        if source.size is not None:  # a pipe is never the same again
+            self._read[source.name] = source.fingerprint(), source.size, resources
+        self.settle()
+
+    def settle(self) -> None:
+        """Note the files of which everything is written by now."""
+        for file, (bytes_fingerprint, size, count) in list(self._read.items()):
+            if self._written[file] < count:
+                continue
+            del self._read[file], self._written[file]
+            if file not in self._rejected:
+                self._conn.execute(
+                    "INSERT INTO hce.archivo_cargado (fuente, huella, bytes, recursos) VALUES (%s, %s, %s, %s)"
+                    " ON CONFLICT DO NOTHING",
+                    (self._fuente, self._how_read(bytes_fingerprint), size, count),
+                )
+
+    def _how_read(self, bytes_fingerprint: str) -> str:
+        """The fingerprint of a file's bytes and of how it is read, as PostgreSQL spells a uuid."""
+        text = fingerprint(f"{bytes_fingerprint} {self._how}".encode())
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,134 @@
+"""Load: FHIR resources into their homes, in batches, each one transaction; safe to repeat and to interrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.records.identity import DEFAULT_RULES, DocumentRule
+from pyhce.records.loading.journal import Journal
+from pyhce.records.loading.report import LoadReport
+from pyhce.records.loading.sieve import Sieve
+from pyhce.records.loading.state import Progress, State
+from pyhce.records.loading.writers import Writers
+from pyhce.records.reading.incoming import Deleted, Found, Line, Rejected, Skipped, Where
+from pyhce.records.reading.reader import resources_in, scan
+from pyhce.records.reading.ready import Ready, ready
+from pyhce.records.reading.sources import STDIN, Source, files_in
+from pyhce.records.reading.spelling import NotJson
+from pyhce.records.reading.strict import available
+from pyhce.records.writing.remove import Removable
+from pyhce.schema.model import Schema
+
+DEFAULT_JOBS = 2
+"""Connections to write through at once, so that neither reading nor the server waits; more cores take more."""
+DELETED_AT_ONCE = 1000
+
+
+def load(
+    conn: Connection[TupleRow],
+    paths: Sequence[Path],
+    *,
+    schema: Schema,
+    writers: Sequence[Connection[TupleRow]] = (),
+    fuente: str = "",
+    rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
+    reject_file: Path = Path("rejected.ndjson"),
+    again: bool = False,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Load files and folders: R4 bundles, NDJSON, single resources.
+
+    Nothing valid is turned away, whatever the order of files: a resource whose patient is not there yet waits under
+    a provisional record. The same input again changes nothing; files that were loaded whole are passed over.
+
+    Args:
+        writers: connections to write through, each in a thread of its own; if there are none, `conn` is used.
+        fuente: the source system; ids are unique within one.
+        rules: which identifiers are identity documents.
+        reject_file: where what is not FHIR goes, with its reason; written only if there is any.
+        again: read files that were loaded whole before, too.
+        strict: reject what does not fit R4's definitions; see `pyhce.records.reading.strict`.
+
+    Raises:
+        UsageError: a path is not there, or the extra `strict` is not installed.
+        HceError: the database refused for good, or writers kept getting in each other's way.
+    """
+    if strict:
+        available()
+    files = files_in(list(paths))
+    journal = Journal(conn, fuente, how=f"{rules!r} {strict}", again=again)
+    state = State(schema, fuente, rules, reject_file, strict, journal, progress)
+    state.total = sum(path.stat().st_size for path in files if path != STDIN)
+    with Writers(writers or [conn], state.write, inline=not writers) as out:
+        sieve = Sieve(conn, schema, fuente, pending=out.pending, unchanged=state.unchanged)
+        for path in files:
+            if journal.has(path):
+                state.pass_over(path)
+                continue
+            with Source(path) as source:
+                state.begin(source)
+                journal.ended(source, _one_file(state, conn, source, out, sieve))
+        out.drain()
+    journal.settle()
+    state.begin(None)
+    return state.report()
+
+
+def _one_file(state: State, conn: Connection[TupleRow], source: Source, out: Writers, sieve: Sieve) -> int:
+    """Everything in a file, in its order, to the writers; how many resources it has."""
+    count, before = 0, state.sifted
+    deleted: dict[Removable, Where] = {}
+    for found in _of_file(state, source, sieve):
+        if isinstance(found, Deleted):
+            sieve.waits = True  # it would look before this is done
+            deleted[found.type, found.key] = found.where
+            if len(deleted) < DELETED_AT_ONCE:
+                continue
+        if deleted:
+            out.drain()
+            state.delete(conn, deleted)
+            deleted, sieve.waits = {}, False
+        if isinstance(found, Ready):
+            count += 1
+            out.add(found)
+    if deleted:
+        out.drain()
+        state.delete(conn, deleted)
+    sieve.waits = False
+    return count + state.sifted - before
+
+
+def _of_file(state: State, source: Source, sieve: Sieve) -> Iterator[Ready | Deleted]:
+    read, strict = state.lines.read, state.strict
+    for found in scan(source) if strict else sieve.sifted(scan(source)):
+        if isinstance(found, Line):
+            plain = read(found)
+            if plain is None:
+                yield from _with_care(state, resources_in(found))
+            elif not strict or state.fits(plain):
+                yield plain
+        else:
+            yield from _with_care(state, (found,))
+
+
+def _with_care(state: State, found: Iterable[Found]) -> Iterator[Ready | Deleted]:
+    for item in found:
+        if isinstance(item, Rejected):
+            state.reject(item)
+        elif isinstance(item, Skipped):
+            state.skipped[item.what] += 1
+        elif isinstance(item, Deleted):
+            yield item
+        else:
+            try:
+                made = ready(state.schema, item)
+            except NotJson as error:
+                state.reject(Rejected(item.where, "not-json", str(error), item.id))
+                continue
+            if not state.strict or state.fits(made):
+                yield made

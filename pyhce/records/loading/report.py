@@ -1,0 +1,50 @@
+"""What a load did."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pyhce.schema.model import Frozen
+
+
+class LoadReport(Frozen):
+    """What a load did.
+
+    Args:
+        new: resources that were not there.
+        changed: those whose content replaced another, which went to the history.
+        unchanged: those that were there as they came.
+        superseded: those whose content is a former version, or older by meta.lastUpdated: what is there stays.
+        rejected: those that are no FHIR; each is in the reject file with its reason.
+        skipped: entries that carry no resource, by what they are.
+        passed_over: files that the same load had finished before.
+        moved: resources that changed home: a patient arrived, or a document or a patient was corrected.
+        deleted: resources that a DELETE entry named; not_there: those that were not there, or deleted before.
+        by_type: resources read, by FHIR type.
+        bytes_read, bytes_total: of the files as they are on disk; 0 where that is not known, as of a pipe.
+    """
+
+    files: int = 0
+    passed_over: int = 0
+    read: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    moved: int = 0
+    deleted: int = 0
+    not_there: int = 0
+    rejected: int = 0
+    reject_file: str | None = None
+    by_reason: dict[str, int] = Field(default_factory=dict)
+    skipped: dict[str, int] = Field(default_factory=dict)
+    by_type: dict[str, int] = Field(default_factory=dict)
+    current_file: str = ""
+    bytes_read: int = 0
+    bytes_total: int = 0
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """1 if anything was rejected."""
+        return 1 if self.rejected else 0

@@ -1,0 +1,193 @@
+"""Lines that are in the database just as they are, told by id and fingerprint: neither parsed nor written.
+
+A load that is repeated, or that goes on after it was killed, brings mostly what is there. Such a line needs no more
+than its head: type, id and the patient that it names, which tells the shard. What the head does not settle for certain
+goes the way of every other line. How much is sifted follows from what it brought so far, so that new data pays for a
+small sample now and then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+from xxhash import xxh3_128_digest
+
+from pyhce.records.reading.incoming import Found, Line, is_id
+from pyhce.records.reading.ready import Identity, first_member
+from pyhce.records.writing.assign import known_documents
+from pyhce.records.writing.homes import of_type, table_name
+from pyhce.schema.model import Schema, Table
+from pyhce.schema.r4 import RESOURCE_TYPES
+
+SAMPLE = 200
+"""Lines that tell whether it is worth while."""
+AT_ONCE = 2000
+BYTES = 4_000_000
+PAUSE, LONGEST_PAUSE = 1000, 64_000
+"""Lines that are not sifted after a sample that brought little, and at most after several of them."""
+REMEMBERED = 100_000
+"""Documents of patients that are kept in mind."""
+
+_PATIENT = "Patient/"
+
+
+class _Reference(msgspec.Struct, gc=False):
+    reference: str = ""
+
+
+class _Head(NamedTuple):
+    """What a line says of itself."""
+
+    line: Line
+    identity: Identity
+    key: str
+    fingerprint: bytes
+
+
+class Sieve:
+    """Passes on what is not there yet as it came; for one thread.
+
+    Args:
+        conn: not in a transaction; read from only.
+        pending: whether an earlier version of a resource is still on its way to the database.
+        unchanged: is told how many resources of each type are there as they came.
+
+    Attributes:
+        waits: while set, everything is passed on.
+    """
+
+    waits = False
+
+    def __init__(
+        self,
+        conn: Connection[TupleRow],
+        schema: Schema,
+        fuente: str,
+        *,
+        pending: Callable[[Identity], bool],
+        unchanged: Callable[[Counter[str]], None],
+    ) -> None:
+        self._conn, self._fuente = conn, fuente
+        self._pending, self._unchanged = pending, unchanged
+        self._tables: dict[str, tuple[Table, str]] = {
+            kind: (schema.home_of(kind, names_patient=True), member)
+            for kind in RESOURCE_TYPES - {"Patient", "Bundle"}  # a Patient's document depends on more than its text
+            if (member := first_member(schema, kind))
+        }
+        members = sorted({member for _, member in self._tables.values()})
+        head = msgspec.defstruct(
+            "Head",
+            [("resourceType", str), ("id", str), *((name, _Reference | None, None) for name in members)],
+            gc=False,
+        )
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(head).decode
+        self._documents: dict[str, str | None] = {}
+        self._size, self._pause, self._left = SAMPLE, PAUSE, 0
+
+    def sifted(self, found: Iterable[Line | Found]) -> Iterator[Line | Found]:
+        """What is to be looked at and written, in its order.
+
+        What was given before must be `pending` or written when more is asked for; `waits` is for what is neither.
+        """
+        held: list[_Head] = []
+        size = 0
+        items = iter(found)
+        for item in items:
+            if self._left or self.waits:
+                yield item
+                yield from islice(items, self._left)
+                self._left = 0
+                continue
+            head = self._head(item) if type(item) is Line else None
+            if head is not None:
+                held.append(head)
+                size += len(head.line.data)
+                if len(held) < self._size and size < BYTES:
+                    continue
+            yield from self._judged(held)
+            held, size = [], 0
+            if head is None:
+                yield item
+        yield from self._judged(held)
+
+    def _head(self, line: Line) -> _Head | None:
+        """A line's head, None if it does not tell its patient for certain."""
+        data = line.data.strip()
+        try:
+            head = self._decode(data)
+            _, member = self._tables[head.resourceType]
+            reference = getattr(head, member).reference
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, KeyError, AttributeError):
+            return None
+        key = reference[len(_PATIENT) :]
+        if not (reference.startswith(_PATIENT) and is_id(key) and is_id(head.id)):
+            return None
+        return _Head(line, (head.resourceType, head.id), key, xxh3_128_digest(data))
+
+    def _judged(self, heads: list[_Head]) -> Iterator[Line]:
+        """Those of which the database does not hold the very text under the patient that they name."""
+        if not heads:
+            return
+        first: dict[Identity, _Head] = {}
+        for head in heads:
+            if head.identity not in first and not self._pending(head.identity):
+                first[head.identity] = head
+        there = self._there(first)
+        same = {id(head) for place, head in first.items() if there.get(place) == head.fingerprint}
+        if same:
+            self._unchanged(Counter(head.identity[0] for head in heads if id(head) in same))
+        self._settle(len(same), len(heads))
+        for head in heads:
+            if id(head) not in same:
+                yield head.line
+
+    def _settle(self, same: int, tried: int) -> None:
+        """How many lines are sifted next, or passed on before the next sample."""
+        if 2 * same >= tried:
+            self._size, self._pause = AT_ONCE, PAUSE
+        else:
+            self._size, self._left = SAMPLE, self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def _there(self, heads: dict[Identity, _Head]) -> dict[Identity, bytes]:
+        """The fingerprints of those that are under the patient that they name: one query a type, on few shards."""
+        self._know({head.key for head in heads.values()})
+        kinds: dict[str, dict[str, str]] = {}
+        for (fhir_type, key), head in heads.items():
+            document = self._documents[head.key]
+            if document:
+                kinds.setdefault(fhir_type, {})[key] = document
+        found: dict[Identity, bytes] = {}
+        for fhir_type, documents in kinds.items():
+            ids = '{"' + '","'.join(documents) + '"}'
+            values = self._fuente, sorted(set(documents.values())), ids
+            query = _query(self._tables[fhir_type][0], fhir_type)
+            for document, keys, prints in self._conn.execute(query, values, binary=True).fetchall():
+                for number, key in enumerate(keys.split(" ")):
+                    if documents[key] == document:
+                        found[fhir_type, key] = prints[16 * number : 16 * number + 16]
+        return found
+
+    def _know(self, keys: set[str]) -> None:
+        """Look up the documents of patients."""
+        unknown = keys - self._documents.keys()
+        if len(self._documents) + len(unknown) > REMEMBERED:
+            self._documents.clear()
+            unknown = keys
+        if unknown:
+            self._documents |= dict.fromkeys(unknown) | known_documents(self._conn, self._fuente, unknown)
+
+
+def _query(table: Table, fhir_type: str) -> sql.Composed:
+    """Document, ids and fingerprints of a table's rows, a line a record, so that each worker answers by itself."""
+    return sql.SQL(
+        "SELECT documento_id, string_agg(id, ' '), string_agg(uuid_send(entrada), '') FROM {}"
+        " WHERE fuente = %s AND documento_id = ANY(%s) AND id = ANY(%s::text[]){} AND entrada IS NOT NULL"
+        " GROUP BY documento_id"
+    ).format(table_name(table), of_type(table, fhir_type))

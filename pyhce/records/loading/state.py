@@ -1,0 +1,187 @@
+"""A load under way: what it counts, rejects and writes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import orjson
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.records.identity import DocumentRule
+from pyhce.records.loading.journal import Journal
+from pyhce.records.loading.report import LoadReport
+from pyhce.records.reading.incoming import Rejected, Where
+from pyhce.records.reading.ready import LineReader, Ready
+from pyhce.records.reading.sources import STDIN, Source
+from pyhce.records.reading.strict import problems
+from pyhce.records.writing.assign import assign
+from pyhce.records.writing.homes import AGAIN, kept_losing
+from pyhce.records.writing.lookup import Memory
+from pyhce.records.writing.remove import Removable, Removed, remove
+from pyhce.records.writing.upsert import Written, write
+from pyhce.schema.model import Schema
+
+ATTEMPTS = 12
+
+_COUNTED = ("files", "passed_over", "read", "rejected", "moved", "deleted", "not_there", *Written._fields)
+
+Progress = Callable[[LoadReport], None]
+Done = TypeVar("Done")
+
+
+class State:
+    """The counts of a load under way; writers in several threads add to them."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        fuente: str,
+        rules: tuple[DocumentRule, ...],
+        reject_file: Path,
+        strict: bool,
+        journal: Journal,
+        progress: Progress | None,
+    ) -> None:
+        self.strict, self.journal = strict, journal
+        self.schema, self.fuente, self.rules = schema, fuente, rules
+        self.reject_file, self.progress = reject_file, progress
+        self.start = time.monotonic()
+        self.counts: Counter[str] = Counter()
+        self.types: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        self.source: Source | None = None
+        self.total = self.finished = self.sifted = 0
+        self.lock = threading.RLock()
+        self.lines = LineReader(schema)
+        self.memory = Memory()
+
+    def pass_over(self, path: Path) -> None:
+        """Note a file that was loaded before."""
+        self.counts["passed_over"] += 1
+        self.finished += path.stat().st_size
+
+    def begin(self, source: Source | None) -> None:
+        """Note which file is read now."""
+        with self.lock:
+            if self.source is not None and self.source.path != STDIN:
+                self.finished += self.source.size or 0
+            self.source = source
+            self.counts["files"] += source is not None
+
+    def fits(self, found: Ready) -> bool:
+        """Whether a resource is what R4 says; if not it is rejected."""
+        wrong = problems(found.exact)
+        if wrong:
+            self.reject(Rejected(found.where, "not-r4", "; ".join(wrong), found.exact.decode()))
+        return not wrong
+
+    def delete(self, conn: Connection[TupleRow], deleted: Mapping[Removable, Where]) -> None:
+        """Delete what DELETE entries name; what they do not name for certain is rejected."""
+
+        def work(_: int) -> Removed:
+            return remove(conn, self.schema, self.fuente, list(deleted))
+
+        done = retried(conn, work)
+        self.counts["deleted"] += done.deleted
+        self.counts["not_there"] += done.missing
+        for removable in done.not_done:
+            detail = "more than one resource fits, or the identifier is not system|value"
+            self.reject(Rejected(deleted[removable], "delete-not-done", detail, "?".join(removable)))
+
+    def reject(self, rejected: Rejected) -> None:
+        """Note what is no FHIR, with its reason, before anything else happens to it."""
+        line = {
+            "file": rejected.where.file,
+            "line": rejected.where.line,
+            "entry": rejected.where.entry or None,
+            "reason": rejected.reason,
+            "detail": rejected.detail,
+            "resource": rejected.text.encode("utf-8", "replace").decode(),
+        }
+        with self.lock:
+            first = not self.counts["rejected"]
+            with self.reject_file.open("wb" if first else "ab") as out:
+                out.write(orjson.dumps(line) + b"\n")
+            self.counts["rejected"] += 1
+            self.reasons[rejected.reason] += 1
+            self.journal.reject(rejected.where.file)
+
+    def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
+        """Write a batch; if the database cannot take a value of it, find which one and reject that."""
+        try:
+            written, moved = retried(conn, lambda attempt: self._written(conn, batch, attempt))
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
+            if len(batch) > 1:
+                self.write(conn, batch[: len(batch) // 2])
+                self.write(conn, batch[len(batch) // 2 :])
+                return
+            only = batch[0]
+            detail = str(error.diag.message_primary or type(error).__name__)
+            self.reject(Rejected(only.where, "database", detail, only.exact.decode()))
+            return
+        with self.lock:
+            self.counts.update(written._asdict())
+            self.counts["moved"] += moved
+            self.counts["read"] += len(batch)
+            self.types.update([ready.identity[0] for ready in batch])
+            self.journal.wrote(Counter([ready.file for ready in batch]))
+            if self.progress:
+                self.progress(self.report())
+
+    def unchanged(self, types: Counter[str]) -> None:
+        """Note what is there as it came, by FHIR type; it needs no writer."""
+        with self.lock:
+            count = types.total()
+            self.sifted += count
+            self.counts.update(unchanged=count, read=count)
+            self.journal.wrote(Counter({self.source.name: count} if self.source else ()))
+            self.types.update(types)
+            if self.progress:
+                self.progress(self.report())
+
+    def _written(self, conn: Connection[TupleRow], batch: list[Ready], attempt: int) -> tuple[Written, int]:
+        found = assign(conn, self.schema, batch, fuente=self.fuente, rules=self.rules, memory=self.memory)
+        return write(conn, self.schema, found, fuente=self.fuente, by_copy=attempt == 1), found.moved
+
+    def report(self) -> LoadReport:
+        """The counts so far."""
+        return LoadReport(
+            **{name: self.counts[name] for name in _COUNTED},
+            reject_file=str(self.reject_file) if self.counts["rejected"] else None,
+            by_reason=dict(sorted(self.reasons.items())),
+            skipped=dict(sorted(self.skipped.items())),
+            by_type=dict(sorted(self.types.items())),
+            current_file=self.source.name if self.source else "",
+            bytes_read=self.finished + (self.source.position if self.source and self.source.size else 0),
+            bytes_total=self.total,
+            seconds=round(time.monotonic() - self.start, 2),
+        )
+
+
+def retried(conn: Connection[TupleRow], work: Callable[[int], Done]) -> Done:
+    """Do something in one transaction, again when another writer got in the way; it is told which attempt it is.
+
+    Raises:
+        HceError: writers got in the way every time.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with conn.transaction():
+                return work(attempt)
+        except psycopg.errors.InternalError_:
+            if attempt > 1:
+                raise
+        except AGAIN as error:
+            if attempt == ATTEMPTS:
+                remedy = "Run the same load again when they are done: what is loaded stays, nothing is twice."
+                raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
+            time.sleep(min(0.05 * 2**attempt, 2.0))
+    raise AssertionError

@@ -1,0 +1,1 @@
+"""Files to resources that are ready to be written; no database."""

@@ -1,0 +1,131 @@
+"""What comes in: resources, deletions, and what is neither, each with where it was found."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any, NamedTuple
+
+from pyhce.records.reading.spelling import canonical
+from pyhce.schema.r4 import RESOURCE_TYPES
+
+MAX_LINE = 16 * 1024 * 1024
+"""Bytes of one resource: what is longer is rejected, not read into memory. A bundle may be longer, its entries not.
+
+Python needs up to 4 bytes for a character, for text, value and what is stored: some 240 MB of memory at the worst.
+"""
+MAX_VALUES = 500_000
+"""Values in one resource, about: each takes up to 200 bytes of memory, however few of them it has in the text."""
+FEW = 2 * MAX_VALUES
+"""Bytes of a text that cannot hold more values than that."""
+
+is_id = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z").match
+"""Whether a string is a FHIR id: R4 datatypes.html#id."""
+
+
+class Where(NamedTuple):
+    """Where something was found.
+
+    Args:
+        entry: the number of the entry of a bundle, or of the element of an array; 0 without one.
+    """
+
+    file: str
+    line: int
+    entry: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" + (f" entry {self.entry}" if self.entry else "")
+
+
+class Incoming(NamedTuple):
+    """A resource that came in.
+
+    `resource` is what typed columns are computed from: references that the bundle itself resolves are literal there.
+    `exact` is the resource as it came, None where that is the same.
+    """
+
+    where: Where
+    type: str
+    id: str
+    resource: dict[str, Any]
+    exact: dict[str, Any] | None = None
+
+
+class Deleted(NamedTuple):
+    """A resource that is to be deleted.
+
+    Args:
+        key: its id, or `identifier=system|value`, or `identifier=value` of any system; an id has no `=` in it.
+    """
+
+    where: Where
+    type: str
+    key: str
+
+
+class Rejected(NamedTuple):
+    """Something that came in and is no FHIR resource; the reasons are in docs/loading.md.
+
+    Args:
+        text: what it is, or its beginning if it is too long or cannot be read.
+    """
+
+    where: Where
+    reason: str
+    detail: str
+    text: str
+
+
+class Skipped(NamedTuple):
+    """Something that carries no resource, such as an entry that is a response, or a manifest."""
+
+    where: Where
+    what: str
+
+
+Found = Incoming | Deleted | Rejected | Skipped
+
+
+class Line(NamedTuple):
+    """The text of one JSON value as it came, not looked at yet; `reader.resources_in` does."""
+
+    data: bytes
+    line: int
+    file: str
+    entry: int = 0
+
+    @property
+    def where(self) -> Where:
+        """Where it was found."""
+        return Where(self.file, self.line, self.entry)
+
+
+def problem_of(value: Any) -> tuple[str, str] | None:
+    """Why a value is no FHIR resource, as reason code and detail; None if it is one."""
+    if not isinstance(value, dict):
+        return "not-a-resource", f"a resource is a JSON object, this is {type(value).__name__}"
+    kind = value.get("resourceType")
+    if not isinstance(kind, str):
+        return "not-a-resource", "there is no member resourceType"
+    if kind not in RESOURCE_TYPES:
+        return "unknown-type", f"FHIR R4 has no resource type {kind[:80]!r}"
+    given = value.get("id")
+    if given is not None and not (isinstance(given, str) and is_id(given)):
+        return "invalid-id", f"id {str(given)[:80]!r} is not 1 to 64 letters, digits, hyphens or dots"
+    return None
+
+
+def too_large(data: bytes) -> str | None:
+    """Why a text would take too much memory, None if it would not."""
+    if len(data) <= FEW:
+        return None
+    if len(data) > MAX_LINE:
+        return f"{len(data)} bytes, more than {MAX_LINE >> 20} MB, in one resource"
+    values = data.count(b",") + data.count(b"{") + data.count(b"[")
+    return f"about {values} values, more than {MAX_VALUES}, in one resource" if values > MAX_VALUES else None
+
+
+def content_id(resource: dict[str, Any]) -> str:
+    """The id of a resource that has none: always the same for the same content."""
+    return "sha-" + hashlib.sha256(canonical(resource).encode("utf-8", "surrogatepass")).hexdigest()[:48]

@@ -1,0 +1,296 @@
+"""Files to resources: single ones, bundles of every kind, arrays, NDJSON; what is not FHIR is told, never passed over.
+
+Memory stays bounded whatever comes: a text is cut into values first (`splitter`), and only a value that is not too
+large is looked at.
+"""
+
+from __future__ import annotations
+
+from codecs import BOM_UTF8
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from pyhce.records.reading.bundles import Opened, read_bundle, spooled
+from pyhce.records.reading.entries import KEPT_WHOLE, entries_in, is_unpacked
+from pyhce.records.reading.incoming import (
+    FEW,
+    MAX_LINE,
+    Deleted,
+    Found,
+    Incoming,
+    Line,
+    Rejected,
+    Skipped,
+    Where,
+    content_id,
+    problem_of,
+    too_large,
+)
+from pyhce.records.reading.manifest import in_manifest, is_manifest
+from pyhce.records.reading.nesting import Nesting
+from pyhce.records.reading.sources import LINES, Source, plain_name
+from pyhce.records.reading.spelling import NotJson, canonical, parse
+from pyhce.records.reading.splitter import SHOWN, Cursor, Cut, Malformed, TooLong
+from pyhce.records.reading.spool import Places, Spool
+
+__all__ = [
+    "KEPT_WHOLE",
+    "Deleted",
+    "Found",
+    "Incoming",
+    "Line",
+    "Rejected",
+    "Skipped",
+    "Where",
+    "content_id",
+    "read",
+    "resources_in",
+    "resources_of",
+    "scan",
+]
+
+_BUNDLE = b'"Bundle"'
+
+
+def read(source: Source | Path) -> Iterator[Found]:
+    """Every resource of a file, in order; of a bundle that is a history the oldest first."""
+    return _looked_at(scan(source))
+
+
+def _looked_at(found: Iterator[Line | Found]) -> Iterator[Found]:
+    for item in found:
+        if isinstance(item, Line):
+            yield from resources_in(item)
+        else:
+            yield item
+
+
+def scan(source: Source | Path) -> Iterator[Line | Found]:
+    """As `read`, but what is small and no part of a larger bundle as its text: most need not be looked at closely.
+
+    A file holds one value a line if its first line is a whole JSON object, or if its name says so.
+    """
+    if isinstance(source, Path):
+        with Source(source) as opened:
+            yield from scan(opened)
+        return
+    cursor = Cursor(source.chunks(), source=source)
+    if cursor.peek():
+        yield from _lines(source.name, cursor) if _has_lines(source, cursor) else _values(source.name, cursor)
+    if cursor.damage:
+        yield Rejected(Where(source.name, cursor.line), cursor.damage.reason, str(cursor.damage), "")
+
+
+def _has_lines(source: Source, cursor: Cursor) -> bool:
+    named = plain_name(source.path).endswith(LINES)
+    line = cursor.line_here(MAX_LINE)
+    if line is None:
+        return named
+    plain = line.strip()
+    if plain[:1] == b"{" and Nesting().end(plain, 0) == len(plain):
+        return True
+    return named and plain not in (b"{", b"[", b"[{")
+
+
+def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
+    """The values of a text in which each line that is not blank is one."""
+    data, number, new, few = cursor.data[cursor.at :], cursor.line, tuple.__new__, FEW
+    while True:
+        blank = data.isspace()
+        lines = data.split(b"\n") if not blank else [data[data.rfind(b"\n") + 1 :]]
+        number += data.count(b"\n") if blank else 0
+        tail = lines.pop()
+        for line in lines:
+            if len(line) > few:
+                yield from _values(file, Cursor(iter((line,)), number))
+            elif line and not line.isspace():
+                yield new(Line, (line, number, file, 0))  # twice as quick as Line(…)
+            number += 1
+        if cursor.source and lines:
+            cursor.source.wasted = 0
+        cursor.line = number
+        if len(tail) > FEW:
+            rest = _RestOfLine(tail, cursor)
+            yield from _values(file, Cursor(iter(rest), number, cursor.source))
+            if rest.after is None:
+                return
+            number, data = number + 1, rest.after
+            continue
+        parts, size, chunk = [tail], len(tail), None
+        while size <= FEW and (chunk := cursor.next_chunk()) is not None:
+            parts.append(chunk)
+            size += len(chunk)
+            if b"\n" in chunk:
+                break
+        data = b"".join(parts)
+        if chunk is None:
+            if data and not data.isspace():
+                yield Line(data, number, file)
+            return
+
+
+class _RestOfLine:
+    """The chunks of a line. `after` is what came with its end, None if the text ended there."""
+
+    def __init__(self, first: bytes, cursor: Cursor) -> None:
+        self.first, self.cursor = first, cursor
+        self.after: bytes | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.first
+        while (chunk := self.cursor.next_chunk()) is not None:
+            head, newline, after = chunk.partition(b"\n")
+            if head:
+                yield head
+            if newline:
+                self.after = after
+                return
+
+
+def _values(file: str, cursor: Cursor) -> Iterator[Line | Found]:
+    """The values of a text, one after another, whatever white space is between them."""
+    while first := cursor.peek():
+        if first == BOM_UTF8[:1] and cursor.skip_mark():
+            continue
+        where = Where(file, cursor.line)
+        if first == b"[":
+            yield from _elements(where, cursor)
+        elif first != b"{":
+            yield from _no_object(where, cursor)
+        else:
+            try:
+                data = cursor.value(MAX_LINE)
+            except (Cut, TooLong) as error:
+                yield from _object(where, cursor, cut=isinstance(error, Cut))
+            else:
+                yield from _value(Line(data, where.line, file))
+
+
+def _no_object(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
+    """The rest of a line that begins with something else."""
+    line = cursor.line_here(FEW)
+    if line is not None:
+        yield Line(cursor.take(cursor.at + len(line)), where.line, where.file)
+        return
+    shown = _text(cursor.shown())
+    passed = cursor.skip_line()
+    reason = "too-large" if passed > MAX_LINE else "not-json"
+    yield Rejected(where, reason, f"{passed} bytes that are no JSON object", shown)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _value(line: Line) -> Iterator[Line | Found]:
+    """A text as it is, unless it is better not looked at whole."""
+    if len(line.data) > FEW and (_BUNDLE in line.data or too_large(line.data)):
+        yield from resources_in(line)
+    else:
+        yield line
+
+
+def _elements(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
+    """The elements of an array."""
+    number = 0
+    try:
+        for number, element in enumerate(cursor.elements(MAX_LINE), 1):
+            here = Line(element.data, element.line, where.file, number)
+            if element.passed:
+                detail = f"{element.passed} bytes, more than {MAX_LINE >> 20} MB, in one element of an array"
+                yield Rejected(here.where, "too-large", detail, _text(element.data))
+            else:
+                yield from _value(here)
+    except (Cut, Malformed) as error:
+        cut = isinstance(error, Cut)
+        text = _text(cursor.data[cursor.at :] if cut else cursor.shown())
+        passed = cursor.skip_value(1)
+        detail = "the text ends" if cut else f"{passed} bytes are no JSON"
+        yield Rejected(where, "not-json", f"after element {number}: {detail}", text)
+    else:
+        if not number:
+            yield Skipped(where, "an empty array")
+
+
+def _object(where: Where, cursor: Cursor, *, cut: bool) -> Iterator[Found]:
+    """An object that is too large, or not all there: of a bundle its entries, of anything else that it is so.
+
+    Args:
+        cut: whether the text ends in it; then all of it that is there is in memory.
+    """
+    text = _text(cursor.data[cursor.at :] if cut else cursor.shown())
+    opened = yield from _taken_apart(where, cursor)
+    if opened:
+        too_long = "too-large", f"more than {MAX_LINE >> 20} MB in one JSON value that is no bundle to take apart"
+        yield Rejected(where, *(opened.problem or too_long), text=text)
+
+
+def _taken_apart(where: Where, cursor: Cursor) -> Generator[Found, None, Opened | None]:
+    """The entries of the bundle that begins here; returned is None then, else what else it is. It is passed."""
+    source = cursor.source
+    start = source.position if source else 0
+    with Spool() as spool, Places() as places:
+        if source:
+            source.given = start
+        opened = read_bundle(cursor, spool, places)
+        if source:
+            source.given = None
+        if opened.shell is None or not is_unpacked(opened.shell):
+            return opened
+        span = source.position - start if source else 0
+        for done, found in spooled(where, opened.shell, spool, places):
+            if source:
+                source.given = start + span * done // max(1, spool.count)
+            yield from found
+        if source:
+            source.given = None
+    if opened.problem:
+        yield Rejected(where, *opened.problem, text=_text(opened.left))
+    return None
+
+
+def resources_in(line: Line) -> Iterator[Found]:
+    """The resources of a text: of one value, or of several in one line."""
+    if _BUNDLE in line.data:
+        cursor = Cursor(iter((line.data,)), line.line)
+        if cursor.peek() == b"{" and not (yield from _taken_apart(line.where, cursor)):
+            yield from _looked_at(_values(line.file, cursor))
+            return
+    large = too_large(line.data)
+    if large:
+        yield Rejected(line.where, "too-large", large, _text(line.data[:SHOWN]))
+        return
+    try:
+        value = parse(line.data)
+    except NotJson as error:
+        cursor = Cursor(iter((line.data,)), line.line)
+        end = Nesting().end(cursor.data, cursor.at) if cursor.peek() == b"{" else None
+        if end is None or not cursor.data[end:].strip():
+            yield Rejected(line.where, "not-json", str(error), _text(line.data))
+        else:
+            yield from _looked_at(_values(line.file, cursor))
+        return
+    yield from resources_of(line.where, value)
+
+
+def resources_of(where: Where, value: Any) -> Iterator[Found]:
+    """The resources of a JSON value: itself, a bundle's entries, or an array's elements."""
+    if not isinstance(value, list):
+        yield from _of_one(where, value)
+    elif value:
+        for number, element in enumerate(value, 1):
+            yield from _of_one(where._replace(entry=number), element)
+    else:
+        yield Skipped(where, "an empty array")
+
+
+def _of_one(where: Where, value: Any) -> Iterator[Found]:
+    if is_manifest(value):
+        yield from in_manifest(where, value)
+    elif problem := problem_of(value):
+        yield Rejected(where, *problem, text=canonical(value))
+    elif is_unpacked(value):
+        yield from entries_in(where, value)
+    else:
+        yield Incoming(where, value["resourceType"], value.get("id") or content_id(value), value)

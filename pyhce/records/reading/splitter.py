@@ -1,0 +1,237 @@
+"""JSON text to its values without reading them: where each ends, over chunks, in bounded memory, at any depth.
+
+What a value holds is not looked at: whether it is JSON is for who parses it to say.
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import orjson
+
+from pyhce.records.reading.nesting import Nesting
+from pyhce.records.reading.sources import Damaged, Source
+
+_SPACE = re.compile(rb"[ \t\r\n]*+")
+_SCALAR = re.compile(rb'[^\s{}\[\]",:]*+')
+_NEXT = re.compile(rb'\s*,\s*\{\s*"[^"\\]{1,64}"\s*:')
+"""What stands between two objects of an array, and the first member of the second."""
+_LONGEST_SCALAR = 65536
+_LONGEST_GUESS = 1024 * 1024
+SHOWN = 1000
+"""Bytes of what is too long that are shown."""
+
+
+class Cut(ValueError):
+    """The text ends within a value."""
+
+
+class TooLong(ValueError):
+    """A value has more bytes than it may have."""
+
+
+class Malformed(ValueError):
+    """What stands here is no JSON."""
+
+
+class Element(NamedTuple):
+    """An element of an array.
+
+    Args:
+        line: the line of the text that it begins in.
+        passed: its bytes, if they are more than it may have: `data` is its beginning.
+        value: what it holds, as far as that became known on the way: numbers have lost their spelling.
+    """
+
+    data: bytes
+    line: int
+    passed: int = 0
+    value: Any = None
+
+
+class Cursor:
+    """A place in a text that comes in chunks.
+
+    Args:
+        line: the number of the line that the place is in.
+        source: told of every whole value that it was of use.
+        damage: why the text ends here, if it should not.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], line: int = 1, source: Source | None = None) -> None:
+        self.chunks, self.line, self.source = chunks, line, source
+        self.data, self.at = b"", 0
+        self.damage: Damaged | None = None
+
+    def next_chunk(self) -> bytes | None:
+        """The chunk after the data; None at the end."""
+        try:
+            return next(self.chunks, None)
+        except Damaged as error:
+            self.damage = error
+            return None
+
+    def more(self) -> bool:
+        """Read one chunk more; False at the end."""
+        chunk = self.next_chunk()
+        if chunk is None:
+            return False
+        self.data = self.data[self.at :] + chunk
+        self.at = 0
+        return True
+
+    def peek(self) -> bytes:
+        """The byte that follows white space, b"" at the end."""
+        while True:
+            found = _SPACE.match(self.data, self.at)
+            self.take(found.end() if found else self.at)
+            if self.at < len(self.data) or not self.more():
+                return self.data[self.at : self.at + 1]
+
+    def skip_mark(self) -> bool:
+        """Pass a byte order mark, as stands between files that were put together; whether there was one."""
+        while len(self.data) - self.at < len(BOM_UTF8) and self.more():
+            pass
+        found = self.data.startswith(BOM_UTF8, self.at)
+        self.at += len(BOM_UTF8) if found else 0
+        return found
+
+    def take(self, end: int) -> bytes:
+        """What goes to `end` in the data."""
+        taken = self.data[self.at : end]
+        self.line += taken.count(b"\n")
+        self.at = end
+        return taken
+
+    def value(self, limit: int) -> bytes:
+        """The value that begins here.
+
+        Raises:
+            Cut: the text ends within it. TooLong: it has more than `limit` bytes. Both leave the place as it was.
+            Malformed: no value begins here.
+        """
+        if self.peek() not in (b"{", b"[", b'"'):
+            return self._scalar()
+        nesting = Nesting()
+        end = nesting.end(self.data, self.at)
+        if end is not None and end - self.at <= limit:
+            return self._whole(end)
+        parts = [self.data[self.at :]]
+        size = len(parts[0])
+        while end is None and size <= limit:
+            chunk = self.next_chunk()
+            if chunk is None:
+                self.data, self.at = b"".join(parts), 0
+                raise Cut
+            parts.append(chunk)
+            end = nesting.end(chunk, 0)
+            size += len(chunk) if end is None else end
+        self.data, self.at = b"".join(parts), 0
+        if size > limit:
+            raise TooLong
+        return self._whole(size)
+
+    def _whole(self, end: int) -> bytes:
+        if self.source:
+            self.source.wasted = 0
+        return self.take(end)
+
+    def _scalar(self) -> bytes:
+        while True:
+            found = _SCALAR.match(self.data, self.at)
+            end = found.end() if found else self.at
+            if end == self.at or end - self.at > _LONGEST_SCALAR:
+                raise Malformed
+            if end < len(self.data):
+                return self.take(end)
+            if not self.more():
+                return self.take(len(self.data))
+
+    def shown(self) -> bytes:
+        """The beginning of what is here, for people."""
+        while len(self.data) - self.at < SHOWN and self.more():
+            pass
+        return self.data[self.at : self.at + SHOWN]
+
+    def skip_value(self, depth: int = 0) -> int:
+        """Pass the rest of the value here, `depth` brackets within it; the bytes passed. It may end with the text."""
+        nesting = Nesting(depth)
+        passed = 0
+        while True:
+            end = nesting.end(self.data, self.at)
+            passed += len(self.take(len(self.data) if end is None else end))
+            if end is not None or not self.more():
+                return passed
+
+    def skip_line(self) -> int:
+        """Pass everything to the end of the line; the bytes passed."""
+        passed = 0
+        while True:
+            end = self.data.find(b"\n", self.at)
+            passed += len(self.take(len(self.data) if end < 0 else end + 1))
+            if end >= 0 or not self.more():
+                return passed
+
+    def line_here(self, limit: int) -> bytes | None:
+        """The line from here on, without passing it; None if it has more than `limit` bytes."""
+        parts = [self.data[self.at :]]
+        size = len(parts[0])
+        while b"\n" not in parts[-1] and size <= limit and (chunk := self.next_chunk()) is not None:
+            parts.append(chunk)
+            size += len(chunk)
+        self.data, self.at = b"".join(parts), 0
+        end = self.data.find(b"\n")
+        line = self.data if end < 0 else self.data[:end]
+        return line if len(line) <= limit else None
+
+    def elements(self, limit: int) -> Iterator[Element]:
+        """The elements of the array that begins here, those too long only by their beginning; then we are behind it.
+
+        Raises:
+            Cut, Malformed: where that happened; the place is there.
+        """
+        self.take(self.at + 1)
+        if self.peek() == b"]":
+            self.take(self.at + 1)
+            return
+        separator = b""
+        while True:
+            if not separator:
+                self.peek()
+            line = self.line
+            try:
+                yield (separator and self._guessed(separator)) or Element(self.value(limit), line)
+            except TooLong:
+                yield Element(self.shown(), line, passed=self.skip_value())
+            if found := _NEXT.match(self.data, self.at):
+                separator = found[0]
+                self.take(self.at + separator.index(b"{"))
+                continue
+            separator = b""
+            following = self.peek()
+            if not following:
+                raise Cut
+            if following not in (b",", b"]"):
+                raise Malformed
+            self.take(self.at + 1)
+            if following == b"]":
+                return
+
+    def _guessed(self, separator: bytes) -> Element | None:
+        """The object that begins here, if it goes to where the next looks as if it began like the last.
+
+        That guess is proved: no proper beginning of a JSON value is one. It spares looking at each bracket.
+        """
+        end = self.data.find(separator, self.at, self.at + _LONGEST_GUESS)
+        if end < 0:
+            return None
+        data, line = self.data[self.at : end], self.line
+        try:
+            value = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return None
+        self._whole(end)
+        return Element(data, line, value=value)

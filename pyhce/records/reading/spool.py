@@ -1,0 +1,135 @@
+"""What a bundle holds while it is read to its end: its entries, and which resource each fullUrl names.
+
+Little is kept in memory; what is much goes to a temporary file (in TMPDIR, for its owner only, without a name: it is
+gone when the process is, however that ends).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import tempfile
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import zstandard
+
+from pyhce.records.reading.splitter import Element
+
+_BLOCK = 1024 * 1024
+_IN_MEMORY = 8 * 1024 * 1024
+_HEAD = struct.Struct("<QQQ")
+_PLACES_IN_MEMORY = 100_000
+
+
+class Spool:
+    """Elements in the order in which they came, to be read from either end."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._block: list[Element] = []
+        self._size = 0
+        self._blocks: list[tuple[int, int]] = []
+        self._file: tempfile.SpooledTemporaryFile[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def append(self, element: Element) -> None:
+        """Keep an element."""
+        self._block.append(element._replace(value=None))
+        self._size += len(element.data)
+        self.count += 1
+        if self._size >= _BLOCK:
+            self._put_by()
+
+    def _put_by(self) -> None:
+        if self._file is None:
+            self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed with the spool
+        packed = b"".join(_HEAD.pack(len(e.data), e.line, e.passed) + e.data for e in self._block)
+        block = zstandard.ZstdCompressor(level=1).compress(packed)
+        self._blocks.append((self._file.tell(), len(block)))
+        self._file.write(block)
+        self._block, self._size = [], 0
+
+    def numbered(self, *, backwards: bool = False) -> Iterator[tuple[int, Element]]:
+        """Each element with its number, from 1 on; from the last on if backwards. It is gone from memory then."""
+        if self._file is None:
+            numbers = range(1, self.count + 1)
+            pairs = list(zip(numbers, self._block, strict=True))
+            yield from reversed(pairs) if backwards else pairs
+            return
+        if self._block:
+            self._put_by()
+        number = self.count if backwards else 1
+        for start, size in reversed(self._blocks) if backwards else self._blocks:
+            elements = self._unpacked(start, size)
+            for element in reversed(elements) if backwards else elements:
+                yield number, element
+                number += -1 if backwards else 1
+
+    def _unpacked(self, start: int, size: int) -> list[Element]:
+        assert self._file is not None  # noqa: S101 - for mypy
+        self._file.seek(start)
+        packed = zstandard.ZstdDecompressor().decompress(self._file.read(size))
+        elements, at = [], 0
+        while at < len(packed):
+            length, line, passed = _HEAD.unpack_from(packed, at)
+            at += _HEAD.size + length
+            elements.append(Element(packed[at - length : at], line, passed))
+        return elements
+
+
+class Places:
+    """The type and id of the resource that each fullUrl of a bundle names."""
+
+    def __init__(self) -> None:
+        self._few: dict[str, tuple[str, str]] = {}
+        self._many: sqlite3.Connection | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._few) or self._many is not None
+
+    def add(self, url: str, fhir_type: str, key: str) -> None:
+        """Keep what a fullUrl names; the last one holds."""
+        self._few[url] = (fhir_type, key)
+        if len(self._few) >= _PLACES_IN_MEMORY:
+            self._put_by()
+
+    def _put_by(self) -> None:
+        if self._many is None:
+            # SQLite deletes such a file at once, as long as it is open
+            self._many = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            self._many.execute("PRAGMA journal_mode = OFF")
+            self._many.execute("PRAGMA cache_size = -8000")
+            self._many.execute("CREATE TABLE place (url BLOB PRIMARY KEY, type TEXT, key TEXT) WITHOUT ROWID")
+        rows = ((_blob(url), kind, key) for url, (kind, key) in self._few.items())
+        self._many.execute("BEGIN")
+        self._many.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?)", rows)
+        self._many.execute("COMMIT")
+        self._few = {}
+
+    def get(self, url: str) -> tuple[str, str] | None:
+        """What a text names as a fullUrl, None if nothing."""
+        found = self._few.get(url)
+        if found is None and self._many is not None:
+            asked = self._many.execute("SELECT type, key FROM place WHERE url = ?", (_blob(url),))
+            row: tuple[str, str] | None = asked.fetchone()
+            return row
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._many is not None:
+            self._many.close()
+
+
+def _blob(url: str) -> bytes:
+    return url.encode("utf-8", "surrogatepass")

@@ -1,0 +1,134 @@
+"""Whether a resource is what FHIR R4 says: its elements, their types and number, required ones, codes and dates.
+
+By jsonschema-rs, against the JSON schema that `pyhce.schema.json_schema` makes of the specification's definitions.
+Not looked at: invariants (FHIRPath), profiles, terminologies other than the codes that the specification lists for
+elements of type code, and whether references lead anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import orjson
+
+from pyhce.errors import UsageError
+from pyhce.records.reading.incoming import problem_of
+from pyhce.records.reading.spelling import dumps
+from pyhce.schema.json_schema import resource_schema
+
+MOST = 20
+"""Problems of one resource that are told."""
+
+_WITHIN = {
+    "Bundle": (("entry", "resource"), ("entry", "response", "outcome")),
+    "Parameters": (("parameter", "resource"),),
+}
+_SAYS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "AdditionalProperties": lambda kind: f"R4 has no such element: {', '.join(n[:60] for n in kind['unexpected'][:5])}",
+    "Required": lambda kind: f"{kind['property']} is missing",
+    "Enum": lambda kind: f"not one of {' | '.join(str(o) for o in kind['options'][:12] if o is not None)}",
+    "Type": lambda kind: f"not of the JSON type {' or '.join(t for t in kind['types'] if t != 'null')}",
+    "AnyOf": lambda _: "a required element is missing, or a value is no date or not what its place takes",
+    "OneOfMultipleValid": lambda _: "of a choice ([x]) more than one is there",
+    "OneOfNotValid": lambda _: "of a required choice ([x]) none is there, or of another more than one",
+    "Pattern": lambda _: "not in the form that its FHIR type has",
+    "MinItems": lambda _: "an array is never empty",
+    "MinProperties": lambda _: "an object is never empty",
+    "MinLength": lambda _: "a string is never empty",
+    "Minimum": lambda kind: f"less than {kind['limit']}",
+    "Maximum": lambda kind: f"more than {kind['limit']}",
+}
+
+
+def available() -> None:
+    """See whether resources can be validated.
+
+    Raises:
+        UsageError: the extra is not installed.
+    """
+    try:
+        import jsonschema_rs  # noqa: F401 - an optional extra
+    except ImportError as error:
+        raise UsageError(
+            "--strict needs a library that is not installed", remedy="pip install 'pyhce[strict]', or load without it."
+        ) from error
+
+
+def problems(resource: dict[str, Any] | str | bytes) -> list[str]:
+    """What of a resource is not R4, as `path: what`, without any value of it; empty if nothing is.
+
+    Args:
+        resource: its JSON text, or its members with numbers as `Number`.
+
+    Raises:
+        UsageError: the extra is not installed.
+    """
+    text = dumps(resource) if isinstance(resource, dict) else resource
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        beyond = "infinity" in error.msg
+        return ["a number is too large to be looked at" if beyond else f"no JSON: column {error.colno}"]
+    return _limited(_problems(value, ""))
+
+
+def _limited(found: Iterator[str]) -> list[str]:
+    told: list[str] = []
+    for problem in found:
+        if len(told) == MOST:
+            return [*told, "and more"]
+        told.append(problem)
+    return told
+
+
+def _problems(resource: Any, place: str) -> Iterator[str]:
+    not_fhir = problem_of(resource)
+    if not_fhir:
+        yield f"{place or 'it'}: {not_fhir[1]}"
+        return
+    kind = resource["resourceType"]
+    validator = _validator(kind)
+    place = place or kind
+    if not validator.is_valid(resource):
+        for error in validator.iter_errors(resource):
+            yield f"{_path(place, error.instance_path)}: {_said(error.kind)}"
+    for inner, path in _inner(resource, kind):
+        yield from _problems(inner, f"{place}.{path}")
+
+
+@cache
+def _validator(resource_type: str) -> Any:
+    available()
+    import jsonschema_rs
+
+    return jsonschema_rs.validator_for(resource_schema(resource_type), validate_formats=True)
+
+
+def _path(place: str, path: list[str | int]) -> str:
+    return place + "".join(f"[{step}]" if isinstance(step, int) else f".{step[:60]}" for step in path)
+
+
+def _said(kind: Any) -> str:
+    name = type(kind).__name__
+    return _SAYS[name](kind.as_dict()) if name in _SAYS else f"breaks the rule {name}"
+
+
+def _inner(resource: dict[str, Any], kind: str) -> Iterator[tuple[Any, str]]:
+    """The resources within a resource, with their paths."""
+    for path in (("contained",), *_WITHIN.get(kind, ())):
+        yield from _at(resource, path, "")
+
+
+def _at(value: Any, path: tuple[str, ...], place: str) -> Iterator[tuple[Any, str]]:
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _at(item, path, f"{place}[{number}]")
+    elif not path:
+        yield value, place
+    elif isinstance(value, dict):
+        if path[0] in value:
+            yield from _at(value[path[0]], path[1:], f"{place}.{path[0]}" if place else path[0])
+        if path == ("resource",) and "part" in value:  # parameters within parameters
+            yield from _at(value["part"], path, f"{place}.part")

@@ -1,0 +1,1 @@
+"""`save`, `save_many` and `delete` for applications."""

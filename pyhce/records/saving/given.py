@@ -1,0 +1,122 @@
+"""A resource as an application gives it, a dict or a JSON text, made ready to be written."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from pyhce.errors import UsageError
+from pyhce.records.reading.incoming import Incoming, Rejected, Skipped, Where
+from pyhce.records.reading.reader import resources_of
+from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.ready import ready as made_ready
+from pyhce.records.reading.spelling import NotJson, Number, parse
+from pyhce.schema.model import Schema, Table
+
+Resource = Mapping[str, Any] | str | bytes
+"""A FHIR resource: a dict, or JSON text, in which every number keeps its spelling."""
+
+_HERE = Where("the resource given", 1)
+
+
+class InvalidResource(UsageError):
+    """What was given is no FHIR resource; `reason` is the code that a load puts into its reject file."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(
+            f"no FHIR resource ({reason}): {detail}",
+            remedy='Give a FHIR R4 resource as a dict or as JSON text: {"resourceType": "Observation", …}.',
+        )
+        self.reason = reason
+
+
+class Given(NamedTuple):
+    """A resource ready to be written.
+
+    Args:
+        table: where it is to be.
+        fresh: whether its id was made here, so that nothing can be under it.
+    """
+
+    ready: Ready
+    table: Table
+    fresh: bool
+
+    @property
+    def type(self) -> str:
+        """Its FHIR type."""
+        return self.ready.identity[0]
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.ready.identity[1]
+
+    @property
+    def key(self) -> str | None:
+        """The key of the patient that it names, None if it names none."""
+        return self.ready.key
+
+
+def given_one(schema: Schema, resource: Resource) -> Given:
+    """One resource; one without an id gets a new UUID.
+
+    Raises:
+        InvalidResource: it is no FHIR resource, or a Bundle of several.
+    """
+    found = list(given(schema, resource))
+    if len(found) != 1:
+        raise InvalidResource("not-one-resource", f"a Bundle with {len(found)} resources: save_many takes it")
+    return found[0]
+
+
+def given(schema: Schema, resource: Resource) -> Iterator[Given]:
+    """A resource, or those of a Bundle; one without an id of its own gets a new UUID, in a Bundle as `load` does.
+
+    Raises:
+        InvalidResource: something is no FHIR resource.
+    """
+    try:
+        value = parse(resource) if isinstance(resource, str | bytes) else _value(resource)
+    except NotJson as error:
+        raise InvalidResource("not-json", str(error)) from error
+    except RecursionError as error:
+        raise InvalidResource("not-json", "nested too deeply") from error
+    for item in resources_of(_HERE, value):
+        if isinstance(item, Rejected):
+            raise InvalidResource(item.reason, item.detail)
+        if not isinstance(item, Incoming):
+            what = item.what if isinstance(item, Skipped) else "an entry that deletes: there is delete()"
+            raise InvalidResource("not-one-resource", what)
+        yield _ready(schema, item, new=item.resource is value and "id" not in value)
+
+
+def _ready(schema: Schema, item: Incoming, *, new: bool) -> Given:
+    incoming = item._replace(id=str(uuid.uuid4())) if new else item
+    try:
+        made = made_ready(schema, incoming)
+    except NotJson as error:
+        raise InvalidResource("not-json", str(error)) from error
+    table = schema.home_of(incoming.type, names_patient=made.key is not None)
+    return Given(made, table, fresh=new)
+
+
+def _value(value: Any) -> Any:
+    """Python's values as `parse` gives them; a Decimal keeps its digits."""
+    if value is None or isinstance(value, str | bool | Number):
+        return value
+    if isinstance(value, int | Decimal | float):
+        if not math.isfinite(value):
+            raise NotJson(f"{value} is no JSON number")
+        return Number(repr(float(value)) if isinstance(value, float) else str(value))
+    if isinstance(value, Mapping):
+        odd = next((name for name in value if not isinstance(name, str)), None)
+        if odd is not None:
+            raise NotJson(f"the name of a member is {type(odd).__name__}, not str")
+        return {name: _value(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(held) for held in value]
+    raise NotJson(f"{type(value).__name__} is no JSON value: give dates as text, models as their JSON text")

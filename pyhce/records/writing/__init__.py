@@ -1,0 +1,1 @@
+"""Resources to the homes where they belong, each with its history."""

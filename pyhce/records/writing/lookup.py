@@ -1,0 +1,145 @@
+"""What is there already of the resources of a batch: few queries, each over all shards of one home.
+
+On Citus an id that does not tell its patient is looked for on every shard, which is the dearest part of a load. So an
+identity is looked for where it is to be seated; in the other places where it might be (a table of another home, the
+history) only if there is anything of its source and type at all, which every batch asks anew in one small query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.records.reading.ready import Identity
+from pyhce.records.writing.homes import Place, of_type, table_name
+from pyhce.schema.model import FAMILIES, Home, Schema, Table
+
+Kinds = tuple[str, str]
+"""A table, and a FHIR type that may be in it."""
+
+
+@dataclass
+class Memory:
+    """What earlier batches of a load found out: it spares asking, and is never trusted where that could do harm.
+
+    Args:
+        documents: by patient key; looked up again once the patient is locked.
+        filled: tables that hold something of a type and this source.
+        empty: those that did not; each batch looks again.
+    """
+
+    documents: dict[str, str] = field(default_factory=dict)
+    filled: set[Kinds] = field(default_factory=set)
+    empty: set[Kinds] = field(default_factory=set)
+
+
+class Held(NamedTuple):
+    """A resource that is there, and the fingerprint of the text it was loaded from, if that is known."""
+
+    place: Place
+    fingerprint: str | None
+
+
+def held(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    fuente: str,
+    ids: Mapping[str, list[str]],
+    seated: Set[Kinds],
+    memory: Memory,
+) -> tuple[dict[Identity, Held], set[Identity]]:
+    """What is there of a batch's resources, and which of them have former versions or a tombstone.
+
+    Args:
+        ids: of the resources, by FHIR type.
+        seated: the tables, with FHIR types, in which they are to be.
+    """
+    found: dict[Identity, Held] = {}
+    former: set[Identity] = set()
+    for home in Home:
+        history = schema.by_name[FAMILIES[home].history]
+        homes = [(t, kind) for kind in ids for t in schema.homes_of(kind) if t.home is home]
+        others = [(t, kind) for t, kind in homes if (t.name, kind) not in seated]
+        others += dict.fromkeys((history, kind) for _, kind in homes)
+        filled = _filled(conn, fuente, others, memory)
+        looked = [(t, kind) for t, kind in homes if (t.name, kind) in seated] + filled
+        for number, document, keys, fingerprints in _rows(conn, fuente, looked, ids):
+            table, fhir_type = looked[number]
+            if table is history:
+                former.update((fhir_type, key) for key in keys)
+                continue
+            place = Place(table.name, document if home is Home.PATIENT else None)
+            for key, fingerprint in zip(keys, fingerprints, strict=True):
+                found[fhir_type, key] = Held(place, fingerprint)
+    return found, former
+
+
+def _filled(
+    conn: Connection[TupleRow], fuente: str, asked: Iterable[tuple[Table, str]], memory: Memory
+) -> list[tuple[Table, str]]:
+    """Those tables that hold anything of this source and type."""
+    empty: dict[Table, list[str]] = {}
+    kept = []
+    for table, fhir_type in asked:
+        kinds = table.name, fhir_type
+        if kinds in memory.empty and table.stores("tipo"):
+            empty.setdefault(table, []).append(fhir_type)
+            continue
+        if kinds in memory.filled or _any(conn, table, fuente, fhir_type):
+            memory.filled.add(kinds)
+            kept.append((table, fhir_type))
+        else:
+            memory.empty.add(kinds)
+    for table, types in empty.items():
+        query = sql.SQL("SELECT tipo FROM {} WHERE fuente = %s AND tipo = ANY(%s) GROUP BY tipo")
+        for (fhir_type,) in conn.execute(query.format(table_name(table)), (fuente, types)).fetchall():
+            memory.empty.discard((table.name, fhir_type))
+            memory.filled.add((table.name, fhir_type))
+            kept.append((table, fhir_type))
+    return kept
+
+
+def _any(conn: Connection[TupleRow], table: Table, fuente: str, fhir_type: str) -> bool:
+    query = sql.SQL("SELECT 1 FROM {} WHERE fuente = %s{} LIMIT 1").format(table_name(table), of_type(table, fhir_type))
+    return conn.execute(query, (fuente,)).fetchone() is not None
+
+
+def _rows(
+    conn: Connection[TupleRow], fuente: str, looked: Sequence[tuple[Table, str]], ids: Mapping[str, list[str]]
+) -> list[TupleRow]:
+    """Number of the table looked into, document, ids, fingerprints: one query over all shards."""
+    if not looked:
+        return []
+    branches = [_branch(table, fhir_type, number) for number, (table, fhir_type) in enumerate(looked)]
+    query = sql.SQL("SELECT n, documento_id, ids, huellas FROM ({}) AS todo").format(
+        sql.SQL(" UNION ALL ").join(branches)
+    )
+    values = {f"ids_{fhir_type}": _array(ids[fhir_type]) for _, fhir_type in looked}
+    return conn.execute(query, {"fuente": fuente, **values}).fetchall()
+
+
+def _array(ids: list[str]) -> str:
+    """Ids as PostgreSQL spells an array: they hold nothing that must be escaped."""
+    return '{"' + '","'.join(ids) + '"}'
+
+
+def _branch(table: Table, fhir_type: str, number: int) -> sql.Composed:
+    """The ids that are in one table, grouped by its distribution column, so that workers answer by themselves."""
+    document = sql.SQL({Home.PATIENT: "documento_id", Home.ID: "id", Home.REFERENCE: "NULL::text"}[table.home])
+    prints = sql.SQL("array_agg(replace(entrada::text, '-', ''))" if table.holds_resources else "NULL::text[]")
+    return sql.SQL(
+        "SELECT {} AS n, {} AS documento_id, array_agg(id) AS ids, {} AS huellas"
+        " FROM {} WHERE fuente = {} AND id = ANY({}::text[]){} GROUP BY 2"
+    ).format(
+        sql.Literal(number),
+        document,
+        prints,
+        table_name(table),
+        sql.Placeholder("fuente"),
+        sql.Placeholder(f"ids_{fhir_type}"),
+        of_type(table, fhir_type),
+    )

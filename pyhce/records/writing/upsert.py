@@ -1,0 +1,269 @@
+"""A batch into its tables: what is new by COPY, what may have changed through a co-located staging table.
+
+Of what is there already, what was loaded from the very same text is left alone. The rest is staged; then, set by set
+on the workers: archive what changed to the history (ON CONFLICT DO NOTHING: of two writers one archives a version),
+update what was archived, insert by anti-join what was deleted once. Then look whether everything is as it came: if
+not, another writer won a race and the batch is done again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from psycopg import Connection, Cursor, sql
+from psycopg.rows import TupleRow
+
+from pyhce.records.reading.ready import Ready
+from pyhce.records.writing.assign import Assigned, Located
+from pyhce.records.writing.homes import LostRace, Place, names, stored_columns, table_name
+from pyhce.schema.model import FAMILIES, Home, Schema, Table
+
+_PIECES = 300
+"""Parts of rows that are sent at once, three a row."""
+
+
+class Written(NamedTuple):
+    """Counts of a batch."""
+
+    new: int
+    changed: int
+    unchanged: int
+    superseded: int
+
+
+def write(conn: Connection[TupleRow], schema: Schema, batch: Assigned, *, fuente: str, by_copy: bool = True) -> Written:
+    """Write a batch whose places are known, inside the caller's transaction.
+
+    Args:
+        by_copy: whether what is new goes straight into its table, else through the staging table as the rest does. On
+            Citus an error of the first is an `InternalError_` whatever it is (ReportCopyError in multi_copy.c).
+
+    Raises:
+        LostRace: the batch must be done again.
+    """
+    total = Counts()
+    total.unchanged += sum(map(len, batch.same.values()))
+    other: dict[str, list[Located]] = defaultdict(list)
+    new: dict[str, list[Place]] = defaultdict(list)
+    for row in batch.other:
+        other[row.place.table].append(row)
+    for place, rows in batch.new.items():
+        if by_copy:
+            new[place.table].append(place)
+        else:
+            other[place.table] += [Located(place, False, ready) for ready in rows]
+    for home in (Home.REFERENCE, Home.ID, Home.PATIENT):
+        tables = [table for table in schema.tables if table.home is home]
+        for table in tables:
+            if table.name in new:
+                total.new += _copy(conn, table, {place: batch.new[place] for place in new[table.name]}, fuente)
+        mine = {table.name: other[table.name] for table in tables if table.name in other}
+        if not mine:
+            continue
+        lot = uuid.uuid4()
+        _stage(conn, schema, home, lot, fuente, [row for held in mine.values() for row in held])
+        for name, held in sorted(mine.items()):
+            total.add(_merge(conn, schema, schema.by_name[name], held, lot))
+        staging = schema.by_name[FAMILIES[home].staging]
+        conn.execute(sql.SQL("DELETE FROM {} WHERE lote = %s").format(table_name(staging)), (lot,))
+    return Written(**vars(total))
+
+
+class Counts:
+    """Counts that grow."""
+
+    def __init__(self) -> None:
+        self.new = self.changed = self.unchanged = self.superseded = 0
+
+    def add(self, written: Written) -> None:
+        """Add the counts of one table."""
+        for name, count in written._asdict().items():
+            setattr(self, name, getattr(self, name) + count)
+
+
+def _copy(conn: Connection[TupleRow], table: Table, places: Mapping[Place, Sequence[Ready]], fuente: str) -> int:
+    """New resources straight into their table, by COPY; their number.
+
+    If another writer has brought one of them meanwhile, its key is there: the batch is done again.
+    """
+    columns = [name for name in stored_columns(table) if name not in {"version", "actualizado_en"}]
+    command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), names(columns))
+    with conn.cursor() as cursor, cursor.copy(command) as copy:
+        for lines in _lines(table, places, fuente):
+            copy.write(b"".join(lines))
+    return sum(map(len, places.values()))
+
+
+def _lines(table: Table, places: Mapping[Place, Sequence[Ready]], fuente: str) -> Iterator[list[bytes]]:
+    """Rows in COPY's text format, some hundred at a time: what fits the processor's cache is copied fastest."""
+    lines: list[bytes] = []
+    for place, rows in sorted(places.items()):
+        first = f"{escape(place.document)}\t{escape(fuente)}" if place.document is not None else escape(fuente)
+        for (fhir_type, key), patient, recurso, original, fingerprint, _, _ in rows:
+            if not table.generic:
+                start = f"{first}\t{key}\t"
+            elif table.home is Home.PATIENT:
+                start = f"{first}\t{fhir_type}\t{key}\t{escape(patient)}\t"
+            else:
+                start = f"{first}\t{fhir_type}\t{key}\t"
+            if b"\\" in recurso:
+                recurso = recurso.replace(b"\\", b"\\\\")
+            exact = "\\N" if original is None else escape(original.decode())
+            lines += (start.encode(), recurso, f"\t{exact}\t{fingerprint}\n".encode())
+            if len(lines) > _PIECES:
+                yield lines
+                lines = []
+    yield lines
+
+
+def escape(value: str | None) -> str:
+    """A value in COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html."""
+    if value is None:
+        return "\\N"
+    plain = value.replace("\\", "\\\\")
+    return plain.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+
+
+def _stage(
+    conn: Connection[TupleRow], schema: Schema, home: Home, batch: uuid.UUID, fuente: str, rows: Sequence[Located]
+) -> None:
+    staging = schema.by_name[FAMILIES[home].staging]
+    columns = tuple(column.name for column in staging.stored)
+    command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(staging), names(columns))
+    with conn.cursor() as cursor, cursor.copy(command) as copy:
+        for order, row in enumerate(rows):
+            ready = row.ready
+            (fhir_type, key), text = ready.identity, ready.text
+            held = {
+                "documento_id": row.place.document,
+                "lote": batch,
+                "orden": order,
+                "tipo": fhir_type,
+                "fuente": fuente,
+                "id": key,
+                "paciente_id": ready.key,
+                "recurso": text.recurso,
+                "original": text.original,
+                "entrada": text.fingerprint,
+            }
+            copy.write_row([held[column] for column in columns])
+
+
+def _merge(
+    conn: Connection[TupleRow], schema: Schema, table: Table, rows: Sequence[Located], batch: uuid.UUID
+) -> Written:
+    """Staged rows into their table. What was looked up as there or not there spares the statements for the other."""
+    family = FAMILIES[table.home]
+    parts = _parts(table, schema.by_name[family.history], schema.by_name[family.staging])
+    values = {"lote": batch, "tipos": sorted({row.ready.identity[0] for row in rows}), "ahora": datetime.now(UTC)}
+
+    def run(statement: str) -> Cursor[TupleRow]:
+        return conn.execute(sql.SQL(statement).format(**parts), values)
+
+    archived = run(_ARCHIVE).rowcount if any(row.there for row in rows) else 0
+    older = 0
+    if archived:
+        row = run(_OLDER).fetchone()
+        older = row[0] if row else 0
+        if run(_UPDATE).rowcount != archived:
+            raise LostRace
+    new = 0 if all(row.there for row in rows) else run(_INSERT).rowcount
+    present, same, superseded = run(_CHECK).fetchone() or (0, 0, 0)
+    if present != len(rows) or same + superseded != len(rows):
+        raise LostRace
+    changed = archived - older
+    return Written(new=new, changed=changed, unchanged=same - new - changed, superseded=superseded)
+
+
+def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Composable]:
+    """The pieces that differ between tables."""
+    keys = [column for column in table.key if column != "tipo"]
+    kind = sql.SQL(" AND t.tipo = c.tipo") if table.generic else sql.SQL("")
+
+    def on(left: str, right: str) -> sql.Composed:
+        return sql.SQL(" AND ").join(
+            sql.SQL("{}.{} = {}.{}").format(*(sql.Identifier(x) for x in (left, key, right, key))) for key in keys
+        )
+
+    by_patient = table.home is Home.PATIENT
+    document = ("documento_id",) if by_patient else ()
+    plain_patient = ("paciente_id",) if by_patient and table.generic else ()
+    inserted = (*document, "fuente", *(("tipo",) if table.generic else ()), *plain_patient, "id")
+    return {
+        "t": table_name(table),
+        "h": table_name(history),
+        "c": table_name(staging),
+        "t_is_c": on("t", "c") + kind,
+        "h_is_c": on("h", "c") + sql.SQL(" AND h.tipo = c.tipo"),
+        "inserted": names(inserted),
+        "inserted_from_c": names(inserted, "c."),
+        "document": names(document) + sql.SQL(", ") if document else sql.SQL(""),
+        "document_from_t": names(document, "t.") + sql.SQL(", ") if document else sql.SQL(""),
+        "patient": sql.SQL(", paciente_id") if by_patient else sql.SQL(""),
+        "patient_from_c": sql.SQL(", c.paciente_id") if by_patient else sql.SQL(""),
+        "set_patient": sql.SQL(", paciente_id = c.paciente_id") if plain_patient else sql.SQL(""),
+    }
+
+
+_DIFFERS = "(t.recurso::text <> c.recurso::text OR t.original IS DISTINCT FROM c.original)"
+_KNOWN = """EXISTS (
+    SELECT 1 FROM {h} AS h
+    WHERE {h_is_c} AND NOT h.borrado
+        AND h.recurso::text = c.recurso::text AND h.original IS NOT DISTINCT FROM c.original
+)"""
+_IS_OLDER = """coalesce(
+    hce.momento(c.recurso #>> '{{meta,lastUpdated}}') < hce.momento(t.recurso #>> '{{meta,lastUpdated}}'), false
+)"""
+
+_ARCHIVE = f"""
+INSERT INTO {{h}} ({{document}}tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original{{patient}})
+SELECT
+    {{document_from_t}}c.tipo, t.fuente, t.id, t.version, t.actualizado_en, %(ahora)s::timestamptz,
+    CASE WHEN {_IS_OLDER} THEN c.recurso ELSE t.recurso END,
+    CASE WHEN {_IS_OLDER} THEN c.original ELSE t.original END{{patient_from_c}}
+FROM {{t}} AS t
+INNER JOIN {{c}} AS c ON {{t_is_c}}
+WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s) AND {_DIFFERS} AND NOT {_KNOWN}
+ON CONFLICT DO NOTHING"""  # noqa: S608 - composed by sql.SQL.format
+
+_OLDER = f"""
+SELECT count(*) FROM {{t}} AS t
+INNER JOIN {{c}} AS c ON {{t_is_c}}
+INNER JOIN {{h}} AS h ON {{h_is_c}} AND h.version = t.version
+WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s) AND {_IS_OLDER}"""  # noqa: S608 - composed by sql.SQL.format
+
+_UPDATE = f"""
+UPDATE {{t}} AS t
+SET
+    recurso = CASE WHEN {_IS_OLDER} THEN t.recurso ELSE c.recurso END,
+    original = CASE WHEN {_IS_OLDER} THEN t.original ELSE c.original END,
+    entrada = CASE WHEN {_IS_OLDER} THEN t.entrada ELSE c.entrada END,
+    version = t.version + 1,
+    actualizado_en = %(ahora)s::timestamptz{{set_patient}}
+FROM {{c}} AS c
+INNER JOIN {{h}} AS h ON {{h_is_c}}
+WHERE {{t_is_c}} AND h.version = t.version AND c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s)"""  # noqa: S608
+
+_INSERT = """
+INSERT INTO {t} ({inserted}, version, actualizado_en, recurso, original, entrada)
+SELECT
+    {inserted_from_c},
+    coalesce((SELECT max(h.version) FROM {h} AS h WHERE {h_is_c}), 0) + 1,
+    %(ahora)s::timestamptz, c.recurso, c.original, c.entrada
+FROM {c} AS c
+LEFT JOIN {t} AS t ON {t_is_c}
+WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s) AND t.id IS NULL
+ON CONFLICT DO NOTHING"""
+
+_CHECK = f"""
+SELECT
+    count(t.id),
+    count(*) FILTER (WHERE t.id IS NOT NULL AND NOT {_DIFFERS}),
+    count(*) FILTER (WHERE t.id IS NOT NULL AND {_DIFFERS} AND {_KNOWN})
+FROM {{c}} AS c
+LEFT JOIN {{t}} AS t ON {{t_is_c}}
+WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s)"""  # noqa: S608 - composed by sql.SQL.format
