@@ -20,6 +20,7 @@ import pytest
 from pyhce import sample
 from pyhce.citus.connection import connect
 from pyhce.errors import HceError, UsageError
+from pyhce.records.exporting import plan
 from pyhce.records.exporting.export import ExportReport, export
 from pyhce.records.exporting.manifest import check_export
 from pyhce.records.patient import rekey
@@ -91,9 +92,11 @@ def interrupted(db: TestDatabase, to: Path, source: str, how: signal.Signals = s
     yield told
 
 
-def test_several_connections_write_the_lines_that_one_does_and_each_once(db: TestDatabase, tmp_path: Path) -> None:
+def test_several_connections_write_the_lines_that_one_does_and_each_once(
+    db: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = many(db, tmp_path)
-    db.conn.execute("ANALYZE observacion, encuentro")  # the plan knows how much is this source's
+    monkeypatch.setattr(plan, "LEAST", 1024**2)  # so that a few thousand resources are worth several files
     one = exported(db, tmp_path / "one", source, jobs=1)
     four = exported(db, tmp_path / "four", source, jobs=4)
     assert one.resources == four.resources == 2 * MANY + 5
