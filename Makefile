@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 $(VENV)/developed: $(VENV)/installed
-	$(BIN)/pip install --quiet --editable '.[local,k8s,dev]'
+	$(BIN)/pip install --quiet --editable '.[local,k8s,dev,real-data]'
 	@touch $@
 
 up: $(VENV)/installed ## Make a virtual environment, start the database, show a sample patient

@@ -29,6 +29,7 @@ from pyhce.records.writing.remove import remove
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase, unique
+from tests.shared.memory import PEAK
 from tests.shared.records import person, weight
 
 MANY = 30_000
@@ -357,9 +358,8 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(db: TestDatabase, tmp_path
 def test_memory_does_not_grow_with_what_is_exported(db: TestDatabase, tmp_path: Path) -> None:
     source = many(db, tmp_path)
     code = (
-        "import resource, sys; from pathlib import Path; from pyhce.citus.connection import connect;"
+        f"{PEAK}import sys; from pathlib import Path; from pyhce.citus.connection import connect;"
         "from pyhce.records.exporting.export import export; from pyhce.schema.declaration import SCHEMA\n"
-        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
         "with connect(sys.argv[1]) as conn:\n"
         "    export(conn, Path(sys.argv[2] + '1'), schema=SCHEMA, fuente=sys.argv[3], types=['Patient'])\n"
         "    few = peak()\n"

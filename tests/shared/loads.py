@@ -23,16 +23,17 @@ from pyhce.records.loading.sieve import Sieve
 from pyhce.records.reading.ready import LineReader
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase, unique
+from tests.shared.memory import PEAK
 from tests.shared.records import person, weight
 
-_RUN = """
-import resource, sys
+_RUN = f"""{PEAK}
+import sys
 from pyhce.cli import main
 sys.argv[0] = "pyhce"
 try:
     main()
 finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)
+    print(peak(), file=sys.stderr)
 """
 
 

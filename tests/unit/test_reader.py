@@ -229,6 +229,13 @@ def test_a_long_name_beside_the_entries_of_a_bundle_hides_none_of_them(tmp_path:
     assert told(tmp_path / "a.json", named) == ["p1"]
 
 
+def test_a_bundle_that_is_taken_apart_may_have_any_id_of_its_own(tmp_path: Path) -> None:
+    named = bundle(entry(ONE), entry(TWO))[:-1] + b',"id":"no id"}'
+    assert told(tmp_path / "a.json", named) == ["p1", "p2"]
+    assert told(tmp_path / "a.json", b"[" + named + b"]") == ["p1", "p2"]
+    assert told(tmp_path / "a.json", bundle(entry(named))) == ["p1", "p2"]
+
+
 def test_many_values_in_few_bytes_are_too_large(tmp_path: Path) -> None:
     many = b'{"resourceType":"Basic","id":"b","x":[' + b"1," * 600_000 + b"1]}"
     assert told(tmp_path / "a.ndjson", many + b"\n" + ONE) == ["too-large", "p1"]

@@ -26,10 +26,11 @@ _FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^
 _DELETED = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})(?:/([A-Za-z0-9.\-]{1,64})|/?\?([^#]+))\Z")
 
 
-def is_unpacked(bundle: dict[str, Any]) -> bool:
-    """Whether a resource is a bundle that is taken apart."""
+def is_unpacked(bundle: Any) -> bool:
+    """Whether a value is a bundle that is taken apart; whatever its own id is, it is not kept."""
     return (
-        bundle.get("resourceType") == "Bundle"
+        isinstance(bundle, dict)
+        and bundle.get("resourceType") == "Bundle"
         and str(bundle.get("type")) not in KEPT_WHOLE
         and isinstance(bundle.get("entry"), list)
     )
@@ -86,10 +87,10 @@ def entry_of(where: Where, entry: Any, places: Places) -> Iterator[Found]:
     elif resource is None:
         what = method if isinstance(method, str) and method else "response"
         yield Skipped(where, f"entry without a resource ({what[:20]})")
-    elif problem := problem_of(resource):
-        yield Rejected(where, *problem, text=canonical(resource))
     elif is_unpacked(resource):
         yield from entries_in(where, resource)
+    elif problem := problem_of(resource):
+        yield Rejected(where, *problem, text=canonical(resource))
     elif resource["resourceType"] == "Bundle":
         yield Incoming(where, "Bundle", resource.get("id") or content_id(resource), resource)
     else:

@@ -288,9 +288,9 @@ def resources_of(where: Where, value: Any) -> Iterator[Found]:
 def _of_one(where: Where, value: Any) -> Iterator[Found]:
     if is_manifest(value):
         yield from in_manifest(where, value)
-    elif problem := problem_of(value):
-        yield Rejected(where, *problem, text=canonical(value))
     elif is_unpacked(value):
         yield from entries_in(where, value)
+    elif problem := problem_of(value):
+        yield Rejected(where, *problem, text=canonical(value))
     else:
         yield Incoming(where, value["resourceType"], value.get("id") or content_id(value), value)
