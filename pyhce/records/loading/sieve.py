@@ -42,11 +42,11 @@ class _Reference(msgspec.Struct, gc=False):
 
 
 class _Head(NamedTuple):
-    """What a line says of itself."""
+    """What a line says of itself; without a key, that of its patient, it is not judged but keeps its place."""
 
     line: Line
     identity: Identity
-    key: str
+    key: str | None
     fingerprint: bytes
 
 
@@ -117,32 +117,36 @@ class Sieve:
         yield from self._judged(held)
 
     def _head(self, line: Line) -> _Head | None:
-        """A line's head, None if it does not tell its patient for certain."""
+        """A line's head, None if it is no resource of its own."""
         data = line.data.strip()
         try:
             head = self._decode(data)
-            _, member = self._tables[head.resourceType]
-            reference = getattr(head, member).reference
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, KeyError, AttributeError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return None
-        key = reference[len(_PATIENT) :]
-        if not (reference.startswith(_PATIENT) and is_id(key) and is_id(head.id)):
+        kind = head.resourceType
+        if kind == "Bundle":
             return None
-        return _Head(line, (head.resourceType, head.id), key, xxh3_128_digest(data))
+        _, member = self._tables.get(kind, (None, None))
+        named = getattr(head, member) if member else None
+        key = named.reference[len(_PATIENT) :] if named and named.reference.startswith(_PATIENT) else ""
+        certain = is_id(key) and is_id(head.id)
+        return _Head(line, (kind, head.id), key if certain else None, xxh3_128_digest(data))
 
     def _judged(self, heads: list[_Head]) -> Iterator[Line]:
         """Those of which the database does not hold the very text under the patient that they name."""
-        if not heads:
-            return
+        seen: set[Identity] = set()
         first: dict[Identity, _Head] = {}
         for head in heads:
-            if head.identity not in first and not self._pending(head.identity):
+            if head.key is not None and head.identity not in seen and not self._pending(head.identity):
                 first[head.identity] = head
-        there = self._there(first)
-        same = {id(head) for place, head in first.items() if there.get(place) == head.fingerprint}
+            seen.add(head.identity)
+        same: set[int] = set()
+        if first:
+            there = self._there(first)
+            same = {id(head) for place, head in first.items() if there.get(place) == head.fingerprint}
+            self._settle(len(same), len(first))
         if same:
             self._unchanged(Counter(head.identity[0] for head in heads if id(head) in same))
-        self._settle(len(same), len(heads))
         for head in heads:
             if id(head) not in same:
                 yield head.line
@@ -157,10 +161,10 @@ class Sieve:
 
     def _there(self, heads: dict[Identity, _Head]) -> dict[Identity, bytes]:
         """The fingerprints of those that are under the patient that they name: one query a type, on few shards."""
-        self._know({head.key for head in heads.values()})
+        self._know({head.key for head in heads.values() if head.key})
         kinds: dict[str, dict[str, str]] = {}
         for (fhir_type, key), head in heads.items():
-            document = self._documents[head.key]
+            document = self._documents.get(head.key or "")
             if document:
                 kinds.setdefault(fhir_type, {})[key] = document
         found: dict[Identity, bytes] = {}
