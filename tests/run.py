@@ -106,7 +106,7 @@ def main(arguments: list[str]) -> int:
         print(f"== tier {tier}", flush=True)
         start = time.monotonic()
         status = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", str(TESTS / tier), *more.split()], check=False
+            [sys.executable, "-m", "pytest", "-q", "--durations=5", str(TESTS / tier), *more.split()], check=False
         ).returncode
         failed |= status != 0
         told = "passed" if status == 0 else "no test was found" if status == NO_TESTS else "FAILED"

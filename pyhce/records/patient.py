@@ -13,7 +13,10 @@ from pyhce.records.identity import PROVISIONAL, check_document
 from pyhce.records.line import line_of
 from pyhce.records.writing.assign import lock
 from pyhce.records.writing.homes import ensure_records, move_record, table_name, type_of
+from pyhce.records.writing.races import retried
 from pyhce.schema.model import FAMILIES, Frozen, Home, Schema, Table
+
+_REMEDY = "Run the same command again when they are done: nothing was moved."
 
 
 class Entry(Frozen):
@@ -153,7 +156,8 @@ def rekey(conn: Connection[TupleRow], old: str, new: str, *, schema: Schema) -> 
     """
     source, target = check_document(old, "OLD"), check_document(new, "NEW")
     _refuse(source, target)
-    with conn.transaction():
+
+    def work(_: int) -> CorrectionReport:
         people = _lock_people(conn, source, schema)
         _require(conn, source, "OLD")
         if _there(conn, target):
@@ -165,7 +169,9 @@ def rekey(conn: Connection[TupleRow], old: str, new: str, *, schema: Schema) -> 
         moved = move_record(conn, schema, old=source, new=target)
         for fuente, key in people:
             _remember(conn, source, fuente, key, target)
-    return CorrectionReport(moved=moved, patients=len(people))
+        return CorrectionReport(moved=moved, patients=len(people))
+
+    return retried(conn, work, remedy=_REMEDY)
 
 
 def merge(conn: Connection[TupleRow], source: str, into: str, *, schema: Schema) -> CorrectionReport:
@@ -177,7 +183,8 @@ def merge(conn: Connection[TupleRow], source: str, into: str, *, schema: Schema)
     """
     old, new = check_document(source, "FROM"), check_document(into, "INTO")
     _refuse(old, new, provisional_ok=True)
-    with conn.transaction():
+
+    def work(_: int) -> CorrectionReport:
         people = _lock_people(conn, old, schema)
         _require(conn, old, "FROM")
         _require(conn, new, "INTO")
@@ -186,7 +193,9 @@ def merge(conn: Connection[TupleRow], source: str, into: str, *, schema: Schema)
             _remember(conn, old, "", "", new)
         for fuente, key in people:
             _remember(conn, old, fuente, key, new)
-    return CorrectionReport(moved=moved, patients=len(people))
+        return CorrectionReport(moved=moved, patients=len(people))
+
+    return retried(conn, work, remedy=_REMEDY)
 
 
 def _refuse(old: str, new: str, *, provisional_ok: bool = False) -> None:

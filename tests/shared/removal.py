@@ -11,7 +11,7 @@ import pytest
 
 from pyhce.citus.connection import connect
 from pyhce.records.loading.load import load
-from pyhce.records.writing.homes import LostRace
+from pyhce.records.writing.races import LostRace
 from pyhce.records.writing.remove import Removed, remove
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify

@@ -15,7 +15,8 @@ from pyhce.records.erasing.receipt import Counted, Erased, digest
 from pyhce.records.erasing.search import Found, Hit, patient_of
 from pyhce.records.erasing.trace import Person, Row, Verdict, judge, masked
 from pyhce.records.identity import PROVISIONAL
-from pyhce.records.writing.homes import LostRace, table_name, type_of
+from pyhce.records.writing.homes import table_name, type_of
+from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import Home, Schema, Table
 
 _CONTENT = "encode(sha256(convert_to(recurso::text || coalesce(chr(10) || original, ''), 'UTF8')), 'hex')"

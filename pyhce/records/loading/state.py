@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import orjson
 import psycopg
@@ -22,18 +21,17 @@ from pyhce.records.reading.ready import LineReader, Ready
 from pyhce.records.reading.sources import STDIN, Source
 from pyhce.records.reading.strict import problems
 from pyhce.records.writing.assign import assign
-from pyhce.records.writing.homes import AGAIN, kept_losing
 from pyhce.records.writing.lookup import Memory
+from pyhce.records.writing.races import retried
 from pyhce.records.writing.remove import Removable, Removed, remove
 from pyhce.records.writing.upsert import Written, write
 from pyhce.schema.model import Schema
 
-ATTEMPTS = 12
-
 _COUNTED = ("files", "passed_over", "read", "rejected", "moved", "deleted", "not_there", *Written._fields)
 
+_REMEDY = "Run the same load again when they are done: what is loaded stays, nothing is twice."
+
 Progress = Callable[[LoadReport], None]
-Done = TypeVar("Done")
 
 
 class State:
@@ -89,7 +87,7 @@ class State:
         def work(_: int) -> Removed:
             return remove(conn, self.schema, self.fuente, list(deleted))
 
-        done = retried(conn, work)
+        done = retried(conn, work, remedy=_REMEDY)
         self.counts["deleted"] += done.deleted
         self.counts["not_there"] += done.missing
         for removable in done.not_done:
@@ -117,7 +115,7 @@ class State:
     def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
         try:
-            written, moved = retried(conn, lambda attempt: self._written(conn, batch, attempt))
+            written, moved = retried(conn, lambda attempt: self._written(conn, batch, attempt), remedy=_REMEDY)
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             if len(batch) > 1:
                 self.write(conn, batch[: len(batch) // 2])
@@ -164,24 +162,3 @@ class State:
             bytes_total=self.total,
             seconds=round(time.monotonic() - self.start, 2),
         )
-
-
-def retried(conn: Connection[TupleRow], work: Callable[[int], Done]) -> Done:
-    """Do something in one transaction, again when another writer got in the way; it is told which attempt it is.
-
-    Raises:
-        HceError: writers got in the way every time.
-    """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with conn.transaction():
-                return work(attempt)
-        except psycopg.errors.InternalError_:
-            if attempt > 1:
-                raise
-        except AGAIN as error:
-            if attempt == ATTEMPTS:
-                remedy = "Run the same load again when they are done: what is loaded stays, nothing is twice."
-                raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
-            time.sleep(min(0.05 * 2**attempt, 2.0))
-    raise AssertionError

@@ -19,7 +19,8 @@ from pyhce.records.identity import DocumentRule
 from pyhce.records.saving.given import Given
 from pyhce.records.saving.saved import Deleted, Outcome, Saved, SavedMany
 from pyhce.records.writing.assign import REMEMBERED, Assigned, assign, known_documents, lock, lock_number
-from pyhce.records.writing.homes import LostRace, table_name
+from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.races import LostRace
 from pyhce.records.writing.remove import remove
 from pyhce.records.writing.upsert import Counts, Written, write
 from pyhce.schema.model import FAMILIES, Schema

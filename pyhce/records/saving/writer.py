@@ -21,7 +21,7 @@ from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.saving.given import Resource, given, given_one
 from pyhce.records.saving.save import Records, delete, save, save_many
 from pyhce.records.saving.saved import Deleted, Saved, SavedMany
-from pyhce.records.writing.homes import AGAIN, kept_losing
+from pyhce.records.writing.races import AGAIN, kept_losing
 from pyhce.schema.model import Schema
 
 ATTEMPTS = 12

@@ -19,8 +19,9 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import DocumentRule, document_of_key, documents_of, provisional
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.reference import own_keys
-from pyhce.records.writing.homes import LostRace, Place, ensure_records, is_superseded, move_patient, move_resource
+from pyhce.records.writing.homes import Place, ensure_records, is_superseded, move_patient, move_resource
 from pyhce.records.writing.lookup import Memory, held
+from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import Schema
 
 IDENTITY_LOCKS = 0x4944
@@ -77,35 +78,40 @@ def assign(
         memory: what earlier batches of the same source found out; it is kept up.
     """
     remembered = memory or Memory()
-    patients = {ready.identity[1]: ready for ready in batch if ready.identity[0] == "Patient"}
-    keys = {ready.key for ready in batch if ready.key is not None}
-    documents, moved = _documents(conn, schema, patients, keys, fuente, rules, remembered.documents)
-    kinds = {(ready.identity[0], ready.key) for ready in batch}
-    seats = {kind: _seat(schema, *kind, documents) for kind in kinds}
-    ids: dict[str, list[str]] = {fhir_type: [] for fhir_type, _ in kinds}
+    kinds: dict[tuple[str, str | None], list[Ready]] = defaultdict(list)
     for ready in batch:
-        fhir_type, key = ready.identity
-        ids[fhir_type].append(key)
+        kinds[ready.identity[0], ready.key].append(ready)
+    patients = {ready.identity[1]: ready for (kind, _), rows in kinds.items() if kind == "Patient" for ready in rows}
+    keys = {key for _, key in kinds if key is not None}
+    documents, moved = _documents(conn, schema, patients, keys, fuente, rules, remembered.documents)
+    seats = {kind: _seat(schema, *kind, documents) for kind in kinds}
+    ids: dict[str, list[str]] = defaultdict(list)
+    for (fhir_type, _), rows in kinds.items():
+        ids[fhir_type] += [ready.identity[1] for ready in rows]
     seated = {(seats[kind].table, kind[0]) for kind in kinds}
     there, former = held(conn, schema, fuente, ids, seated, remembered)
     same, new = defaultdict[Place, list[Ready]](list), defaultdict[Place, list[Ready]](list)
     other: list[Located] = []
-    for ready in batch:
-        seat = seats[ready.identity[0], ready.key]
-        found = there.get(ready.identity)
-        if found is None:
-            if ready.identity in former:
-                other.append(Located(seat, False, ready))
+    for kind, rows in kinds.items():
+        seat = seats[kind]
+        if not there and not former:
+            new[seat] += rows
+            continue
+        for ready in rows:
+            found = there.get(ready.identity)
+            if found is None:
+                if ready.identity in former:
+                    other.append(Located(seat, False, ready))
+                else:
+                    new[seat].append(ready)
+            elif found.place == seat and found.fingerprint == ready.fingerprint:
+                same[seat].append(ready)
+            elif found.place == seat or is_superseded(conn, schema, found.place, fuente, ready):
+                other.append(Located(found.place, True, ready))
             else:
-                new[seat].append(ready)
-        elif found.place == seat and found.fingerprint == ready.fingerprint:
-            same[seat].append(ready)
-        elif found.place == seat or is_superseded(conn, schema, found.place, fuente, ready):
-            other.append(Located(found.place, True, ready))
-        else:
-            move_resource(conn, schema, fuente=fuente, ready=ready, old=found.place, new=seat)
-            other.append(Located(seat, True, ready))
-            moved += 1
+                move_resource(conn, schema, fuente=fuente, ready=ready, old=found.place, new=seat)
+                other.append(Located(seat, True, ready))
+                moved += 1
     return Assigned(same, new, other, moved)
 
 

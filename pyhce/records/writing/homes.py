@@ -5,34 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.errors import HceError
 from pyhce.records.identity import PROVISIONAL
 from pyhce.records.reading.ready import Ready
+from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
-
-
-class LostRace(Exception):
-    """Another writer got in the way of our batch: it is to be done again."""
-
-
-AGAIN = (
-    LostRace,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.ForeignKeyViolation,
-    psycopg.errors.UniqueViolation,
-    psycopg.errors.LockNotAvailable,
-)
-"""Errors after which a transaction is done again: another writer was there first."""
-
-
-def kept_losing(error: Exception, attempts: int, *, remedy: str) -> HceError:
-    """What to say when every one of these attempts was in vain."""
-    return HceError(f"other writers got in the way {attempts} times ({type(error).__name__})", remedy=remedy)
 
 
 def names(columns: Iterable[str], prefix: str = "") -> sql.Composed:
@@ -107,13 +86,11 @@ def _filled(conn: Connection[TupleRow], tables: Sequence[Table], condition: sql.
 
 
 def _move_rows(conn: Connection[TupleRow], table: Table, new: str, condition: sql.Composed) -> int:
-    rest = [column for column in stored_columns(table) if column != "documento_id"]
-    conn.execute(
-        sql.SQL("INSERT INTO {} (documento_id, {}) SELECT {}, {} FROM {} WHERE {}").format(
-            table_name(table), names(rest), sql.Literal(new), names(rest), table_name(table), condition
-        )
+    columns = stored_columns(table)
+    values = sql.SQL(", ").join(
+        sql.Literal(new) if column == "documento_id" else sql.Identifier(column) for column in columns
     )
-    return conn.execute(sql.SQL("DELETE FROM {} WHERE {}").format(table_name(table), condition)).rowcount
+    return _moved(conn, table, table, columns, values, condition)
 
 
 class Place(NamedTuple):
@@ -171,21 +148,54 @@ def move_resource(
     old: Place,
     new: Place,
 ) -> None:
-    """Move one resource, with its history, to another record or to another table."""
+    """Move one resource, with its history, to another record or to another table.
+
+    It is held first, and its anchor against whoever moves the whole record: of two who move it one finds it gone, and
+    what a save has just committed moves too.
+
+    Raises:
+        LostRace: it is no longer there.
+    """
     fhir_type, key = ready.identity
     tables = schema.by_name[old.table], schema.by_name[new.table]
     histories = [schema.by_name[FAMILIES[table.home].history] for table in tables]
+    if old.document is not None:
+        conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR KEY SHARE", (old.document,))
+    at = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
+    if old.document is not None:
+        at += sql.SQL(" AND documento_id = {}").format(sql.Literal(old.document))
+    held = sql.SQL("SELECT 1 FROM {} WHERE {} FOR UPDATE").format(
+        table_name(tables[0]), at + of_type(tables[0], fhir_type)
+    )
+    if conn.execute(held).fetchone() is None:
+        raise LostRace
     for source, target in (tables, histories):
-        condition = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
-        condition += of_type(source, fhir_type)
-        if old.document is not None:
-            condition += sql.SQL(" AND documento_id = {}").format(sql.Literal(old.document))
+        condition = at + of_type(source, fhir_type)
         given = {"documento_id": new.document, "tipo": fhir_type, "paciente_id": ready.key}
         columns = stored_columns(target)
         values = sql.SQL(", ").join(sql.Literal(given[c]) if c in given else sql.Identifier(c) for c in columns)
-        conn.execute(
-            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {}").format(
-                table_name(target), names(columns), values, table_name(source), condition
-            )
+        _moved(conn, source, target, columns, values, condition)
+
+
+def _moved(
+    conn: Connection[TupleRow],
+    source: Table,
+    target: Table,
+    columns: Iterable[str],
+    values: sql.Composable,
+    condition: sql.Composed,
+) -> int:
+    """Move rows; their number.
+
+    Raises:
+        LostRace: they are no longer the same at the end.
+    """
+    inserted = conn.execute(
+        sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {}").format(
+            table_name(target), names(columns), values, table_name(source), condition
         )
-        conn.execute(sql.SQL("DELETE FROM {} WHERE {}").format(table_name(source), condition))
+    ).rowcount
+    deleted = conn.execute(sql.SQL("DELETE FROM {} WHERE {}").format(table_name(source), condition)).rowcount
+    if inserted != deleted:
+        raise LostRace
+    return deleted

@@ -16,7 +16,8 @@ from typing import NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.writing.homes import LostRace, names, of_type, table_name
+from pyhce.records.writing.homes import names, of_type, table_name
+from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 Removable = tuple[str, str]

@@ -19,7 +19,8 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.reading.ready import Ready
 from pyhce.records.writing.assign import Assigned, Located
-from pyhce.records.writing.homes import LostRace, Place, names, stored_columns, table_name
+from pyhce.records.writing.homes import Place, names, stored_columns, table_name
+from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 _PIECES = 300

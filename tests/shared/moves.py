@@ -1,0 +1,87 @@
+"""What holds while a resource moves to another patient, and another writer has it in hand at that moment."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pyhce.citus.connection import Database, connect
+from pyhce.records.identity import DEFAULT_RULES
+from pyhce.records.loading.load import LoadReport, load
+from pyhce.records.saving.given import given_one
+from pyhce.records.saving.save import Records, save
+from pyhce.records.writing.homes import move_patient
+from pyhce.schema.declaration import SCHEMA
+from pyhce.verify import verify
+from tests.shared.database import TestDatabase, unique
+from tests.shared.records import person, weight
+
+
+def meanwhile(db: TestDatabase, folder: Path, source: str, deed: Callable[[Database], object], line: str) -> LoadReport:
+    """A deed in a transaction of its own, which ends once a load of the line waits for it."""
+    path = folder / "line.ndjson"
+    path.write_text(line)
+
+    def loads() -> LoadReport:
+        with connect(db.dsn) as conn:
+            return load(conn, [path], schema=SCHEMA, fuente=source, reject_file=folder / "r")
+
+    with ThreadPoolExecutor(1) as pool, connect(db.dsn) as conn:
+        with conn.transaction():
+            deed(conn)
+            loading = pool.submit(loads)
+            wait_for_a_waiter(db)
+        return loading.result()
+
+
+def wait_for_a_waiter(db: TestDatabase) -> None:
+    """Until a backend of any node waits for another one's lock."""
+    citus = db.value("SELECT count(*) FROM pg_extension WHERE extname = 'citus'")
+    waiting = "SELECT count(*) FROM " + ("citus_lock_waits" if citus else "pg_locks WHERE NOT granted")
+    until = time.monotonic() + 30
+    while not db.value(waiting):
+        assert time.monotonic() < until, "nobody waits"
+        time.sleep(0.01)
+
+
+def two_patients(db: TestDatabase, folder: Path) -> tuple[str, str]:
+    """A source with an observation of p1, and p0; and the number of a document that nobody has."""
+    source = unique()
+    lines = [json.dumps(person(f"p{n}", unique())) for n in range(2)]
+    db.load(folder, *lines, weight("o", "Patient/p1", "1.0"), source=source)
+    return source, f"CC-{unique().upper()}"
+
+
+def test_a_resource_that_moves_while_its_former_patient_moves_is_there_once(db: TestDatabase, tmp_path: Path) -> None:
+    source, new = two_patients(db, tmp_path)
+    old = db.document("Patient", "p1", source)
+    assert old
+
+    def moves(conn: Database) -> None:
+        move_patient(conn, SCHEMA, old=old, new=new, fuente=source, keys=["p1"])
+
+    report = meanwhile(db, tmp_path, source, moves, weight("o", "Patient/p0", "2.0"))
+    assert (report.changed, report.moved) == (1, 1)
+    assert db.document("Patient", "p1", source) == new
+    assert db.document("Observation", "o", source) == db.document("Patient", "p0", source)
+    assert [version for version, _ in db.history("Observation", "o", source)] == [1]
+    assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
+
+
+def test_what_is_saved_while_the_resource_moves_to_another_patient_stays(db: TestDatabase, tmp_path: Path) -> None:
+    source, _ = two_patients(db, tmp_path)
+    records = Records(SCHEMA, source, DEFAULT_RULES)
+
+    def saves(conn: Database) -> None:
+        saved = save(conn, records, given_one(SCHEMA, weight("o", "Patient/p1", "1.5")))
+        assert (saved.outcome, saved.version) == ("changed", 2)
+
+    report = meanwhile(db, tmp_path, source, saves, weight("o", "Patient/p0", "2.0"))
+    assert (report.changed, report.moved) == (1, 1)
+    assert db.document("Observation", "o", source) == db.document("Patient", "p0", source)
+    former = [(version, held["valueQuantity"]["value"]) for version, held in db.history("Observation", "o", source)]
+    assert former == [(1, 1.0), (2, 1.5)]
+    assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
