@@ -6,12 +6,11 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from pyhce.citus.connection import connect
 from pyhce.records.loading.load import load
-from pyhce.records.writing.races import LostRace
+from pyhce.records.writing.races import retried
 from pyhce.records.writing.remove import Removed, remove
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
@@ -138,7 +137,6 @@ def test_loaders_and_removers_at_once_leave_a_history_without_gaps(db: TestDatab
     source, number = unique(), unique()
     ids = [f"o{n}" for n in range(30)]
     db.load(tmp_path, person("p", number), *(weight(key, "Patient/p") for key in ids), source=source)
-    again = (LostRace, psycopg.errors.DeadlockDetected, psycopg.errors.UniqueViolation)
 
     def loading(turn: int) -> None:
         path = tmp_path / f"turn-{turn}.ndjson"
@@ -148,14 +146,7 @@ def test_loaders_and_removers_at_once_leave_a_history_without_gaps(db: TestDatab
 
     def removing(_: int) -> None:
         with connect(db.dsn) as conn:
-            for _ in range(50):
-                try:
-                    with conn.transaction():
-                        remove(conn, SCHEMA, source, [("Observation", key) for key in ids])
-                    return
-                except again:
-                    continue
-        raise AssertionError("it lost every race")
+            retried(conn, lambda _: remove(conn, SCHEMA, source, [("Observation", key) for key in ids]), remedy="")
 
     with ThreadPoolExecutor(4) as pool:
         for work in [pool.submit(loading if turn % 2 else removing, turn) for turn in range(12)]:

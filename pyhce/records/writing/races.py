@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -53,5 +54,5 @@ def retried(conn: Connection[TupleRow], work: Callable[[int], Done], *, remedy: 
         except AGAIN as error:
             if attempt == ATTEMPTS:
                 raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
-            time.sleep(min(0.05 * 2**attempt, 2.0))
+            time.sleep(min(0.05 * 2**attempt, 2.0) * random.uniform(0.5, 1))  # noqa: S311 - only to spread them
     raise AssertionError
