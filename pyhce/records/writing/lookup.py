@@ -2,7 +2,8 @@
 
 On Citus an id that does not tell its patient is looked for on every shard, which is the dearest part of a load. So an
 identity is looked for where it is to be seated; in the other places where it might be (a table of another home, the
-history) only if there is anything of its source and type at all, which every batch asks anew in one small query.
+history) only if there is anything of its source and type at all, which every batch asks anew in one small query, after
+it has looked: whatever has gone there since was seen where it was.
 """
 
 from __future__ import annotations
@@ -60,13 +61,8 @@ def held(
     """
     found: dict[Identity, Held] = {}
     former: set[Identity] = set()
-    for home in Home:
-        history = schema.by_name[FAMILIES[home].history]
-        homes = [(t, kind) for kind in ids for t in schema.homes_of(kind) if t.home is home]
-        others = [(t, kind) for t, kind in homes if (t.name, kind) not in seated]
-        others += dict.fromkeys((history, kind) for _, kind in homes)
-        filled = _filled(conn, fuente, others, memory)
-        looked = [(t, kind) for t, kind in homes if (t.name, kind) in seated] + filled
+
+    def look(home: Home, history: Table, looked: Sequence[tuple[Table, str]]) -> None:
         for number, document, keys, fingerprints in _rows(conn, fuente, looked, ids):
             table, fhir_type = looked[number]
             if table is history:
@@ -75,6 +71,16 @@ def held(
             place = Place(table.name, document if home is Home.PATIENT else None)
             for key, fingerprint in zip(keys, fingerprints, strict=True):
                 found[fhir_type, key] = Held(place, fingerprint)
+
+    for home in Home:
+        history = schema.by_name[FAMILIES[home].history]
+        homes = [(t, kind) for kind in ids for t in schema.homes_of(kind) if t.home is home]
+        others = [(t, kind) for t, kind in homes if (t.name, kind) not in seated]
+        others += dict.fromkeys((history, kind) for _, kind in homes)
+        known = [(t, kind) for t, kind in homes if (t.name, kind) in seated]
+        known += [(t, kind) for t, kind in others if (t.name, kind) in memory.filled]
+        look(home, history, known)
+        look(home, history, _filled(conn, fuente, [kinds for kinds in others if kinds not in known], memory))
     return found, former
 
 

@@ -61,7 +61,9 @@ def write(conn: Connection[TupleRow], schema: Schema, batch: Assigned, *, fuente
         tables = [table for table in schema.tables if table.home is home]
         for table in tables:
             if table.name in new:
-                total.new += _copy(conn, table, {place: batch.new[place] for place in new[table.name]}, fuente)
+                places = {place: batch.new[place] for place in new[table.name]}
+                total.new += _copy(conn, table, places, fuente)
+                _refuse_former(conn, schema.by_name[FAMILIES[home].history], places, fuente)
         mine = {table.name: other[table.name] for table in tables if table.name in other}
         if not mine:
             continue
@@ -97,6 +99,31 @@ def _copy(conn: Connection[TupleRow], table: Table, places: Mapping[Place, Seque
         for lines in _lines(table, places, fuente):
             copy.write(b"".join(lines))
     return sum(map(len, places.values()))
+
+
+def _refuse_former(
+    conn: Connection[TupleRow], history: Table, places: Mapping[Place, Sequence[Ready]], fuente: str
+) -> None:
+    """See that nothing that was new when it was looked for has been there and was deleted meanwhile.
+
+    Whoever did that had committed before our row went in, so it is seen now.
+
+    Raises:
+        LostRace: something was.
+    """
+    ids: dict[str, list[str]] = defaultdict(list)
+    for rows in places.values():
+        for ready in rows:
+            ids[ready.identity[0]].append(ready.identity[1])
+    documents = sorted({place.document for place in places if place.document is not None})
+    condition = sql.SQL("documento_id = ANY(%(documents)s) AND ") if documents else sql.SQL("")
+    query = sql.SQL(
+        "SELECT 1 FROM {} WHERE {}tipo = %(type)s AND fuente = %(fuente)s AND id = ANY(%(ids)s) LIMIT 1"
+    ).format(table_name(history), condition)
+    for fhir_type, keys in ids.items():
+        values = {"documents": documents, "type": fhir_type, "fuente": fuente, "ids": keys}
+        if conn.execute(query, values).fetchone():
+            raise LostRace
 
 
 def _lines(table: Table, places: Mapping[Place, Sequence[Ready]], fuente: str) -> Iterator[list[bytes]]:
