@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +62,7 @@ def load(
       pyhce load --source hospital-norte --jobs 4 fhir/*.ndjson.gz
       zstdcat all.ndjson.zst | pyhce load -
     """
+    gc.set_threshold(50_000)  # to look for cycles, of which a load makes few, takes a tenth of its CPU else
     with counted_progress("resources") as say:
         report = api.load(
             paths,
