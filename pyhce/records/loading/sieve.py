@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -48,6 +49,14 @@ class _Head(NamedTuple):
     identity: Identity
     key: str | None
     fingerprint: bytes
+
+
+class _Asked(NamedTuple):
+    """Heads, the first of each identity that may be judged, and what the database is going to say of those."""
+
+    heads: list[_Head]
+    first: dict[Identity, _Head]
+    there: Future[dict[Identity, bytes]] | None
 
 
 class Sieve:
@@ -96,25 +105,34 @@ class Sieve:
         What was given before must be `pending` or written when more is asked for; `waits` is for what is neither.
         """
         held: list[_Head] = []
+        asked: _Asked | None = None
         size = 0
         items = iter(found)
-        for item in items:
-            if self._left or self.waits:
-                yield item
-                yield from islice(items, self._left)
-                self._left = 0
-                continue
-            head = self._head(item) if type(item) is Line else None
-            if head is not None:
-                held.append(head)
-                size += len(head.line.data)
-                if len(held) < self._size and size < BYTES:
+        with ThreadPoolExecutor(1) as pool:  # the next heads are read while the database looks
+            for item in items:
+                if self._left or self.waits:
+                    yield item
+                    yield from islice(items, self._left)
+                    self._left = 0
                     continue
-            yield from self._judged(held)
-            held, size = [], 0
-            if head is None:
-                yield item
-        yield from self._judged(held)
+                head = self._head(item) if type(item) is Line else None
+                if head is not None:
+                    held.append(head)
+                    size += len(head.line.data)
+                    if len(held) < self._size and size < BYTES:
+                        continue
+                if asked:
+                    yield from self._judged(asked)
+                asked = self._ask(pool, held)
+                held, size = [], 0
+                if head is None or self._left or self._size < AT_ONCE:
+                    yield from self._judged(asked)
+                    asked = None
+                if head is None:
+                    yield item
+            if asked:
+                yield from self._judged(asked)
+            yield from self._judged(self._ask(pool, held))
 
     def _head(self, line: Line) -> _Head | None:
         """A line's head, None if it is no resource of its own."""
@@ -132,22 +150,26 @@ class Sieve:
         certain = is_id(key) and is_id(head.id)
         return _Head(line, (kind, head.id), key if certain else None, xxh3_128_digest(data))
 
-    def _judged(self, heads: list[_Head]) -> Iterator[Line]:
-        """Those of which the database does not hold the very text under the patient that they name."""
+    def _ask(self, pool: ThreadPoolExecutor, heads: list[_Head]) -> _Asked:
+        """Begin to look; all that came before must be given away by now."""
         seen: set[Identity] = set()
         first: dict[Identity, _Head] = {}
         for head in heads:
             if head.key is not None and head.identity not in seen and not self._pending(head.identity):
                 first[head.identity] = head
             seen.add(head.identity)
+        return _Asked(heads, first, pool.submit(self._there, first) if first else None)
+
+    def _judged(self, asked: _Asked) -> Iterator[Line]:
+        """Those of which the database does not hold the very text under the patient that they name."""
         same: set[int] = set()
-        if first:
-            there = self._there(first)
-            same = {id(head) for place, head in first.items() if there.get(place) == head.fingerprint}
-            self._settle(len(same), len(first))
+        if asked.there:
+            there = asked.there.result()
+            same = {id(head) for place, head in asked.first.items() if there.get(place) == head.fingerprint}
+            self._settle(len(same), len(asked.first))
         if same:
-            self._unchanged(Counter(head.identity[0] for head in heads if id(head) in same))
-        for head in heads:
+            self._unchanged(Counter(head.identity[0] for head in asked.heads if id(head) in same))
+        for head in asked.heads:
             if id(head) not in same:
                 yield head.line
 
