@@ -96,8 +96,13 @@ def arguments(doc: str | None, *, rounds: int, jobs: list[int]) -> argparse.Name
     parser.add_argument("--json", type=Path, help="a folder for the figures")
     asked = parser.parse_args()
     asked.jobs = asked.jobs or jobs
-    asked.engine = asked.engine or ["one", *(["citus"] if has_citus() else [])]
+    asked.engine = engines(asked.engine)
     return asked
+
+
+def engines(asked: list[str] | None) -> list[str]:
+    """The engines asked for, else all that are here."""
+    return asked or ["one", *(["citus"] if has_citus() else [])]
 
 
 def has_citus() -> bool:

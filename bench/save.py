@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pyhce
-from bench.database import has_citus, keep, median, opened
+from bench.database import engines, keep, median, opened
 from pyhce import sample
 from pyhce.citus.connection import Database, connect
 from pyhce.records.reading.reader import Incoming, read
@@ -229,7 +229,7 @@ def main() -> int:
     options.add_argument("--json", type=Path, help="a folder for the figures")
     given = options.parse_args()
     right = True
-    for engine in given.engine or ["one", *(["citus"] if has_citus() else [])]:
+    for engine in engines(given.engine):
         with opened(citus=engine == "citus") as bench:
             found = measured(bench.dsn, given.count)
         bench.facts["rows of each kind"] = given.count

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from pyhce.records.writing.homes import move_patient
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
+from tests.shared.erasure import until, waiting
 from tests.shared.records import person, weight
 
 
@@ -33,18 +33,8 @@ def meanwhile(db: TestDatabase, folder: Path, source: str, deed: Callable[[Datab
         with conn.transaction():
             deed(conn)
             loading = pool.submit(loads)
-            wait_for_a_waiter(db)
+            until(lambda: waiting(db) > 0)
         return loading.result()
-
-
-def wait_for_a_waiter(db: TestDatabase) -> None:
-    """Until a backend of any node waits for another one's lock."""
-    citus = db.value("SELECT count(*) FROM pg_extension WHERE extname = 'citus'")
-    waiting = "SELECT count(*) FROM " + ("citus_lock_waits" if citus else "pg_locks WHERE NOT granted")
-    until = time.monotonic() + 30
-    while not db.value(waiting):
-        assert time.monotonic() < until, "nobody waits"
-        time.sleep(0.01)
 
 
 def two_patients(db: TestDatabase, folder: Path) -> tuple[str, str]:

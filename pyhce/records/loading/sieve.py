@@ -21,8 +21,9 @@ from xxhash import xxh3_128_digest
 
 from pyhce.records.reading.incoming import Found, Line, is_id
 from pyhce.records.reading.ready import Identity, first_member
-from pyhce.records.writing.assign import known_documents
+from pyhce.records.writing.assign import REMEMBERED, known_documents
 from pyhce.records.writing.homes import of_type, table_name
+from pyhce.records.writing.lookup import array_of
 from pyhce.schema.model import Schema, Table
 from pyhce.schema.r4 import RESOURCE_TYPES
 
@@ -32,8 +33,6 @@ AT_ONCE = 2000
 BYTES = 4_000_000
 PAUSE, LONGEST_PAUSE = 1000, 64_000
 """Lines that are not sifted after a sample that brought little, and at most after several of them."""
-REMEMBERED = 100_000
-"""Documents of patients that are kept in mind."""
 
 _PATIENT = "Patient/"
 
@@ -147,8 +146,9 @@ class Sieve:
         _, member = self._tables.get(kind, (None, None))
         named = getattr(head, member) if member else None
         key = named.reference[len(_PATIENT) :] if named and named.reference.startswith(_PATIENT) else ""
-        certain = is_id(key) and is_id(head.id)
-        return _Head(line, (kind, head.id), key if certain else None, xxh3_128_digest(data))
+        if not (is_id(key) and is_id(head.id)):
+            return _Head(line, (kind, head.id), None, b"")
+        return _Head(line, (kind, head.id), key, xxh3_128_digest(data))
 
     def _ask(self, pool: ThreadPoolExecutor, heads: list[_Head]) -> _Asked:
         """Begin to look; all that came before must be given away by now."""
@@ -191,8 +191,7 @@ class Sieve:
                 kinds.setdefault(fhir_type, {})[key] = document
         found: dict[Identity, bytes] = {}
         for fhir_type, documents in kinds.items():
-            ids = '{"' + '","'.join(documents) + '"}'
-            values = self._fuente, sorted(set(documents.values())), ids
+            values = self._fuente, sorted(set(documents.values())), array_of(documents)
             query = _query(self._tables[fhir_type][0], fhir_type)
             for document, keys, prints in self._conn.execute(query, values, binary=True).fetchall():
                 for number, key in enumerate(keys.split(" ")):

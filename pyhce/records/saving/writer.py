@@ -21,10 +21,9 @@ from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.saving.given import Resource, given, given_one
 from pyhce.records.saving.save import Records, delete, save, save_many
 from pyhce.records.saving.saved import Deleted, Saved, SavedMany
-from pyhce.records.writing.races import AGAIN, kept_losing
+from pyhce.records.writing.races import AGAIN, ATTEMPTS, kept_losing
 from pyhce.schema.model import Schema
 
-ATTEMPTS = 12
 RECONNECTIONS = 3
 _LOST = frozenset({"57P01", "57P02", "57P03"})
 """The server, or a node behind it, is going down or coming up."""

@@ -159,10 +159,9 @@ def move_resource(
     fhir_type, key = ready.identity
     tables = schema.by_name[old.table], schema.by_name[new.table]
     histories = [schema.by_name[FAMILIES[table.home].history] for table in tables]
-    if old.document is not None:
-        conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR KEY SHARE", (old.document,))
     at = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
     if old.document is not None:
+        conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR KEY SHARE", (old.document,))
         at += sql.SQL(" AND documento_id = {}").format(sql.Literal(old.document))
     held = sql.SQL("SELECT 1 FROM {} WHERE {} FOR UPDATE").format(
         table_name(tables[0]), at + of_type(tables[0], fhir_type)

@@ -124,11 +124,11 @@ def _rows(
     query = sql.SQL("SELECT n, documento_id, ids, huellas FROM ({}) AS todo").format(
         sql.SQL(" UNION ALL ").join(branches)
     )
-    values = {f"ids_{fhir_type}": _array(ids[fhir_type]) for _, fhir_type in looked}
+    values = {f"ids_{fhir_type}": array_of(ids[fhir_type]) for _, fhir_type in looked}
     return conn.execute(query, {"fuente": fuente, **values}).fetchall()
 
 
-def _array(ids: list[str]) -> str:
+def array_of(ids: Iterable[str]) -> str:
     """Ids as PostgreSQL spells an array: they hold nothing that must be escaped."""
     return '{"' + '","'.join(ids) + '"}'
 
