@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, rows, scalar, silent
 from pyhce.errors import SchemaMismatch
-from pyhce.schema.model import Home, Schema, Table
+from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 
 class Placed(NamedTuple):
@@ -35,8 +35,9 @@ def placed(conn: Connection[TupleRow]) -> dict[str, Placed]:
 
 
 def anchor_of(schema: Schema, table: Table) -> Table:
-    """The first table of a home: the others are co-located with it."""
-    return next(t for t in schema.tables if t.home is table.home)
+    """The table that the others of its home are co-located with; a reference table stands for itself."""
+    anchor = FAMILIES[table.home].anchor
+    return schema.table(anchor) if anchor else table
 
 
 def distribute(
@@ -51,6 +52,7 @@ def distribute(
     """
     there = placed(conn)
     wanted = [table for table in schema.tables if table.qualified not in there]
+    wanted.sort(key=lambda table: anchor_of(schema, table) is not table)  # anchors first, else as declared
     refuse_misplaced(schema, there)
     for number, table in enumerate(wanted, 1):
         progress(f"table {table.name} to its home ({number} of {len(wanted)})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pyhce.schema.agreement import check_frozen
 from pyhce.schema.expression import sql_type
 from pyhce.schema.lint import check
 from pyhce.schema.model import Area, Home, Schema
@@ -62,6 +63,7 @@ def sql(schema: Schema, folder: Path) -> tuple[Path, ...]:
         DeclarationError: the declaration breaks a rule.
     """
     check(schema)
+    check_frozen(schema)
     return _write(sql_files(schema), folder)
 
 

@@ -75,10 +75,15 @@ class Kind(StrEnum):
 
 
 class Label(Frozen):
-    """What a thing is called, in the users' two languages."""
+    """What a thing is called, in the users' two languages.
+
+    Args:
+        since: the migration that says these words; 1 also for a thing that came later in these words.
+    """
 
     es: str
     en: str
+    since: int = 1
 
 
 class Column(Frozen):
@@ -118,6 +123,7 @@ class PlainColumn(Frozen):
     label: Label
     required: bool = True
     default: str = ""
+    since: int = 1
 
 
 class Table(Frozen):
@@ -160,6 +166,11 @@ class Table(Frozen):
         """Whether it holds resources of any type, told apart by the column `tipo`."""
         return self.holds_resources and self.fhir_type is None
 
+    @property
+    def every_column(self) -> tuple[PlainColumn | Column, ...]:
+        """The stored columns, then the typed ones."""
+        return (*self.stored, *self.columns)
+
     def stores(self, name: str) -> bool:
         """Whether it has a stored column of this name."""
         return any(column.name == name for column in self.stored)
@@ -171,16 +182,22 @@ class Table(Frozen):
 
 
 class Family(Frozen):
-    """What the tables of one home share: where their former versions and their staged rows are kept."""
+    """What the tables of one home share: where their former versions and their staged rows are kept.
+
+    Args:
+        anchor: the table that Citus co-locates the others with; fixed, whatever is declared later. Reference tables
+            need none.
+    """
 
     home: Home
     history: str
     staging: str
+    anchor: str | None = None
 
 
 FAMILIES = {
-    Home.PATIENT: Family(home=Home.PATIENT, history="historia", staging="carga"),
-    Home.ID: Family(home=Home.ID, history="historia_compartida", staging="carga_compartida"),
+    Home.PATIENT: Family(home=Home.PATIENT, history="historia", staging="carga", anchor="expediente"),
+    Home.ID: Family(home=Home.ID, history="historia_compartida", staging="carga_compartida", anchor="medicamento"),
     Home.REFERENCE: Family(home=Home.REFERENCE, history="historia_referencia", staging="carga_referencia"),
 }
 
@@ -197,6 +214,8 @@ class Helper(Frozen):
     strict: bool = False
     """Whether it is not even called for a NULL; PL/pgSQL ones never are."""
     volatility: str = "IMMUTABLE"
+    definer: bool = False
+    """Whether it runs with the rights of the tables' owner; the application may call it, PUBLIC may not."""
     since: int = 1
 
 
@@ -207,6 +226,8 @@ class Schema(Frozen):
     helpers: tuple[Helper, ...]
     patient_paths: tuple[tuple[str, tuple[str, ...]], ...]
     """The patient paths of the types without a table of their own."""
+    steps: tuple[int, ...] = ()
+    """Migrations that bring what no object here says: functions that write, privileges, a step over stored rows."""
 
     @cached_property
     def by_name(self) -> dict[str, Table]:
@@ -226,10 +247,11 @@ class Schema(Frozen):
     def sinces(self) -> Iterator[int]:
         """The migrations that brought something, in no order."""
         for table in self.tables:
-            yield table.since
-            yield from (column.since for column in table.columns)
+            yield from (table.since, table.label.since)
+            yield from (since for column in table.every_column for since in (column.since, column.label.since))
             yield from (index.since for index in table.indexes)
         yield from (helper.since for helper in self.helpers)
+        yield from self.steps
 
     def paths_of(self, fhir_type: str) -> tuple[str, ...]:
         """Where a resource of this type names its patient, in order; empty when it never does."""

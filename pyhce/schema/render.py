@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pyhce.schema.expression import expression, sql_type
-from pyhce.schema.model import FAMILIES, Column, Frozen, Helper, Index, Schema, Table
+from pyhce.schema.frozen import FROZEN, fingerprint, name_of, text_of
+from pyhce.schema.model import FAMILIES, Column, Frozen, Helper, Index, PlainColumn, Schema, Table
 from pyhce.schema.writer_functions import writers
 from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE
-
-NAMES = {1: "initial"}
-"""What each migration is called; one without a name is `expand`."""
 
 
 class Migration(Frozen):
@@ -69,38 +66,28 @@ def migrations(schema: Schema) -> tuple[Migration, ...]:
 
 
 def migration(schema: Schema, number: int) -> Migration:
-    """What the declaration says came with this number: new helpers, tables, columns, indexes."""
+    """The migration of this number: its frozen text, or what the declaration says came with it."""
+    body = text_of(number) if number in FROZEN else objects(schema, number)
+    return Migration(number=number, name=name_of(number), body=body, fingerprint=fingerprint(body))
+
+
+def objects(schema: Schema, number: int) -> str:
+    """What the declaration says came with a migration: helpers, tables, functions, columns, privileges, indexes."""
     new = [table for table in schema.tables if table.since == number]
     old = [table for table in schema.tables if table.since < number]
-    body = (
-        environment()
-        .get_template("migration.sql.j2")
-        .render(
-            first=number == 1,
-            owner=OWNER_ROLE,
-            app=APP_ROLE,
-            readonly=READONLY_ROLE,
-            roles=(OWNER_ROLE, APP_ROLE, READONLY_ROLE),
-            helpers=[_helper(helper) for helper in schema.helpers if helper.since == number],
-            writers=[_helper(writer) for writer in writers(schema.tables) if writer.since == number],
-            tables=[_table(table) for table in new],
-            added_columns=[
-                {**_column(table, column), "table": table.qualified}
-                for table in old
-                for column in table.columns
-                if column.since == number
-            ],
-            indexes=[_index(table, index) for table in schema.tables for index in _new_indexes(table, number)],
-        )
-        .strip()
-        + "\n"
+    template = environment().get_template("migration.sql.j2")
+    body = template.render(
+        owner=OWNER_ROLE,
+        app=APP_ROLE,
+        helpers=[_helper(helper) for helper in schema.helpers if helper.since == number],
+        writers=[_helper(writer) for writer in writers(schema.tables) if writer.since == number],
+        tables=[_table(table) for table in new],
+        added_columns=[column for table in old for column in _added_columns(table, number)],
+        comments=[comment for table in schema.tables for comment in _reworded(table, number)],
+        privileges=[statement for table in old for statement in _changed_privileges(table, number)],
+        indexes=[_index(table, index) for table in schema.tables for index in _new_indexes(table, number)],
     )
-    return Migration(
-        number=number,
-        name=NAMES.get(number, "expand"),
-        body=body,
-        fingerprint=hashlib.sha256(body.encode()).hexdigest(),
-    )
+    return body.strip() + "\n"
 
 
 def index_name(table: Table, index: Index) -> str:
@@ -130,19 +117,19 @@ def _helper(helper: Helper) -> dict[str, str]:
 
 
 def _table(table: Table) -> dict[str, Any]:
-    stored = [column for column in table.columns if column.since <= table.since]
     return {
         "name": table.name,
         "qualified": table.qualified,
-        "stored": table.stored,
-        "columns": [_column(table, column) for column in stored],
+        "stored": [column for column in table.stored if column.since <= table.since],
+        "columns": [_column(table, column) for column in table.columns if column.since <= table.since],
         "key": table.key,
         "parent": table.parent,
-        "comment": table_comment(table),
-        "grants": grants(table),
+        "comment": table_comment(table) if table.label.since <= table.since else None,
+        "grants": grants(table, table.since),
         "comments": [
-            *((c.name, f"{c.label.es} / {c.label.en}") for c in table.stored),
-            *((c.name, column_comment(table, c)) for c in stored),
+            (column.name, column_comment(table, column))
+            for column in table.every_column
+            if max(column.since, column.label.since) <= table.since
         ],
     }
 
@@ -152,12 +139,64 @@ def _column(table: Table, column: Column) -> dict[str, str]:
         "name": column.name,
         "sql_type": sql_type(column),
         "expression": expression(table, column),
-        "comment": column_comment(table, column),
     }
 
 
-def grants(table: Table) -> tuple[tuple[str, str], ...]:
-    """What each role may do on a table."""
+def _added_columns(table: Table, number: int) -> list[dict[str, str]]:
+    """The columns that a migration adds to a table that is there."""
+    return [
+        {
+            "table": table.qualified,
+            "name": column.name,
+            "definition": _definition(table, column),
+            "comment": column_comment(table, column),
+        }
+        for column in table.every_column
+        if column.since == number
+    ]
+
+
+def _definition(table: Table, column: Column | PlainColumn) -> str:
+    if isinstance(column, Column):
+        return f"{sql_type(column)}\nGENERATED ALWAYS AS ({expression(table, column)}) STORED"
+    required = " NOT NULL" if column.required else ""
+    return f"{column.sql_type}{required}{f' DEFAULT {column.default}' if column.default else ''}"
+
+
+def _reworded(table: Table, number: int) -> list[tuple[str, str]]:
+    """The descriptions that a migration says anew, of things that are there."""
+    whole = [("TABLE " + table.qualified, table_comment(table))]
+    columns = [
+        (f"COLUMN {table.qualified}.{column.name}", column_comment(table, column))
+        for column in table.every_column
+        if column.label.since == number > max(column.since, table.since)
+    ]
+    return [*(whole if table.label.since == number > table.since else []), *columns]
+
+
+def _changed_privileges(table: Table, number: int) -> list[str]:
+    """GRANT and REVOKE from what each role might do before a migration to what it may do since."""
+    before, since = _privileges(grants(table, number - 1)), _privileges(grants(table, number))
+    roles = sorted({role for role, _ in before | since})
+    statements = []
+    for role in roles:
+        lost = sorted(what for who, what in before - since if who == role)
+        gained = sorted(what for who, what in since - before if who == role)
+        statements += [f"REVOKE {', '.join(lost)} ON {table.qualified} FROM {role};"] if lost else []
+        statements += [f"GRANT {', '.join(gained)} ON {table.qualified} TO {role};"] if gained else []
+    return statements
+
+
+def _privileges(granted: tuple[tuple[str, str], ...]) -> set[tuple[str, str]]:
+    return {(role, privilege) for privileges, role in granted for privilege in privileges.split(", ")}
+
+
+def grants(table: Table, number: int | None = None) -> tuple[tuple[str, str], ...]:
+    """What each role may do on a table, as (privileges, role), after a migration; after all of them if None.
+
+    A change of privileges is a case for the number of the migration that brings it; that migration is rendered with
+    the GRANT and REVOKE between the two.
+    """
     staging = {family.staging for family in FAMILIES.values()}
     app = (("SELECT, INSERT, UPDATE, DELETE", APP_ROLE),)
     return app if table.name in staging else (*app, ("SELECT", READONLY_ROLE))
@@ -169,7 +208,9 @@ def table_comment(table: Table) -> str:
     return f"{fhir}{table.label.es} / {table.label.en}"
 
 
-def column_comment(table: Table, column: Column) -> str:
-    """FHIR path and both labels."""
-    paths = " | ".join(f"{table.fhir_type}.{path.strip()}" for path in column.path.split("|"))
-    return f"{paths}. {column.label.es} / {column.label.en}"
+def column_comment(table: Table, column: Column | PlainColumn) -> str:
+    """FHIR path, if it has one, and both labels."""
+    labels = f"{column.label.es} / {column.label.en}"
+    if isinstance(column, PlainColumn):
+        return labels
+    return " | ".join(f"{table.fhir_type}.{path.strip()}" for path in column.path.split("|")) + f". {labels}"

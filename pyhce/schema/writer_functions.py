@@ -19,6 +19,10 @@ from pyhce.schema.model import FAMILIES, Helper, Home, Table
 LOOK_AGAIN = "HCE01"
 """The SQLSTATE that says that a patient is no longer under the document given."""
 
+REWRITTEN = 1
+"""The migration that brought the functions as they are here. It replaces those of earlier ones (CREATE OR REPLACE, so
+arguments and result stay; where they must change, the functions get new names)."""
+
 ARGUMENTS = (
     "p_documento_id text",
     "p_fuente text",
@@ -82,7 +86,7 @@ def _writer(table: Table) -> Helper:
         volatility="VOLATILE",
         comment=COMMENT,
         body=_BODY.format(**parts, look_again=LOOK_AGAIN),
-        since=table.since,
+        since=max(table.since, REWRITTEN),
     )
 
 

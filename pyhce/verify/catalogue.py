@@ -222,8 +222,7 @@ def comments(context: Context) -> Finding:
         )
     }
     wanted = {(t.qualified, ""): table_comment(t) for t in context.schema.tables}
-    wanted |= {(t.qualified, c.name): f"{c.label.es} / {c.label.en}" for t in context.schema.tables for c in t.stored}
-    wanted |= {(t.qualified, c.name): column_comment(t, c) for t in context.schema.tables for c in t.columns}
+    wanted |= {(t.qualified, c.name): column_comment(t, c) for t in context.schema.tables for c in t.every_column}
     problems = [
         f"{'.'.join(filter(None, key))} is not described" for key, text in wanted.items() if held.get(key) != text
     ]

@@ -10,44 +10,44 @@ def col(name: str, kind: Kind, path: str, es: str, en: str, *, target: str | Non
     return Column(name=name, kind=kind, path=path, label=Label(es=es, en=en), target=target, since=since)
 
 
-def text(name: str, path: str, es: str, en: str) -> Column:
+def text(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """The first string, code, uri or id."""
-    return col(name, Kind.TEXT, path, es, en)
+    return col(name, Kind.TEXT, path, es, en, since=since)
 
 
-def code(name: str, path: str, es: str, en: str) -> Column:
+def code(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """The code of the first Coding."""
-    return col(name, Kind.CODE, path, es, en)
+    return col(name, Kind.CODE, path, es, en, since=since)
 
 
-def codes(name: str, path: str, es: str, en: str) -> Column:
+def codes(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """Every Coding, as `system|code`."""
-    return col(name, Kind.CODES, path, es, en)
+    return col(name, Kind.CODES, path, es, en, since=since)
 
 
-def when(name: str, path: str, es: str, en: str) -> Column:
+def when(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """A date, dateTime, instant, Period or Timing as a range of moments."""
-    return col(name, Kind.RANGE, path, es, en)
+    return col(name, Kind.RANGE, path, es, en, since=since)
 
 
-def ref(name: str, path: str, target: str, es: str, en: str) -> Column:
+def ref(name: str, path: str, target: str, es: str, en: str, *, since: int = 1) -> Column:
     """The key of the first Reference to `target`."""
-    return col(name, Kind.REFERENCE, path, es, en, target=target)
+    return col(name, Kind.REFERENCE, path, es, en, target=target, since=since)
 
 
-def refs(name: str, path: str, target: str, es: str, en: str) -> Column:
+def refs(name: str, path: str, target: str, es: str, en: str, *, since: int = 1) -> Column:
     """The keys of every Reference to `target`."""
-    return col(name, Kind.REFERENCES, path, es, en, target=target)
+    return col(name, Kind.REFERENCES, path, es, en, target=target, since=since)
 
 
-def number(name: str, path: str, es: str, en: str) -> Column:
+def number(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """A decimal or integer, with the digits it was written with."""
-    return col(name, Kind.NUMBER, path, es, en)
+    return col(name, Kind.NUMBER, path, es, en, since=since)
 
 
-def boolean(name: str, path: str, es: str, en: str) -> Column:
+def boolean(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """A boolean."""
-    return col(name, Kind.BOOLEAN, path, es, en)
+    return col(name, Kind.BOOLEAN, path, es, en, since=since)
 
 
 def index(*keys: str, method: str = "btree", opclass: str = "", since: int = 1) -> Index:
@@ -55,9 +55,9 @@ def index(*keys: str, method: str = "btree", opclass: str = "", since: int = 1) 
     return Index(keys=keys, method=method, opclass=opclass, since=since)
 
 
-def gin(column: str, *, opclass: str = "") -> Index:
+def gin(column: str, *, opclass: str = "", since: int = 1) -> Index:
     """A GIN index over an array or a search text."""
-    return index(column, method="gin", opclass=opclass)
+    return index(column, method="gin", opclass=opclass, since=since)
 
 
 BY_DATE = index("documento_id", "(lower(fecha))")
@@ -124,6 +124,7 @@ def resources(
     home: Home = Home.PATIENT,
     patient: tuple[str, ...] = (),
     indexes: tuple[Index, ...] = (),
+    since: int = 1,
 ) -> Table:
     """A table whose rows are FHIR resources; stored columns, key and parent follow from its home.
 
@@ -165,10 +166,11 @@ def resources(
         stored=stored,
         key=key,
         parent="expediente" if by_patient else None,
+        since=since,
     )
 
 
-def history(name: str, home: Home) -> Table:
+def history(name: str, home: Home, *, since: int = 1) -> Table:
     """The former versions and the tombstones of the tables of one home."""
     by_patient = home is Home.PATIENT
     first = (_DOCUMENT,) if by_patient else ()
@@ -183,10 +185,11 @@ def history(name: str, home: Home) -> Table:
         indexes=(index("fuente", "tipo", "id"),) if by_patient else (),
         parent="expediente" if by_patient else None,
         holds_resources=False,
+        since=since,
     )
 
 
-def staging(name: str, home: Home) -> Table:
+def staging(name: str, home: Home, *, since: int = 1) -> Table:
     """Where a batch of the loader waits inside its own transaction; empty outside of one."""
     by_patient = home is Home.PATIENT
     first = (_DOCUMENT,) if by_patient else ()
@@ -200,4 +203,5 @@ def staging(name: str, home: Home) -> Table:
         key=(*((*(c.name for c in first), "lote", "orden") if by_patient else ("id", "lote", "orden")),),
         sql_schema="hce",
         holds_resources=False,
+        since=since,
     )

@@ -1,0 +1,62 @@
+"""The declaration against the frozen migrations: an object of a frozen migration stays as its text has it.
+
+Databases have those objects already, so a change of the declaration alone would leave them behind. What changes says
+the number of the migration that brings the change: `since` of a table, a column, an index, a helper, a function that
+writes or a `Label`; for privileges, a case of `pyhce.schema.render.grants`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pyhce.errors import DeclarationError
+from pyhce.schema.frozen import FROZEN, statements, text_of
+from pyhce.schema.model import Schema
+from pyhce.schema.render import objects
+
+_CREATED = re.compile(r"CREATE (?:OR REPLACE )?(?:TABLE|INDEX|FUNCTION)(?: IF NOT EXISTS)? ([a-z0-9_.]+)")
+_UNDECLARED = frozenset({"hce.migracion"})
+"""What a frozen text makes that is no object of the declaration."""
+
+
+def check_frozen(schema: Schema) -> None:
+    """Refuse a declaration that changes an object of a frozen migration.
+
+    Raises:
+        DeclarationError: with every such object.
+    """
+    found = [problem for number in FROZEN for problem in _differences(schema, number)]
+    if found:
+        raise DeclarationError(
+            "\n".join(found),
+            remedy="Databases have had it: undo the change, and declare what is new with since= and the number of the "
+            "next migration. A changed helper gets a new name; a reworded label is Label(…, since=).",
+        )
+
+
+def _differences(schema: Schema, number: int) -> Iterator[str]:
+    frozen = statements(text_of(number))
+    declared = statements(objects(schema, number))
+    later = {
+        _created(statement)
+        for other in range(number + 1, schema.version + 1)
+        for statement in statements(objects(schema, other))
+    }
+    for statement in declared:
+        if statement not in frozen:
+            yield f"frozen migration {number} does not have: {' '.join(statement.split())[:90]}"
+    names = {_created(statement) for statement in declared}
+    for statement in frozen:
+        name = _created(statement)
+        if name is None or name in names or name in _UNDECLARED:
+            continue
+        if name not in later:
+            yield f"frozen migration {number} has {name}, which is no longer declared"
+        elif " VOLATILE " not in statement:
+            yield f"{name} of frozen migration {number} is declared anew: only a function that writes can be replaced"
+
+
+def _created(statement: str) -> str | None:
+    found = _CREATED.match(statement)
+    return found[1] if found else None

@@ -1,0 +1,188 @@
+"""Frozen migrations stay as they are, whatever the declaration becomes; what is new is a later migration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pyhce.citus.distribute import anchor_of
+from pyhce.errors import DeclarationError
+from pyhce.schema import frozen
+from pyhce.schema.agreement import check_frozen
+from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.declaration.shorthand import index, resources, text
+from pyhce.schema.frozen import FROZEN, fingerprint, statements, text_of
+from pyhce.schema.model import Area, Helper, Home, Label, PlainColumn, Schema
+from pyhce.schema.render import migration, migrations, objects
+
+LATER = 9
+"""A migration after every one of the declaration."""
+NEW_HELPER = Helper(name="dia_nuevo", arguments="t text", returns="date", body="SELECT hce.dia(t)", comment="A day.")
+
+
+def variant(**members: object) -> Schema:
+    """The declaration with members of its own replaced. (`model_copy` would keep what was computed of the old ones.)"""
+    return Schema.model_validate({**{name: getattr(SCHEMA, name) for name in Schema.model_fields}, **members})
+
+
+def changed(name: str, /, **members: object) -> Schema:
+    """The declaration with one table changed."""
+    return variant(tables=tuple(t.model_copy(update=members) if t.name == name else t for t in SCHEMA.tables))
+
+
+def relabelled(since: int) -> Schema:
+    """The declaration with the label of a table reworded, by migration `since`."""
+    return changed("alerta", label=Label(es="Avisos", en="Warnings", since=since))
+
+
+def with_column(since: int) -> Schema:
+    """The declaration with one more column of alerta."""
+    added = text("autor", "status", "Autor", "Author", since=since)
+    return changed("alerta", columns=(*SCHEMA.table("alerta").columns, added))
+
+
+def with_helper(since: int, **members: object) -> Schema:
+    """The declaration with the helper `dia` changed."""
+    helpers = tuple(h.model_copy(update={"since": since, **members}) if h.name == "dia" else h for h in SCHEMA.helpers)
+    return variant(helpers=helpers)
+
+
+def without_table(name: str) -> Schema:
+    return variant(tables=tuple(t for t in SCHEMA.tables if t.name != name))
+
+
+CHANGED: dict[str, Callable[[], Schema]] = {
+    "a reworded label": lambda: relabelled(1),
+    "a mended helper": lambda: with_helper(1, body="SELECT NULL::date"),
+    "another column": lambda: with_column(1),
+    "another key": lambda: changed("alerta", key=("documento_id", "id", "fuente")),
+    "another index": lambda: changed("alerta", indexes=(*SCHEMA.table("alerta").indexes, index("codigo"))),
+    "a table less": lambda: without_table("alerta"),
+    "a helper that is declared anew under its name": lambda: with_helper(LATER, body="SELECT NULL::date"),
+}
+
+
+@pytest.mark.parametrize("number", FROZEN)
+def test_a_frozen_text_has_the_fingerprint_that_databases_have(number: int) -> None:
+    assert fingerprint(text_of(number)) == FROZEN[number] == migration(SCHEMA, number).fingerprint
+
+
+def test_a_text_that_was_changed_after_it_was_frozen_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(frozen.FROZEN, 1, "0" * 64)
+    text_of.cache_clear()
+    with pytest.raises(DeclarationError, match=r"migration 1 was changed after it was frozen: .*0001-initial\.sql"):
+        text_of(1)
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_change_of_the_declaration_does_not_change_a_frozen_migration(name: str) -> None:
+    assert migration(CHANGED[name](), 1) == migration(SCHEMA, 1)
+
+
+def test_the_declaration_agrees_with_the_frozen_migrations() -> None:
+    check_frozen(SCHEMA)
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_change_of_an_object_that_databases_have_is_refused(name: str) -> None:
+    with pytest.raises(DeclarationError, match="frozen migration 1") as caught:
+        check_frozen(CHANGED[name]())
+    assert "since=" in caught.value.remedy
+
+
+def test_a_new_column_is_the_next_migration() -> None:
+    schema = with_column(LATER)
+    check_frozen(schema)
+    body = objects(schema, LATER)
+    assert "ALTER TABLE public.alerta ADD COLUMN IF NOT EXISTS autor text\nGENERATED ALWAYS AS" in body
+    assert "COMMENT ON COLUMN public.alerta.autor" in body
+    assert "CREATE" not in body
+
+
+def test_a_new_stored_column_is_the_next_migration() -> None:
+    label = Label(es="Origen", en="Origin")
+    added = PlainColumn(name="origen", sql_type="text", default="''", label=label, since=LATER)
+    schema = changed("alerta", stored=(*SCHEMA.table("alerta").stored, added))
+    check_frozen(schema)
+    assert "ALTER TABLE public.alerta ADD COLUMN IF NOT EXISTS origen text NOT NULL DEFAULT '';" in objects(
+        schema, LATER
+    )
+
+
+def test_a_new_table_is_the_next_migration_with_its_function_its_index_and_its_privileges() -> None:
+    table = resources(
+        "cuenta",
+        "Account",
+        Area.FINANCE,
+        "Cuentas",
+        "Accounts",
+        text("estado", "status", "Estado", "Status"),
+        patient=("subject",),
+        indexes=(index("documento_id", "estado"),),
+        since=LATER,
+    )
+    schema = variant(tables=(*SCHEMA.tables, table))
+    check_frozen(schema)
+    body = objects(schema, LATER)
+    assert "CREATE TABLE IF NOT EXISTS public.cuenta" in body
+    assert "CREATE OR REPLACE FUNCTION hce.guardar_cuenta(" in body
+    assert "CREATE INDEX IF NOT EXISTS cuenta_documento_id_estado_idx" in body
+    assert "GRANT SELECT ON public.cuenta TO hce_readonly;" in body
+
+
+def test_a_new_helper_is_the_next_migration() -> None:
+    schema = variant(helpers=(*SCHEMA.helpers, NEW_HELPER.model_copy(update={"since": LATER})))
+    check_frozen(schema)
+    assert objects(schema, LATER).startswith("CREATE OR REPLACE FUNCTION hce.dia_nuevo(t text) RETURNS date")
+
+
+def test_a_function_with_its_owners_rights_is_for_the_application_alone() -> None:
+    helper = NEW_HELPER.model_copy(update={"since": LATER, "definer": True})
+    body = objects(variant(helpers=(helper,)), LATER)
+    assert "SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$" in body
+    assert "ALTER FUNCTION hce.dia_nuevo(text) OWNER TO hce_owner;" in body
+    assert "REVOKE ALL ON FUNCTION hce.dia_nuevo(text) FROM PUBLIC;" in body
+    assert "GRANT EXECUTE ON FUNCTION hce.dia_nuevo(text) TO hce_app;" in body
+
+
+def test_a_reworded_label_is_said_by_the_next_migration() -> None:
+    schema = relabelled(LATER)
+    check_frozen(schema)
+    assert objects(schema, LATER) == "COMMENT ON TABLE public.alerta IS 'FHIR Flag. Avisos / Warnings';\n"
+
+
+def test_a_function_that_writes_is_replaced_by_a_later_migration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyhce.schema.writer_functions.REWRITTEN", LATER)
+    schema = variant(steps=(LATER,))
+    check_frozen(schema)
+    assert schema.version == LATER
+    replaced = objects(schema, LATER)
+    assert replaced.count("CREATE OR REPLACE FUNCTION hce.guardar_") == len(SCHEMA.resource_tables()) - 1
+
+
+def test_changed_privileges_are_granted_and_revoked_by_the_next_migration(monkeypatch: pytest.MonkeyPatch) -> None:
+    def since_later(table: object, number: int | None = None) -> tuple[tuple[str, str], ...]:
+        return (("SELECT", "hce_app"),) if number in {None, LATER} else (("SELECT, INSERT, DELETE", "hce_app"),)
+
+    monkeypatch.setattr("pyhce.schema.render.grants", since_later)
+    body = objects(SCHEMA, LATER)
+    assert "REVOKE DELETE, INSERT ON public.historia FROM hce_app;" in body
+    assert "GRANT" not in body
+
+
+def test_every_migration_of_the_declaration_has_a_number_of_its_own() -> None:
+    assert [m.number for m in migrations(SCHEMA)] == list(range(1, SCHEMA.version + 1))
+
+
+def test_a_semicolon_in_a_body_or_a_comment_does_not_end_a_statement() -> None:
+    first = "CREATE FUNCTION f() RETURNS text AS $$\nBEGIN\n    RETURN ';';\nEND;\n$$;"
+    second = "COMMENT ON FUNCTION f() IS 'one; it''s two';"
+    assert statements(f"{first}\n{second}\n") == (first, second)
+
+
+def test_a_table_by_id_that_is_declared_first_does_not_become_the_anchor() -> None:
+    first = resources("sustancia", "Substance", Area.MEDICATION, "Sustancias", "Substances", home=Home.ID, since=LATER)
+    schema = variant(tables=(first, *SCHEMA.tables))
+    assert {anchor_of(schema, t).name for t in schema.tables if t.home is Home.ID} == {"medicamento"}
+    assert {anchor_of(schema, t).name for t in schema.tables if t.home is Home.PATIENT} == {"expediente"}
