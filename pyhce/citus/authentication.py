@@ -93,6 +93,6 @@ def trusts_anyone(conn: Connection[TupleRow]) -> list[str]:
     return [row[0] for row in found]
 
 
-def may_look(conn: Connection[TupleRow]) -> bool:
+def is_superuser(conn: Connection[TupleRow]) -> bool:
     """Whether this session is a superuser's."""
     return bool(scalar(conn, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))

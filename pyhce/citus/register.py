@@ -124,7 +124,7 @@ def register(
 
 
 def _refuse_unfit(conn: Connection[TupleRow], workers: Sequence[Node]) -> None:
-    if not authentication.may_look(conn):
+    if not authentication.is_superuser(conn):
         raise UsageError(
             f"role {scalar(conn, 'SELECT current_user')} is no superuser: registering takes one",
             remedy=f"Connect as {SUPERUSER}.",

@@ -22,6 +22,18 @@ KEYS = {SUPERUSER: "postgres-password", APP_ROLE: "app-password", READONLY_ROLE:
 
 
 _NODES_ASKED = 6
+_WHILE_STDIN_IS_OPEN = """
+exec 3<&0
+"$@" <&- 3<&- &
+command=$!
+{ read -r _ <&3; kill "$command"; } 2>&- &
+watcher=$!
+wait "$command"
+status=$?
+kill "$watcher" 2>&-
+exit "$status"
+"""
+"""Runs a command until its own standard input ends: when this process ends, killed or not, so does the command."""
 
 
 class Place(Frozen):
@@ -131,7 +143,11 @@ def _forwarded(cluster: Cluster, namespace: str) -> Iterator[Place]:
         port: int = free.getsockname()[1]
     command = [program, "--context", cluster.context, "-n", namespace, "port-forward", "svc/citus-coordinator"]
     process = subprocess.Popen(  # noqa: S603 - kubectl itself
-        [*command, f"{port}:5432"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ["/bin/sh", "-c", _WHILE_STDIN_IS_OPEN, "sh", *command, f"{port}:5432"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         place = Place(host="localhost", port=port)
@@ -143,7 +159,7 @@ def _forwarded(cluster: Cluster, namespace: str) -> Iterator[Place]:
             time.sleep(0.2)
         yield place
     finally:
-        process.terminate()
+        for stream in (process.stdin, process.stderr):
+            if stream:
+                stream.close()
         process.wait()
-        if process.stderr:
-            process.stderr.close()

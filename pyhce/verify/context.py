@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.citus.authentication import is_superuser
 from pyhce.citus.connection import at, connect, has_citus, rows, scalar
 from pyhce.citus.distribute import Placed, placed
 from pyhce.citus.nodes import KnownNode, known_nodes
@@ -50,6 +51,11 @@ class Context:
     def citus(self) -> bool:
         """Whether this is a Citus cluster."""
         return has_citus(self.conn)
+
+    @cached_property
+    def superuser(self) -> bool:
+        """Whether this session is a superuser's."""
+        return is_superuser(self.conn)
 
     @cached_property
     def nodes(self) -> list[KnownNode]:

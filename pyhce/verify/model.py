@@ -13,6 +13,10 @@ GROUPS = ("nodes", "schema", "placement", "identity", "typed columns", "routing"
 """Codes: 01xx nodes, 02xx schema … 08xx settings, in this order; 09xx is Kubernetes'."""
 
 
+NEEDS_SUPERUSER = "needs a superuser"
+"""Why a check is skipped for another role."""
+
+
 class Result(StrEnum):
     """How a check ended. A warning is worth a look and fails nothing; skipped says why it could not look."""
 

@@ -17,7 +17,16 @@ from pyhce.schema.model import Schema
 from pyhce.verify import catalogue as schema_checks
 from pyhce.verify import configuration, identity, nodes, placement, round_trip, routing, typed_columns
 from pyhce.verify.context import CITUS_VERSION, Context
-from pyhce.verify.model import GROUPS, Check, CheckResult, Finding, Result, VerificationReport
+from pyhce.verify.model import (
+    GROUPS,
+    NEEDS_SUPERUSER,
+    Check,
+    CheckResult,
+    Finding,
+    Result,
+    VerificationReport,
+    skipped,
+)
 
 CHECKS: tuple[Check, ...] = (
     *nodes.CHECKS,
@@ -146,7 +155,7 @@ def _installation(context: Context) -> str | None:
 
 
 def _run(check: Check, context: Any) -> CheckResult:
-    """One check; a probe that cannot finish has failed, and says why."""
+    """One check; a probe that cannot finish has failed, and says why; one that needs a superuser is skipped."""
     start = time.monotonic()
     context.unseen.clear()
     try:
@@ -154,6 +163,8 @@ def _run(check: Check, context: Any) -> CheckResult:
     except psycopg.Error as error:
         said = str(error.diag.message_primary or error).strip().splitlines() or [type(error).__name__]
         finding = Finding(result=Result.FAILED, found=f"could not look: {said[0][:200]}")
+        if isinstance(error, psycopg.errors.InsufficientPrivilege) and not context.superuser:
+            finding = skipped(NEEDS_SUPERUSER)
         if context.conn.closed:
             raise ConnectionFailed(
                 f"the connection broke while checking {check.code}: {said[0]}",

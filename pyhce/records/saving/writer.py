@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import threading
 import time
@@ -13,10 +14,11 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import psycopg
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from pyhce.citus.connection import Database, connect, explained
+from pyhce.citus.connection import Database, complete, connect, explained
 from pyhce.citus.migrate import refuse_unready
-from pyhce.errors import HceError
+from pyhce.errors import ConnectionFailed, HceError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.saving.given import Resource, given, given_one
 from pyhce.records.saving.save import Records, delete, save, save_many
@@ -24,7 +26,11 @@ from pyhce.records.saving.saved import Deleted, Saved, SavedMany
 from pyhce.records.writing.races import AGAIN, ATTEMPTS, kept_losing
 from pyhce.schema.model import Schema
 
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # it logs each attempt; we tell the outcome
+
 RECONNECTIONS = 3
+RECONNECTING = 15.0
+"""Seconds that a call waits for a server that does not answer, such as one that is being restarted."""
 _LOST = frozenset({"57P01", "57P02", "57P03"})
 """The server, or a node behind it, is going down or coming up."""
 
@@ -34,7 +40,8 @@ T = TypeVar("T")
 class Writer:
     """Writes for one source system. Threads may share it: each call takes a connection of its own.
 
-    A connection that broke is replaced and the call done again: a save of the same content changes nothing.
+    A connection that broke is replaced, with every idle one that broke too, and the call done again: a save of the
+    same content changes nothing.
 
     Args:
         dsn: the coordinator.
@@ -59,10 +66,17 @@ class Writer:
         self._dsn = dsn
         self._records = Records(schema, fuente, rules)
         self._slots = threading.BoundedSemaphore(connections)
-        self._idle: list[Database] = []
-        self._closed = False
-        with self._connection() as conn:
+        with connect(dsn) as conn:
             refuse_unready(conn, schema)
+        self._pool = ConnectionPool(
+            complete(dsn),
+            kwargs={"autocommit": True},
+            min_size=0,
+            max_size=connections,
+            timeout=RECONNECTING,
+            name="pyhce",
+            open=True,
+        )
 
     def save(self, resource: Resource) -> Saved:
         """Write one resource, with its history; committed when this returns.
@@ -86,9 +100,7 @@ class Writer:
 
     def close(self) -> None:
         """Close the connections; those in use close when their call is done."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        self._pool.close()
 
     def __enter__(self) -> Self:
         return self
@@ -98,20 +110,23 @@ class Writer:
 
     @contextmanager
     def _connection(self) -> Iterator[Database]:
-        if self._closed:
-            raise HceError("this writer is closed", remedy="Open another one: pyhce.connect().")
-        with self._slots:
+        """A connection that works; one that is left within a transaction is closed."""
+        with self._slots:  # waiting for another call has no limit, waiting for the server has
             try:
-                conn = self._idle.pop()
-            except IndexError:
-                conn = connect(self._dsn)
+                conn = self._pool.getconn()
+            except PoolClosed:
+                raise HceError("this writer is closed", remedy="Open another one: pyhce.connect().") from None
+            except PoolTimeout as error:
+                connect(self._dsn).close()  # tells why
+                raise ConnectionFailed(
+                    f"no connection within {RECONNECTING:.0f} s", remedy="Run it again: the server answers now."
+                ) from error
             try:
                 yield conn
             finally:
-                if conn.closed or self._closed or conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                if conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                     conn.close()
-                else:
-                    self._idle.append(conn)
+                self._pool.putconn(conn)
 
     def _done(self, deed: Callable[[Database], T]) -> T:
         """Do it, again where another writer was in the way or the connection was lost."""
@@ -129,6 +144,7 @@ class Writer:
                     lost += 1
                     if not _is_lost(error) or lost > RECONNECTIONS:
                         raise
+                    self._pool.check()  # one restart breaks every idle connection: all are replaced at once
                 time.sleep(random.uniform(0, min(0.01 * 2**attempt, 1.0)))  # noqa: S311 - only to spread them
         raise AssertionError
 
@@ -162,13 +178,17 @@ class AsyncWriter:
         return await self._run(lambda writer: writer.delete(fhir_type, resource_id))
 
     async def close(self) -> None:
-        """Wait for what is under way, then close the connections."""
+        """Wait for what is under way, then close the connections; the event loop goes on meanwhile."""
+        await asyncio.to_thread(self._threads.shutdown)
         if self._writer is not None:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._writer.close)
-        self._threads.shutdown()
+            await asyncio.to_thread(self._writer.close)
 
     async def __aenter__(self) -> Self:
-        self._writer = await asyncio.get_running_loop().run_in_executor(self._threads, self._open)
+        try:
+            self._writer = await asyncio.get_running_loop().run_in_executor(self._threads, self._open)
+        except BaseException:
+            self._threads.shutdown(wait=False)
+            raise
         return self
 
     async def __aexit__(

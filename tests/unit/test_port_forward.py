@@ -1,0 +1,81 @@
+"""A forwarded port ends with the program that asked for it. `kubectl` here is a program that listens, as it does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+LISTENER = """#!{python}
+import os, pathlib, socket, sys
+at = socket.create_server(("127.0.0.1", int(sys.argv[-1].partition(":")[0])))
+pathlib.Path({pid!r}).write_text(str(os.getpid()))
+while True:
+    at.accept()[0].close()
+"""
+PROGRAM = """
+import types
+from pyhce.deploy import reach
+with reach._forwarded(types.SimpleNamespace(context="kind-here"), "clinical-database") as place:
+    print("reached", flush=True)
+    {then}
+"""
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def forwarding(folder: Path, then: str, kubectl: str = LISTENER) -> tuple[subprocess.Popen[str], Path]:
+    """A program with a forwarded port, and the file in which kubectl leaves its process id."""
+    pid = folder / "pid"
+    program = folder / "kubectl"
+    program.write_text(kubectl.format(python=sys.executable, pid=str(pid)))
+    program.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-c", PROGRAM.format(then=then)]
+    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return run, pid
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_no_forwarded_port_outlives_a_program_that_is_ended(tmp_path: Path, how: signal.Signals) -> None:
+    run, pid = forwarding(tmp_path, "import time; time.sleep(300)")
+    assert run.stdout
+    assert run.stdout.readline() == "reached\n"
+    kubectl = int(pid.read_text())
+    assert runs(kubectl)
+    run.send_signal(how)
+    run.communicate(timeout=60)
+    until(lambda: not runs(kubectl), "kubectl still runs")
+
+
+def test_a_forwarded_port_ends_with_its_block(tmp_path: Path) -> None:
+    run, pid = forwarding(tmp_path, "pass")
+    _, told = run.communicate(timeout=60)
+    assert (run.returncode, told) == (0, "")
+    until(lambda: not runs(int(pid.read_text())), "kubectl still runs")
+
+
+def test_a_kubectl_that_fails_is_quoted(tmp_path: Path) -> None:
+    run, _ = forwarding(tmp_path, "pass", "#!/bin/sh\necho 'error: pods is forbidden' >&2\nexit 1\n")
+    _, told = run.communicate(timeout=60)
+    assert "no port can be forwarded to the coordinator: error: pods is forbidden" in told
