@@ -28,7 +28,7 @@ from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.spelling import dumps
 from pyhce.records.saving.given import given_one
 from pyhce.schema.declaration import SCHEMA
-from pyhce.schema.writer_functions import ARGUMENTS
+from pyhce.schema.writer_functions import ARGUMENTS, PROTOCOL
 
 MOST = 1.5
 PATIENTS = 16
@@ -84,7 +84,7 @@ def one_by_one(dsn: str, rows: Rows, count: int) -> dict[str, list[float]]:
 
         def call(number: int, key: str, *, version: int | None, **more: object) -> Callable[[], object]:
             document, ready = rows.values(number, key, **more)
-            values = (document, rows.source, "Observation", key, ready.key, *ready.text, version)
+            values = (document, rows.source, "Observation", key, ready.key, *ready.text, version, PROTOCOL)
             return lambda: conn.execute(CALL, values, prepare=True).fetchone()
 
         def save(number: int, key: str | None, **more: object) -> Callable[[], object]:

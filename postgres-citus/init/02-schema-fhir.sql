@@ -7208,4 +7208,4737 @@ GRANT SELECT ON hce.migracion TO hce_app, hce_readonly;
 
 INSERT INTO hce.migracion (numero, nombre, huella) VALUES (1, 'initial', 'da135df2a1948cabed48297e55fd0e3d683b93d629f918f7716b8c1a8664c7f0') ON CONFLICT DO NOTHING;
 COMMIT;
+
+-- Migration 2: expand
+BEGIN;
+DROP FUNCTION IF EXISTS hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer);
+DROP FUNCTION IF EXISTS hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer);
+
+CREATE OR REPLACE FUNCTION hce.guardar_persona_relacionada(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.persona_relacionada (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.persona_relacionada AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'RelatedPerson' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'RelatedPerson', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.persona_relacionada AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.persona_relacionada AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_encuentro(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.encuentro (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.encuentro AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Encounter' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Encounter', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.encuentro AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.encuentro AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_episodio_atencion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.episodio_atencion (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.episodio_atencion AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'EpisodeOfCare' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'EpisodeOfCare', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.episodio_atencion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.episodio_atencion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_cita(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.cita (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.cita AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Appointment' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Appointment', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.cita AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.cita AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_organizacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.organizacion (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.organizacion AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'Organization' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'Organization', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.organizacion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.organizacion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_profesional(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.profesional (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.profesional AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'Practitioner' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'Practitioner', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.profesional AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.profesional AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_rol_profesional(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.rol_profesional (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.rol_profesional AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'PractitionerRole' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'PractitionerRole', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.rol_profesional AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.rol_profesional AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_ubicacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.ubicacion (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.ubicacion AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'Location' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'Location', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.ubicacion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.ubicacion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_horario_atencion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.horario_atencion (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.horario_atencion AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'Schedule' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'Schedule', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.horario_atencion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.horario_atencion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_grupo_pacientes(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.grupo_pacientes (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.grupo_pacientes AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'Group' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'Group', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.grupo_pacientes AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.grupo_pacientes AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_condicion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.condicion (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.condicion AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Condition' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Condition', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.condicion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.condicion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_procedimiento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.procedimiento (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.procedimiento AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Procedure' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Procedure', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.procedimiento AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.procedimiento AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_alergia_intolerancia(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.alergia_intolerancia (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.alergia_intolerancia AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'AllergyIntolerance' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'AllergyIntolerance', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.alergia_intolerancia AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.alergia_intolerancia AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_inmunizacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.inmunizacion (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.inmunizacion AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Immunization' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Immunization', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.inmunizacion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.inmunizacion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_antecedente_familiar(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.antecedente_familiar (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.antecedente_familiar AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'FamilyMemberHistory' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'FamilyMemberHistory', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.antecedente_familiar AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.antecedente_familiar AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_evaluacion_riesgo(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.evaluacion_riesgo (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.evaluacion_riesgo AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'RiskAssessment' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'RiskAssessment', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.evaluacion_riesgo AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.evaluacion_riesgo AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_impresion_clinica(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.impresion_clinica (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.impresion_clinica AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'ClinicalImpression' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'ClinicalImpression', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.impresion_clinica AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.impresion_clinica AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_alerta(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.alerta (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.alerta AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Flag' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Flag', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.alerta AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.alerta AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_dispositivo(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.dispositivo (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.dispositivo AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Device' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Device', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.dispositivo AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.dispositivo AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_medicamento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.medicamento (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.medicamento AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_compartida AS h
+            WHERE h.tipo = 'Medication' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_compartida (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'Medication', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.medicamento AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.medicamento AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_solicitud_medicamento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.solicitud_medicamento (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.solicitud_medicamento AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationRequest' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'MedicationRequest', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.solicitud_medicamento AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.solicitud_medicamento AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_dispensacion_medicamento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.dispensacion_medicamento (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.dispensacion_medicamento AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationDispense' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'MedicationDispense', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.dispensacion_medicamento AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.dispensacion_medicamento AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_administracion_medicamento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.administracion_medicamento (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.administracion_medicamento AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationAdministration' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'MedicationAdministration', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.administracion_medicamento AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.administracion_medicamento AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_declaracion_medicamento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.declaracion_medicamento (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.declaracion_medicamento AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationStatement' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'MedicationStatement', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.declaracion_medicamento AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.declaracion_medicamento AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_observacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.observacion (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.observacion AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Observation' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Observation', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.observacion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.observacion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_informe_diagnostico(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.informe_diagnostico (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.informe_diagnostico AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'DiagnosticReport' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'DiagnosticReport', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.informe_diagnostico AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.informe_diagnostico AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_solicitud_servicio(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.solicitud_servicio (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.solicitud_servicio AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'ServiceRequest' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'ServiceRequest', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.solicitud_servicio AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.solicitud_servicio AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_especimen(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.especimen (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.especimen AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Specimen' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Specimen', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.especimen AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.especimen AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_estudio_imagen(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.estudio_imagen (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.estudio_imagen AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'ImagingStudy' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'ImagingStudy', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.estudio_imagen AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.estudio_imagen AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_plan_cuidado(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.plan_cuidado (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.plan_cuidado AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'CarePlan' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'CarePlan', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.plan_cuidado AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.plan_cuidado AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_equipo_cuidado(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.equipo_cuidado (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.equipo_cuidado AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'CareTeam' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'CareTeam', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.equipo_cuidado AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.equipo_cuidado AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_meta(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.meta (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.meta AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Goal' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Goal', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.meta AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.meta AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_tarea(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.tarea (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.tarea AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Task' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Task', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.tarea AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.tarea AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_composicion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.composicion (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.composicion AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Composition' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Composition', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.composicion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.composicion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_referencia_documento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.referencia_documento (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.referencia_documento AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'DocumentReference' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'DocumentReference', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.referencia_documento AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.referencia_documento AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_consentimiento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.consentimiento (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.consentimiento AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Consent' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Consent', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.consentimiento AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.consentimiento AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_respuesta_cuestionario(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.respuesta_cuestionario (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.respuesta_cuestionario AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'QuestionnaireResponse' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'QuestionnaireResponse', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.respuesta_cuestionario AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.respuesta_cuestionario AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_comunicacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.comunicacion (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.comunicacion AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Communication' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Communication', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.comunicacion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.comunicacion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_cobertura(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.cobertura (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.cobertura AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Coverage' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Coverage', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.cobertura AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.cobertura AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_reclamacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.reclamacion (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.reclamacion AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Claim' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Claim', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.reclamacion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.reclamacion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_explicacion_beneficio(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.explicacion_beneficio (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.explicacion_beneficio AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'ExplanationOfBenefit' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'ExplanationOfBenefit', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.explicacion_beneficio AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.explicacion_beneficio AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_estudio_investigacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.estudio_investigacion (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.estudio_investigacion AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'ResearchStudy' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'ResearchStudy', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.estudio_investigacion AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.estudio_investigacion AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_concepto_terminologia(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.concepto_terminologia (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.concepto_terminologia AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'CodeSystem' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'CodeSystem', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.concepto_terminologia AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.concepto_terminologia AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_conjunto_valores(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.conjunto_valores (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.conjunto_valores AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'ValueSet' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'ValueSet', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.conjunto_valores AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.conjunto_valores AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_mapeo_terminologia(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.mapeo_terminologia (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.mapeo_terminologia AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'ConceptMap' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'ConceptMap', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.mapeo_terminologia AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.mapeo_terminologia AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_guia_clinica(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.guia_clinica (fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.guia_clinica AS t
+        WHERE t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_referencia AS h
+            WHERE h.tipo = 'PlanDefinition' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            'PlanDefinition', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.guia_clinica AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.guia_clinica AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_procedencia(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.procedencia (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.procedencia AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'Provenance' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'Provenance', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.procedencia AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.procedencia AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_evento_auditoria(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.evento_auditoria (documento_id, fuente, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.evento_auditoria AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = 'AuditEvent' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, 'AuditEvent', p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.evento_auditoria AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        ELSE
+            UPDATE public.evento_auditoria AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_recurso_paciente(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.recurso_paciente (documento_id, fuente, tipo, id, paciente_id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_documento_id, p_fuente, p_tipo, p_id, p_paciente_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, t.paciente_id
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.recurso_paciente AS t
+        WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.tipo = p_tipo AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia AS h
+            WHERE h.documento_id = p_documento_id AND h.tipo = p_tipo AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_documento_id, p_paciente_id, p_tipo, p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
+            PERFORM 1 FROM public.paciente AS p
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
+                    USING ERRCODE = 'HCE01';
+            END IF;
+        END IF;
+        IF anterior THEN
+            UPDATE public.recurso_paciente AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.tipo = p_tipo AND t.id = p_id;
+        ELSE
+            UPDATE public.recurso_paciente AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada, paciente_id = p_paciente_id
+            WHERE t.documento_id = p_documento_id AND t.fuente = p_fuente AND t.tipo = p_tipo AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+CREATE OR REPLACE FUNCTION hce.guardar_recurso_compartido(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+DECLARE
+    nuevo jsonb := p_recurso::jsonb;
+    previo jsonb;
+    original_previo text;
+    paciente_previo text;
+    desde timestamptz;
+    ahora timestamptz;
+    anterior boolean;
+    vista integer;
+BEGIN
+    IF p_protocolo IS DISTINCT FROM 2 THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes 2', p_protocolo
+            USING ERRCODE = 'HCE02', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
+    IF p_version IS NOT NULL THEN
+        INSERT INTO public.recurso_compartido (fuente, tipo, id, version, actualizado_en, recurso, original, entrada)
+        VALUES (p_fuente, p_tipo, p_id, p_version, clock_timestamp(), nuevo, p_original, p_entrada)
+        ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            resultado := 'new';
+            version := p_version;
+            RETURN;
+        END IF;
+    END IF;
+    LOOP
+        vista := version;
+        SELECT t.version, t.recurso, t.original, t.actualizado_en, NULL
+        INTO version, previo, original_previo, desde, paciente_previo
+        FROM public.recurso_compartido AS t
+        WHERE t.fuente = p_fuente AND t.tipo = p_tipo AND t.id = p_id;
+        IF NOT FOUND THEN
+            resultado := 'absent';
+            RETURN;
+        ELSIF previo::text = nuevo::text AND original_previo IS NOT DISTINCT FROM p_original THEN
+            resultado := 'unchanged';
+            RETURN;
+        ELSIF vista = version THEN
+            RAISE EXCEPTION 'the history has version % of this resource already', version
+                USING ERRCODE = 'unique_violation';
+        END IF;
+        IF version > 1 THEN
+            PERFORM 1 FROM public.historia_compartida AS h
+            WHERE h.tipo = p_tipo AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
+                AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
+            LIMIT 1;
+            IF FOUND THEN
+                resultado := 'superseded';
+                RETURN;
+            END IF;
+        END IF;
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        ahora := clock_timestamp();
+        INSERT INTO public.historia_compartida (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
+        VALUES (
+            p_tipo, p_fuente, p_id, version, desde, ahora,
+            CASE WHEN anterior THEN nuevo ELSE previo END,
+            CASE WHEN anterior THEN p_original ELSE original_previo END
+        )
+        ON CONFLICT DO NOTHING;
+        CONTINUE WHEN NOT FOUND;
+        IF anterior THEN
+            UPDATE public.recurso_compartido AS t SET version = t.version + 1, actualizado_en = ahora
+            WHERE t.fuente = p_fuente AND t.tipo = p_tipo AND t.id = p_id;
+        ELSE
+            UPDATE public.recurso_compartido AS t
+            SET version = t.version + 1, actualizado_en = ahora, recurso = nuevo, original = p_original,
+                entrada = p_entrada
+            WHERE t.fuente = p_fuente AND t.tipo = p_tipo AND t.id = p_id;
+        END IF;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the resource is no longer under this document: look it up again'
+                USING ERRCODE = 'HCE01';
+        END IF;
+        version := version + 1;
+        resultado := CASE WHEN anterior THEN 'superseded' ELSE 'changed' END;
+        RETURN;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+
+ALTER TABLE hce.carga ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
+COMMENT ON COLUMN hce.carga.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
+
+ALTER TABLE hce.carga_compartida ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
+COMMENT ON COLUMN hce.carga_compartida.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
+
+ALTER TABLE hce.carga_referencia ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
+COMMENT ON COLUMN hce.carga_referencia.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
+
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', 'ed6c43424f1afeacd3b9e62bf6799a38f2515d8956616c22797e90976a98bb89') ON CONFLICT DO NOTHING;
+COMMIT;
 \endif

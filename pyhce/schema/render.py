@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pyhce.schema.expression import expression, sql_type
 from pyhce.schema.frozen import FROZEN, fingerprint, name_of, text_of
 from pyhce.schema.model import FAMILIES, Column, Frozen, Helper, Index, PlainColumn, Schema, Table
-from pyhce.schema.writer_functions import writers
+from pyhce.schema.writer_functions import dropped_by, writers
 from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE
 
 
@@ -81,6 +81,7 @@ def objects(schema: Schema, number: int) -> str:
         app=APP_ROLE,
         helpers=[_helper(helper) for helper in schema.helpers if helper.since == number],
         writers=[_helper(writer) for writer in writers(schema.tables) if writer.since == number],
+        dropped=dropped_by(number, schema.tables),
         tables=[_table(table) for table in new],
         added_columns=[column for table in old for column in _added_columns(table, number)],
         comments=[comment for table in schema.tables for comment in _reworded(table, number)],

@@ -19,9 +19,15 @@ from pyhce.schema.model import FAMILIES, Helper, Home, Table
 LOOK_AGAIN = "HCE01"
 """The SQLSTATE that says that a patient is no longer under the document given."""
 
-REWRITTEN = 1
-"""The migration that brought the functions as they are here. It replaces those of earlier ones (CREATE OR REPLACE, so
-arguments and result stay; where they must change, the functions get new names)."""
+OTHER_PROTOCOL = "HCE02"
+"""The SQLSTATE that says that the caller is older or newer than the schema."""
+PROTOCOL = 2
+"""How writers keep out of each other's way, by number. A writer says it in every call of these functions and in every
+row that it stages, so that a client of an older release that still runs cannot write: it would not take the locks."""
+REWRITTEN = 2
+"""The migration that brought the functions as they are here. It replaces those of earlier ones (CREATE OR REPLACE)."""
+FORMER_ARGUMENTS = {2: "text, text, text, text, text, text, text, uuid, integer"}
+"""Migrations that changed the arguments: they drop the functions that had these, which older releases call."""
 
 ARGUMENTS = (
     "p_documento_id text",
@@ -33,6 +39,7 @@ ARGUMENTS = (
     "p_original text",
     "p_entrada uuid",
     "p_version integer",
+    "p_protocolo integer",
 )
 """The same for every table, so that a caller needs to know its name only."""
 
@@ -56,6 +63,13 @@ def name_of(table: Table) -> str:
 def distribution_argument(table: Table) -> str | None:
     """The argument that a table's function is distributed by, None if it runs where it is called."""
     return f"p_{table.distribution_column}" if table.distribution_column else None
+
+
+def dropped_by(number: int, tables: Iterable[Table]) -> tuple[str, ...]:
+    """The signatures of the functions, without their schema, that a migration drops."""
+    former = FORMER_ARGUMENTS.get(number)
+    old = [table for table in tables if table.since < number]
+    return tuple(f"{writer.name}({former})" for writer in writers(old)) if former else ()
 
 
 def _writer(table: Table) -> Helper:
@@ -85,7 +99,7 @@ def _writer(table: Table) -> Helper:
         language="plpgsql",
         volatility="VOLATILE",
         comment=COMMENT,
-        body=_BODY.format(**parts, look_again=LOOK_AGAIN),
+        body=_BODY.format(**parts, look_again=LOOK_AGAIN, protocol=PROTOCOL, other_protocol=OTHER_PROTOCOL),
         since=max(table.since, REWRITTEN),
     )
 
@@ -113,6 +127,10 @@ DECLARE
     anterior boolean;
     vista integer;
 BEGIN
+    IF p_protocolo IS DISTINCT FROM {protocol} THEN
+        RAISE EXCEPTION 'this client writes by protocol %, the schema takes {protocol}', p_protocolo
+            USING ERRCODE = '{other_protocol}', HINT = 'Use the release of pyhce that made the schema.';
+    END IF;
     IF p_version IS NOT NULL THEN
         INSERT INTO {t} ({columns}, version, actualizado_en, recurso, original, entrada)
         VALUES ({values}, p_version, clock_timestamp(), nuevo, p_original, p_entrada)

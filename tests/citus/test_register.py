@@ -26,16 +26,23 @@ from pyhce.schema.model import Schema
 from pyhce.verify import verify
 from tests.conftest import free_port, server_folder
 from tests.shared.database import TestDatabase
+from tests.shared.slices import sliced
+
+__all__ = ["sliced"]
+pytestmark = pytest.mark.usefixtures("sliced")
 
 SMALL = Schema(
     tables=tuple(t for t in SCHEMA.tables if t.sql_schema == "hce" or t.name in {
-        "expediente", "paciente", "encuentro", "observacion", "organizacion", "recurso_paciente", "recurso_compartido",
+        "expediente", "paciente", "encuentro", "observacion", "organizacion", "medicamento", "recurso_paciente",
+        "recurso_compartido",
         "historia", "historia_compartida", "historia_referencia",
     }),
     helpers=SCHEMA.helpers,
     patient_paths=SCHEMA.patient_paths,
 )  # fmt: skip
 """A slice of the declaration: registering it takes two seconds."""
+LATER = SCHEMA.version + 1
+"""The migration after those of the declaration."""
 
 
 @contextmanager
@@ -268,7 +275,7 @@ def test_a_killed_node_comes_back_by_the_same_command(db: TestDatabase, number: 
 def test_a_registrar_older_than_the_schema_refuses(citus_engine: local.Engine) -> None:
     alerta = SMALL.table("organizacion")
     newer = alerta.model_copy(
-        update={"columns": (*alerta.columns, text("sigla", "alias", "Sigla", "Alias").model_copy(update={"since": 2}))}
+        update={"columns": (*alerta.columns, text("sigla", "alias", "Sigla", "Alias", since=LATER))}
     )
     tomorrow = Schema(
         tables=tuple(newer if t.name == newer.name else t for t in SMALL.tables),
@@ -278,9 +285,9 @@ def test_a_registrar_older_than_the_schema_refuses(citus_engine: local.Engine) -
     with fresh(citus_engine, 1) as cluster:
         registered(cluster)
         report = registered(cluster, tomorrow)
-        assert (report.migrations, report.distributed) == ((2,), ())
+        assert (report.migrations, report.distributed) == ((LATER,), ())
         assert verify(local.dsn(cluster), schema=tomorrow, groups=["schema"]).failed == ()
-        with pytest.raises(SchemaMismatch, match=r"at migration 2, this pyhce .* knows up to 1"):
+        with pytest.raises(SchemaMismatch, match=rf"at migration {LATER}, this pyhce .* knows up to {LATER - 1}"):
             registered(cluster, SMALL)
 
 

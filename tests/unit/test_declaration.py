@@ -9,10 +9,8 @@ import pytest
 from pyhce import deploy
 from pyhce.schema import generate, r4
 from pyhce.schema.declaration import SCHEMA
-from pyhce.schema.declaration.shorthand import text
 from pyhce.schema.lint import check
 from pyhce.schema.model import Home, Kind, Schema, Table
-from pyhce.schema.render import migrations
 from pyhce.verify import checks_document
 
 ROOT = Path(__file__).parents[2]
@@ -96,14 +94,6 @@ def test_a_patients_record_by_encounter_or_code_is_indexed_where_asked_for(table
 @pytest.mark.parametrize("fhir_type", sorted(r4.RESOURCE_TYPES))
 def test_every_r4_type_has_a_home(fhir_type: str) -> None:
     assert SCHEMA.homes_of(fhir_type)
-
-
-def test_a_later_migration_only_expands() -> None:
-    new = text("autor", "status", "Autor", "Author").model_copy(update={"since": 2})
-    first, second = migrations(changed("alerta", columns=(*SCHEMA.table("alerta").columns, new)))
-    assert first.fingerprint == migrations(SCHEMA)[0].fingerprint
-    assert "ADD COLUMN IF NOT EXISTS autor" in second.body
-    assert "CREATE TABLE" not in second.body
 
 
 @pytest.mark.parametrize("name", sorted(generate.sql_files(SCHEMA)))

@@ -161,6 +161,14 @@ def test_a_function_that_writes_is_replaced_by_a_later_migration(monkeypatch: py
     assert replaced.count("CREATE OR REPLACE FUNCTION hce.guardar_") == len(SCHEMA.resource_tables()) - 1
 
 
+def test_functions_that_older_releases_call_are_dropped_with_the_arguments_that_they_had() -> None:
+    body = migration(SCHEMA, 2).body
+    old = "hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer);"
+    assert f"DROP FUNCTION IF EXISTS {old}" in body
+    assert body.index(old) < body.index("CREATE OR REPLACE FUNCTION hce.guardar_alerta(")
+    assert "DROP FUNCTION" not in migration(SCHEMA, 1).body
+
+
 def test_changed_privileges_are_granted_and_revoked_by_the_next_migration(monkeypatch: pytest.MonkeyPatch) -> None:
     def since_later(table: object, number: int | None = None) -> tuple[tuple[str, str], ...]:
         return (("SELECT", "hce_app"),) if number in {None, LATER} else (("SELECT, INSERT, DELETE", "hce_app"),)

@@ -24,7 +24,7 @@ from pyhce.records.writing.races import LostRace
 from pyhce.records.writing.remove import remove
 from pyhce.records.writing.upsert import Counts, Written, write
 from pyhce.schema.model import FAMILIES, Schema
-from pyhce.schema.writer_functions import ARGUMENTS, LOOK_AGAIN, name_of
+from pyhce.schema.writer_functions import ARGUMENTS, LOOK_AGAIN, PROTOCOL, name_of
 
 RESOURCE_LOCKS = 0x5245
 """The class of our advisory locks on identities of resources ("RE"); always taken before those of patients."""
@@ -77,7 +77,7 @@ def _directly(conn: Connection[TupleRow], records: Records, item: Given, version
         if document is None:
             return None
     text = item.ready.text
-    values = (document, records.fuente, item.type, item.id, item.key, *text, version)
+    values = (document, records.fuente, item.type, item.id, item.key, *text, version, PROTOCOL)
     row: Any = None
     try:
         row = conn.execute(records.calls[item.table.name], values, prepare=True).fetchone()

@@ -22,6 +22,7 @@ from pyhce.records.writing.assign import Assigned, Located
 from pyhce.records.writing.homes import Place, names, stored_columns, table_name
 from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
+from pyhce.schema.writer_functions import PROTOCOL
 
 _PIECES = 300
 """Parts of rows that are sent at once, three a row."""
@@ -177,6 +178,7 @@ def _stage(
                 "recurso": text.recurso,
                 "original": text.original,
                 "entrada": text.fingerprint,
+                "protocolo": PROTOCOL,
             }
             copy.write_row([held[column] for column in columns])
 

@@ -103,6 +103,12 @@ _PATIENT = PlainColumn(
     label=Label(es="Paciente que nombra el recurso", en="Patient that the resource names"),
 )
 _ORDER = PlainColumn(name="orden", sql_type="integer", label=Label(es="Orden en el lote", en="Order in the batch"))
+_PROTOCOL = PlainColumn(
+    name="protocolo",
+    sql_type="integer",
+    label=Label(es="Protocolo de quien escribe", en="Protocol of the writer"),
+    since=2,
+)
 _BATCH = PlainColumn(name="lote", sql_type="uuid", label=Label(es="Lote de carga", en="Load batch"))
 _FROM = PlainColumn(name="vigente_desde", sql_type="timestamptz", label=Label(es="Vigente desde", en="Current from"))
 _TO = PlainColumn(name="vigente_hasta", sql_type="timestamptz", label=Label(es="Vigente hasta", en="Current until"))
@@ -199,7 +205,7 @@ def staging(name: str, home: Home, *, since: int = 1) -> Table:
         home=home,
         area=Area.RECORD,
         label=Label(es="Filas en carga (vacía fuera de una transacción)", en="Staged rows (empty outside a load)"),
-        stored=(*first, _BATCH, _ORDER, _TYPE, _SOURCE, _ID, *last, _RESOURCE, _ORIGINAL, _INPUT),
+        stored=(*first, _BATCH, _ORDER, _TYPE, _SOURCE, _ID, *last, _RESOURCE, _ORIGINAL, _INPUT, _PROTOCOL),
         key=(*((*(c.name for c in first), "lote", "orden") if by_patient else ("id", "lote", "orden")),),
         sql_schema="hce",
         holds_resources=False,
