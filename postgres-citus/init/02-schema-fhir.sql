@@ -7211,6 +7211,35 @@ COMMIT;
 
 -- Migration 2: expand
 BEGIN;
+CREATE TABLE IF NOT EXISTS hce.documento_en_disputa (
+    documento_calculado text NOT NULL,
+    fuente text NOT NULL,
+    paciente_id text NOT NULL,
+    CONSTRAINT documento_en_disputa_pkey PRIMARY KEY (documento_calculado, fuente, paciente_id)
+);
+ALTER TABLE hce.documento_en_disputa OWNER TO hce_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hce.documento_en_disputa TO hce_app;
+GRANT SELECT ON hce.documento_en_disputa TO hce_readonly;
+COMMENT ON TABLE hce.documento_en_disputa IS 'Pacientes que dicen tener un documento y quedan aparte, porque contradicen a otro que lo tiene / Patients that state a document and are kept apart, as they contradict another that has it';
+COMMENT ON COLUMN hce.documento_en_disputa.documento_calculado IS 'Documento según la fuente / Document by the source';
+COMMENT ON COLUMN hce.documento_en_disputa.fuente IS 'Sistema de origen / Source system';
+COMMENT ON COLUMN hce.documento_en_disputa.paciente_id IS 'Patient que queda aparte / Patient';
+
+CREATE TABLE IF NOT EXISTS hce.misma_persona (
+    fuente text NOT NULL,
+    paciente_id text NOT NULL,
+    otra_fuente text NOT NULL,
+    otro_paciente_id text NOT NULL,
+    CONSTRAINT misma_persona_pkey PRIMARY KEY (fuente, paciente_id, otra_fuente, otro_paciente_id)
+);
+ALTER TABLE hce.misma_persona OWNER TO hce_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hce.misma_persona TO hce_app;
+GRANT SELECT ON hce.misma_persona TO hce_readonly;
+COMMENT ON TABLE hce.misma_persona IS 'Pares de Patient que se contradicen y que alguien confirmó como la misma persona / Pairs of Patients that contradict each other and were confirmed as one person';
+COMMENT ON COLUMN hce.misma_persona.fuente IS 'Sistema de origen / Source system';
+COMMENT ON COLUMN hce.misma_persona.paciente_id IS 'Patient / Patient';
+COMMENT ON COLUMN hce.misma_persona.otra_fuente IS 'Sistema de origen del otro / The other''s source';
+COMMENT ON COLUMN hce.misma_persona.otro_paciente_id IS 'El otro Patient / The other Patient';
 DROP FUNCTION IF EXISTS hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer);
 DROP FUNCTION IF EXISTS hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer);
 DROP FUNCTION IF EXISTS hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer);
@@ -11930,6 +11959,9 @@ END;
 $$;
 COMMENT ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 
+ALTER TABLE hce.asignacion ADD COLUMN IF NOT EXISTS expediente_creado_en timestamptz;
+COMMENT ON COLUMN hce.asignacion.expediente_creado_en IS 'Cuándo se creó el expediente que se fusionó / When the record that was merged had been created';
+
 ALTER TABLE hce.carga ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
 COMMENT ON COLUMN hce.carga.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
 
@@ -11938,7 +11970,8 @@ COMMENT ON COLUMN hce.carga_compartida.protocolo IS 'Protocolo de quien escribe 
 
 ALTER TABLE hce.carga_referencia ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
 COMMENT ON COLUMN hce.carga_referencia.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
+CREATE INDEX IF NOT EXISTS documento_en_disputa_fuente_paciente_id_idx ON hce.documento_en_disputa USING btree (fuente, paciente_id);
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', 'ed6c43424f1afeacd3b9e62bf6799a38f2515d8956616c22797e90976a98bb89') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', 'c50fd340052802a2c465ddcaaa5fdbe670ddb8d2eeaee763aeb7cebf1e84ba1f') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

@@ -90,6 +90,8 @@ def show_load(report: LoadReport) -> None:
         "unchanged": report.unchanged,
         "superseded (a former version; what is there stays)": report.superseded,
         "moved to another home": report.moved,
+        "Patients kept apart by contradictions: pyhce verify --group identity lists them": report.kept_apart,
+        "wait in a provisional record: their patient's identifier fits several records": report.ambiguous,
         "deleted": report.deleted,
         "to be deleted, not there": report.not_there,
         "rejected": report.rejected,

@@ -11,8 +11,8 @@ from psycopg.rows import TupleRow
 from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import PROVISIONAL, check_document
 from pyhce.records.line import line_of
-from pyhce.records.writing.assign import lock
 from pyhce.records.writing.homes import ensure_records, move_record, table_name, type_of
+from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import retried
 from pyhce.schema.model import FAMILIES, Frozen, Home, Schema, Table
 

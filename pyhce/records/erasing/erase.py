@@ -26,8 +26,8 @@ from pyhce.records.erasing.receipt import Counted, DocumentHash, Erasure, Outcom
 from pyhce.records.erasing.search import Found, find_person, search
 from pyhce.records.erasing.trace import MIN_WORD, Person, Verdict
 from pyhce.records.identity import check_document
-from pyhce.records.writing.assign import lock
 from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import AGAIN, LostRace, kept_losing
 from pyhce.schema.model import Schema
 from pyhce.version import __version__

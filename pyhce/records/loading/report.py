@@ -19,6 +19,9 @@ class LoadReport(Frozen):
         skipped: entries that carry no resource, by what they are.
         passed_over: files that the same load had finished before.
         moved: resources that changed home: a patient arrived, or a document or a patient was corrected.
+        kept_apart: Patients that state a document of a record and contradict the Patients there: they stay provisional.
+        ambiguous: resources that name their patient by an identifier that fits several records: they wait in a
+            provisional one.
         deleted: resources that a DELETE entry named; not_there: those that were not there, or deleted before.
         by_type: resources read, by FHIR type.
         bytes_read, bytes_total: of the files as they are on disk; 0 where that is not known, as of a pipe.
@@ -32,6 +35,8 @@ class LoadReport(Frozen):
     unchanged: int = 0
     superseded: int = 0
     moved: int = 0
+    kept_apart: int = 0
+    ambiguous: int = 0
     deleted: int = 0
     not_there: int = 0
     rejected: int = 0

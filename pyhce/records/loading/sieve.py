@@ -21,8 +21,9 @@ from xxhash import xxh3_128_digest
 
 from pyhce.records.reading.incoming import Found, Line, is_id
 from pyhce.records.reading.ready import Identity, first_member
-from pyhce.records.writing.assign import REMEMBERED, known_documents
+from pyhce.records.writing.documents import REMEMBERED
 from pyhce.records.writing.homes import of_type, table_name
+from pyhce.records.writing.keys import known_documents
 from pyhce.records.writing.lookup import array_of
 from pyhce.schema.model import Schema, Table
 from pyhce.schema.r4 import RESOURCE_TYPES

@@ -20,14 +20,15 @@ from pyhce.records.reading.incoming import Rejected, Where
 from pyhce.records.reading.ready import LineReader, Ready
 from pyhce.records.reading.sources import STDIN, Source
 from pyhce.records.reading.strict import problems
-from pyhce.records.writing.assign import assign
+from pyhce.records.writing.assign import Assigned, assign
+from pyhce.records.writing.claims import PatientKey
 from pyhce.records.writing.lookup import Memory
 from pyhce.records.writing.races import retried
 from pyhce.records.writing.remove import Removable, Removed, remove
 from pyhce.records.writing.upsert import Written, write
 from pyhce.schema.model import Schema
 
-_COUNTED = ("files", "passed_over", "read", "rejected", "moved", "deleted", "not_there", *Written._fields)
+_COUNTED = ("files", "passed_over", "read", "rejected", "moved", "deleted", "not_there", "ambiguous", *Written._fields)
 
 _REMEDY = "Run the same load again when they are done: what is loaded stays, nothing is twice."
 
@@ -55,6 +56,7 @@ class State:
         self.types: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
+        self.kept_apart: set[PatientKey] = set()
         self.source: Source | None = None
         self.total = self.finished = self.sifted = 0
         self.lock = threading.RLock()
@@ -115,7 +117,7 @@ class State:
     def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
         try:
-            written, moved = retried(conn, lambda attempt: self._written(conn, batch, attempt), remedy=_REMEDY)
+            written, found = retried(conn, lambda attempt: self._written(conn, batch, attempt), remedy=_REMEDY)
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             if len(batch) > 1:
                 self.write(conn, batch[: len(batch) // 2])
@@ -127,7 +129,9 @@ class State:
             return
         with self.lock:
             self.counts.update(written._asdict())
-            self.counts["moved"] += moved
+            self.counts["moved"] += found.moved
+            self.counts["ambiguous"] += found.ambiguous
+            self.kept_apart = (self.kept_apart - found.joined) | found.apart
             self.counts["read"] += len(batch)
             self.types.update([ready.identity[0] for ready in batch])
             self.journal.wrote(Counter([ready.file for ready in batch]))
@@ -145,14 +149,15 @@ class State:
             if self.progress:
                 self.progress(self.report())
 
-    def _written(self, conn: Connection[TupleRow], batch: list[Ready], attempt: int) -> tuple[Written, int]:
+    def _written(self, conn: Connection[TupleRow], batch: list[Ready], attempt: int) -> tuple[Written, Assigned]:
         found = assign(conn, self.schema, batch, fuente=self.fuente, rules=self.rules, memory=self.memory)
-        return write(conn, self.schema, found, fuente=self.fuente, by_copy=attempt == 1), found.moved
+        return write(conn, self.schema, found, fuente=self.fuente, by_copy=attempt == 1), found
 
     def report(self) -> LoadReport:
         """The counts so far."""
         return LoadReport(
             **{name: self.counts[name] for name in _COUNTED},
+            kept_apart=len(self.kept_apart),
             reject_file=str(self.reject_file) if self.counts["rejected"] else None,
             by_reason=dict(sorted(self.reasons.items())),
             skipped=dict(sorted(self.skipped.items())),

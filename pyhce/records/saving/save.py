@@ -18,8 +18,11 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import DocumentRule
 from pyhce.records.saving.given import Given
 from pyhce.records.saving.saved import Deleted, Outcome, Saved, SavedMany
-from pyhce.records.writing.assign import REMEMBERED, Assigned, assign, known_documents, lock, lock_number
+from pyhce.records.writing.assign import Assigned, assign
+from pyhce.records.writing.documents import REMEMBERED
 from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.keys import known_documents
+from pyhce.records.writing.patient_locks import lock, lock_number
 from pyhce.records.writing.races import LostRace
 from pyhce.records.writing.remove import remove
 from pyhce.records.writing.upsert import Counts, Written, write

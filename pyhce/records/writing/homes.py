@@ -63,14 +63,17 @@ def move_record(conn: Connection[TupleRow], schema: Schema, *, old: str, new: st
 
 def _move(conn: Connection[TupleRow], schema: Schema, old: str, new: str, condition: sql.Composed) -> int:
     conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR UPDATE", (old,))
+    history = schema.by_name[FAMILIES[Home.PATIENT].history]
+    tables = [*schema.resource_tables(Home.PATIENT), history]
+    filled = _filled(conn, tables, condition)
+    if not filled:
+        return 0
     ensure_records(conn, [new])
-    resources = schema.resource_tables(Home.PATIENT)
     moved = 0
-    for table in [*_filled(conn, resources, condition), schema.by_name[FAMILIES[Home.PATIENT].history]]:
+    for table in filled:
         count = _move_rows(conn, table, new, condition)
         moved += count if table.holds_resources else 0
-    history = schema.by_name[FAMILIES[Home.PATIENT].history]
-    if not _filled(conn, [*resources, history], sql.SQL("documento_id = {}").format(sql.Literal(old))):
+    if not _filled(conn, tables, sql.SQL("documento_id = {}").format(sql.Literal(old))):
         conn.execute("DELETE FROM expediente WHERE documento_id = %s", (old,))
     return moved
 

@@ -79,10 +79,68 @@ ASSIGNMENT = Table(
         PlainColumn(
             name="creado_en", sql_type="timestamptz", default="now()", label=Label(es="Creado en", en="Created at")
         ),
+        PlainColumn(
+            name="expediente_creado_en",
+            sql_type="timestamptz",
+            required=False,
+            label=Label(
+                es="Cuándo se creó el expediente que se fusionó",
+                en="When the record that was merged had been created",
+            ),
+            since=2,
+        ),
     ),
     key=("documento_calculado", "fuente", "paciente_id"),
     sql_schema="hce",
     holds_resources=False,
+)
+
+DISPUTE = Table(
+    name="documento_en_disputa",
+    home=Home.REFERENCE,
+    area=Area.RECORD,
+    label=Label(
+        es="Pacientes que dicen tener un documento y quedan aparte, porque contradicen a otro que lo tiene",
+        en="Patients that state a document and are kept apart, as they contradict another that has it",
+    ),
+    stored=(
+        PlainColumn(
+            name="documento_calculado",
+            sql_type="text",
+            label=Label(es="Documento según la fuente", en="Document by the source"),
+        ),
+        PlainColumn(name="fuente", sql_type="text", label=Label(es="Sistema de origen", en="Source system")),
+        PlainColumn(name="paciente_id", sql_type="text", label=Label(es="Patient que queda aparte", en="Patient")),
+    ),
+    key=("documento_calculado", "fuente", "paciente_id"),
+    indexes=(index("fuente", "paciente_id", since=2),),
+    sql_schema="hce",
+    holds_resources=False,
+    since=2,
+)
+
+SAME_PERSON = Table(
+    name="misma_persona",
+    home=Home.REFERENCE,
+    area=Area.RECORD,
+    label=Label(
+        es="Pares de Patient que se contradicen y que alguien confirmó como la misma persona",
+        en="Pairs of Patients that contradict each other and were confirmed as one person",
+    ),
+    stored=(
+        PlainColumn(name="fuente", sql_type="text", label=Label(es="Sistema de origen", en="Source system")),
+        PlainColumn(name="paciente_id", sql_type="text", label=Label(es="Patient", en="Patient")),
+        PlainColumn(
+            name="otra_fuente", sql_type="text", label=Label(es="Sistema de origen del otro", en="The other's source")
+        ),
+        PlainColumn(
+            name="otro_paciente_id", sql_type="text", label=Label(es="El otro Patient", en="The other Patient")
+        ),
+    ),
+    key=("fuente", "paciente_id", "otra_fuente", "otro_paciente_id"),
+    sql_schema="hce",
+    holds_resources=False,
+    since=2,
 )
 
 INSTALLATION = Table(

@@ -14,7 +14,17 @@ from pyhce.schema.declaration import (
     research,
     security,
 )
-from pyhce.schema.declaration.record import ANCHOR, ASSIGNMENT, GENERIC, HISTORY, INSTALLATION, LOADED, STAGING
+from pyhce.schema.declaration.record import (
+    ANCHOR,
+    ASSIGNMENT,
+    DISPUTE,
+    GENERIC,
+    HISTORY,
+    INSTALLATION,
+    LOADED,
+    SAME_PERSON,
+    STAGING,
+)
 from pyhce.schema.declaration.untyped import PATIENT_PATHS
 from pyhce.schema.helper_functions import HELPERS
 from pyhce.schema.model import Schema
@@ -35,6 +45,8 @@ SCHEMA = Schema(
         *GENERIC,
         *HISTORY,
         ASSIGNMENT,
+        DISPUTE,
+        SAME_PERSON,
         INSTALLATION,
         LOADED,
         *STAGING,

@@ -1,0 +1,302 @@
+"""Which of the Patients that state one document have it, whatever the order in which they came.
+
+The rule. All Patients that state a document are taken in order of (source, id), those that a person assigned to it
+first. Each joins its record unless it contradicts one that has joined (`pyhce.verify.comparison`); the others stay in
+provisional records of their own and are noted in `hce.documento_en_disputa`. Two Patients that a person confirmed to be
+one (`pyhce patient merge`, `hce.misma_persona`) never contradict each other. A deleted Patient counts with its last
+content, as its clinical resources are still there.
+
+So who has the document depends on what the Patients say now and on what persons decided, not on which came first: it is
+decided anew whenever a Patient that states it is written. Two writers that bring Patients with one document are kept
+one after the other by a lock on the document (`document_lock`), taken with those on patient keys.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.records.identity import DocumentRule, documents_of, provisional
+from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.reference import own_keys
+from pyhce.records.writing.homes import Place, is_superseded
+from pyhce.schema.model import Schema
+from pyhce.verify.comparison import Traits, kept_apart, traits_of
+
+PatientKey = tuple[str, str]
+"""A source and a key of a patient in it."""
+
+
+class Claim(NamedTuple):
+    """A Patient that states a document.
+
+    Args:
+        document: the one that it states, or that a person assigned it to.
+        computed: what the rules make of its identifiers.
+        place: the record that it is in now, None if it is new.
+        keys: every key by which it is named.
+        confirmed: whether a person assigned it to this document.
+    """
+
+    patient: PatientKey
+    document: str
+    computed: str
+    place: str | None
+    keys: tuple[str, ...]
+    traits: Traits
+    confirmed: bool = False
+
+
+class Judged(NamedTuple):
+    """What came of it.
+
+    Args:
+        claims: the Patients of the batch, and those of other batches and sources that state the same documents.
+        apart: those that are kept apart.
+        contested: documents that several Patients state.
+        noted: what `hce.documento_en_disputa` says of these now: (document computed, source, id).
+    """
+
+    claims: dict[PatientKey, Claim]
+    apart: frozenset[PatientKey]
+    contested: frozenset[str]
+    noted: frozenset[tuple[str, str, str]]
+
+    def target(self, patient: PatientKey) -> str | None:
+        """The document that a Patient is to be under, None if it is not among these."""
+        claim = self.claims.get(patient)
+        if claim is None:
+            return None
+        return provisional(*patient) if patient in self.apart else claim.document
+
+    def moving(self) -> list[Claim]:
+        """The Patients that are there and are to be under another document."""
+        return [c for c in self.claims.values() if c.place is not None and c.place != self.target(c.patient)]
+
+
+def document_lock(document: str) -> PatientKey:
+    """What is locked, among patient keys, while it is decided who has a document; no key of a patient is like it."""
+    return "", f"document {document}"
+
+
+def decide(claims: Iterable[Claim], same: Collection[frozenset[PatientKey]] = ()) -> set[PatientKey]:
+    """Which of the Patients that state one document are kept apart.
+
+    Args:
+        same: pairs that a person confirmed to be one.
+    """
+    joined: list[Claim] = []
+    apart: set[PatientKey] = set()
+    for claim in sorted(claims, key=lambda c: (not c.confirmed, c.patient)):
+        if not claim.confirmed and any(
+            kept_apart(claim.traits, other.traits) and frozenset((claim.patient, other.patient)) not in same
+            for other in joined
+        ):
+            apart.add(claim.patient)
+        else:
+            joined.append(claim)
+    return apart
+
+
+def judge(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    fuente: str,
+    patients: Mapping[str, Ready],
+    places: Mapping[str, str],
+    rules: tuple[DocumentRule, ...],
+) -> Judged:
+    """Decide about a batch's Patients and about all others that state the same documents.
+
+    Args:
+        places: the documents under which Patients of the batch are now.
+    """
+    if not patients:
+        return Judged({}, frozenset(), frozenset(), frozenset())
+    claims = _of_batch(conn, schema, fuente, patients, places, rules)
+    left = {places[key] for (_, key), claim in claims.items() if places.get(key, claim.document) != claim.document}
+    documents = {claim.document for claim in claims.values()} | left
+    noted = _noted(conn, documents, fuente, claims)
+    for claim in _others(conn, documents, noted, rules):
+        claims.setdefault(claim.patient, claim)
+    by_document: dict[str, list[Claim]] = defaultdict(list)
+    for claim in claims.values():
+        by_document[claim.document].append(claim)
+    contested = {document: found for document, found in by_document.items() if len(found) > 1}
+    apart: set[PatientKey] = set()
+    if contested:
+        same = confirmed_pairs(conn, {claim.patient for found in contested.values() for claim in found})
+        for document, found in contested.items():
+            assigned = _assigned(conn, document)
+            current = (_current(conn, schema, fuente, claim, patients) for claim in found)
+            apart |= decide((c._replace(confirmed=c.confirmed or c.patient in assigned) for c in current), same)
+    return Judged(claims, frozenset(apart), frozenset(contested), frozenset(noted))
+
+
+def _of_batch(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    fuente: str,
+    patients: Mapping[str, Ready],
+    places: Mapping[str, str],
+    rules: tuple[DocumentRule, ...],
+) -> dict[PatientKey, Claim]:
+    """What the Patients of a batch state, without former versions of those that are there: these change nothing."""
+    computed = {
+        key: documents_of(ready.resource or {}, rules) or provisional(fuente, key) for key, ready in patients.items()
+    }
+    holds = corrections(conn, {(document, fuente, key) for key, document in computed.items()})
+    table = schema.by_type["Patient"].name
+    found = {}
+    for key, ready in patients.items():
+        correction = holds.get((computed[key], fuente, key), Correction(computed[key], by_patient=False))
+        document, place = correction.document, places.get(key)
+        if place not in {None, document} and is_superseded(conn, schema, Place(table, place), fuente, ready):
+            continue
+        keys = tuple(own_keys(ready.resource or {}, key))
+        traits = traits_of(ready.resource or {})
+        found[fuente, key] = Claim(
+            (fuente, key), document, computed[key], place, keys, traits, confirmed=correction.by_patient
+        )
+    return found
+
+
+def _current(
+    conn: Connection[TupleRow], schema: Schema, fuente: str, claim: Claim, patients: Mapping[str, Ready]
+) -> Claim:
+    """A claim with what its Patient says once the batch is written: a former version of it changes nothing."""
+    ready = patients.get(claim.patient[1]) if claim.patient[0] == fuente else None
+    if ready is None or claim.place is None:
+        return claim
+    if claim.place != claim.document:  # it was looked at before it was taken for a claim
+        return claim
+    if not is_superseded(conn, schema, Place(schema.by_type["Patient"].name, claim.place), fuente, ready):
+        return claim
+    row = conn.execute(
+        "SELECT recurso FROM paciente WHERE documento_id = %s AND fuente = %s AND id = %s",
+        (claim.place, *claim.patient),
+    ).fetchone()
+    return claim._replace(traits=traits_of(row[0])) if row else claim
+
+
+def _noted(
+    conn: Connection[TupleRow], documents: Collection[str], fuente: str, claims: Iterable[PatientKey]
+) -> set[tuple[str, str, str]]:
+    """The Patients that are kept apart from these documents, and those of the batch that are so from any."""
+    rows = conn.execute(
+        "SELECT documento_calculado, fuente, paciente_id FROM hce.documento_en_disputa"
+        " WHERE documento_calculado = ANY(%(documents)s) OR documento_calculado IN"
+        " (SELECT documento_calculado FROM hce.asignacion WHERE documento_id = ANY(%(documents)s))"
+        " OR (fuente = %(fuente)s AND paciente_id = ANY(%(ids)s))",
+        {"documents": sorted(documents), "fuente": fuente, "ids": [key for _, key in claims]},
+    )
+    return {(computed, source, key) for computed, source, key in rows}
+
+
+def _others(
+    conn: Connection[TupleRow],
+    documents: Collection[str],
+    noted: Collection[tuple[str, str, str]],
+    rules: tuple[DocumentRule, ...],
+) -> list[Claim]:
+    """The Patients in these records, deleted ones too, and those that are kept apart from them."""
+    holds = corrections(conn, noted)
+    apart = {
+        (source, key): Correction(computed, by_patient=False) if said is None else said
+        for computed, source, key in noted
+        for said in (holds.get((computed, source, key)),)
+    }
+    found = []
+    looked = {*documents, *(provisional(*patient) for patient in apart)}
+    for place, source, key, patient in patients_in(conn, looked):
+        stated = apart.get((source, key)) if place == provisional(source, key) else None
+        if stated is None and place not in documents:
+            continue
+        document = stated.document if stated else place
+        computed = documents_of(patient, rules) or provisional(source, key)
+        keys = tuple(own_keys(patient, key))
+        found.append(Claim((source, key), document, computed, place, keys, traits_of(patient)))
+    return found
+
+
+def patients_in(conn: Connection[TupleRow], documents: Collection[str]) -> list[tuple[str, str, str, dict[str, Any]]]:
+    """The Patients in these records, as document, source, id and content; of a deleted one its last content."""
+    query = (
+        "SELECT documento_id, fuente, id, recurso FROM paciente WHERE documento_id = ANY(%(documents)s) UNION ALL"
+        " SELECT h.documento_id, h.fuente, h.id, v.recurso FROM historia AS h INNER JOIN historia AS v ON"
+        " v.documento_id = h.documento_id AND v.tipo = h.tipo AND v.fuente = h.fuente AND v.id = h.id"
+        " AND v.version = h.version - 1"
+        " WHERE h.documento_id = ANY(%(documents)s) AND h.tipo = 'Patient' AND h.borrado AND NOT EXISTS (SELECT 1"
+        " FROM paciente AS p WHERE p.documento_id = h.documento_id AND p.fuente = h.fuente AND p.id = h.id)"
+        " AND NOT EXISTS (SELECT 1 FROM historia AS n WHERE n.documento_id = h.documento_id AND n.tipo = h.tipo"
+        " AND n.fuente = h.fuente AND n.id = h.id AND n.version > h.version)"
+    )
+    return conn.execute(query, {"documents": sorted(documents)}).fetchall()
+
+
+class Correction(NamedTuple):
+    """What holds instead of a computed document; `by_patient`: said of this Patient, not of all that state it."""
+
+    document: str
+    by_patient: bool
+
+
+def corrections(
+    conn: Connection[TupleRow], stated: Collection[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], Correction]:
+    """What holds instead of computed documents, by (document, source, patient key), where a person said so."""
+    if not stated:
+        return {}
+    said = {
+        (document, source, key): holds
+        for document, source, key, holds in conn.execute(
+            "SELECT documento_calculado, fuente, paciente_id, documento_id FROM hce.asignacion"
+            " WHERE documento_calculado = ANY(%s)",
+            (sorted({document for document, _, _ in stated}),),
+        )
+    }
+    found = {}
+    for document, source, key in stated:
+        if holds := said.get((document, source, key)):
+            found[document, source, key] = Correction(holds, by_patient=True)
+        elif holds := said.get((document, "", "")):
+            found[document, source, key] = Correction(holds, by_patient=False)
+    return found
+
+
+def _assigned(conn: Connection[TupleRow], document: str) -> set[PatientKey]:
+    """The Patients that a person assigned to a document."""
+    rows = conn.execute(
+        "SELECT fuente, paciente_id FROM hce.asignacion WHERE documento_id = %s AND paciente_id <> ''", (document,)
+    )
+    return {(source, key) for source, key in rows}
+
+
+def confirmed_pairs(conn: Connection[TupleRow], patients: Collection[PatientKey]) -> set[frozenset[PatientKey]]:
+    """The pairs of these Patients that a person confirmed to be one."""
+    ids = sorted({key for _, key in patients})
+    rows = conn.execute(
+        "SELECT fuente, paciente_id, otra_fuente, otro_paciente_id FROM hce.misma_persona"
+        " WHERE paciente_id = ANY(%(ids)s) AND otro_paciente_id = ANY(%(ids)s)",
+        {"ids": ids},
+    )
+    return {frozenset(((source, key), (other, other_key))) for source, key, other, other_key in rows}
+
+
+def note_disputes(conn: Connection[TupleRow], judged: Judged) -> None:
+    """Write down which Patients are kept apart, and no longer those that are not."""
+    now = {(judged.claims[patient].computed, *patient) for patient in judged.apart}
+    gone = sorted(note for note in judged.noted - now if note[1:] in judged.claims)
+    _write_notes(conn, "DELETE FROM hce.documento_en_disputa WHERE documento_calculado = %s AND fuente = %s"
+                 " AND paciente_id = %s", gone)  # fmt: skip
+    _write_notes(conn, "INSERT INTO hce.documento_en_disputa (documento_calculado, fuente, paciente_id)"
+                 " VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", sorted(now - judged.noted))  # fmt: skip
+
+
+def _write_notes(conn: Connection[TupleRow], statement: str, notes: Sequence[tuple[str, str, str]]) -> None:
+    for note in notes:
+        conn.execute(statement, note)

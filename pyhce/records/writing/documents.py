@@ -1,0 +1,247 @@
+"""The document of every patient key of a batch; Patients whose document changes are moved, with what names them.
+
+Who has a document that several Patients state is decided by `claims`; what an identifier leads to that several Patients
+carry, by `keys`. Both are looked up before the locks, to know which to take, and again once they are held: if it came
+out otherwise meanwhile, everything is done again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.records.identity import DocumentRule, document_of_key, provisional
+from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.reference import own_keys
+from pyhce.records.writing.claims import (
+    Claim,
+    Judged,
+    PatientKey,
+    corrections,
+    document_lock,
+    judge,
+    note_disputes,
+)
+from pyhce.records.writing.homes import ensure_records, move_patient
+from pyhce.records.writing.keys import Keys, look_up_holders, look_up_keys
+from pyhce.records.writing.patient_locks import lock
+from pyhce.records.writing.races import LostRace
+from pyhce.schema.model import Schema
+
+REMEMBERED = 100_000
+"""Documents of patients that a load keeps in mind."""
+
+
+class Documents(NamedTuple):
+    """What a batch's patient keys lead to.
+
+    Args:
+        of: the document of each key.
+        moved: how many resources moved, as their patient's document changed.
+        apart: Patients that are kept apart from the record whose document they state.
+        joined: those that share their document with others.
+        several: keys of the batch that fit several records, and so lead to a provisional one.
+    """
+
+    of: dict[str, str]
+    moved: int = 0
+    apart: frozenset[PatientKey] = frozenset()
+    joined: frozenset[PatientKey] = frozenset()
+    several: frozenset[str] = frozenset()
+
+
+class _View(NamedTuple):
+    """What was looked up: where keys lead now, who has which document, where the batch's keys are to lead."""
+
+    keys: Keys
+    judged: Judged
+    settled: Keys
+
+    def changing(self, wanted: Iterable[str]) -> set[PatientKey]:
+        """The patient keys, and the documents, of which something changes."""
+        before, after = self.keys.documents(), self.settled.documents()
+        fuente = self.keys.fuente
+        found = {(fuente, key) for key in wanted if key not in before or after.get(key) != before[key]}
+        for claim in self.judged.moving():
+            found |= {(claim.patient[0], key) for key in claim.keys}
+        documents = {c.document for c in self.judged.claims.values() if c.place != self.judged.target(c.patient)}
+        return found | {document_lock(document) for document in documents | self.judged.contested}
+
+
+def documents_for(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    patients: Mapping[str, Ready],
+    keys: set[str],
+    fuente: str,
+    rules: tuple[DocumentRule, ...],
+    seen: dict[str, str],
+) -> Documents:
+    """The document of every patient key of a batch, inside the caller's transaction; afterwards every record is there.
+
+    Args:
+        patients: the batch's Patients by their id.
+        keys: by which its resources name their patients.
+        seen: what earlier batches found out; it is kept up.
+    """
+    own = {key: own_keys(ready.resource or {}, key) for key, ready in patients.items()}
+    wanted = keys.union(*own.values())
+    if not wanted:
+        return Documents({})
+
+    def look() -> _View:
+        found = look_up_keys(conn, fuente, wanted, carried=bool(own))
+        dropped = {clave for key in own for clave in found.carried.get(key, ()) if clave not in own[key]}
+        wanted.update(dropped)
+        found.holders.update(look_up_holders(conn, fuente, dropped - found.holders.keys()))
+        judged = judge(conn, schema, fuente, patients, found.ids, rules)
+        return _View(found, judged, _settled(found, own, judged))
+
+    first = look() if patients or not wanted <= seen.keys() else None
+    expected = first.changing(wanted) if first else set()
+    shared = {(fuente, key) for key in wanted}
+    if first:
+        shared |= {document_lock(claim.document) for claim in first.judged.claims.values()}
+    lock(conn, expected, shared=shared - expected)
+    view = look()
+    changing = view.changing(wanted)
+    if changing - expected:
+        seen.clear()
+        raise LostRace  # what was only shared would have to be held alone: from the start, in order
+    known, settled, several = view.keys.documents(), view.settled.documents(), view.settled.several()
+    if len(seen) > REMEMBERED:
+        seen.clear()
+    seen.update({key: document for key, document in known.items() if key not in several})
+    moved = 0
+    if changing:
+        moved = _move(conn, schema, view, own, {key for source, key in changing if source == fuente}, rules)
+        note_disputes(conn, view.judged)
+    guessed, doubtful = _guessed(conn, fuente, keys - settled.keys(), rules)
+    documents = guessed | {key: settled[key] for key in keys & settled.keys()}
+    ensure_records(conn, {d for key, d in documents.items() if known.get(key) != d or key in several})
+    judged = view.judged
+    joined = frozenset(c.patient for c in judged.claims.values() if c.document in judged.contested) - judged.apart
+    return Documents(documents, moved, judged.apart, joined, frozenset((several | doubtful) & keys))
+
+
+def _settled(found: Keys, own: Mapping[str, list[str]], judged: Judged) -> Keys:
+    """Where keys lead once the batch's Patients are written and all of them are where they are to be."""
+    fuente = found.fuente
+
+    def place(key: str, now: str) -> str:
+        return judged.target((fuente, key)) or now
+
+    ids = {key: place(key, document) for key, document in found.ids.items()}
+    for key in own:
+        ids[key] = place(key, ids.get(key, ""))
+    holders: dict[str, dict[str, str]] = defaultdict(dict)
+    for identifier, held in found.holders.items():
+        for key, document in held.items():
+            if (fuente, key) not in judged.claims or key not in own or identifier in own[key]:
+                holders[identifier][key] = place(key, document)
+    for key, identifiers in own.items():
+        if (fuente, key) in judged.claims:
+            for identifier in identifiers:
+                if identifier != key:
+                    holders[identifier][key] = ids[key]
+    return Keys(fuente, ids, dict(holders))
+
+
+def _guessed(
+    conn: Connection[TupleRow], fuente: str, unknown: set[str], rules: tuple[DocumentRule, ...]
+) -> tuple[dict[str, str], set[str]]:
+    """Documents for keys of Patients that have not arrived; those keys whose document several Patients state."""
+    guessed = {key: document_of_key(key, rules) or provisional(fuente, key) for key in unknown}
+    holds = corrections(conn, {(document, fuente, key) for key, document in guessed.items()})
+    found = {key: document for key, document in guessed.items()}
+    found |= {key: said.document for (_, _, key), said in holds.items()}
+    disputed = {
+        computed
+        for (computed,) in conn.execute(
+            "SELECT documento_calculado FROM hce.documento_en_disputa WHERE documento_calculado = ANY(%s)",
+            (sorted({d for key, d in guessed.items() if d != provisional(fuente, key)}),),
+        )
+    }
+    doubtful = {key for key in unknown if guessed[key] in disputed}
+    return found | {key: provisional(fuente, key) for key in doubtful}, doubtful
+
+
+class _Move(NamedTuple):
+    old: str
+    new: str
+    fuente: str
+
+
+def _move(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    view: _View,
+    own: Mapping[str, list[str]],
+    changing: set[str],
+    rules: tuple[DocumentRule, ...],
+) -> int:
+    """Bring what belongs to each Patient together under its document; the number of resources moved.
+
+    From its former record, also under keys that it no longer has; from provisional ones; from the document that a key
+    of it was taken for; and what names it by an identifier that fits several records into a provisional one.
+    """
+    fuente = view.keys.fuente
+    moves: dict[_Move, set[str]] = defaultdict(set)
+    moving = view.judged.moving()
+    settled = _settled_elsewhere(conn, view, moving)
+    for claim in view.judged.claims.values():
+        source, key = claim.patient
+        mine = source == fuente and key in own
+        every = {*claim.keys, *(view.keys.carried.get(key, ()) if mine else ())}
+        if claim in moving or (mine and not changing.isdisjoint(every)):
+            _collect(moves, view, claim, every, settled[source], rules)
+    asked = sorted({move.old for move in moves})
+    there = {d for (d,) in conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (asked,))}
+    moved = 0
+    for move in sorted(moves):
+        if move.old in there:
+            keys = sorted(moves[move])
+            moved += move_patient(conn, schema, old=move.old, new=move.new, fuente=move.fuente, keys=keys)
+    return moved
+
+
+def _collect(
+    moves: dict[_Move, set[str]],
+    view: _View,
+    claim: Claim,
+    every: Iterable[str],
+    settled: Keys,
+    rules: tuple[DocumentRule, ...],
+) -> None:
+    """Add where from and where to what names a Patient by each of its keys is to move."""
+    source, own_id = claim.patient
+    target = view.judged.target(claim.patient) or claim.document
+    several, leads = settled.several(), settled.documents()
+    for key in every:
+        goal = target if key == own_id else leads.get(key, target)
+        olds = {provisional(source, key)}
+        if claim.place is not None:
+            olds.add(claim.place)
+        if key in claim.keys:
+            olds.add(document_of_key(key, rules) or provisional(source, key))
+        if key in several:
+            olds |= {*settled.holders[key].values(), *view.keys.holders.get(key, {}).values()}
+        for old in olds - {goal}:
+            moves[_Move(old, goal, source)].add(key)
+
+
+def _settled_elsewhere(conn: Connection[TupleRow], view: _View, moving: Iterable[Claim]) -> dict[str, Keys]:
+    """Where keys are to lead, by source: also those of Patients that are not of the batch and have to move."""
+    found = {view.keys.fuente: view.settled}
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for claim in moving:
+        wanted[claim.patient[0]] |= {key for key in claim.keys if "=" in key}
+    for source, keys in wanted.items():
+        known = found.get(source, Keys(source, {}, {}))
+        more = Keys(source, {}, look_up_holders(conn, source, keys - known.holders.keys()))
+        found[source] = Keys(source, known.ids, {**_settled(more, {}, view.judged).holders, **known.holders})
+    return found

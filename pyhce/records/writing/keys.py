@@ -1,0 +1,94 @@
+"""Which record each key of a patient leads to: an id, or `identifier=system|value`.
+
+An id names one Patient of a source. An identifier may be carried by several: if those are in different records it
+leads to none of them, and what names its patient so waits in a provisional record of that key.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.records.identity import provisional
+
+
+class Keys(NamedTuple):
+    """What is known of a source's patient keys.
+
+    Args:
+        ids: the document of each Patient, or of a deleted one, by its id.
+        holders: the Patients that carry an identifier, each with its document.
+        carried: the keys that Patients have in the database, by id; only where they were asked for.
+    """
+
+    fuente: str
+    ids: dict[str, str]
+    holders: dict[str, dict[str, str]]
+    carried: dict[str, list[str]] = {}  # noqa: RUF012 - never written to
+
+    def documents(self) -> dict[str, str]:
+        """The document that each key leads to: that of an identifier that fits several records is provisional."""
+        return {**self.ids, **{key: self.document(key, held) for key, held in self.holders.items() if held}}
+
+    def document(self, key: str, holders: Mapping[str, str]) -> str:
+        """The document that an identifier leads to, given those that carry it."""
+        found = set(holders.values())
+        return found.pop() if len(found) == 1 else provisional(self.fuente, key)
+
+    def several(self) -> set[str]:
+        """The identifiers that fit several records."""
+        return {key for key, held in self.holders.items() if len(set(held.values())) > 1}
+
+
+def look_up_keys(conn: Connection[TupleRow], fuente: str, keys: Iterable[str], *, carried: bool = False) -> Keys:
+    """What these keys lead to: one fan-out query for ids, one for identifiers.
+
+    Of a Patient that was deleted the record stays, and what comes for it belongs there.
+
+    Args:
+        carried: look up the keys of these Patients too.
+    """
+    wanted = set(keys)
+    found: dict[str, str] = {}
+    carries: dict[str, list[str]] = {}
+    plain = sorted(key for key in wanted if "=" not in key)
+    if plain:
+        query = "SELECT id, documento_id FROM paciente WHERE fuente = %s AND id = ANY(%s)"
+        if carried:
+            query = query.replace("documento_id", "documento_id, claves")
+        for key, document, *claves in conn.execute(query, (fuente, plain)):
+            found[key] = document
+            if claves:
+                carries[key] = claves[0]
+    if gone := [key for key in plain if key not in found]:
+        found.update(
+            conn.execute(
+                "SELECT id, documento_id FROM historia"
+                " WHERE fuente = %s AND tipo = 'Patient' AND id = ANY(%s) AND borrado ORDER BY version",
+                (fuente, gone),
+            )
+        )
+    return Keys(fuente, found, look_up_holders(conn, fuente, wanted), carries)
+
+
+def look_up_holders(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The Patients that carry each of these identifiers, by id, with their documents; other keys are passed over."""
+    identifiers = {key for key in keys if "=" in key}
+    holders: dict[str, dict[str, str]] = defaultdict(dict)
+    if identifiers:
+        for key, document, claves in conn.execute(
+            "SELECT id, documento_id, claves FROM paciente WHERE fuente = %s AND claves && %s",
+            (fuente, sorted(identifiers)),
+        ):
+            for clave in identifiers.intersection(claves):
+                holders[clave][key] = document
+    return dict(holders)
+
+
+def known_documents(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]) -> dict[str, str]:
+    """The documents of the patients that are there, or were deleted, by each key that names them."""
+    return look_up_keys(conn, fuente, keys).documents()

@@ -1,0 +1,39 @@
+"""Locks on patients: by source and key of a patient, in one order for all writers, until the end of the transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+IDENTITY_LOCKS = 0x4944
+"""The class of our advisory locks on identities ("ID")."""
+LOCKS = 1024
+
+Identity = tuple[str, str]
+"""A source and a key of a patient in it."""
+
+
+def lock(conn: Connection[TupleRow], alone: Iterable[Identity], *, shared: Iterable[Identity] = ()) -> None:
+    """Hold the identities of these patients until the end of the transaction, in one order for everybody.
+
+    Args:
+        alone: held alone, as their document may change.
+        shared: held with others who only write under the document that is known.
+    """
+    modes = {lock_number(*identity): True for identity in shared}
+    modes |= {lock_number(*identity): False for identity in alone}
+    numbers = sorted(modes)
+    conn.execute(
+        "SELECT CASE WHEN s THEN pg_advisory_xact_lock_shared(%s, n) ELSE pg_advisory_xact_lock(%s, n) END FROM"
+        " (SELECT n, s FROM unnest(%s::integer[], %s::boolean[]) AS u (n, s) ORDER BY n) AS ordered",
+        (IDENTITY_LOCKS, IDENTITY_LOCKS, numbers, [modes[number] for number in numbers]),
+    )
+
+
+def lock_number(fuente: str, key: str) -> int:
+    """One of a fixed number of locks: a batch of a thousand new patients would else fill the server's lock table."""
+    digest = hashlib.sha256(f"{fuente}\n{key}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % LOCKS
