@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pyhce import local
 from pyhce.citus.connection import connect
@@ -22,6 +23,10 @@ from tests.shared.database import TestDatabase
 
 SHARDS = 8
 """Enough that a patient's are some of several on each worker; a cluster of 32 is tested on Kubernetes."""
+
+
+settings.register_profile("pyhce", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pyhce")  # a busy machine is no reason to fail
 
 
 def free_port(count: int = 4) -> int:

@@ -17,6 +17,7 @@ from sample_fhir import (
     identifiers,
     link,
     narrative,
+    nationality,
     quantity,
     spelled,
     to,
@@ -33,8 +34,8 @@ def write_patient(chart: Chart, number: int, **more: object) -> dict:
     person = chart.person
     known = bool(person.document[0])
     return chart.sample.add(
-        "Patient", chart.key, identifier=identifiers(*person.document), active=True,
-        name=[human_name(person.given, person.surnames)], gender=person.gender, birthDate=person.birth or None,
+        "Patient", chart.key, extension=nationality(person.document[0]), identifier=identifiers(*person.document),
+        active=True, name=[human_name(person.given, person.surnames)], gender=person.gender, birthDate=person.birth or None,
         telecom=[{"system": "phone", "value": f"+57 300 {1000000 + number * 7919}", "use": "mobile"}] if known else None,
         address=[{"use": "home", "city": person.city, "country": "CO"}] if known else None,
         deceasedDateTime=person.died or None, managingOrganization=HOSPITAL,

@@ -16,6 +16,8 @@ HL7 = "http://terminology.hl7.org/CodeSystem/"
 COLOMBIA = "https://fhir.minsalud.gov.co/rda/CodeSystem/ColombianPersonIdentifier"
 CUPS = "https://fhir.minsalud.gov.co/rda/CodeSystem/CUPS"
 REGISTRY = "https://www.registraduria.gov.co/"
+NATIONALITY = "https://fhir.minsalud.gov.co/rda/StructureDefinition/ExtensionPatientNationality"
+COUNTRIES = "https://fhir.minsalud.gov.co/rda/CodeSystem/ISO31661"
 LICENCE = "https://www.minsalud.gov.co/rethus"
 FAMILY = "http://hl7.org/fhir/StructureDefinition/humanname-"
 
@@ -61,6 +63,12 @@ def at(day: date, hour: int, minute: int = 0) -> str:
     return datetime(day.year, day.month, day.day, hour, minute).strftime("%Y-%m-%dT%H:%M:%S-05:00")
 
 
+def nationality(kind: str) -> list[dict] | None:
+    """What the country of a passport is known by: the sample has one, of Argentina."""
+    argentina = {"system": COUNTRIES, "code": "032", "display": "Argentina"}
+    return [{"url": NATIONALITY, "valueCoding": argentina}] if kind == "PA" else None
+
+
 def spelled(text: str) -> str:
     """A decimal that keeps its digits: a marked string until `dumps` takes the marks off."""
     return f"§{text}§"
@@ -99,12 +107,12 @@ def human_name(given: str, surnames: tuple[str, ...]) -> dict:
 
 
 def identifiers(kind: str, number: str) -> list[dict] | None:
-    """An identity document as an identifier: national ones by their system, a passport by the country that issued it."""
+    """An identity document as an identifier: national ones by their system, a passport without any."""
     if not kind:
         return None
     found = {"use": "official", "type": {"coding": [{"system": COLOMBIA, "code": kind}]}, "value": number}
     if kind == "PA":
-        return [{**found, "assigner": {"display": "Argentina"}}]
+        return [found]
     if kind in {"CC", "TI", "RC"}:
         systems = {"CC": "cedula", "TI": "tarjeta-identidad", "RC": "registro-civil"}
         value = f"{int(number):,}".replace(",", ".") if kind == "CC" else number

@@ -23,7 +23,7 @@ from pyhce.records.exporting.export import ExportReport
 from pyhce.records.exporting.export import export as _export
 from pyhce.records.exporting.manifest import ExportCheck
 from pyhce.records.exporting.manifest import check_export as _check_export
-from pyhce.records.identity import DEFAULT_RULES, read_rules
+from pyhce.records.identity import Choice, choose_rules
 from pyhce.records.loading.load import DEFAULT_JOBS
 from pyhce.records.loading.load import load as _load
 from pyhce.records.loading.report import LoadReport
@@ -249,7 +249,7 @@ def load(
     *,
     dsn: str | None = None,
     source: str = "",
-    rules_file: Path | None = None,
+    identity_rules: Choice | None = None,
     reject_file: Path = Path("rejected.ndjson"),
     jobs: int = DEFAULT_JOBS,
     again: bool = False,
@@ -259,9 +259,10 @@ def load(
     """Load FHIR files and folders; see `pyhce.records.loading.load`.
 
     Args:
+        identity_rules: packs by name and files of rules, `"colombia,chile"`; every pack if None.
         jobs: connections to write through at once.
     """
-    rules = read_rules(rules_file) if rules_file else DEFAULT_RULES
+    rules = choose_rules(identity_rules)
     with _ready(dsn) as conn, ExitStack() as stack:
         writers = [stack.enter_context(connection.connect(resolve_dsn(dsn))) for _ in range(jobs)]
         return _load(

@@ -26,7 +26,12 @@ from pyhce.records.patient import PatientRecord
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--source", default="", envvar="PYHCE_SOURCE", help="The source system: FHIR ids are unique in one only.")
-@click.option("--identity-rules", type=click.Path(path_type=Path), help="JSON: which identifiers are documents.")
+@click.option(
+    "--identity-rules",
+    envvar="PYHCE_IDENTITY_RULES",
+    metavar="PACKS|FILE",
+    help="Which identifiers are documents: packs by name (colombia,chile), JSON files, all. Default: all.",
+)
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -44,7 +49,7 @@ def load(
     ctx: click.Context,
     paths: tuple[Path, ...],
     source: str,
-    identity_rules: Path | None,
+    identity_rules: str | None,
     rejects: Path,
     jobs: int,
     strict: bool,
@@ -60,6 +65,7 @@ def load(
     Examples:
       pyhce load export/ bundle.json
       pyhce load --source hospital-norte --jobs 4 fhir/*.ndjson.gz
+      pyhce load --identity-rules own.json,colombia export/
       zstdcat all.ndjson.zst | pyhce load -
     """
     gc.set_threshold(50_000)  # to look for cycles, of which a load makes few, takes a tenth of its CPU else
@@ -68,7 +74,7 @@ def load(
             paths,
             dsn=dsn,
             source=source,
-            rules_file=identity_rules,
+            identity_rules=identity_rules,
             reject_file=rejects,
             jobs=jobs,
             again=again,

@@ -210,7 +210,7 @@ def test_a_document_with_its_issuer_is_found_as_it_is_stored(db: TestDatabase, t
     identifier = {"type": kind, "system": "http://hospital.example.org/mrn", "value": number}
     db.load(tmp_path, {"resourceType": "Patient", "id": "p", "identifier": [identifier]}, source=source)
     stored = db.document("Patient", "p", source)
-    assert stored == f"MR-HOSPITAL.EXAMPLE.ORG/MRN-{number.upper()}"
+    assert stored == f"MR-{number}@http://hospital.example.org/mrn"
     assert patient(db.conn, stored, schema=SCHEMA).counts == {"Patient": 1}
 
 

@@ -1,73 +1,13 @@
-"""Documents, references and spelling, without a database."""
+"""References and spelling, without a database."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from pyhce.errors import UsageError
-from pyhce.records.identity import DEFAULT_RULES, check_document, documents_of, provisional, read_rules
 from pyhce.records.reading.reader import Incoming, Rejected, content_id, resources_of
 from pyhce.records.reading.reader import Where as Place
 from pyhce.records.reading.reference import key_of, own_keys
 from pyhce.records.reading.spelling import NotJson, canonical, dumps, parse, stored
-
-V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
-
-
-def typed(code: str, value: str, system: str | None = None, **members: object) -> dict:
-    kind = {"coding": [{"system": V2, "code": code}]}
-    return {"type": kind, "value": value, **({"system": system} if system else {}), **members}
-
-
-@pytest.mark.parametrize(
-    ("identifiers", "document"),
-    [
-        ([{"system": "https://www.registraduria.gov.co/cedula", "value": " 1.032.456.789 "}], "CC-1032456789"),
-        ([typed("SS", "999-12-3456")], "SS-999123456"),
-        ([typed("MR", "a 12.3", "http://hospital.example/mrn")], "MR-HOSPITAL.EXAMPLE/MRN-A123"),
-        ([typed("MR", "12-3", "http://h.example/m"), typed("SS", "1")], "SS-1"),
-        ([typed("PPN", "X1", assigner={"display": "México"})], "PPN-MEXICO-X1"),
-        ([typed("MR", "12")], None),
-        ([typed("SS", "1", use="old")], None),
-        ([{"system": "http://other.example", "value": "1"}], None),
-        ([{"value": 5}], None),
-        (None, None),
-        ("text", None),
-    ],
-)
-def test_a_document_is_made_of_the_first_rule_that_fits(identifiers: object, document: str | None) -> None:
-    assert documents_of({"identifier": identifiers}, DEFAULT_RULES) == document
-
-
-def test_a_provisional_document_is_always_the_same_and_tells_nothing() -> None:
-    assert provisional("a", "p") == provisional("a", "p") != provisional("b", "p")
-    assert provisional("", "1032456789").startswith("PROV-")
-    assert "1032456789" not in provisional("", "1032456789")
-
-
-@pytest.mark.parametrize(
-    ("typed_in", "document"), [("cc-1.032 456", "CC-1032456"), ("MR-h.x/m-1", "MR-H.X/M-1"), ("CC-1-032", "CC-1032")]
-)
-def test_a_document_that_a_person_types_is_normalised(typed_in: str, document: str) -> None:
-    assert check_document(typed_in, "OLD") == document
-
-
-@pytest.mark.parametrize("typed_in", ["", "123", "CC", "CC-", "-1", "C C-1x\n"])
-def test_what_is_no_document_is_refused_without_repeating_it(typed_in: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        check_document(typed_in, "OLD")
-    assert "OLD" in caught.value.wrong
-
-
-def test_rules_of_ones_own_are_read_and_bad_ones_refused(tmp_path: Path) -> None:
-    path = tmp_path / "rules.json"
-    path.write_text('[{"type": "DNI", "system": "urn:oid:1.2"}]')
-    assert documents_of({"identifier": [{"system": "urn:oid:1.2", "value": "7"}]}, read_rules(path)) == "DNI-7"
-    path.write_text('[{"type": "DNI", "sistem": "urn:oid:1.2"}]')
-    with pytest.raises(UsageError, match="sistem"):
-        read_rules(path)
 
 
 @pytest.mark.parametrize(

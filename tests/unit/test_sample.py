@@ -93,7 +93,7 @@ def test_some_twenty_people_ship_with_colombian_documents() -> None:
     documents = Counter(documents_of(patient, DEFAULT_RULES) for patient in of_type("Patient"))
     kinds = Counter(str(document).partition("-")[0] for document in documents)
     assert 20 <= len(documents) <= 25
-    assert {"CC", "TI", "RC", "CE", "PA", "PT"} <= set(kinds)
+    assert {"CC", "TI", "RC", "CE", "AR.PA", "PT"} <= set(kinds)
     assert documents[None] == 1, "one patient whom nobody knows"
 
 

@@ -25,7 +25,7 @@ from pyhce.records.erasing.clearing import Cleared, clear, counted, would_clear
 from pyhce.records.erasing.receipt import Counted, DocumentHash, Erasure, Outcome, refuse_taken, write_receipt
 from pyhce.records.erasing.search import Found, find_person, search
 from pyhce.records.erasing.trace import MIN_WORD, Person, Verdict
-from pyhce.records.identity import check_document
+from pyhce.records.identity import check_document, folded, parsed
 from pyhce.records.writing.homes import table_name
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import AGAIN, LostRace, kept_losing
@@ -90,10 +90,10 @@ def erase(
 
 
 def _refuse_reason(reason: str, document: str) -> None:
-    number = document.rsplit("-", 1)[-1]
     if not reason.strip():
         raise UsageError("the reason is empty", remedy="Say why: --reason 'request of the patient, file 2024-17'.")
-    if number in reason.upper() and (len(number) >= MIN_WORD or document in reason.upper()):
+    number, plain = parsed(document).value.upper(), reason.upper()
+    if document.upper() in plain or (len(number) >= MIN_WORD and (number in plain or number in folded(plain))):
         raise UsageError("the reason holds the document", remedy="The receipt must not name whom it is about.")
 
 

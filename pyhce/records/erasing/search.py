@@ -12,7 +12,9 @@ from psycopg.rows import TupleRow
 from pyhce.citus.connection import Progress, silent
 from pyhce.errors import HceError
 from pyhce.records.erasing.trace import MIN_ID, MIN_WORD, NEVER, Person, Row, Verdict, carries_system, judge
+from pyhce.records.identity import parsed
 from pyhce.records.patient import people_of
+from pyhce.records.reading.reference import value_of_key
 from pyhce.records.writing.homes import names, table_name, type_of
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
@@ -77,8 +79,8 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str) -> Pe
         key for fuente, keys in others for key in keys if (fuente, key) in identities or carries_system(key)
     )
     former = conn.execute("SELECT documento_calculado FROM hce.asignacion WHERE documento_id = %s", (document,))
-    numbers = {held.rsplit("-", 1)[-1] for held in (document, *(row[0] for row in former))}
-    values = {key.rsplit("|", 1)[-1] for key in identified}
+    numbers = {parsed(held).value for held in (document, *(row[0] for row in former))}
+    values = {value_of_key(key) for key in identified}
     return Person(
         document=document,
         identities=frozenset(identities),

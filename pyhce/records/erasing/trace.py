@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pyhce.records.reading.reference import Named, at_path, identifier_key, named, own_keys
+from pyhce.records.reading.reference import Named, at_path, identifier_key, named, own_keys, value_of_key
 from pyhce.records.reading.spelling import canonical, dumps, parse
 from pyhce.schema.expression import untyped_names
 from pyhce.schema.model import Frozen, Schema
@@ -94,7 +94,7 @@ class Person(Frozen):
     @cached_property
     def short(self) -> str:
         """The same for identifiers too short to be told from anything else: as a whole value only."""
-        values = {key.rsplit("|", 1)[-1] for _, key in self.identities if key.startswith("identifier=")}
+        values = {value_of_key(key) for _, key in self.identities if key.startswith("identifier=")}
         few = sorted(value for value in values if 0 < len(value) < MIN_WORD)
         return rf'["|]({_either(few)})"' if few else NEVER
 

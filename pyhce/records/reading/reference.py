@@ -56,6 +56,11 @@ def identifier_key(identifier: dict[str, Any]) -> str:
     return fitting_text(f"identifier={system if isinstance(system, str) else ''}|{identifier['value']}")
 
 
+def value_of_key(key: str) -> str:
+    """The value of `identifier=system|value`: a system is a URI and has no bar, a value may."""
+    return key.partition("|")[2]
+
+
 def key_of(reference: Any, fhir_type: str, *, untyped: bool = True) -> str | None:
     """The key by which a Reference names a resource of the type, None if it names another.
 

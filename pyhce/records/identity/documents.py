@@ -1,0 +1,142 @@
+"""Documents made by rules: of a Patient, of one identifier, of a reference by identifier; else why there is none."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from pyhce.records.identity.check_digits import CHECKS
+from pyhce.records.identity.countries import stated_country
+from pyhce.records.identity.grammar import folded, issued, national
+from pyhce.records.identity.rules import DocumentRule, RuleSet
+
+CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
+
+
+class Why(StrEnum):
+    """Why an identifier made no document."""
+
+    NO_RULE = "no rule fits"
+    NO_DOCUMENT = "no document by a rule"
+    CHECK_DIGIT = "check digit or form wrong"
+    NOT_A_NUMBER = "not a number of 1 to 40 letters and digits"
+    NO_ISSUER = "no system to say who issued it"
+    NO_COUNTRY = "no country stated"
+    TOO_LONG = "longer than 512 bytes"
+
+
+class Judged(NamedTuple):
+    """What an identifier is by the rules.
+
+    Args:
+        rule: the position of the rule that fits, None if none does.
+        document: the document, None if it makes none.
+        why: why it makes none.
+    """
+
+    rule: int | None
+    document: str | None
+    why: Why | None
+
+
+def documents_of(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> str | None:
+    """The identity document that a Patient carries, None if it carries none.
+
+    An identifier is judged by the first rule that fits it, and by no other; among the documents the one by the earliest
+    rule is taken.
+    """
+    found = [judged for _, judged in judged_identifiers(patient, rules) if judged.document is not None]
+    return min(found, key=_position).document if found else None
+
+
+def _position(judged: Judged) -> int:
+    return -1 if judged.rule is None else judged.rule
+
+
+def judged_identifiers(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> list[tuple[dict[str, Any], Judged]]:
+    """Each identifier of a Patient that is in use and has a value, with what it is."""
+    listed = patient.get("identifier")
+    indexed = rules if isinstance(rules, RuleSet) else RuleSet(rules)
+    return [
+        (identifier, judge(identifier, patient, indexed))
+        for identifier in (listed if isinstance(listed, list) else [])
+        if isinstance(identifier, dict) and identifier.get("use") != "old" and _value(identifier)
+    ]
+
+
+def document_of_key(key: str, rules: tuple[DocumentRule, ...]) -> str | None:
+    """The document that `identifier=system|value` is by its system alone, None if that does not tell.
+
+    It does not where the type of an identifier of that system decides: Colombia's RNEC gives every kind of document,
+    and a Chilean newborn is sent with the mother's RUN.
+    """
+    system, mark, value = key.removeprefix("identifier=").partition("|")
+    if not key.startswith("identifier=") or not mark or not system:
+        return None
+    indexed = rules if isinstance(rules, RuleSet) else RuleSet(rules)
+    if any(indexed[at].code is not None for at in indexed.of_system(system)):
+        return None
+    return judge({"system": system, "value": value}, {}, indexed).document
+
+
+def judge(identifier: dict[str, Any], patient: dict[str, Any], rules: RuleSet) -> Judged:
+    """What one identifier is by the rules."""
+    at = rules.first(system_of(identifier), codings_of(identifier))
+    if at is None:
+        return Judged(None, None, Why.NO_RULE)
+    made = _made(rules[at], identifier, patient)
+    return Judged(at, None, made) if isinstance(made, Why) else Judged(at, made, None)
+
+
+def _made(rule: DocumentRule, identifier: dict[str, Any], patient: dict[str, Any]) -> str | Why:
+    """The document of an identifier by the rule that fits it, or why there is none."""
+    value, system = _value(identifier), system_of(identifier)
+    if rule.type is None:
+        return Why.NO_DOCUMENT
+    if not rule.national:
+        if not system or not system.strip():
+            return Why.NO_ISSUER
+        return issued(rule.type, folded(value) if rule.fold else value, system) or Why.TOO_LONG
+    country = rule.country
+    if rule.stated_country:
+        country = stated_country(patient, identifier)
+        if country is None:
+            return Why.NO_COUNTRY
+    if rule.check is not None:
+        checked = CHECKS[rule.check](value, _check_digit(identifier))
+        if checked is None:
+            return Why.CHECK_DIGIT
+        value = checked
+    return national(country, rule.type, value) or Why.NOT_A_NUMBER
+
+
+def system_of(identifier: dict[str, Any]) -> str | None:
+    """The identifier's system."""
+    system = identifier.get("system")
+    return system if isinstance(system, str) else None
+
+
+def codings_of(identifier: dict[str, Any]) -> list[tuple[str | None, str]]:
+    """The codings of the identifier's type: code system and code."""
+    kind = identifier.get("type")
+    listed = kind.get("coding") if isinstance(kind, dict) else None
+    return [
+        (coding["system"] if isinstance(coding.get("system"), str) else None, coding["code"])
+        for coding in (listed if isinstance(listed, list) else [])
+        if isinstance(coding, dict) and isinstance(coding.get("code"), str)
+    ]
+
+
+def _value(identifier: dict[str, Any]) -> str:
+    value = identifier.get("value")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _check_digit(identifier: dict[str, Any]) -> str | None:
+    """The check digit that is sent as an extension of the identifier."""
+    listed = identifier.get("extension")
+    for extension in listed if isinstance(listed, list) else []:
+        if isinstance(extension, dict) and extension.get("url") == CHECK_DIGIT:
+            digit = extension.get("valueString")
+            return digit if isinstance(digit, str) else None
+    return None

@@ -1,0 +1,139 @@
+"""One person, one record; two persons, two: by documents of every country, on every engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyhce.errors import UsageError
+from pyhce.records.erasing.erase import erase
+from pyhce.records.exporting.export import export
+from pyhce.records.identity import DEFAULT_RULES, documents_of, provisional
+from pyhce.records.patient import patient, rekey
+from pyhce.schema.declaration import SCHEMA
+from tests.shared.cases import case, expected_documents
+from tests.shared.database import TestDatabase, unique
+from tests.shared.records import weight
+
+V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
+DNI, CPF = "http://www.renaper.gob.ar/dni", "http://rnds.saude.gov.br/fhir/r4/NamingSystem/cpf"
+
+
+def someone(key: str, value: str, system: str | None, code: str | None = None) -> dict:
+    """A Patient with one identifier."""
+    found: dict = {"value": value, **({"system": system} if system else {})}
+    if code:
+        found["type"] = {"coding": [{"system": V2, "code": code}]}
+    return {"resourceType": "Patient", "id": key, "identifier": [found]}
+
+
+def load_case(db: TestDatabase, folder: Path, name: str) -> str:
+    """Load a case under a source of its own."""
+    source = f"{name}-{unique()}"
+    report = db.load_paths([case(name)], source=source, rejects=folder / "rejected.ndjson")
+    assert report.rejected == 0
+    return source
+
+
+def each_alone(db: TestDatabase, folder: Path, documents: list[str], counts: dict[str, int]) -> None:
+    """Show, export, rekey and erase find each record, and touch no other."""
+    typed = [document.partition("-")[0].lower() + document[document.index("-") :] for document in documents]
+    for name in (*documents, *typed):
+        assert patient(db.conn, name, schema=SCHEMA).counts == counts
+        report = export(db.conn, folder / f"out-{unique()}", schema=SCHEMA, document=name)
+        assert {file.type: file.count for file in report.files} == counts
+    first, second = documents
+    elsewhere = f"{first}0" if "@" in first else f"CC-{unique()}"
+    rekey(db.conn, typed[0], elsewhere, schema=SCHEMA)
+    assert [patient(db.conn, name, schema=SCHEMA).counts for name in (elsewhere, second)] == [counts, counts]
+    receipt = erase(db.conn, elsewhere, schema=SCHEMA, reason="request 2024-17")
+    assert sum(entry.rows for entry in receipt.record) == sum(counts.values()) + 1, "and the anchor"
+    assert patient(db.conn, second, schema=SCHEMA).counts == counts
+    erase(db.conn, typed[1], schema=SCHEMA, reason="request 2024-18")
+    assert db.rows("SELECT 1 FROM expediente WHERE documento_id = ANY(%s)", [elsewhere, *documents]) == []
+
+
+def test_every_pack_gives_the_documents_of_its_country(db: TestDatabase, tmp_path: Path) -> None:
+    name = "45-identity-packs"
+    source = load_case(db, tmp_path, name)
+    stored = {
+        key: None if document == provisional(source, key) else document
+        for key, document in db.rows("SELECT id, documento_id FROM paciente WHERE fuente = %s", source)
+    }
+    assert stored == expected_documents(name)
+
+
+def test_one_number_of_two_countries_is_two_persons(db: TestDatabase, tmp_path: Path) -> None:
+    source = load_case(db, tmp_path, "05-national-number-two-countries")
+    mine, theirs = db.document("Patient", "ar", source), db.document("Patient", "pe", source)
+    assert (mine, theirs) == ("AR.DNI-30123456", "NI-30123456@https://www.reniec.example.pe/dni")
+    assert db.document("AllergyIntolerance", "al-ar", source) == mine
+    assert db.document("Observation", "o-pe", source) == theirs
+    erase(db.conn, "ar.dni-30.123.456", schema=SCHEMA, reason="request 2024-17")
+    assert patient(db.conn, str(theirs), schema=SCHEMA).counts == {"Patient": 1, "Observation": 1}
+    erase(db.conn, str(theirs), schema=SCHEMA, reason="request 2024-18")
+
+
+@pytest.mark.parametrize(
+    ("code", "one", "other"),
+    [
+        ("MR", ("{}", "http://hosp-a.org/mrn"), ("{}", "http://hospa.org/mrn")),
+        ("MR", ("{}", "http://hosp.org/MRN"), ("{}", "http://hosp.org/mrn")),
+        ("MR", ("{}.3", "http://hosp.org/mrn"), ("{}3", "http://hosp.org/mrn")),
+        ("MR", ("0{}", "urn:oid:1.2.36"), ("{}", "urn:oid:1.2.36")),
+        ("SS", ("{}-1", "http://one.example/ss"), ("{}-1", "http://two.example/ss")),
+        ("NI", ("{}", "urn:oid:1.2.36.1"), ("{}", "urn:oid:1.2.361")),
+        ("PPN", ("{} a@b", "http://one.example/%20"), ("{} a@b", "http://one.example/ ")),
+    ],
+)
+def test_two_issuers_numbers_never_meet(
+    db: TestDatabase, tmp_path: Path, code: str, one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    source, number = unique(), unique()
+    people = [someone(key, value.format(number), system, code) for key, (value, system) in (("p", one), ("q", other))]
+    db.load(tmp_path, *people, weight("op", "Patient/p"), weight("oq", "Patient/q"), source=source)
+    documents = [documents_of(who, DEFAULT_RULES) or "" for who in people]
+    assert [db.document("Patient", key, source) for key in ("p", "q")] == documents
+    assert documents[0] != documents[1]
+    each_alone(db, tmp_path, documents, {"Observation": 1, "Patient": 1})
+
+
+def test_a_reference_by_identifier_finds_the_record_of_another_source(db: TestDatabase, tmp_path: Path) -> None:
+    here, there, number = unique(), unique(), unique()
+    db.load(tmp_path, someone("p", f"{number}.1", DNI, "NI"), source=here)
+    by_identifier = weight("o", {"type": "Patient", "identifier": {"system": DNI, "value": f"{number}-1"}})
+    db.load(tmp_path, by_identifier, source=there)
+    assert db.document("Observation", "o", there) == f"AR.DNI-{number.upper()}1" == db.document("Patient", "p", here)
+
+
+def test_a_reference_whose_number_is_wrong_waits_and_follows_its_patient(db: TestDatabase, tmp_path: Path) -> None:
+    source, wrong = unique(), "123.456.789-00"
+    key = f"identifier={CPF}|{wrong}"
+    db.load(tmp_path, weight("o", f"Patient?{key}"), source=source)
+    assert db.document("Observation", "o", source) == provisional(source, key)
+    report = db.load(tmp_path, someone("p", wrong, CPF, "TAX"), source=source)
+    assert report.moved == 1
+    assert db.document("Observation", "o", source) == provisional(source, "p") == db.document("Patient", "p", source)
+
+
+def test_a_record_leaves_its_provisional_document_when_the_number_is_corrected(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source = unique()
+    db.load(tmp_path, someone("p", "111.444.777-36", CPF), weight("o", "Patient/p"), source=source)
+    assert db.document("Patient", "p", source) == provisional(source, "p")
+    db.load(tmp_path, someone("p", "111.444.777-35", CPF), source=source)
+    assert db.document("Patient", "p", source) == "BR.CPF-11144477735" == db.document("Observation", "o", source)
+    erase(db.conn, "BR.CPF-11144477735", schema=SCHEMA, reason="request 2024-17")
+
+
+@pytest.mark.parametrize("written", ["{0}", "{1}-{2}", "no. {1} {2}"])
+def test_an_erasure_s_reason_does_not_hold_the_number_however_it_is_written(
+    db: TestDatabase, tmp_path: Path, written: str
+) -> None:
+    source, number = unique(), unique()
+    db.load(tmp_path, someone("p", number, "http://hosp.org/mrn", "MR"), source=source)
+    reason = written.format(number.upper(), number[:4], number[4:])
+    with pytest.raises(UsageError, match="reason"):
+        erase(db.conn, f"MR-{number}@http://hosp.org/mrn", schema=SCHEMA, reason=reason, dry_run=True)

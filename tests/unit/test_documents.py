@@ -1,0 +1,140 @@
+"""The grammar of documento_id: different identifiers give different documents, and what is stored can be typed back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pyhce.errors import UsageError
+from pyhce.records.identity import MAX_BYTES, PROVISIONAL, check_document, nuip_of, parsed, provisional
+from pyhce.records.identity.grammar import escape, folded, issued, national, unescape
+
+anything = st.text(st.characters(codec=None, categories=None), max_size=40)
+telling = st.text(st.sampled_from("aA1.-@%/ \t\u00a0\u3000\x00é\ud800%20%40"), min_size=1, max_size=12)
+texts = anything | telling
+types = st.from_regex(r"[A-Z][A-Z0-9]{0,15}", fullmatch=True).filter(lambda kind: kind != "PROV")
+countries = st.none() | st.sampled_from(["AR", "BR", "CL", "US", "XK"])
+numbers = st.text("ABCXYZ0123456789", min_size=1, max_size=40)
+FORM = re.compile(
+    r"([A-Z]{2}\.)?[A-Z][A-Z0-9]{0,15}-[A-Z0-9]{1,40}"
+    r"|[A-Z][A-Z0-9]{0,15}-[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+"
+    r"|PROV-[0-9a-f]{32}"
+)
+
+
+@given(st.tuples(texts, texts), st.tuples(texts, texts))
+@example(("12", "http://hosp-a.org/mrn"), ("12", "http://hospa.org/mrn"))
+@example(("12", "http://a/MRN"), ("12", "http://a/mrn"))
+@example(("12.3", "s"), ("123", "s"))
+@example(("1@a", "b"), ("1", "a@b"))
+@example(("1%40a", "b"), ("1@a", "b"))
+@example(("1", "http://a "), ("1", "http://a"))
+def test_different_pairs_of_value_and_system_never_give_one_document(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    found = issued("MR", *one), issued("MR", *other)
+    if None not in found and (one[0].strip(), one[1]) != (other[0].strip(), other[1]):
+        assert found[0] != found[1]
+
+
+@given(types, texts, texts)
+def test_an_issued_document_has_the_form_and_comes_apart_again(kind: str, value: str, system: str) -> None:
+    document = issued(kind, value, system)
+    if document is None:
+        assert not value.strip() or not system.strip() or len(escape(value + system).encode()) > 300
+        return
+    assert FORM.fullmatch(document)
+    assert len(document.encode()) <= MAX_BYTES
+    assert parsed(document) == (None, kind, value.strip(), system)
+
+
+@given(countries, types, numbers)
+def test_a_national_document_has_the_form_and_comes_apart_again(country: str | None, kind: str, number: str) -> None:
+    document = national(country, kind, number)
+    assert document is not None
+    assert FORM.fullmatch(document)
+    assert parsed(document) == (country, kind, number, None)
+
+
+@given(types, texts, texts)
+def test_an_issued_document_is_typed_back_as_it_is_stored(kind: str, value: str, system: str) -> None:
+    document = issued(kind, value, system)
+    if document is not None:
+        assert check_document(document, "DOCUMENTO") == document
+        assert check_document(f" {kind.lower()}{document[len(kind) :]}\n", "DOCUMENTO") == document
+
+
+@given(countries, types, numbers, st.sampled_from([".", " ", "-", "\u00a0"]))
+def test_a_national_document_is_typed_back_as_a_person_writes_it(
+    country: str | None, kind: str, number: str, between: str
+) -> None:
+    document = national(country, kind, number)
+    head = f"{country}.{kind}" if country else kind
+    assert check_document(f"{head}-{number}", "DOCUMENTO") == document
+    assert check_document(f"{head.lower()}-{between.join(number).lower()}", "DOCUMENTO") == document
+
+
+@given(texts)
+def test_a_number_folds_to_the_form_or_makes_no_document(value: str) -> None:
+    document = national(None, "CC", value)
+    assert document is None or FORM.fullmatch(document)
+    assert folded(folded(value)) == folded(value)
+
+
+@given(texts)
+def test_what_is_escaped_comes_back(text: str) -> None:
+    assert unescape(escape(text)) == text
+    escape(text).encode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "document"),
+    [
+        ("cc-1.032 456", "CC-1032456"),
+        ("CC-1-032", "CC-1032"),
+        ("cc-0123", "CC-0123"),
+        ("co.cc-123", "CC-123"),
+        ("ar.dni-23.327.755", "AR.DNI-23327755"),
+        ("cl.run-15.236.327-k", "CL.RUN-15236327K"),
+        ("mr-00.12a@http://hosp-a.org/mrn", "MR-00.12a@http://hosp-a.org/mrn"),
+        ("MR-a b@urn:oid:1.2.36", "MR-a%20b@urn:oid:1.2.36"),
+        ("MR-50% @ http://h/a@b", "MR-50%25@http://h/a%40b"),
+        ("MR-50%25@http://h/a%40b", "MR-50%25@http://h/a%40b"),
+        ("MR-%41@s", "MR-%2541@s"),
+        ("MR-12-3@s-t", "MR-12-3@s-t"),
+        (f"prov-{'AB' * 16}", f"PROV-{'ab' * 16}"),
+    ],
+)
+def test_a_document_is_found_as_a_person_types_it(typed: str, document: str) -> None:
+    assert check_document(typed, "OLD") == document
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "", "123", "CC", "CC-", "-1", "C C-1x\n", "1C-1", "CC-1/2", "CC-ñ", "CC-²", f"CC-{'1' * 41}", "ARG.DNI-1",
+        "A.DNI-1", "AR.MR-1@s", "MR-@s", "MR-1@", "MR- @ ", "PROV-1", f"AR.PROV-{'ab' * 16}", f"PROV-{'ab' * 16}@s",
+        "A" * 17 + "-1",
+        f"MR-{'1' * 300}@{'s' * 300}",
+    ],
+)  # fmt: skip
+def test_what_is_no_document_is_refused_without_repeating_it(typed: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_document(typed, "OLD")
+    assert "OLD" in caught.value.wrong
+    assert len(typed) < 5 or typed not in caught.value.wrong + caught.value.remedy
+
+
+def test_a_provisional_document_is_always_the_same_and_tells_nothing() -> None:
+    assert provisional("a", "p") == provisional("a", "p") != provisional("b", "p")
+    assert FORM.fullmatch(provisional("", "1032456789"))
+    assert "1032456789" not in provisional("", "1032456789")
+    assert parsed(provisional("a", "p")).type == PROVISIONAL.removesuffix("-")
+
+
+def test_the_number_for_life_is_the_same_under_three_documents() -> None:
+    assert {nuip_of(f"{kind}-1032456789") for kind in ("RC", "TI", "CC")} == {"1032456789"}
+    assert [nuip_of(other) for other in ("CE-1", "AR.CC-1", "CC-1@s", provisional("", "p"))] == [None] * 4

@@ -1,0 +1,322 @@
+"""Which identifiers are documents: the country packs, their check digits, and rules of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyhce.errors import UsageError
+from pyhce.records.identity import (
+    DEFAULT_RULES,
+    PACKS,
+    DocumentRule,
+    RuleSet,
+    Why,
+    choose_rules,
+    document_of_key,
+    documents_of,
+    judged_identifiers,
+    pack,
+    read_rules,
+)
+from pyhce.records.identity.check_digits import CHECKS, br_cns, cl_run, pe_dni, uy_ci
+from pyhce.records.reading.reference import own_keys
+from tests.shared.cases import expected_documents, patients
+
+V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
+RDA = "https://fhir.minsalud.gov.co/rda/CodeSystem/ColombianPersonIdentifier"
+RNEC = "https://fhir.minsalud.gov.co/rda/NamingSystem/RNEC"
+EIS = "https://interoperabilidad.minsal.cl/fhir/ig/eis/CodeSystem/eis-tipo-identificador-cs"
+RUN = "http://regcivil.cl/Validacion/RUN"
+SSN = "http://hl7.org/fhir/sid/us-ssn"
+DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
+NATIONALITY = "https://fhir.minsalud.gov.co/rda/StructureDefinition/ExtensionPatientNationality"
+
+CASE = "45-identity-packs"
+PATIENTS, EXPECTED = patients(CASE), expected_documents(CASE)
+
+
+def identifier(value: str, system: str | None = None, *codings: tuple[str, str], **members: Any) -> dict[str, Any]:
+    kind = {"type": {"coding": [{"system": code_system, "code": code} for code_system, code in codings]}}
+    return {"value": value, **({"system": system} if system else {}), **(kind if codings else {}), **members}
+
+
+def document(*identifiers: Any, **members: Any) -> str | None:
+    return documents_of({"resourceType": "Patient", "identifier": list(identifiers), **members}, DEFAULT_RULES)
+
+
+def why(*identifiers: Any, **members: Any) -> list[Why | None]:
+    found = judged_identifiers({"identifier": list(identifiers), **members}, DEFAULT_RULES)
+    return [judged.why for _, judged in found]
+
+
+def test_the_case_has_39_documents_and_6_wrong_check_digits() -> None:
+    assert PATIENTS.keys() == EXPECTED.keys()
+    wrong = [key for key in EXPECTED if key.startswith("wrong-")]
+    assert (len(EXPECTED) - len(wrong), len(wrong)) == (39, 6)
+
+
+@pytest.mark.parametrize("key", sorted(PATIENTS))
+def test_every_guide_gives_the_document_of_its_country(key: str) -> None:
+    assert documents_of(PATIENTS[key], DEFAULT_RULES) == EXPECTED[key]
+
+
+@pytest.mark.parametrize("key", sorted(key for key in PATIENTS if key.startswith("wrong-")))
+def test_a_wrong_check_digit_is_told(key: str) -> None:
+    assert why(*PATIENTS[key]["identifier"]) == [Why.CHECK_DIGIT]
+
+
+@pytest.mark.parametrize("key", sorted(PATIENTS))
+def test_a_reference_by_identifier_says_the_same_document_or_none(key: str) -> None:
+    for name in own_keys(PATIENTS[key], key):
+        assert document_of_key(name, DEFAULT_RULES) in (EXPECTED[key], None)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("identifier=http://www.renaper.gob.ar/dni|23.327.755", "AR.DNI-23327755"),
+        ("identifier=https://rnds-fhir.saude.gov.br/NamingSystem/cpf|123.456.789-09", "BR.CPF-12345678909"),
+        ("identifier=urn:oid:2.16.858.1.858.68909|1.234.567-2", "UY.CI-12345672"),
+        ("identifier=urn:oid:2.16.858.1.32.68912|AB|1", "PPN-AB|1@urn:oid:2.16.858.1.32.68912"),
+        (f"identifier={SSN}|999-47-1234", "US.SSN-999471234"),
+        ("identifier=https://www.registraduria.gov.co/cedula|1.032", "CC-1032"),
+        ("identifier=https://rnds-fhir.saude.gov.br/NamingSystem/cpf|123.456.789-00", None),
+        (f"identifier={RNEC}|1032456789", None),
+        (f"identifier={RUN}|15236327-3", None),
+        ("identifier=|1", None),
+        ("identifier=http://hospital.example/mrn|1", None),
+        ("name=x", None),
+    ],
+)
+def test_a_key_is_a_document_where_its_system_alone_tells(key: str, said: str | None) -> None:
+    assert document_of_key(key, DEFAULT_RULES) == said
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "expected"),
+    [
+        ([identifier(" 1.032.456.789 ", "https://www.registraduria.gov.co/cedula")], "CC-1032456789"),
+        ([identifier("999-12-3456", SSN, (V2, "SS"))], "US.SSN-999123456"),
+        ([identifier("999-12-3456", "http://ss.example", (V2, "SS"))], "SS-999-12-3456@http://ss.example"),
+        ([identifier("999-12-3456", None, (V2, "SS"))], None),
+        ([identifier("a 12.3", "http://h.example/mrn", (V2, "MR"))], "MR-a%2012.3@http://h.example/mrn"),
+        ([identifier("12", None, (V2, "MR"), assigner={"display": "Hospital"})], None),
+        ([identifier("12", " ", (V2, "MR"))], None),
+        ([identifier("1", "urn:oid:1.2.36", (V2, "NI"))], "NI-1@urn:oid:1.2.36"),
+        ([identifier("1", SSN, (V2, "SS"), use="old")], None),
+        ([identifier("9", "http://h.example", (V2, "MR")), identifier("1", None, (RDA, "CC"))], "CC-1"),
+        ([identifier("1", None, (RDA, "TI")), identifier("2", None, (RDA, "CC"))], "CC-2"),
+        ([identifier("12/3", None, (RDA, "CC"))], None),
+        ([identifier("1" * 41, None, (RDA, "CC"))], None),
+        ([identifier("1" * 500, "http://h.example", (V2, "MR"))], None),
+        ([identifier("1", RNEC, (V2, "NI"))], None),
+        ([identifier("15236327-3", RUN, (EIS, "2"))], None),
+        ([identifier("15236327", RUN, (V2, "NNCHL"))], None),
+        ([identifier("15.236.327-3", RUN, (V2, "NNCHL"), extension=[{"url": DIGIT, "valueString": "k"}])], None),
+        ([identifier("23.327.755", "urn:oid:2.16.858.1.32.68909")], "CI-23327755@urn:oid:2.16.858.1.32.68909"),
+        ([identifier("X", "http://other.example")], None),
+        ([{"value": 5}, {"value": "1", "type": {"coding": [{"code": ["CC"], "system": RDA}]}}, "text", None], None),
+    ],
+)
+def test_an_identifier_gives_the_document_of_its_first_rule(identifiers: list[Any], expected: str | None) -> None:
+    assert document(*identifiers) == expected
+
+
+@pytest.mark.parametrize("listed", [None, "text", {"value": "1"}, []])
+def test_a_patient_without_identifiers_has_no_document(listed: object) -> None:
+    assert documents_of({"identifier": listed}, DEFAULT_RULES) is None
+
+
+def test_a_wrong_number_is_not_taken_by_a_later_rule() -> None:
+    wrong = identifier("12345678900", "http://rnds.saude.gov.br/fhir/r4/NamingSystem/cpf", (V2, "NI"))
+    assert document(wrong) is None
+    assert document(wrong, identifier("7", "http://h.example", (V2, "MR"))) == "MR-7@http://h.example"
+
+
+def test_the_reasons_are_told_apart() -> None:
+    given = {
+        Why.NO_RULE: identifier("1", "http://other.example"),
+        Why.NO_DOCUMENT: identifier("1", RNEC),
+        Why.CHECK_DIGIT: identifier("12", SSN),
+        Why.NOT_A_NUMBER: identifier("1/2", None, (RDA, "CC")),
+        Why.NO_ISSUER: identifier("1", None, (V2, "MR")),
+        Why.NO_COUNTRY: identifier("1", None, (RDA, "PA")),
+        Why.TOO_LONG: identifier("1" * 500, "http://h.example", (V2, "MR")),
+        None: identifier("1", None, (RDA, "CC")),
+    }
+    assert why(*given.values()) == list(given)
+    assert set(given) == {*Why, None}
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"extension": [{"url": NATIONALITY, "valueCoding": {"code": "032"}}]}, "AR.PA-AB1"),
+        ({"extension": [{"url": NATIONALITY, "valueCoding": {"code": "170"}}]}, "PA-AB1"),
+        (
+            {
+                "extension": [
+                    {
+                        "url": "http://hl7.org/fhir/StructureDefinition/patient-nationality",
+                        "extension": [{"url": "code", "valueCodeableConcept": {"coding": [{"code": "VEN"}]}}],
+                    }
+                ]
+            },
+            "VE.PA-AB1",
+        ),
+        ({"extension": [{"url": NATIONALITY, "valueCoding": {"code": code}} for code in ("032", "170")]}, None),
+        ({"extension": [{"url": NATIONALITY, "valueCoding": {"code": "Argentina"}}]}, None),
+        ({"address": [{"country": "AR"}]}, None),
+    ],
+)
+def test_a_colombian_passport_has_the_country_that_the_patient_states(
+    members: dict[str, Any], expected: str | None
+) -> None:
+    assert document(identifier("ab-1", RNEC, (RDA, "PA")), **members) == expected
+
+
+def test_the_country_on_the_identifier_goes_before_the_nationality() -> None:
+    passport = identifier("AB1", None, (RDA, "PA"))
+    issuer = {"url": "x", "valueCodeableConcept": {"coding": [{"system": "urn:iso:std:iso:3166", "code": "152"}]}}
+    passport["type"]["extension"] = [issuer]
+    assert document(passport, extension=[{"url": NATIONALITY, "valueCoding": {"code": "032"}}]) == "CL.PA-AB1"
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@given(value=st.text("0123456789ABK.- ", max_size=24), digit=st.none() | st.text("0123456789kK", max_size=2))
+def test_a_check_gives_a_number_or_none_and_takes_its_own_number_back(name: str, value: str, digit: str | None) -> None:
+    number = CHECKS[name](value, digit)
+    assert number is None or (number.isalnum() and CHECKS[name](number, None) in (number, None))
+
+
+@given(st.integers(1_000_000, 99_999_999))
+def test_a_chilean_number_has_one_check_digit_and_one_form(body: int) -> None:
+    told = [digit for digit in "0123456789K" if cl_run(f"{body}-{digit}", None)]
+    assert len(told) == 1
+    dotted = f"{body:,}".replace(",", ".")
+    ways = (
+        cl_run(str(body), told[0].lower()),
+        cl_run(f"{dotted}-{told[0]}", None),
+        cl_run(f"{dotted}-{told[0]}", told[0]),
+    )
+    assert set(ways) == {f"{body}{told[0]}"}
+
+
+@given(st.integers(100_000, 9_999_999))
+def test_a_uruguayan_number_has_one_check_digit(body: int) -> None:
+    assert sum(uy_ci(f"{body}-{digit}", None) is not None for digit in range(10)) == 1
+
+
+@given(st.integers(700_000_000_000_00, 999_999_999_999_99))
+def test_a_brazilian_card_has_one_check_digit_at_most(body: int) -> None:
+    assert sum(br_cns(f"{body}{digit}", None) is not None for digit in range(10)) <= 1
+
+
+@pytest.mark.parametrize("number", ["184959687370903", "898001160660761", "", "7005089412345", "x" * 15])
+def test_a_brazilian_card_of_another_form_is_refused(number: str) -> None:
+    assert br_cns(number, None) == (number if number == "898001160660761" else None)
+
+
+def test_a_peruvian_number_is_the_same_with_its_check_digit() -> None:
+    assert (pe_dni("10117410", None), pe_dni("10117410-2", None), pe_dni("10117410-3", None)) == (
+        "10117410",
+        "10117410",
+        None,
+    )
+
+
+def test_packs_apply_by_name_alone_or_together() -> None:
+    chosen = choose_rules("chile, colombia")
+    assert list(chosen) == [*pack("chile"), *pack("colombia")]
+    assert documents_of(PATIENTS["ar-ni"], chosen) is None
+    assert list(choose_rules("ALL")) == list(choose_rules(None)) == [rule for name in PACKS for rule in pack(name)]
+
+
+def test_rules_of_ones_own_are_mixed_with_packs(tmp_path: Path) -> None:
+    path = tmp_path / "own, and more.json"
+    path.write_text('[{"type": "MR", "system": ["urn:a", "urn:b"], "national": false, "fold": true}]')
+    patient = {"identifier": [{"system": "urn:b", "value": "a-7"}]}
+    assert documents_of(patient, read_rules(path)) == "MR-A7@urn:b"
+    mixed = choose_rules([path, "colombia"])
+    assert documents_of(patient, mixed) == documents_of(patient, choose_rules(str(path))) == "MR-A7@urn:b"
+    assert documents_of(PATIENTS["co-rda-cc"], mixed) == "CC-1032456789"
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"type": "DNI", "sistem": "urn:oid:1.2"}, "sistem"),
+        ({"type": "DNI", "code": "DNI"}, "a rule names a system"),
+        ({"type": "DNI"}, "a rule names a system"),
+        ({"type": "DNI", "system": "s", "code_system": "c"}, "'c' has no code"),
+        ({"system": "s"}, "either a type or"),
+        ({"type": "x", "system": "s"}, "'x' is not 1 to 16 capital"),
+        ({"type": "PROV", "system": "s"}, "'PROV' is not"),
+        ({"type": "DNI", "country": "ARG", "system": "s"}, "'ARG' is not two capital"),
+        ({"type": "DNI", "country": "AR", "system": "s", "national": False}, "national numbers only"),
+        ({"type": "DNI", "check": "dni", "system": "s"}, "'dni' is not one of br-cns"),
+        ({"type": "DNI", "system_pattern": "("}, "'(' is no regular expression"),
+        ({"type": "DNI", "system": "s", "fold": True}, "always folded"),
+        ("text", "rule 1 is not an object"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_with_its_value(tmp_path: Path, rule: Any, said: str) -> None:
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps([rule]))
+    with pytest.raises(UsageError) as caught:
+        read_rules(path)
+    assert said in caught.value.wrong
+    assert "rules.json: rule 1" in caught.value.wrong
+    assert (caught.value.exit_code, "[{" in caught.value.remedy) == (2, True)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "1", '{"rules": 1}', "[1", "PK\x03"])
+def test_a_file_without_rules_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rules.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"rules\.json"):
+        choose_rules(str(path))
+
+
+@pytest.mark.parametrize("choice", ["atlantis", "colombia,atlantis", "missing.json", "", ",", []])
+def test_a_pack_that_is_not_there_is_refused_by_its_name(choice: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose_rules(choice)
+    named = str(choice).rpartition(",")[2] if choice else ""
+    assert named in caught.value.wrong
+    assert caught.value.exit_code == 2
+
+
+kinds = st.sampled_from([None, "urn:a", "urn:b", RUN, SSN])
+codings_given = st.lists(
+    st.tuples(st.sampled_from([V2, RDA, EIS]), st.sampled_from(["CC", "MR", "1", "2", "*"])), max_size=3
+)
+a_rule = st.builds(
+    lambda system, code, code_system: DocumentRule(
+        type="T", system=system, code=code if code_system or system else None, code_system=code_system if code else None
+    ),
+    st.sampled_from(["urn:a", "urn:b", RUN]) | st.none(),
+    st.sampled_from(["CC", "1", "*"]),
+    st.sampled_from([V2, EIS]),
+)
+
+
+@given(st.lists(a_rule, max_size=8), kinds, codings_given)
+def test_the_first_rule_is_found_as_by_trying_all(
+    rules: list[DocumentRule], system: str | None, codings: list[Any]
+) -> None:
+    tried = next((at for at, rule in enumerate(rules) if rule.fits(system, codings)), None)
+    assert RuleSet(rules).first(system, codings) == tried
+
+
+def test_every_rule_of_every_pack_is_reached() -> None:
+    for at, rule in enumerate(DEFAULT_RULES):
+        system = rule.system or ("urn:oid:2.16.858.1.32." + rule.system_pattern[-5:] if rule.system_pattern else None)
+        codings = [(rule.code_system, "2" if rule.code == "*" else rule.code)] if rule.code else []
+        assert DEFAULT_RULES.first(system, codings) == at
