@@ -254,6 +254,8 @@ def load(
     jobs: int = DEFAULT_JOBS,
     again: bool = False,
     strict: bool = False,
+    bases: Sequence[str] = (),
+    open_documents: bool = False,
     progress: Callable[[LoadReport], None] | None = None,
 ) -> LoadReport:
     """Load FHIR files and folders; see `pyhce.records.loading.load`.
@@ -275,6 +277,8 @@ def load(
             reject_file=reject_file,
             again=again,
             strict=strict,
+            bases=bases,
+            open_documents=open_documents,
             progress=progress,
         )
 

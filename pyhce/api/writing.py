@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pyhce.api.database import resolve_dsn
@@ -11,7 +12,12 @@ from pyhce.schema.declaration import SCHEMA
 
 
 def connect(
-    dsn: str | None = None, *, source: str = "", identity_rules: Choice | None = None, connections: int = 4
+    dsn: str | None = None,
+    *,
+    source: str = "",
+    identity_rules: Choice | None = None,
+    bases: Sequence[str] = (),
+    connections: int = 4,
 ) -> Writer:
     """Open a database to save single resources: `with pyhce.connect(source="app") as db: db.save({…})`.
 
@@ -19,22 +25,28 @@ def connect(
         dsn: the coordinator; found as every command finds it if not given.
         source: the source system; FHIR ids are unique in one only.
         identity_rules: packs by name and files of rules, as for `load`.
+        bases: the source's own base URLs, as for `load`.
         connections: calls at once at most.
 
     Raises:
         ConnectionFailed: nobody answers there.
         SchemaMismatch: the database has not the schema of this release.
-        UsageError: the DSN or the rules cannot be read.
+        UsageError: the DSN, the rules or a base cannot be read.
     """
     rules = choose_rules(identity_rules)
-    return Writer(resolve_dsn(dsn), schema=SCHEMA, fuente=source, rules=rules, connections=connections)
+    return Writer(resolve_dsn(dsn), schema=SCHEMA, fuente=source, rules=rules, bases=bases, connections=connections)
 
 
 def connect_async(
-    dsn: str | None = None, *, source: str = "", identity_rules: Choice | None = None, connections: int = 4
+    dsn: str | None = None,
+    *,
+    source: str = "",
+    identity_rules: Choice | None = None,
+    bases: Sequence[str] = (),
+    connections: int = 4,
 ) -> AsyncWriter:
     """The same for asyncio: `async with pyhce.connect_async() as db: await db.save({…})`; see `connect`."""
     return AsyncWriter(
-        partial(connect, dsn, source=source, identity_rules=identity_rules, connections=connections),
+        partial(connect, dsn, source=source, identity_rules=identity_rules, bases=bases, connections=connections),
         connections=connections,
     )

@@ -41,6 +41,15 @@ from pyhce.records.patient import PatientRecord
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=DEFAULT_JOBS, show_default=True, help="Writers at once.")
 @click.option("--strict", is_flag=True, help="Reject what does not fit R4's definitions (pyhce[strict]).")
+@click.option(
+    "--base",
+    "bases",
+    multiple=True,
+    metavar="URL",
+    envvar="PYHCE_BASE",
+    help="A base URL of the source itself; may be given again. Ids of other bases are other sources'.",
+)
+@click.option("--open-documents", is_flag=True, help="File the entries of documents and messages as rows, too.")
 @click.option("--again", is_flag=True, help="Read files that were loaded whole before, too.")
 @reaching
 @output_option
@@ -53,6 +62,8 @@ def load(
     rejects: Path,
     jobs: int,
     strict: bool,
+    bases: tuple[str, ...],
+    open_documents: bool,
     again: bool,
     dsn: str | None,
     output: str,
@@ -66,6 +77,7 @@ def load(
       pyhce load export/ bundle.json
       pyhce load --source hospital-norte --jobs 4 fhir/*.ndjson.gz
       pyhce load --identity-rules own.json,colombia export/
+      pyhce load --source clinic --base https://ehr.example/fhir export/
       zstdcat all.ndjson.zst | pyhce load -
     """
     gc.set_threshold(50_000)  # to look for cycles, of which a load makes few, takes a tenth of its CPU else
@@ -79,6 +91,8 @@ def load(
             jobs=jobs,
             again=again,
             strict=strict,
+            bases=bases,
+            open_documents=open_documents,
             progress=lambda state: say(state.read, state.bytes_read, state.bytes_total, state.current_file),
         )
     show(report, output, lambda: show_load(report))
@@ -107,6 +121,15 @@ def show_load(report: LoadReport) -> None:
             console.print(f"  {count:>8} {what}", markup=False)
     for what, count in report.skipped.items():
         console.print(f"  {count:>8} {what}, passed over", markup=False)
+    for base, count in report.of_other_servers.items():
+        told = f"of {base}, or of a patient there; if it is the source's own base: --base URL"
+        console.print(f"  {count:>8} {told}", markup=False)
+    for kind, count in report.unreadable_references.items():
+        told = f"{kind} without a patient: the reference is not Patient/id, a URL or a urn"
+        console.print(f"  {count:>8} {told}", markup=False)
+    if report.documents_without_patient:
+        told = "documents or messages that do not tell whose they are, kept outside the records"
+        console.print(f"  {report.documents_without_patient:>8} {told}", markup=False)
     for reason, count in report.by_reason.items():
         console.print(f"  {count:>8} rejected: {reason}, see {report.reject_file}", markup=False)
 

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import PROVISIONAL, check_document
 from pyhce.records.line import line_of
+from pyhce.records.reading.reference import owner_of
 from pyhce.records.writing.homes import ensure_records, move_record, table_name, type_of
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import retried
@@ -236,7 +237,7 @@ def people_of(conn: Connection[TupleRow], document: str, schema: Schema) -> list
             for table in tables
         )
     )
-    return [(fuente, key) for fuente, key in conn.execute(query, {"documento": document})]
+    return sorted({owner_of(fuente, key) for fuente, key in conn.execute(query, {"documento": document})})
 
 
 def _remember(conn: Connection[TupleRow], computed: str, fuente: str, key: str, holds: str) -> None:

@@ -258,6 +258,10 @@ class Schema(Frozen):
         table = self.by_type.get(fhir_type)
         return table.patient_paths if table else dict(self.patient_paths).get(fhir_type, ())
 
+    def may_name_patient(self, fhir_type: str) -> bool:
+        """Whether resources of this type can belong to a patient; those of a document or message do by its entries."""
+        return fhir_type == "Bundle" or bool(self.paths_of(fhir_type))
+
     def home_of(self, fhir_type: str, *, names_patient: bool) -> Table:
         """The table where a resource of this type lives."""
         table = self.by_type.get(fhir_type)
@@ -267,7 +271,7 @@ class Schema(Frozen):
 
     def homes_of(self, fhir_type: str) -> tuple[Table, ...]:
         """Every table where a resource of this type may live."""
-        both = (self.home_of(fhir_type, names_patient=bool(self.paths_of(fhir_type))),)
+        both = (self.home_of(fhir_type, names_patient=self.may_name_patient(fhir_type)),)
         other = self.home_of(fhir_type, names_patient=False)
         return both if other in both else (*both, other)
 

@@ -15,7 +15,7 @@ from typing import Any
 from pyhce.records.identity import DEFAULT_RULES, document_of_key, documents_of
 from pyhce.records.reading import bundles, incoming, reader, sources
 from pyhce.records.reading.reader import Deleted, Incoming, Line, Rejected, Skipped
-from pyhce.records.reading.ready import LineReader, patient_key, ready
+from pyhce.records.reading.ready import LineReader, ready
 from pyhce.records.reading.reference import every_reference, named, own_keys
 from pyhce.records.reading.spelling import MAX_DEPTH, NotJson, Number, stored
 from pyhce.records.reading.strict import problems
@@ -122,7 +122,9 @@ def _take(item: Incoming) -> None:
     for key in own_keys(item.resource, item.id):
         document_of_key(key, DEFAULT_RULES)
     documents_of(item.resource, DEFAULT_RULES)
-    patient_key(SCHEMA, item.type, item.id, item.resource)
+    made = ready(SCHEMA, item, rules=DEFAULT_RULES)
+    if json.loads(made.exact, parse_float=str, parse_int=str) != _spelled(came):
+        raise Broken(f"{item.where}: what is stored with its references resolved is not what came")
 
 
 def _spelled(value: Any) -> Any:

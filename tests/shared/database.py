@@ -17,6 +17,8 @@ from pyhce.records.loading.report import LoadReport
 from pyhce.records.reading.spelling import canonical, parse
 from pyhce.schema.declaration import SCHEMA
 
+BASES = ("http://example.org/fhir", "https://example.org/fhir")
+
 
 @dataclass
 class TestDatabase:
@@ -44,15 +46,15 @@ class TestDatabase:
         return row[0] if row else None
 
     def load(self, folder: Path, *resources: object, source: str) -> LoadReport:
-        """Load resources, in the order given: a dict is one, a str is a text as it is."""
+        """Load resources, in the order given: a dict is one, a str is a text as it is; `BASES` are the source's own."""
         path = folder / f"{uuid.uuid4().hex}.ndjson"
         lines = [r if isinstance(r, str) else json.dumps(r) for r in resources]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return self.load_paths([path], source=source, rejects=folder / "rejected.ndjson")
+        return self.load_paths([path], source=source, rejects=folder / "rejected.ndjson", bases=BASES)
 
-    def load_paths(self, paths: Sequence[Path], *, source: str, rejects: Path) -> LoadReport:
+    def load_paths(self, paths: Sequence[Path], *, source: str, rejects: Path, **options: Any) -> LoadReport:
         """Load files and folders."""
-        return load(self.conn, paths, schema=SCHEMA, fuente=source, reject_file=rejects, again=True)
+        return load(self.conn, paths, schema=SCHEMA, fuente=source, reject_file=rejects, again=True, **options)
 
     def exported(self, folder: Path, source: str) -> dict[tuple[str, str], str]:
         """What an export holds, by type and id, in canonical spelling."""

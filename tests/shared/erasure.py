@@ -221,13 +221,15 @@ def test_a_resource_that_is_about_the_patient_goes_wherever_it_is(db: TestDataba
     done = gone(db, f"CC-{number}")
 
     assert db.rows("SELECT tipo, id FROM recurso_compartido WHERE fuente = %s ORDER BY 1, 2", source) == [
-        ("Binary", f"both{key}"), ("Bundle", "theirs"),
+        ("Binary", f"both{key}"),
     ]  # fmt: skip
+    bundles = db.rows("SELECT id, documento_id FROM recurso_paciente WHERE fuente = %s AND tipo = 'Bundle'", source)
+    assert bundles == [("theirs", f"CC-{other.upper()}")]
     assert done.kept == 1
     assert db.value("SELECT count(*) FROM observacion WHERE fuente = %s", elsewhere) == 0
     waiting = provisional(elsewhere, f"identifier={CEDULA}-other|{number}")
     assert db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", waiting) == 0
-    kept = db.value("SELECT recurso FROM recurso_compartido WHERE fuente = %s AND id = 'theirs'", source)
+    kept = db.value("SELECT recurso FROM recurso_paciente WHERE fuente = %s AND id = 'theirs'", source)
     assert kept["entry"][2] == {"resource": {"resourceType": "Patient", **MASKED}}
     assert done.outcome is Outcome.ERASED
     assert everywhere(db, number) == []

@@ -14,7 +14,7 @@ from pyhce.errors import HceError
 from pyhce.records.erasing.trace import MIN_ID, MIN_WORD, NEVER, Person, Row, Verdict, carries_system, judge
 from pyhce.records.identity import parsed
 from pyhce.records.patient import people_of
-from pyhce.records.reading.reference import value_of_key
+from pyhce.records.reading.reference import keys_elsewhere, value_of_key
 from pyhce.records.writing.homes import names, table_name, type_of
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
@@ -86,7 +86,8 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str) -> Pe
         identities=frozenset(identities),
         ambiguous=ambiguous & frozenset(identified),
         words=frozenset(word for word in numbers | values if len(word) >= MIN_WORD)
-        | {key for _, key in identities if "=" not in key and len(key) >= MIN_ID},
+        | {key for _, key in identities if "=" not in key and len(key) >= MIN_ID}
+        | {url for fuente, key in identities for url in keys_elsewhere(fuente, [key])},
         attached=frozenset(_attached(conn, schema, document)),
     )
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pyhce.records.reading.reference import Named, at_path, identifier_key, named, own_keys, value_of_key
+from pyhce.records.reading.reference import Named, at_path, identifier_key, named, own_keys, owner_of, value_of_key
 from pyhce.records.reading.spelling import canonical, dumps, parse
 from pyhce.schema.expression import untyped_names
 from pyhce.schema.model import Frozen, Schema
@@ -68,7 +68,8 @@ class Person(Frozen):
 
     def has(self, fuente: str, key: str) -> bool:
         """Whether a key names this patient in a source, and nobody else."""
-        return key not in self.ambiguous and ((fuente, key) in self.identities or key in self.anywhere)
+        known = owner_of(fuente, key) in self.identities
+        return key not in self.ambiguous and (known or key in self.anywhere)
 
     @cached_property
     def sources(self) -> list[str]:

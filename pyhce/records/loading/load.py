@@ -14,9 +14,11 @@ from pyhce.records.loading.report import LoadReport
 from pyhce.records.loading.sieve import Sieve
 from pyhce.records.loading.state import Progress, State
 from pyhce.records.loading.writers import Writers
+from pyhce.records.reading.bases import own_bases
+from pyhce.records.reading.documents import opened
 from pyhce.records.reading.incoming import Deleted, Found, Line, Rejected, Skipped, Where
 from pyhce.records.reading.reader import resources_in, scan
-from pyhce.records.reading.ready import Ready, ready
+from pyhce.records.reading.ready import Ready, ready, source_of
 from pyhce.records.reading.sources import STDIN, Source, files_in
 from pyhce.records.reading.spelling import NotJson
 from pyhce.records.reading.strict import available
@@ -39,6 +41,8 @@ def load(
     reject_file: Path = Path("rejected.ndjson"),
     again: bool = False,
     strict: bool = False,
+    bases: Sequence[str] = (),
+    open_documents: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
     """Load files and folders: R4 bundles, NDJSON, single resources.
@@ -53,16 +57,21 @@ def load(
         reject_file: where what is not FHIR goes, with its reason; written only if there is any.
         again: read files that were loaded whole before, too.
         strict: reject what does not fit R4's definitions; see `pyhce.records.reading.strict`.
+        bases: the source's own base URLs. An id of another base is of a source of its own, named by that base; a
+            bundle whose fullUrls have one base is the source's own if none is given.
+        open_documents: file the entries of documents and messages, which are kept whole, as rows too.
 
     Raises:
-        UsageError: a path is not there, or the extra `strict` is not installed.
+        UsageError: a path is not there, a base is no URL, or the extra `strict` is not installed.
         HceError: the database refused for good, or writers kept getting in each other's way.
     """
     if strict:
         available()
+    own = own_bases(bases, fuente)
     files = files_in(list(paths))
-    journal = Journal(conn, fuente, how=f"{rules!r} {strict}", again=again)
-    state = State(schema, fuente, rules, reject_file, strict, journal, progress)
+    how = " ".join([repr(rules), str(strict), *sorted(own), *(["opened"] if open_documents else [])])
+    journal = Journal(conn, fuente, how=how, again=again)
+    state = State(schema, fuente, rules, reject_file, strict, journal, progress, own, open_documents)
     state.total = sum(path.stat().st_size for path in files if path != STDIN)
     with Writers(writers or [conn], state.write, inline=not writers) as out:
         sieve = Sieve(conn, schema, fuente, pending=out.pending, unchanged=state.unchanged)
@@ -82,25 +91,34 @@ def load(
 def _one_file(state: State, conn: Connection[TupleRow], source: Source, out: Writers, sieve: Sieve) -> int:
     """Everything in a file, in its order, to the writers; how many resources it has."""
     count, before = 0, state.sifted
-    deleted: dict[Removable, Where] = {}
+    deleted: dict[str | None, dict[Removable, Where]] = {}
     for found in _of_file(state, source, sieve):
         if isinstance(found, Deleted):
             sieve.waits = True  # it would look before this is done
-            deleted[found.type, found.key] = found.where
-            if len(deleted) < DELETED_AT_ONCE:
+            here = deleted.setdefault(source_of(found, state.bases)[0], {})
+            here[found.type, found.key] = found.where
+            if len(here) < DELETED_AT_ONCE:
                 continue
         if deleted:
-            out.drain()
-            state.delete(conn, deleted)
-            deleted, sieve.waits = {}, False
+            _delete(state, conn, out, deleted)
+            sieve.waits = False
         if isinstance(found, Ready):
             count += 1
             out.add(found)
     if deleted:
-        out.drain()
-        state.delete(conn, deleted)
+        _delete(state, conn, out, deleted)
     sieve.waits = False
     return count + state.sifted - before
+
+
+def _delete(
+    state: State, conn: Connection[TupleRow], out: Writers, deleted: dict[str | None, dict[Removable, Where]]
+) -> None:
+    """Delete what was collected, by source, once everything before it is written."""
+    out.drain()
+    for fuente, removables in deleted.items():
+        state.delete(conn, removables, fuente)
+    deleted.clear()
 
 
 def _of_file(state: State, source: Source, sieve: Sieve) -> Iterator[Ready | Deleted]:
@@ -126,9 +144,12 @@ def _with_care(state: State, found: Iterable[Found]) -> Iterator[Ready | Deleted
             yield item
         else:
             try:
-                made = ready(state.schema, item)
+                made = ready(state.schema, item, state.bases, state.rules)
             except NotJson as error:
                 state.reject(Rejected(item.where, "not-json", str(error), item.id))
                 continue
             if not state.strict or state.fits(made):
+                state.note(made, item)
                 yield made
+                if item.type == "Bundle" and state.open_documents:
+                    yield from _with_care(state, opened(item))

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from pydantic import Field
 
 from pyhce.schema.model import Frozen
+
+SHOWN = 20
+"""Bases that are listed one by one."""
+
+
+def most_common(counts: Counter[str]) -> dict[str, int]:
+    """The largest counts, and the sum of the rest as "others"."""
+    largest = dict(counts.most_common(SHOWN))
+    rest = counts.total() - sum(largest.values())
+    return largest | ({"others": rest} if rest else {})
 
 
 class LoadReport(Frozen):
@@ -24,6 +36,10 @@ class LoadReport(Frozen):
             provisional one.
         deleted: resources that a DELETE entry named; not_there: those that were not there, or deleted before.
         by_type: resources read, by FHIR type.
+        of_other_servers: resources of another server or of a patient of one, by its base URL: see `bases` of `load`.
+        unreadable_references: resources without a patient, since they name theirs by a text that is no reference, such
+            as `7` or `Patient/7#x`; by FHIR type.
+        documents_without_patient: documents and messages that were kept whole and do not tell whose they are.
         bytes_read, bytes_total: of the files as they are on disk; 0 where that is not known, as of a pipe.
     """
 
@@ -44,6 +60,9 @@ class LoadReport(Frozen):
     by_reason: dict[str, int] = Field(default_factory=dict)
     skipped: dict[str, int] = Field(default_factory=dict)
     by_type: dict[str, int] = Field(default_factory=dict)
+    of_other_servers: dict[str, int] = Field(default_factory=dict)
+    unreadable_references: dict[str, int] = Field(default_factory=dict)
+    documents_without_patient: int = 0
     current_file: str = ""
     bytes_read: int = 0
     bytes_total: int = 0

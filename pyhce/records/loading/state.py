@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
 import orjson
@@ -15,9 +15,11 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule
 from pyhce.records.loading.journal import Journal
-from pyhce.records.loading.report import LoadReport
-from pyhce.records.reading.incoming import Rejected, Where
+from pyhce.records.loading.report import LoadReport, most_common
+from pyhce.records.reading.incoming import Incoming, Rejected, Where
+from pyhce.records.reading.normal import is_unreadable
 from pyhce.records.reading.ready import LineReader, Ready
+from pyhce.records.reading.reference import owner_of
 from pyhce.records.reading.sources import STDIN, Source
 from pyhce.records.reading.strict import problems
 from pyhce.records.writing.assign import Assigned, assign
@@ -28,7 +30,18 @@ from pyhce.records.writing.remove import Removable, Removed, remove
 from pyhce.records.writing.upsert import Written, write
 from pyhce.schema.model import Schema
 
-_COUNTED = ("files", "passed_over", "read", "rejected", "moved", "deleted", "not_there", "ambiguous", *Written._fields)
+_COUNTED = (
+    "files",
+    "passed_over",
+    "read",
+    "rejected",
+    "moved",
+    "deleted",
+    "not_there",
+    "ambiguous",
+    "documents_without_patient",
+    *Written._fields,
+)
 
 _REMEDY = "Run the same load again when they are done: what is loaded stays, nothing is twice."
 
@@ -47,7 +60,10 @@ class State:
         strict: bool,
         journal: Journal,
         progress: Progress | None,
+        bases: Set[str] = frozenset(),
+        open_documents: bool = False,
     ) -> None:
+        self.bases, self.open_documents = bases, open_documents
         self.strict, self.journal = strict, journal
         self.schema, self.fuente, self.rules = schema, fuente, rules
         self.reject_file, self.progress = reject_file, progress
@@ -61,7 +77,9 @@ class State:
         self.total = self.finished = self.sifted = 0
         self.lock = threading.RLock()
         self.lines = LineReader(schema)
-        self.memory = Memory()
+        self.memories: dict[str, Memory] = defaultdict(Memory)
+        self.elsewhere: Counter[str] = Counter()
+        self.unreadable: Counter[str] = Counter()
 
     def pass_over(self, path: Path) -> None:
         """Note a file that was loaded before."""
@@ -83,11 +101,25 @@ class State:
             self.reject(Rejected(found.where, "not-r4", "; ".join(wrong), found.exact.decode()))
         return not wrong
 
-    def delete(self, conn: Connection[TupleRow], deleted: Mapping[Removable, Where]) -> None:
-        """Delete what DELETE entries name; what they do not name for certain is rejected."""
+    def note(self, made: Ready, came: Incoming) -> None:
+        """Count what is of another server, and what names its patient by a text that is no reference."""
+        base = made.fuente or (owner_of("", made.key)[0] if made.key else "")
+        if base:
+            self.elsewhere[base] += 1
+        if made.key is None and is_unreadable(self.schema, came.type, came.resource):
+            self.unreadable[came.type] += 1
+        self.counts["documents_without_patient"] += came.type == "Bundle" and made.key is None
+
+    def delete(self, conn: Connection[TupleRow], deleted: Mapping[Removable, Where], fuente: str | None = None) -> None:
+        """Delete what DELETE entries name; what they do not name for certain is rejected.
+
+        Args:
+            fuente: the source, if it is not the one that is loaded.
+        """
+        source = self.fuente if fuente is None else fuente
 
         def work(_: int) -> Removed:
-            return remove(conn, self.schema, self.fuente, list(deleted))
+            return remove(conn, self.schema, source, list(deleted))
 
         done = retried(conn, work, remedy=_REMEDY)
         self.counts["deleted"] += done.deleted
@@ -150,8 +182,9 @@ class State:
                 self.progress(self.report())
 
     def _written(self, conn: Connection[TupleRow], batch: list[Ready], attempt: int) -> tuple[Written, Assigned]:
-        found = assign(conn, self.schema, batch, fuente=self.fuente, rules=self.rules, memory=self.memory)
-        return write(conn, self.schema, found, fuente=self.fuente, by_copy=attempt == 1), found
+        fuente = self.fuente if batch[0].fuente is None else batch[0].fuente
+        found = assign(conn, self.schema, batch, fuente=fuente, rules=self.rules, memory=self.memories[fuente])
+        return write(conn, self.schema, found, fuente=fuente, by_copy=attempt == 1), found
 
     def report(self) -> LoadReport:
         """The counts so far."""
@@ -162,6 +195,8 @@ class State:
             by_reason=dict(sorted(self.reasons.items())),
             skipped=dict(sorted(self.skipped.items())),
             by_type=dict(sorted(self.types.items())),
+            of_other_servers=most_common(self.elsewhere),
+            unreadable_references=dict(sorted(self.unreadable.items())),
             current_file=self.source.name if self.source else "",
             bytes_read=self.finished + (self.source.position if self.source and self.source.size else 0),
             bytes_total=self.total,

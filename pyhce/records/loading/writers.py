@@ -19,18 +19,25 @@ Write = Callable[[Connection[TupleRow], "list[Ready]"], None]
 
 BATCH_RESOURCES = 4000
 BATCH_BYTES = 8_000_000
+_SOURCES = 16
+"""Batches of other servers' sources that are filled at once."""
 _WAITING = 1
 """Batches that wait for each writer: enough that it never waits itself."""
 
 
 @dataclass(eq=False)
 class Batch:
-    """Resources on their way; no identity is twice in it."""
+    """Resources of one source on their way; no identity is twice in it."""
 
     lane: int
     rows: list[Ready] = field(default_factory=list)
     size: int = 0
     done: bool = False
+
+
+def _identity(ready: Ready) -> tuple[str, ...]:
+    """Type and id, and the source if it is not the one that is loaded."""
+    return ready.identity if ready.fuente is None else (*ready.identity, ready.fuente)
 
 
 class Writers:
@@ -46,8 +53,8 @@ class Writers:
 
     def __init__(self, connections: Sequence[Connection[TupleRow]], write: Write, *, inline: bool = False) -> None:
         self._connections, self._write = connections, write
-        self._open = [Batch(lane) for lane in range(len(connections))]
-        self._owner: dict[Identity, Batch] = {}
+        self._open: dict[tuple[int, str | None], Batch] = {}
+        self._owner: dict[tuple[str, ...], Batch] = {}
         self._under_way: list[Batch] = []
         self._failed: BaseException | None = None
         self._queues: list[queue.Queue[Batch | None]] = []
@@ -81,39 +88,43 @@ class Writers:
 
     def add(self, ready: Ready) -> None:
         """Take a resource; may wait until a writer has room."""
-        identity = ready.identity
-        lane = hash(ready.key or identity[1]) % len(self._open)
-        batch = self._open[lane]
+        identity = _identity(ready)
+        lane = hash(ready.key or ready.identity[1]) % len(self._connections)
+        place = lane, ready.fuente
+        batch = self._open.get(place)
         other = self._owner.get(identity)
         if other is not None and not other.done:
             if other.lane != lane:
                 self.drain()
             elif other is batch:
-                self._submit(lane)
-            batch = self._open[lane]
+                self._submit(place)
+            batch = self._open.get(place)
+        if batch is None:
+            if len(self._open) >= len(self._connections) + _SOURCES:
+                self.drain()
+            batch = self._open[place] = Batch(lane)
         self._owner[identity] = batch
         batch.rows.append(ready)
         batch.size += len(ready.recurso)
         if batch.size >= BATCH_BYTES or len(batch.rows) >= BATCH_RESOURCES:
-            self._submit(lane)
+            self._submit(place)
 
     def drain(self) -> None:
         """Write everything that was taken."""
-        for lane in range(len(self._open)):
-            self._submit(lane)
+        for place in list(self._open):
+            self._submit(place)
         for held in self._queues:
             held.join()
         self._forget_done()
 
-    def _submit(self, lane: int) -> None:
-        batch, self._open[lane] = self._open[lane], Batch(lane)
-        if batch.rows:
-            self._under_way.append(batch)
-            if self._queues:
-                self._queues[lane].put(batch)
-            else:
-                self._write(self._connections[lane], batch.rows)
-                batch.done = True
+    def _submit(self, place: tuple[int, str | None]) -> None:
+        batch = self._open.pop(place)
+        self._under_way.append(batch)
+        if self._queues:
+            self._queues[batch.lane].put(batch)
+        else:
+            self._write(self._connections[batch.lane], batch.rows)
+            batch.done = True
         self._forget_done()
 
     def _forget_done(self) -> None:
@@ -122,8 +133,9 @@ class Writers:
         for batch in [batch for batch in self._under_way if batch.done]:
             self._under_way.remove(batch)
             for ready in batch.rows:
-                if self._owner.get(ready.identity) is batch:
-                    del self._owner[ready.identity]
+                identity = _identity(ready)
+                if self._owner.get(identity) is batch:
+                    del self._owner[identity]
 
     def _run(self, conn: Connection[TupleRow], held: queue.Queue[Batch | None]) -> None:
         while (batch := held.get()) is not None:

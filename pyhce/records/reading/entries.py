@@ -5,14 +5,14 @@ https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/http.html#transacti
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
+from pyhce.records.reading.bases import split_url
 from pyhce.records.reading.incoming import Deleted, Found, Incoming, Rejected, Skipped, Where, content_id, problem_of
-from pyhce.records.reading.reference import every_reference, literal
+from pyhce.records.reading.reference import copied, every_reference, literal
 from pyhce.records.reading.spelling import NotJson, canonical, fitting_text, parse
 from pyhce.records.reading.spool import Places
 from pyhce.schema.r4 import RESOURCE_TYPES
@@ -21,7 +21,7 @@ KEPT_WHOLE = frozenset({"document", "message"})
 """Bundles that are one thing."""
 EMPTY = "a bundle without entries"
 
-_URN = re.compile(r"^urn:(?:uuid|oid):([A-Za-z0-9.\-]{1,64})$")
+_URN = re.compile(r"^urn:(?:uuid|oid):([A-Za-z0-9.\-]{1,64})$", re.IGNORECASE)
 _FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?$")
 _DELETED = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})(?:/([A-Za-z0-9.\-]{1,64})|/?\?([^#]+))\Z")
 
@@ -61,9 +61,11 @@ def note(places: Places, entry: Any, text: bytes | None = None) -> None:
     if not isinstance(url, str) or not isinstance(resource, dict) or problem_of(resource):
         return
     kind = resource["resourceType"]
+    if base := base_of(url, kind):
+        places.bases.add(base)
     if kind == "Bundle":
         return
-    key = resource.get("id") or _id_by(url, kind)
+    key = resource.get("id") or id_by(url, kind)
     if key is None:
         exact = entry if text is None else parsed(text)
         if exact is None:
@@ -81,7 +83,7 @@ def entry_of(where: Where, entry: Any, places: Places) -> Iterator[Found]:
     request, resource = entry.get("request"), entry.get("resource")
     method = request.get("method") if isinstance(request, dict) else None
     if method == "DELETE":
-        yield _deleted(where, entry)
+        yield _deleted(where, entry, places)
     elif method == "PATCH":
         yield Rejected(where, "unsupported", "a PATCH says how to change a resource, not what it is", canonical(entry))
     elif resource is None:
@@ -92,12 +94,15 @@ def entry_of(where: Where, entry: Any, places: Places) -> Iterator[Found]:
     elif problem := problem_of(resource):
         yield Rejected(where, *problem, text=canonical(resource))
     elif resource["resourceType"] == "Bundle":
-        yield Incoming(where, "Bundle", resource.get("id") or content_id(resource), resource)
+        key = resource.get("id") or content_id(resource)
+        base = base_of(entry.get("fullUrl"), "Bundle")
+        yield Incoming(where, "Bundle", key, resource, base=base, bases=places.bases)
     else:
         url = entry.get("fullUrl")
         kind = resource["resourceType"]
-        key = resource.get("id") or _id_by(url, kind) or content_id(resource)
-        yield _resolved(where, kind, key, resource, places)
+        key = resource.get("id") or id_by(url, kind) or content_id(resource)
+        came = Incoming(where, kind, key, resource, base=base_of(url, kind), bases=places.bases)
+        yield resolved(came, places)
 
 
 def entries_in(where: Where, bundle: dict[str, Any]) -> Iterator[Found]:
@@ -112,17 +117,23 @@ def entries_in(where: Where, bundle: dict[str, Any]) -> Iterator[Found]:
             yield from entry_of(where if where.entry else where._replace(entry=number), entry, places)
 
 
-def _id_by(url: Any, kind: str) -> str | None:
+def id_by(url: Any, kind: str) -> str | None:
     """The id that an entry's fullUrl gives to a resource that has none."""
     if not isinstance(url, str):
         return None
     if urn := _URN.match(url):
-        return urn[1]
+        return urn[1].lower() if url[:9].lower() == "urn:uuid:" else urn[1]
     found = _FULL_URL.search(url)
     return found[2] if found and found[1] == kind else None
 
 
-def _deleted(where: Where, entry: dict[str, Any]) -> Deleted | Rejected:
+def base_of(url: Any, kind: str) -> str | None:
+    """What stands before `Type/id` in an entry's fullUrl; None if it is no URL of a resource of this type."""
+    found = split_url(url) if isinstance(url, str) else None
+    return found[0] if found and found[1] == kind and found[0].startswith("http") else None
+
+
+def _deleted(where: Where, entry: dict[str, Any], places: Places) -> Deleted | Rejected:
     """A deletion: `Type/id`, or `Type?identifier=system|value`: https://hl7.org/fhir/R4/http.html#delete."""
     url = entry["request"].get("url")
     found = _DELETED.search(url) if isinstance(url, str) else None
@@ -132,7 +143,9 @@ def _deleted(where: Where, entry: dict[str, Any]) -> Deleted | Rejected:
     if kind not in RESOURCE_TYPES:
         return Rejected(where, "unknown-type", f"FHIR R4 has no resource type {kind!r}", canonical(entry))
     if key:
-        return Deleted(where, kind, key)
+        named = split_url(url)  # an absolute URL says itself whose it is, else the entry's fullUrl does
+        base = named[0] if named else base_of(entry.get("fullUrl"), kind)
+        return Deleted(where, kind, key, base, places.bases)
     query = fitting_text(unquote(query)) if "&" not in query else ""
     if not query.startswith("identifier=") or query.endswith(("=", "|")):
         detail = "a conditional DELETE is carried out by one identifier only"
@@ -140,19 +153,28 @@ def _deleted(where: Where, entry: dict[str, Any]) -> Deleted | Rejected:
     return Deleted(where, kind, query)
 
 
-def _resolved(where: Where, kind: str, key: str, resource: dict[str, Any], places: Places) -> Incoming:
+def resolved(came: Incoming, places: Places) -> Incoming:
     """References by fullUrl made literal, as a FHIR server does on a transaction (R4 http.html, 3.1.0.11.2)."""
-    if not places or not any(_needs(r["reference"], places) for r in every_reference(resource)):
-        return Incoming(where, kind, key, resource)
-    literal_form = copy.deepcopy(resource)
+    resource = came.resource
+    if not places or not any(_needs(r["reference"], came, places) for r in every_reference(resource)):
+        return came
+    literal_form = copied(resource)
     for reference in every_reference(literal_form):
-        place = _needs(reference["reference"], places)
+        place = _needs(reference["reference"], came, places)
         if place:
-            reference["reference"] = "/".join(place)
-    return Incoming(where, kind, key, literal_form, exact=resource)
+            reference["reference"] = place
+    return came._replace(resource=literal_form, exact=resource)
 
 
-def _needs(text: str, places: Places) -> tuple[str, str] | None:
-    """The type and id that a reference names, if it does not say them itself."""
+def _needs(text: str, came: Incoming, places: Places) -> str | None:
+    """What a reference names in the bundle, if it does not say that itself.
+
+    Among entries of several servers an id alone would be taken for one of the referring entry's own server.
+    """
     found = places.get(text)
-    return found if found is not None and tuple(literal(text) or ()) != found else None
+    if found is None or tuple(literal(text) or ()) == found:
+        return None
+    target = base_of(text, found[0])
+    if len(came.bases) < 2 or target == came.base:
+        return "/".join(found)
+    return "/".join((target, *found)) if target else None

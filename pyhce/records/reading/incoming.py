@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Set
 from typing import Any, NamedTuple
 
 from pyhce.records.reading.spelling import canonical
@@ -43,6 +44,10 @@ class Incoming(NamedTuple):
 
     `resource` is what typed columns are computed from: references that the bundle itself resolves are literal there.
     `exact` is the resource as it came, None where that is the same.
+
+    Args:
+        base: what stands before `Type/id` in the fullUrl that it came under; None without one.
+        bases: those of all entries of its bundle.
     """
 
     where: Where
@@ -50,6 +55,8 @@ class Incoming(NamedTuple):
     id: str
     resource: dict[str, Any]
     exact: dict[str, Any] | None = None
+    base: str | None = None
+    bases: Set[str] = frozenset()
 
 
 class Deleted(NamedTuple):
@@ -57,11 +64,14 @@ class Deleted(NamedTuple):
 
     Args:
         key: its id, or `identifier=system|value`, or `identifier=value` of any system; an id has no `=` in it.
+        base, bases: as of `Incoming`.
     """
 
     where: Where
     type: str
     key: str
+    base: str | None = None
+    bases: Set[str] = frozenset()
 
 
 class Rejected(NamedTuple):

@@ -7,17 +7,18 @@ be sent as it is. Whatever is not so plain goes the careful way of `reader` and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 from xxhash import xxh3_128_hexdigest
 
-from pyhce.records.reading.incoming import Incoming, Line, Where, is_id
-from pyhce.records.reading.reference import at_path, key_of
+from pyhce.records.identity import DocumentRule
+from pyhce.records.reading.documents import subject_of
+from pyhce.records.reading.incoming import Deleted, Incoming, Line, Where, is_id
+from pyhce.records.reading.normal import Named, may_differ, with_patient, with_stored_references
 from pyhce.records.reading.spelling import Stored, stored
-from pyhce.schema.expression import untyped_names
 from pyhce.schema.model import Schema
 from pyhce.schema.r4 import RESOURCE_TYPES, json_path
 
@@ -39,7 +40,8 @@ class Ready(NamedTuple):
         identity: FHIR type and id.
         key: the key of the patient that it names, None if it names none.
         fingerprint: of the text as it came if that is one line, else of what is stored; see `spelling.fingerprint`.
-        resource: the resource itself, for a Patient only: its identifiers are read again.
+        resource: the Patient that it is or holds (contained, or in a document): its identifiers are read again.
+        fuente: the base that it came under, if that is another server's; None if it is of the source that is loaded.
     """
 
     identity: Identity
@@ -49,6 +51,7 @@ class Ready(NamedTuple):
     fingerprint: str
     resource: dict[str, Any] | None
     came: Incoming | Line
+    fuente: str | None = None
 
     @property
     def file(self) -> str:
@@ -72,33 +75,43 @@ class Ready(NamedTuple):
         return Stored(self.recurso.decode(), original, self.fingerprint)
 
 
-def ready(schema: Schema, incoming: Incoming) -> Ready:
+def ready(
+    schema: Schema, incoming: Incoming, own: Set[str] = frozenset(), rules: tuple[DocumentRule, ...] = ()
+) -> Ready:
     """A resource that was read with care, ready to be written.
+
+    Args:
+        own: the bases of the source, as configured.
+        rules: which identifiers are documents: they tell by which of several to name a contained Patient.
 
     Raises:
         NotJson: it is nested too deeply.
     """
-    key = patient_key(schema, incoming.type, incoming.id, incoming.resource)
-    text = stored(incoming.resource, incoming.exact)
-    original = None if text.original is None else text.original.encode()
-    kept = incoming.resource if incoming.type == "Patient" else None
-    recurso = text.recurso.encode()
+    fuente, bases = source_of(incoming, own)
     identity = incoming.type, incoming.id
-    return Ready(identity, key, recurso, original, text.fingerprint, kept, incoming)
+    if incoming.type == "Bundle":
+        resource, named = incoming.resource, subject_of(schema, incoming.resource, own, rules)
+    else:
+        resource = with_stored_references(incoming.resource, bases)
+        resource, named = with_patient(schema, incoming.type, resource, rules)
+    if incoming.type == "Patient":
+        named = Named(incoming.id, incoming.resource)
+    exact = incoming.exact if resource is incoming.resource else incoming.exact or incoming.resource
+    text = stored(resource, exact)
+    original = None if text.original is None else text.original.encode()
+    return Ready(identity, named.key, text.recurso.encode(), original, text.fingerprint, named.person, incoming, fuente)
 
 
-def patient_key(schema: Schema, fhir_type: str, resource_id: str, resource: dict[str, Any]) -> str | None:
-    """The key of the patient that a resource names, by the first of its type's patient paths that names one."""
-    if fhir_type == "Patient":
-        return resource_id
-    for path in schema.paths_of(fhir_type):
-        untyped = untyped_names(fhir_type, path, "Patient")
-        arrays = any(many for _, many in json_path(fhir_type, path))
-        for reference in at_path(resource, path, arrays=arrays):
-            key = key_of(reference, "Patient", untyped=untyped)
-            if key:
-                return key
-    return None
+def source_of(found: Incoming | Deleted, own: Set[str]) -> tuple[str | None, Set[str]]:
+    """The source of what came, None for the one that is loaded, and the bases that are its own.
+
+    The only base of a bundle is that of the source, unless others are configured.
+    """
+    if found.base is None or found.base in own:
+        return None, own or (found.bases if len(found.bases) == 1 else own)
+    if own or len(found.bases) > 1:
+        return found.base, {found.base}
+    return None, {found.base}
 
 
 def first_member(schema: Schema, fhir_type: str) -> str | None:
@@ -146,25 +159,30 @@ class LineReader:
             return None
         if b"\\" in text and b"\\u" in text:
             return None
-        if type(key) is not str or not is_id(key):
+        if type(key) is not str or not is_id(key) or may_differ(text):
             return None
+        person: dict[str, Any] | None = None
         try:
             patient: str | None = self._keys[value[self._first_paths[kind]]["reference"]]
         except (KeyError, TypeError):
             if type(kind) is not str or kind not in self._first_paths:
                 return None
-            patient = self._patient(kind, key, value)
-        kept = value if kind == "Patient" else None
-        return _new(Ready, ((kind, key), patient, text, None, xxh3_128_hexdigest(data), kept, line))
+            if kind == "Patient":
+                patient, person = key, value
+            else:
+                same, (patient, person) = with_patient(self._schema, kind, value)
+                if same is not value:
+                    return None
+                self._remember(kind, value, patient)
+        return _new(Ready, ((kind, key), patient, text, None, xxh3_128_hexdigest(data), person, line, None))
 
     def _changed(self) -> bool:
         """Whether jsonb would change one of the odd numbers of this line: an exponent, or zero with a minus."""
         odd, self._odd = self._odd, []
         return any("e" in text or "E" in text or len(text) > 100 or not text.strip("-0.") for text in odd)
 
-    def _patient(self, kind: str, key: str, value: dict[str, Any]) -> str | None:
-        """The key of the patient; that of a plain reference is remembered."""
-        found = patient_key(self._schema, kind, key, value)
+    def _remember(self, kind: str, value: dict[str, Any], found: str | None) -> None:
+        """Remember the key of a patient who is named by a plain reference."""
         member = self._first_paths[kind]
         reference = value.get(member) if member else None
         literal = reference.get("reference") if type(reference) is dict else None
@@ -172,4 +190,3 @@ class LineReader:
             if len(self._keys) >= _CACHED:
                 self._keys.clear()
             self._keys[literal] = found
-        return found

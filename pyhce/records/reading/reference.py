@@ -1,18 +1,21 @@
 """How a FHIR Reference names a resource: the same rules as the SQL helper `hce.clave`.
 
 https://hl7.org/fhir/R4/references.html: literal (relative, absolute, urn:uuid), conditional, logical, contained.
+`hce.clave` reads what writers store, and they store what `reading.normal` makes of a reference: `Patient/7` of another
+server is stored as `Patient?https://other.example/fhir/Patient/7`, so that both read its whole URL as the key.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pyhce.records.reading.spelling import fitting_text
 
 _LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?\Z")
 _URN = re.compile(r"^urn:(?:uuid|oid):")
+_FOREIGN = re.compile(r"(https?://[^\s?#]*[^\s?#/])/Patient/([A-Za-z0-9.\-]{1,64})\Z")
 
 
 class Named(NamedTuple):
@@ -61,6 +64,29 @@ def value_of_key(key: str) -> str:
     return key.partition("|")[2]
 
 
+def owner_of(fuente: str, key: str) -> tuple[str, str]:
+    """The source and key of the patient that a key names in a source: a whole URL names one of another server.
+
+    `https://other.example/fhir/Patient/7` is Patient 7 of the source `https://other.example/fhir`, in whichever source
+    a resource says so.
+    """
+    if key.startswith("http") and (found := _FOREIGN.match(key)):
+        return found[1], found[2]
+    return fuente, key
+
+
+def keys_elsewhere(fuente: str, keys: Sequence[str]) -> list[str]:
+    """The keys by which resources of other sources name patients of a source: whole URLs, if it is a base URL.
+
+    Args:
+        keys: those that name them in their own source; only ids have a URL.
+    """
+    if not fuente.startswith("http"):
+        return []
+    urls = (f"{fuente}/Patient/{key}" for key in keys)
+    return [url for url, key in zip(urls, keys, strict=True) if owner_of("", url) == (fuente, key)]
+
+
 def key_of(reference: Any, fhir_type: str, *, untyped: bool = True) -> str | None:
     """The key by which a Reference names a resource of the type, None if it names another.
 
@@ -73,10 +99,14 @@ def key_of(reference: Any, fhir_type: str, *, untyped: bool = True) -> str | Non
 
 def own_keys(resource: dict[str, Any], resource_id: str) -> list[str]:
     """Every key by which a Reference may name this resource, as `hce.claves_propias`."""
+    return [*map(identifier_key, identifiers_of(resource)), resource_id]
+
+
+def identifiers_of(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """The identifiers of a resource that have a value."""
     listed = resource.get("identifier")
     identifiers = listed if isinstance(listed, list) else [listed]
-    found = [identifier_key(i) for i in identifiers if isinstance(i, dict) and isinstance(i.get("value"), str)]
-    return [*found, resource_id]
+    return [i for i in identifiers if isinstance(i, dict) and isinstance(i.get("value"), str)]
 
 
 def at_path(resource: Any, path: str, *, arrays: bool = True) -> Iterator[Any]:
@@ -103,3 +133,10 @@ def every_reference(value: Any) -> Iterator[dict[str, Any]]:
             waiting += [member for member in held.values() if isinstance(member, dict | list)]
         elif isinstance(held, list):
             waiting += [item for item in held if isinstance(item, dict | list)]
+
+
+def copied(value: Any) -> Any:
+    """A copy of a JSON value; what is neither object nor array is the very same."""
+    if isinstance(value, dict):
+        return {name: copied(held) for name, held in value.items()}
+    return [copied(held) for held in value] if isinstance(value, list) else value

@@ -89,6 +89,8 @@ class Places:
     """The type and id of the resource that each fullUrl of a bundle names."""
 
     def __init__(self) -> None:
+        self.bases: set[str] = set()
+        """What stands before `Type/id` in the fullUrls."""
         self._few: dict[str, tuple[str, str]] = {}
         self._many: sqlite3.Connection | None = None
 
@@ -97,7 +99,7 @@ class Places:
 
     def add(self, url: str, fhir_type: str, key: str) -> None:
         """Keep what a fullUrl names; the last one holds."""
-        self._few[url] = (fhir_type, key)
+        self._few[_spelled(url)] = (fhir_type, key)
         if len(self._few) >= _PLACES_IN_MEMORY:
             self._put_by()
 
@@ -116,6 +118,7 @@ class Places:
 
     def get(self, url: str) -> tuple[str, str] | None:
         """What a text names as a fullUrl, None if nothing."""
+        url = _spelled(url)
         found = self._few.get(url)
         if found is None and self._many is not None:
             asked = self._many.execute("SELECT type, key FROM place WHERE url = ?", (_blob(url),))
@@ -129,6 +132,11 @@ class Places:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         if self._many is not None:
             self._many.close()
+
+
+def _spelled(url: str) -> str:
+    """A URL as it is compared: the letters of a UUID have no case (RFC 4122, 3)."""
+    return url.lower() if url[:9].lower() == "urn:uuid:" else url
 
 
 def _blob(url: str) -> bytes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from pyhce.errors import UsageError
+from pyhce.records.identity import DocumentRule
 from pyhce.records.reading.incoming import Incoming, Rejected, Skipped, Where
 from pyhce.records.reading.reader import resources_of
 from pyhce.records.reading.ready import Ready
@@ -31,6 +32,16 @@ class InvalidResource(UsageError):
             remedy='Give a FHIR R4 resource as a dict or as JSON text: {"resourceType": "Observation", …}.',
         )
         self.reason = reason
+
+
+class Reading(NamedTuple):
+    """What decides how references are read: the source's own bases, and which identifiers are documents."""
+
+    own: Set[str] = frozenset()
+    rules: tuple[DocumentRule, ...] = ()
+
+
+NO_BASES = Reading()
 
 
 class Given(NamedTuple):
@@ -61,19 +72,19 @@ class Given(NamedTuple):
         return self.ready.key
 
 
-def given_one(schema: Schema, resource: Resource) -> Given:
+def given_one(schema: Schema, resource: Resource, reading: Reading = NO_BASES) -> Given:
     """One resource; one without an id gets a new UUID.
 
     Raises:
         InvalidResource: it is no FHIR resource, or a Bundle of several.
     """
-    found = list(given(schema, resource))
+    found = list(given(schema, resource, reading))
     if len(found) != 1:
         raise InvalidResource("not-one-resource", f"a Bundle with {len(found)} resources: save_many takes it")
     return found[0]
 
 
-def given(schema: Schema, resource: Resource) -> Iterator[Given]:
+def given(schema: Schema, resource: Resource, reading: Reading = NO_BASES) -> Iterator[Given]:
     """A resource, or those of a Bundle; one without an id of its own gets a new UUID, in a Bundle as `load` does.
 
     Raises:
@@ -91,13 +102,13 @@ def given(schema: Schema, resource: Resource) -> Iterator[Given]:
         if not isinstance(item, Incoming):
             what = item.what if isinstance(item, Skipped) else "an entry that deletes: there is delete()"
             raise InvalidResource("not-one-resource", what)
-        yield _ready(schema, item, new=item.resource is value and "id" not in value)
+        yield _ready(schema, item, reading, new=item.resource is value and "id" not in value)
 
 
-def _ready(schema: Schema, item: Incoming, *, new: bool) -> Given:
+def _ready(schema: Schema, item: Incoming, reading: Reading, *, new: bool) -> Given:
     incoming = item._replace(id=str(uuid.uuid4())) if new else item
     try:
-        made = made_ready(schema, incoming)
+        made = made_ready(schema, incoming, *reading)
     except NotJson as error:
         raise InvalidResource("not-json", str(error)) from error
     table = schema.home_of(incoming.type, names_patient=made.key is not None)

@@ -16,6 +16,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule
+from pyhce.records.reading.incoming import is_id
 from pyhce.records.saving.given import Given
 from pyhce.records.saving.saved import Deleted, Outcome, Saved, SavedMany
 from pyhce.records.writing.assign import Assigned, assign
@@ -46,6 +47,17 @@ class Records:
             for table in schema.resource_tables()
         }
 
+        self._elsewhere: dict[str, Records] = {}
+
+    def of(self, item: Given) -> Records:
+        """The records of the source that a resource is of: itself, unless its Bundle is of several servers."""
+        fuente = item.ready.fuente
+        if fuente is None or fuente == self.fuente:
+            return self
+        if fuente not in self._elsewhere:
+            self._elsewhere[fuente] = Records(self.schema, fuente, self.rules)
+        return self._elsewhere[fuente]
+
     def remember(self, key: str, document: str) -> None:
         """Note a patient's document."""
         if len(self.documents) >= REMEMBERED:
@@ -59,13 +71,14 @@ def save(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
     Raises:
         LostRace, psycopg.Error: to be done again, or for good; see `pyhce.records.saving.writer`.
     """
+    records = records.of(item)
     found = _directly(conn, records, item, 1 if item.fresh else None) if _plain(item) else None
     return found or _carefully(conn, records, item)
 
 
 def _plain(item: Given) -> bool:
     """Whether it can be written without touching another row: no Patient, and its patient named by an id."""
-    return item.type != "Patient" and (item.key is None or "=" not in item.key)
+    return item.type != "Patient" and (item.key is None or bool(is_id(item.key)))
 
 
 def _directly(conn: Connection[TupleRow], records: Records, item: Given, version: int | None) -> Saved | None:
@@ -144,15 +157,17 @@ def _last_version(conn: Connection[TupleRow], records: Records, item: Given, doc
 
 def save_many(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> SavedMany:
     """Write several resources in one transaction, in their order: all of them or none."""
-    total, assigned = Counts(), []
+    total = Counts()
+    assigned: list[tuple[Records, Assigned]] = []
     with conn.transaction():
         _hold(conn, records, items)
         for part in _parts(items):
             done, written = _as_loaded(conn, records, part)
             total.add(written)
-            assigned.append(done)
-    _learn(records, assigned)
-    moved = sum(done.moved for done in assigned)
+            assigned.append((records.of(part[0]), done))
+    for source, done in assigned:
+        _learn(source, [done])
+    moved = sum(done.moved for _, done in assigned)
     return SavedMany(references=tuple(f"{item.type}/{item.id}" for item in items), moved=moved, **vars(total))
 
 
@@ -168,8 +183,9 @@ def delete(conn: Connection[TupleRow], records: Records, fhir_type: str, key: st
 
 def _as_loaded(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> tuple[Assigned, Written]:
     """The loader's own way, inside the caller's transaction."""
-    assigned = assign(conn, records.schema, [item.ready for item in items], fuente=records.fuente, rules=records.rules)
-    return assigned, write(conn, records.schema, assigned, fuente=records.fuente, by_copy=False)
+    fuente = records.of(items[0]).fuente
+    assigned = assign(conn, records.schema, [item.ready for item in items], fuente=fuente, rules=records.rules)
+    return assigned, write(conn, records.schema, assigned, fuente=fuente, by_copy=False)
 
 
 def _learn(records: Records, written: Iterable[Assigned]) -> None:
@@ -204,11 +220,11 @@ def _key(records: Records, document: str | None, fhir_type: str, key: str) -> di
 
 
 def _parts(items: Sequence[Given]) -> list[list[Given]]:
-    """Runs in which no identity is twice, so that versions keep their order."""
+    """Runs of one source in which no identity is twice, so that versions keep their order."""
     parts: list[list[Given]] = [[]]
     seen: set[tuple[str, str]] = set()
     for item in items:
-        if (item.type, item.id) in seen:
+        if (item.type, item.id) in seen or (parts[-1] and parts[-1][0].ready.fuente != item.ready.fuente):
             parts.append([])
             seen.clear()
         parts[-1].append(item)
@@ -218,7 +234,8 @@ def _parts(items: Sequence[Given]) -> list[list[Given]]:
 
 def _hold(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> None:
     """Keep others from writing these identities anew meanwhile."""
-    lock_resources(conn, records.fuente, {(item.type, item.id) for item in items})
+    for source in dict.fromkeys(records.of(item) for item in items):
+        lock_resources(conn, source.fuente, {(i.type, i.id) for i in items if records.of(i) is source})
 
 
 def lock_resources(conn: Connection[TupleRow], fuente: str, identities: Iterable[tuple[str, str]]) -> None:

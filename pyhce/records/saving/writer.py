@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
@@ -20,7 +20,8 @@ from pyhce.citus.connection import Database, complete, connect, explained
 from pyhce.citus.migrate import refuse_unready
 from pyhce.errors import ConnectionFailed, HceError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.saving.given import Resource, given, given_one
+from pyhce.records.reading.bases import own_bases
+from pyhce.records.saving.given import Reading, Resource, given, given_one
 from pyhce.records.saving.save import Records, delete, save, save_many
 from pyhce.records.saving.saved import Deleted, Saved, SavedMany
 from pyhce.records.writing.races import AGAIN, ATTEMPTS, kept_losing
@@ -47,6 +48,7 @@ class Writer:
         dsn: the coordinator.
         fuente: the source system; ids are unique within one.
         rules: which identifiers are identity documents.
+        bases: the source's own base URLs, as for `load`.
         connections: calls at once at most; further ones wait.
 
     Raises:
@@ -61,9 +63,11 @@ class Writer:
         schema: Schema,
         fuente: str = "",
         rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
+        bases: Sequence[str] = (),
         connections: int = 4,
     ) -> None:
         self._dsn = dsn
+        self._reading = Reading(own_bases(bases, fuente), rules)
         self._records = Records(schema, fuente, rules)
         self._slots = threading.BoundedSemaphore(connections)
         with connect(dsn) as conn:
@@ -86,12 +90,12 @@ class Writer:
             ConnectionFailed: the database went away; whether this was kept is not known, and saving it again is right.
             HceError: the database refused it, or others kept getting in the way.
         """
-        item = given_one(self._records.schema, resource)
+        item = given_one(self._records.schema, resource, self._reading)
         return self._done(lambda conn: save(conn, self._records, item))
 
     def save_many(self, resources: Iterable[Resource]) -> SavedMany:
         """Write several resources, and those of Bundles, in one transaction: all of them or none. Raises as `save`."""
-        items = [item for resource in resources for item in given(self._records.schema, resource)]
+        items = [item for resource in resources for item in given(self._records.schema, resource, self._reading)]
         return self._done(lambda conn: save_many(conn, self._records, items))
 
     def delete(self, fhir_type: str, resource_id: str) -> Deleted:

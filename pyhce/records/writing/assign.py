@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -78,11 +78,14 @@ def assign(
     """
     remembered = memory or Memory()
     kinds: dict[tuple[str, str | None], list[Ready]] = defaultdict(list)
+    persons: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for ready in batch:
         kinds[ready.identity[0], ready.key].append(ready)
+        if ready.resource is not None and ready.key is not None and ready.identity[0] != "Patient":
+            persons[ready.key].append(ready.resource)
     patients = {ready.identity[1]: ready for (kind, _), rows in kinds.items() if kind == "Patient" for ready in rows}
     keys = {key for _, key in kinds if key is not None}
-    documents = documents_for(conn, schema, patients, keys, fuente, rules, remembered.documents)
+    documents = documents_for(conn, schema, patients, keys, persons, fuente, rules, remembered.documents)
     moved = documents.moved
     seats = {kind: _seat(schema, *kind, documents.of) for kind in kinds}
     ids: dict[str, list[str]] = defaultdict(list)
@@ -119,4 +122,4 @@ def assign(
 def _seat(schema: Schema, fhir_type: str, key: str | None, documents: Mapping[str, str]) -> Place:
     """Where a resource of a type that names this patient belongs."""
     table = schema.home_of(fhir_type, names_patient=key is not None)
-    return Place(table.name, documents[key] if key is not None and schema.paths_of(fhir_type) else None)
+    return Place(table.name, documents[key] if key is not None and schema.may_name_patient(fhir_type) else None)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.identity import DocumentRule, document_of_key, provisional
+from pyhce.records.identity import DocumentRule, document_of_key, documents_of, judged_identifiers, provisional
 from pyhce.records.reading.ready import Ready
-from pyhce.records.reading.reference import own_keys
+from pyhce.records.reading.reference import own_keys, owner_of
 from pyhce.records.writing.claims import (
     Claim,
     Judged,
@@ -77,6 +77,7 @@ def documents_for(
     schema: Schema,
     patients: Mapping[str, Ready],
     keys: set[str],
+    persons: Mapping[str, list[dict[str, Any]]],
     fuente: str,
     rules: tuple[DocumentRule, ...],
     seen: dict[str, str],
@@ -86,6 +87,7 @@ def documents_for(
     Args:
         patients: the batch's Patients by their id.
         keys: by which its resources name their patients.
+        persons: what resources hold of the Patient whom they name by a key, contained or in a document.
         seen: what earlier batches found out; it is kept up.
     """
     own = {key: own_keys(ready.resource or {}, key) for key, ready in patients.items()}
@@ -118,9 +120,9 @@ def documents_for(
     seen.update({key: document for key, document in known.items() if key not in several})
     moved = 0
     if changing:
-        moved = _move(conn, schema, view, own, {key for source, key in changing if source == fuente}, rules)
+        moved = _move(conn, schema, view, patients, own, {key for source, key in changing if source == fuente}, rules)
         note_disputes(conn, view.judged)
-    guessed, doubtful = _guessed(conn, fuente, keys - settled.keys(), rules)
+    guessed, doubtful = _guessed(conn, fuente, keys - settled.keys(), persons, rules)
     documents = guessed | {key: settled[key] for key in keys & settled.keys()}
     ensure_records(conn, {d for key, d in documents.items() if known.get(key) != d or key in several})
     judged = view.judged
@@ -133,7 +135,7 @@ def _settled(found: Keys, own: Mapping[str, list[str]], judged: Judged) -> Keys:
     fuente = found.fuente
 
     def place(key: str, now: str) -> str:
-        return judged.target((fuente, key)) or now
+        return judged.target(owner_of(fuente, key)) or now
 
     ids = {key: place(key, document) for key, document in found.ids.items()}
     for key in own:
@@ -152,22 +154,36 @@ def _settled(found: Keys, own: Mapping[str, list[str]], judged: Judged) -> Keys:
 
 
 def _guessed(
-    conn: Connection[TupleRow], fuente: str, unknown: set[str], rules: tuple[DocumentRule, ...]
+    conn: Connection[TupleRow],
+    fuente: str,
+    unknown: set[str],
+    persons: Mapping[str, list[dict[str, Any]]],
+    rules: tuple[DocumentRule, ...],
 ) -> tuple[dict[str, str], set[str]]:
     """Documents for keys of Patients that have not arrived; those keys whose document several Patients state."""
-    guessed = {key: document_of_key(key, rules) or provisional(fuente, key) for key in unknown}
-    holds = corrections(conn, {(document, fuente, key) for key, document in guessed.items()})
-    found = {key: document for key, document in guessed.items()}
-    found |= {key: said.document for (_, _, key), said in holds.items()}
+    owners = {key: owner_of(fuente, key) for key in unknown}
+    waiting = {key: provisional(*owner) for key, owner in owners.items()}
+    guessed = {key: _guess(key, persons.get(key, ()), rules) or waiting[key] for key in unknown}
+    holds = corrections(conn, {(document, *owners[key]) for key, document in guessed.items()})
+    found = {}
+    for key, document in guessed.items():
+        said = holds.get((document, *owners[key]))
+        found[key] = said.document if said else document
     disputed = {
         computed
         for (computed,) in conn.execute(
             "SELECT documento_calculado FROM hce.documento_en_disputa WHERE documento_calculado = ANY(%s)",
-            (sorted({d for key, d in guessed.items() if d != provisional(fuente, key)}),),
+            (sorted({d for key, d in guessed.items() if d != waiting[key]}),),
         )
     }
     doubtful = {key for key in unknown if guessed[key] in disputed}
-    return found | {key: provisional(fuente, key) for key in doubtful}, doubtful
+    return found | {key: waiting[key] for key in doubtful}, doubtful
+
+
+def _guess(key: str, persons: Iterable[dict[str, Any]], rules: tuple[DocumentRule, ...]) -> str | None:
+    """The document of a Patient that has not arrived, by what is said of it; by the key alone if that differs."""
+    said = {documents_of(person, rules) for person in persons}
+    return (said.pop() if len(said) == 1 else None) or document_of_key(key, rules)
 
 
 class _Move(NamedTuple):
@@ -180,6 +196,7 @@ def _move(
     conn: Connection[TupleRow],
     schema: Schema,
     view: _View,
+    patients: Mapping[str, Ready],
     own: Mapping[str, list[str]],
     changing: set[str],
     rules: tuple[DocumentRule, ...],
@@ -198,7 +215,9 @@ def _move(
         mine = source == fuente and key in own
         every = {*claim.keys, *(view.keys.carried.get(key, ()) if mine else ())}
         if claim in moving or (mine and not changing.isdisjoint(every)):
-            _collect(moves, view, claim, every, settled[source], rules)
+            stated = judged_identifiers(patients[key].resource or {}, rules) if mine else []
+            guesses = {said.document for _, said in stated if said.document}
+            _collect(moves, view, claim, every, guesses, settled[source], rules)
     asked = sorted({move.old for move in moves})
     there = {d for (d,) in conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (asked,))}
     moved = 0
@@ -214,10 +233,15 @@ def _collect(
     view: _View,
     claim: Claim,
     every: Iterable[str],
+    guesses: Iterable[str],
     settled: Keys,
     rules: tuple[DocumentRule, ...],
 ) -> None:
-    """Add where from and where to what names a Patient by each of its keys is to move."""
+    """Add where from and where to what names a Patient by each of its keys is to move.
+
+    Args:
+        guesses: the documents that single identifiers of it make: a contained Patient may hold one of them only.
+    """
     source, own_id = claim.patient
     target = view.judged.target(claim.patient) or claim.document
     several, leads = settled.several(), settled.documents()
@@ -227,7 +251,7 @@ def _collect(
         if claim.place is not None:
             olds.add(claim.place)
         if key in claim.keys:
-            olds.add(document_of_key(key, rules) or provisional(source, key))
+            olds |= {document_of_key(key, rules) or provisional(source, key), *guesses}
         if key in several:
             olds |= {*settled.holders[key].values(), *view.keys.holders.get(key, {}).values()}
         for old in olds - {goal}:

@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL
 from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.reference import keys_elsewhere
 from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
@@ -50,9 +51,9 @@ def move_patient(
     The old anchor goes when nothing is left under it. A writer that meanwhile looked the patient up under the old
     document gets a foreign key error, and looks again.
     """
-    condition = sql.SQL("documento_id = {} AND fuente = {} AND paciente_id = ANY({})").format(
-        sql.Literal(old), sql.Literal(fuente), sql.Literal(list(keys))
-    )
+    condition = sql.SQL(
+        "documento_id = {} AND ((fuente = {} AND paciente_id = ANY({})) OR paciente_id = ANY({}::text[]))"
+    ).format(sql.Literal(old), sql.Literal(fuente), sql.Literal(list(keys)), sql.Literal(keys_elsewhere(fuente, keys)))
     return _move(conn, schema, old, new, condition)
 
 

@@ -14,6 +14,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import provisional
+from pyhce.records.reading.reference import owner_of
 
 
 class Keys(NamedTuple):
@@ -45,7 +46,7 @@ class Keys(NamedTuple):
 
 
 def look_up_keys(conn: Connection[TupleRow], fuente: str, keys: Iterable[str], *, carried: bool = False) -> Keys:
-    """What these keys lead to: one fan-out query for ids, one for identifiers.
+    """What these keys lead to: one fan-out query for ids, one for identifiers, one for the ids of each other server.
 
     Of a Patient that was deleted the record stays, and what comes for it belongs there.
 
@@ -54,6 +55,14 @@ def look_up_keys(conn: Connection[TupleRow], fuente: str, keys: Iterable[str], *
     """
     wanted = set(keys)
     found: dict[str, str] = {}
+    elsewhere: dict[str, dict[str, str]] = defaultdict(dict)
+    for key in wanted:
+        base, key_there = owner_of(fuente, key)
+        if key_there != key:
+            elsewhere[base][key_there] = key
+    for base, urls in elsewhere.items():
+        wanted -= set(urls.values())
+        found.update((urls[key], document) for key, document in look_up_keys(conn, base, urls).ids.items())
     carries: dict[str, list[str]] = {}
     plain = sorted(key for key in wanted if "=" not in key)
     if plain:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.records.reading.reference import owner_of
+
 IDENTITY_LOCKS = 0x4944
 """The class of our advisory locks on identities ("ID")."""
 LOCKS = 1024
@@ -23,8 +25,8 @@ def lock(conn: Connection[TupleRow], alone: Iterable[Identity], *, shared: Itera
         alone: held alone, as their document may change.
         shared: held with others who only write under the document that is known.
     """
-    modes = {lock_number(*identity): True for identity in shared}
-    modes |= {lock_number(*identity): False for identity in alone}
+    modes = {lock_number(*owner_of(*identity)): True for identity in shared}
+    modes |= {lock_number(*owner_of(*identity)): False for identity in alone}
     numbers = sorted(modes)
     conn.execute(
         "SELECT CASE WHEN s THEN pg_advisory_xact_lock_shared(%s, n) ELSE pg_advisory_xact_lock(%s, n) END FROM"

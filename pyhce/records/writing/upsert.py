@@ -132,7 +132,7 @@ def _lines(table: Table, places: Mapping[Place, Sequence[Ready]], fuente: str) -
     lines: list[bytes] = []
     for place, rows in sorted(places.items()):
         first = f"{escape(place.document)}\t{escape(fuente)}" if place.document is not None else escape(fuente)
-        for (fhir_type, key), patient, recurso, original, fingerprint, _, _ in rows:
+        for (fhir_type, key), patient, recurso, original, fingerprint, _, _, _ in rows:
             if not table.generic:
                 start = f"{first}\t{key}\t"
             elif table.home is Home.PATIENT:

@@ -1,0 +1,60 @@
+"""Base URLs: which server an absolute reference or a `fullUrl` belongs to, and whether that is the source's own.
+
+The base is what stands before `Type/id` (https://hl7.org/fhir/R4/http.html#general). A source's own bases are
+configured. An id of another base is another server's: that base is a source of its own, and its URL is the name of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pyhce.errors import UsageError
+from pyhce.schema.r4 import RESOURCE_TYPES
+
+_ABSOLUTE = re.compile(
+    r"(?P<base>.*[^/])/+(?P<type>[A-Z][A-Za-z]{1,63})/(?P<id>[A-Za-z0-9.\-]{1,64})"
+    r"(?P<version>/_history/[A-Za-z0-9.\-]{1,64})?/?\Z",
+    re.DOTALL,
+)
+_BASE = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[^/?#@\s:]+|\[[0-9A-Fa-f:.]+\])(?P<port>:\d+)?(?P<path>/[^?#\s]*)?\Z", re.I
+)
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def split_url(text: str) -> tuple[str, str, str, str] | None:
+    """Base, type, id and version (`/_history/…` or nothing) of an absolute URL of a resource; None if it is none."""
+    found = _ABSOLUTE.match(text)
+    if found is None or found["type"] not in RESOURCE_TYPES:
+        return None
+    return canonical_base(found["base"]), found["type"], found["id"], found["version"] or ""
+
+
+def canonical_base(text: str) -> str:
+    """A base as it is compared: scheme and host in lower case, no default port, no final slash (RFC 3986, 6.2.2)."""
+    found = _BASE.match(text)
+    if found is None:
+        return text
+    scheme = found["scheme"].lower()
+    port = "" if found["port"] == _DEFAULT_PORTS[scheme] else found["port"] or ""
+    return f"{scheme}://{found['host'].lower()}{port}{(found['path'] or '').rstrip('/')}"
+
+
+def own_bases(given: Iterable[str], fuente: str = "") -> frozenset[str]:
+    """The bases that are a source's own: those given, and the source's name if that is a base itself.
+
+    Raises:
+        UsageError: one of those given is not an http or https URL.
+    """
+    found = {canonical_base(base) for base in given if _checked(base)}
+    return frozenset({*found, fuente} if _BASE.match(fuente) else found)
+
+
+def _checked(base: str) -> bool:
+    if not _BASE.match(base):
+        raise UsageError(
+            f"the base {base!r} is not an http or https URL without query and user name",
+            remedy="Give what stands before Type/id in the source's URLs, for example --base https://ehr.example/fhir.",
+        )
+    return True

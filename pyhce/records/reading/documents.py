@@ -1,0 +1,176 @@
+"""Bundles that are kept whole, documents and messages: which patient one is about, and its entries as rows.
+
+https://hl7.org/fhir/R4/documents.html: a document is about the subject of its Composition. A message is about the
+patient of what its MessageHeader has in focus: https://hl7.org/fhir/R4/messaging.html.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Set
+from typing import Any
+
+from pyhce.records.identity import DocumentRule
+from pyhce.records.reading.bases import split_url
+from pyhce.records.reading.entries import base_of, id_by, resolved
+from pyhce.records.reading.incoming import Found, Incoming, Rejected, Skipped, problem_of
+from pyhce.records.reading.normal import (
+    Named,
+    identifier_of,
+    references_to_patient,
+    stored_form,
+    with_patient,
+    with_stored_references,
+)
+from pyhce.records.reading.reference import at_path, copied, identifier_key, key_of
+from pyhce.records.reading.spelling import canonical
+from pyhce.records.reading.spool import Places
+from pyhce.schema.model import Schema
+
+ORIGIN = "urn:pyhce:document"
+"""The system of the tag in `meta.tag` that says which document a row was filed from: its code is `Bundle/<id>`."""
+
+_UUID = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
+
+
+def bases_of(bundle: dict[str, Any]) -> frozenset[str]:
+    """What stands before `Type/id` in the fullUrls of a bundle."""
+    return frozenset(
+        base
+        for entry in _entries(bundle)
+        if (base := base_of(entry.get("fullUrl"), str(entry["resource"].get("resourceType"))))
+    )
+
+
+def subject_of(schema: Schema, bundle: dict[str, Any], own: Set[str], rules: tuple[DocumentRule, ...] = ()) -> Named:
+    """The patient that a document or message is about; its key is None where that cannot be told.
+
+    A Patient in the bundle is named by an identifier: many documents number their entries, so an id may be another
+    person's in the next one.
+    """
+    bases = own or bases_of(bundle)
+    entries = _Entries(bundle, bases if own or len(bases) == 1 else frozenset(), rules)
+    first = next(iter(_entries(bundle)), None)
+    if first is None:
+        return Named(None)
+    head, url = first["resource"], first.get("fullUrl")
+    if bundle.get("type") == "document" and head.get("resourceType") == "Composition":
+        held = {name: head[name] for name in ("resourceType", "subject", "contained") if name in head}
+        return entries.patient_of(schema, held, url)
+    if bundle.get("type") != "message" or head.get("resourceType") != "MessageHeader":
+        return Named(None)
+    found: dict[str | None, Named] = {}
+    for reference in at_path(head, "focus"):
+        target = entries.at(reference, url)
+        if target is not None:
+            named = entries.patient_of(schema, *target)
+            found[named.key] = named
+    return next(iter(found.values())) if len(found) == 1 else Named(None)
+
+
+def _entries(bundle: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = bundle.get("entry")
+    return [
+        entry
+        for entry in (listed if isinstance(listed, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("resource"), dict)
+    ]
+
+
+class _Entries:
+    """The entries of a bundle by what a reference may call them."""
+
+    def __init__(self, bundle: dict[str, Any], own: Set[str], rules: tuple[DocumentRule, ...]) -> None:
+        self.own, self.rules = own, rules
+        self._by: dict[str, tuple[dict[str, Any], Any]] = {}
+        for entry in reversed(_entries(bundle)):  # of two with one id the first is meant
+            resource, url = entry["resource"], entry.get("fullUrl")
+            if isinstance(resource.get("id"), str):
+                self._by[f"{resource.get('resourceType')}/{resource['id']}"] = resource, url
+        for entry in reversed(_entries(bundle)):
+            if isinstance(entry.get("fullUrl"), str):
+                self._by[stored_form(entry["fullUrl"], ())] = entry["resource"], entry["fullUrl"]
+
+    def at(self, reference: Any, url: Any) -> tuple[dict[str, Any], Any] | None:
+        """The entry that a reference names, by the fullUrl of who refers (R4 bundle.html#references), and its own."""
+        text = reference.get("reference") if isinstance(reference, dict) else None
+        if not isinstance(text, str) or text.startswith("#"):
+            return None
+        around = split_url(url) if isinstance(url, str) else None
+        spelled = stored_form(text, ())
+        near = self._by.get(stored_form(f"{around[0]}/{spelled}", ())) if around else None
+        return near or self._by.get(spelled)
+
+    def patient_of(self, schema: Schema, resource: dict[str, Any], url: Any) -> Named:
+        """The patient of a resource, or itself if it is one."""
+        kind = resource.get("resourceType")
+        if problem_of(resource) or not isinstance(kind, str):
+            return Named(None)
+        if kind == "Patient":
+            return self._as_key(resource, url)
+        for reference in references_to_patient(schema, kind, resource):
+            if (target := self.at(reference, url)) and target[0].get("resourceType") == "Patient":
+                return self._as_key(*target)
+        return with_patient(schema, kind, with_stored_references(resource, self.own), self.rules)[1]
+
+    def _as_key(self, patient: dict[str, Any], url: Any) -> Named:
+        identifier = identifier_of(patient, self.rules)
+        if identifier is not None:
+            return Named(identifier_key(identifier), patient)
+        text = url if isinstance(url, str) else f"Patient/{patient.get('id')}"
+        return Named(key_of({"reference": stored_form(text, self.own)}, "Patient"))
+
+
+def opened(bundle: Incoming) -> Iterator[Found]:
+    """The entries of a document or message as resources of their own, each with a tag that names the document.
+
+    An id counts as the source's own only if the fullUrl says so; one that counts in the document only
+    (`urn:uuid:transient-1`) is replaced by one that no other document gives. References follow.
+    """
+    entries = _entries(bundle.resource)
+    bases = bases_of(bundle.resource)
+    with Places() as places:
+        ids = []
+        for number, entry in enumerate(entries, 1):
+            resource, url = entry["resource"], entry.get("fullUrl")
+            kind = str(resource.get("resourceType"))
+            ids.append(_id_of(bundle, number, entry))
+            for name in {url, f"{kind}/{resource.get('id')}" if base_of(url, kind) is None else None}:
+                if isinstance(name, str):
+                    places.add(name, kind, ids[-1])
+        for number, (entry, key) in enumerate(zip(entries, ids, strict=True), 1):
+            resource, where = entry["resource"], bundle.where._replace(entry=bundle.where.entry or number)
+            if problem := problem_of(resource):
+                yield Rejected(where, *problem, text=canonical(resource))
+            elif resource["resourceType"] == "Bundle":
+                yield Skipped(where, "a bundle within a document")
+            else:
+                kind = resource["resourceType"]
+                base = base_of(entry.get("fullUrl"), kind)
+                filed = Incoming(where, kind, key, _tagged(resource, key, bundle.id), base=base, bases=bases)
+                yield resolved(filed, places)._replace(exact=None)
+
+
+def _id_of(bundle: Incoming, number: int, entry: dict[str, Any]) -> str:
+    resource, url = entry["resource"], entry.get("fullUrl")
+    kind = str(resource.get("resourceType"))
+    if isinstance(url, str) and (base_of(url, kind) or _UUID.match(url) or url.startswith("urn:oid:")):
+        return id_by(url, kind) or _made(bundle, url)
+    return _made(bundle, url or resource.get("id") or number)
+
+
+def _made(bundle: Incoming, name: object) -> str:
+    """An id for what has one in its document only: the same whenever that document is filed."""
+    return "sha-" + hashlib.sha256(f"Bundle/{bundle.id}\n{name}".encode("utf-8", "surrogatepass")).hexdigest()[:48]
+
+
+def _tagged(resource: dict[str, Any], key: str, document: str) -> dict[str, Any]:
+    filed: dict[str, Any] = copied(resource)
+    filed["id"] = key
+    meta = filed.get("meta")
+    meta = dict(meta) if isinstance(meta, dict) else {}
+    tags = meta.get("tag")
+    meta["tag"] = [*(tags if isinstance(tags, list) else []), {"system": ORIGIN, "code": f"Bundle/{document}"}]
+    filed["meta"] = meta
+    return filed

@@ -1,0 +1,184 @@
+r"""References as they are stored in `recurso`, where typed columns are computed from them; the exact text is kept.
+
+| a reference that came | as it is stored | its key |
+|---|---|---|
+| `https://own.example/fhir/Patient/7`, of a base of the source | `Patient/7` | `7` |
+| `https://other.example/fhir/Patient/7`, of another base | `Patient?https://other.example/fhir/Patient/7` | the URL |
+| `Patient/7/`, `/Patient/7` | `Patient/7` | `7` |
+| `urn:uuid:0AA0…` | `urn:uuid:0aa0…`: RFC 4122 has no difference | `0aa0…` |
+| `Patient?identifier=http%3A%2F%2Fx%7C1` | `Patient?identifier=http://x\|1` | `identifier=http://x\|1` |
+| `#pt`, a contained Patient with an identifier | `Patient?identifier=system\|value` | `identifier=system\|value` |
+| an identifier alone, where R4 allows any resource | the same with `"type": "Patient"` | `identifier=system\|value` |
+
+Everything else stays as it came. The SQL helpers read the stored form, so Python and SQL give the same key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from pyhce.records.identity import DocumentRule, documents_of
+from pyhce.records.reading.bases import split_url
+from pyhce.records.reading.reference import (
+    at_path,
+    copied,
+    every_reference,
+    identifier_key,
+    identifiers_of,
+    key_of,
+    literal,
+)
+from pyhce.schema.expression import untyped_names
+from pyhce.schema.model import Schema
+from pyhce.schema.r4 import RESOURCE_TYPES, element, json_path
+
+_URN = re.compile(r"urn:(uuid|oid):", re.IGNORECASE)
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z")
+_RELATIVE = re.compile(r"/?([A-Z][A-Za-z]{1,63}/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?)/?\Z")
+
+may_differ = re.compile(
+    rb'"reference":"(?!(?:[A-Z][A-Za-z]{1,63}(?:/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?"|\?[^"%\\]*"))|#)'
+).search
+"""Whether the compact text of a resource holds a reference that is perhaps not stored as it came."""
+
+
+class Named(NamedTuple):
+    """The patient that a resource names.
+
+    Args:
+        key: None if it names none.
+        person: the Patient itself, where the resource holds it.
+    """
+
+    key: str | None
+    person: dict[str, Any] | None = None
+
+
+def stored_form(text: str, own: Container[str]) -> str:
+    """The string of a reference as it is stored.
+
+    Args:
+        own: the bases of the source.
+    """
+    if text.startswith("#"):
+        return text
+    if urn := _URN.match(text):
+        rest = text[urn.end() :]
+        return f"urn:{urn[1].lower()}:{rest.lower() if _UUID.match(rest) else rest}"
+    head, mark, query = text.partition("?")
+    if mark:
+        conditional = query.startswith("identifier=") and "%" in query and "&" not in query
+        return f"{head}?{unquote(query)}" if conditional else text
+    if relative := _RELATIVE.match(text):
+        return relative[1]
+    if (url := split_url(text)) is None:
+        return text
+    base, kind, key, version = url
+    return f"{kind}/{key}{version}" if base in own else f"{kind}?{base}/{kind}/{key}"
+
+
+def with_stored_references(resource: dict[str, Any], own: Container[str]) -> dict[str, Any]:
+    """A resource with its references in stored form: the very same object if they are."""
+    if all(stored_form(r["reference"], own) == r["reference"] for r in every_reference(resource)):
+        return resource
+    changed: dict[str, Any] = copied(resource)
+    for reference in every_reference(changed):
+        reference["reference"] = stored_form(reference["reference"], own)
+    return changed
+
+
+def with_patient(
+    schema: Schema, fhir_type: str, resource: dict[str, Any], rules: tuple[DocumentRule, ...] = ()
+) -> tuple[dict[str, Any], Named]:
+    """The patient that a resource names, by the first of its type's patient paths that names one.
+
+    Returns:
+        The resource with that reference in a form that SQL reads: the very same object if it was; and the patient.
+    """
+    for number, (reference, untyped, perhaps) in enumerate(_at_patient_paths(schema, fhir_type, resource)):
+        if key := key_of(reference, "Patient", untyped=untyped):
+            return resource, Named(key, _person_in(reference))
+        if told := _told(reference, resource, perhaps, rules):
+            members, person = told
+            changed = copied(resource)
+            for at, (held, untyped_there, _) in enumerate(_at_patient_paths(schema, fhir_type, changed)):
+                if at == number:
+                    held.update(members)
+                    return changed, Named(key_of(held, "Patient", untyped=untyped_there), person)
+    return resource, Named(None)
+
+
+def references_to_patient(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The References at a type's patient paths, in the order in which they count."""
+    return (reference for reference, _, _ in _at_patient_paths(schema, fhir_type, resource))
+
+
+def _person_in(reference: dict[str, Any]) -> dict[str, Any] | None:
+    """A Patient with the identifier of a logical reference, which may say its type beside system and value."""
+    if isinstance(reference.get("reference"), str):
+        return None
+    return {"resourceType": "Patient", "identifier": [reference["identifier"]]}
+
+
+def _at_patient_paths(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> Iterator[tuple[Any, bool, bool]]:
+    """References at the patient paths; whether one without a type is a Patient's for SQL, and whether it is for us."""
+    for path in schema.paths_of(fhir_type):
+        untyped = untyped_names(fhir_type, path, "Patient")
+        found = element(fhir_type, path)
+        perhaps = untyped or (path in {"subject", "for"} and found is not None and found.targets == ("Resource",))
+        for reference in at_path(resource, path, arrays=any(many for _, many in json_path(fhir_type, path))):
+            if isinstance(reference, dict):
+                yield reference, untyped, perhaps
+
+
+def _told(
+    reference: dict[str, Any], resource: dict[str, Any], perhaps: bool, rules: tuple[DocumentRule, ...]
+) -> tuple[dict[str, str], dict[str, Any] | None] | None:
+    """What to add to a reference that names a patient in a way that SQL does not read, and the Patient if at hand."""
+    text = reference.get("reference")
+    if isinstance(text, str):
+        contained = _contained(resource, text[1:]) if text.startswith("#") else None
+        kind = contained.get("resourceType") if contained else None
+        if contained and kind == "Patient" and (own := identifier_of(contained, rules)):
+            return {"reference": f"Patient?{identifier_key(own)}"}, contained
+        if kind not in {None, "Patient"}:
+            return None
+        if named := literal(text):  # it says a type, or it is a urn where any resource may be
+            return ({"type": "Patient"}, None) if perhaps and named.type is None and "type" not in reference else None
+    identifier = reference.get("identifier")
+    if not isinstance(identifier, dict) or not isinstance(identifier.get("value"), str):
+        return None
+    if reference.get("type", "Patient" if perhaps else None) != "Patient":
+        return None
+    said = {"reference": f"Patient?{identifier_key(identifier)}"} if isinstance(text, str) else {"type": "Patient"}
+    return said, {"resourceType": "Patient", "identifier": [identifier]}
+
+
+def _contained(resource: dict[str, Any], key: str) -> dict[str, Any] | None:
+    listed = resource.get("contained")
+    held = listed if isinstance(listed, list) else []
+    return next((c for c in held if isinstance(c, dict) and c.get("id") == key), None)
+
+
+def identifier_of(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> dict[str, Any] | None:
+    """The identifier by which to name a Patient: the one that makes its document, else the first with a system."""
+    usable = [i for i in identifiers_of(patient) if i.get("use") != "old"]
+    document = documents_of(patient, rules)
+    if document:
+        makes = [i for i in usable if documents_of({**patient, "identifier": [i]}, rules) == document]
+        if makes:
+            return makes[0]
+    return next((i for i in usable if isinstance(i.get("system"), str)), next(iter(usable), None))
+
+
+def is_unreadable(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> bool:
+    """Whether a resource names its patient by a string that is no reference, such as `7` or `Patient/7#x`."""
+    return any(
+        isinstance(text := reference.get("reference"), str)
+        and not text.startswith("#")
+        and ((named := literal(text)) is None or (named.type is not None and named.type not in RESOURCE_TYPES))
+        for reference in references_to_patient(schema, fhir_type, resource)
+    )
