@@ -9,6 +9,7 @@ NODE_PORT: Final = 30007
 SUPERUSER: Final = "postgres"
 OWNER_ROLE: Final = "hce_owner"
 APP_ROLE: Final = "hce_app"
+WRITER_ROLE: Final = "hce_writer"
 READONLY_ROLE: Final = "hce_readonly"
 LOGIN_ROLES: Final = (SUPERUSER, APP_ROLE, READONLY_ROLE)
 DEFAULT_TIME_ZONE: Final = "America/Bogota"

@@ -7211,6 +7211,20 @@ COMMIT;
 
 -- Migration 2: expand
 BEGIN;
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'hce_writer') THEN
+        CREATE ROLE hce_writer NOLOGIN;
+    END IF;
+END
+$$;
+ALTER ROLE hce_app NOINHERIT;
+GRANT hce_writer TO hce_app;
+GRANT USAGE ON SCHEMA hce TO hce_writer;
+GRANT USAGE ON SCHEMA public TO hce_writer;
+GRANT SELECT ON hce.migracion TO hce_writer;
+
+
 CREATE TABLE IF NOT EXISTS hce.documento_en_disputa (
     documento_calculado text NOT NULL,
     fuente text NOT NULL,
@@ -7218,7 +7232,8 @@ CREATE TABLE IF NOT EXISTS hce.documento_en_disputa (
     CONSTRAINT documento_en_disputa_pkey PRIMARY KEY (documento_calculado, fuente, paciente_id)
 );
 ALTER TABLE hce.documento_en_disputa OWNER TO hce_owner;
-GRANT SELECT, INSERT, UPDATE, DELETE ON hce.documento_en_disputa TO hce_app;
+GRANT SELECT ON hce.documento_en_disputa TO hce_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hce.documento_en_disputa TO hce_writer;
 GRANT SELECT ON hce.documento_en_disputa TO hce_readonly;
 COMMENT ON TABLE hce.documento_en_disputa IS 'Pacientes que dicen tener un documento y quedan aparte, porque contradicen a otro que lo tiene / Patients that state a document and are kept apart, as they contradict another that has it';
 COMMENT ON COLUMN hce.documento_en_disputa.documento_calculado IS 'Documento según la fuente / Document by the source';
@@ -7233,7 +7248,8 @@ CREATE TABLE IF NOT EXISTS hce.misma_persona (
     CONSTRAINT misma_persona_pkey PRIMARY KEY (fuente, paciente_id, otra_fuente, otro_paciente_id)
 );
 ALTER TABLE hce.misma_persona OWNER TO hce_owner;
-GRANT SELECT, INSERT, UPDATE, DELETE ON hce.misma_persona TO hce_app;
+GRANT SELECT ON hce.misma_persona TO hce_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hce.misma_persona TO hce_writer;
 GRANT SELECT ON hce.misma_persona TO hce_readonly;
 COMMENT ON TABLE hce.misma_persona IS 'Pares de Patient que se contradicen y que alguien confirmó como la misma persona / Pairs of Patients that contradict each other and were confirmed as one person';
 COMMENT ON COLUMN hce.misma_persona.fuente IS 'Sistema de origen / Source system';
@@ -7292,7 +7308,7 @@ DROP FUNCTION IF EXISTS hce.guardar_recurso_paciente(text, text, text, text, tex
 DROP FUNCTION IF EXISTS hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer);
 
 CREATE OR REPLACE FUNCTION hce.guardar_persona_relacionada(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -7387,9 +7403,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_encuentro(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -7484,9 +7503,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_episodio_atencion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -7581,9 +7603,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_cita(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -7678,9 +7703,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_organizacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -7761,9 +7789,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_profesional(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -7844,9 +7875,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_rol_profesional(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -7927,9 +7961,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_ubicacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8010,9 +8047,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_horario_atencion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8093,9 +8133,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_grupo_pacientes(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8176,9 +8219,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_condicion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8273,9 +8319,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_procedimiento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8370,9 +8419,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_alergia_intolerancia(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8467,9 +8519,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_inmunizacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8564,9 +8619,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_antecedente_familiar(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8661,9 +8719,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_evaluacion_riesgo(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8758,9 +8819,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_impresion_clinica(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8855,9 +8919,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_alerta(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -8952,9 +9019,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_dispositivo(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -9049,9 +9119,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_medicamento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -9132,9 +9205,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_solicitud_medicamento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -9229,9 +9305,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_dispensacion_medicamento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -9326,9 +9405,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_administracion_medicamento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -9423,9 +9505,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_declaracion_medicamento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -9520,9 +9605,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_observacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -9617,9 +9705,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_informe_diagnostico(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -9714,9 +9805,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_solicitud_servicio(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -9811,9 +9905,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_especimen(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -9908,9 +10005,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_estudio_imagen(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10005,9 +10105,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_plan_cuidado(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10102,9 +10205,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_equipo_cuidado(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10199,9 +10305,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_meta(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10296,9 +10405,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_tarea(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10393,9 +10505,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_composicion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10490,9 +10605,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_referencia_documento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10587,9 +10705,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_consentimiento(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10684,9 +10805,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_respuesta_cuestionario(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10781,9 +10905,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_comunicacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10878,9 +11005,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_cobertura(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -10975,9 +11105,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_reclamacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11072,9 +11205,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_explicacion_beneficio(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11169,9 +11305,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_estudio_investigacion(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11252,9 +11391,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_concepto_terminologia(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11335,9 +11477,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_conjunto_valores(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11418,9 +11563,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_mapeo_terminologia(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11501,9 +11649,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_guia_clinica(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11584,9 +11735,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_procedencia(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11681,9 +11835,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_evento_auditoria(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11778,9 +11935,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_recurso_paciente(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11875,9 +12035,12 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 CREATE OR REPLACE FUNCTION hce.guardar_recurso_compartido(p_documento_id text, p_fuente text, p_tipo text, p_id text, p_paciente_id text, p_recurso text, p_original text, p_entrada uuid, p_version integer, p_protocolo integer, OUT resultado text, OUT version integer) RETURNS record
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     nuevo jsonb := p_recurso::jsonb;
     previo jsonb;
@@ -11958,6 +12121,9 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+ALTER FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
+REVOKE ALL ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
 
 ALTER TABLE hce.asignacion ADD COLUMN IF NOT EXISTS expediente_creado_en timestamptz;
 COMMENT ON COLUMN hce.asignacion.expediente_creado_en IS 'Cuándo se creó el expediente que se fusionó / When the record that was merged had been created';
@@ -11970,8 +12136,130 @@ COMMENT ON COLUMN hce.carga_compartida.protocolo IS 'Protocolo de quien escribe 
 
 ALTER TABLE hce.carga_referencia ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
 COMMENT ON COLUMN hce.carga_referencia.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
+REVOKE DELETE, INSERT, UPDATE ON public.expediente FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.expediente TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.paciente FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.paciente TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.persona_relacionada FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.persona_relacionada TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.encuentro FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.encuentro TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.episodio_atencion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.episodio_atencion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.cita FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.cita TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.organizacion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.organizacion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.profesional FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.profesional TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.rol_profesional FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.rol_profesional TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.ubicacion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.ubicacion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.horario_atencion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.horario_atencion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.grupo_pacientes FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.grupo_pacientes TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.condicion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.condicion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.procedimiento FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.procedimiento TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.alergia_intolerancia FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.alergia_intolerancia TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.inmunizacion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.inmunizacion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.antecedente_familiar FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.antecedente_familiar TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.evaluacion_riesgo FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.evaluacion_riesgo TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.impresion_clinica FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.impresion_clinica TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.alerta FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.alerta TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.dispositivo FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.dispositivo TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.medicamento FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.medicamento TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.solicitud_medicamento FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.solicitud_medicamento TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.dispensacion_medicamento FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.dispensacion_medicamento TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.administracion_medicamento FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.administracion_medicamento TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.declaracion_medicamento FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.declaracion_medicamento TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.observacion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.observacion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.informe_diagnostico FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.informe_diagnostico TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.solicitud_servicio FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.solicitud_servicio TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.especimen FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.especimen TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.estudio_imagen FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.estudio_imagen TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.plan_cuidado FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.plan_cuidado TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.equipo_cuidado FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.equipo_cuidado TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.meta FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.meta TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.tarea FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.tarea TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.composicion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.composicion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.referencia_documento FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.referencia_documento TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.consentimiento FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.consentimiento TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.respuesta_cuestionario FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.respuesta_cuestionario TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.comunicacion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.comunicacion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.cobertura FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.cobertura TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.reclamacion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.reclamacion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.explicacion_beneficio FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.explicacion_beneficio TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.estudio_investigacion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.estudio_investigacion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.concepto_terminologia FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.concepto_terminologia TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.conjunto_valores FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.conjunto_valores TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.mapeo_terminologia FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.mapeo_terminologia TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.guia_clinica FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.guia_clinica TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.procedencia FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.procedencia TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.evento_auditoria FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.evento_auditoria TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.recurso_paciente FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.recurso_paciente TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.recurso_compartido FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.recurso_compartido TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.historia FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.historia TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.historia_compartida FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.historia_compartida TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON public.historia_referencia FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.historia_referencia TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON hce.asignacion FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON hce.asignacion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON hce.instalacion FROM hce_app;
+GRANT SELECT ON hce.instalacion TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON hce.archivo_cargado FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON hce.archivo_cargado TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON hce.carga FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON hce.carga_compartida FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_compartida TO hce_writer;
+REVOKE DELETE, INSERT, UPDATE ON hce.carga_referencia FROM hce_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_referencia TO hce_writer;
 CREATE INDEX IF NOT EXISTS documento_en_disputa_fuente_paciente_id_idx ON hce.documento_en_disputa USING btree (fuente, paciente_id);
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', 'c50fd340052802a2c465ddcaaa5fdbe670ddb8d2eeaee763aeb7cebf1e84ba1f') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', '7fcc044967562b3d68293d0855fda39a4bbb0af1208934a9bd1d45abfbdf7b08') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

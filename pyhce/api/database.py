@@ -266,7 +266,7 @@ def load(
     """
     rules = choose_rules(identity_rules)
     with _ready(dsn) as conn, ExitStack() as stack:
-        writers = [stack.enter_context(connection.connect(resolve_dsn(dsn))) for _ in range(jobs)]
+        writers = [stack.enter_context(connection.connect_to_write(resolve_dsn(dsn))) for _ in range(jobs)]
         return _load(
             conn,
             [Path(path) for path in paths],

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import rows, scalar
-from pyhce.settings import OWNER_ROLE
+from pyhce.settings import OWNER_ROLE, WRITER_ROLE
 
 ANY_NODE = 0
 THIS_NODE = -1
@@ -41,13 +41,18 @@ def set_authinfo(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> bo
     return bool(missing)
 
 
-def owner_secret(conn: Connection[TupleRow]) -> str:
-    """The password with which nodes act as the tables' owner, made up by the first registrar and told to nobody.
+INTERNAL_ROLES = (OWNER_ROLE, WRITER_ROLE)
+"""Roles that only nodes log in as.
 
-    Citus moves shards as the owner of their table (its shard_transfer.c), so the owner must get in between nodes.
-    """
+Citus opens a connection to another node as the current user of the session. It moves shards as the owner of their
+table (its shard_transfer.c), and it runs what a session or a function does as hce_writer.
+"""
+
+
+def internal_secret(conn: Connection[TupleRow], role: str) -> str:
+    """The password with which nodes log in to each other as an internal role, made up by the first registrar."""
     query = "SELECT authinfo FROM pg_catalog.pg_dist_authinfo WHERE nodeid = 0 AND rolename = %s"
-    held = scalar(conn, query, OWNER_ROLE)
+    held = scalar(conn, query, role)
     return str(conninfo_to_dict(held)["password"]) if held else secrets.token_urlsafe(24)
 
 

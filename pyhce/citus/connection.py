@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from pyhce.errors import ConnectionFailed, HceError, UsageError
-from pyhce.settings import DATABASE
+from pyhce.settings import DATABASE, WRITER_ROLE
 
 REGISTRAR_LOCK = 0x484345
 """The advisory lock that one registrar at a time holds ("HCE")."""
@@ -67,6 +67,25 @@ def connect(dsn: str, *, autocommit: bool = True) -> Connection[TupleRow]:
         return psycopg.connect(conninfo, autocommit=autocommit)
     except psycopg.OperationalError as error:
         raise refused(conninfo, error) from error
+
+
+def connect_to_write(dsn: str) -> Connection[TupleRow]:
+    """Open a connection with the rights to write; see `take_rights_to_write`. Raises as `connect`."""
+    conn = connect(dsn)
+    take_rights_to_write(conn)
+    return conn
+
+
+def take_rights_to_write(conn: Connection[TupleRow]) -> None:
+    """Let a session change rows, if its role is a member of hce_writer and so may; a superuser stays as it is."""
+    may = scalar(
+        conn,
+        "SELECT pg_has_role(session_user, w.oid, 'MEMBER') AND NOT s.rolsuper FROM pg_roles AS w, pg_roles AS s"
+        " WHERE w.rolname = %s AND s.rolname = session_user",
+        WRITER_ROLE,
+    )
+    if may:
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(WRITER_ROLE)))
 
 
 def refused(conninfo: str, error: Exception) -> ConnectionFailed:

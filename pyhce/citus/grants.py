@@ -1,21 +1,24 @@
-"""What Citus does not carry to every node: privileges on the database, and on schemas that are not its own to carry."""
+"""What Citus does not carry to every node: privileges on the database and on schemas, and that a function is closed.
+
+A worker that is added later gets each GRANT on a function, but not the REVOKE from PUBLIC.
+"""
 
 from __future__ import annotations
 
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import has_citus, scalar
-from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE
+from pyhce.citus.connection import has_citus, rows, scalar
+from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE, WRITER_ROLE
 
-DATABASE_ROLES = (OWNER_ROLE, APP_ROLE, READONLY_ROLE)
+DATABASE_ROLES = (OWNER_ROLE, WRITER_ROLE, APP_ROLE, READONLY_ROLE)
 OWNER_SCHEMAS = ("public", "hce")
 """Where the owner creates: Citus makes a moved shard's table as its owner."""
 
 
 def grant_on_node(node: Connection[TupleRow]) -> bool:
-    """On one node: our roles may connect, nobody else, and the owner may create; whether that changed anything."""
-    statements = [*_on_database(node), *_on_schemas(node)]
+    """On one node: our roles alone connect, the owner may create, PUBLIC may not write; whether it changed."""
+    statements = [*_on_database(node), *_on_schemas(node), *_on_functions(node)]
     if statements:
         with node.transaction():
             if has_citus(node):  # every node is visited by itself, and a worker may not propagate
@@ -57,3 +60,14 @@ def _on_schemas(node: Connection[TupleRow]) -> list[sql.Composed]:
         for schema in OWNER_SCHEMAS
         if not scalar(node, "SELECT has_schema_privilege(%s, %s, 'CREATE')", OWNER_ROLE, schema)
     ]
+
+
+def _on_functions(node: Connection[TupleRow]) -> list[sql.Composed]:
+    """The functions that run with rights of their own are not for PUBLIC."""
+    found = rows(
+        node,
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace"
+        " WHERE n.nspname = 'hce' AND p.prosecdef AND EXISTS (SELECT 1"
+        " FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0) ORDER BY 1",
+    )
+    return [sql.SQL("REVOKE ALL ON FUNCTION {} FROM PUBLIC").format(sql.SQL(name)) for (name,) in found]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import Progress, connect, explained, has_citus, rows, scalar, silent
+from pyhce.citus.connection import Progress, connect_to_write, explained, has_citus, rows, scalar, silent
 from pyhce.errors import SchemaMismatch, UsageError
 from pyhce.schema.model import Schema
 from pyhce.schema.render import migrations
@@ -49,11 +49,13 @@ def refuse_unknown(conn: Connection[TupleRow], schema: Schema) -> None:
 def ready(dsn: str, schema: Schema) -> Iterator[Connection[TupleRow]]:
     """A connection to a database that has the whole schema of this release; its errors are explained.
 
+    It has the rights to write, if its role may take them.
+
     Raises:
         ConnectionFailed: nobody answers there.
         SchemaMismatch: the schema is not there, behind this release, or ahead of it.
     """
-    with connect(dsn) as conn, explained():
+    with connect_to_write(dsn) as conn, explained():
         refuse_unready(conn, schema)
         yield conn
 

@@ -23,7 +23,7 @@ from pyhce.citus.connection import (
 from pyhce.citus.nodes import Node
 from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen, Schema
-from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, OWNER_ROLE, SUPERUSER
+from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
 
 _RELOAD = "SELECT pg_reload_conf()"
 """PostgreSQL reads a renewed certificate when it is told to, or starts."""
@@ -99,7 +99,7 @@ def register(
             changes: list[str] = []
             settings: list[str] = []
             if citus:
-                secrets[OWNER_ROLE] = authentication.owner_secret(conn)
+                secrets |= {role: authentication.internal_secret(conn, role) for role in authentication.INTERNAL_ROLES}
                 changes, settings = _join_all(conn, dsn, workers, coordinator, secrets, start + timeout, progress)
             applied = migrate.migrate(conn, schema, time_zone=time_zone, progress=progress)
             homes = []

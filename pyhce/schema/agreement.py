@@ -2,7 +2,7 @@
 
 Databases have those objects already, so a change of the declaration alone would leave them behind. What changes says
 the number of the migration that brings the change: `since` of a table, a column, an index, a helper, a function that
-writes or a `Label`; for privileges, a case of `pyhce.schema.render.grants`.
+writes or a `Label`; for privileges, a case of `pyhce.schema.roles.grants`.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ class Helper(Frozen):
     """Whether it is not even called for a NULL; PL/pgSQL ones never are."""
     volatility: str = "IMMUTABLE"
     definer: bool = False
-    """Whether it runs with the rights of the tables' owner; the application may call it, PUBLIC may not."""
+    """Whether it runs with the rights of hce_writer; hce_app may call it, PUBLIC may not."""
     since: int = 1
 
 

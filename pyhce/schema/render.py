@@ -9,9 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pyhce.schema.expression import expression, sql_type
 from pyhce.schema.frozen import FROZEN, fingerprint, name_of, text_of
-from pyhce.schema.model import FAMILIES, Column, Frozen, Helper, Index, PlainColumn, Schema, Table
+from pyhce.schema.model import Column, Frozen, Helper, Index, PlainColumn, Schema, Table
+from pyhce.schema.roles import STATEMENTS, grants
 from pyhce.schema.writer_functions import dropped_by, writers
-from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE
+from pyhce.settings import APP_ROLE, OWNER_ROLE, WRITER_ROLE
 
 
 class Migration(Frozen):
@@ -79,6 +80,8 @@ def objects(schema: Schema, number: int) -> str:
     body = template.render(
         owner=OWNER_ROLE,
         app=APP_ROLE,
+        writer=WRITER_ROLE,
+        roles=STATEMENTS.get(number, ""),
         helpers=[_helper(helper) for helper in schema.helpers if helper.since == number],
         writers=[_helper(writer) for writer in writers(schema.tables) if writer.since == number],
         dropped=dropped_by(number, schema.tables),
@@ -190,17 +193,6 @@ def _changed_privileges(table: Table, number: int) -> list[str]:
 
 def _privileges(granted: tuple[tuple[str, str], ...]) -> set[tuple[str, str]]:
     return {(role, privilege) for privileges, role in granted for privilege in privileges.split(", ")}
-
-
-def grants(table: Table, number: int | None = None) -> tuple[tuple[str, str], ...]:
-    """What each role may do on a table, as (privileges, role), after a migration; after all of them if None.
-
-    A change of privileges is a case for the number of the migration that brings it; that migration is rendered with
-    the GRANT and REVOKE between the two.
-    """
-    staging = {family.staging for family in FAMILIES.values()}
-    app = (("SELECT, INSERT, UPDATE, DELETE", APP_ROLE),)
-    return app if table.name in staging else (*app, ("SELECT", READONLY_ROLE))
 
 
 def table_comment(table: Table) -> str:

@@ -98,6 +98,7 @@ def _writer(table: Table) -> Helper:
         returns="record",
         language="plpgsql",
         volatility="VOLATILE",
+        definer=True,
         comment=COMMENT,
         body=_BODY.format(**parts, look_again=LOOK_AGAIN, protocol=PROTOCOL, other_protocol=OTHER_PROTOCOL),
         since=max(table.since, REWRITTEN),

@@ -9,8 +9,9 @@ from pyhce.citus.migrate import applied
 from pyhce.errors import HceError
 from pyhce.schema.expression import sql_type
 from pyhce.schema.model import Home, Table
-from pyhce.schema.render import column_comment, grants, index_name, migrations, table_comment
-from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE
+from pyhce.schema.render import column_comment, index_name, migrations, table_comment
+from pyhce.schema.roles import grants
+from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE, WRITER_ROLE
 from pyhce.verify.context import Context, on_citus
 from pyhce.verify.functions import helpers, writing
 from pyhce.verify.model import Finding, FunctionCheck, judged
@@ -163,9 +164,15 @@ def roles(context: Context) -> Finding:
     """Roles on every node, and who owns the tables."""
     problems = []
     for place, conn in context.every_node():
-        for role in (OWNER_ROLE, APP_ROLE, READONLY_ROLE):
-            if not scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = %s)", role):
-                problems.append(f"{place}: role {role} is missing")
+        there = {name for (name,) in rows(conn, "SELECT rolname FROM pg_roles")}
+        missing = [role for role in DATABASE_ROLES if role not in there]
+        problems += [f"{place}: role {role} is missing" for role in missing]
+        if missing:
+            continue
+        if not scalar(conn, "SELECT pg_has_role(%s, %s, 'MEMBER')", APP_ROLE, WRITER_ROLE):
+            problems.append(f"{place}: {APP_ROLE} is no member of {WRITER_ROLE}, so pyhce cannot write as it")
+        if scalar(conn, "SELECT pg_has_role(%s, %s, 'USAGE')", APP_ROLE, WRITER_ROLE):
+            problems.append(f"{place}: {APP_ROLE} inherits the rights of {WRITER_ROLE}: psql may change any row")
     owners = dict(
         context.rows(
             "SELECT n.nspname || '.' || c.relname, pg_get_userbyid(c.relowner) FROM pg_class c"
@@ -177,7 +184,7 @@ def roles(context: Context) -> Finding:
         for table in context.schema.tables
         if owners.get(table.qualified, OWNER_ROLE) != OWNER_ROLE
     ]
-    return judged(problems, f"{OWNER_ROLE} owns every table; {APP_ROLE} and {READONLY_ROLE} are there")
+    return judged(problems, f"{OWNER_ROLE} owns every table; {', '.join(DATABASE_ROLES[1:])} are there")
 
 
 def privileges(context: Context) -> Finding:
@@ -185,12 +192,12 @@ def privileges(context: Context) -> Finding:
     wanted = {
         (table.qualified, role, privilege)
         for table in context.schema.tables
-        for privileges, role in grants(table)
+        for privileges, role in grants(table, context.schema.version)
         for privilege in privileges.split(", ")
     }
     problems = []
     for place, conn in context.every_node():
-        held = {tuple(row) for row in rows(conn, _GRANTS, [APP_ROLE, READONLY_ROLE])}
+        held = {tuple(row) for row in rows(conn, _GRANTS, [APP_ROLE, READONLY_ROLE, WRITER_ROLE])}
         declared = {key for key in wanted if key[0] in context.there}
         problems += [f"{place}: {role} lacks {what} on {name}" for name, role, what in sorted(declared - held)]
         problems += [

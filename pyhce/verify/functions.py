@@ -5,8 +5,19 @@ from __future__ import annotations
 from pyhce.citus.connection import rows
 from pyhce.citus.delegate import undelegated
 from pyhce.schema.writer_functions import name_of, writers
+from pyhce.settings import WRITER_ROLE
 from pyhce.verify.context import Context
 from pyhce.verify.model import Finding, judged
+
+_WRITING = """
+    SELECT p.proname, p.prosrc,
+        p.prosecdef AND pg_get_userbyid(p.proowner) = %s AND array_to_string(p.proconfig, ',') LIKE 'search_path=%%',
+        NOT EXISTS (
+            SELECT 1 FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0
+        )
+    FROM pg_proc AS p INNER JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'hce' AND p.provolatile = 'v'
+"""
 
 
 def helpers(context: Context) -> Finding:
@@ -37,18 +48,17 @@ def writing(context: Context) -> Finding:
     wanted = writers(context.schema.tables)
     problems = []
     for place, conn in context.every_node():
-        held: dict[str, str] = dict(
-            rows(
-                conn,
-                "SELECT p.proname, p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-                " WHERE n.nspname = 'hce' AND p.provolatile = 'v'",
-            )
-        )
+        held = {name: rest for name, *rest in rows(conn, _WRITING, WRITER_ROLE)}
         for writer in wanted:
-            if _essence(held.get(writer.name, "")) != _essence(writer.body):
+            body, definer, closed = held.get(writer.name, ("", False, False))
+            if _essence(body) != _essence(writer.body):
                 problems.append(
                     f"{place}: hce.{writer.name} is {'not as declared' if writer.name in held else 'missing'}"
                 )
+            elif writer.definer and not definer:
+                problems.append(f"{place}: hce.{writer.name} does not run with the rights of {WRITER_ROLE}")
+            elif writer.definer and not closed:
+                problems.append(f"{place}: any role may call hce.{writer.name}")
     if context.citus and context.nodes:
         problems += [
             f"hce.{name_of(table)} is not distributed with {table.name}"

@@ -7,7 +7,7 @@ import ipaddress
 from pyhce.citus import authentication
 from pyhce.citus.connection import rows, scalar
 from pyhce.citus.nodes import installation
-from pyhce.settings import LOGIN_ROLES, OWNER_ROLE
+from pyhce.settings import LOGIN_ROLES
 from pyhce.verify.context import Context, on_citus
 from pyhce.verify.model import Finding, FunctionCheck, judged
 
@@ -104,7 +104,7 @@ def secrets_there(context: Context) -> Finding:
     for place, conn in context.every_node():
         known = {tuple(row) for row in rows(conn, "SELECT nodeid, rolename FROM pg_dist_authinfo")}
         may = {role for (role,) in rows(conn, "SELECT rolname FROM pg_roles WHERE rolcanlogin")}
-        for role in (*LOGIN_ROLES, OWNER_ROLE):
+        for role in (*LOGIN_ROLES, *authentication.INTERNAL_ROLES):
             if role in may and (authentication.ANY_NODE, role) not in known:
                 problems.append(f"{place} has no secret for {role}")
             elif role in may and (authentication.THIS_NODE, role) not in known:

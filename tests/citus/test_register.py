@@ -39,6 +39,7 @@ SMALL = Schema(
     }),
     helpers=SCHEMA.helpers,
     patient_paths=SCHEMA.patient_paths,
+    steps=SCHEMA.steps,
 )  # fmt: skip
 """A slice of the declaration: registering it takes two seconds."""
 LATER = SCHEMA.version + 1
@@ -225,7 +226,7 @@ def test_a_late_worker_gets_what_citus_does_not_carry(citus_engine: local.Engine
         with connect(at(local.dsn(more), late.host, late.port)) as worker:
             assert scalar(worker, "SELECT has_database_privilege('hce_app', current_database(), 'CONNECT')")
             assert not scalar(worker, "SELECT has_database_privilege('public', current_database(), 'CONNECT')")
-            assert scalar(worker, "SELECT count(*) FROM pg_dist_authinfo WHERE nodeid = 0") == 4
+            assert scalar(worker, "SELECT count(*) FROM pg_dist_authinfo WHERE nodeid = 0") == 5
         report = verify(local.dsn(more), schema=SMALL, groups=["nodes", "schema"])
         assert report.failed == ()
         everywhere = {c.code: c for c in verify(local.dsn(more), schema=SMALL, groups=["placement"]).checks}["HCE0304"]
@@ -281,6 +282,7 @@ def test_a_registrar_older_than_the_schema_refuses(citus_engine: local.Engine) -
         tables=tuple(newer if t.name == newer.name else t for t in SMALL.tables),
         helpers=SMALL.helpers,
         patient_paths=SMALL.patient_paths,
+        steps=SMALL.steps,
     )
     with fresh(citus_engine, 1) as cluster:
         registered(cluster)

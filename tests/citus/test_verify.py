@@ -36,7 +36,7 @@ BROKEN = {
     ),
     "HCE0206": ("ALTER FUNCTION hce.plano(text) STABLE", "ALTER FUNCTION hce.plano(text) IMMUTABLE"),
     "HCE0207": ("ALTER TABLE alerta OWNER TO postgres", "ALTER TABLE alerta OWNER TO hce_owner"),
-    "HCE0208": ("REVOKE INSERT ON tarea FROM hce_app", "GRANT INSERT ON tarea TO hce_app"),
+    "HCE0208": ("REVOKE INSERT ON tarea FROM hce_writer", "GRANT INSERT ON tarea TO hce_writer"),
     "HCE0209": ("COMMENT ON TABLE meta IS 'x'", None),
 }
 
@@ -157,5 +157,5 @@ def test_junit_tells_a_failure_with_its_remedy(db: TestDatabase) -> None:
     with broken(db, *BROKEN["HCE0208"]):
         text = junit(verify(db.dsn, schema=SCHEMA, groups=["schema"]))
     assert 'failures="1"' in text
-    assert "hce_app lacks INSERT on public.tarea" in text
+    assert "hce_writer lacks INSERT on public.tarea" in text
     assert "pyhce register" in text

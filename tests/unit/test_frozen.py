@@ -141,7 +141,7 @@ def test_a_function_with_its_owners_rights_is_for_the_application_alone() -> Non
     helper = NEW_HELPER.model_copy(update={"since": LATER, "definer": True})
     body = objects(variant(helpers=(helper,)), LATER)
     assert "SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$" in body
-    assert "ALTER FUNCTION hce.dia_nuevo(text) OWNER TO hce_owner;" in body
+    assert "ALTER FUNCTION hce.dia_nuevo(text) OWNER TO hce_writer;" in body
     assert "REVOKE ALL ON FUNCTION hce.dia_nuevo(text) FROM PUBLIC;" in body
     assert "GRANT EXECUTE ON FUNCTION hce.dia_nuevo(text) TO hce_app;" in body
 

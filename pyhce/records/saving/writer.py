@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from pyhce.citus.connection import Database, complete, connect, explained
+from pyhce.citus.connection import Database, complete, connect, explained, take_rights_to_write
 from pyhce.citus.migrate import refuse_unready
 from pyhce.errors import ConnectionFailed, HceError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
@@ -75,6 +75,7 @@ class Writer:
         self._pool = ConnectionPool(
             complete(dsn),
             kwargs={"autocommit": True},
+            configure=take_rights_to_write,
             min_size=0,
             max_size=connections,
             timeout=RECONNECTING,

@@ -28,6 +28,7 @@ from pyhce.schema.declaration.record import (
 from pyhce.schema.declaration.untyped import PATIENT_PATHS
 from pyhce.schema.helper_functions import HELPERS
 from pyhce.schema.model import Schema
+from pyhce.schema.roles import WRITER_SINCE
 
 SCHEMA = Schema(
     tables=(
@@ -53,4 +54,5 @@ SCHEMA = Schema(
     ),
     helpers=HELPERS,
     patient_paths=PATIENT_PATHS,
+    steps=(WRITER_SINCE,),
 )
