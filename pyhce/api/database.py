@@ -31,6 +31,7 @@ from pyhce.records.patient import CorrectionReport, PatientRecord
 from pyhce.records.patient import merge as _merge
 from pyhce.records.patient import patient as _patient
 from pyhce.records.patient import rekey as _rekey
+from pyhce.records.patient import split as _split
 from pyhce.schema import generate as _generate
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen
@@ -320,16 +321,24 @@ def patient(document: str, *, dsn: str | None = None) -> PatientRecord:
         return _patient(conn, document, schema=SCHEMA)
 
 
-def rekey(old: str, new: str, *, dsn: str | None = None) -> CorrectionReport:
+def rekey(old: str, new: str, *, dsn: str | None = None, dry_run: bool = False) -> CorrectionReport:
     """Give a record another document."""
     with _ready(dsn) as conn:
-        return _rekey(conn, old, new, schema=SCHEMA)
+        return _rekey(conn, old, new, schema=SCHEMA, dry_run=dry_run)
 
 
-def merge(source: str, into: str, *, dsn: str | None = None) -> CorrectionReport:
-    """Bring two records of one person together under the document `into`."""
+def merge(source: str, into: str, *, dsn: str | None = None, dry_run: bool = False) -> CorrectionReport:
+    """Bring two records of one person together under the document `into`; see `pyhce.records.patient.merge`."""
     with _ready(dsn) as conn:
-        return _merge(conn, source, into, schema=SCHEMA)
+        return _merge(conn, source, into, schema=SCHEMA, dry_run=dry_run)
+
+
+def split(
+    document: str, *, patients: Sequence[str], to: str, dsn: str | None = None, dry_run: bool = False
+) -> CorrectionReport:
+    """Undo a wrong merge: take Patients (`SOURCE/ID`) out of a record into one under the document `to`."""
+    with _ready(dsn) as conn:
+        return _split(conn, document, to, patients=patients, schema=SCHEMA, dry_run=dry_run)
 
 
 def erase(

@@ -12,7 +12,8 @@ import click
 from pyhce import api
 from pyhce.api import Deployment, KubernetesReport, UpReport
 from pyhce.cli.output import add_row, ask, console, output_option, progress, show, table
-from pyhce.cli.records import show_load, show_patient
+from pyhce.cli.patient import show_patient
+from pyhce.cli.records import show_load
 from pyhce.cli.tables import show_failures, show_status
 from pyhce.cli.where import Command, namespace_option, on_kubernetes
 from pyhce.deploy import NAMESPACE, RELEASE, DeploymentStatus, UninstallReport, images

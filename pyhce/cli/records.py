@@ -1,4 +1,4 @@
-"""load, export, patient, erase."""
+"""load, export, erase; `pyhce patient` is in a module of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from pyhce import api
 from pyhce.cli.output import add_row, ask, console, counted_progress, output_option, progress, show, table
+from pyhce.cli.patient import patient
 from pyhce.cli.where import reaching
 from pyhce.errors import UsageError
 from pyhce.records.erasing.receipt import Erasure, Outcome
@@ -20,7 +21,6 @@ from pyhce.records.exporting.export import ExportReport
 from pyhce.records.exporting.manifest import ExportCheck
 from pyhce.records.loading.load import DEFAULT_JOBS
 from pyhce.records.loading.report import LoadReport
-from pyhce.records.patient import PatientRecord
 
 
 @click.command()
@@ -199,92 +199,6 @@ def show_check(report: ExportCheck) -> None:
         console.print(line, markup=False)
     told = f"{len(report.wrong)} of {report.files} files are wrong" if report.wrong else "all as the manifest says"
     console.print(f"{report.files} files, {report.resources} resources, {report.bytes} bytes: {told}", markup=False)
-
-
-class PatientGroup(click.Group):
-    """`pyhce patient DOCUMENTO` beside `pyhce patient rekey|merge`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """What is no subcommand is a document."""
-        known = {"-h", "--help", *self.commands}
-        if args and not known & set(args):
-            args.insert(0, "show")
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=PatientGroup)
-def patient() -> None:
-    """One patient's record, and corrections of documents.
-
-    \b
-    Examples:
-      pyhce patient CC-1032456789
-      pyhce patient rekey CC-123 CC-132
-      pyhce patient merge TI-99 CC-1032456789
-    """
-
-
-@patient.command("show")
-@click.argument("document", metavar="DOCUMENTO")
-@click.option("--rows", type=int, default=40, show_default=True, help="Rows to show at most.")
-@reaching
-@output_option
-def show_command(document: str, rows: int, dsn: str | None, output: str) -> None:
-    """Show one patient's record: everything under one document, newest first.
-
-    \b
-    Example:
-      pyhce patient CC-1032456789 --rows 10
-    """
-    record = api.patient(document, dsn=dsn)
-    show(record, output, lambda: show_patient(record, rows))
-
-
-def show_patient(record: PatientRecord, rows: int) -> None:
-    """A record as a table."""
-    console.print(f"[bold]{record.name or '(no Patient yet)'}[/]  {record.document}", end="")
-    console.print(f"  {record.sex}  {record.birth}" + ("  (provisional)" if record.provisional else ""))
-    made = table("date", "resource", "code", "status", "value", "id")
-    for entry in record.entries[:rows]:
-        add_row(made, entry.date, entry.type, entry.code, entry.status, entry.value, entry.id)
-    console.print(made)
-    counts = ", ".join(f"{kind} {count}" for kind, count in record.counts.items())
-    hidden = f"; {len(record.entries) - rows} more rows" if len(record.entries) > rows else ""
-    console.print(f"{len(record.entries)} resources: {counts}{hidden}", markup=False)
-    if record.former_versions:
-        console.print(f"{record.former_versions} former versions in historia", markup=False)
-
-
-@patient.command("rekey")
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
-@reaching
-@output_option
-def rekey(old: str, new: str, dsn: str | None, output: str) -> None:
-    """Give a record another document; the source may go on sending the old one.
-
-    \b
-    Example:
-      pyhce patient rekey CC-1032456780 CC-1032456789
-    """
-    report = api.rekey(old, new, dsn=dsn)
-    show(report, output, lambda: console.print(f"{report.moved} resources, {report.patients} Patients moved"))
-
-
-@patient.command("merge")
-@click.argument("source", metavar="FROM")
-@click.argument("into", metavar="INTO")
-@reaching
-@output_option
-def merge(source: str, into: str, dsn: str | None, output: str) -> None:
-    """Bring two records of one person together; later loads under FROM go to INTO too.
-
-    \b
-    Example:
-      pyhce patient merge TI-1032456789 CC-1032456789
-    """
-    report = api.merge(source, into, dsn=dsn)
-    show(report, output, lambda: console.print(f"{report.moved} resources, {report.patients} Patients moved"))
 
 
 @click.command()

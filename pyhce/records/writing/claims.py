@@ -131,7 +131,7 @@ def judge(
     if contested:
         same = confirmed_pairs(conn, {claim.patient for found in contested.values() for claim in found})
         for document, found in contested.items():
-            assigned = _assigned(conn, document)
+            assigned = assigned_to(conn, document)
             current = (_current(conn, schema, fuente, claim, patients) for claim in found)
             apart |= decide((c._replace(confirmed=c.confirmed or c.patient in assigned) for c in current), same)
     return Judged(claims, frozenset(apart), frozenset(contested), frozenset(noted))
@@ -268,7 +268,7 @@ def corrections(
     return found
 
 
-def _assigned(conn: Connection[TupleRow], document: str) -> set[PatientKey]:
+def assigned_to(conn: Connection[TupleRow], document: str) -> set[PatientKey]:
     """The Patients that a person assigned to a document."""
     rows = conn.execute(
         "SELECT fuente, paciente_id FROM hce.asignacion WHERE documento_id = %s AND paciente_id <> ''", (document,)

@@ -1,0 +1,254 @@
+"""Corrections that a person makes to documents: re-key and merge; `split` undoes a merge.
+
+What was decided is remembered, so that later loads keep it. `hce.asignacion` says which document holds instead of the
+one that a source states, `hce.misma_persona` which Patients are one person although they contradict each other.
+
+Locks, in the order of all writers: the patient keys of the record that moves and both documents, then the anchors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TypeVar
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.errors import HceError, UsageError
+from pyhce.records.identity import PROVISIONAL, check_document
+from pyhce.records.patient.people import (
+    Named,
+    contradicting,
+    document_of_patient,
+    patient_named,
+    people_of,
+    traits_in,
+    words,
+)
+from pyhce.records.writing.claims import PatientKey, corrections, document_lock
+from pyhce.records.writing.homes import ensure_records, move_record
+from pyhce.records.writing.patient_locks import lock
+from pyhce.records.writing.races import LostRace, retried
+from pyhce.schema.model import Frozen, Schema
+
+Done = TypeVar("Done")
+_REMEDY = "Run the same command again when they are done: nothing was moved."
+
+
+class CorrectionReport(Frozen):
+    """What a correction did, or would do.
+
+    Args:
+        moved: resources moved.
+        patients: the patient keys that they name.
+        confirmed: pairs of Patients that contradict each other and are one person from now on.
+        dry_run: whether nothing was changed.
+    """
+
+    moved: int
+    patients: int
+    confirmed: int = 0
+    dry_run: bool = False
+
+
+def rekey(conn: Connection[TupleRow], old: str, new: str, *, schema: Schema, dry_run: bool = False) -> CorrectionReport:
+    """Give a whole record another document, and remember it: the source may go on saying the old one.
+
+    It is remembered for the Patient resources of this record only: another person may rightly carry the old document.
+
+    Raises:
+        UsageError: a document is not written as one, both are the same, or NEW is a provisional one.
+        HceError: there is no record OLD, or there is one NEW already.
+    """
+    source, target = check_document(old, "OLD"), check_document(new, "NEW")
+    if source == target:
+        raise UsageError("both documents are the same", remedy="Give two different ones.")
+    if target.startswith(PROVISIONAL):
+        raise UsageError("the new document is a provisional one", remedy="Give an identity document.")
+
+    def work() -> CorrectionReport:
+        people = lock_people(conn, source, schema, [source, target])
+        require(conn, source, "OLD")
+        if is_there(conn, target):
+            raise HceError(
+                "there is a record under the document given as NEW already",
+                remedy="If both are one person: pyhce patient merge OLD NEW.",
+            )
+        created = created_at(conn, source)
+        ensure_records(conn, [target])
+        moved = move_record(conn, schema, old=source, new=target)
+        _lead_on(conn, source, target)
+        _assign(conn, source, people, target, created)
+        _settle_disputes(conn, people, target)
+        return CorrectionReport(moved=moved, patients=len(people), dry_run=dry_run)
+
+    return corrected(conn, work, dry_run=dry_run)
+
+
+def merge(
+    conn: Connection[TupleRow], source: str, into: str, *, schema: Schema, dry_run: bool = False
+) -> CorrectionReport:
+    """Bring two records of one person together under the document INTO, and remember it for all sources.
+
+    A record is named by its document, or by a Patient in it, as SOURCE/Patient/ID. Two Patients of one record are
+    confirmed to be one person: nothing moves.
+
+    Raises:
+        UsageError: a document is not written as one, both are the same, or a Patient is not there.
+        HceError: one of the records is not there.
+    """
+    one, other = _named(source, "FROM"), _named(into, "INTO")
+    if one == other:
+        what = "documents" if one.document else "Patients"
+        raise UsageError(f"both {what} are the same", remedy="Give two different ones.")
+
+    def work() -> CorrectionReport:
+        old, new = (_document(conn, named, what) for named, what in ((one, "FROM"), (other, "INTO")))
+        if old == new and not (one.patient and other.patient):
+            raise UsageError(
+                "FROM and INTO are in one record already",
+                remedy="Nothing is to be merged. To confirm that two Patients of a record are one person, name both of "
+                "them: pyhce patient merge SOURCE/Patient/ID SOURCE/Patient/ID.",
+            )
+        people = lock_people(conn, old, schema, [old, new])
+        if (old, new) != tuple(_document(conn, named, what) for named, what in ((one, "FROM"), (other, "INTO"))):
+            raise LostRace
+        require(conn, old, "FROM")
+        require(conn, new, "INTO")
+        if old == new:
+            traits = traits_in(conn, old)
+            sides = [{patient: traits[patient]} for patient in (one.patient, other.patient) if patient in traits]
+            return CorrectionReport(
+                moved=0, patients=0, confirmed=_confirm(conn, contradicting(*sides)), dry_run=dry_run
+            )
+        confirmed = _confirm(conn, contradicting(traits_in(conn, old), traits_in(conn, new)))
+        created = created_at(conn, old)
+        moved = move_record(conn, schema, old=old, new=new)
+        _lead_on(conn, old, new)
+        if not old.startswith(PROVISIONAL):
+            _assign(conn, old, [("", "")], new, created)
+        _assign(conn, old, people, new, created)
+        _settle_disputes(conn, people, new)
+        return CorrectionReport(moved=moved, patients=len(people), confirmed=confirmed, dry_run=dry_run)
+
+    return corrected(conn, work, dry_run=dry_run)
+
+
+def corrected(conn: Connection[TupleRow], work: Callable[[], Done], *, dry_run: bool) -> Done:
+    """Do a correction in one transaction, again if another writer got in the way; if it is only tried, undo it."""
+    found: list[Done] = []
+
+    def attempt(_: int) -> None:
+        with conn.transaction() as inner:
+            found[:] = [work()]
+            if dry_run:
+                raise psycopg.Rollback(inner)
+
+    retried(conn, attempt, remedy=_REMEDY)
+    return found[0]
+
+
+def _named(text: str, what: str) -> Named:
+    patient = patient_named(text)
+    return Named(None, patient) if patient else Named(check_document(text, what), None)
+
+
+def _document(conn: Connection[TupleRow], named: Named, what: str) -> str:
+    if named.patient is None:
+        return named.document or ""
+    found = document_of_patient(conn, named.patient)
+    if found is None:
+        raise UsageError(
+            f"there is no {words(named.patient)}, given as {what}",
+            remedy="Check the source and the id: FHIR ids are unique in one source only.",
+        )
+    return found
+
+
+def is_there(conn: Connection[TupleRow], document: str) -> bool:
+    """Whether there is a record under a document."""
+    return bool(conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s", (document,)).fetchone())
+
+
+def require(conn: Connection[TupleRow], document: str, what: str) -> None:
+    """See that there is a record.
+
+    Raises:
+        HceError: there is none.
+    """
+    if not is_there(conn, document):
+        raise HceError(
+            f"there is no record under the document given as {what}", remedy="Check the type and the number."
+        )
+
+
+def created_at(conn: Connection[TupleRow], document: str) -> datetime | None:
+    """When a record was created."""
+    row = conn.execute("SELECT creado_en FROM expediente WHERE documento_id = %s", (document,)).fetchone()
+    return row[0] if row else None
+
+
+def lock_people(
+    conn: Connection[TupleRow], document: str, schema: Schema, documents: Iterable[str]
+) -> list[PatientKey]:
+    """Every key under which a record's resources name their patient, locked against writers, with these documents."""
+    more = [document_lock(d) for d in documents]
+    people = people_of(conn, document, schema)
+    lock(conn, [*people, *more])
+    if people != people_of(conn, document, schema):
+        raise LostRace
+    return people
+
+
+def _confirm(conn: Connection[TupleRow], pairs: list[tuple[PatientKey, PatientKey]]) -> int:
+    """Remember that these pairs are one person each; how many were not known to be."""
+    return sum(
+        conn.execute(
+            "INSERT INTO hce.misma_persona (fuente, paciente_id, otra_fuente, otro_paciente_id)"
+            " VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (*one, *other),
+        ).rowcount
+        for one, other in pairs
+    )
+
+
+def _lead_on(conn: Connection[TupleRow], old: str, new: str) -> None:
+    """What led to the old document leads on to the new one.
+
+    A Patient assigned to the document that it states anyway stays so noted: a split leads it back.
+    """
+    conn.execute("UPDATE hce.asignacion SET documento_id = %s WHERE documento_id = %s", (new, old))
+    conn.execute("DELETE FROM hce.asignacion WHERE documento_calculado = documento_id AND paciente_id = ''")
+
+
+def _assign(
+    conn: Connection[TupleRow], stated: str, people: Iterable[PatientKey], holds: str, created: datetime | None
+) -> None:
+    """Remember which document holds instead of the one stated, for each of these; ('', '') is everybody."""
+    for patient in people:
+        conn.execute(
+            "INSERT INTO hce.asignacion (documento_calculado, fuente, paciente_id, documento_id, expediente_creado_en)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (documento_calculado, fuente, paciente_id)"
+            " DO UPDATE SET documento_id = excluded.documento_id, expediente_creado_en = excluded.expediente_creado_en",
+            (stated, *patient, holds, created),
+        )
+
+
+def _settle_disputes(conn: Connection[TupleRow], people: Iterable[PatientKey], new: str) -> None:
+    """A person settled the dispute about a Patient that was kept apart: it belongs under the new document."""
+    for source, key in people:
+        stated = {
+            d
+            for (d,) in conn.execute(
+                "DELETE FROM hce.documento_en_disputa WHERE fuente = %s AND paciente_id = %s"
+                " RETURNING documento_calculado",
+                (source, key),
+            )
+        }
+        holds = corrections(conn, {(document, source, key) for document in stated})
+        for document in stated:
+            said = holds.get((document, source, key))
+            if (said.document if said else document) != new:
+                _assign(conn, document, [(source, key)], new, None)

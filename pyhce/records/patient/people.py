@@ -1,0 +1,92 @@
+"""Whose a record is: the Patients in it, every key under which its resources name them, how a person names one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.errors import UsageError
+from pyhce.records.reading.reference import owner_of
+from pyhce.records.writing.claims import PatientKey, patients_in
+from pyhce.records.writing.homes import table_name
+from pyhce.schema.model import FAMILIES, Home, Schema
+from pyhce.verify.comparison import Traits, contradictions, traits_of
+
+_ID = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z")
+_NAMED = re.compile(r"(?:(?P<source>.*)/)?Patient/(?P<id>[A-Za-z0-9.\-]{1,64})\Z", re.DOTALL)
+
+
+def people_of(conn: Connection[TupleRow], document: str, schema: Schema) -> list[PatientKey]:
+    """Every source and key under which a record's resources name their patient.
+
+    Also of a patient that has not arrived: its resources say the key.
+    """
+    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    query = sql.SQL(
+        "SELECT DISTINCT fuente, paciente_id FROM ({}) AS k WHERE paciente_id IS NOT NULL ORDER BY 1, 2"
+    ).format(
+        sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT fuente, paciente_id FROM {} WHERE documento_id = %(documento)s").format(table_name(table))
+            for table in tables
+        )
+    )
+    return sorted({owner_of(fuente, key) for fuente, key in conn.execute(query, {"documento": document})})
+
+
+def traits_in(conn: Connection[TupleRow], document: str) -> dict[PatientKey, Traits]:
+    """What the Patients of a record say of the person, deleted ones too."""
+    return {(source, key): traits_of(content) for _, source, key, content in patients_in(conn, [document])}
+
+
+def contradicting(
+    one: dict[PatientKey, Traits], other: dict[PatientKey, Traits]
+) -> list[tuple[PatientKey, PatientKey]]:
+    """The pairs of Patients, one of each, that contradict each other in any element; each pair in its order."""
+    return sorted(
+        (min(a, b), max(a, b)) for a, left in one.items() for b, right in other.items() if contradictions(left, right)
+    )
+
+
+class Named(NamedTuple):
+    """A record as a person names it: by its document, or by a Patient in it."""
+
+    document: str | None
+    patient: PatientKey | None
+
+
+def patient_named(text: str) -> PatientKey | None:
+    """The Patient that `SOURCE/Patient/ID` names, None if it is not written so; without a source it is `Patient/ID`."""
+    found = _NAMED.match(text.strip())
+    return (found["source"] or "", found["id"]) if found else None
+
+
+def check_patient(text: str) -> PatientKey:
+    """A Patient that a person named as `SOURCE/ID` or `SOURCE/Patient/ID`; without a source, as `ID`.
+
+    Raises:
+        UsageError: it is not written so.
+    """
+    if found := patient_named(text):
+        return found
+    source, _, key = text.strip().rpartition("/")
+    if not _ID.match(key):
+        raise UsageError(
+            f"--patient {text!r} is not SOURCE/ID: an id is 1 to 64 letters, digits, hyphens or dots",
+            remedy="Write the source system and the id of the Patient resource, for example hospital-norte/4711.",
+        )
+    return source, key
+
+
+def words(patient: PatientKey) -> str:
+    """A Patient as it can be typed back."""
+    source, key = patient
+    return f"{source}/Patient/{key}" if source else f"Patient/{key}"
+
+
+def document_of_patient(conn: Connection[TupleRow], patient: PatientKey) -> str | None:
+    """The document that a Patient is under, None if it is not there."""
+    row: Any = conn.execute("SELECT documento_id FROM paciente WHERE fuente = %s AND id = %s", patient).fetchone()
+    return row[0] if row else None

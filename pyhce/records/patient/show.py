@@ -1,0 +1,134 @@
+"""One patient's record: everything under one document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.errors import HceError
+from pyhce.records.identity import check_document
+from pyhce.records.line import line_of
+from pyhce.records.writing.homes import table_name, type_of
+from pyhce.schema.model import Frozen, Home, Schema, Table
+
+
+class Entry(Frozen):
+    """A resource of a record. `date` is the day it is about, in the installation's zone, None if it has none."""
+
+    type: str
+    table: str
+    fuente: str
+    id: str
+    version: int
+    date: str | None
+    code: str | None
+    status: str | None
+    value: str | None
+    resource: dict[str, Any]
+    text: str
+
+
+class PatientRecord(Frozen):
+    """A patient's record, newest first."""
+
+    document: str
+    provisional: bool
+    name: str
+    birth: str
+    sex: str
+    entries: tuple[Entry, ...]
+    former_versions: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Resources by type."""
+        found: dict[str, int] = {}
+        for entry in self.entries:
+            found[entry.type] = found.get(entry.type, 0) + 1
+        return dict(sorted(found.items()))
+
+
+def patient(conn: Connection[TupleRow], document: str, *, schema: Schema) -> PatientRecord:
+    """Everything under one document: one query, on one shard of one node.
+
+    Raises:
+        UsageError: the document is not written as one.
+        HceError: there is no such record.
+    """
+    key = check_document(document, "DOCUMENTO")
+    anchor = conn.execute("SELECT provisional FROM expediente WHERE documento_id = %s", (key,)).fetchone()
+    if anchor is None:
+        raise HceError(
+            "there is no record under the document given",
+            remedy="Check the type and the number; a patient without a document has a provisional one (PROV-…).",
+        )
+    parts = sql.SQL(" UNION ALL ").join(_select(table) for table in schema.resource_tables(Home.PATIENT))
+    rows = conn.execute(
+        sql.SQL("SELECT * FROM ({}) AS todo ORDER BY fecha DESC NULLS LAST, tabla, id").format(parts),
+        {"documento": key},
+    ).fetchall()
+    entries = tuple(_entry(row) for row in rows)
+    former = conn.execute("SELECT count(*) FROM historia WHERE documento_id = %s", (key,)).fetchone()
+    person = next((e.resource for e in entries if e.type == "Patient"), {})
+    return PatientRecord(
+        document=key,
+        provisional=anchor[0],
+        name=_name(person),
+        birth=str(person.get("birthDate", "")),
+        sex=str(person.get("gender", "")),
+        entries=entries,
+        former_versions=former[0] if former else 0,
+    )
+
+
+def _select(table: Table) -> sql.Composed:
+    """A table's rows in the shape that all of them share."""
+    there = {column.name for column in table.columns}
+
+    def column(name: str, kind: str) -> sql.Composable:
+        return sql.SQL(name if name in there else f"NULL::{kind}")
+
+    value = sql.SQL("concat_ws(' ', coalesce(valor::text, valor_texto, valor_codigo), unidad)")
+    return sql.SQL(
+        "SELECT {} AS tipo, {} AS tabla, fuente, id, version,"
+        " (timezone(hce.zona_horaria(), lower({})))::date::text AS fecha,"
+        " {}, {}, {}, recurso ? 'id' AS con_id, coalesce(original, recurso::text), recurso::text"
+        " FROM {} WHERE documento_id = %(documento)s"
+    ).format(
+        type_of(table),
+        sql.Literal(table.name),
+        column("fecha", "tstzrange"),
+        column("codigo", "text"),
+        column("estado", "text"),
+        value if table.name == "observacion" else sql.SQL("NULL::text"),
+        table_name(table),
+    )
+
+
+def _entry(row: TupleRow) -> Entry:
+    kind, table, fuente, key, version, date, code, status, value, has_id, text, held = row
+    line = line_of(key, text, has_id=has_id).decode()
+    return Entry(
+        type=kind,
+        table=table,
+        fuente=fuente,
+        id=key,
+        version=version,
+        date=date,
+        code=code,
+        status=status,
+        value=value or None,
+        resource=orjson.loads(line_of(key, held, has_id=has_id)),
+        text=line,
+    )
+
+
+def _name(person: dict[str, Any]) -> str:
+    names = person.get("name")
+    first = names[0] if isinstance(names, list) and names and isinstance(names[0], dict) else {}
+    given = first.get("given")
+    parts = [*(g for g in (given if isinstance(given, list) else []) if isinstance(g, str)), first.get("family")]
+    return " ".join(part for part in parts if isinstance(part, str)) or str(first.get("text", ""))

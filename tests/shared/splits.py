@@ -1,0 +1,297 @@
+"""A merge that was wrong, and the split that undoes it, on every engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyhce.citus.connection import connect, rows
+from pyhce.errors import HceError, UsageError
+from pyhce.records.identity import provisional
+from pyhce.records.patient import merge, rekey, split
+from pyhce.schema.declaration import SCHEMA
+from pyhce.verify import verify
+from tests.shared.commands import pyhce
+from tests.shared.database import TestDatabase, unique
+from tests.shared.erasure import until, waiting
+from tests.shared.persons import ANA, CEDULA, LEO, number, places
+from tests.shared.records import person, weight
+
+Tables = dict[str, list[str]]
+
+
+def tables(db: TestDatabase) -> Tables:
+    """Every row of every table, as text, in a fixed order; the list of loaded files aside."""
+    names = [table.qualified for table in SCHEMA.tables if table.name != "archivo_cargado"]
+    return {name: sorted(row for (row,) in db.rows(f"SELECT t::text FROM {name} AS t")) for name in names}
+
+
+def differences(before: Tables, after: Tables) -> dict[str, tuple[list[str], list[str]]]:
+    """Rows that went and rows that came, by table."""
+    return {
+        name: (sorted(set(before[name]) - set(after[name])), sorted(set(after[name]) - set(before[name])))
+        for name in before
+        if before[name] != after[name]
+    }
+
+
+def two_records(db: TestDatabase, folder: Path) -> tuple[str, str, str]:
+    """A source with two persons, each with a history and what names them by an identifier; their documents."""
+    source, one, other = unique(), number(), number()
+    for value in ("71.0", "72.0"):
+        db.load(
+            folder,
+            person("p1", one, **ANA, active=value == "71.0"),
+            person("p2", other, **ANA, active=value == "72.0"),
+            weight("o1", "Patient/p1", value=value),
+            weight("o2", f"Patient?identifier={CEDULA}|{one}", value=value),
+            weight("o3", "Patient/p2", value=value),
+            {"resourceType": "Account", "id": "a1", "status": "active", "subject": [{"reference": "Patient/p1"}]},
+            source=source,
+        )
+    return source, f"CC-{one}", f"CC-{other}"
+
+
+def test_merge_then_split_gives_the_former_tables(db: TestDatabase, tmp_path: Path) -> None:
+    source, old, new = two_records(db, tmp_path)
+    before = tables(db)
+    merged = merge(db.conn, old, new, schema=SCHEMA)
+    assert merged.moved == 4
+    assert differences(before, tables(db)) != {}
+    undone = split(db.conn, new, old, patients=[f"{source}/p1"], schema=SCHEMA)
+    assert undone.moved == 4
+    assert differences(before, tables(db)) == {}
+
+
+def test_merge_then_split_of_a_patient_that_was_kept_apart_gives_the_former_tables(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, cedula = unique(), number()
+    lines = (
+        json.dumps(person("p1", cedula, **ANA)),
+        json.dumps(person("p2", cedula, **LEO)),
+        weight("o", "Patient/p2"),
+        weight("by", f"Patient?identifier={CEDULA}|{cedula}"),
+    )
+    db.load(tmp_path, *lines, source=source)
+    before = tables(db)
+    report = merge(db.conn, provisional(source, "p2"), f"CC-{cedula}", schema=SCHEMA)
+    assert (report.moved, report.confirmed) == (2, 1)
+    again = db.load(tmp_path, *lines[:3], source=source)
+    assert (again.unchanged, again.moved, again.kept_apart) == (3, 0, 0)
+    assert db.document("Observation", "o", source) == f"CC-{cedula}"
+    split(db.conn, f"CC-{cedula}", provisional(source, "p2"), patients=[f"{source}/Patient/p2"], schema=SCHEMA)
+    assert differences(before, tables(db)) == {}
+    again = db.load(tmp_path, *lines, source=source)
+    assert (again.unchanged, again.moved, again.kept_apart) == (4, 0, 1)
+    assert differences(before, tables(db)) == {}
+
+
+def test_a_chain_of_merges_is_undone_step_by_step(db: TestDatabase, tmp_path: Path) -> None:
+    source, one, other = two_records(db, tmp_path)
+    third, later = f"CC-{number()}", unique()
+    db.load(tmp_path, person("p3", third[3:], **ANA), weight("o4", "Patient/p3"), source=source)
+    states = [tables(db)]
+    merge(db.conn, one, other, schema=SCHEMA)
+    states.append(tables(db))
+    merge(db.conn, other, third, schema=SCHEMA)
+    split(db.conn, third, other, patients=[f"{source}/p1", f"{source}/p2"], schema=SCHEMA)
+    assert differences(states[1], tables(db)) == {}
+    split(db.conn, other, one, patients=[f"{source}/p1"], schema=SCHEMA)
+    assert differences(states[0], tables(db)) == {}
+    db.load(tmp_path, person("p", one[3:], **ANA), source=later)
+    assert db.document("Patient", "p", later) == one
+
+
+def test_what_was_saved_since_the_merge_goes_with_its_patient_and_reloads_change_nothing(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, old, new = two_records(db, tmp_path)
+    input_files = sorted(tmp_path.glob("*.ndjson"))
+    merge(db.conn, old, new, schema=SCHEMA)
+    db.load(
+        tmp_path,
+        weight("o1", "Patient/p1", value="73.0"),
+        weight("late1", "Patient/p1"),
+        weight("late2", f"Patient?identifier={CEDULA}|{new[3:]}"),
+        source=source,
+    )
+    split(db.conn, new, old, patients=[f"{source}/p1"], schema=SCHEMA)
+    for key, document in {"o1": old, "o2": old, "o3": new, "late1": old, "late2": new}.items():
+        assert db.document("Observation", key, source) == document, key
+    assert [version for version, _ in db.history("Observation", "o1", source)] == [1, 2]
+    state = tables(db)
+    again = db.load_paths(input_files, source=source, rejects=tmp_path / "r")
+    assert (again.new, again.changed, again.moved) == (0, 0, 0)
+    assert differences(state, tables(db)) == {}
+    assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
+
+
+def test_an_identifier_that_both_patients_carry_leads_to_neither_after_the_split(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, cedula, other = unique(), number(), number()
+    second = person("p2", other, **ANA)
+    second["identifier"].append({"system": "urn:mrn", "value": "7"})
+    first = person("p1", cedula, **ANA)
+    first["identifier"].append({"system": "urn:mrn", "value": "7"})
+    by_number = weight("o", "Patient?identifier=urn:mrn|7")
+    db.load(tmp_path, first, second, by_number, source=source)
+    waits = provisional(source, "identifier=urn:mrn|7")
+    assert db.document("Observation", "o", source) == waits
+    merge(db.conn, f"CC-{cedula}", f"CC-{other}", schema=SCHEMA)
+    db.load(tmp_path, by_number, source=source)
+    assert db.document("Observation", "o", source) == f"CC-{other}"
+    split(db.conn, f"CC-{other}", f"CC-{cedula}", patients=[f"{source}/p1"], schema=SCHEMA)
+    assert db.document("Observation", "o", source) == waits
+
+
+def test_a_split_of_patients_that_share_their_document_is_remembered(db: TestDatabase, tmp_path: Path) -> None:
+    mark, cedula, right = unique(), number(), f"CC-{number()}"
+    one, other = f"{mark}-a", f"{mark}-b"
+    patients = {source: person("p", cedula, **ANA) for source in (one, other)}
+    for source in (one, other):
+        db.load(tmp_path, patients[source], weight("o-p", "Patient/p"), source=source)
+    split(db.conn, f"CC-{cedula}", right, patients=[f"{other}/p"], schema=SCHEMA)
+    for source in (other, one):
+        assert db.load(tmp_path, patients[source], source=source).moved == 0
+    assert places(db, [(one, "p"), (other, "p")]) == {
+        (one, "p"): (f"CC-{cedula}", f"CC-{cedula}"),
+        (other, "p"): (right, right),
+    }
+
+
+def test_a_split_to_the_provisional_record_is_remembered_though_nothing_contradicts(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, cedula = unique(), number()
+    lines = person("p1", cedula, **ANA), person("p2", cedula, **ANA)
+    db.load(tmp_path, *lines, source=source)
+    split(db.conn, f"CC-{cedula}", provisional(source, "p1"), patients=[f"{source}/p1"], schema=SCHEMA)
+    assert (db.load(tmp_path, *lines, source=source)).moved == 0
+    assert db.document("Patient", "p1", source) == provisional(source, "p1")
+    assert db.document("Patient", "p2", source) == f"CC-{cedula}"
+
+
+def test_a_patient_that_was_kept_apart_and_merged_elsewhere_stays_there(db: TestDatabase, tmp_path: Path) -> None:
+    source, cedula, right = unique(), number(), number()
+    lines = person("p1", cedula, **ANA), person("p2", cedula, **LEO), person("p3", right, **LEO)
+    db.load(tmp_path, *lines, source=source)
+    before = tables(db)
+    merge(db.conn, f"{source}/Patient/p2", f"CC-{right}", schema=SCHEMA)
+    again = db.load(tmp_path, *lines, source=source)
+    assert (again.moved, again.kept_apart) == (0, 0)
+    assert db.document("Patient", "p2", source) == f"CC-{right}"
+    split(db.conn, f"CC-{right}", provisional(source, "p2"), patients=[f"{source}/p2"], schema=SCHEMA)
+    assert differences(before, tables(db)) == {}
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(db: TestDatabase, tmp_path: Path) -> None:
+    source, old, new = two_records(db, tmp_path)
+    before = tables(db)
+    tried = merge(db.conn, old, new, schema=SCHEMA, dry_run=True)
+    assert (tried.moved, tried.dry_run, differences(before, tables(db))) == (4, True, {})
+    merge(db.conn, old, new, schema=SCHEMA)
+    merged = tables(db)
+    told = pyhce(
+        "patient", "split", new, "--patient", f"{source}/p1", "--to", old, "--dry-run", "--dsn", db.dsn, "-o", "json"
+    )
+    assert json.loads(told.stdout)["moved"] == 4
+    assert differences(merged, tables(db)) == {}
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a patient that is not there": ({"patients": ["{source}/nobody"]}, "Patient/nobody is not in the record"),
+    "a patient of another record": ({"patients": ["{source}/p3"]}, "Patient/p3 is not in the record"),
+    "no id": ({"patients": ["{source}/two words"]}, "is not SOURCE/ID"),
+    "a document that does not parse": ({"document": "nonsense"}, "DOCUMENTO"),
+    "a new document that does not parse": ({"new": "nonsense"}, "NEW"),
+    "the same document": ({"new": "{new}"}, "are the same"),
+    "a record that is there": ({"new": "{third}"}, "there is a record under the document given as NEW"),
+    "no such record": ({"document": "CC-1"}, "no record under the document given as DOCUMENTO"),
+    "another one's provisional record": ({"new": "PROV-" + "0" * 32}, "another patient's provisional"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_split_of_bad_input_is_refused_in_one_sentence_and_changes_nothing(
+    db: TestDatabase, tmp_path: Path, what: str
+) -> None:
+    source, old, new = two_records(db, tmp_path)
+    third = number()
+    db.load(tmp_path, person("p3", third), source=source)
+    merge(db.conn, old, new, schema=SCHEMA)
+    before = tables(db)
+    changes, told = WRONG[what]
+    given: dict[str, Any] = {"document": new, "new": old, "patients": [f"{source}/p1"]}
+    for name, value in changes.items():
+        filled = [value] if isinstance(value, str) else value
+        filled = [v.replace("{source}", source).replace("{new}", new).replace("{third}", f"CC-{third}") for v in filled]
+        given[name] = filled[0] if isinstance(value, str) else filled
+    with pytest.raises(UsageError, match=told) as caught:
+        split(db.conn, given["document"], given["new"], patients=given["patients"], schema=SCHEMA)
+    assert caught.value.exit_code == 2
+    assert not any(d in caught.value.wrong + caught.value.remedy for d in (old, new, third))
+    assert differences(before, tables(db)) == {}
+
+
+def test_two_patients_of_one_record_are_confirmed_to_be_one_person(db: TestDatabase, tmp_path: Path) -> None:
+    source, cedula = unique(), number()
+    db.load(
+        tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **{**ANA, "birthDate": "1950-11-30"}), source=source
+    )
+    report = merge(db.conn, f"{source}/Patient/p1", f"{source}/Patient/p2", schema=SCHEMA)
+    assert (report.moved, report.confirmed) == (0, 1)
+    with pytest.raises(UsageError, match="in one record already"):
+        merge(db.conn, f"{source}/Patient/p1", f"CC-{cedula}", schema=SCHEMA)
+    with pytest.raises(UsageError, match="Patient/nobody, given as FROM"):
+        merge(db.conn, f"{source}/Patient/nobody", f"CC-{cedula}", schema=SCHEMA)
+    # confirmed: another contradiction does not keep them apart any more
+    again = db.load(tmp_path, person("p2", cedula, **LEO), source=source)
+    assert again.kept_apart == 0
+    assert db.document("Patient", "p2", source) == f"CC-{cedula}"
+
+
+def test_a_rekey_of_a_patient_that_was_kept_apart_is_remembered(db: TestDatabase, tmp_path: Path) -> None:
+    source, cedula, right = unique(), number(), f"CC-{number()}"
+    lines = person("p1", cedula, **ANA), person("p2", cedula, **LEO)
+    db.load(tmp_path, *lines, source=source)
+    rekey(db.conn, provisional(source, "p2"), right, schema=SCHEMA)
+    again = db.load(tmp_path, *lines, source=source)
+    assert (again.moved, again.kept_apart) == (0, 0)
+    assert db.document("Patient", "p2", source) == right
+
+
+def test_a_split_that_is_killed_leaves_nothing_half_done(db: TestDatabase, tmp_path: Path) -> None:
+    source, old, new = two_records(db, tmp_path)
+    before = tables(db)
+    merge(db.conn, old, new, schema=SCHEMA)
+    merged = tables(db)
+    command = ["patient", "split", new, "--patient", f"{source}/p1", "--to", old, "--dsn", db.dsn]
+    with connect(db.dsn) as conn, conn.transaction():
+        # the last thing that a split of this merge writes: it has moved everything and waits here
+        conn.execute("LOCK TABLE hce.asignacion IN SHARE ROW EXCLUSIVE MODE")
+        running = subprocess.Popen(
+            [sys.executable, "-m", "pyhce", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(lambda: waiting(db) > 0)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait(timeout=30)
+    until(lambda: not rows(db.conn, "SELECT 1 FROM pg_stat_activity WHERE application_name = 'pyhce' AND pid <>"
+                           " pg_backend_pid() AND state <> 'idle'"))  # fmt: skip
+    assert differences(merged, tables(db)) == {}
+    assert pyhce(*command).returncode == 0
+    assert differences(before, tables(db)) == {}
+
+
+def test_merge_says_which_record_is_not_there(db: TestDatabase, tmp_path: Path) -> None:
+    _, old, _ = two_records(db, tmp_path)
+    with pytest.raises(HceError, match="INTO"):
+        merge(db.conn, old, f"CC-{number()}", schema=SCHEMA)
