@@ -24,6 +24,7 @@ from pyhce.records.exporting.export import export as _export
 from pyhce.records.exporting.manifest import ExportCheck
 from pyhce.records.exporting.manifest import check_export as _check_export
 from pyhce.records.identity import Choice, choose_rules
+from pyhce.records.identity.check import IdentifierCheck
 from pyhce.records.loading.load import DEFAULT_JOBS
 from pyhce.records.loading.load import load as _load
 from pyhce.records.loading.report import LoadReport
@@ -228,6 +229,7 @@ def verify(
     dsn: str | None = None,
     *,
     groups: Sequence[str] | None = None,
+    identity_rules: Choice | None = None,
     wait: float = 0.0,
     progress: Progress = silent,
 ) -> VerificationReport:
@@ -235,9 +237,17 @@ def verify(
 
     Args:
         groups: only these groups of checks.
+        identity_rules: those that the loads are done by, as for `load`.
         wait: seconds to go on looking until all is right.
     """
-    return _verify(resolve_dsn(dsn), schema=SCHEMA, groups=groups, wait=wait, progress=progress)
+    return _verify(
+        resolve_dsn(dsn),
+        schema=SCHEMA,
+        groups=groups,
+        extra_checks=[IdentifierCheck(choose_rules(identity_rules))],
+        wait=wait,
+        progress=progress,
+    )
 
 
 def status(dsn: str | None = None) -> StatusReport:
@@ -372,7 +382,7 @@ def generate_docs(folder: Path) -> tuple[Path, ...]:
     """Write the data dictionary and the list of checks."""
     written = _generate.docs(SCHEMA, folder)
     checks = folder / "checks.md"
-    checks.write_text(checks_document(deploy.CHECKS), encoding="utf-8")
+    checks.write_text(checks_document((IdentifierCheck(), *deploy.CHECKS)), encoding="utf-8")
     return (*written, checks)
 
 

@@ -36,6 +36,12 @@ class Duration(click.ParamType[float]):
 @click.option(
     "--group", "groups", multiple=True, type=click.Choice((*GROUPS, KUBERNETES)), help="This group of checks only."
 )
+@click.option(
+    "--identity-rules",
+    envvar="PYHCE_IDENTITY_RULES",
+    metavar="PACKS|FILE",
+    help="The rules that loads are done by: packs by name, JSON files, all. Default: all.",
+)
 @click.option("--short", is_flag=True, help="Only what is not all right.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="A JUnit file too.")
 @dsn_option
@@ -47,6 +53,7 @@ def verify(
     ctx: click.Context,
     wait: float,
     groups: tuple[str, ...],
+    identity_rules: str | None,
     short: bool,
     junit_file: Path | None,
     dsn: str | None,
@@ -68,7 +75,7 @@ def verify(
             with on_kubernetes(target, namespace, say) as deployment:
                 report = deployment.verify(groups=groups or None, wait=wait)
         else:
-            report = api.verify(dsn, groups=groups or None, wait=wait, progress=say)
+            report = api.verify(dsn, groups=groups or None, identity_rules=identity_rules, wait=wait, progress=say)
     if junit_file:
         junit_file.write_text(junit(report), encoding="utf-8")
     show(report, output, lambda: show_verification(report, short=short))

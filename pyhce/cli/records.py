@@ -19,6 +19,7 @@ from pyhce.records.erasing.receipt import Erasure, Outcome
 from pyhce.records.exporting.copy import ExportProgress
 from pyhce.records.exporting.export import ExportReport
 from pyhce.records.exporting.manifest import ExportCheck
+from pyhce.records.identity.tally import HOW_TO_WRITE_RULES
 from pyhce.records.loading.load import DEFAULT_JOBS
 from pyhce.records.loading.report import LoadReport
 
@@ -132,6 +133,26 @@ def show_load(report: LoadReport) -> None:
         console.print(f"  {report.documents_without_patient:>8} {told}", markup=False)
     for reason, count in report.by_reason.items():
         console.print(f"  {count:>8} rejected: {reason}, see {report.reject_file}", markup=False)
+    _show_identity(report)
+
+
+def _show_identity(report: LoadReport) -> None:
+    """What has no document, what has no patient, and how to write a rule."""
+    for kind, count in report.without_patient.items():
+        console.print(f"  {count:>8} {kind} that name no patient: they are in no record", markup=False)
+    if report.waiting:
+        console.print(f"  {report.waiting:>8} in provisional records whose Patient is not loaded", markup=False)
+    if report.without_document:
+        told = "Patients without a document: their records are provisional"
+        console.print(f"  {report.without_document:>8} {told}", markup=False)
+    if report.identifiers:
+        console.print("identifiers of Patients that made no document:", markup=False)
+    for entry in report.identifiers:
+        console.print(f"  {entry.words}", markup=False)
+    if report.identifiers_rest:
+        console.print(f"  {report.identifiers_rest} of other kinds", markup=False)
+    if any(entry.rule for entry in report.identifiers):
+        console.print(f"  {HOW_TO_WRITE_RULES}", markup=False)
 
 
 @click.command()

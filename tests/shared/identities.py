@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from pyhce.records.identity import DEFAULT_RULES, documents_of, provisional
 from pyhce.records.patient import patient, rekey
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.cases import case, expected_documents
+from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import weight
 
@@ -137,3 +140,77 @@ def test_an_erasure_s_reason_does_not_hold_the_number_however_it_is_written(
     reason = written.format(number.upper(), number[:4], number[4:])
     with pytest.raises(UsageError, match="reason"):
         erase(db.conn, f"MR-{number}@http://hosp.org/mrn", schema=SCHEMA, reason=reason, dry_run=True)
+
+
+def test_a_load_tells_what_made_no_document_and_why(db: TestDatabase, tmp_path: Path) -> None:
+    name = "45-identity-packs"
+    report = db.load_paths([case(name)], source=f"{name}-{unique()}", rejects=tmp_path / "rejected.ndjson")
+    provisional_ones = [key for key, document in expected_documents(name).items() if document is None]
+    assert report.without_document == len(provisional_ones) == 11
+    told = Counter[str]()
+    for entry in report.identifiers:
+        told[entry.why] += entry.identifiers
+        assert entry.identifiers == entry.provisional
+    assert told == {
+        "check digit or form wrong": 6,
+        "no document: a person without a document": 3,
+        "no document: RNEC without the type of the document": 1,
+        "no country stated": 1,
+    }
+    assert report.identifiers_rest == 0
+
+
+def test_a_load_tells_what_has_no_patient(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    lines = [weight(f"o{n}", None) for n in range(3)] + [weight(f"w{n}", "Patient/later") for n in range(2)]
+    organization = {"resourceType": "Organization", "id": "org"}
+    nameless = {"resourceType": "Patient", "id": "nn"}
+    report = db.load(tmp_path, *lines, organization, nameless, weight("on", "Patient/nn"), source=source)
+    assert (report.without_patient, report.waiting, report.without_document) == ({"Observation": 3}, 2, 1)
+    again = db.load(tmp_path, weight("w9", "Patient/later"), someone("later", number, DNI), source=source)
+    assert (again.without_patient, again.waiting, again.without_document) == ({}, 0, 0)
+
+
+def test_an_identifier_that_no_rule_fits_is_told_with_its_rule_and_the_rule_mends_it(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, system = unique(), f"http://{unique()}.example/mrn"
+    numbers = [f"0{unique()}.{n}" for n in range(20)]
+    lines = [json.dumps(someone(f"p{n}", number, system)) for n, number in enumerate(numbers)]
+    (tmp_path / "in.ndjson").write_text("\n".join(lines))
+
+    def told(*options: str) -> str | None:
+        found = pyhce("verify", "--group", "identity", "--dsn", db.dsn, "-o", "json", *options)
+        assert not any(number in found.stdout for number in numbers)
+        [check] = [check for check in json.loads(found.stdout)["checks"] if check["code"] == "HCE0420"]
+        assert check["result"] == "ok" or "--identity-rules rules.json,all" in check["remedy"]
+        return next((line for line in check["details"] if system in line), None)
+
+    common = ["load", tmp_path / "in.ndjson", "--source", source, "--dsn", db.dsn]
+    first = pyhce(*common)
+    assert "To make documents of them" in first.stdout
+    assert not any(number in first.stdout + first.stderr for number in numbers)
+    shown = next(line for line in first.stdout.splitlines() if system in line)
+    assert shown.strip().startswith("20 (20 of Patients without a document): no rule fits, no type")
+    assert told() == shown.strip()
+    rules = tmp_path / "rules.json"
+    rules.write_text(f"[{shown[shown.index('{') :]}]")
+    second = pyhce(*common, "-o", "json", "--identity-rules", f"{rules},all")
+    report = json.loads(second.stdout)
+    assert (report["passed_over"], report["without_document"], report["identifiers"]) == (0, 0, [])
+    kept = db.rows("SELECT documento_id FROM paciente WHERE fuente = %s", source)
+    assert {document for (document,) in kept} == {f"ID-{number}@{system}" for number in numbers}
+    assert told("--identity-rules", f"{rules},all") is None
+    assert (told() or "").startswith("20 (0 of Patients without a document)")
+
+
+@pytest.mark.parametrize("choice", ["atlantis", "rules.json", "missing.json"])
+def test_bad_rules_change_nothing_and_exit_2(db: TestDatabase, tmp_path: Path, choice: str) -> None:
+    source = unique()
+    (tmp_path / "in.ndjson").write_text(json.dumps(someone("p", "1", DNI)))
+    (tmp_path / "rules.json").write_text('[{"type": "DNI", "code": "DNI"}]')
+    given = choice if choice == "atlantis" else str(tmp_path / choice)
+    done = pyhce("load", tmp_path / "in.ndjson", "--source", source, "--dsn", db.dsn, "--identity-rules", given)
+    assert (done.returncode, given in done.stderr.replace("\n", "")) == (2, True)
+    assert "what to do:" in done.stderr
+    assert db.rows("SELECT 1 FROM paciente WHERE fuente = %s", source) == []

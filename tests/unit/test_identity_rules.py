@@ -312,11 +312,11 @@ def test_the_first_rule_is_found_as_by_trying_all(
     rules: list[DocumentRule], system: str | None, codings: list[Any]
 ) -> None:
     tried = next((at for at, rule in enumerate(rules) if rule.fits(system, codings)), None)
-    assert RuleSet(rules).first(system, codings) == tried
+    assert RuleSet(rules).first(system, tuple(codings)) == tried
 
 
 def test_every_rule_of_every_pack_is_reached() -> None:
     for at, rule in enumerate(DEFAULT_RULES):
         system = rule.system or ("urn:oid:2.16.858.1.32." + rule.system_pattern[-5:] if rule.system_pattern else None)
-        codings = [(rule.code_system, "2" if rule.code == "*" else rule.code)] if rule.code else []
+        codings = ((rule.code_system, "2" if rule.code == "*" else rule.code),) if rule.code else ()
         assert DEFAULT_RULES.first(system, codings) == at

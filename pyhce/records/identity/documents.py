@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pyhce.records.identity.check_digits import CHECKS
 from pyhce.records.identity.countries import stated_country
 from pyhce.records.identity.grammar import folded, issued, national
-from pyhce.records.identity.rules import DocumentRule, RuleSet
+from pyhce.records.identity.rules import Codings, DocumentRule, RuleSet
 
 CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
 
@@ -116,15 +116,15 @@ def system_of(identifier: dict[str, Any]) -> str | None:
     return system if isinstance(system, str) else None
 
 
-def codings_of(identifier: dict[str, Any]) -> list[tuple[str | None, str]]:
+def codings_of(identifier: dict[str, Any]) -> Codings:
     """The codings of the identifier's type: code system and code."""
     kind = identifier.get("type")
     listed = kind.get("coding") if isinstance(kind, dict) else None
-    return [
+    return tuple(
         (coding["system"] if isinstance(coding.get("system"), str) else None, coding["code"])
         for coding in (listed if isinstance(listed, list) else [])
         if isinstance(coding, dict) and isinstance(coding.get("code"), str)
-    ]
+    )
 
 
 def _value(identifier: dict[str, Any]) -> str:

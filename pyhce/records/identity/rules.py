@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -21,7 +21,11 @@ from pyhce.schema.model import Frozen
 ANY_CODE = "*"
 EXAMPLE = '[{"type": "MR", "system": "http://hospital.example/mrn", "national": false}]'
 _LISTS = ("system", "code", "code_system")
-_SYSTEMS_KEPT = 10_000
+_KEPT = 10_000
+"""Systems, and systems with types of identifiers, whose rule is remembered."""
+
+Codings = tuple[tuple[str | None, str], ...]
+"""The codings of an identifier's type: code system and code."""
 
 
 class DocumentRule(Frozen):
@@ -70,7 +74,7 @@ class DocumentRule(Frozen):
             return system == self.system
         return self._pattern is None or (system is not None and self._pattern.fullmatch(system) is not None)
 
-    def fits(self, system: str | None, codings: Iterable[tuple[str | None, str]]) -> bool:
+    def fits(self, system: str | None, codings: Codings) -> bool:
         """Whether an identifier with this system and these codings of its type (code system, code) is of this kind."""
         if not self.fits_system(system):
             return False
@@ -128,21 +132,33 @@ class RuleSet(tuple[DocumentRule, ...]):
         return [at for at, rule in enumerate(self) if rule.system_pattern is not None]
 
     @cached_property
-    def _known(self) -> dict[str, list[int]]:
+    def _systems(self) -> dict[str, list[int]]:
+        return {}
+
+    @cached_property
+    def _kinds(self) -> dict[tuple[str | None, Codings], int | None]:
         return {}
 
     def of_system(self, system: str) -> list[int]:
         """The positions of the rules that name this system, in order."""
-        found = self._known.get(system)
+        found = self._systems.get(system)
         if found is None:
-            if len(self._known) >= _SYSTEMS_KEPT:
-                self._known.clear()
+            if len(self._systems) >= _KEPT:
+                self._systems.clear()
             by_pattern = [at for at in self._by_pattern if self[at].fits_system(system)]
-            found = self._known[system] = sorted([*self._by_system.get(system, ()), *by_pattern])
+            found = self._systems[system] = sorted([*self._by_system.get(system, ()), *by_pattern])
         return found
 
-    def first(self, system: str | None, codings: list[tuple[str | None, str]]) -> int | None:
+    def first(self, system: str | None, codings: Codings) -> int | None:
         """The position of the first rule that fits an identifier with this system and these codings of its type."""
+        kind = system, codings
+        if kind not in self._kinds:
+            if len(self._kinds) >= _KEPT:
+                self._kinds.clear()
+            self._kinds[kind] = self._first(system, codings)
+        return self._kinds[kind]
+
+    def _first(self, system: str | None, codings: Codings) -> int | None:
         candidates = list(self.of_system(system)) if system is not None else []
         for code_system, code in codings:
             for wanted in (code, ANY_CODE):

@@ -84,6 +84,7 @@ def load(
                 journal.ended(source, _one_file(state, conn, source, out, sieve))
         out.drain()
     journal.settle()
+    state.census.settle(conn)
     state.begin(None)
     return state.report()
 

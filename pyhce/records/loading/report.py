@@ -6,6 +6,7 @@ from collections import Counter
 
 from pydantic import Field
 
+from pyhce.records.identity.tally import IdentifierCount
 from pyhce.schema.model import Frozen
 
 SHOWN = 20
@@ -40,6 +41,11 @@ class LoadReport(Frozen):
         unreadable_references: resources without a patient, since they name theirs by a text that is no reference, such
             as `7` or `Patient/7#x`; by FHIR type.
         documents_without_patient: documents and messages that were kept whole and do not tell whose they are.
+        without_document: Patients that have no identity document by the rules, and so a provisional record.
+        identifiers: identifiers of Patients that made no document, by reason, type and system, the largest counts.
+        identifiers_rest: those that are not in `identifiers`.
+        without_patient: resources that could name a patient and name none, by FHIR type: they are in no record.
+        waiting: resources in provisional records whose Patient is not there at the end.
         bytes_read, bytes_total: of the files as they are on disk; 0 where that is not known, as of a pipe.
     """
 
@@ -63,6 +69,11 @@ class LoadReport(Frozen):
     of_other_servers: dict[str, int] = Field(default_factory=dict)
     unreadable_references: dict[str, int] = Field(default_factory=dict)
     documents_without_patient: int = 0
+    without_document: int = 0
+    identifiers: tuple[IdentifierCount, ...] = ()
+    identifiers_rest: int = 0
+    without_patient: dict[str, int] = Field(default_factory=dict)
+    waiting: int = 0
     current_file: str = ""
     bytes_read: int = 0
     bytes_total: int = 0

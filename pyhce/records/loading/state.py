@@ -14,6 +14,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule
+from pyhce.records.loading.census import Census, census_of
 from pyhce.records.loading.journal import Journal
 from pyhce.records.loading.report import LoadReport, most_common
 from pyhce.records.reading.incoming import Incoming, Rejected, Where
@@ -80,6 +81,7 @@ class State:
         self.memories: dict[str, Memory] = defaultdict(Memory)
         self.elsewhere: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
+        self.census = Census()
 
     def pass_over(self, path: Path) -> None:
         """Note a file that was loaded before."""
@@ -159,7 +161,9 @@ class State:
             detail = str(error.diag.message_primary or type(error).__name__)
             self.reject(Rejected(only.where, "database", detail, only.exact.decode()))
             return
+        counted = census_of(self.schema, self.rules, batch, found)
         with self.lock:
+            self.census.merge(counted)
             self.counts.update(written._asdict())
             self.counts["moved"] += found.moved
             self.counts["ambiguous"] += found.ambiguous
@@ -197,6 +201,11 @@ class State:
             by_type=dict(sorted(self.types.items())),
             of_other_servers=most_common(self.elsewhere),
             unreadable_references=dict(sorted(self.unreadable.items())),
+            without_document=self.census.tally.without_document,
+            identifiers=self.census.tally.largest(),
+            identifiers_rest=self.census.tally.rest(),
+            without_patient=dict(sorted(self.census.without_patient.items())),
+            waiting=self.census.waiting,
             current_file=self.source.name if self.source else "",
             bytes_read=self.finished + (self.source.position if self.source and self.source.size else 0),
             bytes_total=self.total,

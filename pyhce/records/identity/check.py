@@ -1,0 +1,84 @@
+"""HCE0420: identifiers that made no document, in the whole database; see `pyhce.verify` for the protocol of checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyhce.records.identity.documents import codings_of
+from pyhce.records.identity.grammar import PROVISIONAL
+from pyhce.records.identity.packs import DEFAULT_RULES
+from pyhce.records.identity.rules import RuleSet
+from pyhce.records.identity.tally import HOW_TO_WRITE_RULES, Tally, unfitted
+from pyhce.verify.context import Context
+from pyhce.verify.model import Finding, Result, ok
+
+SHOWN = 50
+_AT_ONCE = 2000
+_MOST = 200_000
+"""Patients with a provisional record that are read one by one."""
+_AFTER = PROVISIONAL[:-1] + chr(ord(PROVISIONAL[-1]) + 1)
+"""What comes after every provisional document."""
+
+_OF_THE_OTHERS = """
+    SELECT i ->> 'system', i -> 'type' -> 'coding', count(*)
+    FROM paciente AS p, jsonb_array_elements(
+        CASE WHEN jsonb_typeof(p.recurso -> 'identifier') = 'array' THEN p.recurso -> 'identifier' ELSE '[]' END
+    ) AS i
+    WHERE NOT (p.documento_id >= %(first)s AND p.documento_id < %(after)s)
+        AND jsonb_typeof(i) = 'object' AND i ->> 'use' IS DISTINCT FROM 'old' AND i ->> 'value' ~ '\\S'
+    GROUP BY 1, 2
+"""
+_PROVISIONAL = """
+    SELECT jsonb_build_object('identifier', recurso -> 'identifier', 'extension', recurso -> 'extension')
+    FROM paciente WHERE documento_id >= %(first)s AND documento_id < %(after)s LIMIT %(most)s
+"""
+_RANGE = {"first": PROVISIONAL, "after": _AFTER, "most": _MOST}
+
+
+class IdentifierCheck:
+    """Which identifiers made no document and why: a warning where their Patients have none.
+
+    Of Patients with a document only the identifiers that no rule fits are counted, by the database; the others are
+    judged one by one.
+
+    Args:
+        rules: those that the loads are done by.
+    """
+
+    code = "HCE0420"
+    group = "identity"
+    title = "Every Patient with an identifier has a document"
+    remedy = (
+        f"{HOW_TO_WRITE_RULES}. Correct a number whose check digit is wrong where it comes from, and load it again."
+        " docs/identity.md has the members of a rule; verify takes --identity-rules too."
+    )
+
+    def __init__(self, rules: RuleSet = DEFAULT_RULES) -> None:
+        self._rules = rules
+
+    def probe(self, context: Context) -> Finding:
+        """Look."""
+        tally = Tally()
+        for patient in _rows(context, _PROVISIONAL):
+            tally.add(patient[0], self._rules)
+        for system, codings, number in _rows(context, _OF_THE_OTHERS):
+            kind = unfitted(system, codings_of({"type": {"coding": codings}}), self._rules)
+            if kind is not None:
+                tally.count(kind, number, provisional=False)
+        listed = [entry.words for entry in tally.largest(SHOWN)]
+        if rest := tally.rest(SHOWN):
+            listed.append(f"{rest} of other kinds")
+        if not tally.provisional:
+            others = sum(entry.identifiers for entry in tally.largest(SHOWN)) + rest
+            return ok(f"{others} identifiers fit no rule; their Patients have another document", listed)
+        found = f"{tally.provisional} identifiers of Patients without a document made none"
+        return Finding(result=Result.WARNING, found=found, details=tuple(listed))
+
+
+def _rows(context: Context, query: str) -> Iterator[Any]:
+    """A query's rows, some at a time."""
+    with context.conn.transaction(), context.conn.cursor(name="pyhce_identifiers") as cursor:
+        cursor.itersize = _AT_ONCE
+        cursor.execute(query, _RANGE)
+        yield from cursor

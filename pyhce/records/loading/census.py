@@ -1,0 +1,73 @@
+"""What a load tells of identity: Patients without a document and why, resources without a patient."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.records.identity import PROVISIONAL, DocumentRule, RuleSet
+from pyhce.records.identity.tally import Tally
+from pyhce.records.reading.ready import Ready
+from pyhce.records.writing.assign import Assigned
+from pyhce.schema.model import Schema
+
+_WAITING = 200_000
+"""Provisional records that are remembered until the end; of more than these the count is a lower bound."""
+_AT_ONCE = 5000
+
+
+class Census:
+    """Counts of one load, or of one batch of it.
+
+    Attributes:
+        tally: identifiers of Patients that made no document.
+        without_patient: resources of types that have a patient, which name none, by type.
+        waiting: resources under provisional records whose Patient is not there; known once `settle` was called.
+    """
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self.without_patient: Counter[str] = Counter()
+        self.waiting = 0
+        self._provisional: Counter[str] = Counter()
+
+    def merge(self, other: Census) -> None:
+        """Add the counts of a batch."""
+        self.tally.merge(other.tally)
+        self.without_patient.update(other.without_patient)
+        for document, number in other._provisional.items():
+            if document in self._provisional or len(self._provisional) < _WAITING:
+                self._provisional[document] += number
+
+    def settle(self, conn: Connection[TupleRow]) -> None:
+        """Find out which provisional records have no Patient now, at the end."""
+        self.waiting = 0
+        documents = sorted(self._provisional)
+        for first in range(0, len(documents), _AT_ONCE):
+            some = documents[first : first + _AT_ONCE]
+            left = conn.execute(
+                "SELECT e.documento_id FROM expediente e LEFT JOIN paciente p USING (documento_id)"
+                " WHERE e.documento_id = ANY(%s) AND p.documento_id IS NULL",
+                (some,),
+            )
+            self.waiting += sum(self._provisional[document] for (document,) in left)
+
+
+def census_of(schema: Schema, rules: tuple[DocumentRule, ...], batch: Sequence[Ready], found: Assigned) -> Census:
+    """The counts of a batch that is written."""
+    counted = Census()
+    indexed = rules if isinstance(rules, RuleSet) else RuleSet(rules)
+    for ready in batch:
+        if ready.resource is not None and ready.identity[0] == "Patient":
+            counted.tally.add(ready.resource, indexed)
+    nameless = Counter([ready.identity[0] for ready in batch if ready.key is None])
+    counted.without_patient.update({kind: count for kind, count in nameless.items() if schema.paths_of(kind)})
+    places = [(place.document, len(rows)) for part in (found.same, found.new) for place, rows in part.items()]
+    places += [(row.place.document, 1) for row in found.other]
+    for document, number in places:
+        if document is not None and document.startswith(PROVISIONAL):
+            counted._provisional[document] += number
+    return counted
