@@ -19,6 +19,7 @@ from pyhce.citus.nodes import Node
 from pyhce.citus.register import register
 from pyhce.errors import HceError
 from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.model import Schema
 from tests.shared.database import TestDatabase
 
 SHARDS = 8
@@ -69,13 +70,13 @@ def port() -> int:
 
 
 @contextmanager
-def running(engine: local.Engine, workers: int) -> Iterator[TestDatabase]:
+def running(engine: local.Engine, workers: int, schema: Schema = SCHEMA) -> Iterator[TestDatabase]:
     """A registered database."""
     with server_folder() as folder:
         cluster = local.start(folder, engine=engine, workers=workers, port=free_port())
         register(
             local.dsn(cluster),
-            schema=SCHEMA,
+            schema=schema,
             workers=[Node(host=n.host, port=n.port) for n in cluster.workers],
             passwords=local.passwords(folder),
             shard_count=SHARDS,

@@ -7239,6 +7239,7 @@ COMMENT ON TABLE hce.documento_en_disputa IS 'Pacientes que dicen tener un docum
 COMMENT ON COLUMN hce.documento_en_disputa.documento_calculado IS 'Documento según la fuente / Document by the source';
 COMMENT ON COLUMN hce.documento_en_disputa.fuente IS 'Sistema de origen / Source system';
 COMMENT ON COLUMN hce.documento_en_disputa.paciente_id IS 'Patient que queda aparte / Patient';
+CREATE INDEX IF NOT EXISTS documento_en_disputa_fuente_paciente_id_idx ON hce.documento_en_disputa USING btree (fuente, paciente_id);
 
 CREATE TABLE IF NOT EXISTS hce.misma_persona (
     fuente text NOT NULL,
@@ -7256,6 +7257,37 @@ COMMENT ON COLUMN hce.misma_persona.fuente IS 'Sistema de origen / Source system
 COMMENT ON COLUMN hce.misma_persona.paciente_id IS 'Patient / Patient';
 COMMENT ON COLUMN hce.misma_persona.otra_fuente IS 'Sistema de origen del otro / The other''s source';
 COMMENT ON COLUMN hce.misma_persona.otro_paciente_id IS 'El otro Patient / The other Patient';
+
+CREATE TABLE IF NOT EXISTS hce.paso_datos (
+    numero integer NOT NULL,
+    paso text NOT NULL,
+    informe jsonb NOT NULL DEFAULT '{}',
+    hasta text,
+    terminado_en timestamptz,
+    CONSTRAINT paso_datos_pkey PRIMARY KEY (numero, paso)
+);
+ALTER TABLE hce.paso_datos OWNER TO hce_owner;
+GRANT SELECT ON hce.paso_datos TO hce_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON hce.paso_datos TO hce_writer;
+GRANT SELECT ON hce.paso_datos TO hce_readonly;
+COMMENT ON TABLE hce.paso_datos IS 'Cambios de filas que una migración exige, con su avance / Changes of stored rows that a migration needs, with their progress';
+COMMENT ON COLUMN hce.paso_datos.numero IS 'Migración / Migration';
+COMMENT ON COLUMN hce.paso_datos.paso IS 'Nombre del paso / Name of the step';
+COMMENT ON COLUMN hce.paso_datos.informe IS 'Conteos hasta ahora / Counts so far';
+COMMENT ON COLUMN hce.paso_datos.hasta IS 'Hasta dónde llegó, mientras no termine / How far it has come, until it is done';
+COMMENT ON COLUMN hce.paso_datos.terminado_en IS 'Terminado en / Done at';
+
+ALTER TABLE hce.asignacion ADD COLUMN IF NOT EXISTS expediente_creado_en timestamptz;
+COMMENT ON COLUMN hce.asignacion.expediente_creado_en IS 'Cuándo se creó el expediente que se fusionó / When the record that was merged had been created';
+
+ALTER TABLE hce.carga ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
+COMMENT ON COLUMN hce.carga.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
+
+ALTER TABLE hce.carga_compartida ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
+COMMENT ON COLUMN hce.carga_compartida.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
+
+ALTER TABLE hce.carga_referencia ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
+COMMENT ON COLUMN hce.carga_referencia.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
 DROP FUNCTION IF EXISTS hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer);
 DROP FUNCTION IF EXISTS hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer);
 DROP FUNCTION IF EXISTS hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer);
@@ -12124,18 +12156,6 @@ COMMENT ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text,
 ALTER FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
-
-ALTER TABLE hce.asignacion ADD COLUMN IF NOT EXISTS expediente_creado_en timestamptz;
-COMMENT ON COLUMN hce.asignacion.expediente_creado_en IS 'Cuándo se creó el expediente que se fusionó / When the record that was merged had been created';
-
-ALTER TABLE hce.carga ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
-COMMENT ON COLUMN hce.carga.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
-
-ALTER TABLE hce.carga_compartida ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
-COMMENT ON COLUMN hce.carga_compartida.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
-
-ALTER TABLE hce.carga_referencia ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
-COMMENT ON COLUMN hce.carga_referencia.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
 REVOKE DELETE, INSERT, UPDATE ON public.expediente FROM hce_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.expediente TO hce_writer;
 REVOKE DELETE, INSERT, UPDATE ON public.paciente FROM hce_app;
@@ -12258,8 +12278,7 @@ REVOKE DELETE, INSERT, UPDATE ON hce.carga_compartida FROM hce_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_compartida TO hce_writer;
 REVOKE DELETE, INSERT, UPDATE ON hce.carga_referencia FROM hce_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_referencia TO hce_writer;
-CREATE INDEX IF NOT EXISTS documento_en_disputa_fuente_paciente_id_idx ON hce.documento_en_disputa USING btree (fuente, paciente_id);
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', '7fcc044967562b3d68293d0855fda39a4bbb0af1208934a9bd1d45abfbdf7b08') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', 'a6bca84fc93b3a8a2ce3bc2d924f65b0acd8a0ad566ba0043262e7c0e66f0de5') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Any
 
 from pyhce import deploy, local, sample
 from pyhce.citus import connection
 from pyhce.citus.connection import Database, Progress, silent
 from pyhce.citus.migrate import ready
 from pyhce.citus.nodes import Node
+from pyhce.citus.online import LOCK_WAIT
 from pyhce.citus.register import RegistrationReport
 from pyhce.citus.register import register as _register
 from pyhce.errors import HceError
@@ -33,6 +35,7 @@ from pyhce.records.patient import merge as _merge
 from pyhce.records.patient import patient as _patient
 from pyhce.records.patient import rekey as _rekey
 from pyhce.records.patient import split as _split
+from pyhce.records.upgrading.upgrade import upgrade
 from pyhce.schema import generate as _generate
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen
@@ -125,9 +128,8 @@ def up(
     engine = local.engine_for(place, pg_config, citus=citus)
     cluster = local.start(place, engine=engine, workers=workers, port=port, time_zone=time_zone, on_progress=progress)
     dsn = local.dsn(cluster)
-    registration = _register(
+    registration = _registered(
         dsn,
-        schema=SCHEMA,
         workers=[Node(host=node.host, port=node.port) for node in cluster.workers],
         coordinator=Node(host=cluster.coordinator.host, port=cluster.coordinator.port) if cluster.workers else None,
         passwords=local.passwords(place),
@@ -209,20 +211,36 @@ def register(
     shard_count: int = DEFAULT_SHARD_COUNT,
     time_zone: str = DEFAULT_TIME_ZONE,
     timeout: float = 120.0,
+    lock_wait: float = LOCK_WAIT,
     progress: Progress = silent,
 ) -> RegistrationReport:
-    """Make the cluster what the declaration says: nodes, schema, homes of tables; see `pyhce.citus.register`."""
-    return _register(
+    """Make the cluster what the declaration says: nodes, schema, homes of tables, stored rows.
+
+    See `pyhce.citus.register` and `pyhce.records.upgrading`.
+
+    Args:
+        lock_wait: seconds that a migration goes on trying where others hold a table.
+    """
+    return _registered(
         resolve_dsn(dsn),
-        schema=SCHEMA,
         workers=[Node.parse(text) for text in workers],
         coordinator=Node.parse(coordinator) if coordinator else None,
         passwords=passwords,
         shard_count=shard_count,
         time_zone=time_zone,
         timeout=timeout,
+        lock_wait=lock_wait,
         progress=progress,
     )
+
+
+def _registered(dsn: str, *, progress: Progress, **options: Any) -> RegistrationReport:
+    """Nodes, schema and homes; then the stored rows, once every table is in its home."""
+    report = _register(dsn, schema=SCHEMA, progress=progress, **options)
+    with connection.connect(dsn) as conn:
+        done = upgrade(conn, schema=SCHEMA, progress=progress)
+    seconds = round(report.seconds + sum(step.seconds for step in done), 2)
+    return report.model_copy(update={"data_steps": done, "seconds": seconds})
 
 
 def verify(

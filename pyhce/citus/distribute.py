@@ -59,11 +59,12 @@ def distribute(
         with conn.transaction():
             conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
             conn.execute("SET LOCAL client_min_messages TO warning")
-            _place(conn, schema, table, shard_count)
+            place(conn, schema, table, shard_count=shard_count)
     return [table.name for table in wanted]
 
 
-def _place(conn: Connection[TupleRow], schema: Schema, table: Table, shard_count: int) -> None:
+def place(conn: Connection[TupleRow], schema: Schema, table: Table, *, shard_count: int) -> None:
+    """Give a table its home, inside the caller's transaction."""
     if table.home is Home.REFERENCE:
         conn.execute("SELECT create_reference_table(%s)", (table.qualified,))
     else:

@@ -1,4 +1,4 @@
-"""Migrations: numbered, each in one transaction, noted in `hce.migracion`."""
+"""Migrations: numbered, noted in `hce.migracion`; the first ones in a transaction each, later ones online."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from contextlib import contextmanager
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.citus import distribute
 from pyhce.citus.connection import Progress, connect_to_write, explained, has_citus, rows, scalar, silent
+from pyhce.citus.online import LOCK_WAIT, apply_online
+from pyhce.citus.steps import pending
 from pyhce.errors import SchemaMismatch, UsageError
 from pyhce.schema.model import Schema
-from pyhce.schema.render import migrations
+from pyhce.schema.render import Migration, migrations
+from pyhce.settings import DEFAULT_SHARD_COUNT
 from pyhce.version import __version__
 
 
@@ -64,6 +68,20 @@ def refuse_unready(conn: Connection[TupleRow], schema: Schema) -> None:
     """Refuse a database that has not the whole schema of this release.
 
     Raises:
+        SchemaMismatch: the schema is not there, behind this release, or ahead of it; or a data step is not done.
+    """
+    refuse_unmigrated(conn, schema)
+    if steps := pending(conn, schema):
+        raise SchemaMismatch(
+            f"stored rows are not yet what migration {steps[0].number} says: {steps[0].name}",
+            remedy="`pyhce register` changes them, and goes on where it was interrupted.",
+        )
+
+
+def refuse_unmigrated(conn: Connection[TupleRow], schema: Schema) -> None:
+    """Refuse a database whose schema is not at the version of this release; data steps may be due.
+
+    Raises:
         SchemaMismatch: the schema is not there, behind this release, or ahead of it.
     """
     refuse_unknown(conn, schema)
@@ -75,12 +93,29 @@ def refuse_unready(conn: Connection[TupleRow], schema: Schema) -> None:
         )
 
 
-def migrate(conn: Connection[TupleRow], schema: Schema, *, time_zone: str, progress: Progress = silent) -> list[int]:
-    """Apply what is missing; the numbers applied. `time_zone` counts for the first one only.
+def migrate(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    *,
+    time_zone: str,
+    shard_count: int = DEFAULT_SHARD_COUNT,
+    lock_wait: float = LOCK_WAIT,
+    progress: Progress = silent,
+) -> list[int]:
+    """Apply what is missing; the numbers applied.
+
+    A database without a schema gets each migration in one transaction. Later ones are applied beside readers and
+    writers; see `pyhce.citus.online`.
+
+    Args:
+        time_zone: of dates without one; counts for the first migration only.
+        shard_count: shards of a new table that others will be co-located with.
+        lock_wait: seconds to go on trying where others hold a table.
 
     Raises:
         SchemaMismatch: the database is ahead of this release.
         UsageError: PostgreSQL knows no such time zone.
+        HceError: others held a table all the time.
     """
     refuse_unknown(conn, schema)
     if not scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_timezone_names WHERE name = %s)", time_zone):
@@ -89,17 +124,36 @@ def migrate(conn: Connection[TupleRow], schema: Schema, *, time_zone: str, progr
             remedy="Give a name of the IANA database, such as America/Bogota.",
         )
     had = applied(conn)
+    in_use = _in_use(conn) if had else False
+    by_name = {table.qualified: table for table in schema.tables}
+
+    def place(name: str) -> None:
+        if has_citus(conn) and by_name[name].qualified not in distribute.placed(conn):
+            distribute.place(conn, schema, by_name[name], shard_count=shard_count)
+
     done = []
     for migration in migrations(schema):
         if migration.number in had:
             continue
         progress(f"migration {migration.number} ({migration.name})")
-        with conn.transaction():
-            if has_citus(conn):
-                conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
-            conn.execute("SET LOCAL client_min_messages TO warning")
-            conn.execute("SELECT set_config('hce.zona_horaria', %s, true)", (time_zone,))
-            conn.execute(migration.body.encode())
-            conn.execute(migration.record.encode())
+        if in_use:
+            apply_online(conn, migration, place=place, progress=progress, lock_wait=lock_wait)
+        else:
+            _apply_whole(conn, migration, time_zone)
         done.append(migration.number)
     return done
+
+
+def _in_use(conn: Connection[TupleRow]) -> bool:
+    """Whether the tables have their homes: from then on there may be rows, readers and writers."""
+    return not has_citus(conn) or bool(distribute.placed(conn))
+
+
+def _apply_whole(conn: Connection[TupleRow], migration: Migration, time_zone: str) -> None:
+    with conn.transaction():
+        if has_citus(conn):
+            conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
+        conn.execute("SET LOCAL client_min_messages TO warning")
+        conn.execute("SELECT set_config('hce.zona_horaria', %s, true)", (time_zone,))
+        conn.execute(migration.body.encode())
+        conn.execute(migration.record.encode())

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus import authentication, delegate, distribute, grants, migrate, nodes
+from pyhce.citus import authentication, delegate, distribute, grants, migrate, nodes, steps
 from pyhce.citus.connection import (
     REGISTRAR_LOCK,
     Progress,
@@ -21,6 +21,8 @@ from pyhce.citus.connection import (
     wait_for,
 )
 from pyhce.citus.nodes import Node
+from pyhce.citus.online import LOCK_WAIT
+from pyhce.citus.steps import DataStepReport
 from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen, Schema
 from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
@@ -36,6 +38,7 @@ class RegistrationReport(Frozen):
         engine: `citus`, or `postgresql` where the extension is absent.
         migrations: the numbers applied now.
         distributed: the tables that were given their home now.
+        data_steps: the changes of stored rows that the migrations needed, made now.
         nodes: one sentence for each change to the cluster's nodes.
         settings: one sentence for each change to roles, secrets and privileges.
         seconds: how long it took.
@@ -45,6 +48,7 @@ class RegistrationReport(Frozen):
     schema_version: int
     migrations: tuple[int, ...] = ()
     distributed: tuple[str, ...] = ()
+    data_steps: tuple[DataStepReport, ...] = ()
     nodes: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     seconds: float
@@ -52,7 +56,7 @@ class RegistrationReport(Frozen):
     @property
     def changed(self) -> bool:
         """Whether anything had to be done."""
-        return bool(self.migrations or self.distributed or self.nodes or self.settings)
+        return bool(self.migrations or self.distributed or self.data_steps or self.nodes or self.settings)
 
 
 def register(
@@ -65,6 +69,7 @@ def register(
     shard_count: int = DEFAULT_SHARD_COUNT,
     time_zone: str = DEFAULT_TIME_ZONE,
     timeout: float = 120.0,
+    lock_wait: float = LOCK_WAIT,
     progress: Progress = silent,
 ) -> RegistrationReport:
     """Wait for every node, then make the cluster what the declaration says.
@@ -80,6 +85,7 @@ def register(
         shard_count: shards of a distributed table, when it is made.
         time_zone: of dates without one, when the schema is made.
         timeout: seconds to wait for nodes and for another registrar, in all.
+        lock_wait: seconds that a migration goes on trying where others hold a table.
 
     Raises:
         ConnectionFailed: a node did not answer in time.
@@ -101,7 +107,9 @@ def register(
             if citus:
                 secrets |= {role: authentication.internal_secret(conn, role) for role in authentication.INTERNAL_ROLES}
                 changes, settings = _join_all(conn, dsn, workers, coordinator, secrets, start + timeout, progress)
-            applied = migrate.migrate(conn, schema, time_zone=time_zone, progress=progress)
+            applied = migrate.migrate(
+                conn, schema, time_zone=time_zone, shard_count=shard_count, lock_wait=lock_wait, progress=progress
+            )
             homes = []
             if citus:
                 homes = distribute.distribute(conn, schema, shard_count=shard_count, progress=progress)
@@ -111,6 +119,7 @@ def register(
                 )
                 copied = distribute.replicate_references(conn, progress=progress)
                 changes += [f"{copied} copies of reference tables to nodes that lacked them"] if copied else []
+            steps.settle_empty(conn, schema)
             settings += _roles_and_grants(conn, dsn, secrets, citus=citus)
     return RegistrationReport(
         engine="citus" if citus else "postgresql",

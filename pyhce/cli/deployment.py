@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from pyhce import api, local
+from pyhce.cli.database import Duration
 from pyhce.cli.kubernetes import (
     set_option,
     show_installed,
@@ -265,6 +266,13 @@ def _environment(target: str | None, namespace: str, folder: Path | None, role: 
 @click.option("--shards", type=int, default=DEFAULT_SHARD_COUNT, show_default=True, envvar="PYHCE_SHARDS")
 @click.option("--time-zone", default=DEFAULT_TIME_ZONE, show_default=True, envvar="HCE_TIME_ZONE")
 @click.option("--timeout", type=float, default=120.0, show_default=True, help="Seconds to wait for nodes.")
+@click.option(
+    "--lock-wait",
+    type=Duration(),
+    default="4h",
+    show_default=True,
+    help="How long a migration goes on trying while others, such as an export, hold a table.",
+)
 @output_option
 def register(
     dsn: str | None,
@@ -273,9 +281,13 @@ def register(
     shards: int,
     time_zone: str,
     timeout: float,
+    lock_wait: float,
     output: str,
 ) -> None:
-    """Make a cluster what the declaration says: nodes, schema, homes of tables. Changes only what differs.
+    """Make a cluster what the declaration says: nodes, schema, homes of tables, stored rows. Changes only what differs.
+
+    A migration is applied while applications read and write. Where it needs a table that an export holds, it tries
+    again for --lock-wait and lets readers pass meanwhile. Interrupted, the same command goes on.
 
     Passwords of hce_app and hce_readonly come from PYHCE_APP_PASSWORD and PYHCE_READONLY_PASSWORD, if set.
 
@@ -294,6 +306,7 @@ def register(
             shard_count=shards,
             time_zone=time_zone,
             timeout=timeout,
+            lock_wait=lock_wait,
             progress=say,
         )
 
@@ -302,6 +315,11 @@ def register(
             console.print(line, markup=False)
         if report.distributed:
             console.print(f"{len(report.distributed)} tables to their homes", markup=False)
+        for step in report.data_steps:
+            counts = ", ".join(f"{count} {name}" for name, count in step.counts.items()) or "nothing to change"
+            console.print(f"migration {step.migration}, {step.name}: {counts}", markup=False)
+            for line in step.notes:
+                console.print(f"  {line}", markup=False)
         console.print("nothing to change" if not report.changed else f"done in {report.seconds} s")
 
     show(report, output, people)

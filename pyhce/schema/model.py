@@ -219,6 +219,19 @@ class Helper(Frozen):
     since: int = 1
 
 
+class DataStep(Frozen):
+    """A change of stored rows that a migration needs; writers wait until it is done.
+
+    Args:
+        number: the migration.
+        table: the table that takes the rows of its type from the generic tables; None for another change.
+    """
+
+    number: int
+    name: str
+    table: str | None = None
+
+
 class Schema(Frozen):
     """The whole declaration."""
 
@@ -227,7 +240,9 @@ class Schema(Frozen):
     patient_paths: tuple[tuple[str, tuple[str, ...]], ...]
     """The patient paths of the types without a table of their own."""
     steps: tuple[int, ...] = ()
-    """Migrations that bring what no object here says: functions that write, privileges, a step over stored rows."""
+    """Migrations that bring what no object here says: functions that write, privileges."""
+    rewrites: tuple[DataStep, ...] = ()
+    """Changes of stored rows besides those that new tables need."""
 
     @cached_property
     def by_name(self) -> dict[str, Table]:
@@ -252,6 +267,22 @@ class Schema(Frozen):
             yield from (index.since for index in table.indexes)
         yield from (helper.since for helper in self.helpers)
         yield from self.steps
+        yield from (step.number for step in self.rewrites)
+
+    @cached_property
+    def data_steps(self) -> tuple[DataStep, ...]:
+        """The changes of stored rows that migrations need, in the order to make them: first rows to new tables."""
+        moves = (
+            DataStep(number=table.since, name=f"{table.fhir_type} to {table.name}", table=table.name)
+            for table in self.tables
+            if table.since > 1 and table.fhir_type
+        )
+        return (*moves, *self.rewrites)
+
+    def emptied_by(self, table: Table) -> tuple[Table, ...]:
+        """The generic tables that hold no resource of a table's type any more, once the table is there."""
+        homes = self.homes_of(str(table.fhir_type)) if table.fhir_type else self.tables
+        return tuple(generic for generic in self.resource_tables() if generic.generic and generic not in homes)
 
     def paths_of(self, fhir_type: str) -> tuple[str, ...]:
         """Where a resource of this type names its patient, in order; empty when it never does."""

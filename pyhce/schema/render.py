@@ -89,7 +89,13 @@ def objects(schema: Schema, number: int) -> str:
         added_columns=[column for table in old for column in _added_columns(table, number)],
         comments=[comment for table in schema.tables for comment in _reworded(table, number)],
         privileges=[statement for table in old for statement in _changed_privileges(table, number)],
-        indexes=[_index(table, index) for table in schema.tables for index in _new_indexes(table, number)],
+        indexes=[_index(table, index) for table in old for index in _new_indexes(table, number)],
+        moved=[
+            (generic.qualified, table.name, table.fhir_type)
+            for table in new
+            if number > 1
+            for generic in schema.emptied_by(table)
+        ],
     )
     return body.strip() + "\n"
 
@@ -135,6 +141,7 @@ def _table(table: Table) -> dict[str, Any]:
             for column in table.every_column
             if max(column.since, column.label.since) <= table.since
         ],
+        "indexes": [_index(table, index) for index in _new_indexes(table, table.since)],
     }
 
 

@@ -6,6 +6,7 @@ from pyhce.citus.connection import rows, scalar
 from pyhce.citus.distribute import anchor_of, refuse_misplaced
 from pyhce.citus.grants import DATABASE_ROLES, OWNER_SCHEMAS
 from pyhce.citus.migrate import applied
+from pyhce.citus.steps import pending
 from pyhce.errors import HceError
 from pyhce.schema.expression import sql_type
 from pyhce.schema.model import Home, Table
@@ -31,12 +32,17 @@ _TYPES = {"timestamptz": "timestamp with time zone"}
 
 
 def schema_version(context: Context) -> Finding:
-    """Every migration is there, as this release has it."""
+    """Every migration is there, as this release has it, and stored rows are as it says."""
     had = applied(context.conn)
     known = {m.number: m.fingerprint for m in migrations(context.schema)}
     problems = [f"migration {n} is missing" for n in known if n not in had]
     problems += [f"migration {n} is of a newer release" for n in had if n not in known]
     problems += [f"migration {n} is of another build" for n in had if n in known and known[n] != had[n]]
+    if not problems:
+        problems = [
+            f"stored rows are not yet what migration {step.number} says: {step.name}"
+            for step in pending(context.conn, context.schema)
+        ]
     return judged(problems, f"schema {max(had, default=0)}, {len(had)} migrations as declared")
 
 

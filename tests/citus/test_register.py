@@ -26,22 +26,11 @@ from pyhce.schema.model import Schema
 from pyhce.verify import verify
 from tests.conftest import free_port, server_folder
 from tests.shared.database import TestDatabase
-from tests.shared.slices import sliced
+from tests.shared.slices import SMALL, sliced, variant
 
 __all__ = ["sliced"]
 pytestmark = pytest.mark.usefixtures("sliced")
 
-SMALL = Schema(
-    tables=tuple(t for t in SCHEMA.tables if t.sql_schema == "hce" or t.name in {
-        "expediente", "paciente", "encuentro", "observacion", "organizacion", "medicamento", "recurso_paciente",
-        "recurso_compartido",
-        "historia", "historia_compartida", "historia_referencia",
-    }),
-    helpers=SCHEMA.helpers,
-    patient_paths=SCHEMA.patient_paths,
-    steps=SCHEMA.steps,
-)  # fmt: skip
-"""A slice of the declaration: registering it takes two seconds."""
 LATER = SCHEMA.version + 1
 """The migration after those of the declaration."""
 
@@ -278,12 +267,7 @@ def test_a_registrar_older_than_the_schema_refuses(citus_engine: local.Engine) -
     newer = alerta.model_copy(
         update={"columns": (*alerta.columns, text("sigla", "alias", "Sigla", "Alias", since=LATER))}
     )
-    tomorrow = Schema(
-        tables=tuple(newer if t.name == newer.name else t for t in SMALL.tables),
-        helpers=SMALL.helpers,
-        patient_paths=SMALL.patient_paths,
-        steps=SMALL.steps,
-    )
+    tomorrow = variant(SMALL, tables=tuple(newer if t.name == newer.name else t for t in SMALL.tables))
     with fresh(citus_engine, 1) as cluster:
         registered(cluster)
         report = registered(cluster, tomorrow)

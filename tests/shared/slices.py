@@ -13,6 +13,24 @@ from pyhce.schema.frozen import FROZEN, fingerprint, statements
 from pyhce.schema.model import Schema
 from pyhce.schema.render import Migration
 
+
+def variant(schema: Schema, **members: object) -> Schema:
+    """A declaration with members of its own replaced. (`model_copy` would keep what was computed of the old ones.)"""
+    return Schema.model_validate({**{name: getattr(schema, name) for name in Schema.model_fields}, **members})
+
+
+_NAMES = """
+expediente paciente encuentro observacion alerta organizacion medicamento recurso_paciente recurso_compartido
+historia historia_compartida historia_referencia
+"""
+SMALL = Schema(
+    tables=tuple(table for table in SCHEMA.tables if table.sql_schema == "hce" or table.name in _NAMES.split()),
+    helpers=SCHEMA.helpers,
+    patient_paths=SCHEMA.patient_paths,
+    rewrites=SCHEMA.rewrites,
+    steps=SCHEMA.steps,
+)
+"""Some of its tables."""
 _TABLE = re.compile(r"(?:TABLE|ON|INTO|COLUMN)(?: IF NOT EXISTS| TABLE| COLUMN)? (?:public|hce)\.([a-z_]+)")
 _WRITER = re.compile(r"FUNCTION hce\.guardar_([a-z_]+)\(")
 

@@ -15,20 +15,16 @@ from pyhce.schema.declaration.shorthand import index, resources, text
 from pyhce.schema.frozen import FROZEN, fingerprint, statements, text_of
 from pyhce.schema.model import Area, Helper, Home, Label, PlainColumn, Schema
 from pyhce.schema.render import migration, migrations, objects
+from tests.shared.slices import variant
 
 LATER = 9
 """A migration after every one of the declaration."""
 NEW_HELPER = Helper(name="dia_nuevo", arguments="t text", returns="date", body="SELECT hce.dia(t)", comment="A day.")
 
 
-def variant(**members: object) -> Schema:
-    """The declaration with members of its own replaced. (`model_copy` would keep what was computed of the old ones.)"""
-    return Schema.model_validate({**{name: getattr(SCHEMA, name) for name in Schema.model_fields}, **members})
-
-
 def changed(name: str, /, **members: object) -> Schema:
     """The declaration with one table changed."""
-    return variant(tables=tuple(t.model_copy(update=members) if t.name == name else t for t in SCHEMA.tables))
+    return variant(SCHEMA, tables=tuple(t.model_copy(update=members) if t.name == name else t for t in SCHEMA.tables))
 
 
 def relabelled(since: int) -> Schema:
@@ -45,11 +41,11 @@ def with_column(since: int) -> Schema:
 def with_helper(since: int, **members: object) -> Schema:
     """The declaration with the helper `dia` changed."""
     helpers = tuple(h.model_copy(update={"since": since, **members}) if h.name == "dia" else h for h in SCHEMA.helpers)
-    return variant(helpers=helpers)
+    return variant(SCHEMA, helpers=helpers)
 
 
 def without_table(name: str) -> Schema:
-    return variant(tables=tuple(t for t in SCHEMA.tables if t.name != name))
+    return variant(SCHEMA, tables=tuple(t for t in SCHEMA.tables if t.name != name))
 
 
 CHANGED: dict[str, Callable[[], Schema]] = {
@@ -122,7 +118,7 @@ def test_a_new_table_is_the_next_migration_with_its_function_its_index_and_its_p
         indexes=(index("documento_id", "estado"),),
         since=LATER,
     )
-    schema = variant(tables=(*SCHEMA.tables, table))
+    schema = variant(SCHEMA, tables=(*SCHEMA.tables, table))
     check_frozen(schema)
     body = objects(schema, LATER)
     assert "CREATE TABLE IF NOT EXISTS public.cuenta" in body
@@ -132,14 +128,14 @@ def test_a_new_table_is_the_next_migration_with_its_function_its_index_and_its_p
 
 
 def test_a_new_helper_is_the_next_migration() -> None:
-    schema = variant(helpers=(*SCHEMA.helpers, NEW_HELPER.model_copy(update={"since": LATER})))
+    schema = variant(SCHEMA, helpers=(*SCHEMA.helpers, NEW_HELPER.model_copy(update={"since": LATER})))
     check_frozen(schema)
     assert objects(schema, LATER).startswith("CREATE OR REPLACE FUNCTION hce.dia_nuevo(t text) RETURNS date")
 
 
 def test_a_function_with_its_owners_rights_is_for_the_application_alone() -> None:
     helper = NEW_HELPER.model_copy(update={"since": LATER, "definer": True})
-    body = objects(variant(helpers=(helper,)), LATER)
+    body = objects(variant(SCHEMA, helpers=(helper,)), LATER)
     assert "SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$" in body
     assert "ALTER FUNCTION hce.dia_nuevo(text) OWNER TO hce_writer;" in body
     assert "REVOKE ALL ON FUNCTION hce.dia_nuevo(text) FROM PUBLIC;" in body
@@ -154,7 +150,7 @@ def test_a_reworded_label_is_said_by_the_next_migration() -> None:
 
 def test_a_function_that_writes_is_replaced_by_a_later_migration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyhce.schema.writer_functions.REWRITTEN", LATER)
-    schema = variant(steps=(LATER,))
+    schema = variant(SCHEMA, steps=(LATER,))
     check_frozen(schema)
     assert schema.version == LATER
     replaced = objects(schema, LATER)
@@ -191,6 +187,6 @@ def test_a_semicolon_in_a_body_or_a_comment_does_not_end_a_statement() -> None:
 
 def test_a_table_by_id_that_is_declared_first_does_not_become_the_anchor() -> None:
     first = resources("sustancia", "Substance", Area.MEDICATION, "Sustancias", "Substances", home=Home.ID, since=LATER)
-    schema = variant(tables=(first, *SCHEMA.tables))
+    schema = variant(SCHEMA, tables=(first, *SCHEMA.tables))
     assert {anchor_of(schema, t).name for t in schema.tables if t.home is Home.ID} == {"medicamento"}
     assert {anchor_of(schema, t).name for t in schema.tables if t.home is Home.PATIENT} == {"expediente"}

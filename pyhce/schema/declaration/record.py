@@ -190,6 +190,39 @@ LOADED = Table(
     holds_resources=False,
 )
 
+DATA_STEPS = Table(
+    name="paso_datos",
+    home=Home.REFERENCE,
+    area=Area.RECORD,
+    label=Label(
+        es="Cambios de filas que una migración exige, con su avance",
+        en="Changes of stored rows that a migration needs, with their progress",
+    ),
+    stored=(
+        PlainColumn(name="numero", sql_type="integer", label=Label(es="Migración", en="Migration")),
+        PlainColumn(name="paso", sql_type="text", label=Label(es="Nombre del paso", en="Name of the step")),
+        PlainColumn(
+            name="informe",
+            sql_type="jsonb",
+            default="'{}'",
+            label=Label(es="Conteos hasta ahora", en="Counts so far"),
+        ),
+        PlainColumn(
+            name="hasta",
+            sql_type="text",
+            required=False,
+            label=Label(es="Hasta dónde llegó, mientras no termine", en="How far it has come, until it is done"),
+        ),
+        PlainColumn(
+            name="terminado_en", sql_type="timestamptz", required=False, label=Label(es="Terminado en", en="Done at")
+        ),
+    ),
+    key=("numero", "paso"),
+    sql_schema="hce",
+    holds_resources=False,
+    since=2,
+)
+
 HISTORY = (
     history("historia", Home.PATIENT),
     history("historia_compartida", Home.ID),

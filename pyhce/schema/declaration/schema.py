@@ -17,6 +17,7 @@ from pyhce.schema.declaration import (
 from pyhce.schema.declaration.record import (
     ANCHOR,
     ASSIGNMENT,
+    DATA_STEPS,
     DISPUTE,
     GENERIC,
     HISTORY,
@@ -50,6 +51,7 @@ SCHEMA = Schema(
         SAME_PERSON,
         INSTALLATION,
         LOADED,
+        DATA_STEPS,
         *STAGING,
     ),
     helpers=HELPERS,

@@ -1,0 +1,41 @@
+"""Every data step that is due, one after the other; an interrupted one goes on where it was."""
+
+from __future__ import annotations
+
+import time
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.citus.connection import REGISTRAR_LOCK, Progress, advisory_lock, explained, silent
+from pyhce.citus.migrate import refuse_unmigrated
+from pyhce.citus.steps import DataStepReport, pending
+from pyhce.records.upgrading.tables import move_type
+from pyhce.schema.model import DataStep, Schema
+
+
+def upgrade(
+    conn: Connection[TupleRow], *, schema: Schema, timeout: float = 120.0, progress: Progress = silent
+) -> tuple[DataStepReport, ...]:
+    """Change stored rows as the migrations say; what was done.
+
+    Safe to repeat and to interrupt. No other registrar works meanwhile, and writers wait until it is done.
+
+    Args:
+        timeout: seconds to wait for another registrar.
+
+    Raises:
+        SchemaMismatch: the schema is not at the version of this release.
+        HceError: another registrar was at work all the time, or the database refused.
+    """
+    with explained(), advisory_lock(conn, REGISTRAR_LOCK, timeout=timeout, progress=progress):
+        refuse_unmigrated(conn, schema)
+        return tuple(_done(conn, schema, step, progress) for step in pending(conn, schema))
+
+
+def _done(conn: Connection[TupleRow], schema: Schema, step: DataStep, progress: Progress) -> DataStepReport:
+    start = time.monotonic()
+    counts = move_type(conn, schema, step, progress)
+    return DataStepReport(
+        migration=step.number, name=step.name, counts=counts, seconds=round(time.monotonic() - start, 2)
+    )

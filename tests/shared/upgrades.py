@@ -1,0 +1,301 @@
+"""What holds when a database full of data is taken to a later schema, on every engine.
+
+Each test has servers of its own: a migration cannot be undone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from pyhce import local
+from pyhce.citus import online
+from pyhce.citus.connection import Database, connect, has_citus
+from pyhce.citus.indexes import INVALID, VALID, build_index, index_states
+from pyhce.citus.migrate import applied, refuse_unready
+from pyhce.citus.nodes import Node
+from pyhce.citus.register import RegistrationReport, register
+from pyhce.citus.steps import pending
+from pyhce.errors import HceError, SchemaMismatch
+from pyhce.records.loading.load import load
+from pyhce.records.loading.report import LoadReport
+from pyhce.records.upgrading import tables
+from pyhce.records.upgrading.upgrade import upgrade
+from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.declaration.people import keys
+from pyhce.schema.declaration.shorthand import index, resources, text
+from pyhce.schema.model import Area, Home, Index, Schema, Table
+from pyhce.verify import verify
+from tests.conftest import SHARDS, running
+from tests.shared.database import TestDatabase
+from tests.shared.erasure import until
+from tests.shared.records import person
+from tests.shared.slices import SMALL, variant
+
+LATER = SCHEMA.version + 1
+"""The migration after those of the declaration."""
+ACCOUNTS = resources(
+    "cuenta", "Account", Area.FINANCE, "Cuentas", "Accounts", text("estado", "status", "Estado", "Status"),
+    patient=("subject",), indexes=(index("documento_id", "estado"),), since=LATER,
+)  # fmt: skip
+SUBSTANCES = resources(
+    "sustancia", "Substance", Area.MEDICATION, "Sustancias", "Substances", keys(), home=Home.ID, since=LATER,
+)  # fmt: skip
+SERVICES = resources(
+    "servicio_salud", "HealthcareService", Area.ADMINISTRATION, "Servicios de salud", "Healthcare services", keys(),
+    home=Home.REFERENCE, since=LATER,
+)  # fmt: skip
+BY_STATUS = Index(keys=("documento_id", "estado"), name="alerta_por_estado_idx", since=LATER)
+
+
+def with_tables(schema: Schema, *added: Table) -> Schema:
+    """A later declaration: tables for types that had none. The new ones come first, even before the anchors' own."""
+    types = {table.fhir_type for table in added}
+    paths = tuple((kind, where) for kind, where in schema.patient_paths if kind not in types)
+    anchor, *rest = schema.tables
+    return variant(schema, tables=(anchor, *added, *rest), patient_paths=paths)
+
+
+def with_column_and_index(schema: Schema) -> Schema:
+    """A later declaration: one more column and one more index of `alerta`."""
+    flag = schema.table("alerta")
+    column = text("autor", "author.display", "Autor", "Author", since=LATER)
+    more = flag.model_copy(update={"columns": (*flag.columns, column), "indexes": (*flag.indexes, BY_STATUS)})
+    return variant(schema, tables=tuple(more if table is flag else table for table in schema.tables))
+
+
+def registered(db: TestDatabase, schema: Schema, **options: Any) -> RegistrationReport:
+    """What `pyhce register` of the release with this schema does."""
+    workers = [Node(host=node.host, port=node.port) for node in db.cluster.workers]
+    options = {"workers": workers, "passwords": local.passwords(db.folder), "shard_count": SHARDS, **options}
+    return register(db.dsn, schema=schema, **options)
+
+
+def loaded(db: TestDatabase, schema: Schema, folder: Path, *lines: object) -> LoadReport:
+    """What a load by the release with this schema does."""
+    path = folder / "input.ndjson"
+    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+    return load(db.conn, [path], schema=schema, fuente="s", reject_file=folder / "r", again=True)
+
+
+def count(db: TestDatabase, table: str) -> int:
+    return int(db.value(f"SELECT count(*) FROM {table}"))
+
+
+def account(key: str, subject: str | None, name: str = "a") -> dict[str, Any]:
+    named = {"subject": [{"reference": subject}]} if subject else {}
+    return {"resourceType": "Account", "id": key, "status": "active", "name": name, **named}
+
+
+def catalogue(kind: str, key: str, name: str) -> dict[str, Any]:
+    return {"resourceType": kind, "id": key, "text": {"status": "generated", "div": f"<div>{name}</div>"}}
+
+
+UNTYPED = (
+    person("p1", "1001"),
+    person("p2", "1002"),
+    account("c1", "Patient/p1"),
+    account("c2", "Patient/p2"),
+    account("c3", None),
+    account("c4", "Patient/gone"),
+    catalogue("Substance", "s1", "one"),
+    catalogue("HealthcareService", "h1", "one"),
+)
+CHANGED = (
+    account("c1", "Patient/p1", "b"),
+    catalogue("Substance", "s1", "two"),
+    catalogue("HealthcareService", "h1", "two"),
+)
+
+
+def versions(db: TestDatabase, kind: str) -> list[tuple[str, str, int]]:
+    """The former versions of a type, wherever they are: (table, id, version)."""
+    found = []
+    for table in ("historia", "historia_compartida", "historia_referencia"):
+        found += [(table, *row) for row in db.rows(f"SELECT id, version FROM {table} WHERE tipo = %s", kind)]
+    return sorted(found)
+
+
+def test_a_table_for_a_type_that_had_none_takes_its_rows_and_its_history(
+    engine: local.Engine, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = with_tables(SCHEMA, SUBSTANCES, ACCOUNTS, SERVICES)
+    with running(engine, workers) as db:
+        loaded(db, SCHEMA, tmp_path, *UNTYPED)
+        assert loaded(db, SCHEMA, tmp_path, *CHANGED).changed == 3
+        assert (count(db, "recurso_paciente"), count(db, "recurso_compartido")) == (3, 3)
+        assert versions(db, "Account") == [("historia", "c1", 1)]
+
+        assert registered(db, later).migrations == (LATER,)
+        assert [step.table for step in pending(db.conn, later)] == ["sustancia", "cuenta", "servicio_salud"]
+        with pytest.raises(SchemaMismatch, match=rf"migration {LATER} says: Substance to sustancia") as refused:
+            refuse_unready(db.conn, later)
+        assert "`pyhce register`" in refused.value.remedy
+        (check,) = [c for c in verify(db.dsn, schema=later, groups=["schema"]).failed if c.code == "HCE0201"]
+        assert "Account to cuenta" in " ".join(check.details)
+        with pytest.raises(psycopg.errors.CheckViolation):  # a writer of the former release, still connected
+            loaded(db, SCHEMA, tmp_path, account("c5", "Patient/p1"))
+
+        monkeypatch.setattr(tables, "ROWS_AT_ONCE", 1)
+        interrupt(db, later, at="Account from recurso_paciente to cuenta: 2 of 4")
+        done = {step.name: step.counts for step in upgrade(db.conn, schema=later)}
+        assert done["Account to cuenta"] == {"rows": 3}
+        assert done["HealthcareService to servicio_salud"] == {"rows": 1, "former versions": 1}
+        refuse_unready(db.conn, later)
+        assert upgrade(db.conn, schema=later) == ()
+
+        assert (count(db, "cuenta"), count(db, "sustancia"), count(db, "servicio_salud")) == (3, 1, 1)
+        assert (count(db, "recurso_paciente"), db.rows("SELECT id FROM recurso_compartido")) == (0, [("c3",)])
+        assert versions(db, "Account") == [("historia", "c1", 1)]
+        assert versions(db, "Substance") == [("historia_compartida", "s1", 1)]
+        assert versions(db, "HealthcareService") == [("historia_referencia", "h1", 1)]
+
+        again = loaded(db, later, tmp_path, *UNTYPED[3:6], *CHANGED)
+        assert (again.new, again.changed, again.unchanged) == (0, 0, 6)
+        assert loaded(db, later, tmp_path, account("c1", "Patient/p1", "c"), person("gone", "1003")).changed == 1
+        assert versions(db, "Account") == [("historia", "c1", 1), ("historia", "c1", 2)]
+        assert verify(db.dsn, schema=later).failed == ()
+        assert not registered(db, later).changed
+
+
+def interrupt(db: TestDatabase, schema: Schema, *, at: str) -> None:
+    """Run the data steps, and end the process when it says this."""
+
+    def say(line: str) -> None:
+        if at in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), connect(db.dsn) as conn:
+        upgrade(conn, schema=schema, progress=say)
+
+
+@pytest.mark.usefixtures("sliced")
+def test_a_migration_waits_behind_an_export_and_readers_pass(
+    engine: local.Engine, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(online, "PAUSE", 0.2)
+    later = with_column_and_index(SMALL)
+    lines: list[str] = []
+    with running(engine, workers, SMALL) as db, connect(db.dsn) as export, ThreadPoolExecutor(2) as pool:
+        process = f"process {export.info.backend_pid}"
+        with export.transaction():
+            export.execute("SELECT count(*) FROM alerta")
+            migration = pool.submit(registered, db, later, progress=lines.append)
+            until(lambda: sum("is held by process" in line for line in lines) >= 3 or migration.done())
+            assert not migration.done()
+            waits = [seconds(db.dsn, "SELECT count(*) FROM alerta") for _ in range(20)]
+            assert max(waits) < online.LOCK_TIMEOUT + 2.0, "LOCK_TIMEOUT, and a busy machine"
+            assert LATER not in applied(db.conn)
+        assert migration.result().migrations == (LATER,)
+        assert index_states(db.conn, "public.alerta_por_estado_idx", "public.alerta") == {VALID}
+        assert verify(db.dsn, schema=later, groups=["schema"]).failed == ()
+    assert any(f"public.alerta is held by {process}" in line for line in lines)
+
+
+def seconds(dsn: str, query: str) -> float:
+    """How long a new session takes for a query."""
+    with connect(dsn) as conn:
+        start = time.monotonic()
+        conn.execute(query)
+        return time.monotonic() - start
+
+
+@pytest.mark.usefixtures("sliced")
+def test_a_migration_that_gives_up_says_which_session_to_end_and_then_goes_on(
+    engine: local.Engine, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(online, "LOCK_TIMEOUT", 0.1)
+    monkeypatch.setattr(online, "PAUSE", 0.1)
+    later = with_column_and_index(SMALL)
+    with running(engine, workers, SMALL) as db, connect(db.dsn) as export:
+        with export.transaction():
+            export.execute("SELECT count(*) FROM alerta")
+            with pytest.raises(HceError, match=rf"could not lock public.alerta: .*{export.info.backend_pid}") as told:
+                registered(db, later, lock_wait=0.3)
+            assert "`pyhce register` again" in told.value.remedy
+            assert max(applied(db.conn)) == SMALL.version
+            end = "SELECT pg_terminate_backend(%s::integer, 5000::bigint)"  # what the remedy says
+            db.conn.execute(end, (export.info.backend_pid,))
+            export.close()
+        assert registered(db, later).migrations == (LATER,)
+        assert verify(db.dsn, schema=later, groups=["schema"]).failed == ()
+
+
+@pytest.mark.usefixtures("sliced")
+def test_a_migration_that_is_killed_before_any_of_its_parts_is_finished_by_the_same_command(
+    engine: local.Engine, workers: int
+) -> None:
+    later = with_tables(with_column_and_index(SMALL), ACCOUNTS)
+    with running(engine, workers, SMALL) as db:
+        seen: set[str] = set()
+        while not killed_at_the_next_part(db, later, seen):
+            assert len(seen) < 20
+        assert len(seen) > 5
+        assert max(applied(db.conn)) == LATER
+        upgrade(db.conn, schema=later)
+        assert verify(db.dsn, schema=later, groups=["schema", "placement"]).failed == ()
+
+
+def killed_at_the_next_part(db: TestDatabase, schema: Schema, seen: set[str]) -> bool:
+    """Whether the migration came to its end; else it was cut off before a part to which it had not come before."""
+
+    def say(line: str) -> None:
+        if line.startswith("migration") and line not in seen:
+            seen.add(line)
+            raise KeyboardInterrupt
+
+    try:
+        registered(db, schema, progress=say)
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+@pytest.mark.usefixtures("sliced")
+def test_an_index_that_an_interrupted_build_left_is_built_anew(engine: local.Engine, workers: int) -> None:
+    statement = "CREATE INDEX IF NOT EXISTS alerta_prueba_idx ON public.alerta USING btree (documento_id, version);"
+    with running(engine, workers, SMALL) as db:
+
+        def states() -> set[str]:
+            return index_states(db.conn, "public.alerta_prueba_idx", "public.alerta")
+
+        def build() -> None:
+            build_index(db.conn, "alerta_prueba_idx", "public.alerta", statement)
+
+        build()
+        assert states() == {VALID}
+        for spoil in spoilers(db.conn):
+            spoil()
+            assert INVALID in states()
+            build()
+            assert states() == {VALID}
+        before = db.value("SELECT 'alerta_prueba_idx'::regclass::oid")
+        build()
+        assert db.value("SELECT 'alerta_prueba_idx'::regclass::oid") == before
+
+
+def spoilers(conn: Database) -> list[Callable[[], object]]:
+    """What an interrupted build may leave: an index that is not valid here, or on one shard, there without one here."""
+    here = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'alerta_prueba_idx'::regclass"
+    found: list[Callable[[], object]] = [lambda: conn.execute(here)]
+    if has_citus(conn):
+        shard = "UPDATE pg_index SET indisvalid = false WHERE indexrelid ="
+        named = "('alerta_prueba_idx_' || substring('%s' from '[0-9]+$'))::regclass"
+        on_shards = f"SELECT bool_and(success) FROM run_command_on_placements('alerta', $${shard} {named}$$)"
+        found.append(lambda: conn.execute(on_shards.encode()))
+
+        def gone_here() -> None:
+            conn.execute(on_shards.encode())
+            with conn.transaction():
+                conn.execute("SET LOCAL citus.enable_ddl_propagation TO off")
+                conn.execute("DROP INDEX alerta_prueba_idx")
+
+        found.append(gone_here)
+    return found
