@@ -182,7 +182,7 @@ def test_an_identifier_that_no_rule_fits_is_told_with_its_rule_and_the_rule_mend
     def told(*options: str) -> str | None:
         found = pyhce("verify", "--group", "identity", "--dsn", db.dsn, "-o", "json", *options)
         assert not any(number in found.stdout for number in numbers)
-        [check] = [check for check in json.loads(found.stdout)["checks"] if check["code"] == "HCE0420"]
+        [check] = [check for check in json.loads(found.stdout)["checks"] if check["code"] == "HCE0430"]
         assert check["result"] == "ok" or "--identity-rules rules.json,all" in check["remedy"]
         return next((line for line in check["details"] if system in line), None)
 

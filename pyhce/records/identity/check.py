@@ -1,4 +1,4 @@
-"""HCE0420: identifiers that made no document, in the whole database; see `pyhce.verify` for the protocol of checks."""
+"""HCE0430: identifiers that made no document, in the whole database; see `pyhce.verify` for the protocol of checks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class IdentifierCheck:
         rules: those that the loads are done by.
     """
 
-    code = "HCE0420"
+    code = "HCE0430"
     group = "identity"
     title = "Every Patient with an identifier has a document"
     remedy = (

@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL, DocumentRule, RuleSet
-from pyhce.records.identity.tally import Tally
+from pyhce.records.identity.tally import IdentifierCount, Tally
 from pyhce.records.reading.ready import Ready
 from pyhce.records.writing.assign import Assigned
 from pyhce.schema.model import Schema
@@ -25,13 +25,18 @@ class Census:
     Attributes:
         tally: identifiers of Patients that made no document.
         without_patient: resources of types that have a patient, which name none, by type.
-        waiting: resources under provisional records whose Patient is not there; known once `settle` was called.
+        waiting: resources under provisional records whose Patient is not there.
+        identifiers: the largest counts of the tally, and `identifiers_rest` the sum of the others.
+
+    The last three are known once `settle` was called.
     """
 
     def __init__(self) -> None:
         self.tally = Tally()
         self.without_patient: Counter[str] = Counter()
         self.waiting = 0
+        self.identifiers: tuple[IdentifierCount, ...] = ()
+        self.identifiers_rest = 0
         self._provisional: Counter[str] = Counter()
 
     def merge(self, other: Census) -> None:
@@ -43,7 +48,8 @@ class Census:
                 self._provisional[document] += number
 
     def settle(self, conn: Connection[TupleRow]) -> None:
-        """Find out which provisional records have no Patient now, at the end."""
+        """Find out at the end which provisional records have no Patient now, and order the counts."""
+        self.identifiers, self.identifiers_rest = self.tally.largest(), self.tally.rest()
         self.waiting = 0
         documents = sorted(self._provisional)
         for first in range(0, len(documents), _AT_ONCE):
