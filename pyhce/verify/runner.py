@@ -15,7 +15,7 @@ from pyhce.citus.nodes import installation
 from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.schema.model import Schema
 from pyhce.verify import catalogue as schema_checks
-from pyhce.verify import configuration, identity, nodes, placement, round_trip, routing, typed_columns
+from pyhce.verify import configuration, identity, nodes, placement, references, round_trip, routing, typed_columns
 from pyhce.verify.context import CITUS_VERSION, Context
 from pyhce.verify.model import (
     GROUPS,
@@ -33,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     *schema_checks.CHECKS,
     *placement.CHECKS,
     *identity.CHECKS,
+    *references.CHECKS,
     *typed_columns.CHECKS,
     *routing.CHECKS,
     *round_trip.CHECKS,

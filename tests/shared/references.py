@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import pyhce
-from pyhce.records.identity import provisional
+from pyhce.errors import HceError, UsageError
+from pyhce.records.erasing.erase import erase
+from pyhce.records.erasing.receipt import Outcome
+from pyhce.records.exporting.export import export
+from pyhce.records.identity import DEFAULT_RULES, provisional
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
+from pyhce.records.patient import patient, rekey
+from pyhce.records.reading.bases import own_bases
+from pyhce.records.reading.incoming import Incoming, Where
+from pyhce.records.reading.ready import ready
+from pyhce.records.reading.spelling import canonical, parse
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase, unique
-from tests.shared.records import weight
+from tests.shared.records import person, weight
 
 CASES = Path(__file__).parents[1] / "cases"
 CEDULA = "https://www.registraduria.gov.co/cedula"
+COLOMBIA = "https://fhir.minsalud.gov.co/rda/CodeSystem/ColombianPersonIdentifier"
+RNDS = "BR.CNS-700000000000013"
 OWN, OTHER = "https://own.example/fhir", "https://other.example/fhir"
 
 
@@ -125,3 +140,305 @@ def test_case_08_two_servers_in_one_bundle_are_two_sources(db: TestDatabase, tmp
     assert len(named) == 4
     assert [row for row in named if people.get((row[0], row[1]), row[2]) != row[2]] == []
     assert loaded(db, tmp_path, [CASES / "08-two-servers-one-bundle" / "in"], source).unchanged == report.read
+
+
+FORMS: tuple[Any, ...] = (
+    "Patient/p", "/Patient/p", "Patient/p/", "Patient/p/_history/3", "Patient/p/_history/3/", " Patient/p", "p", "",
+    "Patient/", "Patient/p#x", "#", "#p", "patient/p", "Group/p", "Paciente/p", f"{OWN}/Patient/p", f"{OWN}/Patient/p/",
+    f"{OWN}//Patient/p", f"{OWN}/Patient/p/_history/2", "HTTPS://OWN.example:443/fhir/Patient/p",
+    f"{OTHER}/Patient/p", f"{OTHER}/Patient/p/_history/2", f"{OTHER}/Group/p", "other.example/fhir/Patient/p",
+    "ftp://other.example/Patient/p", "urn:uuid:0AA0AAAA-0000-4000-8000-00000000000A", "URN:UUID:X", "urn:oid:1.2.3",
+    "urn:x/Patient/p", f"Patient?identifier={CEDULA}|1", "Patient?identifier=https%3A%2F%2Fa.example%7C1%2F2",
+    "Patient?identifier=a%7Cb&active=true", "Patient?_id=p", "Patient?", "Patient?identifier=%FF%00", "Group?name=x",
+    f"{OTHER}/Patient?identifier=a|b", "Patient/" + "p" * 64, "Patient/" + "p" * 65, "Patient/ñ", "a\nb/Patient/p",
+    {"identifier": {"system": CEDULA, "value": "1"}}, {"type": "Patient", "identifier": {"value": "a|b/c?d%7C"}},
+    {"type": "Group", "identifier": {"system": "s", "value": "1"}}, {"display": "x"}, {},
+    {"reference": "rp", "identifier": {"system": "s", "value": "9"}}, {"reference": "Patient/p", "type": "Group"},
+    {"reference": "urn:uuid:y", "type": "Patient"}, {"reference": "urn:uuid:y", "type": "Group"},
+)  # fmt: skip
+CONTAINED = (
+    {"resourceType": "Patient", "id": "p", "identifier": [{"system": "s", "value": "x?y/Patient/z%"}]},
+    {"resourceType": "Patient", "id": "", "identifier": [{"use": "old", "system": "s", "value": "1"}]},
+    {"resourceType": "Group", "id": "p", "identifier": [{"system": "s", "value": "1"}]},
+    {"resourceType": "Patient", "id": "p"},
+    None,
+)
+
+
+KINDS = (("Observation", "subject"), ("Task", "for"), ("Composition", "subject"), ("QuestionnaireResponse", "subject"))
+
+
+def test_python_and_sql_read_the_same_key_of_every_form(db: TestDatabase, tmp_path: Path) -> None:
+    """A row whose key differed from the one that decided its record could be joined to another patient."""
+    source = unique()
+    resources = []
+    for (kind, member), form, contained in itertools.product(KINDS, FORMS, CONTAINED):
+        reference = form if isinstance(form, dict) else {"reference": form}
+        held = {
+            "resourceType": kind,
+            "id": f"r{len(resources)}",
+            member: reference,
+            "focus": {"reference": "Patient/q"},
+        }
+        resources.append({**held, "contained": [contained]} if contained else held)
+    path = tmp_path / "all.ndjson"
+    path.write_text("\n".join(map(json.dumps, resources)), encoding="utf-8")
+    report = loaded(db, tmp_path, [path], source, bases=[OWN])
+    assert (report.read, report.rejected) == (len(resources), 0)
+
+    by_sql: dict[str, str | None] = {}
+    for kind, _ in KINDS:
+        table = SCHEMA.by_type[kind].name
+        by_sql.update(db.rows(f"SELECT id, paciente_id FROM {table} WHERE fuente = %s", source))
+    for resource in resources:
+        came = Incoming(Where("f", 1), resource["resourceType"], resource["id"], parse(json.dumps(resource)))
+        made = ready(SCHEMA, came, own_bases([OWN]), DEFAULT_RULES)
+        assert by_sql.get(resource["id"]) == made.key, resource
+    given_back = db.exported(tmp_path, source)
+    for resource in resources:
+        assert given_back[resource["resourceType"], resource["id"]] == canonical(parse(json.dumps(resource)))
+    again = loaded(db, tmp_path, [path], source, bases=[OWN])
+    assert (again.unchanged, again.moved) == (len(resources), 0)
+
+
+def test_a_reference_that_cannot_be_read_is_found_by_verify_and_mended_by_its_remedy(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, number = unique(), unique()
+    flag = {"resourceType": "Flag", "status": "active", "code": {"text": "x"}}
+    bad = [{**flag, "id": key, "subject": {"reference": text}} for key, text in (("bad", "p"), ("odd", "Patient/p#x"))]
+    report = db.load(tmp_path, person("p", number), *bad, source=source)
+    assert report.unreadable_references == {"Flag": 2}
+    found = verified(db, "HCE0441")
+    assert found.result == "warning"
+    assert f"2 Flag: {source}/bad, {source}/odd" in found.details
+    db.load(tmp_path, *({**held, "subject": {"reference": "Patient/p"}} for held in bad), source=source)
+    assert {where(db, source, key)[1] for key in ("bad", "odd")} == {f"CC-{number.upper()}"}
+    assert "Flag" not in str(verified(db, "HCE0441").details)
+
+
+@pytest.mark.parametrize(
+    "base", ["own.example", "ftp://own.example", "https://", "https://u@own.example", OWN + "?x=1"]
+)
+def test_a_base_that_is_no_url_is_refused_and_nothing_is_loaded(db: TestDatabase, tmp_path: Path, base: str) -> None:
+    with pytest.raises(UsageError, match="is not an http or https URL"):
+        load_bundle(db, tmp_path, unique(), collection((None, person("p", unique()))), bases=[base])
+    with pytest.raises(UsageError, match="is not an http or https URL"):
+        pyhce.connect(db.dsn, bases=[base])
+
+
+def test_another_servers_patient_finds_its_resources_when_it_comes(db: TestDatabase, tmp_path: Path) -> None:
+    base, source, other, number, right = f"https://{unique()}.example/fhir", unique(), unique(), unique(), unique()
+    named = {"reference": f"{base}/Patient/1"}
+    local = person("1", unique())
+    db.load(tmp_path, local, observation("o", named), observation("local", "Patient/1"), source=source)
+    db.load(tmp_path, observation("o", named), source=other)
+    waiting = provisional(base, "1")
+    assert where(db, source, "o")[1:] == where(db, other, "o")[1:] == (waiting, f"{base}/Patient/1")
+    assert f"{base}: 2" in verified(db, "HCE0442").details
+
+    db.load(tmp_path, person("1", number), source=base)  # that server's own export, under its base
+
+    for name in (source, other):
+        assert where(db, name, "o")[1] == f"CC-{number.upper()}"
+    assert base not in str(verified(db, "HCE0442").details)
+    db.load(tmp_path, observation("later", named), source=other)
+    assert where(db, other, "later")[1] == f"CC-{number.upper()}"
+    rekey(db.conn, f"CC-{number}", f"CC-{right}", schema=SCHEMA)
+    db.load(tmp_path, observation("last", named), person("1", number), source=base)
+    for name, key in ((source, "o"), (other, "later"), (base, "last")):
+        assert where(db, name, key)[1] == f"CC-{right.upper()}"
+    assert where(db, source, "local")[1] != f"CC-{right.upper()}"
+    assert db.load(tmp_path, observation("o", named), source=other).unchanged == 1
+
+
+def test_own_base_and_its_relative_form_are_one_patient_and_come_out_as_they_came(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, number = unique(), unique()
+    absolute = observation("o", f"{OWN}/Patient/p", encounter={"reference": f"{OTHER}/Encounter/e"})
+    bundle = collection(
+        (f"{OWN}/Patient/p", person("p", number)),
+        (f"{OWN}/Encounter/e", {"resourceType": "Encounter", "id": "e", "status": "finished", "class": {"code": "AMB"},
+                                "subject": {"reference": "Patient/p"}}),
+        (f"{OWN}/Observation/o", absolute),
+    )  # fmt: skip
+    report = load_bundle(db, tmp_path, source, bundle)
+    assert report.of_other_servers == {}, "the only base of a bundle is the source's own"
+    assert where(db, source, "o")[1:] == (f"CC-{number.upper()}", "p")
+    (encounter,) = db.rows("SELECT encuentro_id FROM observacion WHERE fuente = %s", source)
+    assert encounter == (f"{OTHER}/Encounter/e",), "another server's encounter is not ours of the same id"
+    assert db.exported(tmp_path, source)["Observation", "o"] == canonical(parse(json.dumps(absolute)))
+    assert load_bundle(db, tmp_path, source, bundle).unchanged == 3
+
+
+def test_a_configured_base_makes_every_other_one_of_a_bundle_another_source(db: TestDatabase, tmp_path: Path) -> None:
+    source, number, base = unique(), unique(), f"https://{unique()}.example"
+    bundle = collection(
+        (f"{OWN}/Patient/1", person("1", number)),
+        (f"{base}/Patient/1", person("1", f"{number}b")),
+        (f"{base}/Observation/x", observation("x", "Patient/1")),
+        (f"{OWN}/Observation/y", observation("y", f"{base}/Patient/1")),
+        ("urn:uuid:1", observation("z", "Patient/1")),
+    )
+    load_bundle(db, tmp_path, source, bundle, bases=[OWN + "/"])
+    assert where(db, source, "1")[1] == where(db, source, "z")[1] == f"CC-{number.upper()}"
+    for name, key in ((base, "1"), (base, "x"), (source, "y")):
+        assert where(db, name, key)[1] == f"CC-{number.upper()}B"
+    gone = {"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"request": {"method": "DELETE", "url": f"{base}/Patient/1"}},
+        {"fullUrl": f"{base}/Observation/x", "request": {"method": "DELETE", "url": "Observation/x"}},
+    ]}  # fmt: skip
+    assert load_bundle(db, tmp_path, source, gone, bases=[OWN]).deleted == 2
+    assert where(db, source, "1")[1] == f"CC-{number.upper()}", "ours of the same id stays"
+
+
+def test_saves_read_references_and_bases_as_a_load_does(db: TestDatabase) -> None:
+    source, number, base = unique(), unique(), f"https://{unique()}.example"
+    inside = {"resourceType": "Patient", "id": "me", "identifier": [{"system": CEDULA, "value": number}]}
+    with pyhce.connect(db.dsn, source=source, bases=[OWN]) as writer:
+        writer.save(person("1", number))
+        writer.save(observation("own", f"{OWN}/Patient/1"))
+        writer.save(observation("foreign", f"{base}/Patient/1"))
+        writer.save(observation("inside", "#me", contained=[inside]))
+        writer.save(observation("foreign", f"{base}/Patient/1", status="amended"))
+        basic = {"resourceType": "Basic", "id": "b", "code": {"text": "x"}}
+        mine = {**basic, "subject": {"identifier": inside["identifier"][0]}}
+        many = collection((f"{base}/Patient/1", person("1", f"{number}b")), (f"{OWN}/Basic/b", mine))
+        assert writer.save_many([many]).new == 2
+    for key in ("own", "inside", "b"):
+        assert where(db, source, key)[1] == f"CC-{number.upper()}", key
+    assert where(db, source, "foreign")[1] == where(db, base, "1")[1] == f"CC-{number.upper()}B"
+    assert db.value("SELECT version FROM observacion WHERE fuente = %s AND id = 'foreign'", source) == 2
+
+
+def test_a_contained_patient_with_a_document_has_a_record_before_it_comes(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), str(int(unique(), 16))[:10]
+    coded = {
+        "system": "https://fhir.minsalud.gov.co/rda/NamingSystem/RNEC", "value": number,
+        "type": {"coding": [{"system": COLOMBIA, "code": "TI"}]},
+    }  # fmt: skip
+    inside = {"resourceType": "Patient", "id": "me", "identifier": [{"system": "urn:x", "value": "7"}, coded]}
+    db.load(tmp_path, observation("o", "#me", contained=[inside]), source=source)
+    db.load(tmp_path, observation("l", {"identifier": coded}), source=source)
+    assert where(db, source, "o")[1] == where(db, source, "l")[1] == f"TI-{number}"
+    db.load(tmp_path, {"resourceType": "Patient", "id": "p", "identifier": [
+        {"system": CEDULA, "value": f"{number}9"}, {**coded, "use": "secondary"}
+    ]}, source=source)  # fmt: skip
+    document = db.document("Patient", "p", source)
+    assert where(db, source, "o")[1] == where(db, source, "l")[1] == document
+
+
+def composition(subject: dict[str, Any] | None, **members: Any) -> dict[str, Any]:
+    """The head of a document."""
+    held = {
+        "resourceType": "Composition", "status": "final", "type": {"text": "x"}, "date": "2024-01-01",
+        "author": [{"display": "x"}], "title": "x", **members,
+    }  # fmt: skip
+    return held if subject is None else {**held, "subject": subject}
+
+
+def test_case_14_a_document_is_in_its_patients_record_and_erased_with_it(db: TestDatabase, tmp_path: Path) -> None:
+    source, report = load_case(db, tmp_path, "14-ips-document")
+    table, document, _ = where(db, source, "ips1")
+    assert (table, document) == ("recurso_paciente", "CC-910000141")
+    rnds = db.rows("SELECT documento_id FROM recurso_paciente WHERE fuente = %s AND id <> 'ips1'", source)
+    assert rnds == [(RNDS,)]
+    assert (report.read, report.documents_without_patient) == (2, 0)
+    assert loaded(db, tmp_path, [CASES / "14-ips-document" / "in"], source).unchanged == 2
+    record = patient(db.conn, "CC-910000141", schema=SCHEMA)
+    assert record.counts == {"Bundle": 1}
+    to = tmp_path / "theirs"
+    exported = export(db.conn, to, schema=SCHEMA, document="CC-910000141")
+    assert exported.resources == 1
+    came = json.loads((CASES / "14-ips-document" / "in" / "ips.json").read_text())
+    assert json.loads((to / exported.files[0].path).read_text()) == came
+    assert erase(db.conn, "CC-910000141", schema=SCHEMA, reason="test").outcome is Outcome.ERASED
+    assert db.value("SELECT count(*) FROM recurso_paciente WHERE fuente = %s AND id = 'ips1'", source) == 0
+    with pytest.raises(HceError, match="no record"):
+        patient(db.conn, "CC-910000141", schema=SCHEMA)
+
+
+def test_case_14_opened_documents_have_their_entries_as_rows_with_their_origin(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, _ = load_case(db, tmp_path, "14-ips-document", open_documents=True)
+    assert where(db, source, "ipsa")[:2] == ("alergia_intolerancia", "CC-910000141")
+    assert where(db, source, "ips1")[:2] == ("recurso_paciente", "CC-910000141")
+    (tag,) = db.rows("SELECT recurso #> '{meta,tag}' FROM alergia_intolerancia WHERE fuente = %s", source)
+    assert tag[0] == [{"system": "urn:pyhce:document", "code": "Bundle/ips1"}]
+    before = db.exported(tmp_path, source)
+    again = loaded(db, tmp_path, [CASES / "14-ips-document" / "in"], source, open_documents=True)
+    assert (again.unchanged, again.moved) == (again.read, 0)
+    assert db.exported(tmp_path, source) == before
+    observations = db.rows("SELECT documento_id FROM observacion WHERE fuente = %s", source)
+    assert observations == [(RNDS,)]
+    assert erase(db.conn, "CC-910000141", schema=SCHEMA, reason="test").outcome is Outcome.ERASED
+    for table in ("paciente", "alergia_intolerancia", "composicion"):
+        assert db.value(f"SELECT count(*) FROM {table} WHERE documento_id = 'CC-910000141'") == 0
+
+
+def test_ids_that_count_in_one_document_only_never_meet_those_of_another(db: TestDatabase, tmp_path: Path) -> None:
+    source, numbers = unique(), (unique(), unique())
+    for number in numbers:
+        entries = (
+            ("urn:uuid:transient-0", composition({"reference": "urn:uuid:transient-1"})),
+            ("urn:uuid:transient-1", person("1", number)),
+            ("urn:uuid:transient-2", observation("2", "urn:uuid:transient-1")),
+            (None, observation("2", "Patient/1")),
+        )
+        bundle = collection(*entries, kind="document", id=f"doc-{number}")
+        report = load_bundle(db, tmp_path, source, bundle, open_documents=True)
+        assert (report.new, report.moved) == (5, 0)
+    for number in numbers:
+        record = patient(db.conn, f"CC-{number}", schema=SCHEMA)
+        assert record.counts == {"Bundle": 1, "Composition": 1, "Observation": 2, "Patient": 1}
+
+
+def test_whose_a_document_or_message_is_follows_from_its_head(db: TestDatabase, tmp_path: Path) -> None:
+    source, number, other = unique(), unique(), unique()
+    me, them = person("me", number), person("them", other)
+    inside = {"contained": [{**me, "id": "pt"}]}
+    header = {"resourceType": "MessageHeader", "eventUri": "urn:x", "source": {"endpoint": "urn:y"}}
+    mine, theirs = observation("o", "Patient/me"), observation("t", "Patient/them")
+    by_id = composition({"reference": "Patient/me"})
+    urn = f"urn:uuid:{uuid.uuid4()}"
+
+    def message(*focus: str) -> dict[str, Any]:
+        return {**header, "focus": [{"reference": text} for text in focus]}
+
+    entries: dict[str, list[tuple[str | None, dict[str, Any]]]] = {
+        "relative": [(f"{OWN}/Composition/c", by_id), (f"{OWN}/Patient/them", them), (f"{OWN}/Patient/me", me)],
+        "urn": [("urn:uuid:0", composition({"reference": urn.upper()})), (urn, me), (None, them)],
+        "logical": [(None, composition({"identifier": {"system": CEDULA, "value": number}})), (None, them)],
+        "contained": [(None, composition({"reference": "#pt"}, **inside)), (None, them)],
+        "outside": [(None, by_id), (None, them)],
+        "focus": [(None, message("Observation/o")), (None, theirs), (None, mine)],
+        "patient": [(None, message("Patient/me")), (None, them), (None, me)],
+        "both": [(None, message("Patient/me", "Observation/t")), (None, me), (None, theirs)],
+        "author": [(None, composition(None, author=[{"reference": "Patient/me"}])), (None, me)],
+        "group": [(None, composition({"reference": "Group/g"})), (None, me)],
+        "empty": [],
+    }
+    nobodys = {"both", "author", "group", "empty"}
+    messages = {"focus", "patient", "both"}
+    bundles = [
+        collection(*held, kind="message" if name in messages else "document", id=name) for name, held in entries.items()
+    ]
+    db.load(tmp_path, me, source=source)
+    report = db.load(tmp_path, *bundles, source=source)
+    assert report.documents_without_patient == len(nobodys)
+    for name in entries:
+        assert where(db, source, name)[1] == (None if name in nobodys else f"CC-{number.upper()}"), name
+
+
+def test_a_document_moves_when_its_patient_gets_another_identity(db: TestDatabase, tmp_path: Path) -> None:
+    source, number, right = unique(), unique(), unique()
+    me = {**person("me", number), "identifier": [{"system": "urn:mrn", "value": number}]}
+    entries = (f"{OWN}/Composition/c", composition({"reference": "Patient/me"})), (f"{OWN}/Patient/me", me)
+    held = collection(*entries, kind="document", id="d")
+    load_bundle(db, tmp_path, source, held)
+    assert where(db, source, "d")[1] == provisional(source, f"identifier=urn:mrn|{number}")
+    db.load(tmp_path, {**me, "identifier": [*me["identifier"], {"system": CEDULA, "value": right}]}, source=source)
+    assert where(db, source, "d")[1] == f"CC-{right.upper()}"
+    assert load_bundle(db, tmp_path, source, held).unchanged == 1

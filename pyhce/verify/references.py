@@ -1,0 +1,94 @@
+"""04: references to patients that cannot be read, patients of other servers, documents without a patient: counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from psycopg import sql
+
+from pyhce.schema.model import Home, Table
+from pyhce.schema.r4 import RESOURCE_TYPES
+from pyhce.verify.context import Context
+from pyhce.verify.model import Finding, FunctionCheck, Result, judged, ok
+
+GROUP = "identity"
+SHOWN = 5
+"""Ids that are shown of each type."""
+_TYPES = "|".join(sorted(RESOURCE_TYPES))
+_READABLE = (
+    rf"^#|^urn:(uuid|oid):|(^|/)({_TYPES})\?.|(^|/)({_TYPES})/[A-Za-z0-9.-]{{1,64}}(/_history/[A-Za-z0-9.-]{{1,64}})?$"
+)
+"""As `pyhce.records.reading.reference.literal` reads the string of a reference."""
+_UNREADABLE = """
+SELECT tipo, count(*), (array_agg(fuente || '/' || id ORDER BY fuente, id))[1:%(shown)s]
+FROM public.recurso_compartido AS t
+WHERE tipo = ANY(%(types)s) AND EXISTS (
+    SELECT 1 FROM jsonb_path_query(t.recurso, %(path)s) AS r
+    WHERE jsonb_typeof(r) = 'string' AND r #>> '{}' !~ %(readable)s
+)
+GROUP BY tipo ORDER BY tipo"""
+
+
+def unreadable(context: Context) -> Finding:
+    """Resources outside the records since the reference to their patient is no reference."""
+    types = [row[0] for row in context.rows("SELECT DISTINCT tipo FROM public.recurso_compartido")]
+    by_path: dict[str, list[str]] = {}
+    for kind in types:
+        for path in context.schema.paths_of(kind):
+            by_path.setdefault(path, []).append(kind)
+    counts: Counter[str] = Counter()
+    examples: dict[str, set[str]] = {}
+    for path, kinds in by_path.items():
+        values = {"types": kinds, "path": f"$.{path}.reference", "readable": _READABLE, "shown": SHOWN}
+        for kind, count, some in context.conn.execute(_UNREADABLE, values):
+            counts[kind] += count
+            examples.setdefault(kind, set()).update(some)
+    problems = [
+        f"{count} {kind}: {', '.join(sorted(examples[kind])[:SHOWN])}" for kind, count in sorted(counts.items())
+    ]
+    fine = "every reference to a patient is one that FHIR has"
+    return judged(problems, fine, severity=Result.WARNING)
+
+
+def of_other_servers(context: Context) -> Finding:
+    """Resources in provisional records whose patient is one of another server that has not arrived."""
+    counts: Counter[str] = Counter()
+    for table in context.schema.resource_tables(Home.PATIENT):
+        for base, count in _waiting(context, table):
+            counts[base] += count
+    details = [f"{base}: {count}" for base, count in sorted(counts.items())]
+    return ok(f"{counts.total()} resources wait for patients of {len(counts)} other servers", details)
+
+
+def _waiting(context: Context, table: Table) -> list[Any]:
+    query = sql.SQL(
+        "SELECT substring(paciente_id FROM '^(.*)/Patient/'), count(*) FROM {} AS t"
+        " WHERE starts_with(documento_id, 'PROV-') AND paciente_id ~ '^https?://.*/Patient/' AND NOT EXISTS ("
+        "SELECT 1 FROM public.paciente AS p WHERE p.documento_id = t.documento_id"
+        " AND p.fuente || '/Patient/' || p.id = t.paciente_id) GROUP BY 1"
+    ).format(sql.Identifier(table.sql_schema, table.name))
+    return context.conn.execute(query).fetchall()
+
+
+def documents(context: Context) -> Finding:
+    """Documents and messages, kept whole, that do not tell whose they are."""
+    count = context.value(
+        "SELECT count(*) FROM public.recurso_compartido"
+        " WHERE tipo = 'Bundle' AND recurso ->> 'type' IN ('document', 'message')"
+    )
+    return ok(f"{count} documents and messages name no patient and are in no record")
+
+
+CHECKS = (
+    FunctionCheck(
+        "HCE0441", GROUP, "Every resource names its patient by a reference that can be read",
+        "Correct the reference where it comes from (`Patient/<id>`), then `pyhce load` the resource again.", unreadable,
+    ),
+    FunctionCheck(
+        "HCE0442", GROUP, "Resources of patients of other servers, counted by base URL",
+        "If a base is the source's own: `pyhce load --source SOURCE --base URL PATHS`. If not, load that server's"
+        " patients: `pyhce load --source URL PATHS`.", of_other_servers,
+    ),
+    FunctionCheck("HCE0443", GROUP, "Documents and messages that name no patient, counted", "", documents),
+)  # fmt: skip
