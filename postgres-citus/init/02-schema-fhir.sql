@@ -7361,7 +7361,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -7387,7 +7391,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'RelatedPerson' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -7397,7 +7402,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -7409,7 +7413,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -7434,7 +7442,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -7461,7 +7469,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -7487,7 +7499,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Encounter' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -7497,7 +7510,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -7509,7 +7521,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -7534,7 +7550,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -7561,7 +7577,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -7587,7 +7607,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'EpisodeOfCare' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -7597,7 +7618,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -7609,7 +7629,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -7634,7 +7658,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -7661,7 +7685,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -7687,7 +7715,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Appointment' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -7697,7 +7726,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -7709,7 +7737,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -7734,7 +7766,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_cita(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -7781,7 +7813,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'Organization' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -7791,7 +7824,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -7820,7 +7852,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_organizacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -7867,7 +7899,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'Practitioner' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -7877,7 +7910,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -7906,7 +7938,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_profesional(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -7953,7 +7985,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'PractitionerRole' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -7963,7 +7996,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -7992,7 +8024,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_rol_profesional(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8039,7 +8071,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'Location' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -8049,7 +8082,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -8078,7 +8110,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_ubicacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8125,7 +8157,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'Schedule' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -8135,7 +8168,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -8164,7 +8196,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_horario_atencion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8211,7 +8243,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'Group' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -8221,7 +8254,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -8250,7 +8282,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_grupo_pacientes(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8277,7 +8309,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8303,7 +8339,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Condition' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -8313,7 +8350,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -8325,7 +8361,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8350,7 +8390,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_condicion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8377,7 +8417,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8403,7 +8447,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Procedure' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -8413,7 +8458,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -8425,7 +8469,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8450,7 +8498,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_procedimiento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8477,7 +8525,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8503,7 +8555,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'AllergyIntolerance' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -8513,7 +8566,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -8525,7 +8577,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8550,7 +8606,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_alergia_intolerancia(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8577,7 +8633,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8603,7 +8663,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Immunization' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -8613,7 +8674,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -8625,7 +8685,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8650,7 +8714,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_inmunizacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8677,7 +8741,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8703,7 +8771,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'FamilyMemberHistory' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -8713,7 +8782,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -8725,7 +8793,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8750,7 +8822,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_antecedente_familiar(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8777,7 +8849,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8803,7 +8879,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'RiskAssessment' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -8813,7 +8890,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -8825,7 +8901,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8850,7 +8930,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_evaluacion_riesgo(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8877,7 +8957,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8903,7 +8987,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'ClinicalImpression' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -8913,7 +8998,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -8925,7 +9009,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -8950,7 +9038,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_impresion_clinica(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -8977,7 +9065,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9003,7 +9095,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Flag' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9013,7 +9106,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -9025,7 +9117,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9050,7 +9146,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -9077,7 +9173,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9103,7 +9203,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Device' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9113,7 +9214,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -9125,7 +9225,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9150,7 +9254,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_dispositivo(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -9197,7 +9301,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_compartida AS h
             WHERE h.tipo = 'Medication' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9207,7 +9312,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_compartida (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -9236,7 +9340,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -9263,7 +9367,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9289,7 +9397,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationRequest' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9299,7 +9408,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -9311,7 +9419,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9336,7 +9448,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_solicitud_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -9363,7 +9475,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9389,7 +9505,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationDispense' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9399,7 +9516,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -9411,7 +9527,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9436,7 +9556,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_dispensacion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -9463,7 +9583,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9489,7 +9613,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationAdministration' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9499,7 +9624,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -9511,7 +9635,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9536,7 +9664,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_administracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -9563,7 +9691,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9589,7 +9721,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationStatement' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9599,7 +9732,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -9611,7 +9743,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9636,7 +9772,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_declaracion_medicamento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -9663,7 +9799,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9689,7 +9829,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Observation' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9699,7 +9840,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -9711,7 +9851,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9736,7 +9880,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_observacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -9763,7 +9907,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9789,7 +9937,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'DiagnosticReport' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9799,7 +9948,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -9811,7 +9959,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9836,7 +9988,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_informe_diagnostico(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -9863,7 +10015,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9889,7 +10045,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'ServiceRequest' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9899,7 +10056,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -9911,7 +10067,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9936,7 +10096,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_solicitud_servicio(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -9963,7 +10123,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -9989,7 +10153,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Specimen' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -9999,7 +10164,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -10011,7 +10175,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10036,7 +10204,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_especimen(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -10063,7 +10231,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10089,7 +10261,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'ImagingStudy' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -10099,7 +10272,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -10111,7 +10283,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10136,7 +10312,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_estudio_imagen(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -10163,7 +10339,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10189,7 +10369,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'CarePlan' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -10199,7 +10380,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -10211,7 +10391,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10236,7 +10420,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_plan_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -10263,7 +10447,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10289,7 +10477,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'CareTeam' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -10299,7 +10488,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -10311,7 +10499,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10336,7 +10528,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_equipo_cuidado(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -10363,7 +10555,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10389,7 +10585,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Goal' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -10399,7 +10596,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -10411,7 +10607,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10436,7 +10636,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_meta(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -10463,7 +10663,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10489,7 +10693,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Task' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -10499,7 +10704,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -10511,7 +10715,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10536,7 +10744,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_tarea(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -10563,7 +10771,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10589,7 +10801,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Composition' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -10599,7 +10812,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -10611,7 +10823,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10636,7 +10852,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_composicion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -10663,7 +10879,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10689,7 +10909,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'DocumentReference' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -10699,7 +10920,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -10711,7 +10931,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10736,7 +10960,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_referencia_documento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -10763,7 +10987,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10789,7 +11017,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Consent' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -10799,7 +11028,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -10811,7 +11039,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10836,7 +11068,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_consentimiento(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -10863,7 +11095,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10889,7 +11125,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'QuestionnaireResponse' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -10899,7 +11136,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -10911,7 +11147,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10936,7 +11176,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_respuesta_cuestionario(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -10963,7 +11203,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -10989,7 +11233,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Communication' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -10999,7 +11244,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11011,7 +11255,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11036,7 +11284,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_comunicacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11063,7 +11311,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11089,7 +11341,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Coverage' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -11099,7 +11352,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11111,7 +11363,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11136,7 +11392,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_cobertura(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11163,7 +11419,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11189,7 +11449,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Claim' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -11199,7 +11460,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11211,7 +11471,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11236,7 +11500,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_reclamacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11263,7 +11527,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11289,7 +11557,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'ExplanationOfBenefit' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -11299,7 +11568,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11311,7 +11579,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11336,7 +11608,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_explicacion_beneficio(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11383,7 +11655,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'ResearchStudy' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -11393,7 +11666,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11422,7 +11694,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_estudio_investigacion(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11469,7 +11741,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'CodeSystem' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -11479,7 +11752,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11508,7 +11780,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_concepto_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11555,7 +11827,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'ValueSet' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -11565,7 +11838,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11594,7 +11866,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_conjunto_valores(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11641,7 +11913,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'ConceptMap' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -11651,7 +11924,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11680,7 +11952,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_mapeo_terminologia(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11727,7 +11999,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'PlanDefinition' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -11737,7 +12010,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_referencia (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11766,7 +12038,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_guia_clinica(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11793,7 +12065,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11819,7 +12095,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Provenance' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -11829,7 +12106,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11841,7 +12117,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11866,7 +12146,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_procedencia(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11893,7 +12173,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11919,7 +12203,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'AuditEvent' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -11929,7 +12214,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -11941,7 +12225,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -11966,7 +12254,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_evento_auditoria(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -11993,7 +12281,11 @@ BEGIN
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -12019,7 +12311,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = p_tipo AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -12029,7 +12322,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia (documento_id, paciente_id, tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -12041,7 +12333,11 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         IF paciente_previo IS DISTINCT FROM p_paciente_id THEN
             PERFORM 1 FROM public.paciente AS p
-            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id;
+            WHERE p.documento_id = p_documento_id AND p.fuente = p_fuente AND p.id = p_paciente_id
+            UNION ALL
+            SELECT 1 FROM public.historia AS b
+            WHERE b.documento_id = p_documento_id AND b.tipo = 'Patient' AND b.fuente = p_fuente
+                AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
                     USING ERRCODE = 'HCE01';
@@ -12066,7 +12362,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_recurso_paciente(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -12113,7 +12409,8 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        IF version > 1 THEN
+        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_compartida AS h
             WHERE h.tipo = p_tipo AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
                 AND h.recurso::text = nuevo::text AND h.original IS NOT DISTINCT FROM p_original
@@ -12123,7 +12420,6 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
         ahora := clock_timestamp();
         INSERT INTO public.historia_compartida (tipo, fuente, id, version, vigente_desde, vigente_hasta, recurso, original)
         VALUES (
@@ -12152,7 +12448,7 @@ BEGIN
     END LOOP;
 END;
 $$;
-COMMENT ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (a former version came again), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
+COMMENT ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) IS 'Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with its version; absent if it is not there. p_version is that of a new row; NULL if it must be there. Only for an id that is nowhere else: one more than that of its last version in the history.';
 ALTER FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) OWNER TO hce_writer;
 REVOKE ALL ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hce.guardar_recurso_compartido(text, text, text, text, text, text, text, uuid, integer, integer) TO hce_app;
@@ -12279,6 +12575,6 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_compartida TO hce_writer;
 REVOKE DELETE, INSERT, UPDATE ON hce.carga_referencia FROM hce_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_referencia TO hce_writer;
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', 'a6bca84fc93b3a8a2ce3bc2d924f65b0acd8a0ad566ba0043262e7c0e66f0de5') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', '93e607d8f5b93fe22f68889997ea44b65be0e156f479b1609f35656923e1990e') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

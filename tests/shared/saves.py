@@ -58,14 +58,14 @@ def test_saving_one_by_one_leaves_what_a_load_of_the_same_resources_leaves(db: T
     late = {"lastUpdated": "2024-05-01T00:00:00Z"}
     texts = [
         weight("early", "Patient/p"), json.dumps(person("p", number)), weight("o", "Patient/p", value="72.5"),
-        weight("o", "Patient/p", value="72.50"), weight("o", "Patient/p", value="72.5"), weight("o", "Patient/p"),
+        weight("o", "Patient/p", value="72.50"), weight("o", "Patient/p", value="7.25"), weight("o", "Patient/p", "1"),
         weight("exact", "Patient/p", value="1.0E+2", note=[{"text": "NUL \x00"}]), weight("shared", None),
         weight("shared", "Patient/p"), weight("l", "Patient/p", value="80", meta=late),
         weight("l", "Patient/p", value="70", meta={"lastUpdated": "2024-04-30T00:00:00Z"}),
         weight("l", "Patient/p", value="90", meta=late), json.dumps(person("q", number + "2")),
-        weight("o", "Patient/q", value="72.50"), json.dumps(person("p", number, active=True)),
+        weight("o", "Patient/q", value="72"), json.dumps(person("p", number, active=True)),
         *(json.dumps({"resourceType": t, "id": "x", "language": lang})
-          for t in ("Organization", "Medication", "Binary", "Basic", "Parameters") for lang in ("es", "en", "es")),
+          for t in ("Organization", "Medication", "Binary", "Basic", "Parameters") for lang in ("es", "en", "fr")),
         json.dumps({"resourceType": "Basic", "id": "b", "subject": {"reference": "Patient/p"}}),
         json.dumps({"resourceType": "Basic", "id": "b", "subject": {"reference": "Patient/q"}}),
         weight("by", f"Patient?identifier=https://www.registraduria.gov.co/cedula|{number}"),

@@ -23,10 +23,11 @@ from pyhce.citus.connection import Progress, scalar, silent
 from pyhce.errors import UsageError
 from pyhce.records.erasing.clearing import Cleared, clear, counted, would_clear
 from pyhce.records.erasing.receipt import Counted, DocumentHash, Erasure, Outcome, refuse_taken, write_receipt
-from pyhce.records.erasing.search import Found, find_person, search
+from pyhce.records.erasing.search import Found, find_person, identities, search
 from pyhce.records.erasing.trace import MIN_WORD, Person, Verdict
 from pyhce.records.identity import check_document, folded, parsed
 from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.locks import close_gate, lock_all, lock_anchors
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import AGAIN, LostRace, kept_losing
 from pyhce.schema.model import Schema
@@ -132,12 +133,13 @@ class _Erasing:
             self.progress("erasing")
             try:
                 with self.conn.transaction():
-                    again = self._hold(person)
+                    again = self._hold(person, found)
                     if again != person:
                         person = again
                         raise LostRace
                     done = _with(made, clear(self.conn, self.schema, person, found), found, erased_at=_now())
                     self.write(_with(done, outcome=Outcome.COMMITTING))
+                    close_gate(self.conn)
                 self.write(_with(done, outcome=Outcome.NOT_CHECKED))
                 return person, done
             except AGAIN as error:
@@ -149,14 +151,16 @@ class _Erasing:
                 time.sleep(secrets.randbelow(50 * 2**attempt) / 1000)
         raise AssertionError
 
-    def _hold(self, person: Person) -> Person:
+    def _hold(self, person: Person, found: Found) -> Person:
         """Keep loaders and applications from the record until the transaction ends; the person as it is then.
 
-        Identities first, as the loader does; then the anchor, without which no row under the document can be written.
+        In the order of `pyhce.records.writing.locks`: what is changed in other records by its identity, the patient's
+        keys, the anchor, without which no row under the document can be written.
         """
         self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
+        lock_all(self.conn, identities(found.by(Verdict.ERASE, Verdict.MASK)))
         lock(self.conn, person.identities)
-        self.conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR UPDATE", (person.document,))
+        lock_anchors(self.conn, [person.document])
         return find_person(self.conn, self.schema, person.document)
 
     def checked(self, person: Person, done: Erasure) -> Erasure:
@@ -186,6 +190,7 @@ class _Erasing:
         try:
             with self.conn.transaction():
                 self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
+                lock_all(self.conn, identities(found.by(Verdict.ERASE, Verdict.MASK)))
                 more = clear(self.conn, self.schema, person, found)
         except AGAIN:
             return done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from psycopg import Connection, sql
@@ -49,6 +49,12 @@ class Found(NamedTuple):
     def by(self, *verdicts: Verdict) -> list[Hit]:
         """The hits of a kind."""
         return [hit for hit in self.hits if hit.verdict in verdicts]
+
+
+def identities(hits: Iterable[Hit]) -> set[tuple[str, str, str]]:
+    """The source, type and id of each row, current or former."""
+    named = [(dict(zip(hit.table.key, hit.key, strict=True)), hit.type) for hit in hits]
+    return {(str(key["fuente"]), fhir_type, str(key["id"])) for key, fhir_type in named if "fuente" in key}
 
 
 def find_person(conn: Connection[TupleRow], schema: Schema, document: str) -> Person:

@@ -22,6 +22,7 @@ from pyhce.records.reading.ready import Ready, ready, source_of
 from pyhce.records.reading.sources import STDIN, Source, files_in
 from pyhce.records.reading.spelling import NotJson
 from pyhce.records.reading.strict import available
+from pyhce.records.writing.locks import batch_size
 from pyhce.records.writing.remove import Removable
 from pyhce.schema.model import Schema
 
@@ -73,7 +74,9 @@ def load(
     journal = Journal(conn, fuente, how=how, again=again)
     state = State(schema, fuente, rules, reject_file, strict, journal, progress, own, open_documents)
     state.total = sum(path.stat().st_size for path in files if path != STDIN)
-    with Writers(writers or [conn], state.write, inline=not writers) as out:
+    connections = writers or [conn]
+    size = batch_size(conn, len(connections))
+    with Writers(connections, state.write, batch=size, inline=not writers) as out:
         sieve = Sieve(conn, schema, fuente, pending=out.pending, unchanged=state.unchanged)
         for path in files:
             if journal.has(path):

@@ -97,6 +97,7 @@ class Sieve:
         )
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(head).decode
         self._documents: dict[str, str | None] = {}
+        self._schema, self._others = schema, dict[str, list[Table]]()
         self._size, self._pause, self._left = SAMPLE, PAUSE, 0
 
     def sifted(self, found: Iterable[Line | Found]) -> Iterator[Line | Found]:
@@ -183,7 +184,10 @@ class Sieve:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def _there(self, heads: dict[Identity, _Head]) -> dict[Identity, bytes]:
-        """The fingerprints of those that are under the patient that they name: one query a type, on few shards."""
+        """The fingerprints of those that are under the patient that they name and nowhere else: one query a type.
+
+        By id alone, on every shard: what is stored twice is not passed over, so that the writers bring it together.
+        """
         self._know({head.key for head in heads.values() if head.key})
         kinds: dict[str, dict[str, str]] = {}
         for (fhir_type, key), head in heads.items():
@@ -192,13 +196,40 @@ class Sieve:
                 kinds.setdefault(fhir_type, {})[key] = document
         found: dict[Identity, bytes] = {}
         for fhir_type, documents in kinds.items():
-            values = self._fuente, sorted(set(documents.values())), array_of(documents)
+            ids = array_of(documents)
+            several = self._elsewhere(fhir_type, ids)
             query = _query(self._tables[fhir_type][0], fhir_type)
-            for document, keys, prints in self._conn.execute(query, values, binary=True).fetchall():
+            for document, keys, prints in self._conn.execute(query, (self._fuente, ids), binary=True).fetchall():
                 for number, key in enumerate(keys.split(" ")):
+                    if key in several:
+                        found.pop((fhir_type, key), None)
+                        continue
+                    several.add(key)
                     if documents[key] == document:
                         found[fhir_type, key] = prints[16 * number : 16 * number + 16]
         return found
+
+    def _elsewhere(self, fhir_type: str, ids: str) -> set[str]:
+        """The ids that are in another table of their type, if it held any when the load began: no writer adds one."""
+        found: set[str] = set()
+        if fhir_type not in self._others:
+            self._others[fhir_type] = self._filled(fhir_type)
+        for table in self._others[fhir_type]:
+            query = sql.SQL("SELECT id FROM {} WHERE fuente = %s AND id = ANY(%s::text[]){}")
+            rows = self._conn.execute(query.format(table_name(table), of_type(table, fhir_type)), (self._fuente, ids))
+            found.update(key for (key,) in rows)
+        return found
+
+    def _filled(self, fhir_type: str) -> list[Table]:
+        others = [t for t in self._schema.homes_of(fhir_type) if t is not self._tables[fhir_type][0]]
+        query = "SELECT 1 FROM {} WHERE fuente = %s{} LIMIT 1"
+        return [
+            table
+            for table in others
+            if self._conn.execute(
+                sql.SQL(query).format(table_name(table), of_type(table, fhir_type)), (self._fuente,)
+            ).fetchone()
+        ]
 
     def _know(self, keys: set[str]) -> None:
         """Look up the documents of patients."""
@@ -210,10 +241,12 @@ class Sieve:
             self._documents |= dict.fromkeys(unknown) | known_documents(self._conn, self._fuente, unknown)
 
 
+_UNKNOWN = "'\\x00000000000000000000000000000000'::bytea"
+
+
 def _query(table: Table, fhir_type: str) -> sql.Composed:
     """Document, ids and fingerprints of a table's rows, a line a record, so that each worker answers by itself."""
     return sql.SQL(
-        "SELECT documento_id, string_agg(id, ' '), string_agg(uuid_send(entrada), '') FROM {}"
-        " WHERE fuente = %s AND documento_id = ANY(%s) AND id = ANY(%s::text[]){} AND entrada IS NOT NULL"
-        " GROUP BY documento_id"
-    ).format(table_name(table), of_type(table, fhir_type))
+        "SELECT documento_id, string_agg(id, ' '), string_agg(coalesce(uuid_send(entrada), {}), '') FROM {}"
+        " WHERE fuente = %s AND id = ANY(%s::text[]){} GROUP BY documento_id"
+    ).format(sql.SQL(_UNKNOWN), table_name(table), of_type(table, fhir_type))

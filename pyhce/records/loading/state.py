@@ -25,9 +25,11 @@ from pyhce.records.reading.sources import STDIN, Source
 from pyhce.records.reading.strict import problems
 from pyhce.records.writing.assign import Assigned, assign
 from pyhce.records.writing.claims import PatientKey
+from pyhce.records.writing.locks import SMALLEST_BATCH, close_gate
 from pyhce.records.writing.lookup import Memory
-from pyhce.records.writing.races import retried
+from pyhce.records.writing.races import LostRace, lock_table_full, retried
 from pyhce.records.writing.remove import Removable, Removed, remove
+from pyhce.records.writing.together import WholeIdentity, mend
 from pyhce.records.writing.upsert import Written, write
 from pyhce.schema.model import Schema
 
@@ -78,7 +80,8 @@ class State:
         self.total = self.finished = self.sifted = 0
         self.lock = threading.RLock()
         self.lines = LineReader(schema)
-        self.memories: dict[str, Memory] = defaultdict(Memory)
+        self.undecided: set[WholeIdentity] = set()
+        self.memories: dict[str, Memory] = defaultdict(lambda: Memory(undecided=self.undecided))
         self.elsewhere: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
         self.census = Census()
@@ -151,7 +154,18 @@ class State:
     def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
         try:
-            written, found = retried(conn, lambda attempt: self._written(conn, batch, attempt), remedy=_REMEDY)
+            written, found = retried(
+                conn,
+                lambda attempt: self._written(conn, batch, attempt),
+                remedy=_REMEDY,
+                mend=lambda error: self._mend(conn, error),
+            )
+        except psycopg.errors.OutOfMemory as error:  # no room for the locks of so many at once
+            if len(batch) <= SMALLEST_BATCH:
+                raise lock_table_full(error) from error
+            self.write(conn, batch[: len(batch) // 2])
+            self.write(conn, batch[len(batch) // 2 :])
+            return
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
             if len(batch) > 1:
                 self.write(conn, batch[: len(batch) // 2])
@@ -188,7 +202,14 @@ class State:
     def _written(self, conn: Connection[TupleRow], batch: list[Ready], attempt: int) -> tuple[Written, Assigned]:
         fuente = self.fuente if batch[0].fuente is None else batch[0].fuente
         found = assign(conn, self.schema, batch, fuente=fuente, rules=self.rules, memory=self.memories[fuente])
-        return write(conn, self.schema, found, fuente=fuente, by_copy=attempt == 1), found
+        written = write(conn, self.schema, found, fuente=fuente, by_copy=attempt == 1)
+        if found.moved:
+            close_gate(conn)
+        return written, found
+
+    def _mend(self, conn: Connection[TupleRow], error: LostRace) -> None:
+        """Bring together what is stored twice; what a person has to decide is left as it is."""
+        self.undecided.update(mend(conn, self.schema, error).undecided)
 
     def report(self) -> LoadReport:
         """The counts so far."""

@@ -17,7 +17,6 @@ from pyhce.records.reading.ready import Identity, Ready
 
 Write = Callable[[Connection[TupleRow], "list[Ready]"], None]
 
-BATCH_RESOURCES = 4000
 BATCH_BYTES = 8_000_000
 _SOURCES = 16
 """Batches of other servers' sources that are filled at once."""
@@ -49,10 +48,13 @@ class Writers:
     Args:
         connections: a thread writes through each; if there is but one, and `inline`, it is used without a thread.
         write: writes one batch; what it raises ends the load.
+        batch: resources in one.
     """
 
-    def __init__(self, connections: Sequence[Connection[TupleRow]], write: Write, *, inline: bool = False) -> None:
-        self._connections, self._write = connections, write
+    def __init__(
+        self, connections: Sequence[Connection[TupleRow]], write: Write, *, batch: int, inline: bool = False
+    ) -> None:
+        self._connections, self._write, self._size = connections, write, batch
         self._open: dict[tuple[int, str | None], Batch] = {}
         self._owner: dict[tuple[str, ...], Batch] = {}
         self._under_way: list[Batch] = []
@@ -106,7 +108,7 @@ class Writers:
         self._owner[identity] = batch
         batch.rows.append(ready)
         batch.size += len(ready.recurso)
-        if batch.size >= BATCH_BYTES or len(batch.rows) >= BATCH_RESOURCES:
+        if batch.size >= BATCH_BYTES or len(batch.rows) >= self._size:
             self._submit(place)
 
     def drain(self) -> None:

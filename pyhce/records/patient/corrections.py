@@ -3,7 +3,8 @@
 What was decided is remembered, so that later loads keep it. `hce.asignacion` says which document holds instead of the
 one that a source states, `hce.misma_persona` which Patients are one person although they contradict each other.
 
-Locks, in the order of all writers: the patient keys of the record that moves and both documents, then the anchors.
+Locks, in the order of all writers: the patient keys of the record that moves and both documents, then the anchors, the
+gate last (`pyhce.records.writing.locks`).
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from pyhce.records.patient.people import (
 )
 from pyhce.records.writing.claims import PatientKey, corrections, document_lock
 from pyhce.records.writing.homes import ensure_records, move_record
+from pyhce.records.writing.locks import close_gate
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import LostRace, retried
+from pyhce.records.writing.together import mend
 from pyhce.schema.model import Frozen, Schema
 
 Done = TypeVar("Done")
@@ -84,7 +87,7 @@ def rekey(conn: Connection[TupleRow], old: str, new: str, *, schema: Schema, dry
         _settle_disputes(conn, people, target)
         return CorrectionReport(moved=moved, patients=len(people), dry_run=dry_run)
 
-    return corrected(conn, work, dry_run=dry_run)
+    return corrected(conn, work, schema=schema, dry_run=dry_run)
 
 
 def merge(
@@ -133,11 +136,14 @@ def merge(
         _settle_disputes(conn, people, new)
         return CorrectionReport(moved=moved, patients=len(people), confirmed=confirmed, dry_run=dry_run)
 
-    return corrected(conn, work, dry_run=dry_run)
+    return corrected(conn, work, schema=schema, dry_run=dry_run)
 
 
-def corrected(conn: Connection[TupleRow], work: Callable[[], Done], *, dry_run: bool) -> Done:
-    """Do a correction in one transaction, again if another writer got in the way; if it is only tried, undo it."""
+def corrected(conn: Connection[TupleRow], work: Callable[[], Done], *, schema: Schema, dry_run: bool) -> Done:
+    """Do a correction in one transaction, again if another writer got in the way; if it is only tried, undo it.
+
+    Resources that are in both records are brought together first.
+    """
     found: list[Done] = []
 
     def attempt(_: int) -> None:
@@ -145,8 +151,9 @@ def corrected(conn: Connection[TupleRow], work: Callable[[], Done], *, dry_run: 
             found[:] = [work()]
             if dry_run:
                 raise psycopg.Rollback(inner)
+            close_gate(conn)
 
-    retried(conn, attempt, remedy=_REMEDY)
+    retried(conn, attempt, remedy=_REMEDY, mend=None if dry_run else lambda error: mend(conn, schema, error))
     return found[0]
 
 

@@ -71,7 +71,7 @@ def split(
     def work() -> CorrectionReport:
         return _Split(conn, schema, old, target, leaving).run(dry_run=dry_run)
 
-    return corrected(conn, work, dry_run=dry_run)
+    return corrected(conn, work, schema=schema, dry_run=dry_run)
 
 
 class _Split:

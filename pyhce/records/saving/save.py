@@ -2,13 +2,17 @@
 
 A save of what is where it is expected is one call of the table's function `hce.guardar_…`, which Citus sends to the
 node of the patient. Everything else goes the loader's own way, `assign` and `write` in one transaction, so that its
-rules are stated once: a Patient, a patient not known, a resource that is elsewhere. Two saves of one identity that is
-not there yet are kept apart by an advisory lock on it.
+rules are stated once: a Patient, a patient not known, a resource that is elsewhere. What is not where it is expected is
+looked up under the lock of its identity (`pyhce.records.writing.locks`).
+
+One rule differs from the loader's: a content that was there before is a change, as an application that saves it means
+it. Only what is older by meta.lastUpdated is passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -23,25 +27,33 @@ from pyhce.records.writing.assign import Assigned, assign
 from pyhce.records.writing.documents import REMEMBERED
 from pyhce.records.writing.homes import table_name
 from pyhce.records.writing.keys import known_documents
-from pyhce.records.writing.patient_locks import lock, lock_number
-from pyhce.records.writing.races import LostRace
+from pyhce.records.writing.locks import close_gate, gate_open, lock_all, lock_identities, release_gate
+from pyhce.records.writing.lookup import Memory
+from pyhce.records.writing.races import Collision, LostRace, Scattered, lock_table_full
 from pyhce.records.writing.remove import remove
+from pyhce.records.writing.together import WholeIdentity, mend
 from pyhce.records.writing.upsert import Counts, Written, write
-from pyhce.schema.model import FAMILIES, Schema
+from pyhce.schema.model import FAMILIES, Home, Schema, Table
 from pyhce.schema.writer_functions import ARGUMENTS, LOOK_AGAIN, PROTOCOL, name_of
 
-RESOURCE_LOCKS = 0x5245
-"""The class of our advisory locks on identities of resources ("RE"); always taken before those of patients."""
 _PARAMETERS = ", ".join("%s" for _ in ARGUMENTS)
 
 
 class Records:
     """A source system's records in a database, and what is known of their patients' documents."""
 
-    def __init__(self, schema: Schema, fuente: str, rules: tuple[DocumentRule, ...]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        fuente: str,
+        rules: tuple[DocumentRule, ...],
+        undecided: set[WholeIdentity] | None = None,
+    ) -> None:
         self.schema, self.fuente, self.rules = schema, fuente, rules
         self.documents: dict[str, str] = {}
-        """Documents by the id of the patient. One that is wrong by now is found out by whoever writes under it."""
+        """Documents by the id of the patient. One that is wrong by now is found out by what is written under it."""
+        self.undecided: set[WholeIdentity] = set() if undecided is None else undecided
+        """Resources that are in the records of several patients until a person decides."""
         self.calls = {
             table.name: f"SELECT hce.{name_of(table)}({_PARAMETERS})"  # our own names
             for table in schema.resource_tables()
@@ -55,7 +67,7 @@ class Records:
         if fuente is None or fuente == self.fuente:
             return self
         if fuente not in self._elsewhere:
-            self._elsewhere[fuente] = Records(self.schema, fuente, self.rules)
+            self._elsewhere[fuente] = Records(self.schema, fuente, self.rules, self.undecided)
         return self._elsewhere[fuente]
 
     def remember(self, key: str, document: str) -> None:
@@ -72,8 +84,29 @@ def save(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
         LostRace, psycopg.Error: to be done again, or for good; see `pyhce.records.saving.writer`.
     """
     records = records.of(item)
-    found = _directly(conn, records, item, 1 if item.fresh else None) if _plain(item) else None
-    return found or _carefully(conn, records, item)
+    with _prepared_again(conn, records):
+        found = _directly(conn, records, item, 1 if item.fresh else None) if _plain(item) else None
+        return found or _carefully(conn, records, item)
+
+
+@contextmanager
+def _prepared_again(conn: Connection[TupleRow], records: Records) -> Iterator[None]:
+    """What is stored twice is brought together after the rollback; the caller is then told to do its call again.
+
+    Raises:
+        LostRace: to be done again.
+        HceError: the server's lock table is full.
+    """
+    try:
+        yield
+    except (Scattered, Collision) as error:
+        release_gate(conn)
+        records.undecided.update(mend(conn, records.schema, error).undecided)
+        raise LostRace from error
+    except psycopg.errors.OutOfMemory as error:
+        raise lock_table_full(error) from error
+    finally:
+        release_gate(conn)
 
 
 def _plain(item: Given) -> bool:
@@ -127,65 +160,84 @@ def _carefully(conn: Connection[TupleRow], records: Records, item: Given) -> Sav
         if saved:
             return saved
     with conn.transaction():
-        _hold(conn, records, [item])
         done, written = _as_loaded(conn, records, [item])
         now = _version(conn, records, done)
+        if done.moved:
+            close_gate(conn)
     _learn(records, [done])
     outcome: Outcome = next(n for n in ("new", "changed", "superseded", "unchanged") if getattr(written, n))
     return Saved(type=item.type, id=item.id, version=now, outcome=outcome)
 
 
 def _last_version(conn: Connection[TupleRow], records: Records, item: Given, document: str | None) -> int | None:
-    """Hold an identity; its last version in the history where it would be new, 0 if none, None if it is somewhere."""
-    key = _key(records, document, item.type, item.id)
-    history = sql.Identifier(FAMILIES[item.table.home].history)
-    by_patient = sql.SQL("documento_id = %(documento_id)s AND ") if document else sql.SQL("")
-    _hold(conn, records, [item])
-    for table in records.schema.homes_of(item.type):
-        query = sql.SQL("SELECT 1 FROM {} AS t WHERE {}").format(table_name(table), _equal(table.identity))
-        if conn.execute(query, key, prepare=True).fetchone():
-            return None
-    row = conn.execute(
-        sql.SQL(
-            "SELECT coalesce(max(version), 0) FROM {} WHERE {}tipo = %(tipo)s AND fuente = %(fuente)s AND id = %(id)s"
-        ).format(history, by_patient),
-        key,
-        prepare=True,
-    ).fetchone()
-    return int(row[0]) if row else 0
+    """Hold an identity; its last version in the history where it would be new, 0 if none.
+
+    None if it is somewhere already, or its history is elsewhere.
+    """
+    values = {"fuente": records.fuente, "tipo": item.type, "id": item.id}
+    lock_identities(conn, records.fuente, [(item.type, item.id)])
+    last = 0
+    with gate_open(conn):
+        for table in records.schema.homes_of(item.type):
+            for held, is_current, version in conn.execute(_everywhere(records.schema, table), values, prepare=True):
+                if is_current or table.home is not item.table.home or held != document:
+                    return None
+                last = max(last, version)
+    return last
+
+
+def _everywhere(schema: Schema, table: Table) -> sql.Composed:
+    """The record and version of an identity's rows in a table and in its history, whether each is current."""
+    history = schema.by_name[FAMILIES[table.home].history]
+    own, document = ("documento_id", "documento_id") if table.home is Home.PATIENT else ("id", "NULL::text")
+    parts = [
+        sql.SQL("SELECT {} AS propio, {} AS documento, {} AS vigente, version FROM {} AS t WHERE {}").format(
+            sql.SQL(own), sql.SQL(document), sql.Literal(looked is table), table_name(looked), _equal(columns)
+        )
+        for looked, columns in ((table, table.identity), (history, ("tipo", "fuente", "id")))
+    ]
+    return sql.SQL("SELECT documento, vigente, version FROM ({}) AS todo").format(sql.SQL(" UNION ALL ").join(parts))
 
 
 def save_many(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> SavedMany:
     """Write several resources in one transaction, in their order: all of them or none."""
     total = Counts()
     assigned: list[tuple[Records, Assigned]] = []
-    with conn.transaction():
-        _hold(conn, records, items)
+    with _prepared_again(conn, records), conn.transaction():
+        lock_all(conn, [(records.of(item).fuente, item.type, item.id) for item in items])
         for part in _parts(items):
             done, written = _as_loaded(conn, records, part)
             total.add(written)
             assigned.append((records.of(part[0]), done))
+        moved = sum(done.moved for _, done in assigned)
+        if moved:
+            close_gate(conn)
     for source, done in assigned:
         _learn(source, [done])
-    moved = sum(done.moved for _, done in assigned)
     return SavedMany(references=tuple(f"{item.type}/{item.id}" for item in items), moved=moved, **vars(total))
 
 
 def delete(conn: Connection[TupleRow], records: Records, fhir_type: str, key: str) -> Deleted:
     """Delete one resource; its content stays in the history, a tombstone follows."""
-    with conn.transaction():
-        lock_resources(conn, records.fuente, [(fhir_type, key)])
-        if fhir_type == "Patient":
-            lock(conn, [(records.fuente, key)])
+    with _prepared_again(conn, records), conn.transaction():
         there = remove(conn, records.schema, records.fuente, [(fhir_type, key)]).deleted
     return Deleted(type=fhir_type, id=key, outcome="deleted" if there else "absent")
 
 
 def _as_loaded(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> tuple[Assigned, Written]:
     """The loader's own way, inside the caller's transaction."""
-    fuente = records.of(items[0]).fuente
-    assigned = assign(conn, records.schema, [item.ready for item in items], fuente=fuente, rules=records.rules)
-    return assigned, write(conn, records.schema, assigned, fuente=fuente, by_copy=False)
+    source = records.of(items[0])
+    assigned = assign(
+        conn,
+        records.schema,
+        [item.ready for item in items],
+        fuente=source.fuente,
+        rules=records.rules,
+        memory=Memory(undecided=records.undecided),
+        by_content=False,
+    )
+    written = write(conn, records.schema, assigned, fuente=source.fuente, by_copy=False, by_content=False)
+    return assigned, written
 
 
 def _learn(records: Records, written: Iterable[Assigned]) -> None:
@@ -230,18 +282,3 @@ def _parts(items: Sequence[Given]) -> list[list[Given]]:
         parts[-1].append(item)
         seen.add((item.type, item.id))
     return [part for part in parts if part]
-
-
-def _hold(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> None:
-    """Keep others from writing these identities anew meanwhile."""
-    for source in dict.fromkeys(records.of(item) for item in items):
-        lock_resources(conn, source.fuente, {(i.type, i.id) for i in items if records.of(i) is source})
-
-
-def lock_resources(conn: Connection[TupleRow], fuente: str, identities: Iterable[tuple[str, str]]) -> None:
-    """Hold identities of resources, by type and id, until the end of the transaction, in one order for everybody."""
-    numbers = {lock_number(fuente, f"{fhir_type}\n{key}") for fhir_type, key in identities}
-    conn.execute(
-        "SELECT pg_advisory_xact_lock(%s, n) FROM (SELECT n FROM unnest(%s::integer[]) AS u (n) ORDER BY n) AS ordered",
-        (RESOURCE_LOCKS, sorted(numbers)),
-    )

@@ -16,7 +16,8 @@ class Saved(Frozen):
         id: the resource's id; a new one if it came without.
         version: our version of the row that is there now; not `meta.versionId`.
         outcome: `new`; `changed`: what was there went to the history; `unchanged`: it was there as it came;
-            `superseded`: it is a former version, or older by meta.lastUpdated, and what is there stays.
+            `superseded`: it is older by meta.lastUpdated than what is there, which stays. A content that was there
+            before is a change like any other.
     """
 
     type: str

@@ -23,7 +23,8 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import DocumentRule, documents_of, provisional
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.reference import own_keys
-from pyhce.records.writing.homes import Place, is_superseded
+from pyhce.records.writing.homes import Place
+from pyhce.records.writing.moves import is_superseded
 from pyhce.schema.model import Schema
 from pyhce.verify.comparison import Traits, kept_apart, traits_of
 
@@ -109,15 +110,18 @@ def judge(
     patients: Mapping[str, Ready],
     places: Mapping[str, str],
     rules: tuple[DocumentRule, ...],
+    *,
+    by_content: bool,
 ) -> Judged:
     """Decide about a batch's Patients and about all others that state the same documents.
 
     Args:
         places: the documents under which Patients of the batch are now.
+        by_content: whether a Patient whose content is a former version of what is there changes nothing.
     """
     if not patients:
         return Judged({}, frozenset(), frozenset(), frozenset())
-    claims = _of_batch(conn, schema, fuente, patients, places, rules)
+    claims = _of_batch(conn, schema, fuente, patients, places, rules, by_content)
     left = {places[key] for (_, key), claim in claims.items() if places.get(key, claim.document) != claim.document}
     documents = {claim.document for claim in claims.values()} | left
     noted = _noted(conn, documents, fuente, claims)
@@ -132,7 +136,7 @@ def judge(
         same = confirmed_pairs(conn, {claim.patient for found in contested.values() for claim in found})
         for document, found in contested.items():
             assigned = assigned_to(conn, document)
-            current = (_current(conn, schema, fuente, claim, patients) for claim in found)
+            current = (_current(conn, schema, fuente, claim, patients, by_content) for claim in found)
             apart |= decide((c._replace(confirmed=c.confirmed or c.patient in assigned) for c in current), same)
     return Judged(claims, frozenset(apart), frozenset(contested), frozenset(noted))
 
@@ -144,6 +148,7 @@ def _of_batch(
     patients: Mapping[str, Ready],
     places: Mapping[str, str],
     rules: tuple[DocumentRule, ...],
+    by_content: bool,
 ) -> dict[PatientKey, Claim]:
     """What the Patients of a batch state, without former versions of those that are there: these change nothing."""
     computed = {
@@ -155,7 +160,9 @@ def _of_batch(
     for key, ready in patients.items():
         correction = holds.get((computed[key], fuente, key), Correction(computed[key], by_patient=False))
         document, place = correction.document, places.get(key)
-        if place not in {None, document} and is_superseded(conn, schema, Place(table, place), fuente, ready):
+        if place not in {None, document} and is_superseded(
+            conn, schema, fuente, ready, Place(table, place), by_content=by_content
+        ):
             continue
         keys = tuple(own_keys(ready.resource or {}, key))
         traits = traits_of(ready.resource or {})
@@ -166,7 +173,12 @@ def _of_batch(
 
 
 def _current(
-    conn: Connection[TupleRow], schema: Schema, fuente: str, claim: Claim, patients: Mapping[str, Ready]
+    conn: Connection[TupleRow],
+    schema: Schema,
+    fuente: str,
+    claim: Claim,
+    patients: Mapping[str, Ready],
+    by_content: bool,
 ) -> Claim:
     """A claim with what its Patient says once the batch is written: a former version of it changes nothing."""
     ready = patients.get(claim.patient[1]) if claim.patient[0] == fuente else None
@@ -174,7 +186,9 @@ def _current(
         return claim
     if claim.place != claim.document:  # it was looked at before it was taken for a claim
         return claim
-    if not is_superseded(conn, schema, Place(schema.by_type["Patient"].name, claim.place), fuente, ready):
+    if not is_superseded(
+        conn, schema, fuente, ready, Place(schema.by_type["Patient"].name, claim.place), by_content=by_content
+    ):
         return claim
     row = conn.execute(
         "SELECT recurso FROM paciente WHERE documento_id = %s AND fuente = %s AND id = %s",

@@ -81,6 +81,8 @@ def documents_for(
     fuente: str,
     rules: tuple[DocumentRule, ...],
     seen: dict[str, str],
+    *,
+    by_content: bool = True,
 ) -> Documents:
     """The document of every patient key of a batch, inside the caller's transaction; afterwards every record is there.
 
@@ -89,6 +91,7 @@ def documents_for(
         keys: by which its resources name their patients.
         persons: what resources hold of the Patient whom they name by a key, contained or in a document.
         seen: what earlier batches found out; it is kept up.
+        by_content: whether a Patient whose content is a former version of what is there changes nothing.
     """
     own = {key: own_keys(ready.resource or {}, key) for key, ready in patients.items()}
     wanted = keys.union(*own.values())
@@ -100,7 +103,7 @@ def documents_for(
         dropped = {clave for key in own for clave in found.carried.get(key, ()) if clave not in own[key]}
         wanted.update(dropped)
         found.holders.update(look_up_holders(conn, fuente, dropped - found.holders.keys()))
-        judged = judge(conn, schema, fuente, patients, found.ids, rules)
+        judged = judge(conn, schema, fuente, patients, found.ids, rules, by_content=by_content)
         return _View(found, judged, _settled(found, own, judged))
 
     first = look() if patients or not wanted <= seen.keys() else None

@@ -1,17 +1,18 @@
-"""Moving rows between homes: a patient's document changes, a resource's patient changes, two records become one."""
+"""Homes of resources, and records that move: a patient's document changes, two records become one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL
-from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.reference import keys_elsewhere
-from pyhce.records.writing.races import LostRace
+from pyhce.records.writing.locks import lock_anchors
+from pyhce.records.writing.races import Collision, LostRace
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 
@@ -52,49 +53,80 @@ def move_patient(
     document gets a foreign key error, and looks again.
     """
     condition = sql.SQL(
-        "documento_id = {} AND ((fuente = {} AND paciente_id = ANY({})) OR paciente_id = ANY({}::text[]))"
-    ).format(sql.Literal(old), sql.Literal(fuente), sql.Literal(list(keys)), sql.Literal(keys_elsewhere(fuente, keys)))
-    return _move(conn, schema, old, new, condition)
+        "documento_id = %(old)s AND ((fuente = %(fuente)s AND paciente_id = ANY(%(keys)s))"
+        " OR paciente_id = ANY(%(elsewhere)s::text[]))"
+    )
+    elsewhere = keys_elsewhere(fuente, keys)
+    values = {"old": old, "new": new, "fuente": fuente, "keys": list(keys), "elsewhere": list(elsewhere)}
+    return _move(conn, schema, condition, values)
 
 
 def move_record(conn: Connection[TupleRow], schema: Schema, *, old: str, new: str) -> int:
     """Move a whole record to another document; the number of resources moved."""
-    return _move(conn, schema, old, new, sql.SQL("documento_id = {}").format(sql.Literal(old)))
+    return _move(conn, schema, _OF_RECORD, {"old": old, "new": new})
 
 
-def _move(conn: Connection[TupleRow], schema: Schema, old: str, new: str, condition: sql.Composed) -> int:
-    conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR UPDATE", (old,))
-    history = schema.by_name[FAMILIES[Home.PATIENT].history]
-    tables = [*schema.resource_tables(Home.PATIENT), history]
-    filled = _filled(conn, tables, condition)
+_OF_RECORD = sql.SQL("documento_id = %(old)s")
+
+
+def _move(conn: Connection[TupleRow], schema: Schema, condition: sql.SQL, values: Mapping[str, Any]) -> int:
+    lock_anchors(conn, [values["old"]])  # rows under the new one hold it FOR KEY SHARE, by their foreign key
+    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    filled = _filled(conn, tables, condition, values)
     if not filled:
         return 0
-    ensure_records(conn, [new])
+    ensure_records(conn, [values["new"]])
     moved = 0
     for table in filled:
-        count = _move_rows(conn, table, new, condition)
+        count = _move_rows(conn, table, condition, values)
         moved += count if table.holds_resources else 0
-    if not _filled(conn, tables, sql.SQL("documento_id = {}").format(sql.Literal(old))):
-        conn.execute("DELETE FROM expediente WHERE documento_id = %s", (old,))
+    drop_if_empty(conn, schema, values["old"])
     return moved
 
 
-def _filled(conn: Connection[TupleRow], tables: Sequence[Table], condition: sql.Composed) -> list[Table]:
+def drop_if_empty(conn: Connection[TupleRow], schema: Schema, document: str) -> None:
+    """Delete the anchor of a record under which nothing is left; the caller holds it FOR UPDATE."""
+    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    if not _filled(conn, tables, _OF_RECORD, {"old": document}):
+        conn.execute("DELETE FROM expediente WHERE documento_id = %s", (document,))
+
+
+def _filled(
+    conn: Connection[TupleRow], tables: Sequence[Table], condition: sql.SQL, values: Mapping[str, Any]
+) -> list[Table]:
     """The tables that hold such rows: one query, on one shard."""
     query = sql.SQL(" UNION ALL ").join(
         sql.SQL("(SELECT {} FROM {} WHERE {} LIMIT 1)").format(sql.Literal(table.name), table_name(table), condition)
         for table in tables
     )
-    found = {row[0] for row in conn.execute(query)}
+    found = {row[0] for row in conn.execute(query, values)}
     return [table for table in tables if table.name in found]
 
 
-def _move_rows(conn: Connection[TupleRow], table: Table, new: str, condition: sql.Composed) -> int:
+def _move_rows(conn: Connection[TupleRow], table: Table, condition: sql.SQL, values: Mapping[str, Any]) -> int:
+    """Move a table's rows; their number.
+
+    Raises:
+        LostRace: they are no longer the same at the end.
+        Collision: one of them is under the new document already.
+    """
     columns = stored_columns(table)
-    values = sql.SQL(", ").join(
-        sql.Literal(new) if column == "documento_id" else sql.Identifier(column) for column in columns
+    moved = sql.SQL(", ").join(
+        sql.SQL("%(new)s::text") if column == "documento_id" else sql.Identifier(column) for column in columns
     )
-    return _moved(conn, table, table, columns, values, condition)
+    query = sql.SQL("INSERT INTO {t} ({columns}) SELECT {moved} FROM {t} WHERE {condition}").format(
+        t=table_name(table), columns=names(columns), moved=moved, condition=condition
+    )
+    try:
+        inserted = conn.execute(query, values).rowcount
+    except (psycopg.errors.UniqueViolation, psycopg.errors.InternalError_) as error:
+        if isinstance(error, psycopg.errors.InternalError_) and "duplicate key" not in str(error):
+            raise  # what Citus copies from node to node fails so whatever the error is (ReportCopyError)
+        raise Collision(values["old"], values["new"]) from error
+    query = sql.SQL("DELETE FROM {} WHERE {}").format(table_name(table), condition)
+    if inserted != conn.execute(query, values).rowcount:
+        raise LostRace
+    return inserted
 
 
 class Place(NamedTuple):
@@ -114,91 +146,3 @@ def of_type(table: Table, fhir_type: str, prefix: str = "") -> sql.Composable:
     if not table.stores("tipo"):
         return sql.SQL("")
     return sql.SQL(" AND {}tipo = {}").format(sql.SQL(prefix), sql.Literal(fhir_type))
-
-
-def is_superseded(conn: Connection[TupleRow], schema: Schema, place: Place, fuente: str, ready: Ready) -> bool:
-    """Whether a content is a former version of the resource at this place, or older by meta.lastUpdated."""
-    (fhir_type, key), text = ready.identity, ready.text
-    table = schema.by_name[place.table]
-    history = schema.by_name[FAMILIES[table.home].history]
-    at = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
-    if place.document is not None:
-        at += sql.SQL(" AND documento_id = {}").format(sql.Literal(place.document))
-    former = conn.execute(
-        sql.SQL(
-            "SELECT 1 FROM {} WHERE {} AND NOT borrado AND recurso::text = %s::jsonb::text"
-            " AND original IS NOT DISTINCT FROM %s LIMIT 1"
-        ).format(table_name(history), at + of_type(history, fhir_type)),
-        (text.recurso, text.original),
-    ).fetchone()
-    if former:
-        return True
-    older = conn.execute(
-        sql.SQL(
-            "SELECT 1 FROM {} WHERE {} AND hce.momento(%s::jsonb #>> '{{meta,lastUpdated}}')"
-            " < hce.momento(recurso #>> '{{meta,lastUpdated}}')"
-        ).format(table_name(table), at + of_type(table, fhir_type)),
-        (text.recurso,),
-    ).fetchone()
-    return bool(older)
-
-
-def move_resource(
-    conn: Connection[TupleRow],
-    schema: Schema,
-    *,
-    fuente: str,
-    ready: Ready,
-    old: Place,
-    new: Place,
-) -> None:
-    """Move one resource, with its history, to another record or to another table.
-
-    It is held first, and its anchor against whoever moves the whole record: of two who move it one finds it gone, and
-    what a save has just committed moves too.
-
-    Raises:
-        LostRace: it is no longer there.
-    """
-    fhir_type, key = ready.identity
-    tables = schema.by_name[old.table], schema.by_name[new.table]
-    histories = [schema.by_name[FAMILIES[table.home].history] for table in tables]
-    at = sql.SQL("fuente = {} AND id = {}").format(sql.Literal(fuente), sql.Literal(key))
-    if old.document is not None:
-        conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s FOR KEY SHARE", (old.document,))
-        at += sql.SQL(" AND documento_id = {}").format(sql.Literal(old.document))
-    held = sql.SQL("SELECT 1 FROM {} WHERE {} FOR UPDATE").format(
-        table_name(tables[0]), at + of_type(tables[0], fhir_type)
-    )
-    if conn.execute(held).fetchone() is None:
-        raise LostRace
-    for source, target in (tables, histories):
-        condition = at + of_type(source, fhir_type)
-        given = {"documento_id": new.document, "tipo": fhir_type, "paciente_id": ready.key}
-        columns = stored_columns(target)
-        values = sql.SQL(", ").join(sql.Literal(given[c]) if c in given else sql.Identifier(c) for c in columns)
-        _moved(conn, source, target, columns, values, condition)
-
-
-def _moved(
-    conn: Connection[TupleRow],
-    source: Table,
-    target: Table,
-    columns: Iterable[str],
-    values: sql.Composable,
-    condition: sql.Composed,
-) -> int:
-    """Move rows; their number.
-
-    Raises:
-        LostRace: they are no longer the same at the end.
-    """
-    inserted = conn.execute(
-        sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {}").format(
-            table_name(target), names(columns), values, table_name(source), condition
-        )
-    ).rowcount
-    deleted = conn.execute(sql.SQL("DELETE FROM {} WHERE {}").format(table_name(source), condition)).rowcount
-    if inserted != deleted:
-        raise LostRace
-    return deleted

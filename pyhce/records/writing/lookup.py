@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.reading.ready import Identity
 from pyhce.records.writing.homes import Place, of_type, table_name
+from pyhce.records.writing.locks import gate_open
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 Kinds = tuple[str, str]
@@ -31,11 +32,13 @@ class Memory:
         documents: by patient key; looked up again once the patient is locked.
         filled: tables that hold something of a type and this source.
         empty: those that did not; each batch looks again.
+        undecided: resources (source, type, id) in the records of several patients, until a person decides: `together`.
     """
 
     documents: dict[str, str] = field(default_factory=dict)
     filled: set[Kinds] = field(default_factory=set)
     empty: set[Kinds] = field(default_factory=set)
+    undecided: set[tuple[str, str, str]] = field(default_factory=set)
 
 
 class Held(NamedTuple):
@@ -45,43 +48,71 @@ class Held(NamedTuple):
     fingerprint: str | None
 
 
-def held(
+class Found(NamedTuple):
+    """What is there of a batch's resources.
+
+    Args:
+        rows: where each of them is that is there; of several places the first.
+        former: the place of the history of those that have former versions or a tombstone: its table, its record.
+        several: every place of those that have more than one, rows and histories taken together.
+    """
+
+    rows: dict[Identity, Held]
+    former: dict[Identity, Place]
+    several: dict[Identity, set[Place]]
+
+
+def look_up(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
     ids: Mapping[str, list[str]],
     seated: Set[Kinds],
     memory: Memory,
-) -> tuple[dict[Identity, Held], set[Identity]]:
-    """What is there of a batch's resources, and which of them have former versions or a tombstone.
+) -> Found:
+    """Every place of a batch's resources, and of their former versions; the caller holds the identities.
 
     Args:
         ids: of the resources, by FHIR type.
         seated: the tables, with FHIR types, in which they are to be.
     """
-    found: dict[Identity, Held] = {}
-    former: set[Identity] = set()
+    found = Found({}, {}, {})
 
     def look(home: Home, history: Table, looked: Sequence[tuple[Table, str]]) -> None:
         for number, document, keys, fingerprints in _rows(conn, fuente, looked, ids):
             table, fhir_type = looked[number]
-            if table is history:
-                former.update((fhir_type, key) for key in keys)
-                continue
             place = Place(table.name, document if home is Home.PATIENT else None)
+            if table is history:
+                for key in keys:
+                    other = found.former.setdefault((fhir_type, key), place)
+                    if other != place:
+                        found.several.setdefault((fhir_type, key), {other}).add(place)
+                continue
             for key, fingerprint in zip(keys, fingerprints, strict=True):
-                found[fhir_type, key] = Held(place, fingerprint)
+                row = found.rows.setdefault((fhir_type, key), Held(place, fingerprint))
+                if row.place != place:
+                    found.several.setdefault((fhir_type, key), {row.place}).add(place)
 
-    for home in Home:
-        history = schema.by_name[FAMILIES[home].history]
-        homes = [(t, kind) for kind in ids for t in schema.homes_of(kind) if t.home is home]
-        others = [(t, kind) for t, kind in homes if (t.name, kind) not in seated]
-        others += dict.fromkeys((history, kind) for _, kind in homes)
-        known = [(t, kind) for t, kind in homes if (t.name, kind) in seated]
-        known += [(t, kind) for t, kind in others if (t.name, kind) in memory.filled]
-        look(home, history, known)
-        look(home, history, _filled(conn, fuente, [kinds for kinds in others if kinds not in known], memory))
-    return found, former
+    with gate_open(conn):
+        for home in Home:
+            history = schema.by_name[FAMILIES[home].history]
+            homes = [(t, kind) for kind in ids for t in schema.homes_of(kind) if t.home is home]
+            others = [(t, kind) for t, kind in homes if (t.name, kind) not in seated]
+            others += dict.fromkeys((history, kind) for _, kind in homes)
+            known = [(t, kind) for t, kind in homes if (t.name, kind) in seated]
+            known += [(t, kind) for t, kind in others if (t.name, kind) in memory.filled]
+            look(home, history, known)
+            look(home, history, _filled(conn, fuente, [kinds for kinds in others if kinds not in known], memory))
+    for identity, former in found.former.items():
+        row = found.rows.get(identity)
+        if row is not None and history_of(schema, row.place) != former:
+            found.several.setdefault(identity, {former}).add(row.place)
+    return found
+
+
+def history_of(schema: Schema, place: Place) -> Place:
+    """Where the former versions of a resource at this place are."""
+    return Place(FAMILIES[schema.by_name[place.table].home].history, place.document)
 
 
 def _filled(

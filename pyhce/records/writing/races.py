@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import psycopg
@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.errors import HceError
+from pyhce.records.writing.locks import release_gate
 
 ATTEMPTS = 12
 
@@ -20,6 +21,22 @@ Done = TypeVar("Done")
 
 class LostRace(Exception):
     """Another writer got in the way of our batch: it is to be done again."""
+
+
+class Scattered(LostRace):
+    """Resources are in several places at once; see `pyhce.records.writing.together`."""
+
+    def __init__(self, fuente: str, identities: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        self.fuente, self.identities = fuente, frozenset(identities)
+
+
+class Collision(LostRace):
+    """Rows that move from one record to another are there already; see `pyhce.records.writing.together`."""
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__()
+        self.old, self.new = old, new
 
 
 AGAIN = (
@@ -35,14 +52,37 @@ AGAIN = (
 
 def kept_losing(error: Exception, attempts: int, *, remedy: str) -> HceError:
     """What to say when every one of these attempts was in vain."""
-    return HceError(f"other writers got in the way {attempts} times ({type(error).__name__})", remedy=remedy)
+    return HceError(
+        f"gave up after {attempts} attempts, each undone by a conflict ({type(error).__name__})",
+        remedy=f"{remedy} If nothing else writes: `pyhce verify` finds what is in the way, and"
+        " `pyhce repair identities` brings together what is stored twice.",
+    )
 
 
-def retried(conn: Connection[TupleRow], work: Callable[[int], Done], *, remedy: str) -> Done:
+def lock_table_full(error: Exception) -> HceError:
+    """What to say when the server has no room for the locks of a transaction."""
+    return HceError(
+        "the server has no room for the locks of this transaction (out of shared memory)",
+        remedy="Write fewer resources at once (`load --jobs 1`), or give the coordinator more: ALTER SYSTEM SET "
+        "max_locks_per_transaction = 1024, then restart it. `pyhce verify` checks it. Nothing of the unfinished "
+        "transaction stays.",
+    )
+
+
+def retried(
+    conn: Connection[TupleRow],
+    work: Callable[[int], Done],
+    *,
+    remedy: str,
+    mend: Callable[[LostRace], object] | None = None,
+) -> Done:
     """Do something in one transaction, again when another writer got in the way; it is told which attempt it is.
 
+    Args:
+        mend: does what is needed before the next attempt, outside of the transaction.
+
     Raises:
-        HceError: writers got in the way every time.
+        HceError: every attempt met a conflict.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -54,5 +94,11 @@ def retried(conn: Connection[TupleRow], work: Callable[[int], Done], *, remedy: 
         except AGAIN as error:
             if attempt == ATTEMPTS:
                 raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
+            release_gate(conn)
+            if mend is not None and isinstance(error, Scattered | Collision):
+                mend(error)
+                continue
             time.sleep(min(0.05 * 2**attempt, 2.0) * random.uniform(0.5, 1))  # noqa: S311 - only to spread them
+        finally:
+            release_gate(conn)
     raise AssertionError

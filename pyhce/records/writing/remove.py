@@ -9,14 +9,17 @@ comes again it is new, at version n + 2. Of a Patient only its own row goes: rec
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from pyhce.records.reading.ready import Identity
 from pyhce.records.writing.homes import names, of_type, table_name
+from pyhce.records.writing.locks import gate_open, lock_identities
+from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
@@ -42,38 +45,68 @@ class Removed(NamedTuple):
 def remove(conn: Connection[TupleRow], schema: Schema, fuente: str, identities: Sequence[Removable]) -> Removed:
     """Delete resources of a source, leaving a tombstone of each, inside the caller's transaction; safe to repeat.
 
-    Set by set: three statements for each table that may hold a type, run on the workers; a thousand identities at
-    once are well.
+    Identities are locked, then looked up: what a condition fits is looked up again once it is locked. Then set by set,
+    three statements for each table that holds any, run on the workers; a thousand identities at once are well.
 
     Raises:
         LostRace: another writer changed one of them meanwhile: the caller's transaction is to be done again.
     """
     asked = dict.fromkeys(identities)
-    wanted: dict[str, dict[str, None]] = defaultdict(dict)
-    conditions: dict[str, list[str]] = defaultdict(list)
-    for kind, key in asked:
-        if "=" in key:
-            conditions[kind].append(key)
-        else:
-            wanted[kind][key] = None
-    missing = 0
-    not_done: list[Removable] = []
-    for kind, keys in conditions.items():
-        fitting = _fitting(conn, schema, fuente, kind, keys)
-        for key in keys:
-            found = fitting.get(key, set())
-            if len(found) > 1 or not key.startswith("identifier=") or "|" not in key:
-                not_done.append((kind, key))
-            elif found:
-                wanted[kind][found.pop()] = None
-            else:
-                missing += 1
-    deleted = 0
-    for kind, ids in sorted(wanted.items()):
-        count = sum(_remove(conn, schema, table, kind, fuente, sorted(ids)) for table in schema.homes_of(kind))
-        deleted += count
-        missing += max(0, len(ids) - count)
-    return Removed(deleted, missing, tuple(not_done))
+    plain = [removable for removable in asked if "=" not in removable[1]]
+    conditions = [removable for removable in asked if "=" in removable[1]]
+    fitting = _resolved(conn, schema, fuente, conditions)
+    wanted = {*plain, *(identity for found in fitting.values() if len(found) == 1 for identity in found)}
+    lock_identities(conn, fuente, wanted)
+    if _resolved(conn, schema, fuente, conditions) != fitting:
+        raise LostRace
+    people = [(fuente, key) for kind, key in wanted if kind == "Patient"]
+    if people:
+        lock(conn, people)
+    not_done = [condition for condition, found in fitting.items() if len(found) > 1 or not _is_identifier(condition)]
+    missing = sum(not found and condition not in not_done for condition, found in fitting.items())
+    there = _places(conn, schema, fuente, wanted)
+    deleted = {identity for place in there.values() for identity in place}
+    for (name, kind), found in sorted(there.items()):
+        _remove(conn, schema.by_name[name], schema, kind, fuente, found)
+    return Removed(len(deleted), missing + len(wanted) - len(deleted), tuple(not_done))
+
+
+def _is_identifier(condition: Removable) -> bool:
+    return condition[1].startswith("identifier=") and "|" in condition[1]
+
+
+def _resolved(
+    conn: Connection[TupleRow], schema: Schema, fuente: str, conditions: Sequence[Removable]
+) -> dict[Removable, set[Identity]]:
+    """The resources that each condition fits."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for kind, key in conditions:
+        kinds[kind].append(key)
+    found: dict[Removable, set[Identity]] = {condition: set() for condition in conditions}
+    for kind, keys in kinds.items():
+        for key, ids in _fitting(conn, schema, fuente, kind, keys).items():
+            found[kind, key] = {(kind, fitting) for fitting in ids if _is_identifier((kind, key))}
+    return found
+
+
+def _places(
+    conn: Connection[TupleRow], schema: Schema, fuente: str, identities: Iterable[Identity]
+) -> dict[tuple[str, str], dict[Identity, list[str]]]:
+    """Where each of these is: by table and type, the records that hold it (more than one only by a fault)."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for kind, key in identities:
+        kinds[kind].append(key)
+    found: dict[tuple[str, str], dict[Identity, list[str]]] = defaultdict(lambda: defaultdict(list))
+    with gate_open(conn):
+        for kind, ids in sorted(kinds.items()):
+            for table in schema.homes_of(kind):
+                document = "documento_id" if table.home is Home.PATIENT else "''"
+                query = sql.SQL("SELECT id, {} FROM {} WHERE fuente = %s AND id = ANY(%s){}").format(
+                    sql.SQL(document), table_name(table), of_type(table, kind)
+                )
+                for key, held in conn.execute(query, (fuente, sorted(ids))):
+                    found[table.name, kind][kind, key].append(held)
+    return found
 
 
 def _fitting(
@@ -81,21 +114,27 @@ def _fitting(
 ) -> dict[str, set[str]]:
     """The ids of the resources that carry each of these identifiers."""
     found: dict[str, set[str]] = defaultdict(set)
-    for table in schema.homes_of(kind):
-        query = sql.SQL(
-            "SELECT id, hce.claves_propias(id, recurso -> 'identifier') FROM {} WHERE fuente = %s{}"
-            " AND hce.claves_propias(id, recurso -> 'identifier') && %s::text[]"
-        ).format(table_name(table), of_type(table, kind))
-        for key, own in conn.execute(query, (fuente, list(keys))):
-            for condition in set(own) & set(keys):
-                found[condition].add(key)
+    with gate_open(conn):
+        for table in schema.homes_of(kind):
+            query = sql.SQL(
+                "SELECT id, hce.claves_propias(id, recurso -> 'identifier') FROM {} WHERE fuente = %s{}"
+                " AND hce.claves_propias(id, recurso -> 'identifier') && %s::text[]"
+            ).format(table_name(table), of_type(table, kind))
+            for key, own in conn.execute(query, (fuente, list(keys))):
+                for condition in set(own) & set(keys):
+                    found[condition].add(key)
     return found
 
 
 def _remove(
-    conn: Connection[TupleRow], schema: Schema, table: Table, kind: str, fuente: str, ids: Sequence[str]
-) -> int:
-    """Delete what a table holds of these; how many."""
+    conn: Connection[TupleRow],
+    table: Table,
+    schema: Schema,
+    kind: str,
+    fuente: str,
+    places: Mapping[Identity, Sequence[str]],
+) -> None:
+    """Delete these from a table, where they were found."""
     history = schema.by_name[FAMILIES[table.home].history]
     by_patient = table.home is Home.PATIENT
     home = ("documento_id",) if by_patient else ()
@@ -105,20 +144,26 @@ def _remove(
         "h": table_name(history),
         "type": sql.Literal(kind),
         "of_type": of_type(table, kind, "t."),
+        "there": sql.SQL(" AND t.documento_id = ANY(%(documents)s)" if by_patient else ""),
         "home": names(both) + sql.SQL(", ") if both else sql.SQL(""),
         "home_of_t": names(both, "t.") + sql.SQL(", ") if both else sql.SQL(""),
         "together": sql.SQL("".join(f" AND h.{column} = t.{column}" for column in home)),
     }
-    values = {"fuente": fuente, "ids": list(ids), "now": datetime.now(UTC)}
+    documents = sorted({document for held in places.values() for document in held})
+    values = {
+        "fuente": fuente,
+        "ids": sorted(key for _, key in places),
+        "documents": documents,
+        "now": datetime.now(UTC),
+    }
     archived, tombs, gone = (
         conn.execute(sql.SQL(statement).format(**parts), values).rowcount for statement in (_ARCHIVE, _TOMB, _DELETE)
     )
-    if not archived == tombs == gone or conn.execute(sql.SQL(_LEFT).format(**parts), values).fetchone() != (0,):
+    if not archived == tombs == gone == sum(map(len, places.values())):
         raise LostRace
-    return gone
 
 
-_THOSE = "t.fuente = %(fuente)s AND t.id = ANY(%(ids)s){of_type}"
+_THOSE = "t.fuente = %(fuente)s AND t.id = ANY(%(ids)s){there}{of_type}"
 _IN_HISTORY = "h.tipo = {type} AND h.fuente = t.fuente AND h.id = t.id{together}"
 
 _ARCHIVE = f"""
@@ -144,5 +189,3 @@ _DELETE = f"""
 DELETE FROM {{t}} AS t
 USING {{h}} AS h
 WHERE {_IN_HISTORY} AND h.version = t.version + 1 AND h.borrado AND {_THOSE}"""  # noqa: S608
-
-_LEFT = f"SELECT count(*) FROM {{t}} AS t WHERE {_THOSE}"  # noqa: S608 - composed by sql.SQL.format

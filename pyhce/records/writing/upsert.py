@@ -37,10 +37,20 @@ class Written(NamedTuple):
     superseded: int
 
 
-def write(conn: Connection[TupleRow], schema: Schema, batch: Assigned, *, fuente: str, by_copy: bool = True) -> Written:
+def write(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    batch: Assigned,
+    *,
+    fuente: str,
+    by_copy: bool = True,
+    by_content: bool = True,
+) -> Written:
     """Write a batch whose places are known, inside the caller's transaction.
 
     Args:
+        by_content: whether a former version that comes again changes nothing. So it is for a load, whose files may be
+            older than what is there; an application that saves a former content means it.
         by_copy: whether what is new goes straight into its table, else through the staging table as the rest does. On
             Citus an error of the first is an `InternalError_` whatever it is (ReportCopyError in multi_copy.c).
 
@@ -64,14 +74,13 @@ def write(conn: Connection[TupleRow], schema: Schema, batch: Assigned, *, fuente
             if table.name in new:
                 places = {place: batch.new[place] for place in new[table.name]}
                 total.new += _copy(conn, table, places, fuente)
-                _refuse_former(conn, schema.by_name[FAMILIES[home].history], places, fuente)
         mine = {table.name: other[table.name] for table in tables if table.name in other}
         if not mine:
             continue
         lot = uuid.uuid4()
         _stage(conn, schema, home, lot, fuente, [row for held in mine.values() for row in held])
         for name, held in sorted(mine.items()):
-            total.add(_merge(conn, schema, schema.by_name[name], held, lot))
+            total.add(_merge(conn, schema, schema.by_name[name], held, lot, by_content))
         staging = schema.by_name[FAMILIES[home].staging]
         conn.execute(sql.SQL("DELETE FROM {} WHERE lote = %s").format(table_name(staging)), (lot,))
     return Written(**vars(total))
@@ -100,31 +109,6 @@ def _copy(conn: Connection[TupleRow], table: Table, places: Mapping[Place, Seque
         for lines in _lines(table, places, fuente):
             copy.write(b"".join(lines))
     return sum(map(len, places.values()))
-
-
-def _refuse_former(
-    conn: Connection[TupleRow], history: Table, places: Mapping[Place, Sequence[Ready]], fuente: str
-) -> None:
-    """See that nothing that was new when it was looked for has been there and was deleted meanwhile.
-
-    Whoever did that had committed before our row went in, so it is seen now.
-
-    Raises:
-        LostRace: something was.
-    """
-    ids: dict[str, list[str]] = defaultdict(list)
-    for rows in places.values():
-        for ready in rows:
-            ids[ready.identity[0]].append(ready.identity[1])
-    documents = sorted({place.document for place in places if place.document is not None})
-    condition = sql.SQL("documento_id = ANY(%(documents)s) AND ") if documents else sql.SQL("")
-    query = sql.SQL(
-        "SELECT 1 FROM {} WHERE {}tipo = %(type)s AND fuente = %(fuente)s AND id = ANY(%(ids)s) LIMIT 1"
-    ).format(table_name(history), condition)
-    for fhir_type, keys in ids.items():
-        values = {"documents": documents, "type": fhir_type, "fuente": fuente, "ids": keys}
-        if conn.execute(query, values).fetchone():
-            raise LostRace
 
 
 def _lines(table: Table, places: Mapping[Place, Sequence[Ready]], fuente: str) -> Iterator[list[bytes]]:
@@ -184,12 +168,18 @@ def _stage(
 
 
 def _merge(
-    conn: Connection[TupleRow], schema: Schema, table: Table, rows: Sequence[Located], batch: uuid.UUID
+    conn: Connection[TupleRow],
+    schema: Schema,
+    table: Table,
+    rows: Sequence[Located],
+    batch: uuid.UUID,
+    by_content: bool,
 ) -> Written:
     """Staged rows into their table. What was looked up as there or not there spares the statements for the other."""
     family = FAMILIES[table.home]
     parts = _parts(table, schema.by_name[family.history], schema.by_name[family.staging])
     values = {"lote": batch, "tipos": sorted({row.ready.identity[0] for row in rows}), "ahora": datetime.now(UTC)}
+    parts["passed_over"] = sql.SQL(_KNOWN if by_content else f"({_IS_OLDER} AND {_KNOWN})").format(**parts)
 
     def run(statement: str) -> Cursor[TupleRow]:
         return conn.execute(sql.SQL(statement).format(**parts), values)
@@ -257,7 +247,7 @@ SELECT
     CASE WHEN {_IS_OLDER} THEN c.original ELSE t.original END{{patient_from_c}}
 FROM {{t}} AS t
 INNER JOIN {{c}} AS c ON {{t_is_c}}
-WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s) AND {_DIFFERS} AND NOT {_KNOWN}
+WHERE c.lote = %(lote)s AND c.tipo = ANY(%(tipos)s) AND {_DIFFERS} AND NOT {{passed_over}}
 ON CONFLICT DO NOTHING"""  # noqa: S608 - composed by sql.SQL.format
 
 _OLDER = f"""

@@ -1,0 +1,205 @@
+"""Resources that move to another record or another table, many at once: a few statements for each pair of tables.
+
+2,000 observations that change their patient take some 0.5 s on Citus; row by row it was 7 to 9 s, with every lock
+held. Their identities are locked by the caller, so that only a save of the row where it is can come between: the row
+is locked first (by an UPDATE: Citus refuses FOR UPDATE over several shards), and what the save committed moves too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.records.reading.ready import Identity, Ready
+from pyhce.records.writing.homes import Place, names, of_type, stored_columns, table_name
+from pyhce.records.writing.races import LostRace
+from pyhce.schema.model import FAMILIES, Home, Schema, Table
+
+
+class Move(NamedTuple):
+    """A resource that moves with its history.
+
+    Args:
+        there: whether it has a row; else it was deleted, and only its history moves.
+    """
+
+    ready: Ready
+    old: Place
+    new: Place
+    there: bool = True
+
+
+_CHUNK = 1000
+"""Resources in one statement: on Citus each shard gets the whole list."""
+
+
+def move_resources(conn: Connection[TupleRow], schema: Schema, fuente: str, moves: Sequence[Move]) -> None:
+    """Move resources, with their histories, inside the caller's transaction.
+
+    Raises:
+        LostRace: one of them is no longer where it was.
+    """
+    pairs: dict[tuple[str, str, str], list[Move]] = defaultdict(list)
+    for move in moves:
+        pairs[move.old.table, move.new.table, move.ready.identity[0]].append(move)
+    for (old, new, fhir_type), all_of_them in sorted(pairs.items()):
+        for start in range(0, len(all_of_them), _CHUNK):
+            some = all_of_them[start : start + _CHUNK]
+            source, target = schema.by_name[old], schema.by_name[new]
+            rows = [move for move in some if move.there]
+            if rows:
+                _Moving(conn, source, target, fhir_type, fuente, rows).move_rows()
+            former, after = (schema.by_name[FAMILIES[table.home].history] for table in (source, target))
+            _Moving(conn, former, after, fhir_type, fuente, some).move_history()
+
+
+class _Moving:
+    """Resources of one type on their way between two tables."""
+
+    def __init__(
+        self,
+        conn: Connection[TupleRow],
+        source: Table,
+        target: Table,
+        fhir_type: str,
+        fuente: str,
+        moves: Sequence[Move],
+    ) -> None:
+        self.conn, self.source, self.target, self.count = conn, source, target, len(moves)
+        self.values = {
+            "fuente": fuente,
+            "tipo": fhir_type,
+            "ids": [move.ready.identity[1] for move in moves],
+            "antes": [move.old.document for move in moves],
+            "ahora": [move.new.document for move in moves],
+            "claves": [move.ready.key for move in moves],
+        }
+        together = sql.SQL(" AND t.documento_id = m.antes" if source.home is Home.PATIENT else "")
+        self.parts = {
+            "s": table_name(source),
+            "d": table_name(target),
+            "columns": names(stored_columns(target)),
+            "values": sql.SQL(", ").join(_value(source, column) for column in stored_columns(target)),
+            "list": sql.SQL(
+                "unnest(%(ids)s::text[], %(antes)s::text[], %(ahora)s::text[], %(claves)s::text[])"
+                " AS m (id, antes, ahora, clave)"
+            ),
+            "where": sql.SQL("t.id = m.id AND t.fuente = %(fuente)s")
+            + together
+            + of_type(source, fhir_type, prefix="t."),
+        }
+
+    def _run(self, statement: str) -> int:
+        return self.conn.execute(sql.SQL(statement).format(**self.parts), self.values).rowcount
+
+    def move_rows(self) -> None:
+        """Move the rows themselves."""
+        if self._run("UPDATE {s} AS t SET version = t.version FROM {list} WHERE {where}") != self.count:
+            raise LostRace
+        self.move_history()
+
+    def move_history(self) -> None:
+        """Move what is there, with as many rows added as deleted."""
+        added = self._run("INSERT INTO {d} ({columns}) SELECT {values} FROM {s} AS t INNER JOIN {list} ON {where}")
+        if added != self._run("DELETE FROM {s} AS t USING {list} WHERE {where}"):
+            raise LostRace
+
+
+def _value(source: Table, column: str) -> sql.Composable:
+    """What a moved row has in a column of the table that it moves to."""
+    if column == "documento_id":
+        return sql.SQL("m.ahora")
+    if column == "paciente_id":
+        return sql.SQL("m.clave")
+    if column == "tipo" and not source.stores("tipo"):
+        return sql.SQL("%(tipo)s::text")
+    return sql.SQL("t.") + sql.Identifier(column)
+
+
+def superseded(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    fuente: str,
+    candidates: Iterable[tuple[Ready, Place]],
+    *,
+    by_content: bool = True,
+) -> set[Identity]:
+    """Those resources whose new content is older, by meta.lastUpdated, than what is at the place given.
+
+    Args:
+        by_content: also those whose new content is a former version of the resource there, as a load takes it.
+    """
+    found: set[Identity] = set()
+    places: dict[tuple[str, str], list[tuple[Ready, Place]]] = defaultdict(list)
+    for ready, place in candidates:
+        places[place.table, ready.identity[0]].append((ready, place))
+    for (name, fhir_type), all_of_them in sorted(places.items()):
+        for start in range(0, len(all_of_them), _CHUNK):
+            some = all_of_them[start : start + _CHUNK]
+            ids = _superseded(conn, schema, schema.by_name[name], fhir_type, fuente, some, by_content)
+            found |= {(fhir_type, key) for key in ids}
+    return found
+
+
+def _superseded(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    table: Table,
+    fhir_type: str,
+    fuente: str,
+    candidates: Sequence[tuple[Ready, Place]],
+    by_content: bool,
+) -> set[str]:
+    """The same in one table; the shards get hashes of the contents, not the contents."""
+    texts = [ready.text for ready, _ in candidates]
+    hashed = conn.execute(
+        f"SELECT {_HASH.format('r.recurso::jsonb::text')}, {_HASH.format('r.original')},"  # noqa: S608 - our own text
+        " hce.momento(r.recurso::jsonb #>> '{meta,lastUpdated}')"
+        " FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS r (recurso, original, n) ORDER BY r.n",
+        ([text.recurso for text in texts], [text.original for text in texts]),
+    ).fetchall()
+    values = {
+        "fuente": fuente,
+        "ids": [ready.identity[1] for ready, _ in candidates],
+        "documents": [place.document for _, place in candidates],
+        "contents": [content for content, _, _ in hashed],
+        "originals": [original for _, original, _ in hashed],
+        "moments": [moment for _, _, moment in hashed],
+    }
+    queries = [(table, _OLDER)] if any(values["moments"]) else []
+    if by_content:
+        queries.append((schema.by_name[FAMILIES[table.home].history], _FORMER))
+    found: set[str] = set()
+    for looked, query in queries:
+        together = sql.SQL(" AND t.documento_id = m.documento_id" if table.home is Home.PATIENT else "")
+        parts = {"t": table_name(looked), "more": of_type(looked, fhir_type, prefix="t.") + together}
+        found |= {key for (key,) in conn.execute(sql.SQL(query).format(**parts), values)}
+    return found
+
+
+def is_superseded(
+    conn: Connection[TupleRow], schema: Schema, fuente: str, ready: Ready, place: Place, *, by_content: bool
+) -> bool:
+    """As `superseded`, of one resource."""
+    return bool(superseded(conn, schema, fuente, [(ready, place)], by_content=by_content))
+
+
+_HASH = "encode(sha256(convert_to({}, 'UTF8')), 'hex')"
+
+_OLDER = """
+SELECT t.id FROM {t} AS t
+INNER JOIN unnest(%(ids)s::text[], %(documents)s::text[], %(moments)s::timestamptz[]) AS m (id, documento_id, momento)
+    ON t.id = m.id AND t.fuente = %(fuente)s{more}
+WHERE m.momento < hce.momento(t.recurso #>> '{{meta,lastUpdated}}')"""
+
+_FORMER = f"""
+SELECT DISTINCT t.id FROM {{t}} AS t
+INNER JOIN unnest(%(ids)s::text[], %(documents)s::text[], %(contents)s::text[], %(originals)s::text[])
+    AS m (id, documento_id, contenido, original)
+    ON t.id = m.id AND t.fuente = %(fuente)s{{more}}
+WHERE NOT t.borrado AND {_HASH.format("t.recurso::text")} = m.contenido
+    AND {_HASH.format("t.original")} IS NOT DISTINCT FROM m.original"""  # noqa: S608 - composed by sql.SQL.format

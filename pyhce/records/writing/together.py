@@ -1,0 +1,335 @@
+"""One place for a resource that is stored in several: current rows and histories brought together.
+
+The rule. Of several rows of one identity (source, type, id) that with the newest `meta.lastUpdated` is kept, of those
+alike the one written last, then the one whose record is not provisional. The contents and the histories of the others
+join its history, numbered anew in the order of time; a copy with the very same content adds nothing. Where the rows are
+in the records of two patients, neither of them provisional, nothing is chosen: they stay until a person decides
+(`pyhce repair identities`). Of a resource that was deleted, histories join where the newest of them is.
+
+In one transaction for some hundred identities, with the locks of `pyhce.records.writing.locks` in their order: the
+identities, the keys of all patients concerned, all anchors, then the rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.records.identity import PROVISIONAL
+from pyhce.records.writing.homes import Place, drop_if_empty, move_patient, names, of_type, stored_columns, table_name
+from pyhce.records.writing.locks import close_gate, gate_open, lock_all, lock_anchors
+from pyhce.records.writing.patient_locks import lock
+from pyhce.records.writing.races import Collision, LostRace, Scattered, retried
+from pyhce.schema.model import FAMILIES, Home, Schema, Table
+
+AT_ONCE = 200
+"""Identities in one transaction: each may have a long history."""
+
+WholeIdentity = tuple[str, str, str]
+"""A source, a FHIR type and an id."""
+
+
+class Stored(NamedTuple):
+    """A row of an identity, current or former, as far as it is needed.
+
+    Args:
+        patient: the key of the patient that it names.
+        since: when it became the current one.
+        until: when it ended, None for a current row.
+        updated: its meta.lastUpdated, the least there is if it has none.
+    """
+
+    place: Place
+    patient: str | None
+    version: int
+    since: datetime
+    until: datetime | None
+    deleted: bool
+    recurso: str
+    original: str | None
+    entrada: Any
+    updated: datetime
+
+    @property
+    def rank(self) -> tuple[datetime, datetime, bool, str]:
+        """The greatest is kept."""
+        document = self.place.document
+        return self.updated, self.since, not _is_open(document), document or ""
+
+
+class Choice(NamedTuple):
+    """How to decide between the records of two patients.
+
+    Args:
+        newest: by the rule, whatever the records.
+        patients: the keys of the patients whose row is kept.
+        same: documents that are one patient's, as a merge or a correction says.
+    """
+
+    newest: bool = False
+    patients: frozenset[tuple[str, str]] = frozenset()
+    same: frozenset[str] = frozenset()
+
+
+NOTHING_CHOSEN = Choice()
+
+
+class Together(NamedTuple):
+    """What came of it: the identities that are in one place now, and those that wait for a person."""
+
+    joined: tuple[WholeIdentity, ...]
+    undecided: tuple[WholeIdentity, ...]
+
+
+def _is_open(document: str | None) -> bool:
+    """Whether a place is no patient's for certain: shared, or a provisional record."""
+    return document is None or document.startswith(PROVISIONAL)
+
+
+def bring_together(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    identities: Iterable[WholeIdentity],
+    *,
+    choice: Choice = NOTHING_CHOSEN,
+) -> Together:
+    """Give each of these identities one place, by the rule of this module; what has one already is left alone.
+
+    Not inside a transaction: it makes its own, some identities each.
+    """
+    wanted = sorted(set(identities))
+    joined: list[WholeIdentity] = []
+    undecided: list[WholeIdentity] = []
+    for start in range(0, len(wanted), AT_ONCE):
+        joining = _Joining(conn, schema, wanted[start : start + AT_ONCE], choice)
+        done = retried(
+            conn,
+            joining.done,
+            remedy="Run the same command again: what was brought together stays.",
+            mend=lambda error: mend(conn, schema, error),
+        )
+        joined += done.joined
+        undecided += done.undecided
+    return Together(tuple(joined), tuple(undecided))
+
+
+def mend(conn: Connection[TupleRow], schema: Schema, error: LostRace) -> Together:
+    """Remove what made a transaction fail, before it is done again."""
+    if isinstance(error, Scattered):
+        return bring_together(conn, schema, [(error.fuente, *identity) for identity in error.identities])
+    if isinstance(error, Collision):
+        both = identities_under(conn, schema, error.old) & identities_under(conn, schema, error.new)
+        return bring_together(conn, schema, both, choice=Choice(same=frozenset((error.old, error.new))))
+    return Together((), ())
+
+
+def identities_under(conn: Connection[TupleRow], schema: Schema, document: str) -> set[WholeIdentity]:
+    """Everything that a record holds, deleted resources too."""
+    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    query = sql.SQL(" UNION ").join(
+        sql.SQL("SELECT fuente, {}, id FROM {} WHERE documento_id = %(d)s").format(
+            sql.Identifier("tipo") if table.stores("tipo") else sql.Literal(table.fhir_type), table_name(table)
+        )
+        for table in tables
+    )
+    return {(fuente, kind, key) for fuente, kind, key in conn.execute(query, {"d": document})}
+
+
+class _Joining:
+    """One transaction of `bring_together`."""
+
+    def __init__(
+        self, conn: Connection[TupleRow], schema: Schema, identities: Sequence[WholeIdentity], choice: Choice
+    ) -> None:
+        self.conn, self.schema, self.identities, self.choice = conn, schema, identities, choice
+        self.now = datetime.now(UTC)
+
+    def done(self, _: int) -> Together:
+        """Bring them together, inside a transaction."""
+        lock_all(self.conn, self.identities)
+        before = self._read()
+        people = {(fuente, row.patient) for (fuente, _, _), rows in before.items() for row in rows if row.patient}
+        lock(self.conn, [(fuente, key) for fuente, key in people if key])
+        lock_anchors(self.conn, _documents(before))
+        rows = self._read()
+        if not _documents(rows) <= _documents(before):
+            raise LostRace
+        joined: list[WholeIdentity] = []
+        undecided: list[WholeIdentity] = []
+        for identity, held in rows.items():
+            if not self._is_scattered(identity[1], held):
+                continue
+            (joined if self._decided(identity, held) else undecided).append(identity)
+        self._write({identity: rows[identity] for identity in joined})
+        if joined:
+            close_gate(self.conn)
+        return Together(tuple(joined), tuple(undecided))
+
+    def _is_scattered(self, kind: str, rows: Sequence[Stored]) -> bool:
+        """Whether rows or former versions are in several places, or the row is in a table of another type's."""
+        current = [row for row in rows if row.until is None]
+        places = {(self.schema.by_name[row.place.table].home, row.place.document) for row in rows}
+        homes = {table.name for table in self.schema.homes_of(kind)}
+        return len(current) > 1 or len(places) > 1 or any(row.place.table not in homes for row in current)
+
+    def _read(self) -> dict[WholeIdentity, list[Stored]]:
+        """Every row of the identities, current and former."""
+        found: dict[WholeIdentity, list[Stored]] = defaultdict(list)
+        with gate_open(self.conn):
+            for (fuente, kind), ids in self._kinds(self.identities):
+                homes = self.schema.homes_of(kind)
+                histories = [self.schema.by_name[FAMILIES[home].history] for home in Home]
+                for table in (*_every_home(self.schema, kind, homes), *histories):
+                    for key, row in self._rows(table, fuente, kind, ids):
+                        found[fuente, kind, key].append(row)
+        return found
+
+    def _kinds(self, identities: Iterable[WholeIdentity]) -> Iterable[tuple[tuple[str, str], list[str]]]:
+        kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for fuente, kind, key in identities:
+            kinds[fuente, kind].append(key)
+        return sorted(kinds.items())
+
+    def _rows(self, table: Table, fuente: str, kind: str, ids: list[str]) -> Iterator[tuple[str, Stored]]:
+        by_patient = table.home is Home.PATIENT
+        times = "actualizado_en, NULL::timestamptz, false, recurso::text, original, entrada"
+        if not table.holds_resources:
+            times = "vigente_desde, vigente_hasta, borrado, recurso::text, original, NULL::uuid"
+        query = sql.SQL(
+            "SELECT id, {}, {}, version, {}, hce.momento(recurso #>> '{{meta,lastUpdated}}') FROM {}"
+            " WHERE fuente = %s AND id = ANY(%s){}"
+        ).format(
+            sql.SQL("documento_id" if by_patient else "NULL::text"),
+            sql.SQL("paciente_id" if by_patient else "NULL::text"),
+            sql.SQL(times),
+            table_name(table),
+            of_type(table, kind),
+        )
+        for (
+            key,
+            document,
+            patient,
+            version,
+            since,
+            until,
+            deleted,
+            recurso,
+            original,
+            entrada,
+            updated,
+        ) in self.conn.execute(query, (fuente, ids)).fetchall():
+            yield key, Stored(
+                Place(table.name, document), patient, version, since, until, deleted, recurso, original, entrada,
+                updated or _LEAST,
+            )  # fmt: skip
+
+    def _decided(self, identity: WholeIdentity, rows: Sequence[Stored]) -> bool:
+        """Whether the rule says which row is kept."""
+        current = [row for row in rows if row.until is None]
+        real = {row.place.document for row in current if not _is_open(row.place.document)}
+        if len(real) < 2 or self.choice.newest or real <= self.choice.same:
+            return True
+        return any((identity[0], row.patient) in self.choice.patients for row in current)
+
+    def _kept(self, identity: WholeIdentity, rows: Sequence[Stored]) -> Stored | None:
+        """The row that is kept, None of what was deleted."""
+        current = [row for row in rows if row.until is None]
+        chosen = [row for row in current if (identity[0], row.patient) in self.choice.patients]
+        return max(chosen or current, key=lambda row: row.rank, default=None)
+
+    def _write(self, rows: Mapping[WholeIdentity, Sequence[Stored]]) -> None:
+        """Everything of these identities goes, and comes again in one place each."""
+        for (fuente, kind), ids in self._kinds(rows):
+            counts: dict[str, int] = defaultdict(int)
+            for key in ids:
+                for row in rows[fuente, kind, key]:
+                    counts[row.place.table] += 1
+            for name, count in sorted(counts.items()):
+                table = self.schema.by_name[name]
+                query = sql.SQL("DELETE FROM {} WHERE fuente = %s AND id = ANY(%s){}").format(
+                    table_name(table), of_type(table, kind)
+                )
+                if self.conn.execute(query, (fuente, ids)).rowcount != count:
+                    raise LostRace
+        added: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for identity, held in rows.items():
+            for name, value in self._again(identity, held):
+                added[name].append(value)
+        for name, values in sorted(added.items()):
+            table = self.schema.by_name[name]
+            columns = stored_columns(table)
+            command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), names(columns))
+            with self.conn.cursor() as cursor, cursor.copy(command) as copy:
+                for value in values:
+                    copy.write_row([value[column] for column in columns])
+        self._follow(rows)
+
+    def _again(self, identity: WholeIdentity, rows: Sequence[Stored]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The one current row, if there is one, and the history, by table."""
+        fuente, kind, key = identity
+        kept = self._kept(identity, rows)
+        place, patient = (kept or max(rows, key=lambda row: row.since))[:2]
+        table = self.schema.home_of(kind, names_patient=place.document is not None)
+        history = FAMILIES[table.home].history
+        same = {"documento_id": place.document, "fuente": fuente, "tipo": kind, "id": key, "paciente_id": patient}
+        former = former_versions(rows, kept, self.now)
+        for number, row in enumerate(former, 1):
+            yield history, {
+                **same, "version": number, "vigente_desde": row.since, "vigente_hasta": row.until,
+                "borrado": row.deleted, "recurso": row.recurso, "original": row.original,
+            }  # fmt: skip
+        if kept is not None:
+            later = any(row.since > kept.since for row in former)
+            yield table.name, {
+                **same, "version": len(former) + 1, "actualizado_en": self.now if later else kept.since,
+                "recurso": kept.recurso, "original": kept.original, "entrada": kept.entrada,
+            }  # fmt: skip
+
+    def _follow(self, rows: Mapping[WholeIdentity, Sequence[Stored]]) -> None:
+        """What names a Patient that was in two records follows it; provisional records left empty go."""
+        for identity, held in rows.items():
+            kept = self._kept(identity, held)
+            if identity[1] != "Patient" or kept is None or kept.place.document is None:
+                continue
+            for document in sorted(_documents({identity: held}) - {kept.place.document}):
+                move_patient(
+                    self.conn, self.schema, old=document, new=kept.place.document, fuente=identity[0],
+                    keys=[identity[2]],
+                )  # fmt: skip
+        for document in sorted(_documents(rows)):
+            if document.startswith(PROVISIONAL):
+                drop_if_empty(self.conn, self.schema, document)
+
+
+_LEAST = datetime.min.replace(tzinfo=UTC)
+
+
+def _every_home(schema: Schema, kind: str, homes: Collection[Table]) -> list[Table]:
+    """The tables of a type, and the generic ones, where it may be left from before it had a table."""
+    return [*homes, *(table for table in schema.resource_tables() if table.generic and table not in homes)]
+
+
+def _documents(rows: Mapping[WholeIdentity, Sequence[Stored]]) -> set[str]:
+    return {row.place.document for held in rows.values() for row in held if row.place.document is not None}
+
+
+def former_versions(rows: Sequence[Stored], kept: Stored | None, now: datetime) -> list[Stored]:
+    """The history of all places in the order of time, each version ending where the next begins."""
+    others = [
+        row
+        for row in rows
+        if row is not kept
+        and not (kept and row.until is None and (row.recurso, row.original) == (kept.recurso, kept.original))
+    ]
+    others.sort(key=lambda row: (row.since, row.deleted, row.version))
+    end = kept.since if kept and not (others and others[-1].since > kept.since) else now
+    ends = [*(row.since for row in others[1:]), end]
+    return [
+        row if row.deleted else row._replace(until=max(row.since, min(row.until or until, until)))
+        for row, until in zip(others, ends, strict=True)
+    ]

@@ -1,0 +1,277 @@
+"""What holds for identities whatever writers run at once: one place for each, and duplicates brought together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import pyhce
+from pyhce.citus.connection import connect
+from pyhce.errors import HceError
+from pyhce.records.loading.load import load
+from pyhce.records.loading.report import LoadReport
+from pyhce.records.patient.corrections import merge
+from pyhce.records.writing.together import Choice, bring_together
+from pyhce.schema.declaration import SCHEMA
+from pyhce.verify import verify
+from tests.shared.database import TestDatabase, unique
+from tests.shared.records import person, weight
+
+IDS, RUNS = 400, 3
+"""Of each race in the normal tiers; `tests/soak` runs them larger."""
+
+
+def started_together(*deeds: Callable[[], object]) -> list[object]:
+    """Do all of it, each when all are ready."""
+    barrier = threading.Barrier(len(deeds))
+
+    def begin(deed: Callable[[], object]) -> object:
+        barrier.wait(60)
+        return deed()
+
+    with ThreadPoolExecutor(len(deeds)) as pool:
+        return [done.result(timeout=240) for done in [pool.submit(begin, deed) for deed in deeds]]
+
+
+def loads(db: TestDatabase, folder: Path, source: str, name: str, lines: list[str]) -> Callable[[], LoadReport]:
+    """A load of these lines, on a connection of its own."""
+    path = folder / f"{source}-{name}.ndjson"
+    path.write_text("\n".join(lines))
+
+    def run() -> LoadReport:
+        with connect(db.dsn) as conn:
+            return load(conn, [path], schema=SCHEMA, fuente=source, reject_file=folder / f"{source}-{name}-r")
+
+    return run
+
+
+def places(db: TestDatabase, source: str) -> dict[tuple[str, str], int]:
+    """In how many places each identity of a source is."""
+    found: dict[tuple[str, str], int] = {}
+    for table in SCHEMA.resource_tables():
+        kind = "tipo" if table.generic else f"'{table.fhir_type}'"
+        for tipo, key in db.rows(f"SELECT {kind}, id FROM {table.qualified} WHERE fuente = %s", source):
+            found[tipo, key] = found.get((tipo, key), 0) + 1
+    return found
+
+
+def twice(db: TestDatabase, source: str) -> int:
+    """How many identities of a source are in more than one place."""
+    return sum(count > 1 for count in places(db, source).values())
+
+
+def two_people(db: TestDatabase, folder: Path, source: str) -> tuple[str, str]:
+    """Patients p0 and p1 with documents of their own; their documents."""
+    numbers = unique(), unique()
+    db.load(folder, *(person(f"p{n}", number) for n, number in enumerate(numbers)), source=source)
+    first, second = (db.document("Patient", f"p{n}", source) for n in range(2))
+    assert first
+    assert second
+    return first, second
+
+
+@pytest.mark.parametrize("run", range(RUNS))
+def test_two_loads_of_the_same_ids_for_two_patients_leave_each_once(db: TestDatabase, tmp_path: Path, run: int) -> None:
+    source = unique()
+    if run % 2:  # otherwise both patients are unknown
+        two_people(db, tmp_path, source)
+    started_together(
+        *(
+            loads(db, tmp_path, source, f"p{n}", [weight(f"o{i}", f"Patient/p{n}") for i in range(IDS)])
+            for n in range(2)
+        )
+    )
+    assert set(places(db, source).values()) == {1}
+    assert len(places(db, source)) == IDS + 2 * (run % 2)
+    assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
+
+
+@pytest.mark.parametrize("run", range(RUNS))
+def test_two_loads_of_the_same_ids_one_without_a_patient_leave_each_once(
+    db: TestDatabase, tmp_path: Path, run: int
+) -> None:
+    source = unique()
+    two_people(db, tmp_path, source)
+    started_together(
+        loads(db, tmp_path, source, "with", [weight(f"o{i}", "Patient/p0") for i in range(IDS)]),
+        loads(db, tmp_path, source, "without", [weight(f"o{i}", None) for i in range(IDS)]),
+    )
+    assert twice(db, source) == 0
+    again = loads(db, tmp_path, source, "again", [weight(f"o{i}", "Patient/p1") for i in range(IDS)])()
+    assert (again.read, again.rejected) == (IDS, 0)
+    assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
+
+
+def test_a_load_beside_saves_leaves_each_identity_once(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    two_people(db, tmp_path, source)
+    loading = loads(db, tmp_path, source, "load", [weight(f"o{i}", "Patient/p0") for i in range(IDS)])
+    with pyhce.connect(db.dsn, source=source, connections=2) as writer:
+
+        def saving(first: int) -> None:
+            for i in range(first, IDS // 4, 2):
+                writer.save(weight(f"o{i}", "Patient/p1"))
+
+        started_together(loading, lambda: saving(0), lambda: saving(1))
+    assert twice(db, source) == 0
+    assert len(places(db, source)) == IDS + 2
+
+
+def test_many_resources_that_change_their_patient_move_with_their_histories(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    first, second = two_people(db, tmp_path, source)
+    for value in ("1.0", "2.0"):
+        db.load(tmp_path, *(weight(f"o{i}", "Patient/p0", value) for i in range(IDS)), source=source)
+    report = db.load(tmp_path, *(weight(f"o{i}", "Patient/p1", "3.0") for i in range(IDS)), source=source)
+    assert (report.moved, report.changed) == (IDS, IDS)
+    assert db.rows("SELECT DISTINCT documento_id, version FROM observacion WHERE fuente = %s", source) == [(second, 3)]
+    assert db.rows(
+        "SELECT documento_id, version, count(*) FROM historia WHERE fuente = %s AND tipo = 'Observation'"
+        " GROUP BY 1, 2 ORDER BY 2", source,
+    ) == [(second, 1, IDS), (second, 2, IDS)]  # fmt: skip
+    stays = db.load(tmp_path, *(weight(f"o{i}", "Patient/p0", "2.0") for i in range(IDS)), source=source)
+    assert (stays.moved, stays.superseded) == (0, IDS), "a former version that comes again moves nothing"
+    back = db.load(tmp_path, *(weight(f"o{i}", "Patient/p0", "4.0") for i in range(IDS)), source=source)
+    assert (back.moved, back.changed) == (IDS, IDS)
+    assert db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source) == [(first,)]
+
+
+def test_the_history_of_what_was_deleted_goes_where_the_resource_comes_again(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    _, second = two_people(db, tmp_path, source)
+    with pyhce.connect(db.dsn, source=source) as writer:
+        writer.save(weight("o", "Patient/p0"))
+        writer.delete("Observation", "o")
+        saved = writer.save(weight("o", "Patient/p1"))
+    assert (saved.outcome, saved.version) == ("new", 3)
+    history = db.rows("SELECT DISTINCT documento_id FROM historia WHERE fuente = %s AND tipo = 'Observation'", source)
+    assert history == [(second,)]
+
+
+def test_a_save_that_returns_to_a_former_content_is_a_change(db: TestDatabase) -> None:
+    source = unique()
+    flag = {"resourceType": "Flag", "id": "f", "code": {"text": "fall risk"}, "subject": {"reference": "Patient/p"}}
+    with pyhce.connect(db.dsn, source=source) as writer:
+        writer.save(person("p", unique()))
+        for status, outcome in (("active", "new"), ("inactive", "changed"), ("active", "changed")):
+            assert writer.save({**flag, "status": status}).outcome == outcome
+        many = writer.save_many([{**flag, "status": "inactive"}, {**flag, "status": "active"}])
+        writer.save(person("p", unique()))
+        older = {"lastUpdated": "2020-01-01T00:00:00Z"}
+        writer.save({**flag, "status": "inactive", "meta": {"lastUpdated": "2024-01-01T00:00:00Z"}})
+        assert writer.save({**flag, "status": "active", "meta": older}).outcome == "superseded"
+        assert writer.save({**flag, "status": "active", "meta": older}).outcome == "superseded"
+    assert many.changed == 2
+    table = SCHEMA.home_of("Flag", names_patient=True).qualified
+    found = db.rows(f"SELECT version, recurso ->> 'status' FROM {table} WHERE fuente = %s AND id = 'f'", source)
+    assert found == [(7, "inactive")]
+
+
+def test_a_save_for_a_patient_who_was_deleted_goes_to_the_record(db: TestDatabase) -> None:
+    source = unique()
+    with pyhce.connect(db.dsn, source=source) as writer:
+        writer.save_many([person("p", unique()), weight("o", "Patient/p")])
+        document = db.document("Patient", "p", source)
+        writer.delete("Patient", "p")
+        saved = [writer.save(weight("o", "Patient/p", "2")), writer.save(weight("new", "Patient/p"))]
+        writer.save(weight("new", "Patient/p", "3"))
+        many = writer.save_many([weight("many", "Patient/p")])
+    assert [s.outcome for s in saved] == ["changed", "new"]
+    assert many.new == 1
+    found = db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source)
+    assert found == [(document,)]
+
+
+def copied(db: TestDatabase, source: str, old: str, new: str, ids: str = "o%") -> None:
+    """Put copies of a record's observations, with their histories, under another document, as no writer does."""
+    for name in ("observacion", "historia"):
+        columns = [column.name for column in SCHEMA.by_name[name].stored]
+        values = ["%(new)s" if column == "documento_id" else column for column in columns]
+        kind = " AND tipo = 'Observation'" if name == "historia" else ""
+        db.conn.execute(
+            f"INSERT INTO {name} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {name}"
+            f" WHERE documento_id = %(old)s AND fuente = %(source)s AND id LIKE %(ids)s{kind}",
+            {"old": old, "new": new, "source": source, "ids": ids},
+        )
+
+
+def duplicates(db: TestDatabase, folder: Path, source: str, *, to: str | None = None) -> tuple[str, str]:
+    """Three observations of p0 in two versions, and the same under another document; both documents."""
+    first, second = two_people(db, folder, source)
+    for value in ("1.0", "2.0"):
+        db.load(folder, *(weight(f"o{i}", "Patient/p0", value) for i in range(3)), source=source)
+    if to is None:
+        db.load(folder, weight("waiting", "Patient/unknown"), source=source)
+        second = db.document("Observation", "waiting", source) or ""
+    copied(db, source, first, second)
+    assert twice(db, source) == 3
+    return first, second
+
+
+def test_a_load_brings_together_what_is_stored_twice(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    first, _ = duplicates(db, tmp_path, source)
+    report = db.load(tmp_path, *(weight(f"o{i}", "Patient/p0", "3.0") for i in range(3)), source=source)
+    assert report.changed == 3
+    assert twice(db, source) == 0
+    rows = db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s AND id LIKE 'o%%'", source)
+    assert rows == [(first,)]
+    assert [version for version, _ in db.history("Observation", "o0", source)] == [1, 2, 3]
+    assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
+
+
+def test_a_load_of_what_is_there_as_it_came_brings_together_what_is_stored_twice(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source = unique()
+    duplicates(db, tmp_path, source)
+    report = db.load(tmp_path, *(weight(f"o{i}", "Patient/p0", "2.0") for i in range(3)), source=source)
+    assert report.unchanged == 3
+    assert twice(db, source) == 0
+
+
+def test_a_save_of_several_brings_together_what_is_stored_twice(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    duplicates(db, tmp_path, source)
+    with pyhce.connect(db.dsn, source=source) as writer:
+        assert writer.save_many([weight(f"o{i}", "Patient/p0", "3.0") for i in range(3)]).changed == 3
+    assert twice(db, source) == 0
+
+
+def test_a_merge_of_records_that_hold_the_same_resources_leaves_each_once(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    first, second = duplicates(db, tmp_path, source, to="p1")
+    with connect(db.dsn) as conn:
+        merge(conn, second, first, schema=SCHEMA)
+    assert twice(db, source) == 0
+    assert db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source) == [(first,)]
+
+
+def test_a_load_chooses_nothing_between_the_records_of_two_patients(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    first, second = duplicates(db, tmp_path, source, to="p1")
+    report = db.load(tmp_path, *(weight(f"o{i}", "Patient/p1", "5.0") for i in range(3)), source=source)
+    assert (report.read, report.changed, twice(db, source)) == (3, 3, 3)
+    found = db.rows("SELECT documento_id FROM observacion WHERE fuente = %s AND valor = 5", source)
+    assert found == [(second,)] * 3
+    identities = [(source, "Observation", f"o{i}") for i in range(3)]
+    with connect(db.dsn) as conn:
+        assert bring_together(conn, SCHEMA, identities).undecided == tuple(identities)
+        choice = Choice(patients=frozenset([(source, "p0")]))
+        assert bring_together(conn, SCHEMA, identities, choice=choice).joined == tuple(identities)
+    found = db.rows("SELECT documento_id, version FROM observacion WHERE fuente = %s AND valor = 2", source)
+    assert found == [(first, 5)] * 3, "two former versions of each, and the content under the other patient"
+    assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
+
+
+def test_what_gave_up_names_no_writer_that_is_not_there() -> None:
+    from pyhce.records.writing.races import LostRace, kept_losing
+
+    told = kept_losing(LostRace(), 12, remedy="Again.")
+    assert isinstance(told, HceError)
+    assert "other writers" not in told.wrong
+    assert "pyhce repair identities" in told.remedy
