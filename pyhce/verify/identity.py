@@ -16,7 +16,8 @@ CHUNK = 1000
 """Keys compared at a time."""
 
 
-def _name(table: Table) -> sql.Identifier:
+def name_of(table: Table) -> sql.Identifier:
+    """A table with its schema."""
     return sql.Identifier(table.sql_schema, table.name)
 
 
@@ -27,7 +28,7 @@ def one_document(context: Context) -> Finding:
         kind = sql.SQL(", tipo") if table.generic else sql.SQL("")
         row = context.conn.execute(
             sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} GROUP BY fuente, id{} HAVING count(*) > 1) AS d").format(
-                _name(table), kind
+                name_of(table), kind
             )
         ).fetchone()
         if row and row[0]:
@@ -39,7 +40,7 @@ def one_home(context: Context) -> Finding:
     """A resource is in a table of its type, and one that names a patient is not among the shared ones too."""
     problems = []
     for table in (t for t in context.schema.resource_tables() if t.generic):
-        query = sql.SQL("SELECT tipo, count(*) FROM {} GROUP BY 1 ORDER BY 1").format(_name(table))
+        query = sql.SQL("SELECT tipo, count(*) FROM {} GROUP BY 1 ORDER BY 1").format(name_of(table))
         for kind, count in context.conn.execute(query).fetchall():
             homes = context.schema.homes_of(kind)
             if table not in homes:
@@ -56,16 +57,16 @@ def one_home(context: Context) -> Finding:
 def _in_both(context: Context, kind: str, shared: Table, table: Table) -> int:
     """How many resources of a type are in both tables; they are distributed differently, so keys are carried over."""
     only = sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if table.generic else sql.SQL("")
-    keys = sql.SQL("SELECT fuente, id FROM {} WHERE tipo = {}").format(_name(shared), sql.Literal(kind))
+    keys = sql.SQL("SELECT fuente, id FROM {} WHERE tipo = {}").format(name_of(shared), sql.Literal(kind))
     query = sql.SQL("SELECT count(*) FROM {} WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))")
     count = 0
-    for chunk in _chunks(context, keys):
-        row = context.conn.execute(query.format(_name(table)) + only, _columns(chunk)).fetchone()
+    for chunk in chunks(context, keys):
+        row = context.conn.execute(query.format(name_of(table)) + only, _columns(chunk)).fetchone()
         count += row[0] if row else 0
     return count
 
 
-def _chunks(context: Context, query: sql.Composed) -> Iterator[list[Any]]:
+def chunks(context: Context, query: sql.Composed) -> Iterator[list[Any]]:
     """A query's rows, some at a time: memory stays bounded however many there are."""
     with context.conn.transaction(), context.conn.cursor(name="verify") as cursor:
         cursor.execute(query)
@@ -92,7 +93,7 @@ def empty_records(context: Context) -> Finding:
     """Records under which nothing is."""
     tables = [*context.schema.resource_tables(Home.PATIENT), context.schema.by_name[FAMILIES[Home.PATIENT].history]]
     none = sql.SQL(" AND ").join(
-        sql.SQL("NOT EXISTS (SELECT 1 FROM {} t WHERE t.documento_id = e.documento_id)").format(_name(table))
+        sql.SQL("NOT EXISTS (SELECT 1 FROM {} t WHERE t.documento_id = e.documento_id)").format(name_of(table))
         for table in tables
     )
     row = context.conn.execute(sql.SQL("SELECT count(*) FROM expediente e WHERE {}").format(none)).fetchone()
@@ -105,7 +106,7 @@ def staged(context: Context) -> Finding:
     problems = []
     for family in FAMILIES.values():
         row = context.conn.execute(
-            sql.SQL("SELECT count(*) FROM {}").format(_name(context.schema.by_name[family.staging]))
+            sql.SQL("SELECT count(*) FROM {}").format(name_of(context.schema.by_name[family.staging]))
         ).fetchone()
         if row and row[0]:
             problems.append(f"{row[0]} rows are left in hce.{family.staging}")
@@ -143,13 +144,13 @@ def _dangling(context: Context, table: Table, column: Column, target: Table) -> 
         unmatched = sql.SQL(
             " AND NOT EXISTS (SELECT 1 FROM {target} o WHERE o.fuente = t.fuente AND {match}{together})"
         ).format(
-            target=_name(target),
+            target=name_of(target),
             match=sql.SQL("o.claves @> ARRAY[t.{}]" if _has_keys(target) else "o.id = t.{}").format(name),
             together=sql.SQL(" AND o.documento_id = t.documento_id" if by_patient else ""),
         )
     left = sql.SQL("SELECT t.fuente, t.{c}, count(*) FROM {t} t WHERE t.{c} IS NOT NULL{unmatched} GROUP BY 1, 2")
     lost = 0
-    for chunk in _chunks(context, left.format(c=name, t=_name(table), unmatched=unmatched)):
+    for chunk in chunks(context, left.format(c=name, t=name_of(table), unmatched=unmatched)):
         there = _there(context, target, chunk) if target.home is not Home.REFERENCE else set()
         lost += sum(count for fuente, key, count in chunk if (fuente, key) not in there)
     return lost
@@ -162,12 +163,12 @@ def _has_keys(target: Table) -> bool:
 def _there(context: Context, target: Table, chunk: list[Any]) -> set[tuple[str, str]]:
     """The keys by which rows of the target can be named, of those asked for at least."""
     if _has_keys(target):
-        query = sql.SQL("SELECT fuente, claves FROM {} WHERE claves && %s::text[]").format(_name(target))
+        query = sql.SQL("SELECT fuente, claves FROM {} WHERE claves && %s::text[]").format(name_of(target))
         found = context.conn.execute(query, (sorted({key for _, key, _ in chunk}),))
         return {(fuente, key) for fuente, keys in found for key in keys}
     query = sql.SQL(
         "SELECT fuente, id FROM {} WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
-    ).format(_name(target))
+    ).format(name_of(target))
     return {(fuente, key) for fuente, key in context.conn.execute(query, _columns(chunk))}
 
 

@@ -15,7 +15,17 @@ from pyhce.citus.nodes import installation
 from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.schema.model import Schema
 from pyhce.verify import catalogue as schema_checks
-from pyhce.verify import configuration, identity, nodes, placement, references, round_trip, routing, typed_columns
+from pyhce.verify import (
+    configuration,
+    identity,
+    nodes,
+    persons,
+    placement,
+    references,
+    round_trip,
+    routing,
+    typed_columns,
+)
 from pyhce.verify.context import CITUS_VERSION, Context
 from pyhce.verify.model import (
     GROUPS,
@@ -34,6 +44,7 @@ CHECKS: tuple[Check, ...] = (
     *placement.CHECKS,
     *identity.CHECKS,
     *references.CHECKS,
+    *persons.CHECKS,
     *typed_columns.CHECKS,
     *routing.CHECKS,
     *round_trip.CHECKS,

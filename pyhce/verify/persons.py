@@ -1,0 +1,268 @@
+"""04: Patients that share a document, and what says that two records are of one person; docs/persons.md.
+
+Patients are named as SOURCE/Patient/ID, as `pyhce patient merge` accepts them; a document is never shown.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations, groupby
+from typing import Any
+
+from psycopg import sql
+
+from pyhce.schema.model import Home
+from pyhce.verify.comparison import APART, Traits, contradictions, kept_apart, traits_of
+from pyhce.verify.context import Context
+from pyhce.verify.identity import GROUP, chunks, name_of
+from pyhce.verify.model import Finding, FunctionCheck, Result, ok
+
+SHOWN = 200
+"""Cases that are listed one by one."""
+COMPARED = 300
+"""Patients of one record that are compared with each other: a number that everybody gives out is found all the same."""
+NUIP = ("RC", "TI", "NUIP", "CC")
+"""The documents that carry one number in a Colombian's life, in the order of age."""
+_URL = re.compile(r"(https?://.+)/Patient/([A-Za-z0-9.\-]{1,64})\Z", re.DOTALL)
+
+Patient = tuple[str, str]
+"""A source and an id."""
+
+
+def words(patient: Patient) -> str:
+    """A Patient as a command takes it."""
+    source, key = patient
+    return shlex.quote(f"{source}/Patient/{key}" if source else f"Patient/{key}")
+
+
+def _found(count: int, what: str, details: Sequence[str], fine: str, severity: Result = Result.WARNING) -> Finding:
+    """A count, and the first cases."""
+    if not count:
+        return ok(fine)
+    more = (f"… and {count - SHOWN} more",) if count > SHOWN else ()
+    return Finding(result=severity, found=f"{count} {what}", details=(*details[:SHOWN], *more))
+
+
+def apart(context: Context) -> Finding:
+    """Patients that are kept apart from the record whose document they state."""
+    rows = context.rows(
+        "SELECT coalesce(mine.documento_id, everybody.documento_id, d.documento_calculado), d.fuente, d.paciente_id"
+        " FROM hce.documento_en_disputa AS d"
+        " LEFT JOIN hce.asignacion AS mine ON mine.documento_calculado = d.documento_calculado"
+        " AND mine.fuente = d.fuente AND mine.paciente_id = d.paciente_id"
+        " LEFT JOIN hce.asignacion AS everybody ON everybody.documento_calculado = d.documento_calculado"
+        " AND everybody.fuente = '' AND everybody.paciente_id = '' ORDER BY 2, 3"
+    )
+    shown = rows[:SHOWN]
+    held = _traits(context, "documento_id = ANY(%s)", [document for document, _, _ in shown])
+    own = _traits(context, "id = ANY(%s)", [key for _, _, key in shown])
+    traits = {patient: said for _, patient, said in own}
+    details = []
+    for document, source, key in shown:
+        mine = traits.get((source, key))
+        others = [(p, contradictions(mine, said)) for d, p, said in held if d == document and mine]
+        named = next((f" {words(p)}: {_and(what)}" for p, what in others if len(what) >= APART), " a deleted Patient")
+        details.append(f"{words((source, key))} contradicts{named}")
+    return _found(
+        len(rows),
+        "Patients are kept apart: they contradict a Patient that has the document that they state",
+        details,
+        "no Patient is kept apart from the record whose document it states",
+    )
+
+
+def contradicting(context: Context) -> Finding:
+    """Patients of one record that contradict each other and are not confirmed to be one person."""
+    confirmed = {
+        frozenset(((source, key), (other, other_key)))
+        for source, key, other, other_key in context.rows(
+            "SELECT fuente, paciente_id, otra_fuente, otro_paciente_id FROM hce.misma_persona"
+        )
+    }
+    count, worst, details = 0, 0, []
+    for people in _shared_records(context):
+        for (one, left), (other, right) in combinations(people[:COMPARED], 2):
+            what = contradictions(left, right)
+            if what and frozenset((one, other)) not in confirmed:
+                count, worst = count + 1, max(worst, len(what))
+                if count <= SHOWN:
+                    details.append(f"{words(one)} and {words(other)}: {_and(what)}")
+    return _found(
+        count,
+        "pairs of Patients of one record contradict each other",
+        details,
+        "Patients of one record do not contradict each other, or are confirmed to be one person",
+        Result.FAILED if worst >= APART else Result.WARNING,
+    )
+
+
+def _shared_records(context: Context) -> Iterator[list[tuple[Patient, Traits]]]:
+    """The Patients of each record that holds several."""
+    query = sql.SQL(
+        "SELECT documento_id, fuente, id, recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name' FROM paciente"
+        " WHERE documento_id IN (SELECT documento_id FROM paciente GROUP BY documento_id HAVING count(*) > 1)"
+        " ORDER BY documento_id, fuente, id"
+    )
+    rows = (row for chunk in chunks(context, sql.Composed([query])) for row in chunk)
+    for _, people in groupby(rows, key=lambda row: row[0]):
+        yield [((source, key), _said(*said)) for _, source, key, *said in people]
+
+
+def _said(birth: Any, sex: Any, name: Any) -> Traits:
+    return traits_of({"birthDate": birth, "gender": sex, "name": name})
+
+
+def _traits(context: Context, condition: str, values: Sequence[str]) -> list[tuple[str, Patient, Traits]]:
+    """Document, source and id, traits of the Patients that a condition on one list of values fits."""
+    rows = context.rows(
+        "SELECT documento_id, fuente, id, recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name'"  # noqa: S608
+        f" FROM paciente WHERE {condition} ORDER BY fuente, id",
+        sorted(set(values)),
+    )
+    return [(document, (source, key), _said(*said)) for document, source, key, *said in rows]
+
+
+def _and(what: Iterable[str]) -> str:
+    return " and ".join(what)
+
+
+def one_number(context: Context) -> Finding:
+    """Records with one number under RC, TI and CC: one person, who grew up, unless their Patients contradict it."""
+    count, details = 0, []
+    query = sql.SQL("SELECT documento_id FROM expediente WHERE documento_id ~ '^(RC|TI|NUIP)-[A-Z0-9]+$'")
+    for chunk in chunks(context, sql.Composed([query])):
+        younger = {document.partition("-")[::2] for (document,) in chunk}
+        asked = {(kind, number): [f"{k}-{number}" for k in NUIP[NUIP.index(kind) + 1 :]] for kind, number in younger}
+        there = {
+            document
+            for (document,) in context.rows(
+                "SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)",
+                sorted({document for documents in asked.values() for document in documents}),
+            )
+        }
+        pairs = [(f"{k}-{n}", older) for (k, n), olders in sorted(asked.items()) for older in olders if older in there]
+        people = defaultdict(list)
+        for document, patient, said in _traits(context, "documento_id = ANY(%s)", [d for pair in pairs for d in pair]):
+            people[document].append((patient, said))
+        for young, old in pairs:
+            both = [(a, b) for a in people[young] for b in people[old]]
+            if both and not all(kept_apart(a[1], b[1]) for a, b in both):
+                count += 1
+                kinds = f"{young.partition('-')[0]} and {old.partition('-')[0]}"
+                details.append(f"{kinds}: pyhce patient merge {words(both[0][0][0])} {words(both[0][1][0])}")
+    return _found(
+        count,
+        "pairs of records have one number under RC, TI and CC",
+        details,
+        "no number is under two of RC, TI and CC",
+    )
+
+
+def links(context: Context) -> Finding:
+    """Patients that say by `link` that another one replaces them, or that they replace it, in different records."""
+    query = sql.SQL(
+        "SELECT fuente, id, documento_id, l ->> 'type', l #>> '{other,reference}', hce.clave(l -> 'other', 'Patient')"
+        " FROM paciente, jsonb_array_elements(hce.lista(recurso -> 'link')) AS e (l)"
+        " WHERE recurso ? 'link' AND l ->> 'type' IN ('replaced-by', 'replaces')"
+    )
+    details = set()
+    for chunk in chunks(context, sql.Composed([query])):
+        named = [
+            (source, key, document, kind, *_linked(source, reference, other))
+            for source, key, document, kind, reference, other in chunk
+        ]
+        there: dict[Patient, list[tuple[Patient, str]]] = defaultdict(list)
+        for source, key, document, claves in context.rows(
+            "SELECT fuente, id, documento_id, claves FROM paciente WHERE claves && %s::text[]",
+            sorted({key for *_, key in named if key}),
+        ):
+            for clave in claves:
+                there[source, clave].append(((source, key), document))
+        for source, key, document, kind, other_source, other_key in named:
+            others = there.get((other_source, other_key or ""), [])
+            if len({place for _, place in others}) == 1 and others[0][1] != document:
+                pair = [(source, key), others[0][0]] if kind == "replaced-by" else [others[0][0], (source, key)]
+                details.add(f"pyhce patient merge {words(pair[0])} {words(pair[1])}")
+    return _found(
+        len(details),
+        "Patients name another by link.replaced-by or replaces that is in another record",
+        sorted(details),
+        "what link.replaced-by and replaces name is in one record",
+    )
+
+
+def _linked(source: str, reference: str | None, key: str | None) -> tuple[str, str | None]:
+    """The source and key of the Patient that a link names: a whole URL is one of another server."""
+    if found := _URL.match(reference or ""):
+        return found[1], found[2]
+    return source, key
+
+
+def waiting_by_identifier(context: Context) -> Finding:
+    """Resources in provisional records that name their patient by an identifier that some Patient carries."""
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for table in context.schema.resource_tables(Home.PATIENT):
+        if table.fhir_type == "Patient":
+            continue
+        query = sql.SQL(
+            "SELECT t.fuente, t.paciente_id, count(*) FROM expediente AS e INNER JOIN {} AS t"
+            " ON t.documento_id = e.documento_id WHERE e.provisional AND starts_with(t.paciente_id, 'identifier=')"
+            " GROUP BY 1, 2"
+        ).format(name_of(table))
+        for source, key, count in context.conn.execute(query):
+            counts[source, key] += count
+    several = one = 0
+    keys = sorted(counts)
+    for start in range(0, len(keys), SHOWN):
+        some = keys[start : start + SHOWN]
+        records = defaultdict(set)
+        for source, document, claves in context.rows(
+            "SELECT fuente, documento_id, claves FROM paciente WHERE claves && %s::text[]", sorted({k for _, k in some})
+        ):
+            for clave in claves:
+                records[source, clave].add(document)
+        several += sum(counts[key] for key in some if len(records[key]) > 1)
+        one += sum(counts[key] for key in some if len(records[key]) == 1)
+    details = [
+        *([f"{several} name an identifier that fits several records"] if several else []),
+        *([f"{one} name an identifier that fits one record by now"] if one else []),
+    ]
+    return _found(
+        several + one,
+        "resources wait in provisional records, as the identifier that they name did not fit one record",
+        details,
+        "no resource waits because the identifier of its patient fits several records",
+    )
+
+
+CHECKS = (
+    FunctionCheck(
+        "HCE0420", GROUP, "No Patient is kept apart from the record whose document it states",
+        "If both are one person: pyhce patient merge FROM INTO, with the Patients as they are listed. Else correct the "
+        "identifier at its source and load the Patient again.",
+        apart,
+    ),
+    FunctionCheck(
+        "HCE0421", GROUP, "Patients of one record do not contradict each other",
+        "If they are one person, confirm it: pyhce patient merge FROM INTO, with both Patients as they are listed. "
+        "If they are two: pyhce patient split DOCUMENTO --patient SOURCE/ID --to NEW.",
+        contradicting,
+    ),
+    FunctionCheck(
+        "HCE0422", GROUP, "One number is under one of RC, TI and CC",
+        "Run the commands listed, where both records are one person's.", one_number,
+    ),
+    FunctionCheck(
+        "HCE0423", GROUP, "Patients that replace each other are in one record",
+        "Run the commands listed, where both records are one person's.", links,
+    ),
+    FunctionCheck(
+        "HCE0424", GROUP, "The identifier that names a patient fits one record",
+        "Merge the records that are one person's (pyhce patient merge), or correct the identifiers; then load the "
+        "resources again: pyhce load --again.",
+        waiting_by_identifier,
+    ),
+)  # fmt: skip

@@ -1,0 +1,142 @@
+"""What `pyhce verify` finds about Patients, and that what it says to do ends the finding, on every engine."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from pyhce.records.patient import merge, split
+from pyhce.schema.declaration import SCHEMA
+from pyhce.verify import CheckResult, Result, verify
+from tests.shared.commands import pyhce
+from tests.shared.database import TestDatabase, unique
+from tests.shared.persons import ANA, CEDULA, LEO, number
+from tests.shared.records import person, weight
+
+COLOMBIA = "https://fhir.minsalud.gov.co/rda/CodeSystem/ColombianPersonIdentifier"
+
+
+def check(db: TestDatabase, code: str) -> CheckResult:
+    return {found.code: found for found in verify(db.dsn, schema=SCHEMA, groups=["identity"]).checks}[code]
+
+
+def details(db: TestDatabase, code: str, source: str) -> list[str]:
+    """What a check lists of one source; other tests' Patients are there too."""
+    return [line for line in check(db, code).details if source in line]
+
+
+def follow(db: TestDatabase, command: str) -> None:
+    """Run a command as a finding lists it."""
+    words = shlex.split(command.partition("pyhce ")[2])
+    done = pyhce(*words, "--dsn", db.dsn)
+    assert done.returncode == 0, done.stderr
+
+
+def identified(key: str, kind: str, value: str, **members: object) -> dict[str, object]:
+    """A Patient with a Colombian document of a kind."""
+    identifier = {"type": {"coding": [{"system": COLOMBIA, "code": kind}]}, "value": value}
+    return {"resourceType": "Patient", "id": key, "identifier": [identifier], **members}
+
+
+def test_patients_kept_apart_are_listed_until_a_person_merges_them(db: TestDatabase, tmp_path: Path) -> None:
+    source, cedula = unique(), number()
+    db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), source=source)
+    found = check(db, "HCE0420")
+    (line,) = details(db, "HCE0420", source)
+    assert found.result is Result.WARNING
+    assert line == f"{source}/Patient/p2 contradicts {source}/Patient/p1: birth date and name and sex"
+    assert cedula not in repr(found)
+    follow(db, f"pyhce patient merge {source}/Patient/p2 {source}/Patient/p1")
+    assert details(db, "HCE0420", source) == details(db, "HCE0421", source) == []
+
+
+def test_patients_kept_apart_are_listed_until_the_source_corrects_the_document(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, cedula = unique(), number()
+    db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), source=source)
+    db.load(tmp_path, person("p2", number(), **LEO), source=source)
+    assert details(db, "HCE0420", source) == []
+
+
+def test_a_contradiction_in_one_record_is_listed_until_it_is_confirmed_or_split(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, cedula = unique(), number()
+    db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **{**ANA, "gender": "male"}), source=source)
+    (line,) = details(db, "HCE0421", source)
+    assert line == f"{source}/Patient/p1 and {source}/Patient/p2: sex"
+    assert check(db, "HCE0421").result is Result.WARNING
+    follow(db, f"pyhce patient merge {source}/Patient/p1 {source}/Patient/p2")
+    assert details(db, "HCE0421", source) == []
+    split(db.conn, f"CC-{cedula}", f"CC-{number()}", patients=[f"{source}/p2"], schema=SCHEMA)
+    assert details(db, "HCE0421", source) == []
+
+
+def test_two_persons_that_an_older_release_put_into_one_record_are_a_failure_until_they_are_split(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, cedula, other = unique(), number(), number()
+    db.load(tmp_path, person("p1", cedula, **ANA), person("p2", other, **LEO), source=source)
+    merge(db.conn, f"CC-{other}", f"CC-{cedula}", schema=SCHEMA)
+    db.conn.execute("DELETE FROM hce.misma_persona WHERE fuente = %s", (source,))
+    assert check(db, "HCE0421").result is Result.FAILED
+    assert len(details(db, "HCE0421", source)) == 1
+    follow(db, f"pyhce patient split CC-{cedula} --patient {source}/p2 --to CC-{other}")
+    assert details(db, "HCE0421", source) == []
+    assert check(db, "HCE0421").result is not Result.FAILED
+
+
+def test_one_number_under_two_colombian_documents_proposes_the_merge(db: TestDatabase, tmp_path: Path) -> None:
+    source, nuip = f"{unique()} norte", number()
+    db.load(tmp_path, identified("child", "TI", nuip, **ANA), identified("grown", "CC", nuip, **ANA), source=source)
+    (line,) = details(db, "HCE0422", source)
+    assert line == f"TI and CC: pyhce patient merge '{source}/Patient/child' '{source}/Patient/grown'"
+    follow(db, line)
+    assert details(db, "HCE0422", source) == []
+    assert db.document("Patient", "child", source) == f"CC-{nuip}"
+
+
+def test_one_number_of_two_persons_proposes_nothing(db: TestDatabase, tmp_path: Path) -> None:
+    source, nuip = unique(), number()
+    db.load(tmp_path, identified("child", "RC", nuip, **ANA), identified("other", "CC", nuip, **LEO), source=source)
+    assert details(db, "HCE0422", source) == []
+
+
+def test_a_patient_that_another_one_replaces_is_listed_until_they_are_merged(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    replaced = {"link": [{"other": {"reference": "Patient/new"}, "type": "replaced-by"}]}
+    replaces = {"link": [{"other": {"reference": "Patient/old"}, "type": "replaces"}]}
+    nowhere = {"link": [{"other": {"reference": "Patient/not-here"}, "type": "replaced-by"}]}
+    db.load(
+        tmp_path,
+        person("old", number(), **replaced),
+        person("new", number(), **replaces),
+        person("alone", number(), **nowhere),
+        source=source,
+    )
+    (line,) = details(db, "HCE0423", source)
+    assert line == f"pyhce patient merge {source}/Patient/old {source}/Patient/new"
+    follow(db, line)
+    assert details(db, "HCE0423", source) == []
+    assert db.document("Patient", "old", source) == db.document("Patient", "new", source)
+
+
+def test_what_waits_by_an_identifier_of_several_records_is_counted_until_they_are_merged(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, cedula = unique(), number()
+    observation = weight("o", f"Patient?identifier={CEDULA}|{cedula}")
+    db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), observation, source=source)
+
+    def count() -> int:
+        found = check(db, "HCE0424")
+        return 0 if found.result is Result.OK else int(found.found.split()[0])
+
+    before = count()
+    follow(db, f"pyhce patient merge {source}/Patient/p2 {source}/Patient/p1")
+    assert count() == before
+    assert any("fits one record by now" in line for line in check(db, "HCE0424").details)
+    assert db.load(tmp_path, observation, source=source).moved == 1
+    assert count() == before - 1
+    assert db.document("Observation", "o", source) == f"CC-{cedula}"
