@@ -290,7 +290,7 @@ def load(
     """Load FHIR files and folders; see `pyhce.records.loading.load`.
 
     Args:
-        identity_rules: packs by name and files of rules, `"colombia,chile"`; every pack if None.
+        identity_rules: packs by name and files of rules, `"colombia,own.json"`; if None what PYHCE_IDENTITY_RULES says.
         jobs: connections to write through at once.
     """
     rules = choose_rules(identity_rules)

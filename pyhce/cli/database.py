@@ -38,9 +38,8 @@ class Duration(click.ParamType[float]):
 )
 @click.option(
     "--identity-rules",
-    envvar="PYHCE_IDENTITY_RULES",
     metavar="PACKS|FILE",
-    help="The rules that loads are done by: packs by name, JSON files, all. Default: all.",
+    help="The rules that loads are done by: packs, JSON files, all. Default: PYHCE_IDENTITY_RULES, else all.",
 )
 @click.option("--short", is_flag=True, help="Only what is not all right.")
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path, dir_okay=False), help="A JUnit file too.")

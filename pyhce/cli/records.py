@@ -29,9 +29,8 @@ from pyhce.records.loading.report import LoadReport
 @click.option("--source", default="", envvar="PYHCE_SOURCE", help="The source system: FHIR ids are unique in one only.")
 @click.option(
     "--identity-rules",
-    envvar="PYHCE_IDENTITY_RULES",
     metavar="PACKS|FILE",
-    help="Which identifiers are documents: packs by name (colombia,chile), JSON files, all. Default: all.",
+    help="Which identifiers are documents: packs (colombia,chile), JSON files. Default: PYHCE_IDENTITY_RULES, else all.",
 )
 @click.option(
     "--rejects",

@@ -238,6 +238,15 @@ def test_packs_apply_by_name_alone_or_together() -> None:
     assert list(choose_rules("ALL")) == list(choose_rules(None)) == [rule for name in PACKS for rule in pack(name)]
 
 
+def test_the_environment_says_the_rules_where_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYHCE_IDENTITY_RULES", "chile,colombia")
+    assert list(choose_rules(None)) == list(choose_rules("chile,colombia"))
+    assert list(choose_rules("peru")) == list(pack("peru"))
+    monkeypatch.setenv("PYHCE_IDENTITY_RULES", "atlantis")
+    with pytest.raises(UsageError, match="atlantis"):
+        choose_rules(None)
+
+
 def test_rules_of_ones_own_are_mixed_with_packs(tmp_path: Path) -> None:
     path = tmp_path / "own, and more.json"
     path.write_text('[{"type": "MR", "system": ["urn:a", "urn:b"], "national": false, "fold": true}]')

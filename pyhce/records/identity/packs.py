@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -11,6 +12,7 @@ from pyhce.errors import UsageError
 from pyhce.records.identity.rules import RuleSet, read_rules, rules_in
 
 ALL = "all"
+VARIABLE = "PYHCE_IDENTITY_RULES"
 PACKS: tuple[str, ...] = (
     "colombia",
     "argentina",
@@ -51,13 +53,14 @@ def choose_rules(choice: Choice | None) -> RuleSet:
     """The rules of packs and files, in the order given: the first rule that fits an identifier judges it.
 
     Args:
-        choice: names separated by commas, each a pack, `all`, or a JSON file; or several. None: every pack.
+        choice: names separated by commas, each a pack, `all`, or a JSON file; or several. None: what the variable
+            PYHCE_IDENTITY_RULES says, else every pack.
 
     Raises:
         UsageError: there is no such pack or file, or a file holds no rules.
     """
     if choice is None:
-        return DEFAULT_RULES
+        choice = os.environ.get(VARIABLE) or ALL
     parts = [choice] if isinstance(choice, str | Path) else list(choice)
     chosen = [part for given in parts for part in _parts(given)]
     if not chosen:
