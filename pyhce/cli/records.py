@@ -30,7 +30,7 @@ from pyhce.records.loading.report import LoadReport
 @click.option(
     "--identity-rules",
     metavar="PACKS|FILE",
-    help="Which identifiers are documents: packs (colombia,chile), JSON files. Default: PYHCE_IDENTITY_RULES, else all.",
+    help="Which identifiers are documents: packs (colombia,chile), files. Default: PYHCE_IDENTITY_RULES, else all.",
 )
 @click.option(
     "--rejects",

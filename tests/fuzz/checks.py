@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pyhce.records.identity import DEFAULT_RULES, document_of_key, documents_of
+from pyhce.records.identity import DEFAULT_RULES, check_document, document_of_key, documents_of
 from pyhce.records.reading import bundles, incoming, reader, sources
 from pyhce.records.reading.reader import Deleted, Incoming, Line, Rejected, Skipped
 from pyhce.records.reading.ready import LineReader, ready
@@ -119,9 +119,10 @@ def _take(item: Incoming) -> None:
     problems(text.recurso)
     for reference in every_reference(item.resource):
         named(reference)
-    for key in own_keys(item.resource, item.id):
-        document_of_key(key, DEFAULT_RULES)
-    documents_of(item.resource, DEFAULT_RULES)
+    keyed = [document_of_key(key, DEFAULT_RULES) for key in own_keys(item.resource, item.id)]
+    for document in {documents_of(item.resource, DEFAULT_RULES), *keyed} - {None}:
+        if check_document(str(document), "DOCUMENTO") != document:
+            raise Broken(f"{item.where}: its document cannot be typed back")
     made = ready(SCHEMA, item, rules=DEFAULT_RULES)
     if json.loads(made.exact, parse_float=str, parse_int=str) != _spelled(came):
         raise Broken(f"{item.where}: what is stored with its references resolved is not what came")

@@ -94,7 +94,8 @@ def _refuse_reason(reason: str, document: str) -> None:
     if not reason.strip():
         raise UsageError("the reason is empty", remedy="Say why: --reason 'request of the patient, file 2024-17'.")
     number, plain = parsed(document).value.upper(), reason.upper()
-    if document.upper() in plain or (len(number) >= MIN_WORD and (number in plain or number in folded(plain))):
+    forms = [form for form in (number, folded(number)) if len(form) >= MIN_WORD]
+    if document.upper() in plain or any(form in text for form in forms for text in (plain, folded(plain))):
         raise UsageError("the reason holds the document", remedy="The receipt must not name whom it is about.")
 
 

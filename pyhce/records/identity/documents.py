@@ -96,7 +96,8 @@ def _made(rule: DocumentRule, identifier: dict[str, Any], patient: dict[str, Any
     if not rule.national:
         if not system or not system.strip():
             return Why.NO_ISSUER
-        return issued(rule.type, folded(value) if rule.fold else value, system) or Why.TOO_LONG
+        text = folded(value) if rule.fold else value
+        return (issued(rule.type, text, system) or Why.TOO_LONG) if text else Why.NOT_A_NUMBER
     country = rule.country
     if rule.stated_country:
         country = stated_country(patient, identifier)

@@ -15,7 +15,8 @@ from pydantic import ValidationError, model_validator
 
 from pyhce.errors import UsageError
 from pyhce.records.identity.check_digits import CHECKS
-from pyhce.records.identity.grammar import COUNTRY, PROVISIONAL, TYPE
+from pyhce.records.identity.countries import country_of
+from pyhce.records.identity.grammar import PROVISIONAL, TYPE
 from pyhce.schema.model import Frozen
 
 ANY_CODE = "*"
@@ -89,8 +90,8 @@ def _problems(rule: DocumentRule) -> Iterator[str]:
         yield "a rule has either a type or, for identifiers that are no document, `none` with the reason"
     if rule.type is not None and (not TYPE.match(rule.type) or f"{rule.type}-" == PROVISIONAL):
         yield f"the type {rule.type!r} is not 1 to 16 capital letters and digits that begin with a letter, or is PROV"
-    if rule.country is not None and not COUNTRY.match(rule.country):
-        yield f"the country {rule.country!r} is not two capital letters (ISO 3166-1 alpha-2)"
+    if rule.country is not None and country_of(rule.country) != rule.country:
+        yield f"the country {rule.country!r} is not an ISO 3166-1 alpha-2 code in capitals"
     if rule.system is None and rule.system_pattern is None and rule.code_system is None:
         yield "a rule names a system, or a code with its code_system: a code alone means something else to each sender"
     if rule.code_system is not None and rule.code is None:
@@ -152,11 +153,14 @@ class RuleSet(tuple[DocumentRule, ...]):
     def first(self, system: str | None, codings: Codings) -> int | None:
         """The position of the first rule that fits an identifier with this system and these codings of its type."""
         kind = system, codings
-        if kind not in self._kinds:
-            if len(self._kinds) >= _KEPT:
-                self._kinds.clear()
-            self._kinds[kind] = self._first(system, codings)
-        return self._kinds[kind]
+        try:
+            return self._kinds[kind]
+        except KeyError:
+            found = self._first(system, codings)
+        if len(self._kinds) >= _KEPT:
+            self._kinds.clear()
+        self._kinds[kind] = found
+        return found
 
     def _first(self, system: str | None, codings: Codings) -> int | None:
         candidates = list(self.of_system(system)) if system is not None else []
