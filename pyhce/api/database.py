@@ -20,6 +20,8 @@ from pyhce.errors import HceError
 from pyhce.local import DeleteReport, LocalCluster, StopReport
 from pyhce.records.erasing.erase import erase as _erase
 from pyhce.records.erasing.receipt import Erasure
+from pyhce.records.erasing.retention import Retention
+from pyhce.records.erasing.retention import retention as _retention
 from pyhce.records.exporting.copy import ExportProgress
 from pyhce.records.exporting.export import ExportReport
 from pyhce.records.exporting.export import export as _export
@@ -376,6 +378,7 @@ def erase(
     dsn: str | None = None,
     receipt: Path | str | None = None,
     dry_run: bool = False,
+    retention_years: int | None = None,
     progress: Progress = silent,
 ) -> Erasure:
     """Remove a patient for good, with a receipt; see `pyhce.records.erasing.erase`."""
@@ -387,8 +390,15 @@ def erase(
             reason=reason,
             receipt=Path(receipt) if receipt else None,
             dry_run=dry_run,
+            retention_years=retention_years,
             progress=progress,
         )
+
+
+def retention(document: str, *, dsn: str | None = None, years: int | None = None) -> Retention:
+    """The date of the last care in a record, and how long it must be kept; see `pyhce.records.erasing.retention`."""
+    with _ready(dsn) as conn:
+        return _retention(conn, document, schema=SCHEMA, years=years)
 
 
 def generate_sql(folder: Path) -> tuple[Path, ...]:

@@ -11,7 +11,17 @@ from typing import Any
 import click
 
 from pyhce import api
-from pyhce.cli.output import add_row, ask, console, counted_progress, output_option, progress, show, table
+from pyhce.cli.output import (
+    add_row,
+    ask,
+    console,
+    counted_progress,
+    error_console,
+    output_option,
+    progress,
+    show,
+    table,
+)
 from pyhce.cli.patient import patient
 from pyhce.cli.where import reaching
 from pyhce.errors import UsageError
@@ -230,6 +240,13 @@ def show_check(report: ExportCheck) -> None:
     help="A new file for the receipt. Default: erasure-<moment>-<number>.json here.",
 )
 @click.option("--dry-run", is_flag=True, help="Only tell what would go, with the same hashes.")
+@click.option(
+    "--retention-years",
+    type=click.IntRange(0, 200),
+    envvar="PYHCE_RETENTION_YEARS",
+    metavar="N",
+    help="Years that the law has a record kept after the last care. Default: Colombia's 15.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @reaching
 @output_option
@@ -240,13 +257,15 @@ def erase(
     reason: str,
     receipt: Path | None,
     dry_run: bool,
+    retention_years: int | None,
     yes: bool,
     dsn: str | None,
     output: str,
 ) -> None:
     """Remove a patient for good: record, history and every row that names them; with a receipt, checked afterwards.
 
-    What others' rows hold stays without the reference to the patient. It cannot be undone.
+    What others' rows hold stays without the reference to the patient. It cannot be undone. Before it asks, it shows the
+    date of the last care and how long the law has the record kept.
 
     \b
     Examples:
@@ -255,9 +274,19 @@ def erase(
     """
     default = Path(f"erasure-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.json")
     if not dry_run:
+        kept = api.retention(document, dsn=dsn, years=retention_years)
+        error_console.print(kept.words, markup=False)
         ask("Erase this patient for good? It cannot be undone.", yes=yes, to="erase")
     with progress() as say:
-        done = api.erase(document, reason=reason, dsn=dsn, receipt=receipt or default, dry_run=dry_run, progress=say)
+        done = api.erase(
+            document,
+            reason=reason,
+            dsn=dsn,
+            receipt=receipt or default,
+            dry_run=dry_run,
+            retention_years=retention_years,
+            progress=say,
+        )
     show(done, output, lambda: show_erasure(done))
     ctx.exit(done.exit_code)
 
@@ -277,6 +306,8 @@ def show_erasure(done: Erasure) -> None:
     console.print(f"{done.corrections} corrections of documents", markup=False)
     if done.kept:
         console.print(f"{done.kept} attachments kept: resources of others lead to them too", markup=False)
+    if done.retention and done.outcome is Outcome.DRY_RUN:
+        console.print(done.retention.words, markup=False)
     would = "would be erased" if done.outcome is Outcome.DRY_RUN else "erased"
     console.print(f"{done.rows} rows {would} in {done.seconds} s; outcome: {done.outcome.value}", markup=False)
     if done.receipt:

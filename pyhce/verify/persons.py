@@ -238,6 +238,44 @@ def waiting_by_identifier(context: Context) -> Finding:
     )
 
 
+def one_identifier(context: Context) -> Finding:
+    """Patients of different records that carry one identifier, unless they are kept apart or contradict each other."""
+    shared = sql.SQL(
+        "SELECT k FROM (SELECT unnest(claves) AS k, documento_id FROM paciente) AS e"
+        " WHERE starts_with(k, 'identifier=') AND NOT starts_with(k, 'identifier=|')"
+        " GROUP BY k HAVING min(documento_id) <> max(documento_id)"
+    )
+    noted = {(s, key) for s, key in context.rows("SELECT fuente, paciente_id FROM hce.documento_en_disputa")}
+    details = set()
+    for chunk in chunks(context, sql.Composed([shared])):
+        keys = sorted(key for (key,) in chunk)
+        carriers: dict[str, dict[str, tuple[Patient, Traits]]] = defaultdict(dict)
+        for document, source, key, claves, *said in context.rows(
+            "SELECT documento_id, fuente, id, claves, recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name'"
+            " FROM paciente WHERE claves && %s::text[] ORDER BY fuente, id",
+            keys,
+        ):
+            if (source, key) not in noted:
+                for clave in set(claves).intersection(keys):
+                    carriers[clave].setdefault(document, ((source, key), _said(*said)))
+        for records in carriers.values():
+            (_, first), *others = sorted(records.items(), key=lambda held: _rank(held[0]), reverse=True)
+            for _, other in others:
+                if not kept_apart(first[1], other[1]):
+                    details.add(f"pyhce patient merge {words(other[0])} {words(first[0])}")
+    return _found(
+        len(details),
+        "pairs of records hold Patients that carry one identifier and do not contradict each other",
+        sorted(details),
+        "no identifier is carried by Patients of two records that could be one person",
+    )
+
+
+def _rank(document: str) -> tuple[int, str]:
+    """Which of two records a merge keeps: a national document rather than an issued one, that rather than none."""
+    return (0 if document.startswith("PROV-") else 1 if "@" in document else 2), document
+
+
 CHECKS = (
     FunctionCheck(
         "HCE0420", GROUP, "No Patient is kept apart from the record whose document it states",
@@ -264,5 +302,9 @@ CHECKS = (
         "Merge the records that are one person's (pyhce patient merge), or correct the identifiers; then load the "
         "resources again: pyhce load --again.",
         waiting_by_identifier,
+    ),
+    FunctionCheck(
+        "HCE0425", GROUP, "Patients that carry one identifier are in one record",
+        "Run the commands listed, where both records are one person's.", one_identifier,
     ),
 )  # fmt: skip

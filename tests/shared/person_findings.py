@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from pyhce.records.identity import provisional
 from pyhce.records.patient import merge, split
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import CheckResult, Result, verify
+from tests.shared.cases import case
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase, unique
 from tests.shared.persons import ANA, CEDULA, LEO, number
@@ -140,3 +142,34 @@ def test_what_waits_by_an_identifier_of_several_records_is_counted_until_they_ar
     assert db.load(tmp_path, observation, source=source).moved == 1
     assert count() == before - 1
     assert db.document("Observation", "o", source) == f"CC-{cedula}"
+
+
+def test_case_36_two_persons_with_one_social_security_number(db: TestDatabase, tmp_path: Path) -> None:
+    source = f"36-{unique()}"
+    report = db.load_paths([case("36-ssn-collision")], source=source, rejects=tmp_path / "r")
+    assert (report.new, report.rejected, report.kept_apart) == (3, 0, 1)
+    assert db.document("Patient", "syn-1", source) == "US.SSN-999471234"
+    assert db.document("Patient", "syn-2", source) == provisional(source, "syn-2")
+    assert db.document("AllergyIntolerance", "syn-a", source) == provisional(source, "syn-2")
+    assert details(db, "HCE0420", source) == [
+        f"{source}/Patient/syn-2 contradicts {source}/Patient/syn-1: birth date and name and sex"
+    ]
+
+
+def test_case_37_documents_of_one_person_in_three_sources(db: TestDatabase, tmp_path: Path) -> None:
+    mark, folder = unique(), case("37-several-documents")
+    for name in ("a", "b", "c1", "c2", "d"):
+        db.load_paths([folder / f"{name}.ndjson"], source=f"{mark}-{name[0]}", rejects=tmp_path / "r")
+    a, b, c, d = (f"{mark}-{name}" for name in "abcd")
+    assert db.document("Patient", "md", a) == db.document("Observation", "mdo", a) == "CC-950000001"
+    passport = "PPN-AX1@urn:co:pass"
+    assert [db.document(kind, key, b) for kind, key in (("Patient", "mb"), ("Observation", "mbo"))] == [passport] * 2
+    assert db.document("Observation", "mbl", b) == passport
+    assert db.document("Patient", "mc", c) == db.document("Observation", "mco", c) == "CC-950000004"
+    assert db.document("Patient", "z1", d) == "CC-0950000005"
+    assert db.document("Patient", "z2", d) == "CC-950000005"
+    (line,) = details(db, "HCE0425", mark)
+    assert line == f"pyhce patient merge {b}/Patient/mb {a}/Patient/md"
+    follow(db, line)
+    assert details(db, "HCE0425", mark) == []
+    assert db.document("Observation", "mbl", b) == "CC-950000001"

@@ -42,12 +42,25 @@ def clear(conn: Connection[TupleRow], schema: Schema, person: Person, found: Fou
     changed = found.by(Verdict.MASK)
     for hit in changed:
         _mask(conn, schema, person, hit)
+    _forget(conn, person)
     return Cleared(
         record=summed(lines),
         elsewhere=summed(gone),
         masked=counted(changed),
         corrections=conn.execute("DELETE FROM hce.asignacion WHERE documento_id = %s", (person.document,)).rowcount,
     )
+
+
+def _forget(conn: Connection[TupleRow], person: Person) -> None:
+    """Delete what is noted of the patient's resources: which were kept apart, which were confirmed to be one person."""
+    for source, key in sorted(person.identities):
+        values = {"source": source, "key": key}
+        conn.execute("DELETE FROM hce.documento_en_disputa WHERE fuente = %(source)s AND paciente_id = %(key)s", values)
+        conn.execute(
+            "DELETE FROM hce.misma_persona WHERE (fuente = %(source)s AND paciente_id = %(key)s)"
+            " OR (otra_fuente = %(source)s AND otro_paciente_id = %(key)s)",
+            values,
+        )
 
 
 def would_clear(conn: Connection[TupleRow], schema: Schema, person: Person, found: Found) -> Cleared:

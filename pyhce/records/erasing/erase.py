@@ -23,6 +23,7 @@ from pyhce.citus.connection import Progress, scalar, silent
 from pyhce.errors import UsageError
 from pyhce.records.erasing.clearing import Cleared, clear, counted, would_clear
 from pyhce.records.erasing.receipt import Counted, DocumentHash, Erasure, Outcome, refuse_taken, write_receipt
+from pyhce.records.erasing.retention import retention
 from pyhce.records.erasing.search import Found, find_person, identities, search
 from pyhce.records.erasing.trace import MIN_WORD, Person, Verdict
 from pyhce.records.identity import check_document, folded, parsed
@@ -46,6 +47,7 @@ def erase(
     reason: str,
     receipt: Path | None = None,
     dry_run: bool = False,
+    retention_years: int | None = None,
     progress: Progress = silent,
 ) -> Erasure:
     """Remove a patient and every trace, once and for all; what cannot be reached is in the receipt.
@@ -55,6 +57,7 @@ def erase(
         reason: why, for the receipt.
         receipt: a new file for the receipt, mode 0600; written before the COMMIT and completed afterwards.
         dry_run: only tell what would go, with the same hashes.
+        retention_years: how long a record must be kept after the last care, where Colombia's law does not apply.
 
     Raises:
         UsageError: the document is not written as one, the reason is empty or names it, the receipt is there already.
@@ -75,6 +78,7 @@ def erase(
         database=who[2],
         pyhce=__version__,
         receipt=str(receipt) if receipt and not dry_run else None,
+        retention=retention(conn, key, schema=schema, years=retention_years),
     )
 
     person = find_person(conn, schema, key)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pyhce.errors import UsageError
 from pyhce.records.durable import sync
+from pyhce.records.erasing.retention import Retention
 from pyhce.records.identity import check_document
 from pyhce.schema.model import Frozen
 
@@ -93,6 +94,7 @@ class Erasure(Frozen):
         masked: rows of others that referred to the patient; the references are gone, in former versions too.
         kept: Binary and Bundle that the record led to and that others lead to as well.
         corrections: former documents that led to this one.
+        retention: the date of the last care, and how long the law has the record kept.
         left: what the check found that should have gone.
         mentions: rows of others that hold an identifier of the patient as plain text; they are as they were.
         tables_searched: how many tables the check read whole.
@@ -118,6 +120,7 @@ class Erasure(Frozen):
     vacuumed: tuple[str, ...] = ()
     beyond_reach: tuple[str, ...] = BEYOND_REACH
     receipt: str | None = None
+    retention: Retention | None = None
     seconds: float = 0.0
 
     @property

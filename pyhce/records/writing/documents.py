@@ -28,6 +28,7 @@ from pyhce.records.writing.claims import (
 )
 from pyhce.records.writing.homes import ensure_records, move_patient
 from pyhce.records.writing.keys import Keys, look_up_holders, look_up_keys
+from pyhce.records.writing.locks import lock_anchors
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import Schema
@@ -223,6 +224,7 @@ def _move(
             _collect(moves, view, claim, every, guesses, settled[source], rules)
     asked = sorted({move.old for move in moves})
     there = {d for (d,) in conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (asked,))}
+    lock_anchors(conn, there)
     moved = 0
     for move in sorted(moves):
         if move.old in there:
