@@ -27,7 +27,7 @@ from pyhce.records.exporting.export import ExportReport
 from pyhce.records.exporting.export import export as _export
 from pyhce.records.exporting.manifest import ExportCheck
 from pyhce.records.exporting.manifest import check_export as _check_export
-from pyhce.records.identity import Choice, choose_rules
+from pyhce.records.identity import Choice, RuleSet, choose_rules
 from pyhce.records.identity.check import IdentifierCheck
 from pyhce.records.loading.load import DEFAULT_JOBS
 from pyhce.records.loading.load import load as _load
@@ -137,6 +137,7 @@ def up(
         passwords=local.passwords(place),
         shard_count=shard_count,
         time_zone=time_zone,
+        rules=choose_rules(os.environ.get("PYHCE_IDENTITY_RULES")),
         progress=progress,
     )
     loaded = shown = None
@@ -214,6 +215,7 @@ def register(
     time_zone: str = DEFAULT_TIME_ZONE,
     timeout: float = 120.0,
     lock_wait: float = LOCK_WAIT,
+    identity_rules: Choice | None = None,
     progress: Progress = silent,
 ) -> RegistrationReport:
     """Make the cluster what the declaration says: nodes, schema, homes of tables, stored rows.
@@ -222,6 +224,7 @@ def register(
 
     Args:
         lock_wait: seconds that a migration goes on trying where others hold a table.
+        identity_rules: those that the loads are done by, as for `load`: a migration may compute documents anew.
     """
     return _registered(
         resolve_dsn(dsn),
@@ -232,15 +235,16 @@ def register(
         time_zone=time_zone,
         timeout=timeout,
         lock_wait=lock_wait,
+        rules=choose_rules(identity_rules),
         progress=progress,
     )
 
 
-def _registered(dsn: str, *, progress: Progress, **options: Any) -> RegistrationReport:
+def _registered(dsn: str, *, rules: RuleSet, progress: Progress, **options: Any) -> RegistrationReport:
     """Nodes, schema and homes; then the stored rows, once every table is in its home."""
     report = _register(dsn, schema=SCHEMA, progress=progress, **options)
     with connection.connect(dsn) as conn:
-        done = upgrade(conn, schema=SCHEMA, progress=progress)
+        done = upgrade(conn, schema=SCHEMA, rules=rules, progress=progress)
     seconds = round(report.seconds + sum(step.seconds for step in done), 2)
     return report.model_copy(update={"data_steps": done, "seconds": seconds})
 

@@ -8,10 +8,12 @@ the step begins, so that no older release writes beside it; writers of this rele
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
+from pydantic import Field
 
 from pyhce.citus.connection import rows, scalar
 from pyhce.schema.model import DataStep, Frozen, Schema
@@ -42,23 +44,43 @@ def pending(conn: Connection[TupleRow], schema: Schema) -> tuple[DataStep, ...]:
     return tuple(step for step in schema.data_steps if (step.number, step.name) not in done)
 
 
-def reached(conn: Connection[TupleRow], step: DataStep) -> tuple[str | None, dict[str, int]]:
-    """How far an interrupted step has come, and its counts so far."""
+class Reached(Frozen):
+    """How far a step has come.
+
+    Args:
+        until: where to go on; None if it has not begun, or is done.
+    """
+
+    until: str | None = None
+    counts: dict[str, int] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def reached(conn: Connection[TupleRow], step: DataStep) -> Reached:
+    """How far an interrupted step has come."""
     found = rows(conn, "SELECT hasta, informe FROM hce.paso_datos WHERE numero = %s AND paso = %s", *_key(step))
-    return (found[0][0], found[0][1]) if found else (None, {})
+    return Reached(until=found[0][0], **found[0][1]) if found else Reached()
 
 
-def note(conn: Connection[TupleRow], step: DataStep, counts: Mapping[str, int], *, until: str | None) -> None:
+def note(
+    conn: Connection[TupleRow],
+    step: DataStep,
+    counts: Mapping[str, int],
+    *,
+    notes: Sequence[str] = (),
+    until: str | None,
+) -> None:
     """Note how far a step has come; in the transaction that came so far.
 
     Args:
         until: where to go on; None if the step is done.
     """
+    report = json.dumps({"counts": dict(counts), "notes": list(notes)})
     conn.execute(
         "INSERT INTO hce.paso_datos (numero, paso, informe, hasta, terminado_en) VALUES (%s, %s, %s::jsonb, %s, %s)"
         " ON CONFLICT (numero, paso) DO UPDATE"
         " SET informe = excluded.informe, hasta = excluded.hasta, terminado_en = excluded.terminado_en",
-        (*_key(step), json.dumps(dict(counts)), until, None if until is not None else _now(conn)),
+        (*_key(step), report, until, None if until is not None else datetime.now(UTC)),
     )
 
 
@@ -82,7 +104,3 @@ def _has_rows(conn: Connection[TupleRow], schema: Schema, step: DataStep) -> boo
 
 def _key(step: DataStep) -> tuple[int, str]:
     return step.number, step.name
-
-
-def _now(conn: Connection[TupleRow]) -> object:
-    return scalar(conn, "SELECT clock_timestamp()")

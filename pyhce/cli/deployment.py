@@ -273,6 +273,12 @@ def _environment(target: str | None, namespace: str, folder: Path | None, role: 
     show_default=True,
     help="How long a migration goes on trying while others, such as an export, hold a table.",
 )
+@click.option(
+    "--identity-rules",
+    envvar="PYHCE_IDENTITY_RULES",
+    metavar="PACKS|FILE",
+    help="Those of `pyhce load`, if it is given any: a migration may compute documents anew.",
+)
 @output_option
 def register(
     dsn: str | None,
@@ -282,6 +288,7 @@ def register(
     time_zone: str,
     timeout: float,
     lock_wait: float,
+    identity_rules: str | None,
     output: str,
 ) -> None:
     """Make a cluster what the declaration says: nodes, schema, homes of tables, stored rows. Changes only what differs.
@@ -307,6 +314,7 @@ def register(
             time_zone=time_zone,
             timeout=timeout,
             lock_wait=lock_wait,
+            identity_rules=identity_rules,
             progress=say,
         )
 

@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, rows
-from pyhce.citus.steps import note, reached
+from pyhce.citus.steps import Reached, note, reached
 from pyhce.records.writing.homes import names, stored_columns, table_name
 from pyhce.records.writing.races import LostRace, retried
 from pyhce.schema.model import FAMILIES, DataStep, Schema, Table
@@ -25,7 +25,7 @@ ROWS_AT_ONCE = 20_000
 _REMEDY = "Run `pyhce register` again: it goes on where it was."
 
 
-def move_type(conn: Connection[TupleRow], schema: Schema, step: DataStep, progress: Progress) -> dict[str, int]:
+def move_type(conn: Connection[TupleRow], schema: Schema, step: DataStep, progress: Progress) -> Reached:
     """Move the rows of a type and their history; the counts of what was moved, of interrupted runs too."""
     table = schema.table(str(step.table))
     for generic in schema.emptied_by(table):
@@ -40,16 +40,16 @@ def move_type(conn: Connection[TupleRow], schema: Schema, step: DataStep, progre
                 sql.Literal(number),
             )
             retried(conn, partial(_slice, conn, schema, step, generic, part), remedy=_REMEDY)
-    counts = reached(conn, step)[1]
-    note(conn, step, counts, until=None)
-    return counts
+    end = reached(conn, step)
+    note(conn, step, end.counts, until=None)
+    return end
 
 
 def _slice(
     conn: Connection[TupleRow], schema: Schema, step: DataStep, generic: Table, part: sql.Composed, _: int
 ) -> None:
     """One slice, and the counts with it."""
-    counts = reached(conn, step)[1]
+    counts = reached(conn, step).counts
     done = _move(conn, schema, generic, schema.table(str(step.table)), part)
     note(conn, step, counts | {name: counts.get(name, 0) + count for name, count in done.items()}, until="")
 

@@ -10,18 +10,29 @@ from psycopg.rows import TupleRow
 from pyhce.citus.connection import REGISTRAR_LOCK, Progress, advisory_lock, explained, silent
 from pyhce.citus.migrate import refuse_unmigrated
 from pyhce.citus.steps import DataStepReport, pending
+from pyhce.records.identity import DEFAULT_RULES, DocumentRule
+from pyhce.records.upgrading.documents import move_documents
 from pyhce.records.upgrading.tables import move_type
 from pyhce.schema.model import DataStep, Schema
 
+REWRITES = {"documents": move_documents}
+"""The data steps besides those that move rows to a new table, by the name in `Schema.rewrites`."""
+
 
 def upgrade(
-    conn: Connection[TupleRow], *, schema: Schema, timeout: float = 120.0, progress: Progress = silent
+    conn: Connection[TupleRow],
+    *,
+    schema: Schema,
+    rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
+    timeout: float = 120.0,
+    progress: Progress = silent,
 ) -> tuple[DataStepReport, ...]:
     """Change stored rows as the migrations say; what was done.
 
     Safe to repeat and to interrupt. No other registrar works meanwhile, and writers wait until it is done.
 
     Args:
+        rules: which identifiers are identity documents, as for the loads.
         timeout: seconds to wait for another registrar.
 
     Raises:
@@ -30,12 +41,21 @@ def upgrade(
     """
     with explained(), advisory_lock(conn, REGISTRAR_LOCK, timeout=timeout, progress=progress):
         refuse_unmigrated(conn, schema)
-        return tuple(_done(conn, schema, step, progress) for step in pending(conn, schema))
+        return tuple(_done(conn, schema, step, rules, progress) for step in pending(conn, schema))
 
 
-def _done(conn: Connection[TupleRow], schema: Schema, step: DataStep, progress: Progress) -> DataStepReport:
+def _done(
+    conn: Connection[TupleRow], schema: Schema, step: DataStep, rules: tuple[DocumentRule, ...], progress: Progress
+) -> DataStepReport:
     start = time.monotonic()
-    counts = move_type(conn, schema, step, progress)
+    if step.table is not None:
+        end = move_type(conn, schema, step, progress)
+    else:
+        end = REWRITES[step.name](conn, schema, step, rules, progress)
     return DataStepReport(
-        migration=step.number, name=step.name, counts=counts, seconds=round(time.monotonic() - start, 2)
+        migration=step.number,
+        name=step.name,
+        counts=end.counts,
+        notes=end.notes,
+        seconds=round(time.monotonic() - start, 2),
     )

@@ -28,7 +28,7 @@ from pyhce.schema.declaration.record import (
 )
 from pyhce.schema.declaration.untyped import PATIENT_PATHS
 from pyhce.schema.helper_functions import HELPERS
-from pyhce.schema.model import Schema
+from pyhce.schema.model import DataStep, Schema
 from pyhce.schema.roles import WRITER_SINCE
 
 SCHEMA = Schema(
@@ -57,4 +57,5 @@ SCHEMA = Schema(
     helpers=HELPERS,
     patient_paths=PATIENT_PATHS,
     steps=(WRITER_SINCE,),
+    rewrites=(DataStep(number=2, name="documents"),),
 )
