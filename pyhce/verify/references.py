@@ -71,6 +71,29 @@ def _waiting(context: Context, table: Table) -> list[Any]:
     return context.conn.execute(query).fetchall()
 
 
+def as_they_came(context: Context) -> Finding:
+    """Rows whose absolute reference to a patient is stored as it came: their key is the bare id, perhaps another's."""
+    problems = []
+    for table in context.schema.resource_tables(Home.PATIENT):
+        kinds = [table.fhir_type] if table.fhir_type else [kind for kind, _ in context.schema.patient_paths]
+        count = sum(_absolute(context, table, kind) for kind in kinds if kind and kind != "Patient")
+        if count:
+            problems.append(f"{table.name}: {count} absolute references to patients are stored as they came")
+    return judged(problems, "every absolute reference to a patient is stored by its base", severity=Result.WARNING)
+
+
+def _absolute(context: Context, table: Table, kind: str) -> int:
+    relevant = '@ starts with "http" && !(@ like_regex "[?]")'
+    paths = [f"$.{path}.reference ? ({relevant})" for path in context.schema.paths_of(kind)]
+    query = sql.SQL("SELECT count(*) FROM {} WHERE ({}){}").format(
+        sql.Identifier(table.sql_schema, table.name),
+        sql.SQL(" OR ").join(sql.SQL("recurso @? {}::jsonpath").format(sql.Literal(path)) for path in paths),
+        sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if table.generic else sql.SQL(""),
+    )
+    row = context.conn.execute(query).fetchone()
+    return row[0] if row else 0
+
+
 def documents(context: Context) -> Finding:
     """Documents and messages, kept whole, that do not tell whose they are."""
     count = context.value(
@@ -91,4 +114,9 @@ CHECKS = (
         " patients: `pyhce load --source URL PATHS`.", of_other_servers,
     ),
     FunctionCheck("HCE0443", GROUP, "Documents and messages that name no patient, counted", "", documents),
+    FunctionCheck(
+        "HCE0444", GROUP, "Absolute references to patients are stored by their base, none as it came",
+        "`pyhce load --again PATHS` with the source's `--base`: each resource goes to the patient that it names.",
+        as_they_came,
+    ),
 )  # fmt: skip

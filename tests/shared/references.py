@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from xxhash import xxh3_128_hexdigest
 
 import pyhce
 from pyhce.errors import HceError, UsageError
@@ -24,7 +26,9 @@ from pyhce.records.reading.incoming import Incoming, Where
 from pyhce.records.reading.ready import ready
 from pyhce.records.reading.spelling import canonical, parse
 from pyhce.schema.declaration import SCHEMA
+from tests.shared.commands import pyhce as command
 from tests.shared.database import TestDatabase, unique
+from tests.shared.loads import written
 from tests.shared.records import person, weight
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -113,6 +117,7 @@ def test_case_07_another_servers_patient_is_not_ours_until_its_base_is_said_to_b
     again = loaded(db, tmp_path, [CASES / "07-references" / "in"], source, bases=["https://ehr.example/fhir"])
     assert again.of_other_servers == {}
     assert where(db, source, "r-abs")[1:] == where(db, source, "r-abshist")[1:] == ("CC-910000071", "rp")
+    assert db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", waiting) == 0
 
 
 def test_case_38_an_identifier_alone_names_the_patient_wherever_r4_allows_any_resource(
@@ -215,6 +220,31 @@ def test_a_reference_that_cannot_be_read_is_found_by_verify_and_mended_by_its_re
     db.load(tmp_path, *({**held, "subject": {"reference": "Patient/p"}} for held in bad), source=source)
     assert {where(db, source, key)[1] for key in ("bad", "odd")} == {f"CC-{number.upper()}"}
     assert "Flag" not in str(verified(db, "HCE0441").details)
+
+
+def test_a_reference_that_an_older_release_stored_as_it_came_is_found_and_mended_by_its_remedy(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, number = unique(), unique()
+    line = weight("o", f"{OTHER}/Patient/p")
+    also = weight("e", "Patient/p", encounter={"reference": f"{OTHER}/Encounter/1"})
+    db.load(tmp_path, person("p", number), weight("o", "Patient/p"), weight("e", "Patient/p"), source=source)
+    for key, text in (("o", line), ("e", also)):
+        values = (text, xxh3_128_hexdigest(text.encode()), f"CC-{number.upper()}", source, key)
+        db.conn.execute(
+            "UPDATE observacion SET recurso = %s::jsonb, original = NULL, entrada = %s"
+            " WHERE documento_id = %s AND fuente = %s AND id = %s",
+            values,
+        )
+    assert where(db, source, "o")[1:] == (f"CC-{number.upper()}", "p"), "as the release before this rule had it"
+    assert "observacion: 1 absolute references to patients are stored as they came" in verified(db, "HCE0444").details
+    report = db.load(tmp_path, line, also, source=source)
+    assert (report.changed, report.unchanged) == (2, 0)
+    assert where(db, source, "o")[1:] == (provisional(OTHER, "p"), f"{OTHER}/Patient/p")
+    assert db.rows("SELECT encuentro_id FROM observacion WHERE fuente = %s AND id = 'e'", source) == [
+        (f"{OTHER}/Encounter/1",)
+    ]
+    assert verified(db, "HCE0444").result == "ok"
 
 
 @pytest.mark.parametrize(
@@ -442,3 +472,56 @@ def test_a_document_moves_when_its_patient_gets_another_identity(db: TestDatabas
     db.load(tmp_path, {**me, "identifier": [*me["identifier"], {"system": CEDULA, "value": right}]}, source=source)
     assert where(db, source, "d")[1] == f"CC-{right.upper()}"
     assert load_bundle(db, tmp_path, source, held).unchanged == 1
+
+
+def test_another_servers_patient_that_comes_beside_what_names_it_gathers_all_of_it(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    for _ in range(5):
+        base, sources, number = f"https://{unique()}.example/fhir", (unique(), unique()), unique()
+        theirs = [
+            written(tmp_path / f"{base[8:20]}.ndjson", [json.dumps(person(f"p{n}", f"{number}{n}")) for n in range(20)])
+        ]
+        ours = {
+            source: [written(tmp_path / f"{source}.ndjson",
+                             [weight(f"o{n}", f"{base}/Patient/p{n % 20}") for n in range(200)])]
+            for source in sources
+        }  # fmt: skip
+        jobs = [(base, theirs), *ours.items()]
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            done = [
+                pool.submit(
+                    pyhce.load, paths, dsn=db.dsn, source=name, reject_file=tmp_path / f"r-{name[-20:-8]}", jobs=2
+                )
+                for name, paths in jobs
+            ]
+            assert [job.result().rejected for job in done] == [0, 0, 0]
+        for source in sources:
+            rows = db.rows("SELECT id, documento_id, paciente_id FROM observacion WHERE fuente = %s", source)
+            assert len(rows) == 200
+            for key, document, named in rows:
+                n = int(key[1:]) % 20
+                assert (document, named) == (f"CC-{number.upper()}{n}", f"{base}/Patient/p{n}")
+    assert verified(db, "HCE0401").result == "ok"
+
+
+def test_load_tells_bases_and_what_it_could_not_read_and_refuses_a_base_that_is_no_url(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source = unique()
+    lines = [weight("bad", "p"), weight("far", f"{OTHER}/Patient/1"), json.dumps(collection(kind="document", id="d"))]
+    path = written(tmp_path / "in.ndjson", lines)
+    told = command("load", path, "--source", source, "--dsn", db.dsn, "--rejects", tmp_path / "r")
+    assert told.returncode == 0, told.stderr
+    assert f"1 of {OTHER}, or of a patient there; if it is the source's own base: --base URL" in told.stdout
+    assert "1 Observation without a patient: the reference is not Patient/id, a URL or a urn" in told.stdout
+    assert "1 documents or messages that do not tell whose they are" in told.stdout
+    own = command("load", path, "--source", source, "--dsn", db.dsn, "--rejects", tmp_path / "r", "-o", "json",
+                  PYHCE_BASE=f"{OWN} {OTHER}/")  # fmt: skip
+    report = json.loads(own.stdout)
+    assert (report["of_other_servers"], report["unreadable_references"]) == ({}, {"Observation": 1})
+    assert where(db, source, "far")[1:] == (provisional(source, "1"), "1")
+    refused = command("load", path, "--source", unique(), "--base", "ehr.example", "--dsn", db.dsn)
+    assert refused.returncode == 2
+    assert "the base 'ehr.example' is not an http or https URL" in refused.stderr
+    assert "--base https://ehr.example/fhir" in refused.stderr

@@ -20,6 +20,7 @@ from psycopg.rows import TupleRow
 from xxhash import xxh3_128_digest
 
 from pyhce.records.reading.incoming import Found, Line, is_id
+from pyhce.records.reading.normal import may_differ_in_line
 from pyhce.records.reading.ready import Identity, first_member
 from pyhce.records.writing.documents import REMEMBERED
 from pyhce.records.writing.homes import of_type, table_name
@@ -163,11 +164,18 @@ class Sieve:
         return _Asked(heads, first, pool.submit(self._there, first) if first else None)
 
     def _judged(self, asked: _Asked) -> Iterator[Line]:
-        """Those of which the database does not hold the very text under the patient that they name."""
+        """Those of which the database does not hold the very text under the patient that they name.
+
+        A text whose references are stored in another form was written so by an older release: it is to be read again.
+        """
         same: set[int] = set()
         if asked.there:
             there = asked.there.result()
-            same = {id(head) for place, head in asked.first.items() if there.get(place) == head.fingerprint}
+            same = {
+                id(head)
+                for place, head in asked.first.items()
+                if there.get(place) == head.fingerprint and not may_differ_in_line(head.line.data)
+            }
             self._settle(len(same), len(asked.first))
         if same:
             self._unchanged(Counter(head.identity[0] for head in asked.heads if id(head) in same))

@@ -34,11 +34,6 @@ class Batch:
     done: bool = False
 
 
-def _identity(ready: Ready) -> tuple[str, ...]:
-    """Type and id, and the source if it is not the one that is loaded."""
-    return ready.identity if ready.fuente is None else (*ready.identity, ready.fuente)
-
-
 class Writers:
     """Writes resources in batches; those of one patient always through the same connection, in the order they came.
 
@@ -56,7 +51,7 @@ class Writers:
     ) -> None:
         self._connections, self._write, self._size = connections, write, batch
         self._open: dict[tuple[int, str | None], Batch] = {}
-        self._owner: dict[tuple[str, ...], Batch] = {}
+        self._owner: dict[tuple[str, ...], Batch] = {}  # by type and id, and the source if that is another server's
         self._under_way: list[Batch] = []
         self._failed: BaseException | None = None
         self._queues: list[queue.Queue[Batch | None]] = []
@@ -90,9 +85,10 @@ class Writers:
 
     def add(self, ready: Ready) -> None:
         """Take a resource; may wait until a writer has room."""
-        identity = _identity(ready)
-        lane = hash(ready.key or ready.identity[1]) % len(self._connections)
-        place = lane, ready.fuente
+        fuente = ready.fuente
+        identity = ready.identity if fuente is None else (*ready.identity, fuente)
+        lane = hash(ready.key or identity[1]) % len(self._connections)
+        place = lane, fuente
         batch = self._open.get(place)
         other = self._owner.get(identity)
         if other is not None and not other.done:
@@ -135,7 +131,7 @@ class Writers:
         for batch in [batch for batch in self._under_way if batch.done]:
             self._under_way.remove(batch)
             for ready in batch.rows:
-                identity = _identity(ready)
+                identity = ready.identity if ready.fuente is None else (*ready.identity, ready.fuente)
                 if self._owner.get(identity) is batch:
                     del self._owner[identity]
 

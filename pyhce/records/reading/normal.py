@@ -39,10 +39,13 @@ _URN = re.compile(r"urn:(uuid|oid):", re.IGNORECASE)
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z")
 _RELATIVE = re.compile(r"/?([A-Z][A-Za-z]{1,63}/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?)/?\Z")
 
-may_differ = re.compile(
-    rb'"reference":"(?!(?:[A-Z][A-Za-z]{1,63}(?:/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?"|\?[^"%\\]*"))|#)'
-).search
+_STORED_AS_IT_IS = (
+    rb'(?:[A-Z][A-Za-z]{1,63}(?:/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?"|\?[^"%\\]*"))|#'
+)
+may_differ = re.compile(rb'"reference":"(?!' + _STORED_AS_IT_IS + rb")").search
 """Whether the compact text of a resource holds a reference that is perhaps not stored as it came."""
+may_differ_in_line = re.compile(rb'"reference"\s*:\s*"(?!' + _STORED_AS_IT_IS + rb")").search
+"""The same of a text with white space between its members."""
 
 
 class Named(NamedTuple):

@@ -18,7 +18,7 @@ from pyhce.records.identity import DocumentRule
 from pyhce.records.reading.ready import Ready
 from pyhce.records.writing.claims import PatientKey
 from pyhce.records.writing.documents import documents_for
-from pyhce.records.writing.homes import Place
+from pyhce.records.writing.homes import Place, drop_emptied
 from pyhce.records.writing.locks import lock_identities
 from pyhce.records.writing.lookup import Found, Memory, history_of, look_up
 from pyhce.records.writing.moves import Move, move_resources, superseded
@@ -112,6 +112,7 @@ def assign(
     assigned.other.extend(Located(move.old, True, move.ready) for move in moves if move.ready.identity in stay)
     moves = [move for move in moves if move.ready.identity not in stay]
     move_resources(conn, schema, fuente, moves)
+    drop_emptied(conn, schema, {move.old.document for move in moves if move.old.document is not None})
     assigned.other.extend(Located(move.new, move.there, move.ready) for move in moves)
     return assigned._replace(
         moved=documents.moved + sum(move.there for move in moves),

@@ -91,6 +91,26 @@ def drop_if_empty(conn: Connection[TupleRow], schema: Schema, document: str) -> 
         conn.execute("DELETE FROM expediente WHERE documento_id = %s", (document,))
 
 
+def drop_emptied(conn: Connection[TupleRow], schema: Schema, documents: Iterable[str]) -> None:
+    """Delete the anchors of those provisional records that single resources have left, if nothing else is in them.
+
+    An anchor that another writer holds is passed over: something is being written under it.
+    """
+    left = sorted({document for document in documents if document.startswith(PROVISIONAL)})
+    if not left:
+        return
+    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    query = sql.SQL(" UNION ").join(
+        sql.SQL("SELECT documento_id FROM {} WHERE documento_id = ANY(%(left)s)").format(table_name(table))
+        for table in tables
+    )
+    filled = {row[0] for row in conn.execute(query, {"left": left})}
+    for document in left:
+        held = "SELECT 1 FROM expediente WHERE documento_id = %s FOR UPDATE SKIP LOCKED"
+        if document not in filled and conn.execute(held, (document,)).fetchone():
+            drop_if_empty(conn, schema, document)
+
+
 def _filled(
     conn: Connection[TupleRow], tables: Sequence[Table], condition: sql.SQL, values: Mapping[str, Any]
 ) -> list[Table]:
