@@ -1,0 +1,240 @@
+"""A database of the former release, full of data, taken through two migrations while it is written and read.
+
+The writers: a process of the former release, which is refused once migration 2 is there; then the present release,
+which goes on during migration 3 until what it writes has a new table; then the release of migration 3. The reader asks
+one table all the time, also while an export holds that table and migration 3 wants it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyhce import local, sample
+from pyhce.citus import online
+from pyhce.citus.connection import connect
+from pyhce.errors import HceError
+from pyhce.records.saving.writer import Writer
+from pyhce.records.upgrading.upgrade import upgrade
+from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.model import Schema
+from pyhce.verify import verify
+from tests.shared.database import TestDatabase
+from tests.shared.erasure import until
+from tests.shared.former import environment, former, former_database
+from tests.shared.former_documents import EXPECTED, filled, place
+from tests.shared.upgrades import ACCOUNTS, LATER, registered, with_column_and_index, with_tables
+
+LONGEST_WAIT = 6.0
+"""Seconds that the reader may wait: LOCK_TIMEOUT, and a busy machine. The export holds the table for longer."""
+ATTEMPTS = 9
+"""Of the migration, while the export holds the table."""
+PATIENT = {
+    "resourceType": "Patient", "id": "w",
+    "identifier": [{"system": "https://www.registraduria.gov.co/cedula", "value": "8001"}],
+}  # fmt: skip
+FORMER_WRITER = """
+import json, sys, pyhce
+dsn, patient = sys.argv[1], json.loads(sys.argv[2])
+with pyhce.connect(dsn, source="former", connections=1) as db:
+    number = 0
+    while True:
+        number += 1
+        for resource in resources(patient, number):
+            saved = db.save(resource)
+            print(f"{saved.type}/{saved.id}", flush=True)
+"""
+RESOURCES = '''
+def resources(patient, number):
+    """A Patient that changes, and an observation and an account of it, new and changed by turns."""
+    subject = {"reference": "Patient/w"}
+    yield {**patient, "name": [{"family": f"Version {number}"}]}
+    for key in (f"o{number}", "o1"):
+        yield {"resourceType": "Observation", "id": key, "status": "final", "subject": subject,
+               "code": {"text": str(number)}}
+    yield {"resourceType": "Account", "id": f"c{number}", "status": "active", "subject": [subject]}
+'''
+
+
+@contextmanager
+def former_writer(db: TestDatabase) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A process of the former release that saves until it is refused, and what was acknowledged."""
+    program = RESOURCES + FORMER_WRITER
+    acknowledged: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", program, db.dsn, json.dumps(PATIENT)],
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+
+        def follow() -> None:
+            assert process.stdout is not None
+            for line in iter(process.stdout.readline, ""):
+                acknowledged.append(line.strip())
+
+        thread = threading.Thread(target=follow)
+        thread.start()
+        try:
+            yield process, acknowledged
+        finally:
+            process.kill()
+            thread.join()
+
+
+class Background:
+    """Something that is done again and again in a thread, until it is stopped; its error is raised then."""
+
+    def __init__(self, deed: Callable[[], None]) -> None:
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._deed = deed
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._deed()
+        except BaseException as error:
+            self._error = error
+
+    def stop(self) -> None:
+        """Wait until it has ended."""
+        self._stop.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+
+class Writing:
+    """Saves by a release after another: the next one where this one is refused."""
+
+    def __init__(self, db: TestDatabase, *schemas: Schema) -> None:
+        self.acknowledged: list[str] = []
+        self.refused: list[str] = []
+        self._dsn, self._schemas = db.dsn, list(schemas)
+        self._number = 0
+        self._resources: Callable[[Any, int], Iterator[dict[str, Any]]] = _resources()
+        self._writer: Writer | None = None
+
+    def step(self) -> None:
+        """Save one of each kind; if that is refused, the next release is to do it."""
+        try:
+            if self._writer is None:
+                self._writer = Writer(self._dsn, schema=self._schemas[0], fuente="present", connections=1)
+            self._number += 1
+            for resource in self._resources(PATIENT, self._number):
+                saved = self._writer.save(resource)
+                self.acknowledged.append(f"{saved.type}/{saved.id}")
+        except HceError as error:
+            self.refused.append(str(error))
+            self.close()
+            if len(self._schemas) > 1 and "constraint" in str(error):
+                del self._schemas[0]
+            time.sleep(0.05)  # until the data steps are done, it is refused again
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _resources() -> Callable[[Any, int], Iterator[dict[str, Any]]]:
+    found: dict[str, Any] = {}
+    exec(RESOURCES, found)  # noqa: S102 - the text above
+    return found["resources"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.timeout(900)
+def test_two_migrations_beside_a_writer_and_a_reader_lose_nothing_and_keep_nobody_waiting(
+    engine: local.Engine, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(online, "PAUSE", 0.2)
+    later = with_tables(with_column_and_index(SCHEMA), ACCOUNTS)
+    with former_database(engine, workers) as db:
+        former("load", "--dsn", db.dsn, "--source", "sample", *map(str, sample.files()))
+        filled(db, tmp_path)
+        waits: list[float] = []
+        with connect(db.dsn) as reading, former_writer(db) as (process, former_acknowledged):
+            reader = Background(lambda: waits.append(_timed(lambda: reading.execute("SELECT count(*) FROM alerta"))))
+            until(lambda: len(former_acknowledged) > 20)
+
+            assert registered(db, SCHEMA).migrations == (2,)
+            assert process.wait(timeout=60) != 0
+            assert process.stderr is not None
+            assert "the database refused" in process.stderr.read()
+            assert [step.name for step in upgrade(db.conn, schema=SCHEMA)] == ["documents"]
+
+            writing = Writing(db, SCHEMA, later)
+            writer = Background(writing.step)
+            until(lambda: len(writing.acknowledged) > 20)
+            _behind_an_export(db, later)
+            assert [step.name for step in upgrade(db.conn, schema=later)] == ["Account to cuenta"]
+            before = len(writing.acknowledged)
+            until(lambda: len(writing.acknowledged) > before + 20)
+            for background in (writer, reader):
+                background.stop()
+            writing.close()
+
+        assert any("sin_cuenta_check" in told for told in writing.refused)
+        assert max(waits) < LONGEST_WAIT, f"{len(waits)} reads"
+        assert missing(db, later, "former", former_acknowledged) == []
+        assert missing(db, later, "present", writing.acknowledged) == []
+        assert {key: place(db, *key) for key in EXPECTED} == EXPECTED
+        assert verify(db.dsn, schema=later).failed == ()
+
+
+def _behind_an_export(db: TestDatabase, later: Schema) -> None:
+    """Migrate while an export holds the table that the migration and the reader want."""
+    lines: list[str] = []
+    with connect(db.dsn) as export, ThreadPoolExecutor(1) as pool:
+        with export.transaction():
+            export.execute("SELECT count(*) FROM alerta")
+            start = time.monotonic()
+            migration = pool.submit(registered, db, later, progress=lines.append)
+            until(lambda: sum("is held by process" in line for line in lines) >= ATTEMPTS or migration.done())
+            assert time.monotonic() - start > LONGEST_WAIT
+        assert migration.result().migrations == (LATER,)
+
+
+def _timed(deed: Callable[[], object]) -> float:
+    start = time.monotonic()
+    deed()
+    return time.monotonic() - start
+
+
+def missing(db: TestDatabase, schema: Schema, source: str, acknowledged: list[str]) -> list[str]:
+    """What was acknowledged and is not in just one place."""
+    counts: dict[str, int] = {}
+    for kind in {reference.split("/")[0] for reference in acknowledged}:
+        for table in schema.homes_of(kind):
+            of_kind = f" AND tipo = '{kind}'" if table.generic else ""
+            for (key,) in db.rows(f"SELECT id FROM {table.qualified} WHERE fuente = %s{of_kind}", source):
+                counts[f"{kind}/{key}"] = counts.get(f"{kind}/{key}", 0) + 1
+    return [reference for reference in acknowledged if counts.get(reference) != 1]
+
+
+def test_the_former_release_refuses_the_present_schema(engine: local.Engine, workers: int, tmp_path: Path) -> None:
+    with former_database(engine, workers) as db:
+        registered(db, SCHEMA)
+        path = tmp_path / "patient.json"
+        path.write_text(json.dumps(PATIENT))
+        for words in (
+            ["load", str(path)],
+            ["patient", "CC-8001"],
+            ["register"],
+            ["export", "--to", str(tmp_path / "out")],
+        ):
+            told = former(*words, "--dsn", db.dsn, fails=True)
+            assert f"the database's schema is at migration {SCHEMA.version}" in told
+            assert "knows up to 1" in told
+        assert db.rows("SELECT count(*) FROM paciente") == [(0,)]
