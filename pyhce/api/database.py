@@ -37,6 +37,8 @@ from pyhce.records.patient import merge as _merge
 from pyhce.records.patient import patient as _patient
 from pyhce.records.patient import rekey as _rekey
 from pyhce.records.patient import split as _split
+from pyhce.records.repair import Ask, RepairReport
+from pyhce.records.repair import repair_identities as _repair
 from pyhce.records.upgrading.upgrade import upgrade
 from pyhce.schema import generate as _generate
 from pyhce.schema.declaration import SCHEMA
@@ -373,6 +375,20 @@ def split(
     """Undo a wrong merge: take Patients (`SOURCE/ID`) out of a record into one under the document `to`."""
     with _ready(dsn) as conn:
         return _split(conn, document, to, patients=patients, schema=SCHEMA, dry_run=dry_run)
+
+
+def repair_identities(
+    *,
+    dsn: str | None = None,
+    keep: Sequence[str] = (),
+    newest: bool = False,
+    dry_run: bool = False,
+    ask: Ask | None = None,
+    progress: Progress = silent,
+) -> RepairReport:
+    """Give each resource that is stored in several places one place; see `pyhce.records.repair`."""
+    with _ready(dsn) as conn:
+        return _repair(conn, schema=SCHEMA, keep=keep, newest=newest, dry_run=dry_run, ask=ask, progress=progress)
 
 
 def erase(

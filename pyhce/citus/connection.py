@@ -76,6 +76,24 @@ def connect_to_write(dsn: str) -> Connection[TupleRow]:
     return conn
 
 
+def refuse_worker(conn: Connection[TupleRow]) -> None:
+    """Refuse a worker: every write begins at the coordinator, where the writers' locks are.
+
+    Raises:
+        UsageError: the connection is one to a worker.
+    """
+    if not has_citus(conn) or not scalar(conn, "SELECT groupid FROM pg_dist_local_group"):
+        return
+    found = scalar(
+        conn, "SELECT nodename || ':' || nodeport FROM pg_dist_node WHERE groupid = 0 AND noderole = 'primary'"
+    )
+    raise UsageError(
+        f"{conn.info.host}:{conn.info.port} is a worker of a Citus cluster: writes begin at the coordinator",
+        remedy=f"Connect to the coordinator{f', which the cluster knows as {found}' if found else ''}. "
+        "Nothing was written.",
+    )
+
+
 def take_rights_to_write(conn: Connection[TupleRow]) -> None:
     """Let a session change rows, if its role is a member of hce_writer and so may; a superuser stays as it is."""
     may = scalar(

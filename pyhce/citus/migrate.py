@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus import distribute
-from pyhce.citus.connection import Progress, connect_to_write, explained, has_citus, rows, scalar, silent
+from pyhce.citus.connection import Progress, connect_to_write, explained, has_citus, refuse_worker, rows, scalar, silent
 from pyhce.citus.online import LOCK_WAIT, apply_online
 from pyhce.citus.steps import pending
 from pyhce.errors import SchemaMismatch, UsageError
@@ -56,10 +56,12 @@ def ready(dsn: str, schema: Schema) -> Iterator[Connection[TupleRow]]:
     It has the rights to write, if its role may take them.
 
     Raises:
+        UsageError: it is one to a worker.
         ConnectionFailed: nobody answers there.
         SchemaMismatch: the schema is not there, behind this release, or ahead of it.
     """
     with connect_to_write(dsn) as conn, explained():
+        refuse_worker(conn)
         refuse_unready(conn, schema)
         yield conn
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pyhce.cli import database, deployment, kubernetes, records
+from pyhce.cli import database, deployment, kubernetes, records, repair
 from pyhce.cli.output import error_console, fail
 from pyhce.errors import HceError
 from pyhce.version import __version__
@@ -55,7 +55,7 @@ def main() -> None:
     """
 
 
-for command in (*deployment.COMMANDS, *database.COMMANDS, *records.COMMANDS, *kubernetes.COMMANDS):
+for command in (*deployment.COMMANDS, *database.COMMANDS, *records.COMMANDS, *repair.COMMANDS, *kubernetes.COMMANDS):
     main.add_command(command)
 
 

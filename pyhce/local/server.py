@@ -108,6 +108,7 @@ def settings(data: Path, engine: Engine, *, port: int, time_zone: str) -> dict[s
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",
         "max_connections": "100",
+        "max_locks_per_transaction": "1024",  # writers lock each identity of a batch: pyhce/records/writing/locks.py
     }
     if engine.kind == "citus":
         found |= {

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 from pyhce.citus.connection import scalar
+from pyhce.citus.lock_table import WRITERS, lock_slots, slots_needed
 from pyhce.verify.context import Context, on_citus
-from pyhce.verify.model import Finding, FunctionCheck, judged, skipped
+from pyhce.verify.model import Finding, FunctionCheck, Result, judged, skipped
 
 GROUP = "settings"
 REQUIRED = {
@@ -105,6 +106,14 @@ def loaded(context: Context) -> Finding:
     return judged(["the extension pg_trgm is missing"] if "pg_trgm" not in there else [], ", ".join(sorted(there)))
 
 
+def lock_table(context: Context) -> Finding:
+    """Room on the coordinator for a lock on each resource of the batches that are written at once."""
+    slots, needed = lock_slots(context.conn), slots_needed()
+    told = f"{slots} locks, {needed} for {WRITERS} writers"
+    return judged([f"room for {told}: loads write smaller batches"] if slots < needed else [], told,
+                  severity=Result.WARNING)  # fmt: skip
+
+
 CHECKS = (
     FunctionCheck(
         "HCE0801", GROUP, "Settings keep acknowledged writes", "Set them in postgresql.conf and restart.", durable
@@ -122,4 +131,8 @@ CHECKS = (
         "Set max_wal_size to at most a quarter of the volume; `pyhce up` does at each start.", write_ahead_log,
     ),
     FunctionCheck("HCE0805", GROUP, "Extensions are there", "CREATE EXTENSION pg_trgm", loaded),
+    FunctionCheck(
+        "HCE0806", GROUP, "The lock table has room for the writers' batches",
+        "ALTER SYSTEM SET max_locks_per_transaction = 1024 on the coordinator, then restart it.", lock_table,
+    ),
 )  # fmt: skip

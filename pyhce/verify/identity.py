@@ -2,80 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import sql
 
 from pyhce.schema.model import FAMILIES, Column, Home, Kind, Table
 from pyhce.verify.context import Context
+from pyhce.verify.duplicates import Twice, chunks, columns, in_several_homes, name_of, under_several_documents
 from pyhce.verify.model import Finding, FunctionCheck, Result, judged, ok
 
 GROUP = "identity"
-CHUNK = 1000
-"""Keys compared at a time."""
-
-
-def name_of(table: Table) -> sql.Identifier:
-    """A table with its schema."""
-    return sql.Identifier(table.sql_schema, table.name)
+NAMED = 20
+"""Resources of a kind that a finding names."""
 
 
 def one_document(context: Context) -> Finding:
     """Citus holds no unique key without the distribution column, so an identity under two documents is ours to find."""
-    problems = []
-    for table in context.schema.resource_tables(Home.PATIENT):
-        kind = sql.SQL(", tipo") if table.generic else sql.SQL("")
-        row = context.conn.execute(
-            sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} GROUP BY fuente, id{} HAVING count(*) > 1) AS d").format(
-                name_of(table), kind
-            )
-        ).fetchone()
-        if row and row[0]:
-            problems.append(f"{table.name}: {row[0]} identities under more than one document")
-    return judged(problems, "every identity is under one document")
+    found = under_several_documents(context.conn, context.schema)
+    return _told([(f"{where}, under more than one document", twice) for where, twice in found])
 
 
 def one_home(context: Context) -> Finding:
     """A resource is in a table of its type, and one that names a patient is not among the shared ones too."""
-    problems = []
-    for table in (t for t in context.schema.resource_tables() if t.generic):
-        query = sql.SQL("SELECT tipo, count(*) FROM {} GROUP BY 1 ORDER BY 1").format(name_of(table))
-        for kind, count in context.conn.execute(query).fetchall():
-            homes = context.schema.homes_of(kind)
-            if table not in homes:
-                problems.append(f"{count} {kind} are in {table.name}, not in {homes[0].name}")
-            if table.home is not Home.PATIENT:
-                problems += [
-                    f"{both} {kind} are both in {home.name} and in {table.name}"
-                    for home in homes
-                    if home.home is Home.PATIENT and (both := _in_both(context, kind, table, home))
-                ]
-    return judged(problems, "every resource has one home")
+    return _told(list(in_several_homes(context.conn, context.schema)))
 
 
-def _in_both(context: Context, kind: str, shared: Table, table: Table) -> int:
-    """How many resources of a type are in both tables; they are distributed differently, so keys are carried over."""
-    only = sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if table.generic else sql.SQL("")
-    keys = sql.SQL("SELECT fuente, id FROM {} WHERE tipo = {}").format(name_of(shared), sql.Literal(kind))
-    query = sql.SQL("SELECT count(*) FROM {} WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))")
-    count = 0
-    for chunk in chunks(context, keys):
-        row = context.conn.execute(query.format(name_of(table)) + only, _columns(chunk)).fetchone()
-        count += row[0] if row else 0
-    return count
-
-
-def chunks(context: Context, query: sql.Composed) -> Iterator[list[Any]]:
-    """A query's rows, some at a time: memory stays bounded however many there are."""
-    with context.conn.transaction(), context.conn.cursor(name="verify") as cursor:
-        cursor.execute(query)
-        while chunk := cursor.fetchmany(CHUNK):
-            yield chunk
-
-
-def _columns(chunk: list[Any]) -> list[list[Any]]:
-    return [[row[0] for row in chunk], [row[1] for row in chunk]]
+def _told(found: Sequence[tuple[str, Sequence[Twice]]]) -> Finding:
+    """The counts, and in the details some resources of each kind."""
+    if not found:
+        return ok("every identity is in one place")
+    counts = [f"{len(twice)} identities {where}" for where, twice in found]
+    named = [str(one) for _, twice in found for one in twice[:NAMED]]
+    return Finding(result=Result.FAILED, found="; ".join(counts), details=(*counts, *named))
 
 
 def provisional(context: Context) -> Finding:
@@ -150,7 +109,7 @@ def _dangling(context: Context, table: Table, column: Column, target: Table) -> 
         )
     left = sql.SQL("SELECT t.fuente, t.{c}, count(*) FROM {t} t WHERE t.{c} IS NOT NULL{unmatched} GROUP BY 1, 2")
     lost = 0
-    for chunk in chunks(context, left.format(c=name, t=name_of(table), unmatched=unmatched)):
+    for chunk in chunks(context.conn, left.format(c=name, t=name_of(table), unmatched=unmatched)):
         there = _there(context, target, chunk) if target.home is not Home.REFERENCE else set()
         lost += sum(count for fuente, key, count in chunk if (fuente, key) not in there)
     return lost
@@ -169,16 +128,16 @@ def _there(context: Context, target: Table, chunk: list[Any]) -> set[tuple[str, 
     query = sql.SQL(
         "SELECT fuente, id FROM {} WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
     ).format(name_of(target))
-    return {(fuente, key) for fuente, key in context.conn.execute(query, _columns(chunk))}
+    return {(fuente, key) for fuente, key in context.conn.execute(query, columns(chunk))}
 
 
 CHECKS = (
     FunctionCheck(
         "HCE0401", GROUP, "One identity, one document",
-        "Load the resource again from its source: a load brings it to one home.", one_document,
+        "pyhce repair identities", one_document,
     ),
     FunctionCheck(
-        "HCE0402", GROUP, "One resource, one home", "Load the resource again from its source.", one_home
+        "HCE0402", GROUP, "One resource, one home", "pyhce repair identities", one_home
     ),
     FunctionCheck("HCE0403", GROUP, "Records that wait for a document", "", provisional),
     FunctionCheck(

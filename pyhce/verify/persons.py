@@ -17,7 +17,8 @@ from psycopg import sql
 from pyhce.schema.model import Home
 from pyhce.verify.comparison import APART, Traits, contradictions, kept_apart, traits_of
 from pyhce.verify.context import Context
-from pyhce.verify.identity import GROUP, chunks, name_of
+from pyhce.verify.duplicates import chunks, name_of
+from pyhce.verify.identity import GROUP
 from pyhce.verify.model import Finding, FunctionCheck, Result, ok
 
 SHOWN = 200
@@ -106,7 +107,7 @@ def _shared_records(context: Context) -> Iterator[list[tuple[Patient, Traits]]]:
         " WHERE documento_id IN (SELECT documento_id FROM paciente GROUP BY documento_id HAVING count(*) > 1)"
         " ORDER BY documento_id, fuente, id"
     )
-    rows = (row for chunk in chunks(context, sql.Composed([query])) for row in chunk)
+    rows = (row for chunk in chunks(context.conn, sql.Composed([query])) for row in chunk)
     for _, people in groupby(rows, key=lambda row: row[0]):
         yield [((source, key), _said(*said)) for _, source, key, *said in people]
 
@@ -133,7 +134,7 @@ def one_number(context: Context) -> Finding:
     """Records with one number under RC, TI and CC: one person, who grew up, unless their Patients contradict it."""
     count, details = 0, []
     query = sql.SQL("SELECT documento_id FROM expediente WHERE documento_id ~ '^(RC|TI|NUIP)-[A-Z0-9]+$'")
-    for chunk in chunks(context, sql.Composed([query])):
+    for chunk in chunks(context.conn, sql.Composed([query])):
         younger = {document.partition("-")[::2] for (document,) in chunk}
         asked = {(kind, number): [f"{k}-{number}" for k in NUIP[NUIP.index(kind) + 1 :]] for kind, number in younger}
         there = {
@@ -169,7 +170,7 @@ def links(context: Context) -> Finding:
         " WHERE recurso ? 'link' AND l ->> 'type' IN ('replaced-by', 'replaces')"
     )
     details = set()
-    for chunk in chunks(context, sql.Composed([query])):
+    for chunk in chunks(context.conn, sql.Composed([query])):
         named = [
             (source, key, document, kind, *_linked(source, reference, other))
             for source, key, document, kind, reference, other in chunk
@@ -247,7 +248,7 @@ def one_identifier(context: Context) -> Finding:
     )
     noted = {(s, key) for s, key in context.rows("SELECT fuente, paciente_id FROM hce.documento_en_disputa")}
     details = set()
-    for chunk in chunks(context, sql.Composed([shared])):
+    for chunk in chunks(context.conn, sql.Composed([shared])):
         keys = sorted(key for (key,) in chunk)
         carriers: dict[str, dict[str, tuple[Patient, Traits]]] = defaultdict(dict)
         for document, source, key, claves, *said in context.rows(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import pyhce
 from pyhce.citus.connection import connect
+from pyhce.citus.lock_table import batch_size, lock_slots, slots_needed
+from pyhce.cli import main
 from pyhce.errors import HceError
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.patient.corrections import merge
 from pyhce.records.writing.together import Choice, bring_together
 from pyhce.schema.declaration import SCHEMA
-from pyhce.verify import verify
+from pyhce.verify import Result, verify
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight
 
@@ -200,7 +204,11 @@ def copied(db: TestDatabase, source: str, old: str, new: str, ids: str = "o%") -
 
 
 def duplicates(db: TestDatabase, folder: Path, source: str, *, to: str | None = None) -> tuple[str, str]:
-    """Three observations of p0 in two versions, and the same under another document; both documents."""
+    """Three observations of p0 in two versions, and the same under another document; both documents.
+
+    Args:
+        to: the patient whose document it is, and whom the current versions name there; else it is provisional.
+    """
     first, second = two_people(db, folder, source)
     for value in ("1.0", "2.0"):
         db.load(folder, *(weight(f"o{i}", "Patient/p0", value) for i in range(3)), source=source)
@@ -208,6 +216,11 @@ def duplicates(db: TestDatabase, folder: Path, source: str, *, to: str | None = 
         db.load(folder, weight("waiting", "Patient/unknown"), source=source)
         second = db.document("Observation", "waiting", source) or ""
     copied(db, source, first, second)
+    if to is not None:
+        db.conn.execute(
+            "UPDATE observacion SET recurso = jsonb_set(recurso, '{subject,reference}', %s)"
+            " WHERE documento_id = %s AND fuente = %s", (f'"Patient/{to}"', second, source),
+        )  # fmt: skip
     assert twice(db, source) == 3
     return first, second
 
@@ -260,12 +273,92 @@ def test_a_load_chooses_nothing_between_the_records_of_two_patients(db: TestData
     assert found == [(second,)] * 3
     identities = [(source, "Observation", f"o{i}") for i in range(3)]
     with connect(db.dsn) as conn:
-        assert bring_together(conn, SCHEMA, identities).undecided == tuple(identities)
+        assert bring_together(conn, SCHEMA, identities).waiting() == set(identities)
         choice = Choice(patients=frozenset([(source, "p0")]))
         assert bring_together(conn, SCHEMA, identities, choice=choice).joined == tuple(identities)
     found = db.rows("SELECT documento_id, version FROM observacion WHERE fuente = %s AND valor = 2", source)
     assert found == [(first, 5)] * 3, "two former versions of each, and the content under the other patient"
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
+
+
+def shared_too(db: TestDatabase, folder: Path, source: str) -> None:
+    """An observation of p0 that is among the shared resources too, as no writer leaves it."""
+    db.load(folder, weight("both", "Patient/p0"), source=source)
+    db.conn.execute(
+        "INSERT INTO recurso_compartido (fuente, tipo, id, recurso) SELECT fuente, 'Observation', id, recurso"
+        " FROM observacion WHERE fuente = %s AND id = 'both'", (source,),
+    )  # fmt: skip
+
+
+def pyhce_says(db: TestDatabase, *words: str) -> tuple[int, str]:
+    """Exit status and output of a command."""
+    done = CliRunner().invoke(main, [*words, "--dsn", db.dsn])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout or done.stderr
+
+
+def failed(db: TestDatabase) -> dict[str, str | None]:
+    """The identity checks that fail, with what they say is to be done."""
+    return {c.code: c.remedy for c in verify(db.dsn, schema=SCHEMA, groups=["identity"]).failed}
+
+
+def test_verify_finds_what_is_stored_twice_and_its_remedy_ends_clean(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    duplicates(db, tmp_path, source)
+    shared_too(db, tmp_path, source)
+    remedies = failed(db)
+    assert remedies == {"HCE0401": "pyhce repair identities", "HCE0402": "pyhce repair identities"}
+    status, dry = pyhce_says(db, "repair", "identities", "--dry-run", "--output", "json")
+    assert (status, json.loads(dry)["joined"], twice(db, source)) == (1, 4, 4)
+    status, told = pyhce_says(db, *["repair", "identities"])
+    assert (status, twice(db, source)) == (0, 0), told
+    assert failed(db) == {}
+    assert pyhce_says(db, "repair", "identities") == (0, "every identity is in one place\n")
+
+
+def test_between_two_patients_repair_waits_for_a_person(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    first, second = duplicates(db, tmp_path, source, to="p1")
+    status, out = pyhce_says(db, "repair", "identities", "--output", "json")
+    report = json.loads(out)
+    assert (status, report["found"], report["joined"], twice(db, source)) == (1, 3, 0, 3)
+    assert report["waiting"][0]["patients"] == [f"{source}/Patient/p0", f"{source}/Patient/p1"]
+    assert first not in out
+    status, out = pyhce_says(db, "repair", "identities", "--keep", f"{source}/Patient/p1")
+    assert (status, twice(db, source)) == (0, 0), out
+    assert db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source) == [(second,)]
+    contents = {json.dumps(resource) for _, resource in db.history("Observation", "o0", source)}
+    assert any("Patient/p0" in content for content in contents), "the other copy is in the history"
+    assert failed(db) == {}
+
+
+def test_repair_without_asking_keeps_the_newest(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    duplicates(db, tmp_path, source, to="p1")
+    newest = {"meta": {"lastUpdated": "2024-05-01T00:00:00Z"}}
+    second = db.document("Patient", "p1", source)
+    db.conn.execute(
+        "UPDATE observacion SET recurso = recurso || %s WHERE documento_id = %s AND fuente = %s",
+        (json.dumps(newest), second, source),
+    )
+    status, told = pyhce_says(db, "repair", "identities", "--yes")
+    assert (status, twice(db, source)) == (0, 0), told
+    assert db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source) == [(second,)]
+    assert failed(db) == {}
+
+
+def test_a_patient_to_keep_that_is_not_written_as_one_is_refused(db: TestDatabase) -> None:
+    status, told = pyhce_says(db, "repair", "identities", "--keep", "p1")
+    assert status == 2
+    assert "p1: not a Patient" in told
+
+
+def test_a_local_server_has_room_for_the_locks_of_its_writers(db: TestDatabase) -> None:
+    assert lock_slots(db.conn) >= slots_needed()
+    assert batch_size(db.conn, 6) == 4000
+    check = next(c for c in verify(db.dsn, schema=SCHEMA, groups=["settings"]).checks if c.code == "HCE0806")
+    assert check.result is Result.OK
 
 
 def test_what_gave_up_names_no_writer_that_is_not_there() -> None:

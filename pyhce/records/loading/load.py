@@ -8,6 +8,7 @@ from pathlib import Path
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.citus.lock_table import batch_size
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.loading.journal import Journal
 from pyhce.records.loading.report import LoadReport
@@ -22,7 +23,6 @@ from pyhce.records.reading.ready import Ready, ready, source_of
 from pyhce.records.reading.sources import STDIN, Source, files_in
 from pyhce.records.reading.spelling import NotJson
 from pyhce.records.reading.strict import available
-from pyhce.records.writing.locks import batch_size
 from pyhce.records.writing.remove import Removable
 from pyhce.schema.model import Schema
 

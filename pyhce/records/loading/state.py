@@ -13,6 +13,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.citus.lock_table import SMALLEST_BATCH
 from pyhce.records.identity import DocumentRule
 from pyhce.records.loading.census import Census, census_of
 from pyhce.records.loading.journal import Journal
@@ -25,7 +26,7 @@ from pyhce.records.reading.sources import STDIN, Source
 from pyhce.records.reading.strict import problems
 from pyhce.records.writing.assign import Assigned, assign
 from pyhce.records.writing.claims import PatientKey
-from pyhce.records.writing.locks import SMALLEST_BATCH, close_gate
+from pyhce.records.writing.locks import close_gate
 from pyhce.records.writing.lookup import Memory
 from pyhce.records.writing.races import LostRace, lock_table_full, retried
 from pyhce.records.writing.remove import Removable, Removed, remove
@@ -209,7 +210,7 @@ class State:
 
     def _mend(self, conn: Connection[TupleRow], error: LostRace) -> None:
         """Bring together what is stored twice; what a person has to decide is left as it is."""
-        self.undecided.update(mend(conn, self.schema, error).undecided)
+        self.undecided.update(mend(conn, self.schema, error).waiting())
 
     def report(self) -> LoadReport:
         """The counts so far."""

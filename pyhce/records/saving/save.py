@@ -101,7 +101,7 @@ def _prepared_again(conn: Connection[TupleRow], records: Records) -> Iterator[No
         yield
     except (Scattered, Collision) as error:
         release_gate(conn)
-        records.undecided.update(mend(conn, records.schema, error).undecided)
+        records.undecided.update(mend(conn, records.schema, error).waiting())
         raise LostRace from error
     except psycopg.errors.OutOfMemory as error:
         raise lock_table_full(error) from error

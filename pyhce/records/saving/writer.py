@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from pyhce.citus.connection import Database, complete, connect, explained, take_rights_to_write
+from pyhce.citus.connection import Database, complete, connect, explained, refuse_worker, take_rights_to_write
 from pyhce.citus.migrate import refuse_unready
 from pyhce.errors import ConnectionFailed, HceError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
@@ -71,6 +71,7 @@ class Writer:
         self._records = Records(schema, fuente, rules)
         self._slots = threading.BoundedSemaphore(connections)
         with connect(dsn) as conn:
+            refuse_worker(conn)
             refuse_unready(conn, schema)
         self._pool = ConnectionPool(
             complete(dsn),

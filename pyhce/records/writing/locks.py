@@ -1,7 +1,8 @@
 """The locks that keep one identity (source, type, id) in one place, whatever writers run at once.
 
 The tables' keys begin with `documento_id`, so no unique constraint can say that an identity is there once. Writers say
-it by locks, all of them on the coordinator, where every write begins (`pyhce.citus.migrate.refuse_worker`). One order:
+it by locks, all of them on the coordinator, where every write begins (`refuse_worker` in `pyhce/citus/connection.py`).
+One order:
 
 1. **Identities** (`lock_identities`). One lock for each identity that a transaction may add, move or delete, held to
    its end: the 64-bit xxh3 of (source, type, id) in PostgreSQL's single-bigint advisory space, sorted, a batch in one
@@ -48,9 +49,6 @@ from pyhce.records.reading.ready import Identity
 
 GATE = (0x4741, 0)
 """The gate's advisory lock ("GA")."""
-BATCH = 4000
-"""Resources of a load in one transaction, each with its lock; fewer where the lock table is small."""
-SMALLEST_BATCH = 100
 
 
 def lock_identities(conn: Connection[TupleRow], fuente: str, identities: Iterable[Identity]) -> None:
@@ -128,22 +126,3 @@ def close_gate(conn: Connection[TupleRow]) -> None:
     """Wait until no look-up is under way, and let none begin before the transaction ends: its last statement."""
     if _has_gate(conn):
         conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", GATE)
-
-
-def lock_slots(conn: Connection[TupleRow]) -> int:
-    """How many locks the server's lock table holds: https://www.postgresql.org/docs/current/runtime-config-locks.html."""
-    row = conn.execute(
-        "SELECT current_setting('max_locks_per_transaction')::int * (current_setting('max_connections')::int"
-        " + current_setting('max_prepared_transactions')::int)"
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def slots_needed(writers: int) -> int:
-    """Slots that so many writers of whole batches need, with as many again for everything else."""
-    return BATCH * writers * 2
-
-
-def batch_size(conn: Connection[TupleRow], writers: int) -> int:
-    """Resources that each of so many writers may lock in one transaction."""
-    return max(SMALLEST_BATCH, min(BATCH, lock_slots(conn) // (writers * 2)))

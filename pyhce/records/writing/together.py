@@ -21,6 +21,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL
+from pyhce.records.reading.reference import owner_of
 from pyhce.records.writing.homes import Place, drop_if_empty, move_patient, names, of_type, stored_columns, table_name
 from pyhce.records.writing.locks import close_gate, gate_open, lock_all, lock_anchors
 from pyhce.records.writing.patient_locks import lock
@@ -79,11 +80,22 @@ class Choice(NamedTuple):
 NOTHING_CHOSEN = Choice()
 
 
+class Undecided(NamedTuple):
+    """An identity in the records of several patients, with their keys; a person has to decide."""
+
+    identity: WholeIdentity
+    patients: tuple[tuple[str, str], ...]
+
+
 class Together(NamedTuple):
     """What came of it: the identities that are in one place now, and those that wait for a person."""
 
     joined: tuple[WholeIdentity, ...]
-    undecided: tuple[WholeIdentity, ...]
+    undecided: tuple[Undecided, ...]
+
+    def waiting(self) -> set[WholeIdentity]:
+        """The identities that wait for a person."""
+        return {undecided.identity for undecided in self.undecided}
 
 
 def _is_open(document: str | None) -> bool:
@@ -104,7 +116,7 @@ def bring_together(
     """
     wanted = sorted(set(identities))
     joined: list[WholeIdentity] = []
-    undecided: list[WholeIdentity] = []
+    undecided: list[Undecided] = []
     for start in range(0, len(wanted), AT_ONCE):
         joining = _Joining(conn, schema, wanted[start : start + AT_ONCE], choice)
         done = retried(
@@ -116,6 +128,19 @@ def bring_together(
         joined += done.joined
         undecided += done.undecided
     return Together(tuple(joined), tuple(undecided))
+
+
+def tried(
+    conn: Connection[TupleRow], schema: Schema, identities: Iterable[WholeIdentity], *, choice: Choice
+) -> Together:
+    """What `bring_together` would do; nothing is changed."""
+    wanted = sorted(set(identities))
+    parts = [_Joining(conn, schema, wanted[at : at + AT_ONCE], choice) for at in range(0, len(wanted), AT_ONCE)]
+    done = [part.judged(part.read()) for part in parts]
+    return Together(
+        tuple(identity for part in done for identity in part.joined),
+        tuple(one for part in done for one in part.undecided),
+    )
 
 
 def mend(conn: Connection[TupleRow], schema: Schema, error: LostRace) -> Together:
@@ -148,36 +173,56 @@ class _Joining:
     ) -> None:
         self.conn, self.schema, self.identities, self.choice = conn, schema, identities, choice
         self.now = datetime.now(UTC)
+        self._at_home: dict[tuple[str, str], set[str]] = {}
 
     def done(self, _: int) -> Together:
         """Bring them together, inside a transaction."""
         lock_all(self.conn, self.identities)
-        before = self._read()
-        people = {(fuente, row.patient) for (fuente, _, _), rows in before.items() for row in rows if row.patient}
-        lock(self.conn, [(fuente, key) for fuente, key in people if key])
+        before = self.read()
+        lock(self.conn, _people(before))
         lock_anchors(self.conn, _documents(before))
-        rows = self._read()
-        if not _documents(rows) <= _documents(before):
+        rows = self.read()
+        if not (_documents(rows) <= _documents(before) and _people(rows) <= _people(before)):
             raise LostRace
+        done = self.judged(rows)
+        self._write({identity: rows[identity] for identity in done.joined})
+        if done.joined:
+            close_gate(self.conn)
+        return done
+
+    def judged(self, rows: Mapping[WholeIdentity, Sequence[Stored]]) -> Together:
+        """Which of these are scattered, and can be brought together or not."""
+        self._at_home = self._records_of(rows)
         joined: list[WholeIdentity] = []
-        undecided: list[WholeIdentity] = []
+        undecided: list[Undecided] = []
         for identity, held in rows.items():
             if not self._is_scattered(identity[1], held):
                 continue
-            (joined if self._decided(identity, held) else undecided).append(identity)
-        self._write({identity: rows[identity] for identity in joined})
-        if joined:
-            close_gate(self.conn)
+            if self._decided(identity, held):
+                joined.append(identity)
+            else:
+                undecided.append(Undecided(identity, tuple(sorted(_people({identity: _current(held)})))))
         return Together(tuple(joined), tuple(undecided))
+
+    def _records_of(self, rows: Mapping[WholeIdentity, Sequence[Stored]]) -> dict[tuple[str, str], set[str]]:
+        """The records in which the Patients are that these rows name."""
+        found: dict[tuple[str, str], set[str]] = defaultdict(set)
+        people = sorted(_people(rows))
+        for fuente in {source for source, _ in people}:
+            keys = [key for source, key in people if source == fuente]
+            query = "SELECT id, documento_id FROM paciente WHERE fuente = %s AND id = ANY(%s)"
+            for key, document in self.conn.execute(query, (fuente, keys)):
+                found[fuente, key].add(document)
+        return found
 
     def _is_scattered(self, kind: str, rows: Sequence[Stored]) -> bool:
         """Whether rows or former versions are in several places, or the row is in a table of another type's."""
-        current = [row for row in rows if row.until is None]
+        current = _current(rows)
         places = {(self.schema.by_name[row.place.table].home, row.place.document) for row in rows}
         homes = {table.name for table in self.schema.homes_of(kind)}
         return len(current) > 1 or len(places) > 1 or any(row.place.table not in homes for row in current)
 
-    def _read(self) -> dict[WholeIdentity, list[Stored]]:
+    def read(self) -> dict[WholeIdentity, list[Stored]]:
         """Every row of the identities, current and former."""
         found: dict[WholeIdentity, list[Stored]] = defaultdict(list)
         with gate_open(self.conn):
@@ -230,17 +275,25 @@ class _Joining:
 
     def _decided(self, identity: WholeIdentity, rows: Sequence[Stored]) -> bool:
         """Whether the rule says which row is kept."""
-        current = [row for row in rows if row.until is None]
+        current = _current(rows)
         real = {row.place.document for row in current if not _is_open(row.place.document)}
         if len(real) < 2 or self.choice.newest or real <= self.choice.same:
             return True
-        return any((identity[0], row.patient) in self.choice.patients for row in current)
+        return bool(self._chosen(identity, current))
+
+    def _chosen(self, identity: WholeIdentity, current: Sequence[Stored]) -> list[Stored]:
+        """The rows of the patients that a person chose; or, if all name one Patient, that in the Patient's record."""
+        chosen = [row for row in current if row.patient and owner_of(identity[0], row.patient) in self.choice.patients]
+        people = _people({identity: current})
+        if chosen or len(people) != 1 or identity[1] == "Patient":
+            return chosen
+        home = self._at_home[people.pop()]
+        return [row for row in current if len(home) == 1 and row.place.document in home]
 
     def _kept(self, identity: WholeIdentity, rows: Sequence[Stored]) -> Stored | None:
         """The row that is kept, None of what was deleted."""
-        current = [row for row in rows if row.until is None]
-        chosen = [row for row in current if (identity[0], row.patient) in self.choice.patients]
-        return max(chosen or current, key=lambda row: row.rank, default=None)
+        current = _current(rows)
+        return max(self._chosen(identity, current) or current, key=lambda row: row.rank, default=None)
 
     def _write(self, rows: Mapping[WholeIdentity, Sequence[Stored]]) -> None:
         """Everything of these identities goes, and comes again in one place each."""
@@ -314,6 +367,15 @@ def _every_home(schema: Schema, kind: str, homes: Collection[Table]) -> list[Tab
     return [*homes, *(table for table in schema.resource_tables() if table.generic and table not in homes)]
 
 
+def _current(rows: Sequence[Stored]) -> list[Stored]:
+    return [row for row in rows if row.until is None]
+
+
+def _people(rows: Mapping[WholeIdentity, Sequence[Stored]]) -> set[tuple[str, str]]:
+    """The patients that rows name, by source and key."""
+    return {owner_of(fuente, row.patient) for (fuente, _, _), held in rows.items() for row in held if row.patient}
+
+
 def _documents(rows: Mapping[WholeIdentity, Sequence[Stored]]) -> set[str]:
     return {row.place.document for held in rows.values() for row in held if row.place.document is not None}
 
@@ -328,7 +390,7 @@ def former_versions(rows: Sequence[Stored], kept: Stored | None, now: datetime) 
     ]
     others.sort(key=lambda row: (row.since, row.deleted, row.version))
     end = kept.since if kept and not (others and others[-1].since > kept.since) else now
-    ends = [*(row.since for row in others[1:]), end]
+    ends = [*(row.since for row in others[1:]), end][: len(others)]
     return [
         row if row.deleted else row._replace(until=max(row.since, min(row.until or until, until)))
         for row, until in zip(others, ends, strict=True)
