@@ -17,23 +17,21 @@ SHOWN = 50
 _AT_ONCE = 2000
 _MOST = 200_000
 """Patients with a provisional record that are read one by one."""
-_AFTER = PROVISIONAL[:-1] + chr(ord(PROVISIONAL[-1]) + 1)
-"""What comes after every provisional document."""
 
 _OF_THE_OTHERS = """
     SELECT i ->> 'system', i -> 'type' -> 'coding', count(*)
     FROM paciente AS p, jsonb_array_elements(
         CASE WHEN jsonb_typeof(p.recurso -> 'identifier') = 'array' THEN p.recurso -> 'identifier' ELSE '[]' END
     ) AS i
-    WHERE NOT (p.documento_id >= %(first)s AND p.documento_id < %(after)s)
+    WHERE NOT starts_with(p.documento_id, %(provisional)s)
         AND jsonb_typeof(i) = 'object' AND i ->> 'use' IS DISTINCT FROM 'old' AND i ->> 'value' ~ '\\S'
     GROUP BY 1, 2
 """
 _PROVISIONAL = """
     SELECT jsonb_build_object('identifier', recurso -> 'identifier', 'extension', recurso -> 'extension')
-    FROM paciente WHERE documento_id >= %(first)s AND documento_id < %(after)s LIMIT %(most)s
+    FROM paciente WHERE starts_with(documento_id, %(provisional)s) LIMIT %(most)s
 """
-_RANGE = {"first": PROVISIONAL, "after": _AFTER, "most": _MOST}
+_VALUES = {"provisional": PROVISIONAL, "most": _MOST}
 
 
 class IdentifierCheck:
@@ -80,5 +78,5 @@ def _rows(context: Context, query: str) -> Iterator[Any]:
     """A query's rows, some at a time."""
     with context.conn.transaction(), context.conn.cursor(name="pyhce_identifiers") as cursor:
         cursor.itersize = _AT_ONCE
-        cursor.execute(query, _RANGE)
+        cursor.execute(query, _VALUES)
         yield from cursor
