@@ -95,12 +95,12 @@ def _absolute(context: Context, table: Table, kind: str) -> int:
 
 
 def documents(context: Context) -> Finding:
-    """Documents and messages, kept whole, that do not tell whose they are."""
+    """Documents and messages that are kept outside the records: they do not tell whose they are, or are of old."""
     count = context.value(
         "SELECT count(*) FROM public.recurso_compartido"
         " WHERE tipo = 'Bundle' AND recurso ->> 'type' IN ('document', 'message')"
     )
-    return ok(f"{count} documents and messages name no patient and are in no record")
+    return ok(f"{count} documents and messages are in no record")
 
 
 CHECKS = (
@@ -113,7 +113,11 @@ CHECKS = (
         "If a base is the source's own: `pyhce load --source SOURCE --base URL PATHS`. If not, load that server's"
         " patients: `pyhce load --source URL PATHS`.", of_other_servers,
     ),
-    FunctionCheck("HCE0443", GROUP, "Documents and messages that name no patient, counted", "", documents),
+    FunctionCheck(
+        "HCE0443", GROUP, "Documents and messages that are in no patient's record, counted",
+        "Those that an older release loaded: `pyhce load --again PATHS`. The others do not tell whose they are.",
+        documents,
+    ),
     FunctionCheck(
         "HCE0444", GROUP, "Absolute references to patients are stored by their base, none as it came",
         "`pyhce load --again PATHS` with the source's `--base`: each resource goes to the patient that it names.",

@@ -425,6 +425,19 @@ def test_ids_that_count_in_one_document_only_never_meet_those_of_another(db: Tes
         assert record.counts == {"Bundle": 1, "Composition": 1, "Observation": 2, "Patient": 1}
 
 
+def test_an_id_that_two_entries_of_a_document_have_names_neither_of_them(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    entries = (
+        (f"urn:uuid:{uuid.uuid4()}", composition(None)), (f"urn:uuid:{uuid.uuid4()}", person("1", number)),
+        (f"urn:uuid:{uuid.uuid4()}", person("1", f"{number}b")), ("urn:uuid:x", observation("o", "Patient/1")),
+    )  # fmt: skip
+    db.load(tmp_path, person("1", f"{number}c"), source=source)
+    bundle = collection(*entries, kind="document", id=f"d-{number}")
+    assert load_bundle(db, tmp_path, source, bundle, open_documents=True).documents_without_patient == 1
+    ((document,),) = db.rows("SELECT documento_id FROM observacion WHERE fuente = %s", source)
+    assert document.startswith("PROV-")
+
+
 def test_whose_a_document_or_message_is_follows_from_its_head(db: TestDatabase, tmp_path: Path) -> None:
     source, number, other = unique(), unique(), unique()
     me, them = person("me", number), person("them", other)
@@ -460,6 +473,48 @@ def test_whose_a_document_or_message_is_follows_from_its_head(db: TestDatabase, 
     assert report.documents_without_patient == len(nobodys)
     for name in entries:
         assert where(db, source, name)[1] == (None if name in nobodys else f"CC-{number.upper()}"), name
+
+
+def test_a_document_of_another_server_names_the_patients_of_that_server(db: TestDatabase, tmp_path: Path) -> None:
+    source, base = unique(), f"https://{unique()}.example"
+    nameless = {"resourceType": "Patient", "id": "1", "name": [{"family": "X"}]}
+    head = composition({"reference": "Patient/1"})
+    header = {"resourceType": "MessageHeader", "focus": [{"reference": "Observation/o"}]}
+    observed = observation("o", "Patient/1", performer=[{"reference": "Patient/2"}])
+    bundles = {
+        "with": [(f"{base}/Composition/c", head), (f"{base}/Patient/1", nameless)],
+        "without": [(f"{base}/Composition/c", head)],
+        "focus": [
+            (f"{base}/MessageHeader/h", header), (f"{base}/Observation/o", observed),
+            (f"{base}/Patient/2", person("2", unique())),
+        ],
+        "two": [("urn:uuid:0", head), (f"{base}/Patient/1", nameless), (f"{OWN}/Patient/1", nameless)],
+    }  # fmt: skip
+    held = [
+        collection(*entries, kind="message" if name == "focus" else "document", id=name)
+        for name, entries in bundles.items()
+    ]
+    db.load(tmp_path, *held, source=source)
+    for name in ("with", "without", "focus"):
+        assert where(db, source, name)[1:] == (provisional(base, "1"), f"{base}/Patient/1"), name
+    assert where(db, source, "two")[:2] == ("recurso_compartido", None), "an id of two entries names neither"
+
+
+def test_a_document_that_an_older_release_kept_outside_the_records_comes_into_its_own(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, number = unique(), unique()
+    held = collection(
+        (None, composition({"reference": "Patient/me"})), (None, person("me", number)), kind="document", id="d"
+    )
+    db.conn.execute(
+        "INSERT INTO recurso_compartido (fuente, tipo, id, recurso, entrada) VALUES (%s, 'Bundle', 'd', %s::jsonb, %s)",
+        (source, json.dumps(held), xxh3_128_hexdigest(json.dumps(held).encode())),
+    )
+    before = int(verified(db, "HCE0443").found.split()[0])
+    assert db.load(tmp_path, held, source=source).moved == 1
+    assert where(db, source, "d")[:2] == ("recurso_paciente", f"CC-{number.upper()}")
+    assert int(verified(db, "HCE0443").found.split()[0]) == before - 1
 
 
 def test_a_document_moves_when_its_patient_gets_another_identity(db: TestDatabase, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pyhce.records.reading.incoming import Found, Incoming, Rejected, Skipped, p
 from pyhce.records.reading.normal import (
     Named,
     identifier_of,
+    is_relative,
     references_to_patient,
     stored_form,
     with_patient,
@@ -84,10 +85,15 @@ class _Entries:
     def __init__(self, bundle: dict[str, Any], own: Set[str], rules: tuple[DocumentRule, ...]) -> None:
         self.own, self.rules = own, rules
         self._by: dict[str, tuple[dict[str, Any], Any]] = {}
-        for entry in reversed(_entries(bundle)):  # of two with one id the first is meant
+        self._ambiguous: set[str] = set()
+        for entry in _entries(bundle):
             resource, url = entry["resource"], entry.get("fullUrl")
             if isinstance(resource.get("id"), str):
-                self._by[f"{resource.get('resourceType')}/{resource['id']}"] = resource, url
+                name = f"{resource.get('resourceType')}/{resource['id']}"
+                self._ambiguous |= {name} & self._by.keys()
+                self._by[name] = resource, url
+        for name in self._ambiguous:
+            del self._by[name]
         for entry in reversed(_entries(bundle)):
             if isinstance(entry.get("fullUrl"), str):
                 self._by[stored_form(entry["fullUrl"], ())] = entry["resource"], entry["fullUrl"]
@@ -109,10 +115,23 @@ class _Entries:
             return Named(None)
         if kind == "Patient":
             return self._as_key(resource, url)
-        for reference in references_to_patient(schema, kind, resource):
-            if (target := self.at(reference, url)) and target[0].get("resourceType") == "Patient":
-                return self._as_key(*target)
-        return with_patient(schema, kind, with_stored_references(resource, self.own), self.rules)[1]
+        base = base_of(url, kind)
+        persons: dict[str, dict[str, Any] | None] = {}
+        changed: dict[str, Any] = copied(with_stored_references(resource, self.own))
+        came, stored = (references_to_patient(schema, kind, held) for held in (resource, changed))
+        for reference, instead in zip(came, stored, strict=True):
+            target = self.at(reference, url)
+            if target and target[0].get("resourceType") == "Patient":
+                key, person = self._as_key(*target)
+                if key:
+                    persons[key] = person
+                    instead["reference"] = f"Patient?{key}"
+            elif not target and instead.get("reference") in self._ambiguous:
+                instead["reference"] = "#"  # an id of two entries tells neither
+            elif base and base not in self.own and isinstance(text := instead.get("reference"), str):
+                instead["reference"] = stored_form(f"{base}/{text}", self.own) if is_relative(text) else text
+        named = with_patient(schema, kind, changed, self.rules)[1]
+        return Named(named.key, persons.get(named.key or "") or named.person)
 
     def _as_key(self, patient: dict[str, Any], url: Any) -> Named:
         identifier = identifier_of(patient, self.rules)
@@ -136,9 +155,12 @@ def opened(bundle: Incoming) -> Iterator[Found]:
             resource, url = entry["resource"], entry.get("fullUrl")
             kind = str(resource.get("resourceType"))
             ids.append(_id_of(bundle, number, entry))
-            for name in {url, f"{kind}/{resource.get('id')}" if base_of(url, kind) is None else None}:
-                if isinstance(name, str):
-                    places.add(name, kind, ids[-1])
+            if isinstance(url, str):
+                places.add(url, kind, ids[-1])
+            if base_of(url, kind) is None and isinstance(resource.get("id"), str):
+                name = f"{kind}/{resource['id']}"
+                known = places.get(name)  # an id of two entries names neither
+                places.add(name, kind, ids[-1] if known in {None, (kind, ids[-1])} else _made(bundle, name))
         for number, (entry, key) in enumerate(zip(entries, ids, strict=True), 1):
             resource, where = entry["resource"], bundle.where._replace(entry=bundle.where.entry or number)
             if problem := problem_of(resource):

@@ -83,6 +83,11 @@ def stored_form(text: str, own: Container[str]) -> str:
     return f"{kind}/{key}{version}" if base in own else f"{kind}?{base}/{kind}/{key}"
 
 
+def is_relative(text: str) -> bool:
+    """Whether the string of a reference is `Type/id`."""
+    return _RELATIVE.match(text) is not None
+
+
 def with_stored_references(resource: dict[str, Any], own: Container[str]) -> dict[str, Any]:
     """A resource with its references in stored form: the very same object if they are."""
     if all(stored_form(r["reference"], own) == r["reference"] for r in every_reference(resource)):
