@@ -132,13 +132,13 @@ def show_load(report: LoadReport) -> None:
     for what, count in report.skipped.items():
         console.print(f"  {count:>8} {what}, passed over", markup=False)
     for base, count in report.of_other_servers.items():
-        told = f"of {base}, or of a patient there; if it is the source's own base: --base URL"
-        console.print(f"  {count:>8} {told}", markup=False)
+        told = f"of the server {base} or of its patients; if it is the source itself: --base {base}"
+        console.print(f"  {count:>8} {'of other servers' if base == 'others' else told}", markup=False)
     for kind, count in report.unreadable_references.items():
-        told = f"{kind} without a patient: the reference is not Patient/id, a URL or a urn"
+        told = f"{kind} in no record: the reference to the patient is not Patient/id, a URL or a urn"
         console.print(f"  {count:>8} {told}", markup=False)
     if report.documents_without_patient:
-        told = "documents or messages that do not tell whose they are, kept outside the records"
+        told = "documents and messages in no record: they do not tell whose they are"
         console.print(f"  {report.documents_without_patient:>8} {told}", markup=False)
     for reason, count in report.by_reason.items():
         console.print(f"  {count:>8} rejected: {reason}, see {report.reject_file}", markup=False)

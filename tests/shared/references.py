@@ -282,6 +282,29 @@ def test_another_servers_patient_finds_its_resources_when_it_comes(db: TestDatab
     assert db.load(tmp_path, observation("o", named), source=other).unchanged == 1
 
 
+def test_an_erasure_finds_what_other_sources_say_of_another_servers_patient(db: TestDatabase, tmp_path: Path) -> None:
+    base, source, number = f"https://{unique()}.example/fhir", unique(), unique()
+    named = {"reference": f"{base}/Patient/1"}
+    group = {"resourceType": "Group", "id": "g", "type": "person", "actual": True,
+             "member": [{"entity": named}, {"entity": {"reference": "Patient/1"}}]}  # fmt: skip
+    db.load(tmp_path, person("1", number), observation("own", "Patient/1"), source=base)
+    db.load(
+        tmp_path,
+        person("1", unique()),
+        observation("o", named),
+        observation("local", "Patient/1"),
+        group,
+        source=source,
+    )
+    done = erase(db.conn, f"CC-{number}", schema=SCHEMA, reason="test")
+    assert done.outcome is Outcome.ERASED
+    assert [entry.rows for entry in done.masked] == [1]
+    assert db.rows("SELECT id FROM observacion WHERE fuente = ANY(%s)", [base, source]) == [("local",)]
+    kept = db.value("SELECT recurso FROM grupo_pacientes WHERE fuente = %s", source)
+    assert base not in json.dumps(kept)
+    assert kept["member"][1] == {"entity": {"reference": "Patient/1"}}, "the local patient of the same id is another"
+
+
 def test_own_base_and_its_relative_form_are_one_patient_and_come_out_as_they_came(
     db: TestDatabase, tmp_path: Path
 ) -> None:
@@ -568,9 +591,9 @@ def test_load_tells_bases_and_what_it_could_not_read_and_refuses_a_base_that_is_
     path = written(tmp_path / "in.ndjson", lines)
     told = command("load", path, "--source", source, "--dsn", db.dsn, "--rejects", tmp_path / "r")
     assert told.returncode == 0, told.stderr
-    assert f"1 of {OTHER}, or of a patient there; if it is the source's own base: --base URL" in told.stdout
-    assert "1 Observation without a patient: the reference is not Patient/id, a URL or a urn" in told.stdout
-    assert "1 documents or messages that do not tell whose they are" in told.stdout
+    assert f"1 of the server {OTHER} or of its patients; if it is the source itself: --base {OTHER}" in told.stdout
+    assert "1 Observation in no record: the reference to the patient is not Patient/id, a URL or a urn" in told.stdout
+    assert "1 documents and messages in no record: they do not tell whose they are" in told.stdout
     own = command("load", path, "--source", source, "--dsn", db.dsn, "--rejects", tmp_path / "r", "-o", "json",
                   PYHCE_BASE=f"{OWN} {OTHER}/")  # fmt: skip
     report = json.loads(own.stdout)
