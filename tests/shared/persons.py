@@ -231,11 +231,18 @@ def test_an_identifier_that_fits_one_record_again_leads_to_it(db: TestDatabase, 
     assert db.document("Observation", "o", source) == f"CC-{cedula}"
 
 
+@pytest.mark.parametrize("order", ORDERS)
 def test_an_identifier_of_a_contested_document_leads_to_no_record_in_another_source(
-    db: TestDatabase, tmp_path: Path
+    db: TestDatabase, tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     mark, cedula = unique(), number()
-    db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), source=mark)
-    report = db.load(tmp_path, weight("o", f"Patient?identifier={CEDULA}|{cedula}"), source=f"{mark}-b")
-    assert report.ambiguous == 1
+    loads = [
+        (f"{mark}-a", json.dumps(person("p1", cedula, **ANA))),
+        (f"{mark}-a", json.dumps(person("p2", cedula, **LEO))),
+        (f"{mark}-b", weight("o", f"Patient?identifier={CEDULA}|{cedula}")),
+    ]
+    for position in order:
+        report = db.load(tmp_path, loads[position][1], source=loads[position][0])
+    assert report.ambiguous == (order[-1] == 2)
     assert db.document("Observation", "o", f"{mark}-b") == provisional(f"{mark}-b", f"identifier={CEDULA}|{cedula}")
+    assert db.document("Patient", "p1", f"{mark}-a") == f"CC-{cedula}"

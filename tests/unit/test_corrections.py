@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pyhce.records.identity import provisional
 from pyhce.records.upgrading.corrections import EVERYBODY, Decision, translated
-from pyhce.records.writing.claims import PatientKey
+from pyhce.records.writing.decisions import PatientKey
 
 P, Q, R = ("s", "p"), ("s", "q"), ("t", "r")
 Under = Mapping[str, Mapping[PatientKey, str]]

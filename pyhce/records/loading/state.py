@@ -25,7 +25,7 @@ from pyhce.records.reading.reference import owner_of
 from pyhce.records.reading.sources import STDIN, Source
 from pyhce.records.reading.strict import problems
 from pyhce.records.writing.assign import Assigned, assign
-from pyhce.records.writing.claims import PatientKey
+from pyhce.records.writing.decisions import PatientKey
 from pyhce.records.writing.locks import close_gate
 from pyhce.records.writing.lookup import Memory
 from pyhce.records.writing.races import LostRace, lock_table_full, retried

@@ -28,7 +28,8 @@ from pyhce.records.patient.people import (
     traits_in,
     words,
 )
-from pyhce.records.writing.claims import PatientKey, corrections, document_lock
+from pyhce.records.writing.claims import document_lock
+from pyhce.records.writing.decisions import PatientKey, corrections
 from pyhce.records.writing.homes import ensure_records, move_record
 from pyhce.records.writing.locks import close_gate
 from pyhce.records.writing.patient_locks import lock

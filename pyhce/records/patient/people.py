@@ -10,7 +10,8 @@ from psycopg.rows import TupleRow
 
 from pyhce.errors import UsageError
 from pyhce.records.reading.reference import owner_of
-from pyhce.records.writing.claims import PatientKey, patients_in
+from pyhce.records.writing.claims import patients_in
+from pyhce.records.writing.decisions import PatientKey
 from pyhce.records.writing.homes import table_name
 from pyhce.schema.model import FAMILIES, Home, Schema
 from pyhce.verify.comparison import Traits, contradictions, traits_of

@@ -19,15 +19,8 @@ from pyhce.records.identity import DEFAULT_RULES, PROVISIONAL, check_document, d
 from pyhce.records.patient.corrections import CorrectionReport, corrected, is_there
 from pyhce.records.patient.people import check_patient, people_of, words
 from pyhce.records.reading.reference import own_keys
-from pyhce.records.writing.claims import (
-    Claim,
-    PatientKey,
-    assigned_to,
-    confirmed_pairs,
-    decide,
-    document_lock,
-    patients_in,
-)
+from pyhce.records.writing.claims import Claim, decide, document_lock, patients_in
+from pyhce.records.writing.decisions import PatientKey, assigned_to, confirmed_pairs
 from pyhce.records.writing.homes import move_patient
 from pyhce.records.writing.keys import look_up_holders
 from pyhce.records.writing.patient_locks import lock
@@ -240,11 +233,13 @@ class _Split:
 
     def _contradicts(self, patient: PatientKey, document: str) -> bool:
         """Whether the rule alone keeps a Patient that has left out of a record."""
-        assigned = assigned_to(self.conn, document)
+        assigned = assigned_to(self.conn, [document])
         claims = {
             (source, key): Claim((source, key), document, document, place, (), traits_of(content))
             for place, source, key, content in patients_in(self.conn, [document, self.new])
             if place == document or (source, key) == patient
         }
-        confirmed = (c._replace(confirmed=c.patient in assigned and c.patient != patient) for c in claims.values())
+        confirmed = (
+            c._replace(confirmed=(document, *c.patient) in assigned and c.patient != patient) for c in claims.values()
+        )
         return patient in decide(confirmed, confirmed_pairs(self.conn, set(claims)))

@@ -21,7 +21,8 @@ from psycopg.rows import TupleRow
 from pyhce.errors import UsageError
 from pyhce.records.identity import PROVISIONAL, DocumentRule, check_document, documents_of, provisional
 from pyhce.records.patient.people import words
-from pyhce.records.writing.claims import PatientKey, patients_in
+from pyhce.records.writing.claims import patients_in
+from pyhce.records.writing.decisions import PatientKey
 
 EVERYBODY: PatientKey = ("", "")
 """Stands for every Patient that states the document."""

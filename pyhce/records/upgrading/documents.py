@@ -30,7 +30,8 @@ from pyhce.records.reading.incoming import Line
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.reference import owner_of
 from pyhce.records.upgrading.corrections import stated_by, translate_corrections
-from pyhce.records.writing.claims import PatientKey, corrections, document_lock, patients_in
+from pyhce.records.writing.claims import document_lock, patients_in
+from pyhce.records.writing.decisions import PatientKey, corrections
 from pyhce.records.writing.documents import documents_for
 from pyhce.records.writing.homes import move_patient, table_name
 from pyhce.records.writing.keys import look_up_holders

@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule
 from pyhce.records.reading.ready import Ready
-from pyhce.records.writing.claims import PatientKey
+from pyhce.records.writing.decisions import PatientKey
 from pyhce.records.writing.documents import documents_for
 from pyhce.records.writing.homes import Place, drop_emptied
 from pyhce.records.writing.locks import lock_identities

@@ -23,13 +23,11 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import DocumentRule, documents_of, provisional
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.reference import own_keys
+from pyhce.records.writing.decisions import Correction, PatientKey, assigned_to, confirmed_pairs, corrections
 from pyhce.records.writing.homes import Place
-from pyhce.records.writing.moves import is_superseded
+from pyhce.records.writing.moves import superseded
 from pyhce.schema.model import Schema
 from pyhce.verify.comparison import Traits, kept_apart, traits_of
-
-PatientKey = tuple[str, str]
-"""A source and a key of a patient in it."""
 
 
 class Claim(NamedTuple):
@@ -40,7 +38,7 @@ class Claim(NamedTuple):
         computed: what the rules make of its identifiers.
         place: the record that it is in now, None if it is new.
         keys: every key by which it is named.
-        confirmed: whether a person assigned it to this document.
+        confirmed: whether a person assigned it to this document; told by `assigned_to`.
     """
 
     patient: PatientKey
@@ -125,7 +123,7 @@ def judge(
     left = {places[key] for (_, key), claim in claims.items() if places.get(key, claim.document) != claim.document}
     documents = {claim.document for claim in claims.values()} | left
     noted = _noted(conn, documents, fuente, claims)
-    for claim in _others(conn, documents, noted, rules):
+    for claim in _others(conn, documents, noted, rules, without=(fuente, [key for _, key in claims])):
         claims.setdefault(claim.patient, claim)
     by_document: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims.values():
@@ -133,11 +131,12 @@ def judge(
     contested = {document: found for document, found in by_document.items() if len(found) > 1}
     apart: set[PatientKey] = set()
     if contested:
+        current = claims | _unchanged(conn, schema, fuente, patients, contested, by_content)
+        assigned = assigned_to(conn, contested)
         same = confirmed_pairs(conn, {claim.patient for found in contested.values() for claim in found})
         for document, found in contested.items():
-            assigned = assigned_to(conn, document)
-            current = (_current(conn, schema, fuente, claim, patients, by_content) for claim in found)
-            apart |= decide((c._replace(confirmed=c.confirmed or c.patient in assigned) for c in current), same)
+            those = (current[claim.patient] for claim in found)
+            apart |= decide((c._replace(confirmed=(document, *c.patient) in assigned) for c in those), same)
     return Judged(claims, frozenset(apart), frozenset(contested), frozenset(noted))
 
 
@@ -155,46 +154,70 @@ def _of_batch(
         key: documents_of(ready.resource or {}, rules) or provisional(fuente, key) for key, ready in patients.items()
     }
     holds = corrections(conn, {(document, fuente, key) for key, document in computed.items()})
-    table = schema.by_type["Patient"].name
-    found = {}
-    for key, ready in patients.items():
-        correction = holds.get((computed[key], fuente, key), Correction(computed[key], by_patient=False))
-        document, place = correction.document, places.get(key)
-        if place not in {None, document} and is_superseded(
-            conn, schema, fuente, ready, Place(table, place), by_content=by_content
-        ):
-            continue
-        keys = tuple(own_keys(ready.resource or {}, key))
-        traits = traits_of(ready.resource or {})
-        found[fuente, key] = Claim(
-            (fuente, key), document, computed[key], place, keys, traits, confirmed=correction.by_patient
+    documents = {
+        key: holds.get((computed[key], fuente, key), Correction(computed[key], by_patient=False)).document
+        for key in patients
+    }
+    changed = [key for key, place in places.items() if key in patients and place != documents[key]]
+    former = _former(conn, schema, fuente, {key: (patients[key], places[key]) for key in changed}, by_content)
+    return {
+        (fuente, key): Claim(
+            (fuente, key),
+            documents[key],
+            computed[key],
+            places.get(key),
+            tuple(own_keys(ready.resource or {}, key)),
+            traits_of(ready.resource or {}),
         )
-    return found
+        for key, ready in patients.items()
+        if key not in former
+    }
 
 
-def _current(
+def _former(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    claim: Claim,
-    patients: Mapping[str, Ready],
+    patients: Mapping[str, tuple[Ready, str]],
     by_content: bool,
-) -> Claim:
-    """A claim with what its Patient says once the batch is written: a former version of it changes nothing."""
-    ready = patients.get(claim.patient[1]) if claim.patient[0] == fuente else None
-    if ready is None or claim.place is None:
-        return claim
-    if claim.place != claim.document:  # it was looked at before it was taken for a claim
-        return claim
-    if not is_superseded(
-        conn, schema, fuente, ready, Place(schema.by_type["Patient"].name, claim.place), by_content=by_content
-    ):
-        return claim
-    row = conn.execute(
-        "SELECT recurso FROM paciente WHERE documento_id = %s AND fuente = %s AND id = %s",
-        (claim.place, *claim.patient),
-    ).fetchone()
-    return claim._replace(traits=traits_of(row[0])) if row else claim
+) -> set[str]:
+    """Which of these Patients, given with their documents, are former versions of what is there."""
+    table = schema.by_type["Patient"].name
+    candidates = [(ready, Place(table, place)) for ready, place in patients.values()]
+    return {key for _, key in superseded(conn, schema, fuente, candidates, by_content=by_content)}
+
+
+def _unchanged(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    fuente: str,
+    patients: Mapping[str, Ready],
+    contested: Mapping[str, Sequence[Claim]],
+    by_content: bool,
+) -> dict[PatientKey, Claim]:
+    """The claims of those Patients of the batch that stay as they are in the database, as it is a former version."""
+    mine = {
+        claim.patient[1]: claim
+        for found in contested.values()
+        for claim in found
+        if claim.patient[0] == fuente and claim.patient[1] in patients and claim.place == claim.document
+    }
+    if not mine:
+        return {}
+    stored = {
+        key: claim._replace(traits=traits_of({"birthDate": birth, "gender": sex, "name": name}))
+        for key, birth, sex, name in conn.execute(
+            "SELECT id, recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name' FROM paciente"
+            " WHERE documento_id = ANY(%s) AND fuente = %s AND id = ANY(%s)",
+            (sorted(contested), fuente, sorted(mine)),
+        )
+        for claim in (mine[key],)
+    }
+    differing = {
+        key: (patients[key], claim.document) for key, claim in stored.items() if claim.traits != mine[key].traits
+    }
+    former = _former(conn, schema, fuente, differing, by_content)
+    return {stored[key].patient: stored[key] for key in former}
 
 
 def _noted(
@@ -216,6 +239,8 @@ def _others(
     documents: Collection[str],
     noted: Collection[tuple[str, str, str]],
     rules: tuple[DocumentRule, ...],
+    *,
+    without: tuple[str, list[str]],
 ) -> list[Claim]:
     """The Patients in these records, deleted ones too, and those that are kept apart from them."""
     holds = corrections(conn, noted)
@@ -226,7 +251,7 @@ def _others(
     }
     found = []
     looked = {*documents, *(provisional(*patient) for patient in apart)}
-    for place, source, key, patient in patients_in(conn, looked):
+    for place, source, key, patient in patients_in(conn, looked, without=without):
         stated = apart.get((source, key)) if place == provisional(source, key) else None
         if stated is None and place not in documents:
             continue
@@ -237,10 +262,17 @@ def _others(
     return found
 
 
-def patients_in(conn: Connection[TupleRow], documents: Collection[str]) -> list[tuple[str, str, str, dict[str, Any]]]:
-    """The Patients in these records, as document, source, id and content; of a deleted one its last content."""
+def patients_in(
+    conn: Connection[TupleRow], documents: Collection[str], *, without: tuple[str, list[str]] = ("", [])
+) -> list[tuple[str, str, str, dict[str, Any]]]:
+    """The Patients in these records, as document, source, id and content; of a deleted one its last content.
+
+    Args:
+        without: a source, and ids of Patients of it that are left out.
+    """
     query = (
-        "SELECT documento_id, fuente, id, recurso FROM paciente WHERE documento_id = ANY(%(documents)s) UNION ALL"
+        "SELECT documento_id, fuente, id, recurso FROM paciente WHERE documento_id = ANY(%(documents)s)"
+        " AND NOT (fuente = %(fuente)s AND id = ANY(%(ids)s::text[])) UNION ALL"
         " SELECT h.documento_id, h.fuente, h.id, v.recurso FROM historia AS h INNER JOIN historia AS v ON"
         " v.documento_id = h.documento_id AND v.tipo = h.tipo AND v.fuente = h.fuente AND v.id = h.id"
         " AND v.version = h.version - 1"
@@ -249,56 +281,8 @@ def patients_in(conn: Connection[TupleRow], documents: Collection[str]) -> list[
         " AND NOT EXISTS (SELECT 1 FROM historia AS n WHERE n.documento_id = h.documento_id AND n.tipo = h.tipo"
         " AND n.fuente = h.fuente AND n.id = h.id AND n.version > h.version)"
     )
-    return conn.execute(query, {"documents": sorted(documents)}).fetchall()
-
-
-class Correction(NamedTuple):
-    """What holds instead of a computed document; `by_patient`: said of this Patient, not of all that state it."""
-
-    document: str
-    by_patient: bool
-
-
-def corrections(
-    conn: Connection[TupleRow], stated: Collection[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], Correction]:
-    """What holds instead of computed documents, by (document, source, patient key), where a person said so."""
-    if not stated:
-        return {}
-    said = {
-        (document, source, key): holds
-        for document, source, key, holds in conn.execute(
-            "SELECT documento_calculado, fuente, paciente_id, documento_id FROM hce.asignacion"
-            " WHERE documento_calculado = ANY(%s)",
-            (sorted({document for document, _, _ in stated}),),
-        )
-    }
-    found = {}
-    for document, source, key in stated:
-        if holds := said.get((document, source, key)):
-            found[document, source, key] = Correction(holds, by_patient=True)
-        elif holds := said.get((document, "", "")):
-            found[document, source, key] = Correction(holds, by_patient=False)
-    return found
-
-
-def assigned_to(conn: Connection[TupleRow], document: str) -> set[PatientKey]:
-    """The Patients that a person assigned to a document."""
-    rows = conn.execute(
-        "SELECT fuente, paciente_id FROM hce.asignacion WHERE documento_id = %s AND paciente_id <> ''", (document,)
-    )
-    return {(source, key) for source, key in rows}
-
-
-def confirmed_pairs(conn: Connection[TupleRow], patients: Collection[PatientKey]) -> set[frozenset[PatientKey]]:
-    """The pairs of these Patients that a person confirmed to be one."""
-    ids = sorted({key for _, key in patients})
-    rows = conn.execute(
-        "SELECT fuente, paciente_id, otra_fuente, otro_paciente_id FROM hce.misma_persona"
-        " WHERE paciente_id = ANY(%(ids)s) AND otro_paciente_id = ANY(%(ids)s)",
-        {"ids": ids},
-    )
-    return {frozenset(((source, key), (other, other_key))) for source, key, other, other_key in rows}
+    values = {"documents": sorted(documents), "fuente": without[0], "ids": without[1]}
+    return conn.execute(query, values).fetchall()
 
 
 def note_disputes(conn: Connection[TupleRow], judged: Judged) -> None:

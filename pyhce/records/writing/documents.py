@@ -17,17 +17,10 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import DocumentRule, document_of_key, documents_of, judged_identifiers, provisional
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.reference import own_keys, owner_of
-from pyhce.records.writing.claims import (
-    Claim,
-    Judged,
-    PatientKey,
-    corrections,
-    document_lock,
-    judge,
-    note_disputes,
-)
+from pyhce.records.writing.claims import Claim, Judged, document_lock, judge, note_disputes
+from pyhce.records.writing.decisions import PatientKey, corrections
 from pyhce.records.writing.homes import ensure_records, move_patient
-from pyhce.records.writing.keys import Keys, look_up_holders, look_up_keys
+from pyhce.records.writing.keys import Keys, identifiers_in, look_up_holders, look_up_keys
 from pyhce.records.writing.locks import lock_anchors
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import LostRace
@@ -56,11 +49,17 @@ class Documents(NamedTuple):
 
 
 class _View(NamedTuple):
-    """What was looked up: where keys lead now, who has which document, where the batch's keys are to lead."""
+    """What was looked up: where keys lead now, who has which document, where the batch's keys are to lead.
+
+    Args:
+        strays: what leads to a document that is contested from now on, by an identifier that no Patient of its source
+            carries: document, source, identifier.
+    """
 
     keys: Keys
     judged: Judged
     settled: Keys
+    strays: frozenset[tuple[str, str, str]]
 
     def changing(self, wanted: Iterable[str]) -> set[PatientKey]:
         """The patient keys, and the documents, of which something changes."""
@@ -69,6 +68,7 @@ class _View(NamedTuple):
         found = {(fuente, key) for key in wanted if key not in before or after.get(key) != before[key]}
         for claim in self.judged.moving():
             found |= {(claim.patient[0], key) for key in claim.keys}
+        found |= {(source, key) for _, source, key in self.strays}
         documents = {c.document for c in self.judged.claims.values() if c.place != self.judged.target(c.patient)}
         return found | {document_lock(document) for document in documents | self.judged.contested}
 
@@ -105,11 +105,12 @@ def documents_for(
         wanted.update(dropped)
         found.holders.update(look_up_holders(conn, fuente, dropped - found.holders.keys()))
         judged = judge(conn, schema, fuente, patients, found.ids, rules, by_content=by_content)
-        return _View(found, judged, _settled(found, own, judged))
+        return _View(found, judged, _settled(found, own, judged), _strays(conn, schema, judged, rules))
 
     first = look() if patients or not wanted <= seen.keys() else None
     expected = first.changing(wanted) if first else set()
     shared = {(fuente, key) for key in wanted}
+    shared |= {document_lock(said) for key in keys if "=" in key and (said := document_of_key(key, rules))}
     if first:
         shared |= {document_lock(claim.document) for claim in first.judged.claims.values()}
     lock(conn, expected, shared=shared - expected)
@@ -132,6 +133,24 @@ def documents_for(
     judged = view.judged
     joined = frozenset(c.patient for c in judged.claims.values() if c.document in judged.contested) - judged.apart
     return Documents(documents, moved, judged.apart, joined, frozenset((several | doubtful) & keys))
+
+
+def _strays(
+    conn: Connection[TupleRow], schema: Schema, judged: Judged, rules: tuple[DocumentRule, ...]
+) -> frozenset[tuple[str, str, str]]:
+    """What was taken for the person of a document by an identifier alone, before another Patient stated that document.
+
+    It fits several records now; what comes later is kept out by `_guessed`.
+    """
+    apart = (judged.claims[patient] for patient in judged.apart)
+    contested = {claim.document for claim in apart if (claim.computed, *claim.patient) not in judged.noted}
+    found = set()
+    for document in contested:
+        for source, key in identifiers_in(conn, schema, document):
+            if document_of_key(key, rules) == document and not look_up_holders(conn, source, [key]):
+                found.add((document, source, key))
+    assigned = corrections(conn, found)
+    return frozenset(stray for stray in found if stray not in assigned)
 
 
 def _settled(found: Keys, own: Mapping[str, list[str]], judged: Judged) -> Keys:
@@ -222,6 +241,8 @@ def _move(
             stated = judged_identifiers(patients[key].resource or {}, rules) if mine else []
             guesses = {said.document for _, said in stated if said.document}
             _collect(moves, view, claim, every, guesses, settled[source], rules)
+    for document, stray_source, key in view.strays:
+        moves[_Move(document, provisional(stray_source, key), stray_source)].add(key)
     asked = sorted({move.old for move in moves})
     there = {d for (d,) in conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (asked,))}
     lock_anchors(conn, there)

@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import provisional
 from pyhce.records.reading.reference import owner_of
+from pyhce.schema.model import Home, Schema
 
 
 class Keys(NamedTuple):
@@ -96,6 +97,20 @@ def look_up_holders(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]
             for clave in identifiers.intersection(claves):
                 holders[clave][key] = document
     return dict(holders)
+
+
+def identifiers_in(conn: Connection[TupleRow], schema: Schema, document: str) -> list[tuple[str, str]]:
+    """The identifiers by which resources of a record name their patient, each with its source: on one shard."""
+    query = sql.SQL("SELECT DISTINCT fuente, paciente_id FROM ({}) AS k").format(
+        sql.SQL(" UNION ALL ").join(
+            sql.SQL(
+                "SELECT fuente, paciente_id FROM {} WHERE documento_id = %(document)s"
+                " AND starts_with(paciente_id, 'identifier=')"
+            ).format(sql.Identifier(table.sql_schema, table.name))
+            for table in schema.resource_tables(Home.PATIENT)
+        )
+    )
+    return [(source, key) for source, key in conn.execute(query, {"document": document})]
 
 
 def known_documents(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]) -> dict[str, str]:

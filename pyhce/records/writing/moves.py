@@ -181,13 +181,6 @@ def _superseded(
     return found
 
 
-def is_superseded(
-    conn: Connection[TupleRow], schema: Schema, fuente: str, ready: Ready, place: Place, *, by_content: bool
-) -> bool:
-    """As `superseded`, of one resource."""
-    return bool(superseded(conn, schema, fuente, [(ready, place)], by_content=by_content))
-
-
 _HASH = "encode(sha256(convert_to({}, 'UTF8')), 'hex')"
 
 _OLDER = """
