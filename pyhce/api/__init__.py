@@ -38,6 +38,7 @@ from pyhce.api.kubernetes import (
     up_on,
     upgrade,
 )
+from pyhce.api.roles import RoleReport, RolesReport, add_role, drop_role, list_roles, rotate_role
 from pyhce.api.writing import connect, connect_async
 from pyhce.deploy import Deployment
 from pyhce.deploy.chart import merged, nested
@@ -48,14 +49,18 @@ __all__ = [
     "Deployment",
     "HceError",
     "KubernetesReport",
+    "RoleReport",
+    "RolesReport",
     "UpReport",
     "UsageError",
+    "add_role",
     "check_export",
     "connect",
     "connect_async",
     "context_of",
     "delete",
     "down",
+    "drop_role",
     "environment",
     "environment_on",
     "erase",
@@ -64,6 +69,7 @@ __all__ = [
     "generate_sql",
     "generate_values",
     "install",
+    "list_roles",
     "load",
     "merge",
     "merged",
@@ -76,6 +82,7 @@ __all__ = [
     "repair_identities",
     "resolve_dsn",
     "retention",
+    "rotate_role",
     "split",
     "status",
     "up",

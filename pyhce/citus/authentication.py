@@ -1,7 +1,12 @@
-"""Authentication between nodes: every node knows how to log in to every other as every role, after any restart.
+"""Authentication between nodes: every node can log in to every other as every role, after any restart.
 
 Citus looks a role's secret up in `pg_dist_authinfo` of the node that connects (node id 0: to any node, -1: to itself):
 https://docs.citusdata.com/en/stable/admin_guide/table_management.html and `citus.node_conninfo` for sslmode.
+
+A password changes in one transaction of the coordinator, which holds ALTER ROLE (Citus carries it to the workers by
+two-phase commit) and the coordinator's own `pg_dist_authinfo`; then the workers are told. A worker that is down makes
+the transaction fail, so nothing has changed. A kill between the two leaves workers with the former password: queries
+that begin at the coordinator work, `verify` finds it (HCE0107), and the next `register` tells them.
 """
 
 from __future__ import annotations
@@ -9,30 +14,47 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import rows, scalar
+from pyhce.citus.connection import has_citus, rows, scalar
+from pyhce.errors import ConnectionFailed
 from pyhce.settings import OWNER_ROLE, WRITER_ROLE
 
 ANY_NODE = 0
 THIS_NODE = -1
+INTERNAL_ROLES = (OWNER_ROLE, WRITER_ROLE)
+"""Roles that only nodes log in as.
+
+Citus opens a connection to another node as the current user of the session. It moves shards as the owner of their
+table (its shard_transfer.c), and it runs what a session or a function does as hce_writer.
+"""
+
+Authinfo = dict[tuple[int, str], str]
+"""What a node holds: (node id, role) to a connection string with the password."""
+
+_AUTHINFO = "SELECT nodeid, rolename, authinfo FROM pg_catalog.pg_dist_authinfo"
+
+
+def wanted_authinfo(passwords: Mapping[str, str]) -> Authinfo:
+    """What a node should hold."""
+    return {
+        (node, role): make_conninfo("", password=password)
+        for role, password in passwords.items()
+        for node in (ANY_NODE, THIS_NODE)
+    }
 
 
 def set_authinfo(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> bool:
     """Note on this node how each role that it has logs in elsewhere; whether that changed anything."""
     there = {role for (role,) in rows(conn, "SELECT rolname FROM pg_roles")}
-    wanted = {
-        (node, role): make_conninfo("", password=password)
-        for role, password in passwords.items()
-        if role in there
-        for node in (ANY_NODE, THIS_NODE)
-    }
-    held = {(node, role): info for node, role, info in rows(conn, "SELECT * FROM pg_catalog.pg_dist_authinfo")}
+    held = authinfo_of(conn)
+    wanted = wanted_authinfo({role: password for role, password in passwords.items() if role in there})
     missing = {key: info for key, info in wanted.items() if held.get(key) != info}
     with conn.transaction():
         for (node, role), info in missing.items():
@@ -41,19 +63,119 @@ def set_authinfo(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> bo
     return bool(missing)
 
 
-INTERNAL_ROLES = (OWNER_ROLE, WRITER_ROLE)
-"""Roles that only nodes log in as.
+def authinfo_of(conn: Connection[TupleRow]) -> Authinfo:
+    """What a node holds."""
+    return {(node, role): info for node, role, info in rows(conn, _AUTHINFO)}
 
-Citus opens a connection to another node as the current user of the session. It moves shards as the owner of their
-table (its shard_transfer.c), and it runs what a session or a function does as hce_writer.
-"""
+
+def on_workers(conn: Connection[TupleRow], statement: sql.Composable | str) -> dict[str, str]:
+    """The result of one statement on each worker, by host:port, asked by way of the coordinator.
+
+    Raises:
+        ConnectionFailed: a worker does not answer, or refused.
+    """
+    text = statement if isinstance(statement, str) else statement.as_string(conn)
+    found = rows(
+        conn, "SELECT nodename || ':' || nodeport, success, result FROM run_command_on_workers(%s) ORDER BY 1", text
+    )
+    for place, success, result in found:
+        if not success:
+            raise ConnectionFailed(
+                f"{place} did not do as told: {str(result).strip().splitlines()[0]}",
+                remedy="Bring the worker back, then run `pyhce register`: what was begun is finished.",
+            )
+    return {place: result for place, _, result in found}
+
+
+def tell_workers(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:
+    """Note on every worker how these roles log in elsewhere; the workers on which that changed something.
+
+    Raises:
+        ConnectionFailed: a worker does not answer.
+    """
+    wanted = wanted_authinfo(passwords)
+    asked = f"SELECT coalesce(json_agg(a), '[]') FROM ({_AUTHINFO}) AS a"  # noqa: S608 - our own query
+    late = []
+    for place, said in on_workers(conn, asked).items():
+        held = {(row["nodeid"], row["rolename"]): row["authinfo"] for row in json.loads(said)}
+        if any(held.get(key) != info for key, info in wanted.items()):
+            late.append(place)
+    if late:
+        on_workers(conn, _noting(wanted))
+    return late
+
+
+def forget_on_workers(conn: Connection[TupleRow], role: str) -> None:
+    """Remove a role's secret from every worker. Raises as `tell_workers`."""
+    statement = sql.SQL("DELETE FROM pg_catalog.pg_dist_authinfo WHERE rolename = {}")
+    on_workers(conn, statement.format(sql.Literal(role)))
+
+
+def _noting(wanted: Authinfo) -> sql.Composed:
+    """One statement that notes all of it on a node, for the roles that the node has."""
+    values = sql.SQL(", ").join(
+        sql.SQL("({}, {}::name, {})").format(node, sql.Literal(role), sql.Literal(info))
+        for (node, role), info in wanted.items()
+    )
+    return sql.SQL(
+        "DO $pyhce$ DECLARE one record; BEGIN FOR one IN SELECT v.* FROM (VALUES {}) AS v (node, role, info)"
+        " JOIN pg_roles ON rolname = v.role LOOP"
+        " DELETE FROM pg_catalog.pg_dist_authinfo WHERE nodeid = one.node AND rolename = one.role;"
+        " INSERT INTO pg_catalog.pg_dist_authinfo VALUES (one.node, one.role, one.info); END LOOP; END $pyhce$"
+    ).format(values)
+
+
+def password_in(info: str | None) -> str | None:
+    """The password of a connection string, None if it has none."""
+    held = conninfo_to_dict(info).get("password") if info else None
+    return str(held) if held else None
 
 
 def internal_secret(conn: Connection[TupleRow], role: str) -> str:
     """The password with which nodes log in to each other as an internal role, made up by the first registrar."""
-    query = "SELECT authinfo FROM pg_catalog.pg_dist_authinfo WHERE nodeid = 0 AND rolename = %s"
-    held = scalar(conn, query, role)
-    return str(conninfo_to_dict(held)["password"]) if held else secrets.token_urlsafe(24)
+    return password_in(authinfo_of(conn).get((ANY_NODE, role))) or secrets.token_urlsafe(24)
+
+
+def known_passwords(conn: Connection[TupleRow], more: Sequence[Authinfo] = ()) -> dict[str, str]:
+    """The passwords that nodes hold and that are right, by role.
+
+    Args:
+        more: what other nodes hold, asked after the coordinator.
+    """
+    found: dict[str, str] = {}
+    stored = _stored(conn)
+    for held in (authinfo_of(conn), *more):
+        for (_, role), info in held.items():
+            password = password_in(info)
+            if role not in found and password and role in stored and matches(password, stored[role]):
+                found[role] = password
+    return found
+
+
+def valid(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> dict[str, str]:
+    """Those of these passwords that are the roles' own now."""
+    stored = _stored(conn)
+    return {role: p for role, p in passwords.items() if role in stored and matches(p, stored[role])}
+
+
+def _stored(conn: Connection[TupleRow]) -> dict[str, str]:
+    return dict(rows(conn, "SELECT rolname, rolpassword FROM pg_authid WHERE rolpassword IS NOT NULL"))
+
+
+def change_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:
+    """Let each role log in with its password, and every node as the role; one sentence for each change.
+
+    Raises:
+        ConnectionFailed: a worker does not answer.
+        psycopg.Error: the transaction failed, and nothing has changed.
+    """
+    if not has_citus(conn):
+        return [f"role {role} may log in" for role in set_passwords(conn, passwords)]
+    with conn.transaction():
+        done = [f"role {role} may log in" for role in set_passwords(conn, passwords)]
+        if set_authinfo(conn, passwords):
+            done.append("the coordinator knows how each role logs in to the other nodes")
+    return done + [f"{place} knows how each role logs in to the other nodes" for place in tell_workers(conn, passwords)]
 
 
 def set_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:
@@ -65,14 +187,14 @@ def set_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> l
             continue
         conn.execute(
             sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
-                sql.Identifier(role), sql.Literal(_secret(conn, password))
+                sql.Identifier(role), sql.Literal(scram_secret(conn, password))
             )
         )
         changed.append(role)
     return changed
 
 
-def _secret(conn: Connection[TupleRow], password: str) -> str:
+def scram_secret(conn: Connection[TupleRow], password: str) -> str:
     """The SCRAM secret, so that the password itself never reaches the server's log."""
     return conn.pgconn.encrypt_password(password.encode(), b"", b"scram-sha-256").decode()
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus import authentication, delegate, distribute, grants, migrate, nodes, steps
+from pyhce.citus import authentication, delegate, distribute, grants, migrate, nodes, roles, steps
 from pyhce.citus.connection import (
     REGISTRAR_LOCK,
     Progress,
@@ -41,6 +41,7 @@ class RegistrationReport(Frozen):
         data_steps: the changes of stored rows that the migrations needed, made now.
         nodes: one sentence for each change to the cluster's nodes.
         settings: one sentence for each change to roles, secrets and privileges.
+        not_mended: what is wrong with a role of the site and must be mended by a person, with the command.
         seconds: how long it took.
     """
 
@@ -51,6 +52,7 @@ class RegistrationReport(Frozen):
     data_steps: tuple[DataStepReport, ...] = ()
     nodes: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    not_mended: tuple[str, ...] = ()
     seconds: float
 
     @property
@@ -75,7 +77,8 @@ def register(
     """Wait for every node, then make the cluster what the declaration says.
 
     Safe to repeat and to interrupt: only the difference is made, in steps that are whole or not there. Without
-    workers and without Citus it prepares a single PostgreSQL.
+    workers and without Citus it prepares a single PostgreSQL. Passwords change last, when all else has succeeded:
+    a registrar that fails leaves the applications with the passwords that they have.
 
     Args:
         dsn: the coordinator, as a superuser.
@@ -106,7 +109,9 @@ def register(
             settings: list[str] = []
             if citus:
                 secrets |= {role: authentication.internal_secret(conn, role) for role in authentication.INTERNAL_ROLES}
-                changes, settings = _join_all(conn, dsn, workers, coordinator, secrets, start + timeout, progress)
+                # New passwords hold from the last step on.
+                holding = {**authentication.known_passwords(conn), **authentication.valid(conn, secrets), **own}
+                changes, settings = _join_all(conn, dsn, workers, coordinator, holding, start + timeout, progress)
             applied = migrate.migrate(
                 conn, schema, time_zone=time_zone, shard_count=shard_count, lock_wait=lock_wait, progress=progress
             )
@@ -120,7 +125,10 @@ def register(
                 copied = distribute.replicate_references(conn, progress=progress)
                 changes += [f"{copied} copies of reference tables to nodes that lacked them"] if copied else []
             steps.settle_empty(conn, schema)
-            settings += _roles_and_grants(conn, dsn, secrets, citus=citus)
+            settings += _privileges(conn, dsn, citus=citus)
+            mended = roles.mend(conn)
+            progress("roles and their passwords")
+            settings += [*mended.done, *authentication.change_passwords(conn, secrets)]
     return RegistrationReport(
         engine="citus" if citus else "postgresql",
         schema_version=schema.version,
@@ -128,6 +136,7 @@ def register(
         distributed=tuple(homes),
         nodes=tuple(changes),
         settings=tuple(settings),
+        not_mended=tuple(mended.not_done),
         seconds=round(time.monotonic() - start, 2),
     )
 
@@ -205,19 +214,14 @@ def _here(conn: Connection[TupleRow]) -> Node:
     return Node(host=conn.info.host.split(",")[0] or "localhost", port=conn.info.port)
 
 
-def _roles_and_grants(conn: Connection[TupleRow], dsn: str, secrets: Mapping[str, str], *, citus: bool) -> list[str]:
-    done = [f"role {role} may log in" for role in authentication.set_passwords(conn, secrets)]
-    if citus and authentication.set_authinfo(conn, secrets):
-        done.append("the coordinator knows how each role logs in to the other nodes")
-    if grants.grant_on_node(conn):
-        done.append("privileges of our roles, coordinator")
+def _privileges(conn: Connection[TupleRow], dsn: str, *, citus: bool) -> list[str]:
+    """What Citus does not carry, on every node; each reads its certificate anew."""
+    done = ["privileges of our roles, coordinator"] if grants.grant_on_node(conn) else []
     conn.execute(_RELOAD)
     for node in nodes.known_nodes(conn) if citus else ():
         if node.group == 0 or not node.active:
             continue
         with wait_for(at(dsn, node.host, node.port), timeout=10) as worker:
-            if authentication.set_authinfo(worker, secrets):
-                done.append(f"{node.place} knows how each role logs in to the other nodes")
             if grants.grant_on_node(worker):
                 done.append(f"privileges of our roles, {node.place}")
             worker.execute(_RELOAD)

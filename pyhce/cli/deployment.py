@@ -328,6 +328,8 @@ def register(
             console.print(f"migration {step.migration}, {step.name}: {counts}", markup=False)
             for line in step.notes:
                 console.print(f"  {line}", markup=False)
+        for line in report.not_mended:
+            console.print(f"not mended: {line}", markup=False)
         console.print("nothing to change" if not report.changed else f"done in {report.seconds} s")
 
     show(report, output, people)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pyhce.cli import database, deployment, kubernetes, records, repair
+from pyhce.cli import database, deployment, kubernetes, records, repair, roles
 from pyhce.cli.output import error_console, fail
 from pyhce.errors import HceError
 from pyhce.version import __version__
@@ -55,8 +55,9 @@ def main() -> None:
     """
 
 
-for command in (*deployment.COMMANDS, *database.COMMANDS, *records.COMMANDS, *repair.COMMANDS, *kubernetes.COMMANDS):
-    main.add_command(command)
+for module in (deployment, database, records, repair, roles, kubernetes):
+    for command in module.COMMANDS:
+        main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from pyhce.citus import authentication
+from pyhce.citus import authentication, roles
 from pyhce.citus.connection import rows, scalar
 from pyhce.citus.nodes import installation
 from pyhce.settings import LOGIN_ROLES
@@ -112,6 +112,13 @@ def secrets_there(context: Context) -> Finding:
     return judged(problems, "every node has the secret of every role that logs in")
 
 
+def site_roles(context: Context) -> Finding:
+    """A site's own login roles, which `CREATE ROLE … IN ROLE hce_readonly` alone does not make work."""
+    found = roles.states(context.conn)
+    problems = [problem for state in found for problem in state.problems]
+    return judged(problems, f"{len(found)} login roles of this site")
+
+
 CHECKS = (
     FunctionCheck(
         "HCE0101", GROUP, "Nodes are registered by name, the coordinator too",
@@ -141,5 +148,9 @@ CHECKS = (
     FunctionCheck(
         "HCE0107", GROUP, "Every node can log in to every other as every role",
         "`pyhce register` with the roles' passwords notes them on every node.", on_citus(secrets_there),
+    ),
+    FunctionCheck(
+        "HCE0108", GROUP, "Every login role of the site works on every node",
+        "`pyhce register` mends what it can; a password that no node holds: `pyhce role rotate NAME`.", site_roles,
     ),
 )  # fmt: skip

@@ -1,0 +1,176 @@
+"""Adding, rotating and dropping a login role of the site: on every node at once, or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.citus import authentication
+from pyhce.citus.connection import REGISTRAR_LOCK, Database, advisory_lock, connect, explained, has_citus, rows, scalar
+from pyhce.citus.migrate import refuse_unready
+from pyhce.citus.roles import LIKE, OUR_ROLES, RoleState, states
+from pyhce.errors import HceError, UsageError
+from pyhce.schema.model import Schema
+from pyhce.settings import SUPERUSER
+
+_NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,62}")
+_PASSWORD = re.compile(r"[!-~]{8,200}")
+_WAIT = 60.0
+
+
+@contextmanager
+def changing_roles(dsn: str, schema: Schema) -> Iterator[Database]:
+    """A superuser's connection that no registrar works beside.
+
+    Raises:
+        UsageError: the role is no superuser.
+        SchemaMismatch: the database has not the schema of this release.
+    """
+    with connect(dsn) as conn, explained():
+        if not authentication.is_superuser(conn):
+            raise UsageError(
+                f"role {scalar(conn, 'SELECT current_user')} is not a superuser, which managing roles takes",
+                remedy=f"Connect as {SUPERUSER}.",
+            )
+        refuse_unready(conn, schema)
+        with advisory_lock(conn, REGISTRAR_LOCK, timeout=_WAIT):
+            yield conn
+
+
+def refuse_name(name: str) -> None:
+    """Refuse a name that a new role cannot have.
+
+    Raises:
+        UsageError: it is reserved, or not written as one.
+    """
+    if name.startswith("pg_") or name.startswith("hce_") or name in {*OUR_ROLES, "public", "none"}:
+        raise UsageError(
+            f"the role name {name!r} is reserved: names that begin with pg_ or hce_, {SUPERUSER}, public and none are",
+            remedy="Choose another name, such as lis_reader.",
+        )
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is not a role name: lower-case letters, digits, and _ . - after the first, 63 at most",
+            remedy="Choose another name, such as lis_reader.",
+        )
+
+
+def refuse_password(password: str) -> None:
+    """Refuse a password that would not work everywhere. It is not repeated.
+
+    Raises:
+        UsageError: it is too short or too long, or holds other characters than printable ASCII.
+    """
+    if not _PASSWORD.fullmatch(password):
+        raise UsageError(
+            "the password is not 8 to 200 printable ASCII characters without spaces",
+            remedy="Give another one, or none: then one is generated.",
+        )
+
+
+def refuse_existing(conn: Connection[TupleRow], name: str) -> None:
+    """Refuse the name of a role that is there.
+
+    Raises:
+        UsageError: it is.
+    """
+    if scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = %s)", name):
+        raise UsageError(
+            f"there is a role {name!r} already",
+            remedy=f"Choose another name; a new password for it: pyhce role rotate {name}.",
+        )
+
+
+def site_role(conn: Connection[TupleRow], name: str) -> RoleState:
+    """A login role of the site.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    found = {state.name: state for state in states(conn)}
+    if name in found:
+        return found[name]
+    if name in OUR_ROLES:
+        raise UsageError(
+            f"{name} is a role of the product, not of the site",
+            remedy="Its password comes from `pyhce register` (PYHCE_APP_PASSWORD, PYHCE_READONLY_PASSWORD), on "
+            "Kubernetes from the Secret of the release.",
+        )
+    raise UsageError(
+        f"there is no login role {name!r} that is a member of {' or '.join(LIKE.values())}",
+        remedy="`pyhce role list` shows the roles of this site.",
+    )
+
+
+def add(conn: Connection[TupleRow], name: str, *, like: str, password: str) -> None:
+    """Make a login role on every node.
+
+    Raises:
+        UsageError: the name is there, reserved or not written as one.
+        ConnectionFailed: a worker does not answer.
+    """
+    with conn.transaction():
+        refuse_existing(conn, name)
+        role = sql.Identifier(name)
+        conn.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
+                role, sql.Literal(authentication.scram_secret(conn, password))
+            )
+        )
+        conn.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(LIKE[like]), role))
+        if has_citus(conn):
+            authentication.set_authinfo(conn, {name: password})
+    if has_citus(conn):
+        authentication.tell_workers(conn, {name: password})
+
+
+def rotate(conn: Connection[TupleRow], name: str, *, password: str) -> None:
+    """Give a login role another password on every node.
+
+    Raises:
+        UsageError: there is no such role.
+        ConnectionFailed: a worker does not answer.
+    """
+    site_role(conn, name)
+    authentication.change_passwords(conn, {name: password})
+
+
+def drop(conn: Connection[TupleRow], name: str) -> int:
+    """Remove a login role from every node and end its sessions; how many there were at the coordinator.
+
+    Raises:
+        UsageError: there is no such role.
+        HceError: it owns something: nothing was changed.
+    """
+    site_role(conn, name)
+    sessions = [pid for (pid,) in rows(conn, "SELECT pid FROM pg_stat_activity WHERE usename = %s", name)]
+    try:
+        with conn.transaction():
+            if has_citus(conn):
+                conn.execute("DELETE FROM pg_catalog.pg_dist_authinfo WHERE rolename = %s", (name,))
+            conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        held = (error.diag.message_detail or "objects of its own").splitlines()
+        more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
+        raise HceError(
+            f"role {name} cannot be dropped: {held[0]}{more}",
+            remedy=f"Give what it owns to another role (ALTER … OWNER TO {SUPERUSER}), REVOKE what was granted to it, "
+            "then run this again. Nothing was changed.",
+        ) from error
+    if has_citus(conn):
+        authentication.forget_on_workers(conn, name)
+        authentication.on_workers(conn, _ENDING)
+    conn.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::integer[]) AS pid", (sessions,))
+    return len(sessions)
+
+
+_ENDING = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE usesysid IS NOT NULL AND usesysid NOT IN (SELECT oid FROM pg_authid)"
+)
+"""Ends the sessions of roles that are no longer there."""
