@@ -14,8 +14,8 @@ import pytest
 
 LISTENER = """#!{python}
 import os, pathlib, socket, sys
+pathlib.Path({pid!r}).write_text(str(os.getpid()))  # before it listens: who reaches it finds the file
 at = socket.create_server(("127.0.0.1", int(sys.argv[-1].partition(":")[0])))
-pathlib.Path({pid!r}).write_text(str(os.getpid()))
 while True:
     at.accept()[0].close()
 """
