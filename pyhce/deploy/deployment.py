@@ -13,7 +13,7 @@ from typing import Any, Self
 from pyhce.citus.connection import Database, Progress, connect, explained, silent
 from pyhce.deploy import chart, checks, helm, reach
 from pyhce.deploy.cluster import Cluster, PodState
-from pyhce.deploy.problems import explain
+from pyhce.deploy.problems import CrashWatch, crashed, explain
 from pyhce.deploy.turn import turn
 from pyhce.deploy.watch import watched, words
 from pyhce.errors import HceError
@@ -335,11 +335,15 @@ class Deployment:
     def _settle(self, timeout: float) -> None:
         """Wait until every pod is ready and of the newest template."""
         deadline = time.monotonic() + timeout
+        crashes = CrashWatch()
         while True:
             view = checks.View(self.cluster, self.namespace)
             waiting = checks.pods(view)
             if waiting.result.value == "ok":
                 return
+            broken = crashes.found(list(view.nodes.values()))
+            if broken:
+                raise crashed(self.cluster, self.namespace, broken)
             if time.monotonic() > deadline:
                 raise explain(
                     self.cluster,

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyhce.citus.connection import Progress
 from pyhce.deploy.cluster import Cluster, PodState
-from pyhce.deploy.problems import HOPELESS, explain, hopeless
+from pyhce.deploy.problems import HOPELESS, CrashWatch, crashed, explain, hopeless
 from pyhce.errors import HceError
 
 PATIENCE = 20.0
@@ -24,6 +24,7 @@ async def watched(deed: Coroutine[Any, Any, None], cluster: Cluster, namespace: 
     """
     helm = asyncio.ensure_future(deed)
     since: float | None = None
+    crashes = CrashWatch()
     try:
         while not helm.done():
             await asyncio.wait({helm}, timeout=1.0)
@@ -35,6 +36,9 @@ async def watched(deed: Coroutine[Any, Any, None], cluster: Cluster, namespace: 
             except HceError:
                 continue  # helm itself says what is wrong with the cluster
             progress(said)
+            broken = crashes.found(pods)
+            if broken:
+                raise await asyncio.to_thread(crashed, cluster, namespace, broken)
             stuck = hopeless(pods)
             since = (since or time.monotonic()) if stuck else None
             if stuck and since and time.monotonic() - since > PATIENCE:

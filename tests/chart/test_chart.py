@@ -158,6 +158,7 @@ def test_certificates_name_every_node() -> None:
     names = shown.stdout.decode()
     assert "DNS:*.citus-nodes.clinical-database.svc.cluster.local" in names
     assert "DNS:localhost" in names
+    assert "DNS:*.clinical-database.svc.cluster.local" in names
 
 
 def test_tls_is_required_unless_it_is_switched_off() -> None:

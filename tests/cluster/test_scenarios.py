@@ -173,6 +173,42 @@ def test_09_a_missing_image_is_told_with_the_pods_events(deployment: Deployment)
     assert deployment.install(AUTOMATIC).workers == 2
 
 
+def test_09b_a_node_that_goes_on_crashing_ends_the_installation_with_its_last_lines(deployment: Deployment) -> None:
+    started = time.monotonic()
+    with pytest.raises(HceError, match=r"citus-\S+ goes on crashing: its container ended [3-5] times") as refused:
+        deployment.install({**AUTOMATIC, "settings": {"work_mem": "eight"}})
+    assert 'invalid value for parameter "work_mem": "eight"' in str(refused.value)
+    assert "delete pod" in refused.value.remedy
+    assert time.monotonic() - started < 240, "three starts and the two pauses of Kubernetes between them"
+    for pod in uids(deployment):
+        kubectl("-n", deployment.namespace, "delete", "pod", pod)
+    assert deployment.install(AUTOMATIC).workers == 2
+    assert unwell(deployment) == []
+
+
+def test_09c_the_certificate_names_every_service_and_a_new_one_is_made_by_the_documented_steps(
+    deployment: Deployment,
+) -> None:
+    deployment.install(AUTOMATIC)
+    name = f"*.{deployment.namespace}.svc.cluster.local"
+    former = deployment.cluster.secret(deployment.namespace, "hce-citus-tls")["tls.crt"]
+    assert name in names_of(former)
+    kubectl("-n", deployment.namespace, "delete", "secret", "hce-citus-tls")
+    kubectl("-n", deployment.namespace, "delete", "pod", "-l", "hce-citus/node=true", "--wait=false")
+    deployment.install(AUTOMATIC)
+    made = deployment.cluster.secret(deployment.namespace, "hce-citus-tls")["tls.crt"]
+    assert made != former
+    assert name in names_of(made)
+    assert unwell(deployment) == []
+
+
+def names_of(certificate: str) -> str:
+    shown = subprocess.run(
+        ["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=certificate, capture_output=True, text=True
+    )
+    return shown.stdout
+
+
 def test_10_a_secret_with_an_empty_password_is_refused(deployment: Deployment) -> None:
     kubectl(
         "-n", deployment.namespace, "create", "secret", "generic", "own", "--from-literal=postgres-password=",

@@ -30,10 +30,10 @@ citus-coordinator-0.citus-nodes.{{ include "hce-citus.namespace" . }}.svc.{{ .Va
 {{- end -}}
 {{- end }}
 
-{{- /* Every name under which a node is reached, for its certificate. */}}
+{{- /* Every name under which a node is reached, for its certificate; *.<namespace> is a group's Service with standbys. */}}
 {{- define "hce-citus.tls-names" -}}
 {{- $domain := printf "%s.svc.%s" (include "hce-citus.namespace" .) .Values.clusterDomain -}}
-{{ list "localhost" "citus-coordinator" "citus-worker" (printf "citus-coordinator.%s" (include "hce-citus.namespace" .)) (printf "citus-coordinator.%s" $domain) (printf "*.citus-nodes.%s" $domain) | concat .Values.tls.names | toJson }}
+{{ list "localhost" "citus-coordinator" "citus-worker" (printf "citus-coordinator.%s" (include "hce-citus.namespace" .)) (printf "citus-coordinator.%s" $domain) (printf "*.citus-nodes.%s" $domain) (printf "*.%s" $domain) | concat .Values.tls.names | toJson }}
 {{- end }}
 
 {{- /* Labels that never change: selectors hold them. */}}
