@@ -53,11 +53,13 @@ def compare(moment: Moment, done: Iterable[Done], wanted: Wanted) -> Verdicts:
 def _counted(moment: Moment, done: Sequence[Done], wanted: Wanted) -> list[tuple[int, int]]:
     """How many rows the units have now, and how many of them were written since."""
     counts = [(0, 0) for _ in done]
+    # By way of the coordinator the whole statement is a bound parameter, of a function that runs it on a worker.
+    document = None if moment.direct or wanted.document is None else sql.Literal(wanted.document)
     for node in moment.nodes:
         there: list[sql.Composed] = []
         for number, one in enumerate(done):
             names = {p[:3]: p.relation for p in moment.places[one.unit.table]}
-            condition = condition_of(moment, one.unit, wanted)
+            condition = condition_of(moment, one.unit, wanted, document=document)
             there += [
                 _count(number, sql.SQL(names[place]), condition, one.snapshots[node])
                 for place in one.unit.places

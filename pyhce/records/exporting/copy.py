@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.exporting.copy_out import blocks
+from pyhce.records.exporting.copy_out import blocks, selected
 from pyhce.records.exporting.folder import ExportFolder
 from pyhce.records.exporting.moments import Moment
-from pyhce.records.exporting.units import Done, Unit, Wanted, copying
+from pyhce.records.exporting.units import Done, Unit, Wanted, copying, selecting
 from pyhce.schema.model import Frozen
 
 _TELL = 1.0
@@ -143,11 +143,16 @@ class _Crew:
             self._open.remove(conn)
         conn.close()
 
+    def _blocks(self, conn: Connection[TupleRow], unit: Unit) -> Iterator[tuple[int, bytes]]:
+        if self._wanted.document is None or unit.direct:
+            return blocks(conn, copying(self._moment, unit, self._wanted))
+        return selected(conn, selecting(self._moment, unit, self._wanted), [self._wanted.document])
+
     def _copy(self, conn: Connection[TupleRow], unit: Unit) -> Done:
         """One unit to its file."""
         name, count, size, digest = self._folder.part(), 0, 0, hashlib.sha256()
         with (self._folder.work / name).open("wb", buffering=0) as file:
-            for rows, block in blocks(conn, copying(self._moment, unit, self._wanted)):
+            for rows, block in self._blocks(conn, unit):
                 if self._stopped:
                     raise _Stopped
                 digest.update(block)

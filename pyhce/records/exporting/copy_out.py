@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from psycopg import Connection, errors, pq, sql
+from psycopg import Connection, RawCursor, errors, pq, sql
 from psycopg.rows import TupleRow
 
 _BLOCK = 1024 * 1024
@@ -39,6 +39,20 @@ def blocks(conn: Connection[TupleRow], statement: sql.Composed) -> Iterator[tupl
         pass
     if rows:
         yield len(rows), b"".join(rows)
+
+
+def selected(conn: Connection[TupleRow], query: sql.Composed, values: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+    """The same of a query with bound parameters $1 …, which COPY cannot have: its one column, a line a row."""
+    with RawCursor(conn) as cursor:
+        lines, size = [], 0
+        for (line,) in cursor.stream(query.as_string(conn).encode(), values):
+            lines.append(line.encode() + b"\n")
+            size += len(lines[-1])
+            if size >= _BLOCK:
+                yield len(lines), b"".join(lines)
+                lines, size = [], 0
+        if lines:
+            yield len(lines), b"".join(lines)
 
 
 def _wait(wire: pq.abc.PGconn) -> None:

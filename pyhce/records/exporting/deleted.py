@@ -50,7 +50,7 @@ def _lines(conn: Connection[TupleRow], moment: Moment, wanted: Wanted) -> Iterat
         for home in Home if wanted.document is None else (Home.PATIENT,):
             with conn.cursor(name=f"deleted_{home}") as cursor:
                 cursor.itersize = _AT_ONCE
-                cursor.execute(_tombstones(moment, home, wanted))
+                cursor.execute(_tombstones(moment, home, wanted), wanted.model_dump(mode="json"))
                 while rows := cursor.fetchmany(_AT_ONCE):
                     for (source, kind), group in groupby(rows, key=lambda row: row[:2]):
                         keys = [row[2] for row in group]
@@ -70,15 +70,13 @@ def _there(conn: Connection[TupleRow], schema: Schema, kind: str, source: str, k
 
 
 def _tombstones(moment: Moment, home: Home, wanted: Wanted) -> sql.Composed:
-    conditions: list[sql.Composable] = [
-        sql.SQL("borrado AND vigente_hasta >= {}::timestamptz").format(sql.Literal(wanted.since))
-    ]
+    conditions: list[sql.Composable] = [sql.SQL("borrado AND vigente_hasta >= %(since)s::timestamptz")]
     if wanted.source is not None:
-        conditions.append(sql.SQL("fuente = {}").format(sql.Literal(wanted.source)))
+        conditions.append(sql.SQL("fuente = %(source)s"))
     if wanted.types:
-        conditions.append(sql.SQL("tipo = ANY({})").format(sql.Literal(list(wanted.types))))
+        conditions.append(sql.SQL("tipo = ANY(%(types)s)"))
     if wanted.document is not None:
-        conditions.append(sql.SQL("documento_id = {}").format(sql.Literal(wanted.document)))
+        conditions.append(sql.SQL("documento_id = %(document)s"))
     return sql.SQL("SELECT fuente, tipo, id FROM {} WHERE {} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3").format(
         table_name(moment.schema.table(FAMILIES[home].history)), sql.SQL(" AND ").join(conditions)
     )

@@ -25,6 +25,12 @@ from pyhce.schema.model import Home, Schema
 
 HERE = 0
 """The node that we are connected to: Citus's group of the coordinator."""
+DOCUMENT = "pyhce.documento"
+"""The setting of a session that holds the document of an export of one patient.
+
+COPY takes no parameters, and a document is never written into a statement, which a server may log. Statements name the
+setting; its value is a bound parameter.
+"""
 CLOCKS = timedelta(minutes=1)
 """How far the clocks of writers may be apart."""
 UNSEEN = timedelta(hours=1)
@@ -92,6 +98,8 @@ class Moment:
         made.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET jit = off")
         if self.distributed:  # else the catalog does not show the shards, which are tables of their own
             made.execute("SET citus.override_table_visibility = off")
+        if self._document is not None:
+            made.execute("SELECT set_config(%s, %s, false)", (DOCUMENT, self._document))
         if shared and self.direct:
             made.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             made.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self._exported[node])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from pyhce.records.exporting.moments import HERE, Moment
+from pyhce.records.exporting.moments import DOCUMENT, HERE, Moment
 from pyhce.records.line import AS_IT_IS, LINE, QUICK
 from pyhce.records.writing.homes import table_name
 from pyhce.schema.model import Frozen
@@ -57,16 +57,18 @@ class Done(Frozen):
 
 
 def copying(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
-    """The statement that reads a unit, a line a row."""
+    """The COPY that reads a unit, a line a row."""
+    return sql.SQL("COPY ({}) TO STDOUT {}").format(selecting(moment, unit, wanted), sql.SQL(AS_IT_IS))
+
+
+def selecting(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
+    """The query of a unit's lines. By way of the coordinator it takes the document as the parameter $1."""
     line, rows = sql.SQL(LINE), sql.SQL("{} WHERE {}")
     if unit.direct:  # OFFSET keeps PostgreSQL from computing the text twice; Citus cannot push it to the workers
         line = sql.SQL(QUICK)
         rows = sql.SQL("(SELECT id, original, recurso, recurso::text AS t FROM {} WHERE {} OFFSET 0) AS r")
     parts = [rows.format(relation, condition_of(moment, unit, wanted)) for relation in relations_of(moment, unit)]
-    return sql.SQL("COPY ({}) TO STDOUT {}").format(
-        sql.SQL(" UNION ALL ").join(sql.SQL("SELECT {} FROM {}").format(line, part) for part in parts),
-        sql.SQL(AS_IT_IS),
-    )
+    return sql.SQL(" UNION ALL ").join(sql.SQL("SELECT {} FROM {}").format(line, part) for part in parts)
 
 
 def relations_of(moment: Moment, unit: Unit) -> list[sql.Composable]:
@@ -78,8 +80,12 @@ def relations_of(moment: Moment, unit: Unit) -> list[sql.Composable]:
     return [sql.SQL(names[place]) for place in unit.places]
 
 
-def condition_of(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
-    """Which rows of these relations are a unit's."""
+def condition_of(moment: Moment, unit: Unit, wanted: Wanted, *, document: sql.Composable | None = None) -> sql.Composed:
+    """Which rows of these relations are a unit's; `document` is how the statement names the document wanted.
+
+    If not given: the setting of the session, or by way of the coordinator the parameter $1. Citus would send
+    current_setting() to the workers, which do not have the setting.
+    """
     table = moment.schema.table(unit.table)
     parts: list[sql.Composable] = [sql.SQL("true")]
     if not unit.alone:
@@ -89,7 +95,8 @@ def condition_of(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
     if wanted.since is not None:
         parts.append(sql.SQL("actualizado_en >= {}::timestamptz").format(sql.Literal(wanted.since)))
     if wanted.document is not None:
-        parts.append(sql.SQL("documento_id = {}").format(sql.Literal(wanted.document)))
+        setting = sql.SQL("current_setting({})").format(sql.Literal(DOCUMENT))
+        parts.append(sql.SQL("documento_id = {}").format(document or (setting if moment.direct else sql.SQL("$1"))))
     if unit.pages is not None:
         parts += [
             sql.SQL("ctid {} {}::tid").format(sql.SQL(sign), sql.Literal(f"({page},0)"))
