@@ -2,6 +2,7 @@
 
     python tests/run.py [tier ...]
     python tests/run.py fuzz --minutes 60
+    python tests/run.py writers --minutes 30
 
 Exit status 0 if every tier that could run passed. A tier that cannot run here is skipped, with the reason and how to
 enable it; more words after a `--` go to pytest.
@@ -77,16 +78,16 @@ def cluster() -> str | None:
 
 
 TIERS = {"unit": nothing_needed, "chart": helm, "postgres": embedded, "citus": citus, "cluster": cluster}
-ON_REQUEST = {"soak": cluster, "fuzz": nothing_needed}
+ON_REQUEST = {"soak": cluster, "fuzz": nothing_needed, "writers": nothing_needed}
 """Tiers that take long, run when named."""
 
 
 def main(arguments: list[str]) -> int:
     """Run the tiers named, or all; the exit status."""
     os.environ["PATH"] += f"{os.pathsep}{TESTS.parent / '.tools' / 'bin'}"
-    if "--minutes" in arguments:  # of the fuzz
+    if "--minutes" in arguments:  # of the fuzz and the writers
         at = arguments.index("--minutes")
-        os.environ["PYHCE_FUZZ_MINUTES"] = " ".join(arguments[at + 1 : at + 2])
+        os.environ["PYHCE_FUZZ_MINUTES"] = os.environ["PYHCE_MINUTES"] = " ".join(arguments[at + 1 : at + 2])
         arguments = arguments[:at] + arguments[at + 2 :]
     named, _, more = " ".join(arguments).partition("--")
     asked = named.split()
