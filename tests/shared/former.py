@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from pyhce import local
 from pyhce.citus.connection import connect
@@ -52,6 +53,11 @@ def former(*arguments: str, fails: bool = False) -> str:
     return done.stdout + done.stderr
 
 
+def unnamed(dsn: str) -> str:
+    """A DSN whose sessions are not taken for those of a release: an upgrade ends these."""
+    return make_conninfo(dsn, application_name="tests")
+
+
 @contextmanager
 def former_database(engine: local.Engine, workers: int) -> Iterator[TestDatabase]:
     """A database that the former release registered."""
@@ -61,5 +67,5 @@ def former_database(engine: local.Engine, workers: int) -> Iterator[TestDatabase
         dsn = local.dsn(cluster)
         nodes = [part for node in cluster.workers for part in ("--worker", f"{node.host}:{node.port}")]
         former("register", "--dsn", dsn, "--shards", str(SHARDS), *nodes)
-        with connect(dsn) as conn:
+        with connect(unnamed(dsn)) as conn:
             yield TestDatabase(folder=folder, dsn=dsn, conn=conn)

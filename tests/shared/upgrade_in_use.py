@@ -31,7 +31,7 @@ from pyhce.schema.model import Schema
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase
 from tests.shared.erasure import until
-from tests.shared.former import environment, former, former_database
+from tests.shared.former import command, environment, former, former_database, unnamed
 from tests.shared.former_documents import EXPECTED, filled, place
 from tests.shared.upgrades import ACCOUNTS, LATER, registered, with_column_and_index, with_tables
 
@@ -164,7 +164,7 @@ def test_two_migrations_beside_a_writer_and_a_reader_lose_nothing_and_keep_nobod
         former("load", "--dsn", db.dsn, "--source", "sample", *map(str, sample.files()))
         filled(db, tmp_path)
         waits: list[float] = []
-        with connect(db.dsn) as reading, former_writer(db) as (process, former_acknowledged):
+        with connect(unnamed(db.dsn)) as reading, former_writer(db) as (process, former_acknowledged):
             reader = Background(lambda: waits.append(_timed(lambda: reading.execute("SELECT count(*) FROM alerta"))))
             until(lambda: len(former_acknowledged) > 20)
 
@@ -221,6 +221,35 @@ def missing(db: TestDatabase, schema: Schema, source: str, acknowledged: list[st
             for (key,) in db.rows(f"SELECT id FROM {table.qualified} WHERE fuente = %s{of_kind}", source):
                 counts[f"{kind}/{key}"] = counts.get(f"{kind}/{key}", 0) + 1
     return [reference for reference in acknowledged if counts.get(reference) != 1]
+
+
+def test_a_load_of_the_former_release_that_still_runs_is_ended(engine: local.Engine, workers: int) -> None:
+    def lines(numbers: range) -> str:
+        people = ({**PATIENT, "id": f"p{n}", "identifier": [hospital(n)]} for n in numbers)
+        return "".join(json.dumps(one) + "\n" for one in people)
+
+    def hospital(number: int) -> dict[str, Any]:
+        coding = {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}
+        return {"type": {"coding": [coding]}, "system": "http://hosp-a.org/mrn", "value": str(number)}
+
+    with former_database(engine, workers) as db:
+        words = command("load", "--dsn", db.dsn, "--source", "former", "-")
+        with subprocess.Popen(
+            words, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert process.stdin is not None
+            process.stdin.write(lines(range(10_000)))  # more than a batch
+            process.stdin.flush()
+            until(lambda: db.value("SELECT count(*) FROM paciente") > 0)
+            registered(db, SCHEMA)
+            (report,) = upgrade(db.conn, schema=SCHEMA)
+            held = db.value("SELECT count(*) FROM paciente")
+            assert report.counts["patients moved"] == held > 0
+            _, told = process.communicate(lines(range(10_000, 12_000)))
+            assert process.returncode != 0
+        assert "the connection broke" in told
+        assert db.value("SELECT count(*) FROM paciente") == held
+        assert db.value("SELECT count(*) FROM expediente WHERE documento_id NOT LIKE 'MR-%@http://hosp-a.org/mrn'") == 0
 
 
 def test_the_former_release_refuses_the_present_schema(engine: local.Engine, workers: int, tmp_path: Path) -> None:

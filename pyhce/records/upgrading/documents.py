@@ -6,16 +6,17 @@ Patient moves to its own record with everything that names it, by source and key
 several Patients state one document, the same rule decides as when they are loaded (`pyhce.records.writing.claims`).
 A record without any Patient, whose resources name one by an identifier, goes to the document that the identifier is.
 
-It is the writers' own way (`documents_for`) with the writers' locks, a transaction for each page and source. How far it
-has come is noted in the same transaction, so that an interrupted run goes on behind the last page, and counts once.
-Writers of this release wait meanwhile (`refuse_unready`), since they look for a patient under its new document, which
-would not be there: they would make a second record of it.
+Records that only get another document move together (`whole`); for the others it is the writers' own way
+(`documents_for`). Both take the writers' locks, in a transaction for each page and source. How far the step has come is
+noted in the same transaction, so that an interrupted run goes on behind the last page, and counts once. Writers of this
+release wait meanwhile (`refuse_unready`), since they look for a patient under its new document, which would not be
+there: they would make a second record of it.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -28,14 +29,15 @@ from pyhce.citus.steps import Reached, note, reached
 from pyhce.records.identity import PROVISIONAL, DocumentRule, document_of_key, provisional
 from pyhce.records.reading.incoming import Line
 from pyhce.records.reading.ready import Ready
-from pyhce.records.reading.reference import owner_of
+from pyhce.records.reading.reference import own_keys, owner_of
 from pyhce.records.upgrading.corrections import stated_by, translate_corrections
+from pyhce.records.upgrading.whole import Due, move_whole, whole_records
 from pyhce.records.writing.claims import document_lock, patients_in
 from pyhce.records.writing.decisions import PatientKey, corrections
 from pyhce.records.writing.documents import documents_for
 from pyhce.records.writing.homes import move_patient, table_name
 from pyhce.records.writing.keys import look_up_holders
-from pyhce.records.writing.locks import close_gate, lock_identities
+from pyhce.records.writing.locks import close_gate, lock_all, lock_identities
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import retried
 from pyhce.records.writing.together import mend
@@ -65,7 +67,9 @@ def move_documents(
         retried(conn, partial(_translate, conn, step, rules), remedy=_REMEDY)
     total = int(scalar(conn, "SELECT count(*) FROM expediente"))
     while page := _page(conn, reached(conn, step)):
-        for fuente, patients in _to_decide(conn, page, rules).items():
+        due = _due(conn, page, rules)
+        retried(conn, partial(_whole, conn, schema, step, page, due), remedy=_REMEDY)
+        for fuente, patients in _left(conn, due).items():
             retried(
                 conn,
                 partial(_decide, conn, schema, step, page, fuente, patients, rules),
@@ -111,23 +115,53 @@ def _page(conn: Connection[TupleRow], done: Reached) -> _Page | None:
     return _Page(documents, patients, waiting, _mark(start, documents[-1])) if documents else None
 
 
-def _to_decide(
-    conn: Connection[TupleRow], page: _Page, rules: tuple[DocumentRule, ...]
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """The Patients whose document may change, by source and id: it is another one, or they share a record."""
+def _due(conn: Connection[TupleRow], page: _Page, rules: tuple[DocumentRule, ...]) -> list[tuple[str, Due]]:
+    """The Patients whose document may change, each with its record: it is another one, or they share a record."""
     stated = {
         (place, patient): stated_by(content, patient, rules)
         for place, held in page.patients.items()
         for patient, content in held.items()
     }
     holds = corrections(conn, {(document, *patient) for (_, patient), document in stated.items()})
-    found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    found = []
     for place, held in page.patients.items():
         for patient, content in held.items():
             document = stated[place, patient]
             correction = holds.get((document, *patient))
-            if len(held) > 1 or (correction.document if correction else document) != place:
-                found[patient[0]][patient[1]] = content
+            target = correction.document if correction else document
+            if len(held) > 1 or target != place:
+                found.append((place, Due(patient, content, target)))
+    return found
+
+
+def _whole(
+    conn: Connection[TupleRow], schema: Schema, step: DataStep, page: _Page, due: Sequence[tuple[str, Due]], _: int
+) -> None:
+    """Move the records that only get another document, and note it."""
+    alone = {place: one for place, one in due if len(page.patients[place]) == 1}
+    if not alone:
+        return
+    lock_all(conn, [(source, "Patient", key) for source, key in (one.patient for one in alone.values())])
+    keys = {(one.patient[0], key) for one in alone.values() for key in own_keys(one.content, one.patient[1])}
+    lock(conn, keys | {document_lock(one.target) for one in alone.values()})
+    whole = whole_records(conn, schema, alone)
+    moved = move_whole(conn, whole)
+    _count(conn, step, {
+        "patients moved": len(whole.moves),
+        "to a provisional record": sum(one.target.startswith(PROVISIONAL) for one in whole.moves.values()),
+        "resources moved": moved,
+    })  # fmt: skip
+    close_gate(conn)
+
+
+def _left(conn: Connection[TupleRow], due: Sequence[tuple[str, Due]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The Patients that did not move with a whole record, by source and id."""
+    asked = sorted({place for place, _ in due})
+    there = {d for (d,) in rows(conn, "SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", asked)}
+    found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for place, one in due:
+        if place in there:
+            found[one.patient[0]][one.patient[1]] = one.content
     return found
 
 

@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import REGISTRAR_LOCK, Progress, advisory_lock, explained, silent
 from pyhce.citus.migrate import refuse_unmigrated
+from pyhce.citus.sessions import end_sessions
 from pyhce.citus.steps import DataStepReport, pending
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.upgrading.documents import move_documents
@@ -41,7 +42,10 @@ def upgrade(
     """
     with explained(), advisory_lock(conn, REGISTRAR_LOCK, timeout=timeout, progress=progress):
         refuse_unmigrated(conn, schema)
-        return tuple(_done(conn, schema, step, rules, progress) for step in pending(conn, schema))
+        due = pending(conn, schema)
+        if any(step.table is None for step in due):
+            end_sessions(conn, progress)
+        return tuple(_done(conn, schema, step, rules, progress) for step in due)
 
 
 def _done(
