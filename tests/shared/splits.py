@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from pyhce.citus.connection import connect, rows
+from pyhce import connect as connect_writer
+from pyhce.citus.connection import Database, connect, rows
 from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import provisional
 from pyhce.records.patient import merge, rekey, split
@@ -21,6 +22,7 @@ from pyhce.verify import verify
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase, unique
 from tests.shared.erasure import until, waiting
+from tests.shared.moves import meanwhile
 from tests.shared.persons import ANA, CEDULA, LEO, number, places
 from tests.shared.records import person, weight
 
@@ -215,6 +217,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a new document that does not parse": ({"new": "nonsense"}, "NEW"),
     "the same document": ({"new": "{new}"}, "are the same"),
     "a record that is there": ({"new": "{third}"}, "there is a record under the document given as NEW"),
+    "a document for a patient": ({"patients": ["{third}"]}, "its id is written like a document"),
     "no such record": ({"document": "CC-1"}, "no record under the document given as DOCUMENTO"),
     "another one's provisional record": ({"new": "PROV-" + "0" * 32}, "another patient's provisional"),
 }
@@ -251,7 +254,7 @@ def test_two_patients_of_one_record_are_confirmed_to_be_one_person(db: TestDatab
     assert (report.moved, report.confirmed) == (0, 1)
     with pytest.raises(UsageError, match="in one record already"):
         merge(db.conn, f"{source}/Patient/p1", f"CC-{cedula}", schema=SCHEMA)
-    with pytest.raises(UsageError, match="Patient/nobody, given as FROM"):
+    with pytest.raises(UsageError, match=r"given as FROM: .*Patient/nobody"):
         merge(db.conn, f"{source}/Patient/nobody", f"CC-{cedula}", schema=SCHEMA)
     # confirmed: another contradiction does not keep them apart any more
     again = db.load(tmp_path, person("p2", cedula, **LEO), source=source)
@@ -295,3 +298,32 @@ def test_merge_says_which_record_is_not_there(db: TestDatabase, tmp_path: Path) 
     _, old, _ = two_records(db, tmp_path)
     with pytest.raises(HceError, match="INTO"):
         merge(db.conn, old, f"CC-{number()}", schema=SCHEMA)
+
+
+def test_a_load_beside_a_split_ends_in_the_record_of_its_patient(db: TestDatabase, tmp_path: Path) -> None:
+    source, old, new = two_records(db, tmp_path)
+    merge(db.conn, old, new, schema=SCHEMA)
+
+    def splits(conn: Database) -> None:
+        split(conn, new, old, patients=[f"{source}/p1"], schema=SCHEMA)
+
+    report = meanwhile(db, tmp_path, source, splits, weight("late", "Patient/p1"))
+    assert report.new == 1
+    assert db.document("Observation", "late", source) == db.document("Patient", "p1", source) == old
+    assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
+
+
+def test_an_application_that_knows_the_merged_document_saves_into_the_record_after_the_split(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, old, new = two_records(db, tmp_path)
+    merge(db.conn, old, new, schema=SCHEMA)
+    writer = connect_writer(db.dsn, source=source)
+    try:
+        assert writer.save(weight("s1", "Patient/p1")).outcome == "new"
+        split(db.conn, new, old, patients=[f"{source}/p1"], schema=SCHEMA)
+        assert writer.save(weight("s1", "Patient/p1", value="74.0")).outcome == "changed"
+        assert writer.save(weight("s2", "Patient/p1")).outcome == "new"
+    finally:
+        writer.close()
+    assert db.document("Observation", "s1", source) == db.document("Observation", "s2", source) == old

@@ -23,10 +23,10 @@ from pyhce.records.patient.people import (
     Named,
     contradicting,
     document_of_patient,
+    named_in_errors,
     patient_named,
     people_of,
     traits_in,
-    words,
 )
 from pyhce.records.writing.claims import document_lock
 from pyhce.records.writing.decisions import PatientKey, corrections
@@ -169,7 +169,7 @@ def _document(conn: Connection[TupleRow], named: Named, what: str) -> str:
     found = document_of_patient(conn, named.patient)
     if found is None:
         raise UsageError(
-            f"there is no {words(named.patient)}, given as {what}",
+            f"there is no such Patient, given as {what}: {named_in_errors(named.patient)}",
             remedy="Check the source and the id: FHIR ids are unique in one source only.",
         )
     return found

@@ -9,6 +9,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.errors import UsageError
+from pyhce.records.identity import check_document
 from pyhce.records.reading.reference import owner_of
 from pyhce.records.writing.claims import patients_in
 from pyhce.records.writing.decisions import PatientKey
@@ -75,7 +76,7 @@ def check_patient(text: str) -> PatientKey:
     source, _, key = text.strip().rpartition("/")
     if not _ID.match(key):
         raise UsageError(
-            f"--patient {text!r} is not SOURCE/ID: an id is 1 to 64 letters, digits, hyphens or dots",
+            "the Patient given with --patient is not SOURCE/ID: an id is 1 to 64 letters, digits, hyphens or dots",
             remedy="Write the source system and the id of the Patient resource, for example hospital-norte/4711.",
         )
     return source, key
@@ -85,6 +86,16 @@ def words(patient: PatientKey) -> str:
     """A Patient as it can be typed back."""
     source, key = patient
     return f"{source}/Patient/{key}" if source else f"Patient/{key}"
+
+
+def named_in_errors(patient: PatientKey) -> str:
+    """A Patient as an error names it: an id that may be a document typed in its place is not repeated."""
+    source, key = patient
+    try:
+        parsed_as_document = not source and bool(check_document(key, "--patient"))
+    except UsageError:
+        parsed_as_document = False
+    return "the Patient given (its id is written like a document)" if parsed_as_document else words(patient)
 
 
 def document_of_patient(conn: Connection[TupleRow], patient: PatientKey) -> str | None:

@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from pyhce.errors import UsageError
 from pyhce.records.identity import DEFAULT_RULES, PROVISIONAL, check_document, documents_of, provisional
 from pyhce.records.patient.corrections import CorrectionReport, corrected, is_there
-from pyhce.records.patient.people import check_patient, people_of, words
+from pyhce.records.patient.people import check_patient, named_in_errors, people_of
 from pyhce.records.reading.reference import own_keys
 from pyhce.records.writing.claims import Claim, decide, document_lock, patients_in
 from pyhce.records.writing.decisions import PatientKey, assigned_to, confirmed_pairs
@@ -107,7 +107,7 @@ class _Split:
         for patient in self.leaving:
             if patient not in there:
                 raise UsageError(
-                    f"{words(patient)} is not in the record given as DOCUMENTO",
+                    f"{named_in_errors(patient)} is not in the record given as DOCUMENTO",
                     remedy="pyhce patient DOCUMENTO --output json lists the source and id of every Patient in it.",
                 )
 
