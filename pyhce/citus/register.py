@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus import authentication, delegate, distribute, grants, migrate, nodes, roles, steps
+from pyhce.citus import authentication, delegate, distribute, grants, log_settings, migrate, nodes, roles, steps
 from pyhce.citus.connection import (
     REGISTRAR_LOCK,
     Progress,
@@ -217,6 +217,8 @@ def _here(conn: Connection[TupleRow]) -> Node:
 def _privileges(conn: Connection[TupleRow], dsn: str, *, citus: bool) -> list[str]:
     """What Citus does not carry, on every node; each reads its certificate anew."""
     done = ["privileges of our roles, coordinator"] if grants.grant_on_node(conn) else []
+    if log_settings.keep_documents_out(conn):
+        done.append("settings that keep documents out of the log, coordinator")
     conn.execute(_RELOAD)
     for node in nodes.known_nodes(conn) if citus else ():
         if node.group == 0 or not node.active:
@@ -224,5 +226,7 @@ def _privileges(conn: Connection[TupleRow], dsn: str, *, citus: bool) -> list[st
         with wait_for(at(dsn, node.host, node.port), timeout=10) as worker:
             if grants.grant_on_node(worker):
                 done.append(f"privileges of our roles, {node.place}")
+            if log_settings.keep_documents_out(worker):
+                done.append(f"settings that keep documents out of the log, {node.place}")
             worker.execute(_RELOAD)
     return done

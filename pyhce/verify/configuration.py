@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from pyhce.citus import log_settings
 from pyhce.citus.connection import scalar
 from pyhce.citus.lock_table import WRITERS, lock_slots, slots_needed
 from pyhce.verify.context import Context, on_citus
@@ -114,6 +115,14 @@ def lock_table(context: Context) -> Finding:
                   severity=Result.WARNING)  # fmt: skip
 
 
+def logs(context: Context) -> Finding:
+    """What the database's own settings keep out of the log, whatever postgresql.conf says."""
+    problems = [
+        f"{place}: {problem}" for place, conn in context.every_node() for problem in log_settings.differing(conn)
+    ]
+    return judged(problems, "parameters and details stay out of every log, statements out of a worker's")
+
+
 CHECKS = (
     FunctionCheck(
         "HCE0801", GROUP, "Settings keep acknowledged writes", "Set them in postgresql.conf and restart.", durable
@@ -134,5 +143,9 @@ CHECKS = (
     FunctionCheck(
         "HCE0806", GROUP, "The lock table has room for the writers' batches",
         "ALTER SYSTEM SET max_locks_per_transaction = 1024 on the coordinator, then restart it.", lock_table,
+    ),
+    FunctionCheck(
+        "HCE0810", GROUP, "No log keeps a patient's document",
+        "`pyhce register` sets them; a role's own: ALTER ROLE … RESET, also IN DATABASE.", logs,
     ),
 )  # fmt: skip
