@@ -382,6 +382,29 @@ def test_a_contained_patient_with_a_document_has_a_record_before_it_comes(db: Te
     assert where(db, source, "o")[1] == where(db, source, "l")[1] == document
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_an_identifier_with_its_type_leads_to_no_record_once_its_document_is_contested(
+    db: TestDatabase, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    mark, number = unique(), str(int(unique(), 16))[:10]
+    coded = {
+        "system": "https://fhir.minsalud.gov.co/rda/NamingSystem/RNEC", "value": number,
+        "type": {"coding": [{"system": COLOMBIA, "code": "TI"}]},
+    }  # fmt: skip
+    ana = {"gender": "female", "birthDate": "1990-01-02", "name": [{"family": "Rojas", "given": ["Ana"]}]}
+    leo = {"gender": "male", "birthDate": "1964-11-23", "name": [{"family": "Prieto", "given": ["Leo"]}]}
+    loads = [
+        (f"{mark}-a", {"resourceType": "Patient", "id": "p1", "identifier": [coded], **ana}),
+        (f"{mark}-a", {"resourceType": "Patient", "id": "p2", "identifier": [coded], **leo}),
+        (f"{mark}-b", observation("o", {"identifier": coded})),
+    ]
+    for position in order:
+        db.load(tmp_path, loads[position][1], source=loads[position][0])
+    key = f"identifier={coded['system']}|{number}"
+    assert where(db, f"{mark}-b", "o")[1:] == (provisional(f"{mark}-b", key), key)
+    assert db.document("Patient", "p1", f"{mark}-a") == f"TI-{number}"
+
+
 def composition(subject: dict[str, Any] | None, **members: Any) -> dict[str, Any]:
     """The head of a document."""
     held = {

@@ -110,7 +110,8 @@ def documents_for(
     first = look() if patients or not wanted <= seen.keys() else None
     expected = first.changing(wanted) if first else set()
     shared = {(fuente, key) for key in wanted}
-    shared |= {document_lock(said) for key in keys if "=" in key and (said := document_of_key(key, rules))}
+    taken = (_guess(key, persons.get(key, ()), rules) for key in keys if "=" in key)
+    shared |= {document_lock(said) for said in taken if said}
     if first:
         shared |= {document_lock(claim.document) for claim in first.judged.claims.values()}
     lock(conn, expected, shared=shared - expected)
@@ -147,7 +148,8 @@ def _strays(
     found = set()
     for document in contested:
         for source, key in identifiers_in(conn, schema, document):
-            if document_of_key(key, rules) == document and not look_up_holders(conn, source, [key]):
+            said = document_of_key(key, rules) or document  # what a resource said beside the key told the document
+            if said == document and not look_up_holders(conn, source, [key]):
                 found.add((document, source, key))
     assigned = corrections(conn, found)
     return frozenset(stray for stray in found if stray not in assigned)
