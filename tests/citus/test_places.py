@@ -1,13 +1,18 @@
 """One identity, one place, on a Citus cluster."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 import pyhce
-from pyhce.citus.connection import at
+from pyhce.citus.connection import at, connect
 from pyhce.errors import UsageError
+from pyhce.records.writing.locks import GATE, close_gate, gate_open
+from pyhce.records.writing.races import retried
 from tests.shared.database import TestDatabase, unique
+from tests.shared.erasure import until, waiting
 from tests.shared.places import *  # noqa: F403 - every test of it
 from tests.shared.records import weight
 
@@ -30,3 +35,36 @@ def test_what_begins_at_a_worker_is_refused(db: TestDatabase, tmp_path: Path) ->
             write()
         assert f":{db.cluster.coordinator.port}" in refused.value.remedy
     assert places(db, source) == {}  # noqa: F405
+
+
+def test_a_look_up_waits_for_a_record_that_moves_and_leaves_no_lock(db: TestDatabase) -> None:
+    def look() -> str:
+        with connect(db.dsn) as conn, gate_open(conn):
+            return "looked"
+
+    with ThreadPoolExecutor(1) as pool, connect(db.dsn) as mover:
+        with mover.transaction():
+            close_gate(mover)
+            looking = pool.submit(look)
+            until(lambda: waiting(db) > 0)
+            assert not looking.done()
+        assert looking.result(timeout=60) == "looked"
+    assert gates(db) == 0
+
+
+def test_a_look_up_that_fails_in_a_transaction_leaves_the_gate_open(db: TestDatabase) -> None:
+    def work(divisor: int) -> None:
+        with gate_open(conn):
+            conn.execute("SELECT 1 / %s", (divisor,))
+
+    with connect(db.dsn) as conn:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            retried(conn, lambda _: work(0), remedy="Again.")
+        assert gates(db) == 0, "released after the rollback"
+        retried(conn, lambda _: work(1), remedy="Again.")
+        assert gates(db) == 0
+
+
+def gates(db: TestDatabase) -> int:
+    """How many sessions hold the gate."""
+    return int(db.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s", GATE[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +26,8 @@ from pyhce.verify import Result, verify
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight
 
-IDS, RUNS = 400, 3
-"""Of each race in the normal tiers; `tests/soak` runs them larger."""
+IDS, RUNS = int(os.environ.get("PYHCE_RACE_IDS") or 400), int(os.environ.get("PYHCE_RACE_RUNS") or 3)
+"""Of each race; larger ones: PYHCE_RACE_IDS=2000 PYHCE_RACE_RUNS=20."""
 
 
 def started_together(*deeds: Callable[[], object]) -> list[object]:
