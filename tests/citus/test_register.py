@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from pyhce.schema.model import Schema
 from pyhce.verify import verify
 from tests.conftest import free_port, server_folder
 from tests.shared.database import TestDatabase
+from tests.shared.doors import until
 from tests.shared.slices import SMALL, sliced, variant
 
 __all__ = ["sliced"]
@@ -308,13 +308,20 @@ def test_a_killed_worker_fails_a_load_in_clear_words_and_the_next_run_loses_noth
         sys.executable, "-m", "pyhce", "load", "--source", source, "--dsn", db.dsn, "--rejects", str(tmp_path / "r"),
         *map(str, sample.files()),
     ]  # fmt: skip
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    time.sleep(2.0)
-    victim = db.cluster.workers[0].pid
-    assert victim
-    os.kill(victim, signal.SIGKILL)
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%archivo_cargado%'"
+        " AND application_name = 'pyhce' AND pid <> pg_backend_pid()"
+    )
+    with connect(db.dsn, autocommit=False) as other:  # no file is loaded whole while this table is locked
+        other.execute("LOCK TABLE hce.archivo_cargado IN EXCLUSIVE MODE")
+        run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        until(lambda: db.value(waiting) > 0, "the load has not come so far")
+        victim = db.cluster.workers[0].pid
+        assert victim
+        os.kill(victim, signal.SIGKILL)
     _, told = run.communicate(timeout=120)
-    assert run.returncode == 0 or ("error:" in told and "Traceback" not in told), told
+    assert run.returncode != 0
+    assert "error:" in told and "Traceback" not in told, told
     local.start(db.folder, engine=db.cluster.engine, port=db.cluster.coordinator.port)
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,20 +75,33 @@ def many(db: TestDatabase, folder: Path, *, patients: int = 5) -> str:
     return source
 
 
+STOPPED = """
+import os, signal
+from pyhce.cli.main import main
+from pyhce.records.exporting.folder import ExportFolder
+add = ExportFolder.add
+def add_and_stop(self, done):
+    add(self, done)
+    ExportFolder.add = add
+    os.kill(os.getpid(), signal.SIGSTOP)
+ExportFolder.add = add_and_stop
+main()
+"""
+"""The command line, which stops itself (SIGSTOP) as soon as the first part is in the journal."""
+
+
 @contextmanager
 def interrupted(db: TestDatabase, to: Path, source: str, how: signal.Signals = signal.SIGKILL) -> Iterator[str]:
-    """An export that was stopped after its first part; what it said."""
-    command = [sys.executable, "-m", "pyhce", "export", "--to", str(to), "--source", source, "--dsn", db.dsn]
+    """An export that was ended after its first part; what it said. However busy the machine is, it ends there."""
+    command = [sys.executable, "-c", STOPPED, "export", "--to", str(to), "--source", source, "--dsn", db.dsn]
     run = subprocess.Popen([*command, "--jobs", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    journal = to / ".export" / "journal"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and run.poll() is None:
-        if journal.exists() and b'{"done"' in journal.read_bytes():
-            break
-        time.sleep(0.002)
+    state = os.waitid(os.P_PID, run.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert state is not None and state.si_code == os.CLD_STOPPED, run.communicate(timeout=60)
     run.send_signal(how)
+    run.send_signal(signal.SIGCONT)
     told = "".join(run.communicate(timeout=60))
-    assert not (to / "manifest.json").exists(), "it was finished before it could be stopped"
+    assert b'{"done"' in (to / ".export" / "journal").read_bytes()
+    assert not (to / "manifest.json").exists()
     yield told
 
 
