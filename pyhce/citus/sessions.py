@@ -13,12 +13,15 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, scalar
+from pyhce.errors import HceError
 
 APPLICATION = "pyhce"
 """The name under which our sessions are seen (`pyhce.citus.connection.complete`), unless a DSN gives another."""
 READER = 10.0
 """Seconds in one transaction without a change, after which a session is an export: it may finish."""
 PAUSE = 0.5
+PATIENCE = 120.0
+"""Seconds for sessions to end."""
 
 _OTHERS = """
 SELECT pid, backend_xid IS NOT NULL OR state = 'idle'
@@ -34,7 +37,11 @@ def end_sessions(conn: Connection[TupleRow], progress: Progress) -> int:
     """End our sessions that are there now, but for this one and for exports under way; their number.
 
     A session that reads is looked at again: it may be about to write.
+
+    Raises:
+        HceError: a session did not end in time.
     """
+    deadline = time.monotonic() + PATIENCE
     since = scalar(conn, "SELECT clock_timestamp()")
     values = {"name": APPLICATION, "since": since, "reader": READER}
     ended: set[int] = set()
@@ -43,6 +50,11 @@ def end_sessions(conn: Connection[TupleRow], progress: Progress) -> int:
             if due and pid not in ended:
                 scalar(conn, "SELECT pg_terminate_backend(%s::integer, 0::bigint)", pid)
                 ended.add(pid)
+        if time.monotonic() >= deadline:
+            raise HceError(
+                f"process {found[0][0]} of an older release did not end within {PATIENCE:.0f} s",
+                remedy="Stop that program and run `pyhce register` again: it goes on from there.",
+            )
         time.sleep(PAUSE)
     if ended:
         progress(f"{len(ended)} sessions of an older release were ended; a load among them is to be run again")
