@@ -3,6 +3,9 @@
     python tests/run.py [tier ...]
     python tests/run.py fuzz --minutes 60
     python tests/run.py writers --minutes 30
+    python tests/run.py cases
+
+`cases` shows the cases of issue 10 as a table: what is checked, right or wrong on one PostgreSQL and on Citus.
 
 Exit status 0 if every tier that could run passed. A tier that cannot run here is skipped, with the reason and how to
 enable it; more words after a `--` go to pytest.
@@ -14,9 +17,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 from pyhce import local
 from pyhce.deploy.images import POSTGRES_BASE, REGISTRAR_BASE
@@ -82,8 +87,32 @@ ON_REQUEST = {"soak": cluster, "fuzz": nothing_needed, "writers": nothing_needed
 """Tiers that take long, run when named."""
 
 
+def show_cases() -> int:
+    """Run the cases of issue 10 on both engines and print them as a table; 1 if one is wrong or was not run."""
+    engines = {"postgres": "PostgreSQL", "citus": "Citus"}
+    results: dict[str, dict[str, str]] = {}
+    for tier, engine in engines.items():
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.xml"
+            command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}"]
+            subprocess.run([*command, str(TESTS / tier / "test_handed_cases.py")], check=False)
+            if not report.exists():
+                continue
+            for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it
+                what = case.get("name", "").removeprefix("test_case[").removesuffix("]")
+                results.setdefault(what, {})[engine] = "wrong" if len(case) else "right"
+    width = max(map(len, results), default=0)
+    print(f"\n{'case':<{width}}  " + "  ".join(f"{engine:<10}" for engine in engines.values()))
+    for what, found in results.items():
+        print(f"{what:<{width}}  " + "  ".join(f"{found.get(engine, 'not run'):<10}" for engine in engines.values()))
+    all_right = all(found == dict.fromkeys(engines.values(), "right") for found in results.values())
+    return int(not results or not all_right)
+
+
 def main(arguments: list[str]) -> int:
     """Run the tiers named, or all; the exit status."""
+    if arguments == ["cases"]:
+        return show_cases()
     os.environ["PATH"] += f"{os.pathsep}{TESTS.parent / '.tools' / 'bin'}"
     if "--minutes" in arguments:  # of the fuzz and the writers
         at = arguments.index("--minutes")

@@ -1,0 +1,263 @@
+"""The cases of issue 10 from the command line, on every engine: each test is a row of `python tests/run.py cases`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+
+from pyhce.schema.declaration import SCHEMA
+from tests.shared.cases import case, expected_documents
+from tests.shared.commands import pyhce
+from tests.shared.database import TestDatabase
+
+A, B, EHR = "https://a.example/fhir", "https://b.example/fhir", "https://ehr.example/fhir"
+TWO_COUNTRIES, REFERENCES, SERVERS, DOCUMENTS, SSN, SEVERAL, TASKS, PACKS = (
+    "05-national-number-two-countries", "07-references", "08-two-servers-one-bundle", "14-ips-document",
+    "36-ssn-collision", "37-several-documents", "38-task-for-identifier", "45-identity-packs",
+)  # fmt: skip
+OPENED = f"{DOCUMENTS}-opened"
+IPS, RNDS = "CC-910000141", "BR.CNS-700000000000013"
+
+
+class Loaded:
+    """A database into which a case was loaded by `pyhce load`, under its folder's name as the source."""
+
+    def __init__(self, db: TestDatabase) -> None:
+        self.db = db
+        self.report = cache(self._load)
+
+    def _load(self, name: str, *options: str, source: str | None = None) -> dict[str, Any]:
+        rejects = Path(mkdtemp(dir=self.db.folder.parent)) / "rejected.ndjson"
+        arguments = ["load", case(name), "--source", source or name, "--again", "--rejects", rejects, *options]
+        report: dict[str, Any] = self.output(*arguments)
+        assert report["rejected"] == 0
+        return report
+
+    def output(self, *arguments: object) -> Any:
+        """What a command prints as JSON."""
+        done = pyhce(*arguments, "--dsn", self.db.dsn, "--output", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def places(self, name: str, *keys: str, source: str | None = None) -> set[str | None]:
+        """The documents of resources, by id; None if one is in no record."""
+        self.report(name)
+        found: dict[str, list[str | None]] = {key: [] for key in keys}
+        for table in SCHEMA.resource_tables():
+            document = "documento_id" if table.distribution_column == "documento_id" else "NULL"
+            query = f"SELECT id, {document} FROM {table.qualified} WHERE fuente = %s AND id = ANY(%s)"
+            for key, place in self.db.rows(query, source or name, list(keys)):
+                found[key].append(place)
+        assert {key: len(places) for key, places in found.items()} == dict.fromkeys(keys, 1), "each is in one place"
+        return {places[0] for places in found.values()}
+
+    def record(self, document: str) -> Counter[str]:
+        """How many resources of each type `pyhce patient` shows under a document."""
+        return Counter(entry["type"] for entry in self.output("patient", document)["entries"])
+
+    def exported(self, document: str) -> set[str]:
+        """The FHIR types that `pyhce export --patient` writes."""
+        folder = Path(mkdtemp(dir=self.db.folder.parent))
+        report = self.output("export", "--to", folder, "--patient", document)
+        return {file["type"] for file in report["files"]}
+
+    def details(self, code: str) -> str:
+        """What a check of `pyhce verify` lists."""
+        found = pyhce("verify", "--group", "identity", "--dsn", self.db.dsn, "--output", "json")
+        [check] = [check for check in json.loads(found.stdout)["checks"] if check["code"] == code]
+        return "\n".join(check["details"])
+
+
+@pytest.fixture(scope="module")
+def loaded(db: TestDatabase) -> Loaded:
+    return Loaded(db)
+
+
+Check = Callable[[Loaded], None]
+ROWS: dict[str, Check] = {}
+"""The table: the case's number and what is checked, and how."""
+
+
+def row(name: str, what: str) -> Callable[[Check], Check]:
+    """Makes a check a row of the table."""
+
+    def add(check: Check) -> Check:
+        ROWS[f"{name[:2]} {what}"] = check
+        return check
+
+    return add
+
+
+AR, PE = "AR.DNI-30123456", "NI-30123456@https://www.reniec.example.pe/dni"
+
+
+@row(TWO_COUNTRIES, "one number of Argentina and of Peru: two records")
+def _05_records(loaded: Loaded) -> None:
+    assert loaded.places(TWO_COUNTRIES, "ar") == {AR}
+    assert loaded.places(TWO_COUNTRIES, "pe") == {PE}
+
+
+@row(TWO_COUNTRIES, "each has its own data, and is shown and exported by its document")
+def _05_data(loaded: Loaded) -> None:
+    assert loaded.places(TWO_COUNTRIES, "al-ar") == {AR}
+    assert loaded.places(TWO_COUNTRIES, "o-pe") == {PE}
+    assert "Observation" not in loaded.record(AR)
+    assert "AllergyIntolerance" not in loaded.record(PE)
+    assert loaded.exported(PE) == {"Patient", "Observation"}
+
+
+@row(REFERENCES, "13 forms of a reference: in CC-910000071's record")
+def _07_forms(loaded: Loaded) -> None:
+    forms = (
+        "r-rel", "r-hist", "r-slash", "r-trail", "r-cond", "r-condenc", "r-logical", "r-logical-typed", "r-contained",
+        "r-both", "c-logical", "cov1", "ap1",
+    )  # fmt: skip
+    assert loaded.places(REFERENCES, *forms) == {"CC-910000071"}
+
+
+@row(REFERENCES, "urn:oid, urn:uuid in small and capital letters: in their patients' records")
+def _07_urns(loaded: Loaded) -> None:
+    assert loaded.places(REFERENCES, "r-oid") == {"CC-910000072"}
+    assert loaded.places(REFERENCES, "r-uuid", "r-uuidtyped") == {"CC-910000073"}
+
+
+@row(REFERENCES, "forms that are invalid or name no patient: kept, in no record")
+def _07_invalid(loaded: Loaded) -> None:
+    assert loaded.places(REFERENCES, "r-bare", "r-space", "r-frag", "r-display", "r-group", "r-none") == {None}
+
+
+@row(REFERENCES, "invalid forms: counted by load, listed by verify")
+def _07_told(loaded: Loaded) -> None:
+    assert loaded.report(REFERENCES)["unreadable_references"] == {"Observation": 3}
+    listed = loaded.details("HCE0441")
+    assert all(f"{REFERENCES}/{key}" in listed for key in ("r-bare", "r-frag", "r-space"))
+
+
+@row(REFERENCES, "absolute URLs: with --base in the record, without it another server's, counted")
+def _07_bases(loaded: Loaded) -> None:
+    assert loaded.report(REFERENCES)["of_other_servers"] == {EHR: 2}
+    assert "CC-910000071" not in loaded.places(REFERENCES, "r-abs", "r-abshist")
+    own = f"{REFERENCES}-base"
+    assert loaded.report(REFERENCES, "--base", EHR, source=own)["of_other_servers"] == {}
+    assert loaded.places(REFERENCES, "r-abs", "r-abshist", source=own) == {"CC-910000071"}
+
+
+@row(SERVERS, "two servers' Patient/1 in one bundle: two Patients")
+def _08_patients(loaded: Loaded) -> None:
+    assert loaded.places(SERVERS, "1", "a1", source=A) == {"CC-910000081"}
+    assert loaded.places(SERVERS, "1", "b1", source=B) == {"CC-910000082"}
+
+
+@row(SERVERS, "b's Observation of a's Patient: in a's record")
+def _08_across(loaded: Loaded) -> None:
+    assert loaded.places(SERVERS, "b2", source=B) == {"CC-910000081"}
+
+
+@row(SERVERS, "another server's Patient/7 is not the local one; other servers are counted")
+def _08_local(loaded: Loaded) -> None:
+    assert loaded.places(SERVERS, "7") == {"CC-910000083"}
+    assert not loaded.places(SERVERS, "c1") & {"CC-910000083", None}
+    assert loaded.report(SERVERS)["of_other_servers"] == {A: 2, B: 3, "https://other.example/fhir": 1}
+
+
+@row(DOCUMENTS, "IPS and RNDS documents: in their patients' records, shown and exported")
+def _14_records(loaded: Loaded) -> None:
+    loaded.report(DOCUMENTS)
+    for document in (IPS, RNDS):
+        assert loaded.record(document)["Bundle"] >= 1
+        assert "Bundle" in loaded.exported(document)
+
+
+@row(DOCUMENTS, "erase knows the documents and the records")
+def _14_erasure(loaded: Loaded) -> None:
+    loaded.report(DOCUMENTS)
+    for document in (IPS, RNDS):
+        receipt = loaded.output("erase", document, "--reason", "request 2024-17", "--dry-run")
+        assert {table["table"]: table["rows"] for table in receipt["record"]}["recurso_paciente"] >= 1
+
+
+@row(DOCUMENTS, "--open-documents: the allergy inside is a row of alergia_intolerancia, once")
+def _14_opened(loaded: Loaded) -> None:
+    loaded.report(DOCUMENTS, "--open-documents", source=OPENED)
+    query = "SELECT documento_id FROM alergia_intolerancia WHERE fuente = %s"
+    assert loaded.db.rows(query, OPENED) == [(IPS,)]
+    again = loaded._load(DOCUMENTS, "--open-documents", source=OPENED)
+    assert (again["new"], again["changed"], again["moved"]) == (0, 0, 0)
+    assert loaded.db.rows(query, OPENED) == [(IPS,)]
+
+
+@row(SSN, "two persons with one SSN: two records, the allergy with its own patient")
+def _36_records(loaded: Loaded) -> None:
+    assert loaded.places(SSN, "syn-1") == {"US.SSN-999471234"}
+    (other,) = loaded.places(SSN, "syn-2", "syn-a")
+    assert other is not None
+    assert other.startswith("PROV-")
+
+
+@row(SSN, "told by load, listed by verify")
+def _36_told(loaded: Loaded) -> None:
+    assert loaded.report(SSN)["kept_apart"] == 1
+    assert f"{SSN}/Patient/syn-2 contradicts " in loaded.details("HCE0420")
+
+
+@row(SEVERAL, "CC and passport: the record of the CC; the passport alone: another one")
+def _37_records(loaded: Loaded) -> None:
+    assert loaded.places(SEVERAL, "md", "mdo") == {"CC-950000001"}
+    assert loaded.places(SEVERAL, "mb", "mbo") == {"PPN-AX1@urn:co:pass"}
+
+
+@row(SEVERAL, "what the passport alone names: in neither record; verify tells the passport of both")
+def _37_told(loaded: Loaded) -> None:
+    assert not loaded.places(SEVERAL, "mbl") & {"CC-950000001", "PPN-AX1@urn:co:pass", None}
+    listed = loaded.details("HCE0425")
+    assert f"{SEVERAL}/Patient/md" in listed
+    assert f"{SEVERAL}/Patient/mb" in listed
+
+
+@row(SEVERAL, "from TI to CC under one id: the record moves with its data")
+def _37_moved(loaded: Loaded) -> None:
+    assert loaded.places(SEVERAL, "mc", "mco") == {"CC-950000004"}
+    assert loaded.db.rows("SELECT 1 FROM expediente WHERE documento_id = 'TI-950000003'") == []
+
+
+@row(SEVERAL, "leading zeros: two records")
+def _37_zeros(loaded: Loaded) -> None:
+    assert loaded.places(SEVERAL, "z1", "z2") == {"CC-0950000005", "CC-950000005"}
+
+
+@row(TASKS, "Task, QuestionnaireResponse, Composition by an identifier alone: in the record")
+def _38(loaded: Loaded) -> None:
+    assert loaded.places(TASKS, "tf", "tf-o", "tf-t", "tf-tt", "tf-q", "tf-c", "tf-b") == {"CC-910000381"}
+
+
+def _documents_of_packs(loaded: Loaded) -> dict[str, str]:
+    loaded.report(PACKS)
+    return dict(loaded.db.rows("SELECT id, documento_id FROM paciente WHERE fuente = %s", PACKS))
+
+
+@row(PACKS, "39 identifiers of 11 countries: the right document or a provisional one")
+def _45_documents(loaded: Loaded) -> None:
+    expected = {key: document for key, document in expected_documents(PACKS).items() if not key.startswith("wrong-")}
+    found = _documents_of_packs(loaded)
+    assert len(expected) == 39
+    assert {key: None if found[key].startswith("PROV-") else found[key] for key in expected} == expected
+
+
+@row(PACKS, "6 wrong check digits: no document, counted with the reason")
+def _45_check_digits(loaded: Loaded) -> None:
+    wrong = [document for key, document in _documents_of_packs(loaded).items() if key.startswith("wrong-")]
+    assert len({document for document in wrong if document.startswith("PROV-")}) == 6
+    told = loaded.report(PACKS)["identifiers"]
+    assert sum(one["identifiers"] for one in told if one["why"] == "check digit or form wrong") == 6
+
+
+@pytest.mark.parametrize("what", ROWS)
+def test_case(loaded: Loaded, what: str) -> None:
+    ROWS[what](loaded)
