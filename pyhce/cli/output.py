@@ -16,12 +16,13 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from pyhce.errors import HceError, UsageError
 
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-console = Console(soft_wrap=True, highlight=False, width=_WIDTH)
-error_console = Console(stderr=True, soft_wrap=True, highlight=False)
+console = Console(soft_wrap=True, highlight=False, emoji=False, width=_WIDTH)
+error_console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 PLAIN_EVERY = 5.0
 """Seconds between lines of progress where there is no terminal."""
 
@@ -59,12 +60,8 @@ def fail(error: HceError, *, json_output: bool) -> None:
     if json_output:
         click.echo(json.dumps({"error": error.wrong, "remedy": error.remedy, "exit_code": error.exit_code}))
         return
-    error_console.print(f"[bold red]error:[/] {_plain(error.wrong)}")
-    error_console.print(f"[bold]what to do:[/] {_plain(error.remedy)}")
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+    error_console.print(Text.assemble(("error:", "bold red"), f" {error.wrong}"))
+    error_console.print(Text.assemble(("what to do:", "bold"), f" {error.remedy}"))
 
 
 def show(report: BaseModel, output: str, people: Callable[[], None]) -> None:
@@ -85,17 +82,17 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 def add_row(made: Table, *values: Any) -> None:
     """A row of values that are not markup."""
-    made.add_row(*(_plain(str(value)) if value is not None else "" for value in values))
+    made.add_row(*(Text(str(value)) if value is not None else "" for value in values))
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """One line on standard error that says what is done or waited for; plain lines where that is no terminal."""
     if not error_console.is_terminal:
-        yield lambda line: error_console.print(_plain(line), style="dim")
+        yield lambda line: error_console.print(Text(line), style="dim")
         return
     with error_console.status("…") as status:
-        yield lambda line: status.update(_plain(line))
+        yield lambda line: status.update(Text(line))
 
 
 @contextmanager

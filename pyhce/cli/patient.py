@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from rich.text import Text
 
 from pyhce import api
 from pyhce.cli.output import add_row, console, output_option, show, table
@@ -52,8 +53,8 @@ def show_command(document: str, rows: int, dsn: str | None, output: str) -> None
 
 def show_patient(record: PatientRecord, rows: int) -> None:
     """A record as a table."""
-    console.print(f"[bold]{record.name or '(no Patient yet)'}[/]  {record.document}", end="")
-    console.print(f"  {record.sex}  {record.birth}" + ("  (provisional)" if record.provisional else ""))
+    console.print(Text.assemble((record.name or "(no Patient yet)", "bold"), f"  {record.document}"), end="")
+    console.print(f"  {record.sex}  {record.birth}" + ("  (provisional)" if record.provisional else ""), markup=False)
     made = table("date", "resource", "code", "status", "value", "id")
     for entry in record.entries[:rows]:
         add_row(made, entry.date, entry.type, entry.code, entry.status, entry.value, entry.id)

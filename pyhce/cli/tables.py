@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.text import Text
+
 from pyhce.cli.output import add_row, console, table
 from pyhce.verify import Result, StatusReport, VerificationReport
 
@@ -15,7 +17,7 @@ def show_verification(report: VerificationReport, *, short: bool) -> None:
         made = table("check", "title", "result", "found")
         for check in shown:
             style = _STYLES[check.result]
-            made.add_row(check.code, check.title, f"[{style}]{check.result.value}[/]", _plain(check.found))
+            made.add_row(check.code, check.title, f"[{style}]{check.result.value}[/]", Text(check.found))
         console.print(made)
     for check in report.checks:
         if check.result in {Result.FAILED, Result.WARNING}:
@@ -55,7 +57,3 @@ def show_status(report: StatusReport) -> None:
         f"{report.patients} patients, {report.provisional} provisional records, {report.resources} resources",
         markup=False,
     )
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")

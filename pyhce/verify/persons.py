@@ -209,8 +209,9 @@ def waiting_by_identifier(context: Context) -> Finding:
         if table.fhir_type == "Patient":
             continue
         query = sql.SQL(
-            "SELECT t.fuente, t.paciente_id, count(*) FROM expediente AS e INNER JOIN {} AS t"
-            " ON t.documento_id = e.documento_id WHERE e.provisional AND starts_with(t.paciente_id, 'identifier=')"
+            "SELECT t.fuente, split_part(t.paciente_id, '&documento=', 1), count(*)"
+            " FROM expediente AS e INNER JOIN {} AS t ON t.documento_id = e.documento_id"
+            " WHERE e.provisional AND starts_with(t.paciente_id, 'identifier=')"
             " GROUP BY 1, 2"
         ).format(name_of(table))
         for source, key, count in context.conn.execute(query):

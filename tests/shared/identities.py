@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pyhce.errors import UsageError
+from pyhce.errors import HceError, UsageError
 from pyhce.records.erasing.erase import erase
 from pyhce.records.exporting.export import export
 from pyhce.records.identity import DEFAULT_RULES, documents_of, provisional
-from pyhce.records.patient import patient, rekey
+from pyhce.records.patient import merge, patient, rekey, split
+from pyhce.records.reading.spelling import canonical, parse
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.cases import case, expected_documents
 from tests.shared.commands import pyhce
@@ -20,6 +21,8 @@ from tests.shared.database import TestDatabase, unique
 from tests.shared.records import weight
 
 V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
+RDA = "https://fhir.minsalud.gov.co/rda/CodeSystem/ColombianPersonIdentifier"
+RNEC = "https://fhir.minsalud.gov.co/rda/NamingSystem/RNEC"
 DNI, CPF = "http://www.renaper.gob.ar/dni", "http://rnds.saude.gov.br/fhir/r4/NamingSystem/cpf"
 
 
@@ -102,12 +105,110 @@ def test_two_issuers_numbers_never_meet(
     each_alone(db, tmp_path, documents, {"Observation": 1, "Patient": 1})
 
 
+@pytest.mark.parametrize(
+    ("value", "system"),
+    [
+        ("a/Patient/7", "http://x/Patient/{0}"),
+        ("00.12a", "urn:oid:1.2.36.{0}"),
+        ("[/b]:x:\\[", "http://h/é%41@ [/b] :x: {0}"),
+        ("12 @a%20-%41", "--help {0}"),
+    ],
+)
+def test_what_is_stored_can_be_typed_in_every_command(
+    db: TestDatabase, tmp_path: Path, value: str, system: str
+) -> None:
+    source, other = unique(), unique().upper()
+    patients = [someone("p", value, system.format(unique()), "MR"), someone("q", other, DNI)]
+    db.load(tmp_path, *patients, weight("o", "Patient/p"), source=source)
+    document = db.document("Patient", "p", source) or ""
+    shown = pyhce("patient", document, "--dsn", db.dsn)
+    assert (shown.returncode, document in shown.stdout) == (0, True), shown.stderr
+    assert export(db.conn, tmp_path / "out", schema=SCHEMA, document=document).resources == 2
+    assert merge(db.conn, document, f"AR.DNI-{other}", schema=SCHEMA).moved == 2
+    assert split(db.conn, f"AR.DNI-{other}", document, patients=[f"{source}/p"], schema=SCHEMA).moved == 2
+    assert rekey(db.conn, document, f"CC-{other}", schema=SCHEMA).moved == 2
+    assert rekey(db.conn, f"CC-{other}", document, schema=SCHEMA).moved == 2
+    assert db.document("Observation", "o", source) == document
+    assert erase(db.conn, document, schema=SCHEMA, reason="request 2024-17").record
+
+
+def test_a_merge_of_what_is_not_there_does_not_show_what_may_be_a_document(db: TestDatabase) -> None:
+    with pytest.raises(HceError) as refused:
+        merge(db.conn, "MR-4711@http://x/Patient/1", "CC-1", schema=SCHEMA)
+    assert "4711" not in f"{refused.value.wrong} {refused.value.remedy}"
+
+
 def test_a_reference_by_identifier_finds_the_record_of_another_source(db: TestDatabase, tmp_path: Path) -> None:
     here, there, number = unique(), unique(), unique()
     db.load(tmp_path, someone("p", f"{number}.1", DNI, "NI"), source=here)
     by_identifier = weight("o", {"type": "Patient", "identifier": {"system": DNI, "value": f"{number}-1"}})
     db.load(tmp_path, by_identifier, source=there)
     assert db.document("Observation", "o", there) == f"AR.DNI-{number.upper()}1" == db.document("Patient", "p", here)
+
+
+def colombian(code: str, number: str, system: str | None) -> dict:
+    """An identifier as Colombia's guides send it: the type says which document it is, the system does not."""
+    found: dict = {"type": {"coding": [{"system": RDA, "code": code}]}, "value": number}
+    return {**found, "system": system} if system else found
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
+@pytest.mark.parametrize("system", [RNEC, None])
+def test_a_reference_by_a_type_and_a_number_never_leads_to_another_document_of_that_number(
+    db: TestDatabase, tmp_path: Path, system: str | None, order: tuple[int, ...]
+) -> None:
+    """A foreigner's CE and a citizen's CC may have one number, and RNEC is the system of both."""
+    source, number = unique(), unique().upper()
+    cc, ce = colombian("CC", number, system), colombian("CE", number, system)
+    held = {"contained": [{"resourceType": "Patient", "id": "pt", "identifier": [ce]}]}
+    lines: list[object] = [
+        {"resourceType": "Patient", "id": "p", "identifier": [cc]},
+        weight("of-ce", {"type": "Patient", "identifier": ce}),
+        weight("in-ce", "#pt", **held),
+    ]
+    for position in (*order, *order):
+        db.load(tmp_path, lines[position], weight(f"of-cc-{position}", {"identifier": cc}), source=source)
+    assert {db.document("Observation", key, source) for key in ("of-ce", "in-ce")} == {f"CE-{number}"}
+    assert {db.document("Observation", f"of-cc-{n}", source) for n in order} == {f"CC-{number}"}
+    db.load(tmp_path, {"resourceType": "Patient", "id": "q", "identifier": [ce]}, source=source)
+    assert {db.document("Observation", key, source) for key in ("of-ce", "in-ce")} == {f"CE-{number}"}
+    assert {db.document("Observation", f"of-cc-{n}", source) for n in order} == {f"CC-{number}"}
+
+
+def test_a_resource_does_not_follow_what_another_one_of_its_batch_says_of_the_number(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, number = unique(), unique().upper()
+    typed = weight("typed", {"identifier": colombian("CC", number, RNEC)})
+    db.load(tmp_path, typed, weight("bare", f"Patient?identifier={RNEC}|{number}"), source=source)
+    assert db.document("Observation", "typed", source) == f"CC-{number}"
+    assert db.document("Observation", "bare", source) == provisional(source, f"identifier={RNEC}|{number}")
+
+
+def test_a_reference_by_a_typed_identifier_follows_its_patient_to_another_document(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, number, grown = unique(), unique().upper(), unique().upper()
+    child, old = colombian("TI", number, RNEC), {**colombian("TI", number, RNEC), "use": "old"}
+    db.load(tmp_path, {"resourceType": "Patient", "id": "p", "identifier": [child]}, source=source)
+    db.load(tmp_path, weight("o", {"identifier": child}), source=source)
+    now = {"resourceType": "Patient", "id": "p", "identifier": [old, colombian("CC", grown, RNEC)]}
+    assert db.load(tmp_path, now, source=source).moved == 2
+    db.load(tmp_path, weight("later", {"identifier": child}), source=source)
+    assert {db.document("Observation", key, source) for key in ("o", "later")} == {f"CC-{grown}"}
+
+
+def test_an_erasure_leaves_the_other_document_of_the_same_number_alone(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique().upper()
+    cc, ce = colombian("CC", number, RNEC), colombian("CE", number, RNEC)
+    others = weight("o", {"type": "Patient", "identifier": ce})
+    mine = {"resourceType": "List", "id": "l", "status": "current", "mode": "working",
+            "entry": [{"item": {"type": "Patient", "identifier": one}} for one in (cc, ce)]}  # fmt: skip
+    db.load(tmp_path, {"resourceType": "Patient", "id": "p", "identifier": [cc]}, others, mine, source=source)
+    erase(db.conn, f"CC-{number}", schema=SCHEMA, reason="request 2024-17")
+    left = db.exported(tmp_path, source)
+    assert left["Observation", "o"] == canonical(parse(others))
+    assert [("identifier" in entry["item"]) for entry in json.loads(left["List", "l"])["entry"]] == [False, True]
 
 
 def test_a_reference_whose_number_is_wrong_waits_and_follows_its_patient(db: TestDatabase, tmp_path: Path) -> None:

@@ -400,7 +400,7 @@ def test_an_identifier_with_its_type_leads_to_no_record_once_its_document_is_con
     ]
     for position in order:
         db.load(tmp_path, loads[position][1], source=loads[position][0])
-    key = f"identifier={coded['system']}|{number}"
+    key = f"identifier={coded['system']}|{number}&documento=TI-{number}"
     assert where(db, f"{mark}-b", "o")[1:] == (provisional(f"{mark}-b", key), key)
     assert db.document("Patient", "p1", f"{mark}-a") == f"TI-{number}"
 

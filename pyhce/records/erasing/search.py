@@ -12,8 +12,9 @@ from psycopg.rows import TupleRow
 from pyhce.citus.connection import Progress, silent
 from pyhce.errors import HceError
 from pyhce.records.erasing.trace import MIN_ID, MIN_WORD, NEVER, Person, Row, Verdict, carries_system, judge
-from pyhce.records.identity import parsed
+from pyhce.records.identity import DEFAULT_RULES, parsed
 from pyhce.records.patient import people_of
+from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.reference import keys_elsewhere, value_of_key
 from pyhce.records.writing.homes import names, table_name, type_of
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
@@ -70,13 +71,12 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str) -> Pe
             "that was merged is under the other document: hce.asignacion tells.",
         )
     identities = set(people_of(conn, document, schema))
-    for fuente, keys in conn.execute(
-        "SELECT fuente, claves FROM paciente WHERE documento_id = %(d)s UNION ALL"
-        " SELECT fuente, hce.claves_propias(id, recurso -> 'identifier') FROM historia"
-        " WHERE documento_id = %(d)s AND tipo = 'Patient'",
+    for fuente, patient_id, content in conn.execute(
+        "SELECT fuente, id, recurso FROM paciente WHERE documento_id = %(d)s UNION ALL"
+        " SELECT fuente, id, recurso FROM historia WHERE documento_id = %(d)s AND tipo = 'Patient'",
         {"d": document},
     ):
-        identities |= {(fuente, key) for key in keys}
+        identities |= {(fuente, key) for key in keys_of(content or {}, patient_id, DEFAULT_RULES)}
     identified = sorted({key for _, key in identities if key.startswith("identifier=")})
     others = conn.execute(
         "SELECT fuente, claves FROM paciente WHERE claves && %s::text[] AND documento_id <> %s", (identified, document)

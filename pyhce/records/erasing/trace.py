@@ -14,7 +14,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pyhce.records.reading.reference import Named, at_path, identifier_key, named, own_keys, owner_of, value_of_key
+from pyhce.records.identity import DEFAULT_RULES
+from pyhce.records.reading.normal import key_by
+from pyhce.records.reading.reference import Named, at_path, identifiers_of, named, owner_of, value_of_key
 from pyhce.records.reading.spelling import canonical, dumps, parse
 from pyhce.schema.expression import untyped_names
 from pyhce.schema.model import Frozen, Schema
@@ -160,8 +162,8 @@ def _entries(resource: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _is_person(person: Person, fuente: str, held: dict[str, Any], *, local: bool = False) -> bool:
     """Whether a Patient is the one; the id of a contained one is its own container's."""
-    *identifiers, key = own_keys(held, str(held.get("id", "")))
-    return any(person.has(fuente, k) for k in (identifiers if local else (*identifiers, key)))
+    keys = [key_by(identifier, held, DEFAULT_RULES) for identifier in identifiers_of(held)]
+    return any(person.has(fuente, key) for key in (keys if local else (*keys, str(held.get("id", "")))))
 
 
 class _Finder:
@@ -197,12 +199,12 @@ class _Finder:
             return False
         if value.get("reference") in self.own:
             return True
-        found = named(value)
+        found = named(value) if isinstance(value.get("reference"), str) else None
         ways = [found]
         if isinstance(identifier, dict) and by_identifier:
             said = value.get("type")
             kind_said = found.type if found else said if isinstance(said, str) else None
-            ways.append(Named(kind_said, identifier_key(identifier)))
+            ways.append(Named(kind_said, key_by(identifier, {}, DEFAULT_RULES)))
         return any(
             way is not None
             and self.person.has(self.fuente, way.key)

@@ -7,6 +7,8 @@ from pyhce.records.identity.documents import (
     document_of_key,
     documents_of,
     judged_identifiers,
+    plain_key,
+    stating,
     system_of,
 )
 from pyhce.records.identity.grammar import (
@@ -18,6 +20,7 @@ from pyhce.records.identity.grammar import (
     nuip_of,
     parsed,
     provisional,
+    typed_document,
 )
 from pyhce.records.identity.packs import DEFAULT_RULES, PACKS, Choice, choose_rules, pack
 from pyhce.records.identity.rules import DocumentRule, RuleSet, read_rules
@@ -43,7 +46,10 @@ __all__ = [
     "nuip_of",
     "pack",
     "parsed",
+    "plain_key",
     "provisional",
     "read_rules",
+    "stating",
     "system_of",
+    "typed_document",
 ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
 
 from pyhce.records.identity.check_digits import CHECKS
 from pyhce.records.identity.countries import stated_country
 from pyhce.records.identity.grammar import folded, issued, national
 from pyhce.records.identity.rules import Codings, DocumentRule, RuleSet
 
+_STATED = "&documento="
 CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
 
 
@@ -64,13 +66,30 @@ def judged_identifiers(patient: dict[str, Any], rules: tuple[DocumentRule, ...])
     ]
 
 
+def stating(key: str, document: str) -> str:
+    """The key of an identifier that its system and value do not tell, such as a number under Colombia's RNEC.
+
+    `identifier=system|value&documento=CE-777`: the type of the identifier said that it is this document.
+    """
+    return f"{key}{_STATED}{quote(document, safe='')}"
+
+
+def plain_key(key: str) -> tuple[str, str | None]:
+    """`identifier=system|value` of a key, and the document that it states beside it, if it does."""
+    plain, mark, document = key.rpartition(_STATED)
+    return (plain, unquote(document)) if mark and key.startswith("identifier=") else (key, None)
+
+
 def document_of_key(key: str, rules: tuple[DocumentRule, ...]) -> str | None:
-    """The document that `identifier=system|value` is by its system alone, None if that does not tell.
+    """The document of `identifier=system|value`: the one that it states, else by its system, None if that tells none.
 
     It does not where the type of an identifier of that system decides: Colombia's RNEC gives every kind of document,
     and a Chilean newborn is sent with the mother's RUN.
     """
-    system, mark, value = key.removeprefix("identifier=").partition("|")
+    plain, stated = plain_key(key)
+    if stated is not None:
+        return stated
+    system, mark, value = plain.removeprefix("identifier=").partition("|")
     if not key.startswith("identifier=") or not mark or not system:
         return None
     indexed = rules if isinstance(rules, RuleSet) else RuleSet(rules)

@@ -137,7 +137,7 @@ def check_document(value: str, what: str) -> str:
     Raises:
         UsageError: it is not a document.
     """
-    found = _typed(value.strip())
+    found = typed_document(value)
     if found is None:
         raise UsageError(
             f"the document given as {what} is not <type>-<number>, <country>.<type>-<number> or"
@@ -148,7 +148,9 @@ def check_document(value: str, what: str) -> str:
     return found
 
 
-def _typed(text: str) -> str | None:
+def typed_document(value: str) -> str | None:
+    """As `check_document`, None if it is not a document."""
+    text = value.strip()
     head, _, rest = text.partition("-")
     country, dot, kind = (part.strip() for part in head.upper().rpartition("."))
     if f"{kind}-" == PROVISIONAL and not dot:

@@ -246,7 +246,9 @@ class Sieve:
             self._documents.clear()
             unknown = keys
         if unknown:
-            self._documents |= dict.fromkeys(unknown) | known_documents(self._conn, self._fuente, unknown)
+            self._documents |= dict.fromkeys(unknown) | known_documents(
+                self._conn, self._fuente, unknown, ()
+            )  # of ids alone
 
 
 _UNKNOWN = "'\\x00000000000000000000000000000000'::bytea"

@@ -80,7 +80,7 @@ class State:
         self.source: Source | None = None
         self.total = self.finished = self.sifted = 0
         self.lock = threading.RLock()
-        self.lines = LineReader(schema)
+        self.lines = LineReader(schema, rules)
         self.undecided: set[WholeIdentity] = set()
         self.memories: dict[str, Memory] = defaultdict(lambda: Memory(undecided=self.undecided))
         self.elsewhere: Counter[str] = Counter()

@@ -18,7 +18,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.errors import HceError, UsageError
-from pyhce.records.identity import PROVISIONAL, check_document
+from pyhce.records.identity import PROVISIONAL, check_document, typed_document
 from pyhce.records.patient.people import (
     Named,
     contradicting,
@@ -160,19 +160,27 @@ def corrected(conn: Connection[TupleRow], work: Callable[[], Done], *, schema: S
 
 def _named(text: str, what: str) -> Named:
     patient = patient_named(text)
-    return Named(None, patient) if patient else Named(check_document(text, what), None)
+    return Named(typed_document(text) if patient else check_document(text, what), patient)
 
 
 def _document(conn: Connection[TupleRow], named: Named, what: str) -> str:
+    """The document of a record that a person named; an error never shows what may be a document."""
     if named.patient is None:
         return named.document or ""
     found = document_of_patient(conn, named.patient)
-    if found is None:
+    if named.document is None:
+        if found is None:
+            raise UsageError(
+                f"there is no such Patient, given as {what}: {named_in_errors(named.patient)}",
+                remedy="Check the source and the id: FHIR ids are unique in one source only.",
+            )
+        return found
+    if found and found != named.document and is_there(conn, named.document):
         raise UsageError(
-            f"there is no such Patient, given as {what}: {named_in_errors(named.patient)}",
-            remedy="Check the source and the id: FHIR ids are unique in one source only.",
+            f"what is given as {what} is a document and a Patient of another record",
+            remedy="Name the record by another Patient in it: `pyhce patient DOCUMENTO -o json` lists them.",
         )
-    return found
+    return found or named.document
 
 
 def is_there(conn: Connection[TupleRow], document: str) -> bool:

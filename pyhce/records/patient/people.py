@@ -53,7 +53,10 @@ def contradicting(
 
 
 class Named(NamedTuple):
-    """A record as a person names it: by its document, or by a Patient in it."""
+    """A record as a person names it: by its document, or by a Patient in it.
+
+    Both, where the text may be either: an issuer may end in `/Patient/1` too.
+    """
 
     document: str | None
     patient: PatientKey | None

@@ -18,7 +18,7 @@ from pyhce.errors import UsageError
 from pyhce.records.identity import DEFAULT_RULES, PROVISIONAL, check_document, documents_of, provisional
 from pyhce.records.patient.corrections import CorrectionReport, corrected, is_there
 from pyhce.records.patient.people import check_patient, named_in_errors, people_of
-from pyhce.records.reading.reference import own_keys
+from pyhce.records.reading.normal import keys_of
 from pyhce.records.writing.claims import Claim, decide, document_lock, patients_in
 from pyhce.records.writing.decisions import PatientKey, assigned_to, confirmed_pairs
 from pyhce.records.writing.homes import move_patient
@@ -121,7 +121,7 @@ class _Split:
         )
         for source, key, content in rows:
             if (source, key) in found:
-                found[source, key] |= {(source, own) for own in own_keys(content, key)}
+                found[source, key] |= {(source, own) for own in keys_of(content, key, DEFAULT_RULES)}
         return found
 
     def _goals(self, keys: dict[PatientKey, set[PatientKey]]) -> dict[PatientKey, str]:
@@ -131,7 +131,7 @@ class _Split:
             wanted[source].add(key)
         goals = {}
         for source, names in wanted.items():
-            holders = look_up_holders(self.conn, source, names)
+            holders = look_up_holders(self.conn, source, names, DEFAULT_RULES)
             for key in names:
                 after = {
                     self.new if (source, holder) in keys else document

@@ -11,20 +11,20 @@ import re
 from collections.abc import Iterator, Set
 from typing import Any
 
-from pyhce.records.identity import DocumentRule
+from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.bases import split_url
 from pyhce.records.reading.entries import base_of, id_by, resolved
 from pyhce.records.reading.incoming import Found, Incoming, Rejected, Skipped, problem_of
 from pyhce.records.reading.normal import (
-    Named,
     identifier_of,
     is_relative,
+    key_by,
     references_to_patient,
     stored_form,
     with_patient,
     with_stored_references,
 )
-from pyhce.records.reading.reference import at_path, copied, identifier_key, key_of
+from pyhce.records.reading.reference import at_path, copied, key_of
 from pyhce.records.reading.spelling import canonical
 from pyhce.records.reading.spool import Places
 from pyhce.schema.model import Schema
@@ -44,8 +44,10 @@ def bases_of(bundle: dict[str, Any]) -> frozenset[str]:
     )
 
 
-def subject_of(schema: Schema, bundle: dict[str, Any], own: Set[str], rules: tuple[DocumentRule, ...] = ()) -> Named:
-    """The patient that a document or message is about; its key is None where that cannot be told.
+def subject_of(
+    schema: Schema, bundle: dict[str, Any], own: Set[str], rules: tuple[DocumentRule, ...] = DEFAULT_RULES
+) -> str | None:
+    """The key of the patient that a document or message is about, None where that cannot be told.
 
     A Patient in the bundle is named by an identifier: many documents number their entries, so an id may be another
     person's in the next one.
@@ -54,20 +56,16 @@ def subject_of(schema: Schema, bundle: dict[str, Any], own: Set[str], rules: tup
     entries = _Entries(bundle, bases if own or len(bases) == 1 else frozenset(), rules)
     first = next(iter(_entries(bundle)), None)
     if first is None:
-        return Named(None)
+        return None
     head, url = first["resource"], first.get("fullUrl")
     if bundle.get("type") == "document" and head.get("resourceType") == "Composition":
         held = {name: head[name] for name in ("resourceType", "subject", "contained") if name in head}
         return entries.patient_of(schema, held, url)
     if bundle.get("type") != "message" or head.get("resourceType") != "MessageHeader":
-        return Named(None)
-    found: dict[str | None, Named] = {}
-    for reference in at_path(head, "focus"):
-        target = entries.at(reference, url)
-        if target is not None:
-            named = entries.patient_of(schema, *target)
-            found[named.key] = named
-    return next(iter(found.values())) if len(found) == 1 else Named(None)
+        return None
+    focus = [target for reference in at_path(head, "focus") if (target := entries.at(reference, url))]
+    found = {entries.patient_of(schema, *target) for target in focus}
+    return found.pop() if len(found) == 1 else None
 
 
 def _entries(bundle: dict[str, Any]) -> list[dict[str, Any]]:
@@ -108,37 +106,33 @@ class _Entries:
         near = self._by.get(stored_form(f"{around[0]}/{spelled}", ())) if around else None
         return near or self._by.get(spelled)
 
-    def patient_of(self, schema: Schema, resource: dict[str, Any], url: Any) -> Named:
+    def patient_of(self, schema: Schema, resource: dict[str, Any], url: Any) -> str | None:
         """The patient of a resource, or itself if it is one."""
         kind = resource.get("resourceType")
         if problem_of(resource) or not isinstance(kind, str):
-            return Named(None)
+            return None
         if kind == "Patient":
             return self._as_key(resource, url)
         base = base_of(url, kind)
-        persons: dict[str, dict[str, Any] | None] = {}
         changed: dict[str, Any] = copied(with_stored_references(resource, self.own))
         came, stored = (references_to_patient(schema, kind, held) for held in (resource, changed))
         for reference, instead in zip(came, stored, strict=True):
             target = self.at(reference, url)
             if target and target[0].get("resourceType") == "Patient":
-                key, person = self._as_key(*target)
-                if key:
-                    persons[key] = person
+                if key := self._as_key(*target):
                     instead["reference"] = f"Patient?{key}"
             elif not target and instead.get("reference") in self._ambiguous:
                 instead["reference"] = "#"  # an id of two entries tells neither
             elif base and base not in self.own and isinstance(text := instead.get("reference"), str):
                 instead["reference"] = stored_form(f"{base}/{text}", self.own) if is_relative(text) else text
-        named = with_patient(schema, kind, changed, self.rules)[1]
-        return Named(named.key, persons.get(named.key or "") or named.person)
+        return with_patient(schema, kind, changed, self.rules)[1]
 
-    def _as_key(self, patient: dict[str, Any], url: Any) -> Named:
+    def _as_key(self, patient: dict[str, Any], url: Any) -> str | None:
         identifier = identifier_of(patient, self.rules)
         if identifier is not None:
-            return Named(identifier_key(identifier), patient)
+            return key_by(identifier, patient, self.rules)
         text = url if isinstance(url, str) else f"Patient/{patient.get('id')}"
-        return Named(key_of({"reference": stored_form(text, self.own)}, "Patient"))
+        return key_of({"reference": stored_form(text, self.own)}, "Patient")
 
 
 def opened(bundle: Incoming) -> Iterator[Found]:

@@ -9,6 +9,7 @@ r"""References as they are stored in `recurso`, where typed columns are computed
 | `Patient?identifier=http%3A%2F%2Fx%7C1` | `Patient?identifier=http://x\|1` | `identifier=http://x\|1` |
 | `#pt`, a contained Patient with an identifier | `Patient?identifier=system\|value` | `identifier=system\|value` |
 | an identifier alone, where R4 allows any resource | the same with `"type": "Patient"` | `identifier=system\|value` |
+| an identifier whose type says that it is CE-7 | `Patient?identifier=system\|7&documento=CE-7` | what is after `?` |
 
 Everything else stays as it came. The SQL helpers read the stored form, so Python and SQL give the same key.
 """
@@ -17,10 +18,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
-from pyhce.records.identity import DocumentRule, documents_of
+from pyhce.records.identity import DEFAULT_RULES, DocumentRule, document_of_key, documents_of, stating
 from pyhce.records.reading.bases import split_url
 from pyhce.records.reading.reference import (
     at_path,
@@ -30,6 +31,7 @@ from pyhce.records.reading.reference import (
     identifiers_of,
     key_of,
     literal,
+    own_keys,
 )
 from pyhce.schema.expression import untyped_names
 from pyhce.schema.model import Schema
@@ -46,18 +48,6 @@ may_differ = re.compile(rb'"reference":"(?!' + _STORED_AS_IT_IS + rb")").search
 """Whether the compact text of a resource holds a reference that is perhaps not stored as it came."""
 may_differ_in_line = re.compile(rb'"reference"\s*:\s*"(?!' + _STORED_AS_IT_IS + rb")").search
 """The same of a text with white space between its members."""
-
-
-class Named(NamedTuple):
-    """The patient that a resource names.
-
-    Args:
-        key: None if it names none.
-        person: the Patient itself, where the resource holds it.
-    """
-
-    key: str | None
-    person: dict[str, Any] | None = None
 
 
 def stored_form(text: str, own: Container[str]) -> str:
@@ -99,24 +89,43 @@ def with_stored_references(resource: dict[str, Any], own: Container[str]) -> dic
 
 
 def with_patient(
-    schema: Schema, fhir_type: str, resource: dict[str, Any], rules: tuple[DocumentRule, ...] = ()
-) -> tuple[dict[str, Any], Named]:
-    """The patient that a resource names, by the first of its type's patient paths that names one.
+    schema: Schema, fhir_type: str, resource: dict[str, Any], rules: tuple[DocumentRule, ...] = DEFAULT_RULES
+) -> tuple[dict[str, Any], str | None]:
+    """The key of the patient that a resource names, by the first of its type's patient paths that names one.
 
     Returns:
-        The resource with that reference in a form that SQL reads: the very same object if it was; and the patient.
+        The resource with that reference in a form that SQL reads: the very same object if it was; and the key.
     """
     for number, (reference, untyped, perhaps) in enumerate(_at_patient_paths(schema, fhir_type, resource)):
-        if key := key_of(reference, "Patient", untyped=untyped):
-            return resource, Named(key, _person_in(reference))
-        if told := _told(reference, resource, perhaps, rules):
-            members, person = told
+        key = key_of(reference, "Patient", untyped=untyped)
+        members = _told(reference, resource, perhaps, rules) if key is None else _stated(reference, key, rules)
+        if members:
             changed = copied(resource)
             for at, (held, untyped_there, _) in enumerate(_at_patient_paths(schema, fhir_type, changed)):
                 if at == number:
                     held.update(members)
-                    return changed, Named(key_of(held, "Patient", untyped=untyped_there), person)
-    return resource, Named(None)
+                    return changed, key_of(held, "Patient", untyped=untyped_there)
+        if key:
+            return resource, key
+    return resource, None
+
+
+def key_by(identifier: dict[str, Any], patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> str:
+    """The key of a patient by an identifier: it states the document that system and value alone do not tell.
+
+    Else a number that is sent with the type CE would find the person who has the same number as CC: under Colombia's
+    RNEC, and without a system, only the type tells them apart.
+    """
+    key = identifier_key(identifier)
+    document = documents_of({**patient, "identifier": [identifier]}, rules)
+    return key if document in {None, document_of_key(key, rules)} else stating(key, document or "")
+
+
+def keys_of(patient: dict[str, Any], patient_id: str, rules: tuple[DocumentRule, ...]) -> list[str]:
+    """Every key by which a resource may name a Patient; an old identifier counts as one in use."""
+    held = [{name: value for name, value in i.items() if name != "use"} for i in identifiers_of(patient)]
+    own = own_keys(patient, patient_id)
+    return [*dict.fromkeys(key for i in held if (key := key_by(i, patient, rules)) not in own), *own]
 
 
 def references_to_patient(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -124,11 +133,12 @@ def references_to_patient(schema: Schema, fhir_type: str, resource: dict[str, An
     return (reference for reference, _, _ in _at_patient_paths(schema, fhir_type, resource))
 
 
-def _person_in(reference: dict[str, Any]) -> dict[str, Any] | None:
-    """A Patient with the identifier of a logical reference, which may say its type beside system and value."""
+def _stated(reference: dict[str, Any], key: str, rules: tuple[DocumentRule, ...]) -> dict[str, str] | None:
+    """What to add to a logical reference whose type says which document it is."""
     if isinstance(reference.get("reference"), str):
         return None
-    return {"resourceType": "Patient", "identifier": [reference["identifier"]]}
+    whole = key_by(reference["identifier"], {}, rules)
+    return {"reference": f"Patient?{whole}"} if whole != key else None
 
 
 def _at_patient_paths(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> Iterator[tuple[Any, bool, bool]]:
@@ -144,25 +154,27 @@ def _at_patient_paths(schema: Schema, fhir_type: str, resource: dict[str, Any]) 
 
 def _told(
     reference: dict[str, Any], resource: dict[str, Any], perhaps: bool, rules: tuple[DocumentRule, ...]
-) -> tuple[dict[str, str], dict[str, Any] | None] | None:
-    """What to add to a reference that names a patient in a way that SQL does not read, and the Patient if at hand."""
+) -> dict[str, str] | None:
+    """What to add to a reference that names a patient in a way that SQL does not read."""
     text = reference.get("reference")
     if isinstance(text, str):
         contained = _contained(resource, text[1:]) if text.startswith("#") else None
         kind = contained.get("resourceType") if contained else None
         if contained and kind == "Patient" and (own := identifier_of(contained, rules)):
-            return {"reference": f"Patient?{identifier_key(own)}"}, contained
+            return {"reference": f"Patient?{key_by(own, contained, rules)}"}
         if kind not in {None, "Patient"}:
             return None
         if named := literal(text):  # it says a type, or it is a urn where any resource may be
-            return ({"type": "Patient"}, None) if perhaps and named.type is None and "type" not in reference else None
+            return {"type": "Patient"} if perhaps and named.type is None and "type" not in reference else None
     identifier = reference.get("identifier")
     if not isinstance(identifier, dict) or not isinstance(identifier.get("value"), str):
         return None
     if reference.get("type", "Patient" if perhaps else None) != "Patient":
         return None
-    said = {"reference": f"Patient?{identifier_key(identifier)}"} if isinstance(text, str) else {"type": "Patient"}
-    return said, {"resourceType": "Patient", "identifier": [identifier]}
+    whole = key_by(identifier, {}, rules)
+    if isinstance(text, str) or whole != identifier_key(identifier):
+        return {"reference": f"Patient?{whole}"}
+    return {"type": "Patient"}
 
 
 def _contained(resource: dict[str, Any], key: str) -> dict[str, Any] | None:

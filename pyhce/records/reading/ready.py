@@ -14,10 +14,10 @@ import msgspec
 import orjson
 from xxhash import xxh3_128_hexdigest
 
-from pyhce.records.identity import DocumentRule
+from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.documents import subject_of
 from pyhce.records.reading.incoming import Deleted, Incoming, Line, Where, is_id
-from pyhce.records.reading.normal import Named, may_differ, with_patient, with_stored_references
+from pyhce.records.reading.normal import may_differ, with_patient, with_stored_references
 from pyhce.records.reading.spelling import Stored, stored
 from pyhce.schema.model import Schema
 from pyhce.schema.r4 import RESOURCE_TYPES, json_path
@@ -40,7 +40,7 @@ class Ready(NamedTuple):
         identity: FHIR type and id.
         key: the key of the patient that it names, None if it names none.
         fingerprint: of the text as it came if that is one line, else of what is stored; see `spelling.fingerprint`.
-        resource: the Patient that it is or holds (contained, or in a document): its identifiers are read again.
+        resource: the Patient, if it is one: its identifiers are read again.
         fuente: the base that it came under, if that is another server's; None if it is of the source that is loaded.
     """
 
@@ -76,13 +76,13 @@ class Ready(NamedTuple):
 
 
 def ready(
-    schema: Schema, incoming: Incoming, own: Set[str] = frozenset(), rules: tuple[DocumentRule, ...] = ()
+    schema: Schema, incoming: Incoming, own: Set[str] = frozenset(), rules: tuple[DocumentRule, ...] = DEFAULT_RULES
 ) -> Ready:
     """A resource that was read with care, ready to be written.
 
     Args:
         own: the bases of the source, as configured.
-        rules: which identifiers are documents: they tell by which of several to name a contained Patient.
+        rules: which identifiers are documents: a reference by one of these states it.
 
     Raises:
         NotJson: it is nested too deeply.
@@ -90,16 +90,16 @@ def ready(
     fuente, bases = source_of(incoming, own)
     identity = incoming.type, incoming.id
     if incoming.type == "Bundle":
-        resource, named = incoming.resource, subject_of(schema, incoming.resource, own, rules)
+        resource, key = incoming.resource, subject_of(schema, incoming.resource, own, rules)
     else:
         resource = with_stored_references(incoming.resource, bases)
-        resource, named = with_patient(schema, incoming.type, resource, rules)
-    if incoming.type == "Patient":
-        named = Named(incoming.id, incoming.resource)
+        resource, key = with_patient(schema, incoming.type, resource, rules)
+    person = incoming.resource if incoming.type == "Patient" else None
+    key = key if person is None else incoming.id
     exact = incoming.exact if resource is incoming.resource else incoming.exact or incoming.resource
     text = stored(resource, exact)
     original = None if text.original is None else text.original.encode()
-    return Ready(identity, named.key, text.recurso.encode(), original, text.fingerprint, named.person, incoming, fuente)
+    return Ready(identity, key, text.recurso.encode(), original, text.fingerprint, person, incoming, fuente)
 
 
 def source_of(found: Incoming | Deleted, own: Set[str]) -> tuple[str | None, Set[str]]:
@@ -126,12 +126,13 @@ class LineReader:
 
     Args:
         schema: tells where each type names its patient.
+        rules: which identifiers are documents.
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, rules: tuple[DocumentRule, ...] = DEFAULT_RULES) -> None:
         self._odd: list[str] = []
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(float_hook=self._number).decode
-        self._schema = schema
+        self._schema, self._rules = schema, rules
         self._first_paths = {kind: first_member(schema, kind) for kind in RESOURCE_TYPES - {"Bundle"}}
         self._keys: dict[str, str] = {}
 
@@ -170,7 +171,7 @@ class LineReader:
             if kind == "Patient":
                 patient, person = key, value
             else:
-                same, (patient, person) = with_patient(self._schema, kind, value)
+                same, patient = with_patient(self._schema, kind, value, self._rules)
                 if same is not value:
                     return None
                 self._remember(kind, value, patient)

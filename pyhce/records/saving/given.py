@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from pyhce.errors import UsageError
-from pyhce.records.identity import DocumentRule
+from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.incoming import Incoming, Rejected, Skipped, Where
 from pyhce.records.reading.reader import resources_of
 from pyhce.records.reading.ready import Ready
@@ -38,7 +38,7 @@ class Reading(NamedTuple):
     """What decides how references are read: the source's own bases, and which identifiers are documents."""
 
     own: Set[str] = frozenset()
-    rules: tuple[DocumentRule, ...] = ()
+    rules: tuple[DocumentRule, ...] = DEFAULT_RULES
 
 
 NO_BASES = Reading()

@@ -144,7 +144,7 @@ def _directly(conn: Connection[TupleRow], records: Records, item: Given, version
 def _document(conn: Connection[TupleRow], records: Records, key: str) -> str | None:
     document = records.documents.get(key)
     if document is None:
-        document = known_documents(conn, records.fuente, [key]).get(key)
+        document = known_documents(conn, records.fuente, [key], records.rules).get(key)
         if document is not None:
             records.remember(key, document)
     return document

@@ -178,7 +178,7 @@ def _decide(
     """Give Patients of one source their documents, and note it."""
     lock_identities(conn, fuente, [("Patient", key) for key in patients])
     ready = {key: _stored(key, content) for key, content in patients.items()}
-    found = documents_for(conn, schema, ready, set(patients), {}, fuente, rules, {}, by_content=False)
+    found = documents_for(conn, schema, ready, set(patients), fuente, rules, {}, by_content=False)
     counts = Counter({"resources moved": found.moved})
     for place, held in page.patients.items():
         targets = {key: found.of[key] for source, key in held if source == fuente and key in found.of}
@@ -242,7 +242,7 @@ def _named_by_identifier(
     found = {}
     for document, fuente, key in conn.execute(query, {"documents": list(documents)}).fetchall():
         new = document_of_key(key, rules)
-        if new and document == provisional(*owner_of(fuente, key)) and not look_up_holders(conn, fuente, [key]):
+        if new and document == provisional(*owner_of(fuente, key)) and not look_up_holders(conn, fuente, [key], rules):
             found[document, fuente, key] = new
     holds = corrections(conn, {(new, source, key) for (_, source, key), new in found.items()})
     return {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -88,16 +88,11 @@ def assign(
     remembered = memory or Memory()
     lock_identities(conn, fuente, [ready.identity for ready in batch])
     kinds: dict[tuple[str, str | None], list[Ready]] = defaultdict(list)
-    persons: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for ready in batch:
         kinds[ready.identity[0], ready.key].append(ready)
-        if ready.resource is not None and ready.key is not None and ready.identity[0] != "Patient":
-            persons[ready.key].append(ready.resource)
     patients = {ready.identity[1]: ready for (kind, _), rows in kinds.items() if kind == "Patient" for ready in rows}
     keys = {key for _, key in kinds if key is not None}
-    documents = documents_for(
-        conn, schema, patients, keys, persons, fuente, rules, remembered.documents, by_content=by_content
-    )
+    documents = documents_for(conn, schema, patients, keys, fuente, rules, remembered.documents, by_content=by_content)
     seats = {kind: _seat(schema, *kind, documents.of) for kind in kinds}
     ids: dict[str, list[str]] = defaultdict(list)
     for (fhir_type, _), rows in kinds.items():

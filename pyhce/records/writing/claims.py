@@ -21,8 +21,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule, documents_of, provisional
+from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.ready import Ready
-from pyhce.records.reading.reference import own_keys
 from pyhce.records.writing.decisions import Correction, PatientKey, assigned_to, confirmed_pairs, corrections
 from pyhce.records.writing.homes import Place
 from pyhce.records.writing.moves import superseded
@@ -166,7 +166,7 @@ def _of_batch(
             documents[key],
             computed[key],
             places.get(key),
-            tuple(own_keys(ready.resource or {}, key)),
+            tuple(keys_of(ready.resource or {}, key, rules)),
             traits_of(ready.resource or {}),
         )
         for key, ready in patients.items()
@@ -257,7 +257,7 @@ def _others(
             continue
         document = stated.document if stated else place
         computed = documents_of(patient, rules) or provisional(source, key)
-        keys = tuple(own_keys(patient, key))
+        keys = tuple(keys_of(patient, key, rules))
         found.append(Claim((source, key), document, computed, place, keys, traits_of(patient)))
     return found
 

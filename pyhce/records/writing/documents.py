@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.identity import DocumentRule, document_of_key, documents_of, judged_identifiers, provisional
+from pyhce.records.identity import DocumentRule, document_of_key, provisional
+from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.ready import Ready
-from pyhce.records.reading.reference import own_keys, owner_of
+from pyhce.records.reading.reference import owner_of
 from pyhce.records.writing.claims import Claim, Judged, document_lock, judge, note_disputes
 from pyhce.records.writing.decisions import PatientKey, corrections
 from pyhce.records.writing.homes import ensure_records, move_patient
@@ -78,7 +79,6 @@ def documents_for(
     schema: Schema,
     patients: Mapping[str, Ready],
     keys: set[str],
-    persons: Mapping[str, list[dict[str, Any]]],
     fuente: str,
     rules: tuple[DocumentRule, ...],
     seen: dict[str, str],
@@ -90,27 +90,26 @@ def documents_for(
     Args:
         patients: the batch's Patients by their id.
         keys: by which its resources name their patients.
-        persons: what resources hold of the Patient whom they name by a key, contained or in a document.
         seen: what earlier batches found out; it is kept up.
         by_content: whether a Patient whose content is a former version of what is there changes nothing.
     """
-    own = {key: own_keys(ready.resource or {}, key) for key, ready in patients.items()}
+    own = {key: keys_of(ready.resource or {}, key, rules) for key, ready in patients.items()}
     wanted = keys.union(*own.values())
     if not wanted:
         return Documents({})
 
     def look() -> _View:
-        found = look_up_keys(conn, fuente, wanted, carried=bool(own))
+        found = look_up_keys(conn, fuente, wanted, rules, carried=bool(own))
         dropped = {clave for key in own for clave in found.carried.get(key, ()) if clave not in own[key]}
         wanted.update(dropped)
-        found.holders.update(look_up_holders(conn, fuente, dropped - found.holders.keys()))
+        found.holders.update(look_up_holders(conn, fuente, dropped - found.holders.keys(), rules))
         judged = judge(conn, schema, fuente, patients, found.ids, rules, by_content=by_content)
         return _View(found, judged, _settled(found, own, judged), _strays(conn, schema, judged, rules))
 
     first = look() if patients or not wanted <= seen.keys() else None
     expected = first.changing(wanted) if first else set()
     shared = {(fuente, key) for key in wanted}
-    taken = (_guess(key, persons.get(key, ()), rules) for key in keys if "=" in key)
+    taken = (document_of_key(key, rules) for key in keys if "=" in key)
     shared |= {document_lock(said) for said in taken if said}
     if first:
         shared |= {document_lock(claim.document) for claim in first.judged.claims.values()}
@@ -126,9 +125,9 @@ def documents_for(
     seen.update({key: document for key, document in known.items() if key not in several})
     moved = 0
     if changing:
-        moved = _move(conn, schema, view, patients, own, {key for source, key in changing if source == fuente}, rules)
+        moved = _move(conn, schema, view, own, {key for source, key in changing if source == fuente}, rules)
         note_disputes(conn, view.judged)
-    guessed, doubtful = _guessed(conn, fuente, keys - settled.keys(), persons, rules)
+    guessed, doubtful = _guessed(conn, fuente, keys - settled.keys(), rules)
     documents = guessed | {key: settled[key] for key in keys & settled.keys()}
     ensure_records(conn, {d for key, d in documents.items() if known.get(key) != d or key in several})
     judged = view.judged
@@ -148,8 +147,7 @@ def _strays(
     found = set()
     for document in contested:
         for source, key in identifiers_in(conn, schema, document):
-            said = document_of_key(key, rules) or document  # what a resource said beside the key told the document
-            if said == document and not look_up_holders(conn, source, [key]):
+            if document_of_key(key, rules) == document and not look_up_holders(conn, source, [key], rules):
                 found.add((document, source, key))
     assigned = corrections(conn, found)
     return frozenset(stray for stray in found if stray not in assigned)
@@ -182,13 +180,12 @@ def _guessed(
     conn: Connection[TupleRow],
     fuente: str,
     unknown: set[str],
-    persons: Mapping[str, list[dict[str, Any]]],
     rules: tuple[DocumentRule, ...],
 ) -> tuple[dict[str, str], set[str]]:
     """Documents for keys of Patients that have not arrived; those keys whose document several Patients state."""
     owners = {key: owner_of(fuente, key) for key in unknown}
     waiting = {key: provisional(*owner) for key, owner in owners.items()}
-    guessed = {key: _guess(key, persons.get(key, ()), rules) or waiting[key] for key in unknown}
+    guessed = {key: document_of_key(key, rules) or waiting[key] for key in unknown}
     holds = corrections(conn, {(document, *owners[key]) for key, document in guessed.items()})
     found = {}
     for key, document in guessed.items():
@@ -205,12 +202,6 @@ def _guessed(
     return found | {key: waiting[key] for key in doubtful}, doubtful
 
 
-def _guess(key: str, persons: Iterable[dict[str, Any]], rules: tuple[DocumentRule, ...]) -> str | None:
-    """The document of a Patient that has not arrived, by what is said of it; by the key alone if that differs."""
-    said = {documents_of(person, rules) for person in persons}
-    return (said.pop() if len(said) == 1 else None) or document_of_key(key, rules)
-
-
 class _Move(NamedTuple):
     old: str
     new: str
@@ -221,7 +212,6 @@ def _move(
     conn: Connection[TupleRow],
     schema: Schema,
     view: _View,
-    patients: Mapping[str, Ready],
     own: Mapping[str, list[str]],
     changing: set[str],
     rules: tuple[DocumentRule, ...],
@@ -234,15 +224,13 @@ def _move(
     fuente = view.keys.fuente
     moves: dict[_Move, set[str]] = defaultdict(set)
     moving = view.judged.moving()
-    settled = _settled_elsewhere(conn, view, moving)
+    settled = _settled_elsewhere(conn, view, moving, rules)
     for claim in view.judged.claims.values():
         source, key = claim.patient
         mine = source == fuente and key in own
         every = {*claim.keys, *(view.keys.carried.get(key, ()) if mine else ())}
         if claim in moving or (mine and not changing.isdisjoint(every)):
-            stated = judged_identifiers(patients[key].resource or {}, rules) if mine else []
-            guesses = {said.document for _, said in stated if said.document}
-            _collect(moves, view, claim, every, guesses, settled[source], rules)
+            _collect(moves, view, claim, every, settled[source], rules)
     for document, stray_source, key in view.strays:
         moves[_Move(document, provisional(stray_source, key), stray_source)].add(key)
     asked = sorted({move.old for move in moves})
@@ -261,15 +249,10 @@ def _collect(
     view: _View,
     claim: Claim,
     every: Iterable[str],
-    guesses: Iterable[str],
     settled: Keys,
     rules: tuple[DocumentRule, ...],
 ) -> None:
-    """Add where from and where to what names a Patient by each of its keys is to move.
-
-    Args:
-        guesses: the documents that single identifiers of it make: a contained Patient may hold one of them only.
-    """
+    """Add where from and where to what names a Patient by each of its keys is to move."""
     source, own_id = claim.patient
     target = view.judged.target(claim.patient) or claim.document
     several, leads = settled.several(), settled.documents()
@@ -279,14 +262,16 @@ def _collect(
         if claim.place is not None:
             olds.add(claim.place)
         if key in claim.keys:
-            olds |= {document_of_key(key, rules) or provisional(source, key), *guesses}
+            olds.add(document_of_key(key, rules) or provisional(source, key))
         if key in several:
             olds |= {*settled.holders[key].values(), *view.keys.holders.get(key, {}).values()}
         for old in olds - {goal}:
             moves[_Move(old, goal, source)].add(key)
 
 
-def _settled_elsewhere(conn: Connection[TupleRow], view: _View, moving: Iterable[Claim]) -> dict[str, Keys]:
+def _settled_elsewhere(
+    conn: Connection[TupleRow], view: _View, moving: Iterable[Claim], rules: tuple[DocumentRule, ...]
+) -> dict[str, Keys]:
     """Where keys are to lead, by source: also those of Patients that are not of the batch and have to move."""
     found = {view.keys.fuente: view.settled}
     wanted: dict[str, set[str]] = defaultdict(set)
@@ -294,6 +279,6 @@ def _settled_elsewhere(conn: Connection[TupleRow], view: _View, moving: Iterable
         wanted[claim.patient[0]] |= {key for key in claim.keys if "=" in key}
     for source, keys in wanted.items():
         known = found.get(source, Keys(source, {}, {}))
-        more = Keys(source, {}, look_up_holders(conn, source, keys - known.holders.keys()))
+        more = Keys(source, {}, look_up_holders(conn, source, keys - known.holders.keys(), rules))
         found[source] = Keys(source, known.ids, {**_settled(more, {}, view.judged).holders, **known.holders})
     return found

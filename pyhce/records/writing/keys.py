@@ -1,7 +1,8 @@
 """Which record each key of a patient leads to: an id, or `identifier=system|value`.
 
 An id names one Patient of a source. An identifier may be carried by several: if those are in different records it
-leads to none of them, and what names its patient so waits in a provisional record of that key.
+leads to none of them, and what names its patient so waits in a provisional record of that key. One that states a
+document beside it leads to Patients whose identifier is that document, not to all that carry the number.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from typing import NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.identity import provisional
+from pyhce.records.identity import DocumentRule, plain_key, provisional
+from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.reference import owner_of
 from pyhce.schema.model import Home, Schema
+
+_IDENTIFIED = "jsonb_build_object('identifier', recurso -> 'identifier', 'extension', recurso -> 'extension')"
+"""What of a Patient tells its keys."""
 
 
 class Keys(NamedTuple):
@@ -46,7 +51,14 @@ class Keys(NamedTuple):
         return {key for key, held in self.holders.items() if len(set(held.values())) > 1}
 
 
-def look_up_keys(conn: Connection[TupleRow], fuente: str, keys: Iterable[str], *, carried: bool = False) -> Keys:
+def look_up_keys(
+    conn: Connection[TupleRow],
+    fuente: str,
+    keys: Iterable[str],
+    rules: tuple[DocumentRule, ...],
+    *,
+    carried: bool = False,
+) -> Keys:
     """What these keys lead to: one fan-out query for ids, one for identifiers, one for the ids of each other server.
 
     Of a Patient that was deleted the record stays, and what comes for it belongs there.
@@ -63,17 +75,17 @@ def look_up_keys(conn: Connection[TupleRow], fuente: str, keys: Iterable[str], *
             elsewhere[base][key_there] = key
     for base, urls in elsewhere.items():
         wanted -= set(urls.values())
-        found.update((urls[key], document) for key, document in look_up_keys(conn, base, urls).ids.items())
+        found.update((urls[key], document) for key, document in look_up_keys(conn, base, urls, rules).ids.items())
     carries: dict[str, list[str]] = {}
     plain = sorted(key for key in wanted if "=" not in key)
     if plain:
         query = "SELECT id, documento_id FROM paciente WHERE fuente = %s AND id = ANY(%s)"
         if carried:
-            query = query.replace("documento_id", "documento_id, claves")
-        for key, document, *claves in conn.execute(query, (fuente, plain)):
+            query = query.replace("documento_id", f"documento_id, {_IDENTIFIED}")
+        for key, document, *patient in conn.execute(query, (fuente, plain)):
             found[key] = document
-            if claves:
-                carries[key] = claves[0]
+            if patient:
+                carries[key] = keys_of(patient[0], key, rules)
     if gone := [key for key in plain if key not in found]:
         found.update(
             conn.execute(
@@ -82,20 +94,21 @@ def look_up_keys(conn: Connection[TupleRow], fuente: str, keys: Iterable[str], *
                 (fuente, gone),
             )
         )
-    return Keys(fuente, found, look_up_holders(conn, fuente, wanted), carries)
+    return Keys(fuente, found, look_up_holders(conn, fuente, wanted, rules), carries)
 
 
-def look_up_holders(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]) -> dict[str, dict[str, str]]:
+def look_up_holders(
+    conn: Connection[TupleRow], fuente: str, keys: Iterable[str], rules: tuple[DocumentRule, ...]
+) -> dict[str, dict[str, str]]:
     """The Patients that carry each of these identifiers, by id, with their documents; other keys are passed over."""
     identifiers = {key for key in keys if "=" in key}
     holders: dict[str, dict[str, str]] = defaultdict(dict)
     if identifiers:
-        for key, document, claves in conn.execute(
-            "SELECT id, documento_id, claves FROM paciente WHERE fuente = %s AND claves && %s",
-            (fuente, sorted(identifiers)),
-        ):
-            for clave in identifiers.intersection(claves):
-                holders[clave][key] = document
+        query = f"SELECT id, documento_id, {_IDENTIFIED} FROM paciente WHERE fuente = %s AND claves && %s"  # noqa: S608
+        plain = sorted({plain_key(key)[0] for key in identifiers})
+        for key, document, patient in conn.execute(query, (fuente, plain)):
+            for carried in identifiers.intersection(keys_of(patient, key, rules)):
+                holders[carried][key] = document
     return dict(holders)
 
 
@@ -113,6 +126,8 @@ def identifiers_in(conn: Connection[TupleRow], schema: Schema, document: str) ->
     return [(source, key) for source, key in conn.execute(query, {"document": document})]
 
 
-def known_documents(conn: Connection[TupleRow], fuente: str, keys: Iterable[str]) -> dict[str, str]:
+def known_documents(
+    conn: Connection[TupleRow], fuente: str, keys: Iterable[str], rules: tuple[DocumentRule, ...]
+) -> dict[str, str]:
     """The documents of the patients that are there, or were deleted, by each key that names them."""
-    return look_up_keys(conn, fuente, keys).documents()
+    return look_up_keys(conn, fuente, keys, rules).documents()
