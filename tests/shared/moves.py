@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyhce
 from pyhce.citus.connection import Database, connect
 from pyhce.records.identity import DEFAULT_RULES
 from pyhce.records.loading.load import LoadReport, load
@@ -74,4 +75,25 @@ def test_what_is_saved_while_the_resource_moves_to_another_patient_stays(db: Tes
     assert db.document("Observation", "o", source) == db.document("Patient", "p0", source)
     former = [(version, held["valueQuantity"]["value"]) for version, held in db.history("Observation", "o", source)]
     assert former == [(1, 1.0), (2, 1.5)]
+    assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
+
+
+def test_what_names_no_patient_is_saved_while_a_writer_gives_it_one(db: TestDatabase, tmp_path: Path) -> None:
+    source, _ = two_patients(db, tmp_path)
+    records = Records(SCHEMA, source, DEFAULT_RULES)
+    alone = {"resourceType": "Observation", "id": "alone", "status": "final", "code": {"text": "weight"}}
+    db.load(tmp_path, alone, source=source)
+    with (
+        pyhce.connect(db.dsn, source=source) as application,
+        ThreadPoolExecutor(1) as pool,
+        connect(db.dsn) as conn,
+    ):
+        with conn.transaction():
+            save(conn, records, given_one(SCHEMA, {**alone, "subject": {"reference": "Patient/p1"}}))
+            saving = pool.submit(application.save, {**alone, "status": "amended"})
+            until(lambda: waiting(db) > 0)
+        saved = saving.result()
+    assert (saved.outcome, saved.version) == ("changed", 3)
+    assert db.document("Observation", "alone", source) is None
+    assert [v for v, _ in db.history("Observation", "alone", source, "historia_compartida")] == [1, 2]
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok

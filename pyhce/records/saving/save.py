@@ -131,10 +131,12 @@ def _directly(conn: Connection[TupleRow], records: Records, item: Given, version
     try:
         row = conn.execute(records.calls[item.table.name], values, prepare=True).fetchone()
     except psycopg.Error as error:
-        if item.key and (error.sqlstate == LOOK_AGAIN or isinstance(error, psycopg.errors.ForeignKeyViolation)):
+        anchor_is_gone = item.key is not None and isinstance(error, psycopg.errors.ForeignKeyViolation)
+        if not anchor_is_gone and error.sqlstate != LOOK_AGAIN:
+            raise
+        if item.key is not None:
             records.documents.pop(item.key, None)
-            raise LostRace from error
-        raise
+        raise LostRace from error
     outcome, now = row[0]
     if outcome == "absent":
         return None
