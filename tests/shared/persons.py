@@ -246,3 +246,16 @@ def test_an_identifier_of_a_contested_document_leads_to_no_record_in_another_sou
     assert report.ambiguous == (order[-1] == 2)
     assert db.document("Observation", "o", f"{mark}-b") == provisional(f"{mark}-b", f"identifier={CEDULA}|{cedula}")
     assert db.document("Patient", "p1", f"{mark}-a") == f"CC-{cedula}"
+
+
+def test_the_patient_that_contests_a_document_takes_what_named_it_by_the_identifier(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    """Its own identifier fits one Patient of its source, so it leads there, also if that Patient came last."""
+    mark, cedula = unique(), number()
+    first, other = f"{mark}-a", f"{mark}-b"
+    db.load(tmp_path, weight("o", f"Patient?identifier={CEDULA}|{cedula}"), source=first)
+    db.load(tmp_path, person("p", cedula, **LEO), source=other)
+    assert db.load(tmp_path, person("p", cedula, **ANA), source=first).kept_apart == 1
+    assert db.document("Patient", "p", first) == db.document("Observation", "o", first) == f"CC-{cedula}"
+    assert db.document("Patient", "p", other) == provisional(other, "p")

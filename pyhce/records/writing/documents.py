@@ -104,7 +104,8 @@ def documents_for(
         wanted.update(dropped)
         found.holders.update(look_up_holders(conn, fuente, dropped - found.holders.keys(), rules))
         judged = judge(conn, schema, fuente, patients, found.ids, rules, by_content=by_content)
-        return _View(found, judged, _settled(found, own, judged), _strays(conn, schema, judged, rules))
+        settled = _settled(found, own, judged)
+        return _View(found, judged, settled, _strays(conn, schema, judged, settled, rules))
 
     first = look() if patients or not wanted <= seen.keys() else None
     expected = first.changing(wanted) if first else set()
@@ -136,18 +137,22 @@ def documents_for(
 
 
 def _strays(
-    conn: Connection[TupleRow], schema: Schema, judged: Judged, rules: tuple[DocumentRule, ...]
+    conn: Connection[TupleRow], schema: Schema, judged: Judged, settled: Keys, rules: tuple[DocumentRule, ...]
 ) -> frozenset[tuple[str, str, str]]:
     """What was taken for the person of a document by an identifier alone, before another Patient stated that document.
 
-    It fits several records now; what comes later is kept out by `_guessed`.
+    It fits several records now; what comes later is kept out by `_guessed`. An identifier that a Patient of the batch
+    carries is settled already.
     """
     apart = (judged.claims[patient] for patient in judged.apart)
     contested = {claim.document for claim in apart if (claim.computed, *claim.patient) not in judged.noted}
     found = set()
     for document in contested:
         for source, key in identifiers_in(conn, schema, document):
-            if document_of_key(key, rules) == document and not look_up_holders(conn, source, [key], rules):
+            carried = source == settled.fuente and key in settled.holders
+            if carried or document_of_key(key, rules) != document:
+                continue
+            if not look_up_holders(conn, source, [key], rules):
                 found.add((document, source, key))
     assigned = corrections(conn, found)
     return frozenset(stray for stray in found if stray not in assigned)
