@@ -22,6 +22,7 @@ class PodState(Frozen):
     Args:
         uid: tells a new pod from the old one of the same name.
         waiting: why its container does not run, such as ImagePullBackOff; "" if it runs.
+        revision: of the StatefulSet's template that it was made from; "" if it belongs to none.
     """
 
     name: str
@@ -33,6 +34,7 @@ class PodState(Frozen):
     waiting: str = ""
     message: str = ""
     terminating: bool = False
+    revision: str = ""
 
     @property
     def words(self) -> str:
@@ -141,6 +143,14 @@ class Cluster:
     def nodes(self, namespace: str) -> list[PodState]:
         """The pods of the database's nodes."""
         return self.pods(namespace, "hce-citus/node=true")
+
+    def revisions(self, namespace: str) -> set[str]:
+        """The newest template of each StatefulSet of the release; a pod made from another one will be replaced."""
+        with self.explained():
+            found = self.apps.list_namespaced_stateful_set(
+                namespace, label_selector="app.kubernetes.io/name=hce-citus", _request_timeout=10
+            ).items
+        return {held.status.update_revision for held in found}
 
     def secret(self, namespace: str, name: str) -> dict[str, str]:
         """A Secret's values; empty if there is none."""
@@ -305,4 +315,5 @@ def _pod_state(pod: Any) -> PodState:
         waiting=waiting.reason if waiting else "Unschedulable" if unscheduled else "",
         message=(waiting.message or "" if waiting else unscheduled.message if unscheduled else "") or "",
         terminating=pod.metadata.deletion_timestamp is not None,
+        revision=(pod.metadata.labels or {}).get("controller-revision-hash", ""),
     )

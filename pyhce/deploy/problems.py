@@ -13,7 +13,12 @@ HOPELESS = {
     "CreateContainerConfigError": "something that the pod needs is not there",
 }
 """States that waiting does not mend, with what they mean."""
+_PULLS = ("ErrImagePull", "ImagePullBackOff")
 
+PATIENCE = 20.0
+"""Seconds that a hopeless state must last: an image may be loaded a moment later."""
+PATIENCE_BEFORE = 60.0
+"""The same for a pod that was stuck before, in states that Kubernetes looks at again every ten seconds or so."""
 
 CRASHED = "CrashLoopBackOff"
 CRASHES = 2
@@ -25,10 +30,53 @@ class DeploymentFailed(HceError):
     """The release did not come up; the text holds what its pods said."""
 
 
-def hopeless(pods: list[PodState]) -> PodState | None:
-    """A pod that waiting does not help."""
-    ours = (pod for pod in pods if pod.name != "citus-verify" and not pod.terminating)
-    return next((pod for pod in ours if pod.waiting in HOPELESS), None)
+class StuckWatch:
+    """Finds a pod that cannot start while something is installed.
+
+    A pod that is about to be replaced does not count: its turn comes when the one before it is ready. One that was
+    stuck before counts when it has failed again: what it lacked may be there by now, and Kubernetes waits for up to
+    five minutes before it pulls an image again.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[str, str] | None = None
+        self._since: dict[str, float] = {}
+
+    def found(self, pods: list[PodState], newest: set[str], now: float) -> PodState | None:
+        """The first such pod.
+
+        Args:
+            newest: the newest template of each StatefulSet.
+            now: seconds of a clock that never goes back.
+        """
+        stuck = {pod.uid: pod for pod in pods if _stuck(pod)}
+        if self._before is None:
+            self._before = {uid: "" for uid in stuck}
+        self._since = {uid: self._since.get(uid, now) for uid in stuck}
+        for uid in self._before.keys() & stuck.keys():
+            self._look_again(stuck[uid], now)
+        return next((pod for pod in stuck.values() if self._counts(pod, newest, now)), None)
+
+    def _look_again(self, pod: PodState, now: float) -> None:
+        """A pull that failed is told as ErrImagePull first, then as the pause before the next one."""
+        before = self._before or {}
+        if (before[pod.uid], pod.waiting) == ("ImagePullBackOff", "ErrImagePull"):
+            del before[pod.uid]
+            self._since[pod.uid] = now
+        else:
+            before[pod.uid] = pod.waiting
+
+    def _counts(self, pod: PodState, newest: set[str], now: float) -> bool:
+        if pod.revision and pod.revision not in newest:
+            return False
+        lasted = now - self._since[pod.uid]
+        if pod.uid not in (self._before or {}):
+            return lasted > PATIENCE
+        return pod.waiting not in _PULLS and lasted > PATIENCE_BEFORE
+
+
+def _stuck(pod: PodState) -> bool:
+    return pod.waiting in HOPELESS and pod.name != "citus-verify" and not pod.terminating
 
 
 class CrashWatch:

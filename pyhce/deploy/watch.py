@@ -9,11 +9,8 @@ from typing import Any
 
 from pyhce.citus.connection import Progress
 from pyhce.deploy.cluster import Cluster, PodState
-from pyhce.deploy.problems import HOPELESS, CrashWatch, crashed, explain, hopeless
+from pyhce.deploy.problems import HOPELESS, CrashWatch, StuckWatch, crashed, explain
 from pyhce.errors import HceError
-
-PATIENCE = 20.0
-"""Seconds that a hopeless state must last: an image may be loaded a moment later."""
 
 
 async def watched(deed: Coroutine[Any, Any, None], cluster: Cluster, namespace: str, progress: Progress) -> None:
@@ -23,8 +20,7 @@ async def watched(deed: Coroutine[Any, Any, None], cluster: Cluster, namespace: 
         DeploymentFailed: a pod cannot start, with what it says.
     """
     helm = asyncio.ensure_future(deed)
-    since: float | None = None
-    crashes = CrashWatch()
+    crashes, starts = CrashWatch(), StuckWatch()
     try:
         while not helm.done():
             await asyncio.wait({helm}, timeout=1.0)
@@ -32,6 +28,7 @@ async def watched(deed: Coroutine[Any, Any, None], cluster: Cluster, namespace: 
                 break
             try:
                 pods = await asyncio.to_thread(cluster.pods, namespace)
+                newest = await asyncio.to_thread(cluster.revisions, namespace)
                 said = await asyncio.to_thread(words, cluster, namespace, pods)
             except HceError:
                 continue  # helm itself says what is wrong with the cluster
@@ -39,9 +36,8 @@ async def watched(deed: Coroutine[Any, Any, None], cluster: Cluster, namespace: 
             broken = crashes.found(pods)
             if broken:
                 raise await asyncio.to_thread(crashed, cluster, namespace, broken)
-            stuck = hopeless(pods)
-            since = (since or time.monotonic()) if stuck else None
-            if stuck and since and time.monotonic() - since > PATIENCE:
+            stuck = starts.found(pods, newest, time.monotonic())
+            if stuck:
                 raise await asyncio.to_thread(
                     explain,
                     cluster,
