@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 import pyhce
@@ -17,6 +19,7 @@ from pyhce import sample
 from pyhce.deploy import Deployment
 from pyhce.deploy.drill import Action, pod_failure
 from pyhce.errors import HceError
+from pyhce.settings import DATABASE
 from pyhce.verify import Result
 from tests.shared.kind import CONTEXT, kubectl
 
@@ -78,15 +81,47 @@ def test_02_the_sample_loads_and_a_patient_is_read(deployment: Deployment) -> No
     assert encrypted is True
 
 
-def test_03_a_worker_more_restarts_nobody_and_a_setting_restarts_whom_it_must(deployment: Deployment) -> None:
-    deployment.install(AUTOMATIC)
+def test_03_a_worker_more_restarts_nobody_and_a_setting_restarts_whom_it_must(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    install_with_the_sample(deployment)
+    pgpass = tmp_path / "lis_reader.pgpass"
+    role_command(deployment, "add", "lis_reader", "--like", "readonly", "--pgpass", str(pgpass))
+    first = pgpass.read_text()
+    assert patients_seen(deployment, pgpass) > 10
     more = deployment.upgrade({"worker": {"replicas": 3}})
     assert more.new == ("citus-worker-2",)
     assert set(more.kept) == {"citus-coordinator-0", "citus-worker-0", "citus-worker-1"}
     assert unwell(deployment) == []
+    (listed,) = json.loads(role_command(deployment, "list"))["roles"]
+    assert (listed["name"], listed["like"], listed["problems"]) == ("lis_reader", ["readonly"], [])
+    role_command(deployment, "rotate", "lis_reader", "--pgpass", str(pgpass))
+    assert pgpass.read_text() != first
+    assert patients_seen(deployment, pgpass) > 10
+    role_command(deployment, "drop", "lis_reader", "--yes")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        patients_seen(deployment, pgpass)
     changed = deployment.upgrade({"worker": {"resources": {"requests": {"cpu": "10m"}}}})
     assert changed.kept == ("citus-coordinator-0",)
     assert deployment.upgrade({"registrar": {"timeoutSeconds": 200}}).new == ()
+
+
+def role_command(deployment: Deployment, *arguments: str) -> str:
+    done = pyhce_command("role", *arguments, "--on", CONTEXT, "-n", deployment.namespace, "--output", "json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def patients_seen(deployment: Deployment, pgpass: Path) -> int:
+    """By a query over every shard, as the role of a site that the password file is of."""
+    with (
+        deployment.address() as place,
+        psycopg.connect(
+            host=place.host, port=place.port, dbname=DATABASE, user="lis_reader", passfile=str(pgpass)
+        ) as conn,
+    ):
+        (number,) = conn.execute("SELECT count(*) FROM paciente").fetchone() or (0,)
+    return int(number)
 
 
 @pytest.mark.parametrize(
