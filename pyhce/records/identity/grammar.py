@@ -71,6 +71,8 @@ class Document(NamedTuple):
 
 def folded(value: str) -> str:
     """A number without the ways to write it: upper case; no dots, spaces or hyphens; leading zeros kept."""
+    if value.isascii() and value.isalnum():  # nearly every number
+        return value.upper()
     kept = (char for char in value.translate(_FULL_WIDTH) if char not in _SEPARATORS and not char.isspace())
     return "".join(char.upper() if char.isascii() else char for char in kept)
 

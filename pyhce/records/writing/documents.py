@@ -213,6 +213,14 @@ class _Move(NamedTuple):
     fuente: str
 
 
+class _Settled(NamedTuple):
+    """The `Keys` of one source, computed once for all Patients of a batch."""
+
+    holders: dict[str, dict[str, str]]
+    documents: dict[str, str]
+    several: set[str]
+
+
 def _move(
     conn: Connection[TupleRow],
     schema: Schema,
@@ -229,12 +237,16 @@ def _move(
     fuente = view.keys.fuente
     moves: dict[_Move, set[str]] = defaultdict(set)
     moving = view.judged.moving()
-    settled = _settled_elsewhere(conn, view, moving, rules)
+    patients = {claim.patient for claim in moving}
+    settled = {
+        source: _Settled(keys.holders, keys.documents(), keys.several())
+        for source, keys in _settled_elsewhere(conn, view, moving, rules).items()
+    }
     for claim in view.judged.claims.values():
         source, key = claim.patient
         mine = source == fuente and key in own
         every = {*claim.keys, *(view.keys.carried.get(key, ()) if mine else ())}
-        if claim in moving or (mine and not changing.isdisjoint(every)):
+        if claim.patient in patients or (mine and not changing.isdisjoint(every)):
             _collect(moves, view, claim, every, settled[source], rules)
     for document, stray_source, key in view.strays:
         moves[_Move(document, provisional(stray_source, key), stray_source)].add(key)
@@ -254,21 +266,20 @@ def _collect(
     view: _View,
     claim: Claim,
     every: Iterable[str],
-    settled: Keys,
+    settled: _Settled,
     rules: tuple[DocumentRule, ...],
 ) -> None:
     """Add where from and where to what names a Patient by each of its keys is to move."""
     source, own_id = claim.patient
     target = view.judged.target(claim.patient) or claim.document
-    several, leads = settled.several(), settled.documents()
     for key in every:
-        goal = target if key == own_id else leads.get(key, target)
+        goal = target if key == own_id else settled.documents.get(key, target)
         olds = {provisional(source, key)}
         if claim.place is not None:
             olds.add(claim.place)
         if key in claim.keys:
             olds.add(document_of_key(key, rules) or provisional(source, key))
-        if key in several:
+        if key in settled.several:
             olds |= {*settled.holders[key].values(), *view.keys.holders.get(key, {}).values()}
         for old in olds - {goal}:
             moves[_Move(old, goal, source)].add(key)
