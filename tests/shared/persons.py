@@ -259,3 +259,11 @@ def test_the_patient_that_contests_a_document_takes_what_named_it_by_the_identif
     assert db.load(tmp_path, person("p", cedula, **ANA), source=first).kept_apart == 1
     assert db.document("Patient", "p", first) == db.document("Observation", "o", first) == f"CC-{cedula}"
     assert db.document("Patient", "p", other) == provisional(other, "p")
+
+
+def test_a_former_version_without_the_document_leaves_the_dispute_noted(db: TestDatabase, tmp_path: Path) -> None:
+    source, cedula = unique(), number()
+    now, before = ({"meta": {"lastUpdated": f"2024-0{month}-01T00:00:00Z"}} for month in (2, 1))
+    db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO, **now), source=source)
+    assert db.load(tmp_path, person("p2", None, **LEO, **before), source=source).superseded == 1
+    assert noted(db, f"CC-{cedula}") == {(source, "p2")}

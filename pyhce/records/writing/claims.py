@@ -158,7 +158,11 @@ def _of_batch(
         key: holds.get((computed[key], fuente, key), Correction(computed[key], by_patient=False)).document
         for key in patients
     }
-    changed = [key for key, place in places.items() if key in patients and place != documents[key]]
+    changed = [  # in a provisional record it may be kept apart from a document that a former version does not state
+        key
+        for key, place in places.items()
+        if key in patients and place not in {documents[key]} - {provisional(fuente, key)}
+    ]
     former = _former(conn, schema, fuente, {key: (patients[key], places[key]) for key in changed}, by_content)
     return {
         (fuente, key): Claim(
