@@ -330,3 +330,9 @@ def test_every_rule_of_every_pack_is_reached() -> None:
         system = rule.system or ("urn:oid:2.16.858.1.32." + rule.system_pattern[-5:] if rule.system_pattern else None)
         codings = ((rule.code_system, "2" if rule.code == "*" else rule.code),) if rule.code else ()
         assert DEFAULT_RULES.first(system, codings) == at
+
+
+def test_a_run_with_hyphens_but_no_check_digit_is_not_another_persons_run() -> None:
+    numbers = (str(number) for number in range(15_236_000, 15_237_000))
+    number = next(n for n in numbers if cl_run(f"{n[:7]}-{n[7]}", None))
+    assert cl_run(f"{number[:2]}-{number[2:5]}-{number[5:]}", None) is None

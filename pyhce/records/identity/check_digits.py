@@ -27,12 +27,12 @@ _CURP = re.compile(r"[A-Z]{4}[0-9]{6}[A-Z]{6}[0-9A-Z][0-9]\Z")
 def cl_run(value: str, digit: str | None) -> str | None:
     """Chile's RUN: seven or eight digits, then a digit or K by modulo 11.
 
-    The digit is after a hyphen (`15.236.327-3`), the ninth character (`152363273`), a K, or sent apart, as the guide of
-    the Ministerio de Salud's Estándares de Información has it. `15236327` alone may be a number without its digit, or
-    1.523.632-7: which one cannot be told.
+    The digit is after the last hyphen (`15.236.327-3`), the ninth character (`152363273`), a K, or sent apart, as the
+    guide of the Ministerio de Salud's Estándares de Información has it. `15236327` alone may be a number without its
+    digit, or 1.523.632-7: which one cannot be told.
     """
     text, apart = folded(value), folded(digit or "")
-    inside = not HYPHENS.isdisjoint(value) or len(text) == 9 or text.endswith("K")
+    inside = value.strip()[-2:-1] in HYPHENS or len(text) == 9 or text.endswith("K")
     if not inside and not apart:
         return None
     number = text if inside else text + apart
