@@ -218,7 +218,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "the same document": ({"new": "{new}"}, "are the same"),
     "a record that is there": ({"new": "{third}"}, "there is a record under the document given as NEW"),
     "a document for a patient": ({"patients": ["{third}"]}, "its id is written like a document"),
-    "no such record": ({"document": "CC-1"}, "no record under the document given as DOCUMENTO"),
+    "no such record": ({"document": "CC-NEVERGIVEN1"}, "no record under the document given as DOCUMENTO"),
     "another one's provisional record": ({"new": "PROV-" + "0" * 32}, "another patient's provisional"),
 }
 

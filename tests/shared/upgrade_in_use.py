@@ -35,7 +35,7 @@ from tests.shared.former import command, environment, former, former_database, u
 from tests.shared.former_documents import EXPECTED, filled, place
 from tests.shared.upgrades import ACCOUNTS, LATER, registered, with_column_and_index, with_tables
 
-LONGEST_WAIT = 6.0
+LONGEST_WAIT = 20.0
 """Seconds that the reader may wait: LOCK_TIMEOUT, and a busy machine. The export holds the table for longer."""
 ATTEMPTS = 9
 """Of the migration, while the export holds the table."""
