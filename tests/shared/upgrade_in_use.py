@@ -37,7 +37,7 @@ from tests.shared.upgrades import ACCOUNTS, LATER, registered, with_column_and_i
 
 LONGEST_WAIT = 20.0
 """Seconds that the reader may wait: LOCK_TIMEOUT, and a busy machine. The export holds the table for longer."""
-ATTEMPTS = 9
+ATTEMPTS = 27
 """Of the migration, while the export holds the table."""
 PATIENT = {
     "resourceType": "Patient", "id": "w",
