@@ -40,7 +40,7 @@ def under_several_documents(conn: Connection[TupleRow], schema: Schema) -> Itera
         query = sql.SQL("SELECT fuente, {}, id FROM {} GROUP BY 1, 2, 3 HAVING count(*) > 1 ORDER BY 1, 2, 3")
         found = [Twice(*row) for row in conn.execute(query.format(kind, name_of(table)))]
         if found:
-            yield f"in {table.name}", found
+            yield table.name, found
 
 
 def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tuple[str, list[Twice]]]:
@@ -52,14 +52,14 @@ def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tup
             keys = sql.SQL("SELECT fuente, id FROM {} WHERE tipo = {}").format(name_of(table), sql.Literal(kind))
             if table not in homes:
                 rows = conn.execute(keys + sql.SQL(" ORDER BY 1, 2"))
-                yield f"{kind} in {table.name}, not in {homes[0].name}", [Twice(s, kind, i) for s, i in rows]
+                yield f"{kind} are in {table.name}, not in {homes[0].name}", [Twice(s, kind, i) for s, i in rows]
                 continue
             if table.home is Home.PATIENT:
                 continue
             for home in (h for h in homes if h.home is Home.PATIENT):
                 both = [Twice(s, kind, i) for chunk in chunks(conn, keys) for s, i in _in(conn, home, kind, chunk)]
                 if both:
-                    yield f"{kind} in {home.name} and in {table.name}", sorted(set(both))
+                    yield f"{kind} are both in {home.name} and in {table.name}", sorted(set(both))
 
 
 def _in(conn: Connection[TupleRow], table: Table, kind: str, chunk: list[Any]) -> list[Any]:

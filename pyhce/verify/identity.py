@@ -20,7 +20,7 @@ NAMED = 20
 def one_document(context: Context) -> Finding:
     """Citus holds no unique key without the distribution column, so an identity under two documents is ours to find."""
     found = under_several_documents(context.conn, context.schema)
-    return _told([(f"{where}, under more than one document", twice) for where, twice in found])
+    return _told([(f"identities in {table} are under more than one document", twice) for table, twice in found])
 
 
 def one_home(context: Context) -> Finding:
@@ -32,7 +32,7 @@ def _told(found: Sequence[tuple[str, Sequence[Twice]]]) -> Finding:
     """The counts, and in the details some resources of each kind."""
     if not found:
         return ok("every identity is in one place")
-    counts = [f"{len(twice)} identities {where}" for where, twice in found]
+    counts = [f"{len(twice)} {what}" for what, twice in found]
     named = [str(one) for _, twice in found for one in twice[:NAMED]]
     return Finding(result=Result.FAILED, found="; ".join(counts), details=(*counts, *named))
 
@@ -50,7 +50,7 @@ def provisional(context: Context) -> Finding:
 
 def empty_records(context: Context) -> Finding:
     """Records under which nothing is."""
-    tables = [*context.schema.resource_tables(Home.PATIENT), context.schema.by_name[FAMILIES[Home.PATIENT].history]]
+    tables = context.schema.record_tables()
     none = sql.SQL(" AND ").join(
         sql.SQL("NOT EXISTS (SELECT 1 FROM {} t WHERE t.documento_id = e.documento_id)").format(name_of(table))
         for table in tables

@@ -157,14 +157,14 @@ def test_a_secret_for_a_nodes_way_to_itself_counts_too(db: TestDatabase) -> None
 
 
 def test_a_typed_resource_in_a_generic_table_is_found(db: TestDatabase) -> None:
-    document = f"CC-{unique()}"
+    document, key = f"CC-{unique()}", unique()
     with record(db, document):
         db.conn.execute(
             "INSERT INTO recurso_paciente (documento_id, tipo, id, recurso) VALUES (%s, 'Observation', %s, '{}')",
-            (document, unique()),
+            (document, key),
         )
         _, details = found(db, "identity")["HCE0402"]
-        assert details == ("1 Observation are in recurso_paciente, not in observacion",)
+        assert details == ("1 Observation are in recurso_paciente, not in observacion", f"Observation/{key}")
 
 
 def test_a_reference_to_another_patients_resource_does_not_dangle(db: TestDatabase) -> None:
