@@ -16,11 +16,10 @@ from psycopg.rows import TupleRow
 from pyhce.citus.connection import Progress, silent
 from pyhce.errors import UsageError
 from pyhce.records.patient.people import patient_named, words
+from pyhce.records.writing.decisions import PatientKey
 from pyhce.records.writing.together import Choice, Undecided, WholeIdentity, bring_together, tried
 from pyhce.schema.model import Frozen, Schema
 from pyhce.verify.duplicates import in_several_homes, under_several_documents
-
-PatientKey = tuple[str, str]
 
 Ask = Callable[[tuple[str, ...], int], int | None]
 """Asked which of several Patients, named as SOURCE/Patient/ID, is right for so many resources; None: not decided."""

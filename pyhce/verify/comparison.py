@@ -39,6 +39,15 @@ def traits_of(patient: Mapping[str, Any]) -> Traits:
     )
 
 
+TRAITS = "recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name'"
+"""What of a stored Patient tells its traits, in SQL: the arguments of `traits_from`."""
+
+
+def traits_from(birth: Any, sex: Any, name: Any) -> Traits:
+    """What a stored Patient says of the person, by the values of `TRAITS`."""
+    return traits_of({"birthDate": birth, "gender": sex, "name": name})
+
+
 def contradictions(one: Traits, other: Traits) -> tuple[str, ...]:
     """The elements in which two Patients contradict each other, of birth date, name and sex."""
     found = []

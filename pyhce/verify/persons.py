@@ -10,12 +10,11 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, groupby
-from typing import Any
 
 from psycopg import sql
 
 from pyhce.schema.model import Home
-from pyhce.verify.comparison import APART, Traits, contradictions, kept_apart, traits_of
+from pyhce.verify.comparison import APART, TRAITS, Traits, contradictions, kept_apart, traits_from
 from pyhce.verify.context import Context
 from pyhce.verify.duplicates import chunks, name_of
 from pyhce.verify.identity import GROUP
@@ -103,27 +102,22 @@ def contradicting(context: Context) -> Finding:
 def _shared_records(context: Context) -> Iterator[list[tuple[Patient, Traits]]]:
     """The Patients of each record that holds several."""
     query = sql.SQL(
-        "SELECT documento_id, fuente, id, recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name' FROM paciente"
+        f"SELECT documento_id, fuente, id, {TRAITS} FROM paciente"  # noqa: S608 - our own text
         " WHERE documento_id IN (SELECT documento_id FROM paciente GROUP BY documento_id HAVING count(*) > 1)"
         " ORDER BY documento_id, fuente, id"
     )
     rows = (row for chunk in chunks(context.conn, sql.Composed([query])) for row in chunk)
     for _, people in groupby(rows, key=lambda row: row[0]):
-        yield [((source, key), _said(*said)) for _, source, key, *said in people]
-
-
-def _said(birth: Any, sex: Any, name: Any) -> Traits:
-    return traits_of({"birthDate": birth, "gender": sex, "name": name})
+        yield [((source, key), traits_from(*said)) for _, source, key, *said in people]
 
 
 def _traits(context: Context, condition: str, values: Sequence[str]) -> list[tuple[str, Patient, Traits]]:
     """Document, source and id, traits of the Patients that a condition on one list of values fits."""
     rows = context.rows(
-        "SELECT documento_id, fuente, id, recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name'"  # noqa: S608
-        f" FROM paciente WHERE {condition} ORDER BY fuente, id",
+        f"SELECT documento_id, fuente, id, {TRAITS} FROM paciente WHERE {condition} ORDER BY fuente, id",  # noqa: S608
         sorted(set(values)),
     )
-    return [(document, (source, key), _said(*said)) for document, source, key, *said in rows]
+    return [(document, (source, key), traits_from(*said)) for document, source, key, *said in rows]
 
 
 def _and(what: Iterable[str]) -> str:
@@ -253,13 +247,13 @@ def one_identifier(context: Context) -> Finding:
         keys = sorted(key for (key,) in chunk)
         carriers: dict[str, dict[str, tuple[Patient, Traits]]] = defaultdict(dict)
         for document, source, key, claves, *said in context.rows(
-            "SELECT documento_id, fuente, id, claves, recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name'"
+            f"SELECT documento_id, fuente, id, claves, {TRAITS}"  # noqa: S608 - our own text
             " FROM paciente WHERE claves && %s::text[] ORDER BY fuente, id",
             keys,
         ):
             if (source, key) not in noted:
                 for clave in set(claves).intersection(keys):
-                    carriers[clave].setdefault(document, ((source, key), _said(*said)))
+                    carriers[clave].setdefault(document, ((source, key), traits_from(*said)))
         for records in carriers.values():
             (_, first), *others = sorted(records.items(), key=lambda held: _rank(held[0]), reverse=True)
             for _, other in others:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 
 import psycopg
 from psycopg import Connection
@@ -44,19 +45,8 @@ def written_and_read(context: Context) -> Finding:
     """A made-up patient, in one transaction that is rolled back, with the rights that pyhce writes with."""
     key = uuid.uuid4().hex
     document = f"ZZ-{key}"
-    problems: list[str] = []
     conn = context.conn
-    try:
-        with conn.transaction():
-            _set_role(conn, WRITER_ROLE)
-            problems += _trip(conn, key, document)
-            raise _Undo
-    except _Undo:
-        pass
-    except psycopg.Error as error:
-        if isinstance(error, psycopg.errors.InsufficientPrivilege) and not context.superuser:
-            raise
-        problems.append(_told(error, document))
+    problems = _undone(context, WRITER_ROLE, document, lambda: _trip(conn, key, document))
     if scalar(conn, "SELECT count(*) FROM expediente WHERE documento_id = %s", document):
         problems.append("the made-up record is still there after ROLLBACK")
     return judged(problems, "written, read, joined, deleted, rolled back")
@@ -68,22 +58,15 @@ def as_application(context: Context) -> Finding:
     if context.citus and not may:
         return Finding(result=Result.SKIPPED, found=f"{APP_ROLE} may not log in, so the nodes cannot act as it")
     document = f"ZZ-{uuid.uuid4().hex}"
-    problems: list[str] = []
     conn = context.conn
-    try:
-        with conn.transaction():
-            _set_role(conn, APP_ROLE)
-            scalar(conn, "SELECT count(*) FROM paciente p JOIN observacion o USING (documento_id)")
-            outcome = scalar(conn, _CALL, document)
-            if outcome != "absent":
-                problems.append(f"a function that writes said {outcome} of a resource that is not there")
-            raise _Undo
-    except _Undo:
-        pass
-    except psycopg.Error as error:
-        if isinstance(error, psycopg.errors.InsufficientPrivilege) and not context.superuser:
-            raise
-        problems.append(_told(error, document))
+
+    def reads_and_calls() -> list[str]:
+        scalar(conn, "SELECT count(*) FROM paciente p JOIN observacion o USING (documento_id)")
+        outcome = scalar(conn, _CALL, document)
+        said = f"a function that writes said {outcome} of a resource that is not there"
+        return [] if outcome == "absent" else [said]
+
+    problems = _undone(context, APP_ROLE, document, reads_and_calls)
     problems += [
         f"{APP_ROLE} may {what} rows of historia by itself"
         for what in ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
@@ -99,12 +82,19 @@ _CALL = (
 """A call that finds nothing and changes nothing: without a version the row must be there."""
 
 
-class _Undo(Exception):
-    """Rolls the transaction back."""
-
-
-def _set_role(conn: Connection[TupleRow], role: str) -> None:
-    conn.execute(psycopg.sql.SQL("SET LOCAL ROLE {}").format(psycopg.sql.Identifier(role)))
+def _undone(context: Context, role: str, document: str, deed: Callable[[], list[str]]) -> list[str]:
+    """The problems of something that is done with a role's rights in a transaction, which is rolled back."""
+    problems: list[str] = []
+    try:
+        with context.conn.transaction() as transaction:
+            context.conn.execute(psycopg.sql.SQL("SET LOCAL ROLE {}").format(psycopg.sql.Identifier(role)))
+            problems += deed()
+            raise psycopg.Rollback(transaction)
+    except psycopg.Error as error:
+        if isinstance(error, psycopg.errors.InsufficientPrivilege) and not context.superuser:
+            raise
+        problems.append(_told(error, document))
+    return problems
 
 
 def _told(error: psycopg.Error, document: str) -> str:

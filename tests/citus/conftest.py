@@ -16,3 +16,15 @@ def db(citus_engine: local.Engine) -> Iterator[TestDatabase]:
     """A cluster with the schema."""
     with running(citus_engine, 2) as made:
         yield made
+
+
+@pytest.fixture
+def engine(citus_engine: local.Engine) -> local.Engine:
+    """This tier's engine, for tests that start servers of their own."""
+    return citus_engine
+
+
+@pytest.fixture
+def workers() -> int:
+    """How many workers such a server gets."""
+    return 2

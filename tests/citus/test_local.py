@@ -12,12 +12,6 @@ from pyhce.errors import UsageError
 from tests.shared.servers import *  # noqa: F403 - every test of it
 
 
-@pytest.fixture
-def engine(citus_engine: local.Engine) -> local.Engine:
-    """PostgreSQL with Citus."""
-    return citus_engine
-
-
 def test_every_node_has_the_database_and_the_extension(engine: local.Engine, data_folder: Path, port: int) -> None:
     cluster = local.start(data_folder, engine=engine, workers=2, port=port)
     for node in cluster.nodes:

@@ -2,22 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from pyhce import local
 from tests.shared.slices import sliced
 from tests.shared.upgrades import *  # noqa: F403 - every test of it
 
 __all__ = ["sliced"]
-
-
-@pytest.fixture
-def engine(citus_engine: local.Engine) -> local.Engine:
-    """This tier's engine."""
-    return citus_engine
-
-
-@pytest.fixture
-def workers() -> int:
-    """Nodes beside the coordinator."""
-    return 2

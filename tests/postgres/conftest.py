@@ -16,3 +16,15 @@ def db(embedded_engine: local.Engine) -> Iterator[TestDatabase]:
     """A database with the schema."""
     with running(embedded_engine, 0) as made:
         yield made
+
+
+@pytest.fixture
+def engine(embedded_engine: local.Engine) -> local.Engine:
+    """This tier's engine, for tests that start servers of their own."""
+    return embedded_engine
+
+
+@pytest.fixture
+def workers() -> int:
+    """How many workers such a server gets."""
+    return 0

@@ -2,13 +2,4 @@
 
 from __future__ import annotations
 
-import pytest
-
-from pyhce import local
 from tests.shared.init_scripts import *  # noqa: F403 - every test of it
-
-
-@pytest.fixture
-def engine(embedded_engine: local.Engine) -> local.Engine:
-    """This tier's engine."""
-    return embedded_engine

@@ -11,12 +11,6 @@ from pyhce.errors import HceError, UsageError
 from tests.shared.servers import *  # noqa: F403 - every test of it
 
 
-@pytest.fixture
-def engine(embedded_engine: local.Engine) -> local.Engine:
-    """The embedded engine."""
-    return embedded_engine
-
-
 def test_the_wheel_is_found_when_citus_is_not_wanted(embedded_engine: local.Engine) -> None:
     assert embedded_engine.kind == "embedded"
     assert embedded_engine.major == 18

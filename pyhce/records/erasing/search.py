@@ -100,8 +100,7 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str) -> Pe
 
 def _attached(conn: Connection[TupleRow], schema: Schema, document: str) -> Iterator[tuple[str, str, str]]:
     """What the record's resources lead to and that has no patient itself: the scan of a document, for one."""
-    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
-    for table in tables:
+    for table in schema.record_tables():
         yield from conn.execute(
             sql.SQL(
                 "SELECT DISTINCT fuente, m[1], m[2] FROM {}, regexp_matches(recurso::text, %s, 'g') AS m"

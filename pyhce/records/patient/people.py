@@ -14,7 +14,7 @@ from pyhce.records.reading.reference import owner_of
 from pyhce.records.writing.claims import patients_in
 from pyhce.records.writing.decisions import PatientKey
 from pyhce.records.writing.homes import table_name
-from pyhce.schema.model import FAMILIES, Home, Schema
+from pyhce.schema.model import Schema
 from pyhce.verify.comparison import Traits, contradictions, traits_of
 
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z")
@@ -26,7 +26,7 @@ def people_of(conn: Connection[TupleRow], document: str, schema: Schema) -> list
 
     Also of a patient that has not arrived: its resources say the key.
     """
-    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    tables = schema.record_tables()
     query = sql.SQL(
         "SELECT DISTINCT fuente, paciente_id FROM ({}) AS k WHERE paciente_id IS NOT NULL ORDER BY 1, 2"
     ).format(

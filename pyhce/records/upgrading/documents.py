@@ -41,7 +41,7 @@ from pyhce.records.writing.locks import close_gate, lock_all, lock_identities
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import retried
 from pyhce.records.writing.together import mend
-from pyhce.schema.model import FAMILIES, DataStep, Home, Schema
+from pyhce.schema.model import DataStep, Schema
 
 PAGE = 500
 """Records looked at in one go."""
@@ -231,7 +231,7 @@ def _named_by_identifier(
 
     Only of provisional records of that very key: others were decided by a person.
     """
-    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    tables = schema.record_tables()
     query = sql.SQL(" UNION ").join(
         sql.SQL(
             "SELECT documento_id, fuente, paciente_id FROM {} WHERE documento_id = ANY(%(documents)s)"

@@ -17,7 +17,7 @@ from pyhce.records.writing.decisions import PatientKey
 from pyhce.records.writing.homes import ensure_records, names, stored_columns, table_name
 from pyhce.records.writing.locks import lock_anchors
 from pyhce.records.writing.races import LostRace
-from pyhce.schema.model import FAMILIES, Home, Schema, Table
+from pyhce.schema.model import Schema, Table
 
 
 class Due(NamedTuple):
@@ -68,7 +68,7 @@ def _named_in(
     """Each table that holds something of these records, with source and key of the patients that it names."""
     if not documents:
         return []
-    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    tables = schema.record_tables()
     query = sql.SQL(" UNION ALL ").join(
         sql.SQL(
             "SELECT {} AS n, documento_id, fuente, paciente_id FROM {} WHERE documento_id = ANY(%(documents)s)"

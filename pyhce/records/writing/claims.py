@@ -27,7 +27,7 @@ from pyhce.records.writing.decisions import Correction, PatientKey, assigned_to,
 from pyhce.records.writing.homes import Place
 from pyhce.records.writing.moves import superseded
 from pyhce.schema.model import Schema
-from pyhce.verify.comparison import Traits, kept_apart, traits_of
+from pyhce.verify.comparison import TRAITS, Traits, kept_apart, traits_from, traits_of
 
 
 class Claim(NamedTuple):
@@ -161,7 +161,7 @@ def _of_batch(
     changed = [  # in a provisional record it may be kept apart from a document that a former version does not state
         key
         for key, place in places.items()
-        if key in patients and place not in {documents[key]} - {provisional(fuente, key)}
+        if key in patients and (place != documents[key] or place == provisional(fuente, key))
     ]
     former = _former(conn, schema, fuente, {key: (patients[key], places[key]) for key in changed}, by_content)
     return {
@@ -209,13 +209,12 @@ def _unchanged(
     if not mine:
         return {}
     stored = {
-        key: claim._replace(traits=traits_of({"birthDate": birth, "gender": sex, "name": name}))
-        for key, birth, sex, name in conn.execute(
-            "SELECT id, recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name' FROM paciente"
+        key: mine[key]._replace(traits=traits_from(*said))
+        for key, *said in conn.execute(
+            f"SELECT id, {TRAITS} FROM paciente"  # noqa: S608 - our own text
             " WHERE documento_id = ANY(%s) AND fuente = %s AND id = ANY(%s)",
             (sorted(contested), fuente, sorted(mine)),
         )
-        for claim in (mine[key],)
     }
     differing = {
         key: (patients[key], claim.document) for key, claim in stored.items() if claim.traits != mine[key].traits

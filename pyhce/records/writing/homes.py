@@ -13,7 +13,7 @@ from pyhce.records.identity import PROVISIONAL
 from pyhce.records.reading.reference import keys_elsewhere
 from pyhce.records.writing.locks import lock_anchors
 from pyhce.records.writing.races import Collision, LostRace
-from pyhce.schema.model import FAMILIES, Home, Schema, Table
+from pyhce.schema.model import Schema, Table
 
 
 def names(columns: Iterable[str], prefix: str = "") -> sql.Composed:
@@ -71,7 +71,7 @@ _OF_RECORD = sql.SQL("documento_id = %(old)s")
 
 def _move(conn: Connection[TupleRow], schema: Schema, condition: sql.SQL, values: Mapping[str, Any]) -> int:
     lock_anchors(conn, [values["old"]])  # rows under the new one hold it FOR KEY SHARE, by their foreign key
-    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    tables = schema.record_tables()
     filled = _filled(conn, tables, condition, values)
     if not filled:
         return 0
@@ -86,7 +86,7 @@ def _move(conn: Connection[TupleRow], schema: Schema, condition: sql.SQL, values
 
 def drop_if_empty(conn: Connection[TupleRow], schema: Schema, document: str) -> None:
     """Delete the anchor of a record under which nothing is left; the caller holds it FOR UPDATE."""
-    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    tables = schema.record_tables()
     if not _filled(conn, tables, _OF_RECORD, {"old": document}):
         conn.execute("DELETE FROM expediente WHERE documento_id = %s", (document,))
 
@@ -99,7 +99,7 @@ def drop_emptied(conn: Connection[TupleRow], schema: Schema, documents: Iterable
     left = sorted({document for document in documents if document.startswith(PROVISIONAL)})
     if not left:
         return
-    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    tables = schema.record_tables()
     query = sql.SQL(" UNION ").join(
         sql.SQL("SELECT documento_id FROM {} WHERE documento_id = ANY(%(left)s)").format(table_name(table))
         for table in tables

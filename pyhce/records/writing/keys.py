@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import DocumentRule, plain_key, provisional
 from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.reference import owner_of
+from pyhce.records.writing.homes import table_name
 from pyhce.schema.model import Home, Schema
 
 _IDENTIFIED = "jsonb_build_object('identifier', recurso -> 'identifier', 'extension', recurso -> 'extension')"
@@ -119,7 +120,7 @@ def identifiers_in(conn: Connection[TupleRow], schema: Schema, document: str) ->
             sql.SQL(
                 "SELECT fuente, paciente_id FROM {} WHERE documento_id = %(document)s"
                 " AND starts_with(paciente_id, 'identifier=')"
-            ).format(sql.Identifier(table.sql_schema, table.name))
+            ).format(table_name(table))
             for table in schema.resource_tables(Home.PATIENT)
         )
     )

@@ -155,7 +155,7 @@ def mend(conn: Connection[TupleRow], schema: Schema, error: LostRace) -> Togethe
 
 def identities_under(conn: Connection[TupleRow], schema: Schema, document: str) -> set[WholeIdentity]:
     """Everything that a record holds, deleted resources too."""
-    tables = [*schema.resource_tables(Home.PATIENT), schema.by_name[FAMILIES[Home.PATIENT].history]]
+    tables = schema.record_tables()
     query = sql.SQL(" UNION ").join(
         sql.SQL("SELECT fuente, {}, id FROM {} WHERE documento_id = %(d)s").format(
             sql.Identifier("tipo") if table.stores("tipo") else sql.Literal(table.fhir_type), table_name(table)
