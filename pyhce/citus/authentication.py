@@ -4,9 +4,9 @@ Citus looks a role's secret up in `pg_dist_authinfo` of the node that connects (
 https://docs.citusdata.com/en/stable/admin_guide/table_management.html and `citus.node_conninfo` for sslmode.
 
 A password changes in one transaction of the coordinator, which holds ALTER ROLE (Citus carries it to the workers by
-two-phase commit) and the coordinator's own `pg_dist_authinfo`; then the workers are told. A worker that is down makes
-the transaction fail, so nothing has changed. A kill between the two leaves workers with the former password: queries
-that begin at the coordinator work, `verify` finds it (HCE0107), and the next `register` tells them.
+two-phase commit) and the coordinator's own `pg_dist_authinfo`; then that of every worker changes. A worker that is down
+makes the transaction fail, so nothing has changed. A kill between the two leaves workers with the former password:
+queries that begin at the coordinator work, `verify` finds it (HCE0107), and the next `register` mends it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ The statements of a migration can run twice. So each part that locks a table tha
 - It waits for its locks for LOCK_TIMEOUT at most. Behind an export that runs for an hour, ALTER TABLE would wait for
   an hour, and every later reader of the table behind it. So it gives up, lets the readers pass, and tries again.
 - An index on a table that is there is built concurrently, outside of a transaction; see `pyhce/citus/indexes.py`.
-- A new table goes to its home in the transaction that makes it.
+- A new table is created and distributed in one transaction.
 
 The migration is noted in `hce.migracion` after its last part. A kill at any moment leaves parts that are whole, and the
 next run goes through all of them again. On Citus the time-out goes to the nodes with the transaction

@@ -1,7 +1,7 @@
 """The data steps of migrations: which are done, which are due; noted in `hce.paso_datos`.
 
-A data step changes stored rows: rows move to a new table, documents to a new form. The schema is at its version before
-the step begins, so that no older release writes beside it; writers of this release wait until it is done
+A data step changes stored rows: rows move to a new table, documents to a new form. The new schema version is
+noted before the step begins, so that older releases refuse to write; writers of this release wait until it is done
 (`pyhce.citus.migrate.refuse_unready`). The steps themselves are in `pyhce/records/upgrading/`.
 """
 

@@ -58,7 +58,7 @@ class StuckWatch:
         return next((pod for pod in stuck.values() if self._counts(pod, newest, now)), None)
 
     def _look_again(self, pod: PodState, now: float) -> None:
-        """A pull that failed is told as ErrImagePull first, then as the pause before the next one."""
+        """Kubernetes reports a failed pull as ErrImagePull, then the pause before the next pull as ImagePullBackOff."""
         before = self._before or {}
         if (before[pod.uid], pod.waiting) == ("ImagePullBackOff", "ErrImagePull"):
             del before[pod.uid]

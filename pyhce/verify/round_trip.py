@@ -134,7 +134,7 @@ CHECKS = (
     ),
     FunctionCheck(
         "HCE0702", GROUP, f"{APP_ROLE} reads, and writes by the functions only",
-        "`pyhce register` restores the nodes' secrets of the role; revoke by hand what was granted by hand.",
+        "`pyhce register` restores the role's secrets on every node; REVOKE the privileges that were granted by hand.",
         as_application,
     ),
 )  # fmt: skip

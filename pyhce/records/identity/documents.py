@@ -75,7 +75,7 @@ def stating(key: str, document: str) -> str:
 
 
 def plain_key(key: str) -> tuple[str, str | None]:
-    """`identifier=system|value` of a key, and the document that it states beside it, if it does."""
+    """The part `identifier=system|value` of a key, and the document that the key states, None if it states none."""
     plain, mark, document = key.rpartition(_STATED)
     return (plain, unquote(document)) if mark and key.startswith("identifier=") else (key, None)
 

@@ -22,7 +22,7 @@ HOW_TO_WRITE_RULES = (
     " --identity-rules rules.json,all"
 )
 _KINDS = 1000
-"""Kinds that are told apart at all."""
+"""Kinds of identifier that are counted one by one; further ones are counted together."""
 _LONGEST = 200
 """Characters of a system or a code that are shown."""
 _HL7 = "http://terminology.hl7.org/CodeSystem/v2-0203"

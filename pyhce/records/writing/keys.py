@@ -1,8 +1,8 @@
 """Which record each key of a patient leads to: an id, or `identifier=system|value`.
 
 An id names one Patient of a source. An identifier may be carried by several: if those are in different records it
-leads to none of them, and what names its patient so waits in a provisional record of that key. One that states a
-document beside it leads to Patients whose identifier is that document, not to all that carry the number.
+leads to none of them, and what names its patient so waits in a provisional record of that key. A key that also
+states a document leads only to Patients with that document, not to all that carry the number.
 """
 
 from __future__ import annotations
