@@ -6,6 +6,7 @@ The statements of a migration can run twice. So each part that locks a table tha
   an hour, and every later reader of the table behind it. So it gives up, lets the readers pass, and tries again.
 - An index on a table that is there is built concurrently, outside of a transaction; see `pyhce/citus/indexes.py`.
 - A new table is created and distributed in one transaction.
+- Typed columns that are computed anew rewrite their table once; see `pyhce/citus/computed.py`.
 
 The migration is noted in `hce.migracion` after its last part. A kill at any moment leaves parts that are whole, and the
 next run goes through all of them again. On Citus the time-out goes to the nodes with the transaction
@@ -23,6 +24,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.citus.computed import is_done, refuse_dependents
 from pyhce.citus.connection import Progress, has_citus, rows
 from pyhce.citus.indexes import build_index
 from pyhce.errors import HceError
@@ -39,7 +41,7 @@ LOCK_WAIT = 4 * 3600.0
 
 _CREATE_TABLE = re.compile(r"CREATE TABLE(?: IF NOT EXISTS)? ([a-z0-9_.]+)")
 _CREATE_INDEX = re.compile(r"CREATE INDEX(?: IF NOT EXISTS)? ([a-z0-9_]+) ON ([a-z0-9_.]+)")
-_ALTER_TABLE = re.compile(r"ALTER TABLE ([a-z0-9_.]+) (?:ADD|DROP) (?:COLUMN|CONSTRAINT)")
+_ALTER_TABLE = re.compile(r"ALTER TABLE ([a-z0-9_.]+)\s+(?:ADD|DROP) (?:COLUMN|CONSTRAINT)")
 _AGAIN = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
 Place = Callable[[str], None]
@@ -110,8 +112,10 @@ def apply_online(
         lock_wait: seconds to go on trying where others hold a table.
 
     Raises:
-        HceError: others held a table all the time; what was done stays, and the next run goes on.
+        HceError: others held a table all the time, and what was done stays, for the next run to go on from; or this
+            site uses a column that is computed anew.
     """
+    refuse_dependents(conn, statements(migration.body))
     deadline = time.monotonic() + lock_wait
     every = parts(migration.body)
     for number, part in enumerate(every, 1):
@@ -179,9 +183,10 @@ def _apply(conn: Connection[TupleRow], part: Part, place: Place) -> None:
     if part.index:
         build_index(conn, part.index, str(part.alters), part.statements[0])
         return
+    due = [statement for statement in part.statements if not is_done(conn, statement)]
     with conn.transaction():
         prepare(conn)
-        for statement in part.statements:
+        for statement in due:
             conn.execute(statement.encode())
         if part.creates:
             place(part.creates)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 
 from pyhce.errors import DeclarationError
 from pyhce.schema import r4
-from pyhce.schema.model import Column, Kind, Table
+from pyhce.schema.helper_functions import HELPERS
+from pyhce.schema.model import Column, Helper, Kind, Table
+
+NEWEST = 1_000_000
+"""A number after every migration: an expression as it is now."""
+_HELPER = re.compile(r"\bhce\.([a-z0-9_]+)\(")
 
 SQL_TYPES = {
     Kind.TEXT: "text",
@@ -31,8 +37,8 @@ def sql_type(column: Column) -> str:
     return SQL_TYPES[column.kind]
 
 
-def expression(table: Table, column: Column) -> str:
-    """The generated column's SQL expression.
+def expression(table: Table, column: Column, number: int = NEWEST, helpers: Iterable[Helper] = HELPERS) -> str:
+    """The generated column's SQL expression, as it is after a migration.
 
     Raises:
         DeclarationError: the FHIR path is not one of R4's, or does not fit the kind.
@@ -41,9 +47,21 @@ def expression(table: Table, column: Column) -> str:
         raise DeclarationError(
             f"{table.name}.{column.name}: a generic table has no FHIR path", remedy="Leave the column out."
         )
-    parts = [_one(table.fhir_type, column, path.strip()) for path in column.path.split("|")]
+    then = column.at(number)
+    parts = [_one(table.fhir_type, then, path.strip()) for path in then.path.split("|")]
     flat = [part for alternatives in parts for part in alternatives]
-    return flat[0] if len(flat) == 1 else f"coalesce({', '.join(flat)})"
+    sql = flat[0] if len(flat) == 1 else f"coalesce({', '.join(flat)})"
+    newest = _successors(number, helpers)
+    return _HELPER.sub(lambda call: f"hce.{newest.get(call[1], call[1])}(", sql)
+
+
+def _successors(number: int, helpers: Iterable[Helper]) -> dict[str, str]:
+    """The helpers that another one has replaced by a migration, each with the newest one in its place."""
+    found: dict[str, str] = {}
+    for helper in sorted((h for h in helpers if h.replaces and h.since <= number), key=lambda h: h.since):
+        found = {old: helper.name if new == helper.replaces else new for old, new in found.items()}
+        found[helper.replaces] = helper.name
+    return found
 
 
 def concrete_paths(fhir_type: str, path: str) -> list[tuple[str, str]]:

@@ -29,6 +29,8 @@ IMMUTABLE_BUILT_INS = frozenset({"coalesce", "jsonb_path_query_array", "lower", 
 """What a typed column or an index may call besides our own helpers."""
 CHANGING = frozenset(_CHANGING.split())
 """Built-ins whose answer depends on more than their arguments: none belongs in a helper."""
+_CONDITION = frozenset({"and", "is", "not", "null"})
+"""What the condition of an index may say besides columns."""
 LONGEST_TABLE = 63 - len("_documento_id_fkey")
 """PostgreSQL's 63 bytes, less our longest constraint suffix, which is more than the `_102008` of a Citus shard."""
 LONGEST_COLUMN = 63
@@ -147,11 +149,11 @@ def _target(table: Table, column: Column) -> Iterator[Finding]:
 
 
 def _indexes(table: Table) -> Iterator[Finding]:
-    since = {column.name: table.since for column in table.stored} | {c.name: c.since for c in table.columns}
+    since = {column.name: table.since for column in table.stored} | {c.name: c.first for c in table.columns}
     for index in table.indexes:
         name = index_name(table, index)
-        used = {word for key in index.keys for word in _WORD.findall(key)}
-        unknown = sorted(used - set(since) - IMMUTABLE_BUILT_INS)
+        used = index.words
+        unknown = sorted(used - set(since) - IMMUTABLE_BUILT_INS - _CONDITION)
         if unknown:
             message = f"there is no column {', '.join(unknown)}"
             yield _found("HCL09", table.name, name, message, "Name a declared one.")
@@ -205,6 +207,22 @@ def _helpers(schema: Schema) -> Iterator[Finding]:
             yield _found("HCL11", name, None, f"the helper is {helper.volatility}, not IMMUTABLE", remedy)
         for word in sorted(CHANGING & set(_WORD.findall(_LITERAL.sub("''", helper.body.lower())))):
             yield _found("HCL11", name, None, f"the helper calls {word}, which is not immutable", remedy)
+    yield from _replaced(schema)
+
+
+def _replaced(schema: Schema) -> Iterator[Finding]:
+    """Helpers that took the place of others: these must be there, and no newer helper may call them."""
+    by_name = {helper.name: helper for helper in schema.helpers}
+    replaced = {helper.replaces: helper for helper in schema.helpers if helper.replaces}
+    for old, new in replaced.items():
+        if old not in by_name or by_name[old].since >= new.since:
+            message = f"the helper replaces hce.{old}, which no earlier migration has"
+            yield _found("HCL11", f"hce.{new.name}", None, message, "Name one that is declared with an earlier since=.")
+    for helper in schema.helpers:
+        for called in sorted(set(re.findall(r"\bhce\.([a-z0-9_]+)\(", helper.body)) & set(replaced)):
+            if helper.since >= replaced[called].since and called != helper.replaces:
+                message = f"the helper calls hce.{called}, which hce.{replaced[called].name} replaces"
+                yield _found("HCL11", f"hce.{helper.name}", None, message, f"Call hce.{replaced[called].name}.")
 
 
 def _calls(schema: Schema) -> Iterator[Finding]:
@@ -213,7 +231,7 @@ def _calls(schema: Schema) -> Iterator[Finding]:
     for table in schema.tables:
         for column in table.columns:
             try:
-                text = _LITERAL.sub("''", expression(table, column))
+                text = _LITERAL.sub("''", expression(table, column, helpers=schema.helpers))
             except DeclarationError:
                 continue  # HCL07 says so
             for name in sorted(set(_CALL.findall(text)) - known):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cached_property
@@ -94,7 +95,8 @@ class Column(Frozen):
         kind: how it is computed.
         path: FHIR path relative to the resource; `a | b` takes the first that is there.
         target: the FHIR type that a reference must name.
-        since: the migration that brought it.
+        since: the migration that brought it, as it is here.
+        former: what an earlier migration had in its place, under the same name.
     """
 
     name: str
@@ -103,16 +105,36 @@ class Column(Frozen):
     label: Label
     target: str | None = None
     since: int = 1
+    former: Column | None = None
+
+    @property
+    def first(self) -> int:
+        """The migration that brought a column of this name."""
+        return self.former.first if self.former else self.since
+
+    def at(self, number: int) -> Column:
+        """The column as it is after a migration; the first one of its name if it came later."""
+        return self.former.at(number) if self.former and number < self.since else self
 
 
 class Index(Frozen):
-    """An index. `keys` are column names or SQL expressions over them in brackets."""
+    """An index. `keys` are column names or SQL expressions over them in brackets.
+
+    Args:
+        where: the rows that it holds, as SQL over the table's columns; empty for every row.
+    """
 
     keys: tuple[str, ...]
     method: str = "btree"
     opclass: str = ""
     name: str = ""
+    where: str = ""
     since: int = 1
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Every name that its keys and its condition use, in lower case."""
+        return frozenset(re.findall(r"[a-z_][a-z0-9_]*", " ".join((*self.keys, self.where.lower()))))
 
 
 class PlainColumn(Frozen):
@@ -217,6 +239,9 @@ class Helper(Frozen):
     definer: bool = False
     """Whether it runs with the rights of hce_writer; hce_app may call it, PUBLIC may not."""
     since: int = 1
+    replaces: str = ""
+    """The helper in whose place every typed column calls this one since its migration; that migration computes those
+    columns anew."""
 
 
 class DataStep(Frozen):

@@ -85,11 +85,12 @@ def objects(schema: Schema, number: int) -> str:
         helpers=[_helper(helper) for helper in schema.helpers if helper.since == number],
         writers=[_helper(writer) for writer in writers(schema.tables) if writer.since == number],
         dropped=dropped_by(number, schema.tables),
-        tables=[_table(table) for table in new],
+        tables=[_table(schema, table) for table in new],
         added_columns=[column for table in old for column in _added_columns(table, number)],
+        computed=[computed for table in old if (computed := _computed(schema, table, number))["columns"]],
         comments=[comment for table in schema.tables for comment in _reworded(table, number)],
         privileges=[statement for table in old for statement in _changed_privileges(table, number)],
-        indexes=[_index(table, index) for table in old for index in _new_indexes(table, number)],
+        indexes=[_index(table, index) for table in old for index in _built_indexes(schema, table, number)],
         moved=[
             (generic.qualified, table.name, table.fhir_type)
             for table in new
@@ -110,6 +111,13 @@ def _new_indexes(table: Table, number: int) -> list[Index]:
     return [index for index in table.indexes if max(index.since, table.since) == number]
 
 
+def _built_indexes(schema: Schema, table: Table, number: int) -> list[Index]:
+    """The indexes that a migration builds on a table that is there: new ones, and those of a column computed anew."""
+    renewed = {column.name for column in _computed_columns(schema, table, number) if column.first < number}
+    new = _new_indexes(table, number)
+    return [index for index in table.indexes if index in new or (index.since < number and index.words & renewed)]
+
+
 def _index(table: Table, index: Index) -> dict[str, str]:
     opclass = f" {index.opclass}" if index.opclass else ""
     return {
@@ -117,6 +125,7 @@ def _index(table: Table, index: Index) -> dict[str, str]:
         "table": table.qualified,
         "method": index.method,
         "expressions": ", ".join(index.keys) + opclass,
+        "where": f" WHERE {index.where}" if index.where else "",
     }
 
 
@@ -126,50 +135,72 @@ def _helper(helper: Helper) -> dict[str, str]:
     return {**helper.model_dump(), "argument_types": types}
 
 
-def _table(table: Table) -> dict[str, Any]:
+def _table(schema: Schema, table: Table) -> dict[str, Any]:
+    columns = [column.at(table.since) for column in table.columns if column.first <= table.since]
+    stored = [column for column in table.stored if column.since <= table.since]
+    every: list[PlainColumn | Column] = [*stored, *columns]
     return {
         "name": table.name,
         "qualified": table.qualified,
-        "stored": [column for column in table.stored if column.since <= table.since],
-        "columns": [_column(table, column) for column in table.columns if column.since <= table.since],
+        "stored": stored,
+        "columns": [_column(schema, table, column, table.since) for column in columns],
         "key": table.key,
         "parent": table.parent,
         "comment": table_comment(table) if table.label.since <= table.since else None,
         "grants": grants(table, table.since),
         "comments": [
-            (column.name, column_comment(table, column))
-            for column in table.every_column
-            if max(column.since, column.label.since) <= table.since
+            (column.name, column_comment(table, column)) for column in every if column.label.since <= table.since
         ],
         "indexes": [_index(table, index) for index in _new_indexes(table, table.since)],
     }
 
 
-def _column(table: Table, column: Column) -> dict[str, str]:
+def _column(schema: Schema, table: Table, column: Column, number: int) -> dict[str, str]:
     return {
         "name": column.name,
-        "sql_type": sql_type(column),
-        "expression": expression(table, column),
+        "sql_type": sql_type(column.at(number)),
+        "expression": expression(table, column, number, schema.helpers),
     }
 
 
 def _added_columns(table: Table, number: int) -> list[dict[str, str]]:
-    """The columns that a migration adds to a table that is there."""
+    """The stored columns that a migration adds to a table that is there."""
     return [
         {
             "table": table.qualified,
             "name": column.name,
-            "definition": _definition(table, column),
+            "definition": _definition(column),
             "comment": column_comment(table, column),
         }
-        for column in table.every_column
+        for column in table.stored
         if column.since == number
     ]
 
 
-def _definition(table: Table, column: Column | PlainColumn) -> str:
-    if isinstance(column, Column):
-        return f"{sql_type(column)}\nGENERATED ALWAYS AS ({expression(table, column)}) STORED"
+def _computed(schema: Schema, table: Table, number: int) -> dict[str, Any]:
+    """The typed columns that a migration adds to a table that is there or computes anew: all in one statement."""
+    columns = _computed_columns(schema, table, number)
+    return {
+        "table": table.qualified,
+        "columns": [_column(schema, table, column, number) for column in columns],
+        "comments": [(column.name, column_comment(table, column.at(number))) for column in columns],
+    }
+
+
+def _computed_columns(schema: Schema, table: Table, number: int) -> list[Column]:
+    """Typed columns that are new with a migration, or have another expression since."""
+    return [
+        column
+        for column in table.columns
+        if column.first == number
+        or (
+            column.first < number
+            and _column(schema, table, column, number) != _column(schema, table, column, number - 1)
+        )
+    ]
+
+
+def _definition(column: PlainColumn) -> str:
     required = " NOT NULL" if column.required else ""
     return f"{column.sql_type}{required}{f' DEFAULT {column.default}' if column.default else ''}"
 

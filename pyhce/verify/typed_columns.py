@@ -27,7 +27,7 @@ def recomputed(context: Context) -> Finding:
         wrong = sql.SQL(", ").join(
             sql.SQL("count(*) FILTER (WHERE {} IS DISTINCT FROM {})").format(
                 sql.Identifier(c.name),
-                sql.SQL(expression(table, c)),
+                sql.SQL(expression(table, c, helpers=context.schema.helpers)),
             )
             for c in table.columns
         )

@@ -31,7 +31,7 @@ from pyhce.records.upgrading.upgrade import upgrade
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.declaration.people import keys
 from pyhce.schema.declaration.shorthand import index, resources, text
-from pyhce.schema.model import Area, Home, Index, Schema, Table
+from pyhce.schema.model import Area, Helper, Home, Index, Schema, Table
 from pyhce.verify import verify
 from tests.conftest import SHARDS, running
 from tests.shared.database import TestDatabase
@@ -69,6 +69,25 @@ def with_column_and_index(schema: Schema) -> Schema:
     column = text("autor", "author.display", "Autor", "Author", since=LATER)
     more = flag.model_copy(update={"columns": (*flag.columns, column), "indexes": (*flag.indexes, BY_STATUS)})
     return variant(schema, tables=tuple(more if table is flag else table for table in schema.tables))
+
+
+def with_columns_computed_anew(schema: Schema) -> Schema:
+    """A later declaration: another path, another helper and an index of some of the rows, all of `paciente`."""
+    patients = schema.table("paciente")
+    given = next(column for column in patients.columns if column.name == "nombre")
+    text_of_name = given.model_copy(update={"path": "name.text | name.given", "since": LATER, "former": given})
+    columns = tuple(text_of_name if column is given else column for column in patients.columns)
+    dated = Index(keys=("documento_id", "fecha_nacimiento"), where="fecha_nacimiento IS NOT NULL", since=LATER)
+    more = patients.model_copy(update={"columns": columns, "indexes": (*patients.indexes, dated)})
+    first_day = Helper(
+        name="dia_primero", arguments="t text", returns="date", body="SELECT hce.dia(t)",
+        comment="The first day.", since=LATER, replaces="dia_exacto",
+    )  # fmt: skip
+    return variant(
+        schema,
+        tables=tuple(more if table is patients else table for table in schema.tables),
+        helpers=(*schema.helpers, first_day),
+    )
 
 
 def registered(db: TestDatabase, schema: Schema, **options: Any) -> RegistrationReport:
@@ -299,3 +318,53 @@ def spoilers(conn: Database) -> list[Callable[[], object]]:
 
         found.append(gone_here)
     return found
+
+
+NAMES = {
+    "p1": {"name": [{"text": "Ana R.", "given": ["Ana"]}], "birthDate": "1958"},
+    "p2": {"name": [{"given": ["Luz"]}], "birthDate": "1960-02-03"},
+}
+
+
+@pytest.mark.usefixtures("sliced")
+def test_columns_are_computed_anew_once_with_their_indexes(engine: local.Engine, workers: int, tmp_path: Path) -> None:
+    later = with_columns_computed_anew(SMALL)
+    where = "SELECT pg_relation_filepath('paciente')"
+    if workers:
+        where = (
+            "SELECT array_agg(result) FROM run_command_on_placements('paciente', $$SELECT pg_relation_filepath('%s')$$)"
+        )
+    asked = "SELECT id, nombre, fecha_nacimiento::text FROM paciente ORDER BY id"
+    with running(engine, workers, SMALL) as db:
+        loaded(db, SMALL, tmp_path, *({**person(key, key[1:]), **names} for key, names in NAMES.items()))
+        assert db.rows(asked) == [("p1", "Ana", None), ("p2", "Luz", "1960-02-03")]
+        assert registered(db, later).migrations == (LATER,)
+        assert db.rows(asked) == [("p1", "Ana R.", "1958-01-01"), ("p2", "Luz", "1960-02-03")]
+        for name in ("paciente_fecha_nacimiento_idx", "paciente_documento_id_fecha_nacimiento_idx"):
+            assert index_states(db.conn, f"public.{name}", "public.paciente") == {VALID}
+        before = db.rows(where)
+        db.conn.execute("DELETE FROM hce.migracion WHERE numero = %s", (LATER,))
+        assert registered(db, later).migrations == (LATER,)
+        assert db.rows(where) == before, "what is done does not rewrite the table again"
+        assert verify(db.dsn, schema=later, groups=["schema", "typed columns"]).failed == ()
+
+
+@pytest.mark.usefixtures("sliced")
+def test_a_column_that_a_site_built_upon_is_not_computed_anew_before_the_site_lets_it(
+    engine: local.Engine, workers: int
+) -> None:
+    later = with_columns_computed_anew(SMALL)
+    with running(engine, workers, SMALL) as db:
+        db.conn.execute("CREATE VIEW nombres AS SELECT documento_id, nombre FROM paciente")
+        db.conn.execute("CREATE INDEX del_sitio_idx ON paciente (nombre)")
+        definition = db.value("SELECT pg_get_viewdef('nombres')")
+        with pytest.raises(HceError) as refused:
+            registered(db, later)
+        assert "view nombres uses public.paciente.nombre" in str(refused.value)
+        assert "index del_sitio_idx uses public.paciente.nombre" in str(refused.value)
+        assert max(applied(db.conn)) == SMALL.version
+        db.conn.execute("DROP VIEW nombres")
+        db.conn.execute("DROP INDEX del_sitio_idx")
+        assert registered(db, later).migrations == (LATER,)
+        db.conn.execute(f"CREATE VIEW nombres AS {definition}".encode())
+        assert db.rows("SELECT * FROM nombres") == []

@@ -91,9 +91,45 @@ def test_a_new_column_is_the_next_migration() -> None:
     schema = with_column(LATER)
     check_frozen(schema)
     body = objects(schema, LATER)
-    assert "ALTER TABLE public.alerta ADD COLUMN IF NOT EXISTS autor text\nGENERATED ALWAYS AS" in body
-    assert "COMMENT ON COLUMN public.alerta.autor" in body
-    assert "CREATE" not in body
+    assert statements(body) == (
+        "ALTER TABLE public.alerta\n    DROP COLUMN IF EXISTS autor,\n    ADD COLUMN autor text\n"
+        "    GENERATED ALWAYS AS (recurso ->> 'status') STORED;",
+        "COMMENT ON COLUMN public.alerta.autor IS 'Flag.status. Autor / Author';",
+    )
+
+
+def recomputed(since: int) -> Schema:
+    """The declaration with another path for the code of alerta, and a helper in the place of `rango_periodo`."""
+    former = next(column for column in SCHEMA.table("alerta").columns if column.name == "codigo")
+    column = former.model_copy(update={"path": "category", "since": since, "former": former})
+    columns = tuple(column if c is former else c for c in SCHEMA.table("alerta").columns)
+    schema = changed("alerta", columns=columns)
+    helper = Helper(
+        name="rango_nuevo", arguments="p jsonb", returns="tstzrange", body="SELECT hce.rango(p ->> 'start')",
+        comment="The start.", since=since, replaces="rango_periodo",
+    )  # fmt: skip
+    return variant(schema, helpers=(*SCHEMA.helpers, helper))
+
+
+def test_columns_that_are_computed_anew_are_one_statement_a_table_and_their_indexes_are_built_again() -> None:
+    schema = recomputed(LATER)
+    (alter,) = [s for s in statements(objects(schema, LATER)) if s.startswith("ALTER TABLE public.alerta")]
+    assert alter.split("\n", 3)[:3] == [
+        "ALTER TABLE public.alerta", "    DROP COLUMN IF EXISTS codigo,", "    DROP COLUMN IF EXISTS fecha,",
+    ]  # fmt: skip
+    assert alter.count("ADD COLUMN") == 2
+    assert "GENERATED ALWAYS AS (hce.rango_nuevo(recurso -> 'period')) STORED" in alter
+    body = objects(schema, LATER)
+    assert "CREATE INDEX IF NOT EXISTS encuentro_documento_id_fecha_idx ON public.encuentro" in body
+    assert "condicion_documento_id_codigo_idx" not in body
+    assert "hce.rango_periodo(" not in body
+
+
+def test_what_a_former_migration_computed_stays_as_it_was() -> None:
+    schema = recomputed(LATER)
+    check_frozen(schema)
+    assert migration(schema, 1) == migration(SCHEMA, 1)
+    assert objects(schema, 2) == objects(SCHEMA, 2)
 
 
 def test_a_new_stored_column_is_the_next_migration() -> None:

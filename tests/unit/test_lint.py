@@ -10,7 +10,7 @@ from pyhce.schema.declaration.record import ANCHOR, GENERIC
 from pyhce.schema.declaration.shorthand import BY_DATE, code, col, index, ref, resources, text, when
 from pyhce.schema.keywords import RESERVED
 from pyhce.schema.lint import LONGEST_TABLE, Finding, check, lint
-from pyhce.schema.model import Area, Home, Index, Kind, Schema
+from pyhce.schema.model import Area, Helper, Home, Index, Kind, Schema
 
 FLAG = resources(
     "alerta",
@@ -62,6 +62,13 @@ def with_helper(**members: object) -> Schema:
     """The small declaration with the helper `dia` changed."""
     helpers = tuple(h.model_copy(update=members) if h.name == "dia" else h for h in SCHEMA.helpers)
     return SMALL.model_copy(update={"helpers": helpers})
+
+
+def with_new_helper(**members: object) -> Schema:
+    """The small declaration with one more helper, of migration 2."""
+    added = Helper(name="dia_nuevo", arguments="t text", returns="date", body="SELECT hce.dia(t)", comment="A day.")
+    more = added.model_copy(update={"since": 2, **members})
+    return SMALL.model_copy(update={"helpers": (*SCHEMA.helpers, more)})
 
 
 def only(schema: Schema) -> Finding:
@@ -264,3 +271,32 @@ def test_every_finding_is_told_at_once_with_its_remedy() -> None:
 def test_every_code_has_a_remedy() -> None:
     broken = changed("alerta", key=(), parent=None, columns=(*FLAG.columns, *FLAG.columns), patient_paths=("code",))
     assert all(finding.remedy and finding.message for finding in lint(broken))
+
+
+def test_a_helper_may_call_the_one_that_it_replaces() -> None:
+    assert lint(with_new_helper(replaces="dia")) == lint(with_new_helper())
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({"replaces": "dia_de_nadie"}, "the helper replaces hce.dia_de_nadie, which no earlier migration has"),
+        ({"replaces": "dia", "since": 1}, "the helper replaces hce.dia, which no earlier migration has"),
+    ],
+)
+def test_a_helper_replaces_one_of_an_earlier_migration(members: dict[str, object], told: str) -> None:
+    assert told in [finding.message for finding in lint(with_new_helper(**members))]
+
+
+def test_a_new_helper_does_not_call_one_that_is_replaced() -> None:
+    schema = with_new_helper(replaces="dia")
+    caller = Helper(
+        name="otro", arguments="t text", returns="date", body="SELECT hce.dia(t)", comment="A day.", since=2
+    )
+    found = lint(schema.model_copy(update={"helpers": (*schema.helpers, caller)}))
+    assert "the helper calls hce.dia, which hce.dia_nuevo replaces" in [finding.message for finding in found]
+
+
+def test_the_condition_of_an_index_names_columns_that_are_there() -> None:
+    assert lint(with_index(Index(keys=("documento_id",), where="codigo IS NOT NULL"))) == ()
+    assert said(with_index(Index(keys=("documento_id",), where="nada IS NOT NULL")))[0] == "HCL09"
