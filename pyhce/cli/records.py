@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from pyhce import api
+from pyhce.cli.load_files import show_files
 from pyhce.cli.output import (
     add_row,
     ask,
@@ -47,7 +48,7 @@ from pyhce.records.loading.report import LoadReport
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("rejected.ndjson"),
     show_default=True,
-    help="Where what is no FHIR goes, with its reason.",
+    help="Where what is not FHIR goes, with its reason: a new file, with a number if the name is taken.",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=DEFAULT_JOBS, show_default=True, help="Writers at once.")
 @click.option("--strict", is_flag=True, help="Reject what does not fit R4's definitions (pyhce[strict]).")
@@ -131,6 +132,7 @@ def show_load(report: LoadReport) -> None:
             console.print(f"  {count:>8} {what}", markup=False)
     for what, count in report.skipped.items():
         console.print(f"  {count:>8} {what}, passed over", markup=False)
+    show_files(report)
     for base, count in report.of_other_servers.items():
         told = f"of the server {base} or of its patients; if it is the source itself: --base {base}"
         console.print(f"  {count:>8} {'of other servers' if base == 'others' else told}", markup=False)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pyhce.records.identity import DEFAULT_RULES, check_document, document_of_key, documents_of
-from pyhce.records.reading import bundles, incoming, reader, sources
+from pyhce.records.reading import bundles, incoming, opening, reader, sources
+from pyhce.records.reading.opening import SEVERAL_LINES
 from pyhce.records.reading.reader import Deleted, Incoming, Line, Rejected, Skipped
 from pyhce.records.reading.ready import LineReader, ready
 from pyhce.records.reading.reference import every_reference, named, own_keys
@@ -36,8 +37,8 @@ class Broken(AssertionError):
 def sizes(chunk: int, few: int, max_line: int) -> Iterator[None]:
     """The reader's limits, made small so that a small input reaches them."""
     patched = [(sources, "CHUNK", chunk)]
-    patched += [(module, "FEW", few) for module in (incoming, bundles, reader)]
-    patched += [(module, "MAX_LINE", max_line) for module in (incoming, bundles, reader)]
+    patched += [(module, "FEW", few) for module in (incoming, bundles, opening, reader)]
+    patched += [(module, "MAX_LINE", max_line) for module in (incoming, bundles, opening, reader)]
     held = [(module, name, getattr(module, name)) for module, name, _ in patched]
     try:
         for module, name, value in patched:
@@ -58,7 +59,8 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
     plain = unpacked(data, path.suffix)
     chunk = max(chunk, len(plain or data) // 5_000)  # a byte at a time takes too long
     start = time.process_time()
-    found = list(reader.read(path))
+    with sources.Source(path) as source:
+        found = list(reader.read(source))
     with sizes(chunk, incoming.FEW, incoming.MAX_LINE):
         pieces = list(reader.read(path))
     if pieces != found and plain is not None:  # of a damaged file more is seen in small pieces
@@ -75,8 +77,9 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
     rejected = any(isinstance(item, Rejected) for item in found)
     if plain is None and not rejected:
         raise Broken("a damaged file, and nothing was said")
-    if plain is not None and not any(isinstance(item, Rejected) and item.reason == "unreadable" for item in found):
-        _account(path, plain, found)
+    told = source.not_read or any(isinstance(item, Rejected) and item.reason == "unreadable" for item in found)
+    if plain is not None and not told:
+        _account(path, plain, found, several_lines=SEVERAL_LINES in source.notes)
     if time.process_time() - start > MOST_SECONDS:
         raise Broken(f"it took {time.process_time() - start:.0f} s")
     source = sources.Source(path)
@@ -137,8 +140,12 @@ def _spelled(value: Any) -> Any:
     return value.text if isinstance(value, Number) else value
 
 
-def _account(path: Path, plain: bytes, found: list[Any]) -> None:
-    """As many came out as went in, where a simple count can tell; what cannot be read was told."""
+def _account(path: Path, plain: bytes, found: list[Any], *, several_lines: bool) -> None:
+    """As many came out as went in, where a simple count can tell; what cannot be read was told.
+
+    Args:
+        several_lines: whether the reader took it for JSON over several lines, whatever its name says.
+    """
     if plain[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in plain[:2]:
         return  # another encoding
     plain = plain.removeprefix(b"\xef\xbb\xbf")
@@ -150,7 +157,7 @@ def _account(path: Path, plain: bytes, found: list[Any]) -> None:
     if not full:
         return
     whole = _simple(plain)
-    in_lines = ".ndjson" in path.name and full[0] not in (b"{", b"[", b"[{") and len(full) > 1
+    in_lines = ".ndjson" in path.name and not several_lines and len(full) > 1
     if whole is not None and not in_lines:
         if _number_of(whole) is not None and len(found) != _number_of(whole):
             raise Broken(f"{len(found)} came out of {_number_of(whole)}")

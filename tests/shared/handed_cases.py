@@ -1,8 +1,11 @@
-"""The cases of issue 10 from the command line, on every engine: each test is a row of `python tests/run.py cases`."""
+"""The handed cases from the command line, on every engine: each test is a row of `python tests/run.py cases`."""
 
 from __future__ import annotations
 
 import json
+import stat
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -22,6 +25,11 @@ TWO_COUNTRIES, REFERENCES, SERVERS, DOCUMENTS, SSN, SEVERAL, TASKS, PACKS = (
     "05-national-number-two-countries", "07-references", "08-two-servers-one-bundle", "14-ips-document",
     "36-ssn-collision", "37-several-documents", "38-task-for-identifier", "45-identity-packs",
 )  # fmt: skip
+FORMS, BULK, VERSIONS, NAMES, REJECTS = (
+    "03-text-forms", "04-bulk-export", "22-other-versions", "28-file-names", "31-own-reject-file",
+)  # fmt: skip
+REJECTED = {VERSIONS: 6}
+"""The rejects of each case that has any."""
 OPENED = f"{DOCUMENTS}-opened"
 IPS, RNDS = "CC-910000141", "BR.CNS-700000000000013"
 
@@ -34,16 +42,20 @@ class Loaded:
         self.report = cache(self._load)
 
     def _load(self, name: str, *options: str, source: str | None = None) -> dict[str, Any]:
-        rejects = Path(mkdtemp(dir=self.db.folder.parent)) / "rejected.ndjson"
+        rejects = self.folder() / "rejected.ndjson"
         arguments = ["load", case(name), "--source", source or name, "--again", "--rejects", rejects, *options]
-        report: dict[str, Any] = self.output(*arguments)
-        assert report["rejected"] == 0
+        report: dict[str, Any] = self.output(*arguments, exit_code=int(name in REJECTED))
+        assert report["rejected"] == REJECTED.get(name, 0)
         return report
 
-    def output(self, *arguments: object) -> Any:
+    def folder(self) -> Path:
+        """A new folder."""
+        return Path(mkdtemp(dir=self.db.folder.parent))
+
+    def output(self, *arguments: object, exit_code: int = 0) -> Any:
         """What a command prints as JSON."""
         done = pyhce(*arguments, "--dsn", self.db.dsn, "--output", "json")
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == exit_code, done.stderr
         return json.loads(done.stdout)
 
     def places(self, name: str, *keys: str, source: str | None = None) -> set[str | None]:
@@ -93,6 +105,43 @@ def row(name: str, what: str) -> Callable[[Check], Check]:
         return check
 
     return add
+
+
+@row(FORMS, "JSON over several lines, byte order marks, CRLF, CR, blank lines, UTF-16: 13 Patients, 0 rejected")
+def _03_patients(loaded: Loaded) -> None:
+    report = loaded.report(FORMS)
+    assert (report["new"], report["by_type"]) == (13, {"Patient": 13})
+    families = loaded.db.rows(
+        "SELECT DISTINCT recurso->'name'->0->>'family' FROM paciente WHERE fuente = %s AND id ~ '^t[0-7]$'", FORMS
+    )
+    assert families == [("Peña",)]
+
+
+@row(FORMS, "JSON over several lines in .ndjson: told, with the files")
+def _03_told(loaded: Loaded) -> None:
+    [noted] = loaded.report(FORMS)["noted"]
+    assert "JSON over several lines" in noted["what"]
+    assert [Path(file).name for file in noted["files"]] == ["first-line-open.ndjson", "lines-in-pretty.ndjson"]
+
+
+@row(BULK, "Patients, AllergyIntolerance and Observation stored; the deleted one gone, with a tombstone")
+def _04_data(loaded: Loaded) -> None:
+    report = loaded.report(BULK)
+    assert report["by_type"] == {"AllergyIntolerance": 1, "Observation": 2, "Patient": 2}
+    assert report["deleted"] == 1
+    assert loaded.places(BULK, "b2") == {"CC-910000052"}
+    assert loaded.places(BULK, "bo1", "ba1") == {"CC-910000051"}
+    assert loaded.db.rows("SELECT 1 FROM observacion WHERE fuente = %s AND id = 'bo2'", BULK) == []
+    assert loaded.db.rows("SELECT 1 FROM historia WHERE fuente = %s AND id = 'bo2' AND borrado", BULK)
+
+
+@row(BULK, "the error file's OperationOutcome and the client's log: not stored, told, exit 0")
+def _04_told(loaded: Loaded) -> None:
+    report = loaded.report(BULK)
+    assert report["skipped"] == {"OperationOutcome of a server's errors": 1, "a manifest of an export": 1}
+    assert [Path(file).name for noted in report["noted"] for file in noted["files"]] == ["error.000.ndjson"]
+    [log] = report["not_read"]
+    assert (log["what"], log["count"]) == ("the log of a Bulk Data client", 1)
 
 
 AR, PE = "AR.DNI-30123456", "NI-30123456@https://www.reniec.example.pe/dni"
@@ -191,6 +240,104 @@ def _14_opened(loaded: Loaded) -> None:
     again = loaded._load(DOCUMENTS, "--open-documents", source=OPENED)
     assert (again["new"], again["changed"], again["moved"]) == (0, 0, 0)
     assert loaded.db.rows(query, OPENED) == [(IPS,)]
+
+
+@row(VERSIONS, "R5 and STU3 shapes: stored as they came, told once a file, with the elements")
+def _22_told(loaded: Loaded) -> None:
+    report = loaded.report(VERSIONS)
+    told = {Path(one["file"]).name: (one["version"], one["resources"]) for one in report["other_versions"]}
+    assert told == {"r5.ndjson": ("R5", 2), "stu3.ndjson": ("STU3", 4)}
+    assert all(one["elements"] for one in report["other_versions"])
+    assert loaded.places(VERSIONS, "v3p", "m3", "o3", "c3", "m5", "e5") == {"CC-910000221"}
+
+
+@row(VERSIONS, "types that R4 has not: rejected, with the version; XML: one reject a file")
+def _22_rejected(loaded: Loaded) -> None:
+    report = loaded.report(VERSIONS)
+    assert report["by_reason"] == {"unknown-type": 5, "xml": 1}
+    lines = [json.loads(line) for line in Path(report["reject_file"]).read_text("utf-8").splitlines()]
+    details = {
+        json.loads(line["resource"])["resourceType"]: line["detail"] for line in lines if line["reason"] != "xml"
+    }
+    assert details["Transport"].endswith("it is of R5")
+    assert details["ProcedureRequest"].endswith("it is of DSTU2 or STU3")
+    assert details["Citation"].endswith("it is of R4B or R5")
+
+
+@row(NAMES, "11 files: read, or told by name with what to do")
+def _28(loaded: Loaded) -> None:
+    report = loaded.report(NAMES)
+    assert (report["new"], report["files"]) == (5, 5)
+    loaded.places(NAMES, "fn1", "fn2", "fn6", "fn7", "fn8")
+    told = {Path(file).name: noted["what"] for noted in report["not_read"] for file in noted["files"]}
+    assert told.keys() == {"._f.ndjson", "c.txt", "d.ndjson.bz2", "e.zip", "empty.json", "noext"}
+    assert report["files"] + len(told) == len(list(case(NAMES).iterdir()))
+
+
+@row(NAMES, "files named as the message says: read")
+def _28_named(loaded: Loaded) -> None:
+    source = f"{NAMES}-named"
+    files = [case(NAMES) / name for name in ("c.txt", "noext")]
+    report = loaded.output("load", *files, "--source", source, "--rejects", loaded.folder() / "r")
+    assert (report["new"], report["not_read"]) == (2, [])
+
+
+def _load_here(loaded: Loaded, folder: Path, source: str) -> subprocess.Popen[str]:
+    """`pyhce load .` in a folder, started."""
+    command = [sys.executable, "-m", "pyhce", "load", ".", "--source", source, "--dsn", loaded.db.dsn, "-o", "json"]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def _report_of(run: subprocess.Popen[str]) -> dict[str, Any]:
+    told, _ = run.communicate(timeout=120)
+    assert run.returncode == 1, told
+    report: dict[str, Any] = json.loads(told)
+    return report
+
+
+def _own_folder(loaded: Loaded) -> Path:
+    folder = loaded.folder()
+    for path in case(REJECTS).iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+@row(REJECTS, "pyhce load . twice: the second ends, the same two rejects, each run's in a file of its own")
+def _31(loaded: Loaded) -> None:
+    folder = _own_folder(loaded)
+    first, second = (_report_of(_load_here(loaded, folder, REJECTS)) for _ in range(2))
+    assert (first["rejected"], first["reject_file"]) == (2, "rejected.ndjson")
+    assert (second["rejected"], second["reject_file"]) == (2, "rejected-2.ndjson")
+    assert first["by_reason"] == second["by_reason"]
+    [noted] = second["not_read"]
+    assert noted["files"] == ["rejected.ndjson"]
+    rejects = [folder / "rejected.ndjson", folder / "rejected-2.ndjson"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in rejects] == [0o600, 0o600]
+    assert rejects[0].read_bytes() == rejects[1].read_bytes()
+
+
+@row(REJECTS, "two loads in one folder at once: the rejects of both are kept")
+def _31_at_once(loaded: Loaded) -> None:
+    folder = _own_folder(loaded)
+    runs = [_load_here(loaded, folder, f"{REJECTS}-{number}") for number in range(2)]
+    reports = [_report_of(run) for run in runs]
+    files = {report["reject_file"] for report in reports}
+    assert files == {"rejected.ndjson", "rejected-2.ndjson"}
+    assert [report["rejected"] for report in reports] == [2, 2]
+    assert [len((folder / name).read_text().splitlines()) for name in files] == [2, 2]
+
+
+@row(REJECTS, "a reject file that cannot be made: one sentence, exit 2, nothing loaded")
+def _31_refused(loaded: Loaded) -> None:
+    source, nowhere = f"{REJECTS}-refused", loaded.folder() / "nowhere" / "r.ndjson"
+    done = pyhce("load", case(REJECTS), "--source", source, "--rejects", nowhere, "--dsn", loaded.db.dsn)
+    assert done.returncode == 2
+    assert "could not be made: No such file or directory" in done.stderr
+    assert loaded.db.rows("SELECT 1 FROM paciente WHERE fuente = %s", source) == []
+    nowhere.parent.mkdir()
+    assert loaded.output("load", case(REJECTS), "--source", source, "--rejects", nowhere, exit_code=1)[
+        "reject_file"
+    ] == str(nowhere)
 
 
 @row(SSN, "two persons with one SSN: two records, the allergy with its own patient")

@@ -19,9 +19,9 @@ from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import provisional
 from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, patient, rekey
+from pyhce.records.reading.folders import files_in
 from pyhce.records.reading.reader import Incoming, Rejected, read
 from pyhce.records.reading.ready import source_of
-from pyhce.records.reading.sources import files_in
 from pyhce.records.reading.spelling import canonical
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify

@@ -14,8 +14,9 @@ import zstandard
 
 from pyhce.errors import UsageError
 from pyhce.records.reading import bundles, incoming, reader, sources, spool
+from pyhce.records.reading.folders import files_in
 from pyhce.records.reading.reader import Deleted, Incoming, Rejected, Skipped, read, scan
-from pyhce.records.reading.sources import Source, files_in, fingerprint_of
+from pyhce.records.reading.sources import Source, fingerprint_of
 from tests.fuzz.rounds import run
 
 LINES = b"".join(json.dumps({"resourceType": "Patient", "id": f"p{n}"}).encode() + b"\n" for n in range(1000))

@@ -12,7 +12,7 @@ from pathlib import Path
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.reading.sources import STDIN, Source, fingerprint_of
+from pyhce.records.reading.sources import STDIN, Source, fingerprint_of, size_of
 from pyhce.records.reading.spelling import fingerprint
 
 
@@ -36,8 +36,11 @@ class Journal:
         if self._again or path == STDIN or not path.is_file():
             return False
         query = "SELECT huella::text FROM hce.archivo_cargado WHERE fuente = %s AND bytes = %s"
-        known = {row[0] for row in self._conn.execute(query, (self._fuente, path.stat().st_size)).fetchall()}
-        return bool(known) and self._how_read(fingerprint_of(path)) in known
+        known = {row[0] for row in self._conn.execute(query, (self._fuente, size_of(path))).fetchall()}
+        try:
+            return bool(known) and self._how_read(fingerprint_of(path)) in known
+        except OSError:  # reading it tells why
+            return False
 
     def reject(self, file: str) -> None:
         """A file is read again next time: what was wrong is told again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from psycopg import Connection
@@ -11,16 +12,20 @@ from psycopg.rows import TupleRow
 from pyhce.citus.lock_table import batch_size
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.loading.journal import Journal
+from pyhce.records.loading.reject_file import RejectFile
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.loading.sieve import Sieve
 from pyhce.records.loading.state import Progress, State
+from pyhce.records.loading.versions import Versions
 from pyhce.records.loading.writers import Writers
 from pyhce.records.reading.bases import own_bases
 from pyhce.records.reading.documents import opened
+from pyhce.records.reading.folders import files_found
 from pyhce.records.reading.incoming import Deleted, Found, Line, Rejected, Skipped, Where
+from pyhce.records.reading.listed import Listed
 from pyhce.records.reading.reader import resources_in, scan
 from pyhce.records.reading.ready import Ready, ready, source_of
-from pyhce.records.reading.sources import STDIN, Source, files_in
+from pyhce.records.reading.sources import Source, printable, size_of
 from pyhce.records.reading.spelling import NotJson
 from pyhce.records.reading.strict import available
 from pyhce.records.writing.remove import Removable
@@ -55,7 +60,8 @@ def load(
         writers: connections to write through, each in a thread of its own; if there are none, `conn` is used.
         fuente: the source system; ids are unique within one.
         rules: which identifiers are identity documents.
-        reject_file: where what is not FHIR goes, with its reason; written only if there is any.
+        reject_file: where what is not FHIR goes, with its reason; made only if there is any, under a name with a number
+            if it is there already. `LoadReport.reject_file` says which.
         again: read files that were loaded whole before, too.
         strict: reject what does not fit R4's definitions; see `pyhce.records.reading.strict`.
         bases: the source's own base URLs. An id of another base is of a source of its own, named by that base; a
@@ -63,28 +69,38 @@ def load(
         open_documents: file the entries of documents and messages, which are kept whole, as rows too.
 
     Raises:
-        UsageError: a path is not there, a base is no URL, or the extra `strict` is not installed.
+        UsageError: a path is not there, a base is no URL, the reject file cannot be made, or the extra `strict` is not
+            installed.
         HceError: the database refused for good, or writers kept getting in each other's way.
     """
     if strict:
         available()
     own = own_bases(bases, fuente)
-    files = files_in(list(paths))
+    found = files_found(paths)
+    rejects = RejectFile(reject_file)
     how = " ".join([repr(rules), str(strict), *sorted(own), *(["opened"] if open_documents else [])])
     journal = Journal(conn, fuente, how=how, again=again)
-    state = State(schema, fuente, rules, reject_file, strict, journal, progress, own, open_documents)
-    state.total = sum(path.stat().st_size for path in files if path != STDIN)
+    state = State(schema, fuente, rules, rejects, strict, journal, progress, own, open_documents)
+    state.total = sum(map(size_of, found.to_read))
+    for path, why in found.not_read:
+        state.not_read.add(why, printable(path))
     connections = writers or [conn]
     size = batch_size(conn, len(connections))
-    with Writers(connections, state.write, batch=size, inline=not writers) as out:
+    listed = Listed()
+    with closing(rejects), Writers(connections, state.write, batch=size, inline=not writers) as out:
         sieve = Sieve(conn, schema, fuente, pending=out.pending, unchanged=state.unchanged)
-        for path in files:
+        for path in listed.in_order(found.to_read):
             if journal.has(path):
                 state.pass_over(path)
                 continue
             with Source(path) as source:
+                source.lists_errors = listed.has_errors(path)
                 state.begin(source)
-                journal.ended(source, _one_file(state, conn, source, out, sieve))
+                versions = Versions()
+                count = _one_file(state, conn, source, out, sieve, versions)
+                state.ended(source, versions)
+                if not source.not_read:
+                    journal.ended(source, count)
         out.drain()
     journal.settle()
     state.census.settle(conn)
@@ -92,9 +108,11 @@ def load(
     return state.report()
 
 
-def _one_file(state: State, conn: Connection[TupleRow], source: Source, out: Writers, sieve: Sieve) -> int:
+def _one_file(
+    state: State, conn: Connection[TupleRow], source: Source, out: Writers, sieve: Sieve, versions: Versions
+) -> int:
     """Everything in a file, in its order, to the writers; how many resources it has."""
-    count, before = 0, state.sifted
+    count, before, settled = 0, state.sifted, versions.settled
     deleted: dict[str | None, dict[Removable, Where]] = {}
     for found in _of_file(state, source, sieve):
         if isinstance(found, Deleted):
@@ -108,6 +126,8 @@ def _one_file(state: State, conn: Connection[TupleRow], source: Source, out: Wri
             sieve.waits = False
         if isinstance(found, Ready):
             count += 1
+            if found[0][0] not in settled:
+                versions.look(found)
             out.add(found)
     if deleted:
         _delete(state, conn, out, deleted)

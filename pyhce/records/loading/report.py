@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 
 from pydantic import Field
 
 from pyhce.records.identity.tally import IdentifierCount
+from pyhce.records.loading.versions import OtherVersion
 from pyhce.schema.model import Frozen
 
 SHOWN = 20
@@ -20,6 +22,38 @@ def most_common(counts: Counter[str]) -> dict[str, int]:
     return largest | ({"others": rest} if rest else {})
 
 
+class FilesNoted(Frozen):
+    """Files of which the same is to be said.
+
+    Args:
+        what: what there is to say, with the remedy if there is one.
+        files: the first of them by name.
+        count: all of them.
+    """
+
+    what: str
+    files: tuple[str, ...]
+    count: int
+
+
+class Notes:
+    """Files by what is to be said of them; each file counts once."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, dict[str, None]] = {}
+
+    def add(self, what: str, file: str) -> None:
+        """Say something of a file."""
+        self._files.setdefault(what, {})[file] = None
+
+    def report(self) -> tuple[FilesNoted, ...]:
+        """All that was said."""
+        return tuple(
+            FilesNoted(what=what, files=tuple(islice(files, SHOWN)), count=len(files))
+            for what, files in sorted(self._files.items())
+        )
+
+
 class LoadReport(Frozen):
     """What a load did.
 
@@ -31,6 +65,10 @@ class LoadReport(Frozen):
         rejected: those that are no FHIR; each is in the reject file with its reason.
         skipped: entries that carry no resource, by what they are.
         passed_over: files that the same load had finished before.
+        not_read: files in the named folders, and named ones, in which there was nothing to read, by reason.
+        noted: files that were read and of which something is to be said, such as a server's errors.
+        other_versions: files with resources of another version of FHIR than R4, which were stored as they came.
+        other_versions_rest: such files beyond those that are listed.
         moved: resources that changed home: a patient arrived, or a document or a patient was corrected.
         kept_apart: Patients that state a document of a record and contradict the Patients there: they stay provisional.
         ambiguous: resources that name their patient by an identifier that fits several records: they wait in a
@@ -65,6 +103,10 @@ class LoadReport(Frozen):
     reject_file: str | None = None
     by_reason: dict[str, int] = Field(default_factory=dict)
     skipped: dict[str, int] = Field(default_factory=dict)
+    not_read: tuple[FilesNoted, ...] = ()
+    noted: tuple[FilesNoted, ...] = ()
+    other_versions: tuple[OtherVersion, ...] = ()
+    other_versions_rest: int = 0
     by_type: dict[str, int] = Field(default_factory=dict)
     of_other_servers: dict[str, int] = Field(default_factory=dict)
     unreadable_references: dict[str, int] = Field(default_factory=dict)

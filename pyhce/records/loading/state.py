@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
-import orjson
 import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -17,12 +16,14 @@ from pyhce.citus.lock_table import SMALLEST_BATCH
 from pyhce.records.identity import DocumentRule
 from pyhce.records.loading.census import Census, census_of
 from pyhce.records.loading.journal import Journal
-from pyhce.records.loading.report import LoadReport, most_common
+from pyhce.records.loading.reject_file import RejectFile
+from pyhce.records.loading.report import SHOWN, LoadReport, Notes, most_common
+from pyhce.records.loading.versions import OtherVersion, Versions
 from pyhce.records.reading.incoming import Incoming, Rejected, Where
 from pyhce.records.reading.normal import is_unreadable
 from pyhce.records.reading.ready import LineReader, Ready
 from pyhce.records.reading.reference import owner_of
-from pyhce.records.reading.sources import STDIN, Source
+from pyhce.records.reading.sources import STDIN, Source, printable, size_of
 from pyhce.records.reading.strict import problems
 from pyhce.records.writing.assign import Assigned, assign
 from pyhce.records.writing.decisions import PatientKey
@@ -60,7 +61,7 @@ class State:
         schema: Schema,
         fuente: str,
         rules: tuple[DocumentRule, ...],
-        reject_file: Path,
+        reject_file: RejectFile,
         strict: bool,
         journal: Journal,
         progress: Progress | None,
@@ -76,6 +77,8 @@ class State:
         self.types: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
+        self.not_read, self.noted = Notes(), Notes()
+        self.other_versions: list[OtherVersion] = []
         self.kept_apart: set[PatientKey] = set()
         self.source: Source | None = None
         self.total = self.finished = self.sifted = 0
@@ -90,7 +93,7 @@ class State:
     def pass_over(self, path: Path) -> None:
         """Note a file that was loaded before."""
         self.counts["passed_over"] += 1
-        self.finished += path.stat().st_size
+        self.finished += size_of(path)
 
     def begin(self, source: Source | None) -> None:
         """Note which file is read now."""
@@ -99,6 +102,19 @@ class State:
                 self.finished += self.source.size or 0
             self.source = source
             self.counts["files"] += source is not None
+
+    def ended(self, source: Source, versions: Versions) -> None:
+        """Note what is to be said of a file that was read to its end."""
+        with self.lock:
+            for what in source.notes:
+                self.noted.add(what, source.name)
+            if source.not_read:
+                self.not_read.add(source.not_read, source.name)
+                self.counts["files"] -= 1
+            if found := versions.of_file(source.name):
+                self.counts["other_versions"] += 1
+                if len(self.other_versions) < SHOWN:
+                    self.other_versions.append(found)
 
     def fits(self, found: Ready) -> bool:
         """Whether a resource is what R4 says; if not it is rejected."""
@@ -135,19 +151,9 @@ class State:
             self.reject(Rejected(deleted[removable], "delete-not-done", detail, "?".join(removable)))
 
     def reject(self, rejected: Rejected) -> None:
-        """Note what is no FHIR, with its reason, before anything else happens to it."""
-        line = {
-            "file": rejected.where.file,
-            "line": rejected.where.line,
-            "entry": rejected.where.entry or None,
-            "reason": rejected.reason,
-            "detail": rejected.detail,
-            "resource": rejected.text.encode("utf-8", "replace").decode(),
-        }
+        """Note what is not FHIR, with its reason, before anything else happens to it."""
         with self.lock:
-            first = not self.counts["rejected"]
-            with self.reject_file.open("wb" if first else "ab") as out:
-                out.write(orjson.dumps(line) + b"\n")
+            self.reject_file.write(rejected)
             self.counts["rejected"] += 1
             self.reasons[rejected.reason] += 1
             self.journal.reject(rejected.where.file)
@@ -217,9 +223,13 @@ class State:
         return LoadReport(
             **{name: self.counts[name] for name in _COUNTED},
             kept_apart=len(self.kept_apart),
-            reject_file=str(self.reject_file) if self.counts["rejected"] else None,
+            reject_file=printable(self.reject_file.path) if self.reject_file.path else None,
             by_reason=dict(sorted(self.reasons.items())),
             skipped=dict(sorted(self.skipped.items())),
+            not_read=self.not_read.report(),
+            noted=self.noted.report(),
+            other_versions=tuple(self.other_versions),
+            other_versions_rest=self.counts["other_versions"] - len(self.other_versions),
             by_type=dict(sorted(self.types.items())),
             of_other_servers=most_common(self.elsewhere),
             unreadable_references=dict(sorted(self.unreadable.items())),

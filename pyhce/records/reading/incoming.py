@@ -8,6 +8,7 @@ from collections.abc import Set
 from typing import Any, NamedTuple
 
 from pyhce.records.reading.spelling import canonical
+from pyhce.schema.other_versions import versions_with_type
 from pyhce.schema.r4 import RESOURCE_TYPES
 
 MAX_LINE = 16 * 1024 * 1024
@@ -119,7 +120,10 @@ def problem_of(value: Any) -> tuple[str, str] | None:
     if not isinstance(kind, str):
         return "not-a-resource", "there is no member resourceType"
     if kind not in RESOURCE_TYPES:
-        return "unknown-type", f"FHIR R4 has no resource type {kind[:80]!r}"
+        others = " or ".join(versions_with_type(kind))
+        return "unknown-type", f"FHIR R4 has no resource type {kind[:80]!r}" + (
+            f": it is of {others}" if others else ""
+        )
     given = value.get("id")
     if given is not None and not (isinstance(given, str) and is_id(given)):
         return "invalid-id", f"id {str(given)[:80]!r} is not 1 to 64 letters, digits, hyphens or dots"

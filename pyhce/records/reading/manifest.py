@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from pyhce.records.reading.incoming import Found, Rejected, Skipped, Where
@@ -42,24 +43,46 @@ def in_manifest(where: Where, value: dict[str, Any]) -> Iterator[Found]:
     manifest = Path(where.file)
     if not manifest.is_file():
         return
-    for name in _names(value):
-        if not any((manifest.parent / (name + ending)).exists() for ending in ("", *COMPRESSIONS)):
+    for listed in listed_files(value):
+        names = [path + ending for path in listed.paths for ending in ("", *COMPRESSIONS)]
+        if not any((manifest.parent / name).exists() for name in names):
+            name = listed.paths[0]
             yield Rejected(where, "missing-file", f"the manifest names {name}, which is not beside it", name)
 
 
-def _names(value: dict[str, Any]) -> Iterator[str]:
-    """The files that it names, as paths beside it. Of a URL that ends in no file's name nobody can tell."""
+class ListedFile(NamedTuple):
+    """A file that a manifest names.
+
+    Args:
+        paths: its path beside the manifest, then those at which Bulk Data clients save it instead.
+        list: where the manifest has it: output, deleted or error; files in a manifest of pyhce.
+    """
+
+    paths: tuple[str, ...]
+    list: str
+
+
+def listed_files(value: dict[str, Any]) -> Iterator[ListedFile]:
+    """The files that a manifest names. A URL that does not end in the name of a JSON file is left out.
+
+    Clients save what is not output in a folder that is called as its list, and can number the files of each type:
+    https://github.com/smart-on-fhir/bulk-data-client (forceStandardFileNames).
+    """
     if not _is_bulk(value):
         paths = (entry.get("path") for entry in value["files"] if isinstance(entry, dict))
-        yield from (path for path in paths if isinstance(path, str) and _is_beside(path))
+        yield from (ListedFile((path,), "files") for path in paths if isinstance(path, str) and _is_beside(path))
         return
-    for listed in _BULK_LISTS:
-        entries = value.get(listed)
+    numbers: Counter[str] = Counter()
+    for name in _BULK_LISTS:
+        entries = value.get(name)
         for entry in entries if isinstance(entries, list) else ():
-            url = entry.get("url") if isinstance(entry, dict) else None
-            name = _name(url) if isinstance(url, str) else ""
-            if plain_name(Path(name)).endswith(SUFFIXES) and _is_beside(name):
-                yield name
+            kind, url = (entry.get("type"), entry.get("url")) if isinstance(entry, dict) else (None, None)
+            numbers[str(kind)] += 1
+            path = _name(url) if isinstance(url, str) else ""
+            if plain_name(Path(path)).lower().endswith(SUFFIXES) and _is_beside(path):
+                also = [f"{numbers[kind]}.{kind}.ndjson"] if isinstance(kind, str) and kind.isalnum() else []
+                also += [] if name == "output" else [f"{name}/{one}" for one in (path, *also)]
+                yield ListedFile((path, *also), name)
 
 
 def _name(url: str) -> str:

@@ -29,6 +29,8 @@ from pyhce.records.reading.incoming import (
 )
 from pyhce.records.reading.manifest import in_manifest, is_manifest
 from pyhce.records.reading.nesting import Nesting
+from pyhce.records.reading.opening import SEVERAL_LINES, begins_with_outcome, goes_on, without_outcomes
+from pyhce.records.reading.recognised import EMPTY, ENOUGH, Recognised, recognised
 from pyhce.records.reading.sources import LINES, Source, plain_name
 from pyhce.records.reading.spelling import NotJson, canonical, parse
 from pyhce.records.reading.splitter import SHOWN, Cursor, Cut, Malformed, TooLong
@@ -51,6 +53,9 @@ __all__ = [
 ]
 
 _BUNDLE = b'"Bundle"'
+_CLOSING = ord("}")
+_TRIES = 3
+"""Broken lines of a text after which no more are looked at for JSON over several lines."""
 
 
 def read(source: Source | Path) -> Iterator[Found]:
@@ -76,58 +81,103 @@ def scan(source: Source | Path) -> Iterator[Line | Found]:
             yield from scan(opened)
         return
     cursor = Cursor(source.chunks(), source=source)
-    if cursor.peek():
-        yield from _lines(source.name, cursor) if _has_lines(source, cursor) else _values(source.name, cursor)
+    if not cursor.peek():
+        source.not_read = None if cursor.damage else EMPTY
+    elif known := recognised(cursor.shown(ENOUGH)):
+        yield from _no_resources(source, cursor, known)
+    else:
+        yield from _resources(source, cursor)
     if cursor.damage:
         yield Rejected(Where(source.name, cursor.line), cursor.damage.reason, str(cursor.damage), "")
 
 
+def _no_resources(source: Source, cursor: Cursor, known: Recognised) -> Iterator[Found]:
+    """That a file holds no resources, once: its lines are not looked at."""
+    source.not_read = known.what
+    if known.reason:
+        yield Rejected(Where(source.name, cursor.line), known.reason, known.what, _text(cursor.shown()))
+
+
+def _resources(source: Source, cursor: Cursor) -> Iterator[Line | Found]:
+    """What is in a text that may hold resources."""
+    found = _lines(source.name, cursor) if _has_lines(source, cursor) else _values(source.name, cursor)
+    if source.lists_errors or (source.lists_errors is None and begins_with_outcome(cursor)):
+        found = without_outcomes(source, _looked_at(found))
+    yield from found
+
+
 def _has_lines(source: Source, cursor: Cursor) -> bool:
-    named = plain_name(source.path).endswith(LINES)
+    named = plain_name(source.path).lower().endswith(LINES)
     line = cursor.line_here(MAX_LINE)
     if line is None:
         return named
     plain = line.strip()
     if plain[:1] == b"{" and Nesting().end(plain, 0) == len(plain):
         return True
-    return named and plain not in (b"{", b"[", b"[{")
+    if named and (plain in (b"{", b"[", b"[{") or goes_on(cursor)):
+        source.notes[SEVERAL_LINES] += 1
+        return False
+    return named
 
 
 def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
     """The values of a text in which each line that is not blank is one."""
     data, number, new, few = cursor.data[cursor.at :], cursor.line, tuple.__new__, FEW
+    tries = _TRIES
     while True:
         blank = data.isspace()
         lines = data.split(b"\n") if not blank else [data[data.rfind(b"\n") + 1 :]]
         number += data.count(b"\n") if blank else 0
         tail = lines.pop()
+        first = number
         for line in lines:
             if len(line) > few:
                 yield from _values(file, Cursor(iter((line,)), number))
             elif line and not line.isspace():
+                if line[-1] != _CLOSING and tries and _is_open(line):
+                    cursor.data, cursor.at, cursor.line = b"\n".join((*lines[number - first :], tail)), 0, number
+                    if goes_on(cursor):
+                        yield from _several_lines(file, cursor)
+                        return
+                    yield Line(line, number, file)
+                    tries, number, data = tries - 1, number + 1, cursor.data[cursor.at + len(line) + 1 :]
+                    break
                 yield new(Line, (line, number, file, 0))  # twice as quick as Line(…)
             number += 1
-        if cursor.source and lines:
-            cursor.source.wasted = 0
-        cursor.line = number
-        if len(tail) > FEW:
-            rest = _RestOfLine(tail, cursor)
-            yield from _values(file, Cursor(iter(rest), number, cursor.source))
-            if rest.after is None:
+        else:
+            if cursor.source and lines:
+                cursor.source.wasted = 0
+            cursor.line = number
+            if len(tail) > FEW:
+                rest = _RestOfLine(tail, cursor)
+                yield from _values(file, Cursor(iter(rest), number, cursor.source))
+                if rest.after is None:
+                    return
+                number, data = number + 1, rest.after
+                continue
+            parts, size, chunk = [tail], len(tail), None
+            while size <= FEW and (chunk := cursor.next_chunk()) is not None:
+                parts.append(chunk)
+                size += len(chunk)
+                if b"\n" in chunk:
+                    break
+            data = b"".join(parts)
+            if chunk is None:
+                if data and not data.isspace():
+                    yield Line(data, number, file)
                 return
-            number, data = number + 1, rest.after
-            continue
-        parts, size, chunk = [tail], len(tail), None
-        while size <= FEW and (chunk := cursor.next_chunk()) is not None:
-            parts.append(chunk)
-            size += len(chunk)
-            if b"\n" in chunk:
-                break
-        data = b"".join(parts)
-        if chunk is None:
-            if data and not data.isspace():
-                yield Line(data, number, file)
-            return
+
+
+def _is_open(line: bytes) -> bool:
+    """Whether a line begins an object and does not end as one does."""
+    return line.lstrip()[:1] == b"{" and line.rstrip()[-1] != _CLOSING
+
+
+def _several_lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
+    """The rest of a text whose values go over several lines from here on."""
+    if cursor.source:
+        cursor.source.notes[SEVERAL_LINES] += 1
+    return _values(file, cursor)
 
 
 class _RestOfLine:

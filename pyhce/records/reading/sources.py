@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import codecs
-import glob
+import os
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 import zstandard
 from xxhash import xxh3_128
-
-from pyhce.errors import UsageError
 
 STDIN = Path("-")
 LINES = (".ndjson", ".jsonl")
@@ -29,6 +28,8 @@ MAX_WASTED = 1024**3
 _MAX_RATIO = 100
 _ZSTD_STEP = 256  # of 4 bytes Zstandard makes 128 KB at most: of a step 8 MB
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_FIRST = (b"{", b"[", b"<", b" ", b"\t", b"\r", b"\n")
+"""How JSON and XML can begin."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -54,11 +55,17 @@ class Source:
         size: bytes of the file as it is on disk; None where that cannot be known.
         given: the position while more is read than given, as of a bundle; the reader sets it.
         wasted: bytes of plain text since the last whole resource; the reader sets it back.
+        notes: what the reader found in this file that a person should know, with how often.
+        not_read: why nothing was read of it; None if something was.
+        lists_errors: whether a manifest says that it holds the errors of an export; None if none names it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.name = "standard input" if path == STDIN else str(path)
+        self.name = "standard input" if path == STDIN else printable(path)
+        self.notes: Counter[str] = Counter()
+        self.not_read: str | None = None
+        self.lists_errors: bool | None = None
         self.size: int | None = None
         self.given: int | None = None
         self.wasted = self._taken = 0
@@ -143,7 +150,7 @@ class Source:
             yield from self._gunzipped(first)
         elif first.startswith(_ZSTD):
             yield from self._expanded(first)
-        elif first and self.path.suffix in COMPRESSIONS:
+        elif first and self.path.suffix.lower() in COMPRESSIONS:
             raise Damaged(f"it ends in {self.path.suffix} and is not compressed so")
         else:
             while first:
@@ -192,7 +199,8 @@ def _encoding(first: bytes) -> tuple[str, int]:
     for mark, encoding in _MARKS:
         if first.startswith(mark):
             return encoding, len(mark)
-    if len(first) > 1 and (first[0] == 0) != (first[1] == 0) and first[:2].strip(b"\0") in (b"{", b"["):
+    zeros = [byte == 0 for byte in first[:4]]
+    if len(first) > 1 and zeros[0] != zeros[1] and first[:2].strip(b"\0") in _FIRST and zeros[2:] in ([], zeros[:2]):
         return ("utf-16-be" if first[0] == 0 else "utf-16-le"), 0
     return "utf-8", 0
 
@@ -207,7 +215,10 @@ def _transcoded(first: bytes, rest: Iterator[bytes], encoding: str) -> Iterator[
 
 
 def _size(path: Path) -> int | None:
-    return path.stat().st_size if path != STDIN and path.is_file() else None
+    try:
+        return path.stat().st_size if path != STDIN and path.is_file() else None
+    except OSError:
+        return None
 
 
 def fingerprint_of(path: Path) -> str:
@@ -222,38 +233,14 @@ def fingerprint_of(path: Path) -> str:
 
 def plain_name(path: Path) -> str:
     """A file's name without the ending that says how it is compressed."""
-    return path.stem if path.suffix in COMPRESSIONS else path.name
+    return path.stem if path.suffix.lower() in COMPRESSIONS else path.name
 
 
-def files_in(paths: Sequence[Path]) -> list[Path]:
-    """The files to read, each once: those named or matched, and those of named folders that hold JSON; `-` is stdin.
-
-    Files of Patients come first: any order ends the same, this one spares moving what came before them.
-
-    Raises:
-        UsageError: a path is not there, or a folder holds no such file.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found += _inside(path)
-        elif path == STDIN or path.exists():
-            found.append(path)
-        elif matched := sorted(glob.glob(str(path), recursive=True)):
-            found += files_in([Path(name) for name in matched])
-        else:
-            raise UsageError(f"{path} is not there", remedy="Give files, folders or patterns that can be read, or -.")
-    once: dict[Path, Path] = {}
-    for path in found:
-        once.setdefault(path if path == STDIN else path.resolve(), path)
-    return sorted(once.values(), key=lambda path: not path.name.startswith("Patient"))
+def printable(path: Path | str) -> str:
+    r"""A path as text that can be printed and written as JSON: of a name that is not UTF-8 the odd bytes as `\xe9`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _inside(folder: Path) -> list[Path]:
-    inside = [p for p in folder.rglob("*") if plain_name(p).endswith(SUFFIXES) and p.is_file()]
-    if not inside:
-        raise UsageError(
-            f"{folder} holds no file that ends in {', '.join(SUFFIXES)}, with or without {' or '.join(COMPRESSIONS)}",
-            remedy="Name the files one by one, or another folder.",
-        )
-    return sorted(inside)
+def size_of(path: Path) -> int:
+    """Bytes of a file as it is on disk; 0 of a pipe, and of a file that is not there any more."""
+    return _size(path) or 0

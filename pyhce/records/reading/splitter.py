@@ -150,11 +150,11 @@ class Cursor:
             if not self.more():
                 return self.take(len(self.data))
 
-    def shown(self) -> bytes:
-        """The beginning of what is here, for people."""
-        while len(self.data) - self.at < SHOWN and self.more():
+    def shown(self, size: int = SHOWN) -> bytes:
+        """The beginning of what is here, without passing it."""
+        while len(self.data) - self.at < size and self.more():
             pass
-        return self.data[self.at : self.at + SHOWN]
+        return self.data[self.at : self.at + size]
 
     def skip_value(self, depth: int = 0) -> int:
         """Pass the rest of the value here, `depth` brackets within it; the bytes passed. It may end with the text."""

@@ -1,0 +1,142 @@
+"""Which files a load reads of those that are named or lie in named folders, and which it does not, with the reason."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from pyhce.errors import UsageError
+from pyhce.records.reading.recognised import APPLE_DOUBLE, ARCHIVE, BZIP2, TAR, XML, XZ, ZIP, recognised
+from pyhce.records.reading.sources import COMPRESSIONS, STDIN, SUFFIXES, plain_name, printable
+
+_ENDINGS = f"{', '.join(SUFFIXES)}, with or without {' or '.join(COMPRESSIONS)}"
+OTHER_NAME = f"the name does not end in {_ENDINGS}: name the file itself to read it"
+LINKED_FOLDER = "a link to a folder: name it to read what is in it"
+DEAD_LINK = "a link that leads nowhere"
+NO_FILE = "not a regular file: name it to read it"
+_BY_ENDING = {
+    (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.zst", ".tar.bz2", ".tar.xz"): TAR,
+    (".zip",): ZIP,
+    (".xml", ".html"): XML,
+    (".bz2",): BZIP2,
+    (".xz",): XZ,
+    (".7z", ".rar"): ARCHIVE,
+}
+
+
+class NotRead(NamedTuple):
+    """A file in a named folder that is not read.
+
+    Args:
+        why: the reason, and what to do if it should be read.
+    """
+
+    path: Path
+    why: str
+
+
+class FilesFound(NamedTuple):
+    """The files to read, each once, those of Patients first; and those that are not read."""
+
+    to_read: list[Path]
+    not_read: list[NotRead]
+
+
+def files_found(paths: Sequence[Path]) -> FilesFound:
+    """The files to read: those named or matched, and those of named folders that end as JSON does; `-` is stdin.
+
+    Any order of files ends the same; with Patients first, fewer resources have to move to their patient later.
+
+    Raises:
+        UsageError: a path is not there, a folder cannot be opened, or nothing in a folder is to be read.
+    """
+    found = FilesFound([], [])
+    for path in paths:
+        if path == STDIN:
+            found.to_read.append(path)
+            continue
+        matched = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
+        for one in matched or [path]:
+            _add(found, one)
+    once: dict[Path, Path] = {}
+    for path in found.to_read:
+        once.setdefault(path if path == STDIN else path.resolve(), path)
+    read = {path.absolute() for path in found.to_read}
+    not_read = dict.fromkeys(one for one in found.not_read if one.path.absolute() not in read)
+    return FilesFound(sorted(once.values(), key=lambda path: not path.name.startswith("Patient")), list(not_read))
+
+
+def files_in(paths: Sequence[Path]) -> list[Path]:
+    """The files to read, as of `files_found`."""
+    return files_found(paths).to_read
+
+
+def _not_there(path: Path) -> NoReturn:
+    link = f" (a link to {printable(os.readlink(path))})" if path.is_symlink() else ""
+    raise UsageError(
+        f"{printable(path)}{link} is not there",
+        remedy="Give files, folders or patterns that can be read, or - for standard input.",
+    )
+
+
+def _add(found: FilesFound, path: Path) -> None:
+    """A file, or what is in a folder."""
+    if not path.exists():
+        _not_there(path)
+    if not path.is_dir():
+        found.to_read.append(path)
+        return
+    inside = list(_walked(path))
+    read = [one for one in inside if isinstance(one, Path)]
+    others = [one for one in inside if isinstance(one, NotRead)]
+    if not read:
+        beside = f"; it holds {printable(others[0].path.name)}: {others[0].why}" if others else ""
+        raise UsageError(
+            f"{printable(path)} holds no file whose name ends in {_ENDINGS}{beside}",
+            remedy="Name the files one by one, or another folder.",
+        )
+    found.to_read.extend(read)
+    found.not_read.extend(others)
+
+
+def _walked(folder: Path) -> Iterator[Path | NotRead]:
+    """Every file in a folder and in those below it; links to folders are not followed."""
+    closed: list[NotRead] = []
+
+    def cannot_open(error: OSError) -> None:
+        closed.append(NotRead(Path(error.filename), f"a folder that cannot be opened: {error.strerror}"))
+
+    for parent, folders, names in os.walk(folder, onerror=cannot_open):
+        folders.sort()
+        here = Path(parent)
+        yield from (NotRead(here / name, LINKED_FOLDER) for name in folders if (here / name).is_symlink())
+        for name in sorted(names):
+            path = here / name
+            why = _why_not(path)
+            yield NotRead(path, why) if why else path
+    yield from closed
+
+
+def _why_not(path: Path) -> str | None:
+    """Why a file of a folder is not read; None if it is."""
+    if not path.exists():
+        return DEAD_LINK
+    if not path.is_file():
+        return NO_FILE
+    name = path.name.lower()
+    if name.startswith("._") and _is_apple_double(path):
+        return APPLE_DOUBLE
+    told = next((why for endings, why in _BY_ENDING.items() if name.endswith(endings)), None)
+    return told or (None if plain_name(path).lower().endswith(SUFFIXES) else OTHER_NAME)
+
+
+def _is_apple_double(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            found = recognised(file.read(4))
+    except OSError:
+        return False
+    return found is not None and found.what == APPLE_DOUBLE

@@ -1,0 +1,59 @@
+"""What the manifest of a Bulk Data export says of the files beside it: data, or the errors of the export.
+
+https://hl7.org/fhir/uv/bulkdata/export.html#response---complete-status: `output`, `deleted` and `error`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pyhce.records.reading.entries import parsed
+from pyhce.records.reading.manifest import is_manifest, listed_files
+from pyhce.records.reading.sources import COMPRESSIONS, size_of
+
+_MANIFEST = "manifest.json"
+_LARGEST = 16 * 1024 * 1024
+ERRORS, DELETED = "error", "deleted"
+"""Lists in the manifest, and folders into which clients put their files."""
+
+
+class Listed:
+    """What manifests say of files; each manifest is read once."""
+
+    def __init__(self) -> None:
+        self._lists: dict[Path, dict[str, str]] = {}
+
+    def in_order(self, paths: list[Path]) -> list[Path]:
+        """Files in the order in which they are to be read: deletions after all data that they may be about."""
+        return sorted(paths, key=lambda path: self.list_of(path) == DELETED)
+
+    def has_errors(self, path: Path) -> bool | None:
+        """Whether a manifest lists a file as errors; None if none lists it."""
+        found = self.list_of(path)
+        return None if found is None else found == ERRORS
+
+    def list_of(self, path: Path) -> str | None:
+        """The list of a manifest that a file is in."""
+        apart = path.parent.name in {ERRORS, DELETED}
+        for folder in (path.parent, path.parent.parent) if apart else (path.parent,):
+            lists = self._in(folder)
+            name = path.relative_to(folder).as_posix()
+            for ending in ("", *COMPRESSIONS):
+                if found := lists.get(name.removesuffix(ending)):
+                    return found
+        return None
+
+    def _in(self, folder: Path) -> dict[str, str]:
+        """The files that a folder's manifest names, each with the list that it is in."""
+        if folder not in self._lists:
+            manifest = folder / _MANIFEST
+            value: Any = None
+            if 0 < size_of(manifest) <= _LARGEST:
+                try:
+                    value = parsed(manifest.read_bytes())
+                except OSError:
+                    value = None  # the load tells of it when it comes to read it
+            listed = listed_files(value) if is_manifest(value) else ()
+            self._lists[folder] = {path: file.list for file in listed for path in reversed(file.paths)}
+        return self._lists[folder]

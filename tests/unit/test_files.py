@@ -1,0 +1,421 @@
+"""Which files a load reads, which it tells of, and where it puts what it rejects."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pyhce.errors import UsageError
+from pyhce.records.erasing.receipt import DocumentHash, Erasure, Outcome
+from pyhce.records.loading.reject_file import RejectFile
+from pyhce.records.loading.versions import LOOKED_AT, OtherVersion, Versions
+from pyhce.records.reading import folders, opening, recognised
+from pyhce.records.reading.folders import files_found, files_in
+from pyhce.records.reading.listed import Listed
+from pyhce.records.reading.reader import Incoming, Line, Rejected, Where, read, resources_in, scan
+from pyhce.records.reading.ready import LineReader, Ready, ready
+from pyhce.records.reading.sources import Source, printable
+from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.other_versions import signs_of_other_versions, versions_with_type
+from pyhce.schema.r4 import RESOURCE_TYPES
+from tests.shared.cases import CASES, case
+
+PATIENT = b'{"resourceType":"Patient","id":"%s"}'
+REJECT = Rejected(Where("a.ndjson", 3), "not-json", "what is wrong", '{"not": "json')
+
+
+def told(path: Path, lists_errors: bool | None = None) -> tuple[list[str], Source]:
+    """The ids that came of a file, or the reasons of its rejects; and what was said of the file."""
+    with Source(path) as source:
+        source.lists_errors = lists_errors
+        found = list(read(source))
+    return [i.id if isinstance(i, Incoming) else getattr(i, "reason", "skipped") for i in found], source
+
+
+def test_of_a_folder_each_file_is_read_or_told_with_the_reason() -> None:
+    found = files_found([case("28-file-names")])
+    assert sorted(path.name for path in found.to_read) == [
+        "A.JSON", "B.NDJSON", "empty.json", "g.json", "h.ndjson.gz.json", "i.fhir.json",
+    ]  # fmt: skip
+    assert {path.name: why for path, why in found.not_read} == {
+        "._f.ndjson": recognised.APPLE_DOUBLE,
+        "c.txt": folders.OTHER_NAME,
+        "d.ndjson.bz2": recognised.BZIP2,
+        "e.zip": recognised.ZIP,
+        "noext": folders.OTHER_NAME,
+    }
+    assert told(case("28-file-names") / "empty.json")[1].not_read == recognised.EMPTY
+
+
+def test_endings_count_in_any_case_of_letters(tmp_path: Path) -> None:
+    (tmp_path / "A.NDJSON.GZ").write_bytes(gzip.compress(PATIENT % b"a"))
+    (tmp_path / "b.Json").write_bytes(PATIENT % b"b")
+    assert [told(path)[0] for path in files_in([tmp_path])] == [["a"], ["b"]]
+    (tmp_path / "C.NDJSON.GZ").write_bytes(PATIENT % b"c")
+    assert told(tmp_path / "C.NDJSON.GZ")[0] == ["unreadable"], "its name says that it is compressed"
+
+
+def test_links_pipes_and_closed_folders_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, beside = tmp_path / "in", tmp_path / "beside"
+    inside.mkdir()
+    beside.mkdir()
+    (inside / "a.json").write_bytes(PATIENT % b"a")
+    (beside / "b.json").write_bytes(PATIENT % b"b")
+    (inside / "dead.json").symlink_to(tmp_path / "nothing.json")
+    (inside / "loop.json").symlink_to(inside / "loop.json")
+    (inside / "good.json").symlink_to(beside / "b.json")
+    (inside / "beside").symlink_to(beside)
+    os.mkfifo(inside / "pipe.json")
+    found = files_found([inside])
+    assert [path.name for path in found.to_read] == ["a.json", "good.json"]
+    assert {path.name: why for path, why in found.not_read} == {
+        "dead.json": folders.DEAD_LINK,
+        "loop.json": folders.DEAD_LINK,
+        "beside": folders.LINKED_FOLDER,
+        "pipe.json": folders.NO_FILE,
+    }
+    assert [path.name for path in files_in([inside / "beside"])] == ["b.json"], "named, as the remedy says"
+    for path in (inside / "dead.json", inside / "loop.json", inside / "dea*.json"):
+        with pytest.raises(UsageError, match=r"dead\.json|loop\.json"):
+            files_in([path])
+    (inside / "closed").mkdir()
+    scandir = os.scandir
+
+    def closed(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)  # the superuser may open every folder
+    assert "Permission denied" in {path.name: why for path, why in files_found([inside]).not_read}["closed"]
+
+
+def test_a_file_that_is_named_is_read_whatever_its_name(tmp_path: Path) -> None:
+    for name in ("notes.txt", "noending"):
+        (tmp_path / name).write_bytes(PATIENT % b"x")
+    (tmp_path / "a.json").write_bytes(PATIENT % b"a")
+    found = files_found([tmp_path, tmp_path / "notes.txt"])
+    assert [path.name for path in found.to_read] == ["a.json", "notes.txt"]
+    assert [path.name for path, _ in found.not_read] == ["noending"]
+    (tmp_path / "a.json").unlink()
+    with pytest.raises(UsageError, match=r"holds no file .*; it holds noending: the name does not end"):
+        files_found([tmp_path])
+
+
+def packed(folder: Path, what: str) -> Path:
+    """A file that holds two resources of NDJSON and is packed in some way."""
+    text = PATIENT % b"p1" + b"\n" + PATIENT % b"p2" + b"\n"
+    path = folder / {"bzip2": "x.ndjson.bz2", "xz": "x.ndjson.xz", "zip": "x.zip"}.get(what, "x.tar")
+    if what == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x.ndjson", text)
+    elif what in {"tar", "tar.gz"}:
+        path = path.with_name(f"x.{what}")
+        with tarfile.open(path, "w:gz" if what == "tar.gz" else "w") as archive:
+            held = tarfile.TarInfo("x.ndjson")
+            held.size = len(text)
+            archive.addfile(held, io.BytesIO(text))
+    else:
+        path.write_bytes(bz2.compress(text) if what == "bzip2" else lzma.compress(text))
+    return path
+
+
+@pytest.mark.parametrize("what", ["bzip2", "xz", "zip", "tar", "tar.gz"])
+def test_what_is_packed_is_one_reject_and_the_command_that_it_names_works(
+    tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    path = packed(tmp_path / "in", what)
+    found, source = told(path)
+    assert found == ["archive"], "named on the command line"
+    (tmp_path / "in" / "a.json").write_bytes(PATIENT % b"a")
+    [(_, why)] = files_found([tmp_path / "in"]).not_read
+    assert why == source.not_read, "in a folder it is told by its name"
+    (tmp_path / "in" / "renamed.json").write_bytes(path.read_bytes())
+    assert told(tmp_path / "in" / "renamed.json")[0] == ["archive"], "known by what it is"
+    command = why.partition("(")[2].partition(")")[0] or why.partition(": ")[2]
+    if shutil.which(command.split()[0]) is None:
+        pytest.skip(f"there is no {command.split()[0]} here")
+    to = tmp_path / "unpacked"
+    to.mkdir()
+    words = [{"FILE": str(path), "FOLDER": str(to)}.get(word, word) for word in command.partition(" | ")[0].split()]
+    done = subprocess.run(words, check=True, capture_output=True)
+    if " | pyhce load -" in command:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(done.stdout)))
+        assert told(Path("-"))[0] == ["p1", "p2"]
+    else:
+        assert [told(one)[0] for one in files_in([to])] == [["p1", "p2"]]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_xml_is_one_reject_however_many_lines_it_has(tmp_path: Path, encoding: str, compress: type[bytes]) -> None:
+    text = (case("22-other-versions") / "xml-as.json").read_text()
+    path = tmp_path / "x.json"
+    path.write_bytes(compress(("\n " + text).encode(encoding)))
+    found, source = told(path)
+    assert (found, source.not_read) == (["xml"], recognised.XML)
+    page = tmp_path / "page.ndjson"
+    page.write_text("<!DOCTYPE html>\n<html>\n<body>503</body>\n")
+    assert told(page)[0] == ["xml"]
+
+
+def test_a_reject_file_is_known_by_its_form_whatever_its_name(tmp_path: Path) -> None:
+    rejects = RejectFile(tmp_path / "rejected.ndjson")
+    rejects.write(REJECT._replace(where=Where('quote"d \\ name.json', 1, 4), text=(PATIENT % b"p").decode()))
+    rejects.write(REJECT)
+    rejects.close()
+    assert rejects.path is not None
+    written = rejects.path.read_bytes()
+    again = b"\n".join(json.dumps(json.loads(line)).encode() for line in written.splitlines())
+    for name, data in (("old.ndjson", written), ("zipped.json.gz", gzip.compress(written)), ("spaced.json", again)):
+        (tmp_path / name).write_bytes(data)
+        found, source = told(tmp_path / name)
+        assert found == []
+        assert str(source.not_read).startswith("a reject file of a load")
+    other = tmp_path / "resources.ndjson"
+    other.write_bytes(PATIENT % b"p" + b"\n" + written)
+    assert told(other)[0] == ["p", "not-a-resource", "not-a-resource"], "a file that begins with a resource is read"
+
+
+def test_a_receipt_of_an_erasure_is_no_resource(tmp_path: Path) -> None:
+    for outcome in Outcome:
+        document = DocumentHash(salt="00", hash="11")
+        receipt = Erasure(
+            outcome=outcome, document=document, reason="r", started_at="t", database_role="x", database="y", pyhce="z"
+        )
+        for indent in (1, None):
+            (tmp_path / "erasure.json").write_text(receipt.model_dump_json(indent=indent))
+            found, source = told(tmp_path / "erasure.json")
+            assert (found, source.not_read) == ([], "a receipt of pyhce erase")
+
+
+def test_each_load_has_a_reject_file_of_its_own_that_only_its_owner_reads(tmp_path: Path) -> None:
+    asked = tmp_path / "rejected.ndjson"
+    asked.write_text("mine\n")
+    made = [RejectFile(asked) for _ in range(8)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rejected.ndjson"], "made at the first reject"
+    start = threading.Barrier(len(made))
+
+    def reject(one: RejectFile) -> None:
+        start.wait(10)
+        for _ in range(20):
+            one.write(REJECT)
+        one.close()
+
+    threads = [threading.Thread(target=reject, args=(one,)) for one in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {one.path.name for one in made if one.path} == {f"rejected-{n}.ndjson" for n in range(2, 10)}
+    for one in made:
+        assert one.path is not None
+        assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
+        assert len(one.path.read_text().splitlines()) == 20
+    assert asked.read_text() == "mine\n"
+
+
+def test_a_reject_file_that_cannot_be_made_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for asked, why in (
+        (tmp_path / "nowhere" / "r.ndjson", "No such file or directory"),
+        (tmp_path / "file" / "r.ndjson", "Not a directory"),
+        (tmp_path, "is a folder"),
+    ):
+        with pytest.raises(UsageError, match=why) as refused:
+            RejectFile(asked)
+        assert "--rejects FILE" in refused.value.remedy
+    RejectFile(tmp_path / "r.ndjson").close()
+    device = RejectFile(Path("/dev/null"))
+    device.write(REJECT)
+    device.close()
+
+
+def test_a_name_that_is_not_utf_8_can_be_printed(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "a") + b"\xf1.json"))
+    odd.write_bytes(b"{")
+    assert printable(odd) == f"{tmp_path}/a\\xf1.json"
+    rejects = RejectFile(tmp_path / "rejected.ndjson")
+    with Source(odd) as source:
+        for item in read(source):
+            assert isinstance(item, Rejected)
+            rejects.write(item)
+    rejects.close()
+    assert json.loads((tmp_path / "rejected.ndjson").read_text())["file"] == printable(odd)
+
+
+def test_the_log_and_the_errors_of_a_bulk_data_client_are_told() -> None:
+    folder, listed = case("04-bulk-export"), Listed()
+    assert told(folder / "log.ndjson")[1].not_read == "the log of a Bulk Data client"
+    roles = {path.name: listed.has_errors(path) for path in files_in([folder])}
+    assert roles == {
+        "Patient.000.ndjson.gz": False,
+        "Observation.000.ndjson": False,
+        "AllergyIntolerance.000.ndjson": False,
+        "deleted.000.ndjson": False,
+        "error.000.ndjson": True,
+        "log.ndjson": None,
+        "manifest.json": None,
+    }
+    found, source = told(folder / "error.000.ndjson", lists_errors=True)
+    assert (found, source.notes[opening.ERRORS]) == (["skipped"], 1)
+
+
+def test_where_clients_save_the_files_that_a_manifest_names(tmp_path: Path) -> None:
+    url = "https://x.example/files/{}"
+    manifest = {
+        "transactionTime": "2024-05-01T10:00:00Z",
+        "output": [{"type": "Patient", "url": url.format(f"{n}.ndjson")} for n in "ab"],
+        "error": [{"type": "OperationOutcome", "url": url.format("e.ndjson")}],
+        "deleted": [{"type": "Bundle", "url": url.format("d.ndjson")}],
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert told(tmp_path / "manifest.json")[0] == ["skipped", *["missing-file"] * 4]
+    for name in ("1.Patient.ndjson", "2.Patient.ndjson.gz", "deleted/d.ndjson", "error/1.OperationOutcome.ndjson"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert told(tmp_path / "manifest.json")[0] == ["skipped"]
+    listed = Listed()
+    assert listed.has_errors(tmp_path / "error" / "1.OperationOutcome.ndjson") is True
+    assert listed.has_errors(tmp_path / "2.Patient.ndjson.gz") is False
+    assert listed.list_of(tmp_path / "deleted" / "d.ndjson") == "deleted"
+    (tmp_path / "other.ndjson").write_bytes(b"")
+    assert listed.in_order(files_in([tmp_path]))[-1] == tmp_path / "deleted" / "d.ndjson"
+
+
+def test_outcomes_without_an_id_are_errors_unless_a_manifest_lists_them_as_data(tmp_path: Path) -> None:
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "processing"}]}
+    path = tmp_path / "1.ndjson"
+    path.write_text(f"{json.dumps(outcome)}\n{(PATIENT % b'p').decode()}\n{json.dumps(outcome)}\n")
+    assert told(path)[0] == ["skipped", "p", "skipped"], "what else is in the file is kept"
+    assert told(path, lists_errors=False)[0][1] == "p"
+    assert "skipped" not in told(path, lists_errors=False)[0]
+    path.write_text(json.dumps({**outcome, "id": "kept"}))
+    assert told(path)[0] == ["kept"]
+    assert told(path, lists_errors=True)[0] == ["skipped"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "several"),
+    [
+        ('{"resourceType":"Patient",\n "id":"a"}\n{"resourceType":"Patient",\n"id":"b"}\n', ["a", "b"], True),
+        ('{"resourceType":"Patient","id":"a"}\n{\n"resourceType":"Patient",\n"id":"b"\n}\n', ["a", "b"], True),
+        ('{"resourceType":"Patient","id":"a"}\r\n{\r\n"resourceType":"Patient",\r\n"id":"b"}\r\n', ["a", "b"], True),
+        ('[\n{"resourceType":"Patient","id":"a"},\n{"resourceType":"Patient","id":"b"}]', ["a", "b"], True),
+        ('{"resourceType":"Patient","contained":[\n{"resourceType":"Patient","id":"c"}\n],"id":"a"}', ["a"], True),
+        ('{"resourceType":"Patient","id":"a\n{"resourceType":"Patient","id":"b"}\n', ["not-json", "b"], False),
+        ('{"resourceType":"Patient","id":"a",\n{"resourceType":"Patient","id":"b"}\n', ["not-json", "b"], False),
+        ('{"resourceType":"Patient","id":"a"}\n{\n{"resourceType":"Patient","id":"b"}', ["a", "not-json", "b"], False),
+        ('{"resourceType":"Patient",\n "id":"a",\n "name":[', ["not-json"], True),
+        ('{"resourceType":"Patient","id":"a', ["not-json"], False),
+    ],
+)  # fmt: skip
+def test_json_over_several_lines_is_read_whatever_the_name(
+    tmp_path: Path, text: str, found: list[str], several: bool
+) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(text.encode())
+    ids, source = told(path)
+    assert (ids, source.notes[opening.SEVERAL_LINES] > 0) == (found, several)
+
+
+def test_many_broken_lines_are_rejected_one_by_one_and_quickly(tmp_path: Path) -> None:
+    lines = [PATIENT % str(n).encode() if n % 2 else b'{"resourceType":"Patient","name":[{' for n in range(20_000)]
+    (tmp_path / "a.ndjson").write_bytes(b"\n".join(lines))
+    with Source(tmp_path / "a.ndjson") as source:
+        found = list(scan(source))
+    assert [item.line for item in found if isinstance(item, Line)] == [*range(1, 20_001)]
+    assert not source.notes
+
+
+def version_of(path: Path) -> OtherVersion | None:
+    """What is told of a file's version."""
+    versions, lines = Versions(), LineReader(SCHEMA)
+    for item in scan(path):
+        for one in _ready(lines, item):
+            if one.identity[0] not in versions.settled:
+                versions.look(one)
+    return versions.of_file(path.name)
+
+
+def _ready(lines: LineReader, item: object) -> list[Ready]:
+    if isinstance(item, Line):
+        quick = lines.read(item)
+        found = [quick] if quick else [ready(SCHEMA, one) for one in resources_in(item) if isinstance(one, Incoming)]
+        return found
+    return [ready(SCHEMA, item)] if isinstance(item, Incoming) else []
+
+
+def test_files_of_other_versions_are_told_once_with_the_elements_that_show_it() -> None:
+    folder = case("22-other-versions")
+    r5, stu3, r4b = (version_of(folder / name) for name in ("r5.ndjson", "stu3.ndjson", "r4b.ndjson"))
+    assert r5 is not None
+    assert (r5.version, r5.resources) == ("R5", 2)
+    assert r5.elements == ("MedicationRequest.medication", "Encounter.actualPeriod", "Encounter.class")
+    assert stu3 is not None
+    assert (stu3.version, stu3.resources) == ("STU3", 4)
+    assert stu3.elements[0] == "Patient.animal"
+    assert r4b is None, "its two resources are of types that R4 has not: they are rejected"
+    details = [item.detail for item in read(folder / "r4b.ndjson") if isinstance(item, Rejected)]
+    assert [detail.rpartition(": ")[2] for detail in details] == ["it is of R4B or R5"] * 2
+
+
+def test_only_the_first_of_each_type_are_looked_at_unless_one_is_of_another_version(tmp_path: Path) -> None:
+    plain = '{"resourceType":"Encounter","id":"e%d","status":"finished","class":{"code":"AMB"}}'
+    r5 = '{"resourceType":"Encounter","id":"r%d","status":"completed","class":[{"coding":[{"code":"AMB"}]}]}'
+    path = tmp_path / "e.ndjson"
+    path.write_text("".join(f"{plain % n}\n" for n in range(LOOKED_AT)) + f"{r5 % 1}\n")
+    assert version_of(path) is None
+    path.write_text("".join(f"{plain % n}\n" for n in range(LOOKED_AT - 1)) + "".join(f"{r5 % n}\n" for n in range(50)))
+    found = version_of(path)
+    assert found is not None
+    assert (found.version, found.resources, found.elements) == ("R5", 50, ("Encounter.class",))
+
+
+@pytest.mark.parametrize(
+    ("resource", "versions"),
+    [
+        ({"resourceType": "Patient", "animal": {}}, {"DSTU2", "STU3"}),
+        ({"resourceType": "Patient", "careProvider": []}, {"DSTU2"}),
+        ({"resourceType": "Condition", "clinicalStatus": "active"}, {"DSTU2", "STU3"}),
+        ({"resourceType": "CapabilityStatement", "fhirVersion": "3.0.2"}, {"STU3"}),
+        ({"resourceType": "CapabilityStatement", "fhirVersion": "5.0.0"}, {"R5"}),
+        ({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}, None),
+        ({"resourceType": "Encounter", "class": {"code": "AMB"}}, None),
+        ({"resourceType": "Patient", "nonsense": 1}, None),
+    ],
+)
+def test_a_sign_of_another_version_is_an_element_that_only_that_version_has_so(
+    resource: dict[str, object], versions: set[str] | None
+) -> None:
+    found = signs_of_other_versions(resource)
+    assert {version for signs in found.values() for version in signs} == (versions or set())
+
+
+def test_r4_resources_bear_no_sign_of_another_version() -> None:
+    looked = 0
+    for path in CASES.glob("*/in/*"):
+        if "22-other-versions" in path.parts:
+            continue
+        for item in read(path):
+            if isinstance(item, Incoming):
+                looked += 1
+                assert signs_of_other_versions(item.resource) == {}, item.where
+    assert looked > 100
+    assert not any(versions_with_type(kind) for kind in RESOURCE_TYPES)
+    assert versions_with_type("ProcedureRequest") == ("DSTU2", "STU3")
