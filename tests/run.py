@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -82,6 +82,43 @@ def cluster() -> str | None:
     return None
 
 
+PARALLEL = {"unit", "postgres", "citus"}
+"""Tiers whose test files run in parallel, each process with servers of its own. The tests mostly wait for disks and
+commits, so there is one process more than there are processors, up to four."""
+PARALLEL_OPTIONS = ["--numprocesses", str(min(4, len(os.sched_getaffinity(0)) + 1)), "--dist", "loadfile"]
+
+ASIDE = {"cluster"}
+"""Tiers that run beside the others, as they mostly wait for Kubernetes; what they print comes when they end."""
+
+
+class Run:
+    """A run of pytest over one tier.
+
+    Args:
+        aside: keep what it prints until the end.
+    """
+
+    def __init__(self, tier: str, more: Sequence[str], *, aside: bool = False) -> None:
+        self.tier, self.status, self.line = tier, 0, ""
+        self._start = time.monotonic()
+        self._printed = tempfile.TemporaryFile() if aside else None  # noqa: SIM115 - open until the end
+        options = ["-q", "--durations=5", *(PARALLEL_OPTIONS if tier in PARALLEL else [])]
+        command = [sys.executable, "-m", "pytest", *options, str(TESTS / tier), *more]
+        print(f"== tier {tier}" + (" begins, beside the others" if aside else ""), flush=True)
+        self._process = subprocess.Popen(command, stdout=self._printed)
+
+    def end(self) -> Run:
+        """Wait for its end."""
+        self.status = self._process.wait()
+        if self._printed:
+            self._printed.seek(0)
+            print(f"== tier {self.tier}\n{self._printed.read().decode(errors='replace')}", flush=True)
+        told = "passed" if self.status == 0 else "no test was found" if self.status == NO_TESTS else "FAILED"
+        took = "beside the others" if self._printed else f"in {time.monotonic() - self._start:.0f} s"
+        self.line = f"tier {self.tier:<9} run: {told} {took}"
+        return self
+
+
 TIERS = {"unit": nothing_needed, "chart": helm, "postgres": embedded, "citus": citus, "cluster": cluster}
 ON_REQUEST = {"soak": cluster, "fuzz": nothing_needed, "writers": nothing_needed}
 """Tiers that take long, run when named."""
@@ -126,21 +163,19 @@ def main(arguments: list[str]) -> int:
     if unknown:
         print(f"no such tier: {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    lines, failed = [], False
+    lines, failed, run = [], False, []
     for tier in tiers:
         reason = known[tier]()
         if reason:
             lines.append(f"tier {tier:<9} skipped: {reason}")
             failed |= tier in asked  # who names a tier means it
-            continue
-        print(f"== tier {tier}", flush=True)
-        start = time.monotonic()
-        status = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--durations=5", str(TESTS / tier), *more.split()], check=False
-        ).returncode
-        failed |= status != 0
-        told = "passed" if status == 0 else "no test was found" if status == NO_TESTS else "FAILED"
-        lines.append(f"tier {tier:<9} run: {told} in {time.monotonic() - start:.0f} s")
+        else:
+            run.append(tier)
+    aside = [Run(tier, more.split(), aside=True) for tier in run if tier in ASIDE and len(run) > 1]
+    ended = [Run(tier, more.split()).end() for tier in run if tier not in {other.tier for other in aside}]
+    for one in (*ended, *(other.end() for other in aside)):
+        failed |= one.status != 0
+        lines.append(one.line)
     print("\n" + "\n".join(lines))
     return int(failed)
 

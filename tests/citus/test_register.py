@@ -243,9 +243,7 @@ def test_shards_move_while_the_tables_belong_to_a_role_that_cannot_log_in(citus_
 
 def test_nodes_log_in_to_each_other_after_a_restart(db: TestDatabase) -> None:
     local.stop(db.folder)
-    local.start(db.folder, engine=db.cluster.engine, port=db.cluster.coordinator.port)
-    db.conn.close()
-    db.conn = connect(db.dsn)
+    db.start()
     report = verify(db.dsn, schema=SCHEMA, groups=["nodes", "round trip"], wait=30)
     assert report.failed == ()
 
@@ -255,10 +253,7 @@ def test_a_killed_node_comes_back_by_the_same_command(db: TestDatabase, number: 
     node = db.cluster.nodes[number]
     assert node.pid
     os.kill(node.pid, signal.SIGKILL)
-    local.start(db.folder, engine=db.cluster.engine, port=db.cluster.coordinator.port)
-    if number == 0:
-        db.conn.close()
-        db.conn = connect(db.dsn)
+    db.start()
     assert verify(db.dsn, schema=SCHEMA, wait=30).failed == ()
 
 
@@ -322,7 +317,7 @@ def test_a_killed_worker_fails_a_load_in_clear_words_and_the_next_run_loses_noth
     _, told = run.communicate(timeout=120)
     assert run.returncode != 0
     assert "error:" in told and "Traceback" not in told, told
-    local.start(db.folder, engine=db.cluster.engine, port=db.cluster.coordinator.port)
+    db.start()
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     wanted, found = expected(list(sample.files())), db.exported(tmp_path, source)

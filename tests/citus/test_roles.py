@@ -144,7 +144,7 @@ def test_a_role_command_with_a_worker_down_changes_nothing(db: TestDatabase, tmp
         with pytest.raises(HceError):
             pyhce.add_role("late", like="readonly", password="a-good-password", dsn=db.dsn)
     finally:
-        local.start(db.folder, engine=db.cluster.engine, port=db.cluster.coordinator.port)
+        db.start()
         wait_for(at(db.dsn, "localhost", db.cluster.workers[0].port), timeout=60).close()
     assert db.value("SELECT count(*) FROM pg_roles WHERE rolname = 'late'") == 0
     count_at_every_node(db, with_password(db, "held", "a-good-password"))

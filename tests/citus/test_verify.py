@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from pyhce import local
 from pyhce.citus.connection import at, connect
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import GROUPS, Result, junit, verify
@@ -75,7 +74,7 @@ def test_a_worker_that_is_down_is_told_by_name(db: TestDatabase) -> None:
         assert {"HCE0103", "HCE0105"} <= set(found)
         assert str(victim.port) in found["HCE0105"].found
     finally:
-        local.start(db.folder, engine=db.cluster.engine, port=db.cluster.coordinator.port)
+        db.start()
     assert verify(db.dsn, schema=SCHEMA, groups=["nodes"], wait=30).ok
 
 

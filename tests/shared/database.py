@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhce import local
-from pyhce.citus.connection import Database
+from pyhce.citus.connection import Database, connect
 from pyhce.records.exporting.export import export
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
@@ -35,6 +35,16 @@ class TestDatabase:
         found = local.status(self.folder).cluster
         assert found is not None
         return found
+
+    def start(self) -> None:
+        """Start the nodes that a test stopped, and connect anew.
+
+        The old connection may hold Citus's connections to a worker that died: its next statement would fail, in some
+        other test.
+        """
+        local.start(self.folder, engine=self.cluster.engine, port=self.cluster.coordinator.port)
+        self.conn.close()
+        self.conn = connect(self.dsn)
 
     def rows(self, query: str, *values: object) -> list[Any]:
         """Every row."""

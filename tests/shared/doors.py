@@ -57,9 +57,7 @@ def test_a_writer_outlives_a_restart_of_the_server_with_all_its_idle_connections
             assert {save.result().outcome for save in saves} == {"new"}
         assert sessions(db, name) == many
         local.stop(db.folder)
-        local.start(db.folder, engine=db.cluster.engine, port=db.cluster.coordinator.port)
-        db.conn.close()
-        db.conn = connect(db.dsn)
+        db.start()
         assert writer.save(weight("after", "Patient/p")).outcome == "new"
     until(lambda: sessions(db, name) == 0, "the writer's connections are still open")
 
