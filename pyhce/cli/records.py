@@ -130,6 +130,8 @@ def show_load(report: LoadReport) -> None:
     for what, count in counts.items():
         if count:
             console.print(f"  {count:>8} {what}", markup=False)
+    for outcome, count in report.conditional.items():
+        console.print(f"  {count:>8} {_CONDITIONAL[outcome]}", markup=False)
     for what, count in report.skipped.items():
         console.print(f"  {count:>8} {what}, passed over", markup=False)
     show_files(report)
@@ -145,6 +147,14 @@ def show_load(report: LoadReport) -> None:
     for reason, count in report.by_reason.items():
         console.print(f"  {count:>8} rejected: {reason}, see {report.reject_file}", markup=False)
     _show_identity(report)
+
+
+_CONDITIONAL = {
+    "created": "conditional entries of bundles that nothing fitted: created",
+    "updated": "conditional updates of the resource that fitted",
+    "matched": "conditional creates whose resource is there: nothing created, references lead to it",
+    "refused": "conditional entries refused",
+}
 
 
 def _show_identity(report: LoadReport) -> None:

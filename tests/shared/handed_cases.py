@@ -28,7 +28,10 @@ TWO_COUNTRIES, REFERENCES, SERVERS, DOCUMENTS, SSN, SEVERAL, TASKS, PACKS = (
 FORMS, BULK, VERSIONS, NAMES, REJECTS = (
     "03-text-forms", "04-bulk-export", "22-other-versions", "28-file-names", "31-own-reject-file",
 )  # fmt: skip
-REJECTED = {VERSIONS: 6}
+IF_NONE_EXIST, VERBS, HISTORY, OUTCOME = (
+    "09-if-none-exist", "10-transaction-verbs", "11-hapi-history-delete", "12-searchset-outcome",
+)  # fmt: skip
+REJECTED = {VERBS: 1, VERSIONS: 6}
 """The rejects of each case that has any."""
 OPENED = f"{DOCUMENTS}-opened"
 IPS, RNDS = "CC-910000141", "BR.CNS-700000000000013"
@@ -214,6 +217,75 @@ def _08_local(loaded: Loaded) -> None:
     assert loaded.places(SERVERS, "7") == {"CC-910000083"}
     assert not loaded.places(SERVERS, "c1") & {"CC-910000083", None}
     assert loaded.report(SERVERS)["of_other_servers"] == {A: 2, B: 3, "https://other.example/fhir": 1}
+
+
+@row(IF_NONE_EXIST, "two bundles with the same NPI and cédula: one Practitioner, one Patient")
+def _09_once(loaded: Loaded) -> None:
+    assert loaded.report(IF_NONE_EXIST)["conditional"] == {"created": 2, "matched": 2}
+    for table in ("profesional", "paciente"):
+        assert loaded.db.value(f"SELECT count(*) FROM {table} WHERE fuente = %s", IF_NONE_EXIST) == 1
+
+
+@row(IF_NONE_EXIST, "both encounters name that Practitioner and are in the record of the cédula")
+def _09_encounters(loaded: Loaded) -> None:
+    loaded.report(IF_NONE_EXIST)
+    query = "SELECT documento_id, recurso #>> '{participant,0,individual,reference}' FROM encuentro WHERE fuente = %s"
+    doctor = loaded.db.value("SELECT id FROM profesional WHERE fuente = %s", IF_NONE_EXIST)
+    assert loaded.db.rows(query, IF_NONE_EXIST) == [("CC-910000091", f"Practitioner/{doctor}")] * 2
+
+
+@row(VERBS, "PUT Patient?identifier=… updates x1; PUT Patient/x2 makes x2; no further Patient")
+def _10_updates(loaded: Loaded) -> None:
+    assert loaded.report(VERBS)["conditional"] == {"updated": 1}
+    query = "SELECT id, documento_id, recurso #>> '{name,0,family}' FROM paciente WHERE fuente = %s ORDER BY id"
+    assert loaded.db.rows(query, VERBS) == [("x1", "CC-910000101", "Despues"), ("x2", "CC-910000102", "Equis")]
+
+
+@row(VERBS, "the Observation posted for the urn of x2: in x2's record")
+def _10_reference(loaded: Loaded) -> None:
+    loaded.report(VERBS)
+    assert loaded.places(VERBS, "ignored") == {"CC-910000102"}
+
+
+@row(VERBS, "DELETE by id and by identifier: both Observations gone, with tombstones")
+def _10_deletions(loaded: Loaded) -> None:
+    assert loaded.report(VERBS)["deleted"] == 2
+    assert loaded.db.rows("SELECT id FROM observacion WHERE fuente = %s", VERBS) == [("ignored",)]
+    gone = "SELECT id FROM historia WHERE fuente = %s AND borrado ORDER BY id"
+    assert loaded.db.rows(gone, VERBS) == [("xo1",), ("xo2",)]
+
+
+@row(VERBS, "PATCH rejected with its body; GET and the response passed over, told")
+def _10_told(loaded: Loaded) -> None:
+    report = loaded.report(VERBS)
+    assert report["by_reason"] == {"unsupported": 1}
+    reject = json.loads(Path(report["reject_file"]).read_text("utf-8"))
+    assert json.loads(reject["resource"])["resource"]["data"] == "W10="
+    assert report["skipped"] == {"entry without a resource (GET)": 1, "entry without a resource (response)": 1}
+
+
+@row(HISTORY, "DELETE Observation/h1/_history/2: gone, with a tombstone")
+def _11_deleted(loaded: Loaded) -> None:
+    assert loaded.report(HISTORY)["deleted"] == 1
+    versions = "SELECT version, borrado FROM historia WHERE fuente = %s AND id = 'h1' ORDER BY version"
+    assert loaded.db.rows("SELECT 1 FROM observacion WHERE fuente = %s AND id = 'h1'", HISTORY) == []
+    assert loaded.db.rows(versions, HISTORY) == [(1, False), (2, True)]
+
+
+@row(HISTORY, "versions 1 and 2 of h2: the newest is current, the other one history")
+def _11_versions(loaded: Loaded) -> None:
+    loaded.report(HISTORY)
+    version = "SELECT version, (recurso #>> '{valueQuantity,value}')::int FROM"
+    assert loaded.db.rows(f"{version} observacion WHERE fuente = %s AND id = 'h2'", HISTORY) == [(2, 2)]
+    assert loaded.db.rows(f"{version} historia WHERE fuente = %s AND id = 'h2'", HISTORY) == [(1, 1)]
+
+
+@row(OUTCOME, "one Patient and one Observation kept; the OperationOutcome passed over, told")
+def _12(loaded: Loaded) -> None:
+    report = loaded.report(OUTCOME)
+    assert (report["read"], report["by_type"]) == (2, {"Observation": 1, "Patient": 1})
+    assert report["skipped"] == {"OperationOutcome about a search": 1}
+    assert loaded.places(OUTCOME, "s1", "sp") == {"CC-910000121"}
 
 
 @row(DOCUMENTS, "IPS and RNDS documents: in their patients' records, shown and exported")

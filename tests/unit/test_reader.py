@@ -274,12 +274,21 @@ def test_compressed_files_put_together_are_read_to_their_end_and_told_by_content
 DELETE = b'{"request":{"method":"DELETE","url":"%s"}}'
 
 
-def test_deletions_come_in_their_place_and_of_a_history_the_oldest_comes_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (b"transaction", ["p1", "identifier=a|b", "p1", "p2"]),
+        (b"batch", ["p1", "p1", "identifier=a|b", "p2"]),
+        (b"history", ["p2", "identifier=a|b", "p1", "p1"]),
+    ],
+)
+def test_deletions_come_first_in_a_transaction_and_of_a_history_the_oldest(
+    tmp_path: Path, kind: bytes, wanted: list[str]
+) -> None:
     entries = (DELETE % b"Patient/p1", entry(ONE), DELETE % b"http://x/fhir/Patient?identifier=a%7Cb", entry(TWO))
-    for kind, wanted in ((b"transaction", ["p1", "p1", "identifier=a|b", "p2"]), (b"history", None)):
-        (tmp_path / "a.ndjson").write_bytes(bundle(*entries, kind=kind))
-        found = [getattr(item, "key", getattr(item, "id", "")) for item in read(tmp_path / "a.ndjson")]
-        assert found == (wanted or ["p2", "identifier=a|b", "p1", "p1"])
+    (tmp_path / "a.ndjson").write_bytes(bundle(*entries, kind=kind))
+    found = [getattr(item, "key", getattr(item, "id", "")) for item in read(tmp_path / "a.ndjson")]
+    assert found == wanted
     assert all(isinstance(item, Deleted | Incoming) for item in read(tmp_path / "a.ndjson"))
 
 

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.lock_table import batch_size
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
+from pyhce.records.loading.conditions import Conditions
 from pyhce.records.loading.journal import Journal
 from pyhce.records.loading.reject_file import RejectFile
 from pyhce.records.loading.report import LoadReport
@@ -21,7 +22,7 @@ from pyhce.records.loading.writers import Writers
 from pyhce.records.reading.bases import own_bases
 from pyhce.records.reading.documents import opened
 from pyhce.records.reading.folders import files_found
-from pyhce.records.reading.incoming import Deleted, Found, Line, Rejected, Skipped, Where
+from pyhce.records.reading.incoming import Asking, Deleted, Found, Line, Rejected, Skipped, Where
 from pyhce.records.reading.listed import Listed
 from pyhce.records.reading.reader import resources_in, scan
 from pyhce.records.reading.ready import Ready, ready, source_of
@@ -87,7 +88,8 @@ def load(
     connections = writers or [conn]
     size = batch_size(conn, len(connections))
     listed = Listed()
-    with closing(rejects), Writers(connections, state.write, batch=size, inline=not writers) as out:
+    writing = Writers(connections, state.write, batch=size, inline=not writers)
+    with closing(rejects), Conditions(state, conn) as conditions, writing as out:
         sieve = Sieve(conn, schema, fuente, pending=out.pending, unchanged=state.unchanged)
         for path in listed.in_order(found.to_read):
             if journal.has(path):
@@ -97,7 +99,7 @@ def load(
                 source.lists_errors = listed.has_errors(path)
                 state.begin(source)
                 versions = Versions()
-                count = _one_file(state, conn, source, out, sieve, versions)
+                count = _one_file(state, conn, source, out, sieve, versions, conditions)
                 state.ended(source, versions)
                 if not source.not_read:
                     journal.ended(source, count)
@@ -109,7 +111,13 @@ def load(
 
 
 def _one_file(
-    state: State, conn: Connection[TupleRow], source: Source, out: Writers, sieve: Sieve, versions: Versions
+    state: State,
+    conn: Connection[TupleRow],
+    source: Source,
+    out: Writers,
+    sieve: Sieve,
+    versions: Versions,
+    conditions: Conditions,
 ) -> int:
     """Everything in a file, in its order, to the writers; how many resources it has."""
     count, before, settled = 0, state.sifted, versions.settled
@@ -129,6 +137,8 @@ def _one_file(
             if found[0][0] not in settled:
                 versions.look(found)
             out.add(found)
+        elif isinstance(found, Asking):
+            conditions.take(found, out)
     if deleted:
         _delete(state, conn, out, deleted)
     sieve.waits = False
@@ -145,7 +155,7 @@ def _delete(
     deleted.clear()
 
 
-def _of_file(state: State, source: Source, sieve: Sieve) -> Iterator[Ready | Deleted]:
+def _of_file(state: State, source: Source, sieve: Sieve) -> Iterator[Ready | Deleted | Asking]:
     read, strict = state.lines.read, state.strict
     for found in scan(source) if strict else sieve.sifted(scan(source)):
         if isinstance(found, Line):
@@ -158,13 +168,13 @@ def _of_file(state: State, source: Source, sieve: Sieve) -> Iterator[Ready | Del
             yield from _with_care(state, (found,))
 
 
-def _with_care(state: State, found: Iterable[Found]) -> Iterator[Ready | Deleted]:
+def _with_care(state: State, found: Iterable[Found]) -> Iterator[Ready | Deleted | Asking]:
     for item in found:
         if isinstance(item, Rejected):
             state.reject(item)
         elif isinstance(item, Skipped):
             state.skipped[item.what] += 1
-        elif isinstance(item, Deleted):
+        elif isinstance(item, Deleted | Asking):
             yield item
         else:
             try:

@@ -74,6 +74,8 @@ class LoadReport(Frozen):
         ambiguous: resources that name their patient by an identifier that fits several records: they wait in a
             provisional one.
         deleted: resources that a DELETE entry named; not_there: those that were not there, or deleted before.
+        conditional: entries of bundles with a condition, by what came of them: created, updated, matched (a create that
+            found its resource and did nothing), refused (rejected, with the reason "condition").
         by_type: resources read, by FHIR type.
         of_other_servers: resources of another server or of a patient of one, by its base URL: see `bases` of `load`.
         unreadable_references: resources without a patient, since they name theirs by a text that is no reference, such
@@ -107,6 +109,7 @@ class LoadReport(Frozen):
     noted: tuple[FilesNoted, ...] = ()
     other_versions: tuple[OtherVersion, ...] = ()
     other_versions_rest: int = 0
+    conditional: dict[str, int] = Field(default_factory=dict)
     by_type: dict[str, int] = Field(default_factory=dict)
     of_other_servers: dict[str, int] = Field(default_factory=dict)
     unreadable_references: dict[str, int] = Field(default_factory=dict)

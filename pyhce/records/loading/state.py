@@ -19,6 +19,7 @@ from pyhce.records.loading.journal import Journal
 from pyhce.records.loading.reject_file import RejectFile
 from pyhce.records.loading.report import SHOWN, LoadReport, Notes, most_common
 from pyhce.records.loading.versions import OtherVersion, Versions
+from pyhce.records.reading.conditions import SEVERAL
 from pyhce.records.reading.incoming import Incoming, Rejected, Where
 from pyhce.records.reading.normal import is_unreadable
 from pyhce.records.reading.ready import LineReader, Ready
@@ -48,7 +49,7 @@ _COUNTED = (
     *Written._fields,
 )
 
-_REMEDY = "Run the same load again when they are done: what is loaded stays, nothing is twice."
+REMEDY = "Run the same load again when they are done: what is loaded stays, nothing is twice."
 
 Progress = Callable[[LoadReport], None]
 
@@ -88,6 +89,7 @@ class State:
         self.memories: dict[str, Memory] = defaultdict(lambda: Memory(undecided=self.undecided))
         self.elsewhere: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
+        self.conditional: Counter[str] = Counter()
         self.census = Census()
 
     def pass_over(self, path: Path) -> None:
@@ -143,12 +145,12 @@ class State:
         def work(_: int) -> Removed:
             return remove(conn, self.schema, source, list(deleted))
 
-        done = retried(conn, work, remedy=_REMEDY)
+        done = retried(conn, work, remedy=REMEDY)
         self.counts["deleted"] += done.deleted
         self.counts["not_there"] += done.missing
         for removable in done.not_done:
-            detail = "more than one resource fits, or the identifier is not system|value"
-            self.reject(Rejected(deleted[removable], "delete-not-done", detail, "?".join(removable)))
+            text = "?".join(removable).replace("\n", "&")
+            self.reject(Rejected(deleted[removable], "delete-not-done", SEVERAL, text))
 
     def reject(self, rejected: Rejected) -> None:
         """Note what is not FHIR, with its reason, before anything else happens to it."""
@@ -164,7 +166,7 @@ class State:
             written, found = retried(
                 conn,
                 lambda attempt: self._written(conn, batch, attempt),
-                remedy=_REMEDY,
+                remedy=REMEDY,
                 mend=lambda error: self._mend(conn, error),
             )
         except psycopg.errors.OutOfMemory as error:  # no room for the locks of so many at once
@@ -232,6 +234,7 @@ class State:
             other_versions_rest=self.counts["other_versions"] - len(self.other_versions),
             by_type=dict(sorted(self.types.items())),
             of_other_servers=most_common(self.elsewhere),
+            conditional=dict(sorted((self.conditional + Counter(refused=self.reasons["condition"])).items())),
             unreadable_references=dict(sorted(self.unreadable.items())),
             without_document=self.census.tally.without_document,
             identifiers=self.census.identifiers,

@@ -5,15 +5,25 @@ In between the entries wait in a `Spool`. https://hl7.org/fhir/R4/bundle.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import orjson
 
-from pyhce.records.reading.entries import EMPTY, entry_of, is_newest_first, note, parsed
+from pyhce.records.reading.conditions import Settled
+from pyhce.records.reading.entries import (
+    EMPTY,
+    asks,
+    deletes_first,
+    entry_of,
+    is_deletion,
+    is_newest_first,
+    note,
+    parsed,
+)
 from pyhce.records.reading.incoming import FEW, MAX_LINE, Found, Rejected, Skipped, Where, too_large
 from pyhce.records.reading.spelling import NotJson, parse
-from pyhce.records.reading.splitter import SHOWN, Cursor, Cut, Malformed, TooLong
+from pyhce.records.reading.splitter import SHOWN, Cursor, Cut, Element, Malformed, TooLong
 from pyhce.records.reading.spool import Places, Spool
 
 
@@ -112,7 +122,7 @@ class _Members:
         for element in self.cursor.elements(MAX_LINE):
             self.spool.append(element)
             if not element.passed:
-                note(self.places, element.value or _glance(element.data), element.data)
+                note(self.places, element.value or _glance(element.data), self.spool.count, element.data)
         self.depth = 1
 
 
@@ -126,12 +136,25 @@ def _glance(data: bytes) -> Any:
         return parsed(data)
 
 
-def spooled(where: Where, bundle: dict[str, Any], spool: Spool, places: Places) -> Iterator[tuple[int, list[Found]]]:
+def spooled(
+    where: Where, bundle: dict[str, Any], spool: Spool, places: Places
+) -> Iterator[tuple[int, Iterable[Found]]]:
     """What each entry in the spool carries, with how many came before it."""
     if not spool.count:
         yield 0, [Skipped(where, EMPTY)]
-    backwards = is_newest_first(bundle)
-    for done, (number, element) in enumerate(spool.numbered(backwards=backwards)):
+    places.kind = str(bundle.get("type"))
+    first = deletes_first(places)
+    if first:
+        for number, element in spool.numbered():
+            if (entry := _deletion(element)) is not None:
+                yield 0, entry_of(Where(where.file, element.line, number), entry, places, number)
+    asked = asks(places)
+    if asked:
+        yield 0, [asked]
+        places.answer(asked)
+    for done, (number, element) in enumerate(spool.numbered(backwards=is_newest_first(bundle))):
+        if first and _deletion(element) is not None:
+            continue
         here = Where(where.file, element.line, number)
         size = f"{element.passed} bytes, more than {MAX_LINE >> 20} MB, in one entry" if element.passed else None
         if large := size or too_large(element.data):
@@ -142,4 +165,14 @@ def spooled(where: Where, bundle: dict[str, Any], spool: Spool, places: Places) 
         except NotJson as error:
             yield done, [Rejected(here, "not-json", str(error), element.data.decode("utf-8", "replace"))]
             continue
-        yield done, list(entry_of(here, entry, places))
+        yield done, entry_of(here, entry, places, number)
+    if asked:
+        yield spool.count, [Settled()]
+
+
+def _deletion(element: Element) -> Any:
+    """An entry that is a deletion, None if it is anything else."""
+    if b'"DELETE"' not in element.data or element.passed or too_large(element.data):
+        return None
+    entry = parsed(element.data)
+    return entry if is_deletion(entry) else None

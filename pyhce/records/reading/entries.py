@@ -8,22 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
 
 from pyhce.records.reading.bases import split_url
+from pyhce.records.reading.conditions import NOT_ANSWERED, Asked, NotUnderstood, Settled, conditional_entry, terms_of
 from pyhce.records.reading.incoming import Deleted, Found, Incoming, Rejected, Skipped, Where, content_id, problem_of
 from pyhce.records.reading.reference import copied, every_reference, literal
-from pyhce.records.reading.spelling import NotJson, canonical, fitting_text, parse
+from pyhce.records.reading.requests import Request, request_of, target_of
+from pyhce.records.reading.spelling import NotJson, canonical, parse
 from pyhce.records.reading.spool import Places
 from pyhce.schema.r4 import RESOURCE_TYPES
 
 KEPT_WHOLE = frozenset({"document", "message"})
 """Bundles that are one thing."""
 EMPTY = "a bundle without entries"
+HISTORY = "history"
+RESPONSES = frozenset({"transaction-response", "batch-response"})
 
 _URN = re.compile(r"^urn:(?:uuid|oid):([A-Za-z0-9.\-]{1,64})$", re.IGNORECASE)
 _FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?$")
-_DELETED = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})(?:/([A-Za-z0-9.\-]{1,64})|/?\?([^#]+))\Z")
 
 
 def is_unpacked(bundle: Any) -> bool:
@@ -38,7 +40,7 @@ def is_unpacked(bundle: Any) -> bool:
 
 def is_newest_first(bundle: dict[str, Any]) -> bool:
     """Whether the last entry of a bundle is the oldest: https://hl7.org/fhir/R4/http.html#history."""
-    return bundle.get("type") == "history"
+    return bundle.get("type") == HISTORY
 
 
 def parsed(data: bytes) -> Any:
@@ -49,46 +51,65 @@ def parsed(data: bytes) -> Any:
         return None
 
 
-def note(places: Places, entry: Any, text: bytes | None = None) -> None:
-    """Keep which resource an entry's fullUrl names, unless it names that by itself.
+def note(places: Places, entry: Any, number: int, text: bytes | None = None) -> None:
+    """Keep which resource an entry's fullUrl names, unless it names that by itself, and the entry's condition.
 
     Args:
+        number: the entry's, from 1 on.
         text: the entry as it came, if its numbers have lost their spelling.
     """
     if not isinstance(entry, dict):
         return
-    url, resource = entry.get("fullUrl"), entry.get("resource")
-    if not isinstance(url, str) or not isinstance(resource, dict) or problem_of(resource):
+    url, resource, request = entry.get("fullUrl"), entry.get("resource"), entry.get("request")
+    conditional = False
+    if isinstance(request, dict):
+        places.deletes |= request.get("method") == "DELETE"
+        conditional = "ifNoneExist" in request or (request.get("method") == "PUT" and "?" in str(request.get("url")))
+    url = url if isinstance(url, str) else None
+    if (url is None and not conditional) or not isinstance(resource, dict) or problem_of(resource):
         return
     kind = resource["resourceType"]
-    if base := base_of(url, kind):
+    base = base_of(url, kind)
+    if base:
         places.bases.add(base)
     if kind == "Bundle":
         return
-    key = resource.get("id") or id_by(url, kind)
+    key = resource.get("id") or _id_of(entry, kind)
     if key is None:
         exact = entry if text is None else parsed(text)
         if exact is None:
             return
         key = content_id(exact["resource"])
-    if tuple(literal(url) or ()) != (kind, key):
+    if conditional and (one := conditional_entry(number, request_of(entry), url, base, resource, key)):
+        places.add_conditional(one)
+    if url is not None and tuple(literal(url) or ()) != (kind, key):
         places.add(url, kind, key)
 
 
-def entry_of(where: Where, entry: Any, places: Places) -> Iterator[Found]:
-    """What an entry of a bundle carries."""
+def entry_of(where: Where, entry: Any, places: Places, number: int) -> Iterator[Found]:
+    """What an entry of a bundle carries.
+
+    Args:
+        number: the entry's, from 1 on.
+    """
     if not isinstance(entry, dict):
         yield Rejected(where, "not-an-entry", "an entry is a JSON object", canonical(entry))
         return
-    request, resource = entry.get("request"), entry.get("resource")
-    method = request.get("method") if isinstance(request, dict) else None
-    if method == "DELETE":
-        yield _deleted(where, entry, places)
-    elif method == "PATCH":
-        yield Rejected(where, "unsupported", "a PATCH says how to change a resource, not what it is", canonical(entry))
+    resource = entry.get("resource")
+    request = request_of(entry, history=places.kind == HISTORY)
+    if request.method == "DELETE":
+        yield _deleted(where, entry, request, places)
     elif resource is None:
-        what = method if isinstance(method, str) and method else "response"
-        yield Skipped(where, f"entry without a resource ({what[:20]})")
+        if request.problem and request.method == "PATCH":
+            yield Rejected(where, *request.problem, text=canonical(entry))
+        else:
+            yield Skipped(where, f"entry without a resource ({(request.method or 'response')[:20]})")
+    elif request.reads:
+        yield Skipped(where, f"entry that reads ({request.method})")
+    elif about := _is_outcome(entry, places.kind):
+        yield Skipped(where, f"OperationOutcome about {about}")
+    elif request.problem:
+        yield Rejected(where, *request.problem, text=canonical(entry))
     elif is_unpacked(resource):
         yield from entries_in(where, resource)
     elif problem := problem_of(resource):
@@ -100,9 +121,40 @@ def entry_of(where: Where, entry: Any, places: Places) -> Iterator[Found]:
     else:
         url = entry.get("fullUrl")
         kind = resource["resourceType"]
-        key = resource.get("id") or id_by(url, kind) or content_id(resource)
+        key = resource.get("id") or _id_of(entry, kind) or content_id(resource)
+        if request.condition is not None:
+            decision = places.decisions.get(number)
+            if decision is None or decision.outcome == "refused":
+                detail = decision.detail if decision else _not_looked_up(request.condition)
+                yield Rejected(where, "condition", detail, canonical(entry))
+                return
+            if decision.outcome == "matched":
+                return
+            key = decision.key
         came = Incoming(where, kind, key, resource, base=base_of(url, kind), bases=places.bases)
         yield resolved(came, places)
+
+
+def _is_outcome(entry: dict[str, Any], kind: str) -> str | None:
+    """What an OperationOutcome is about that is no content of the server: a search, a transaction or a batch.
+
+    https://hl7.org/fhir/R4/search.html#outcome, https://hl7.org/fhir/R4/http.html#transaction-response
+    """
+    resource, search = entry["resource"], entry.get("search")
+    if not isinstance(resource, dict) or resource.get("resourceType") != "OperationOutcome":
+        return None
+    mode = search.get("mode") if isinstance(search, dict) else None
+    if mode == "outcome" or (kind == "searchset" and mode is None):
+        return "a search"
+    return f"a {kind.removesuffix('-response')}" if kind in RESPONSES else None
+
+
+def _not_looked_up(condition: str) -> str:
+    try:
+        terms_of(condition)
+    except NotUnderstood as error:
+        return str(error)
+    return NOT_ANSWERED
 
 
 def entries_in(where: Where, bundle: dict[str, Any]) -> Iterator[Found]:
@@ -111,10 +163,47 @@ def entries_in(where: Where, bundle: dict[str, Any]) -> Iterator[Found]:
     if not entries:
         yield Skipped(where, EMPTY)
     with Places() as places:
-        for _, entry in entries:
-            note(places, entry)
-        for number, entry in reversed(entries) if is_newest_first(bundle) else entries:
-            yield from entry_of(where if where.entry else where._replace(entry=number), entry, places)
+        places.kind = str(bundle.get("type"))
+        for number, entry in entries:
+            note(places, entry, number)
+        if is_newest_first(bundle):
+            entries.reverse()
+        elif deletes_first(places):
+            entries.sort(key=lambda numbered: not is_deletion(numbered[1]))
+        asked = None
+        for number, entry in entries:
+            if asked is None and not is_deletion(entry) and (asked := asks(places)):
+                yield asked
+                places.answer(asked)
+            yield from entry_of(where if where.entry else where._replace(entry=number), entry, places, number)
+        if asked:
+            yield Settled()
+
+
+def is_deletion(entry: Any) -> bool:
+    """Whether an entry is a deletion."""
+    request = entry.get("request") if isinstance(entry, dict) else None
+    return isinstance(request, dict) and request.get("method") == "DELETE"
+
+
+def deletes_first(places: Places) -> bool:
+    """Whether a bundle's deletions come before all else: http.html#trules."""
+    return places.kind == "transaction" and places.deletes
+
+
+def asks(places: Places) -> Asked | None:
+    """What is to be looked up before a bundle's entries are given; of a history nothing, it is over."""
+    return places.asked() if places.kind != HISTORY else None
+
+
+def _id_of(entry: dict[str, Any], kind: str) -> str | None:
+    """The id that a resource without one has by its request's URL (`PUT Type/id`), else by its entry's fullUrl."""
+    request = entry.get("request")
+    if isinstance(request, dict) and request.get("method") != "POST":
+        named, key, _ = target_of(request.get("url"))
+        if key and named == kind:
+            return key
+    return id_by(entry.get("fullUrl"), kind)
 
 
 def id_by(url: Any, kind: str) -> str | None:
@@ -133,24 +222,26 @@ def base_of(url: Any, kind: str) -> str | None:
     return found[0] if found and found[1] == kind and found[0].startswith("http") else None
 
 
-def _deleted(where: Where, entry: dict[str, Any], places: Places) -> Deleted | Rejected:
+def _deleted(where: Where, entry: dict[str, Any], request: Request, places: Places) -> Deleted | Rejected:
     """A deletion: `Type/id`, or `Type?identifier=system|value`: https://hl7.org/fhir/R4/http.html#delete."""
-    url = entry["request"].get("url")
-    found = _DELETED.search(url) if isinstance(url, str) else None
-    if not found:
+    url, kind, key = entry["request"].get("url"), request.type, request.id
+    if request.problem:
+        return Rejected(where, *request.problem, text=canonical(entry))
+    if not kind or not (key or request.query):
         return Rejected(where, "unsupported", "a DELETE names Type/id or Type?identifier=…", canonical(entry))
-    kind, key, query = found.groups()
     if kind not in RESOURCE_TYPES:
         return Rejected(where, "unknown-type", f"FHIR R4 has no resource type {kind!r}", canonical(entry))
+    named = split_url(url.partition("?")[0])  # an absolute URL says itself whose it is, else the entry's fullUrl does
+    base = named[0] if named else base_of(entry.get("fullUrl"), kind)
+    if not key and places.kind == HISTORY:
+        key = id_by(entry.get("fullUrl"), kind)  # what the condition fitted then
     if key:
-        named = split_url(url)  # an absolute URL says itself whose it is, else the entry's fullUrl does
-        base = named[0] if named else base_of(entry.get("fullUrl"), kind)
         return Deleted(where, kind, key, base, places.bases)
-    query = fitting_text(unquote(query)) if "&" not in query else ""
-    if not query.startswith("identifier=") or query.endswith(("=", "|")):
-        detail = "a conditional DELETE is carried out by one identifier only"
-        return Rejected(where, "unsupported", detail, canonical(entry))
-    return Deleted(where, kind, query)
+    try:
+        terms = terms_of(request.query or "")
+    except NotUnderstood as error:
+        return Rejected(where, "unsupported", f"conditional DELETE: {error}", canonical(entry))
+    return Deleted(where, kind, "\n".join(sorted(terms)), base, places.bases)
 
 
 def resolved(came: Incoming, places: Places) -> Incoming:

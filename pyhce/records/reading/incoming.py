@@ -64,7 +64,8 @@ class Deleted(NamedTuple):
     """A resource that is to be deleted.
 
     Args:
-        key: its id, or `identifier=system|value`, or `identifier=value` of any system; an id has no `=` in it.
+        key: its id, or the terms of a conditional delete, a line each: ids and `identifier=system|value`. An id alone
+            has no `=` in it.
         base, bases: as of `Incoming`.
     """
 
@@ -95,7 +96,11 @@ class Skipped(NamedTuple):
     what: str
 
 
-Found = Incoming | Deleted | Rejected | Skipped
+class Asking:
+    """A question that a bundle asks before it goes on, or the end of one that asked: see `reading.conditions`."""
+
+
+Found = Incoming | Deleted | Rejected | Skipped | Asking
 
 
 class Line(NamedTuple):

@@ -16,6 +16,7 @@ from pyhce.records.reading.entries import KEPT_WHOLE, entries_in, is_unpacked
 from pyhce.records.reading.incoming import (
     FEW,
     MAX_LINE,
+    Asking,
     Deleted,
     Found,
     Incoming,
@@ -59,8 +60,11 @@ _TRIES = 3
 
 
 def read(source: Source | Path) -> Iterator[Found]:
-    """Every resource of a file, in order; of a bundle that is a history the oldest first."""
-    return _looked_at(scan(source))
+    """Every resource of a file, in order; of a bundle that is a history the oldest first.
+
+    What a bundle asks of the database is not answered: an entry with a condition is rejected.
+    """
+    return (item for item in _looked_at(scan(source)) if not isinstance(item, Asking))
 
 
 def _looked_at(found: Iterator[Line | Found]) -> Iterator[Found]:

@@ -15,6 +15,14 @@ from typing import Self
 
 import zstandard
 
+from pyhce.records.reading.conditions import (
+    MOST_CHARACTERS,
+    MOST_CONDITIONS,
+    Asked,
+    Conditional,
+    Decision,
+    size_of,
+)
 from pyhce.records.reading.splitter import Element
 
 _BLOCK = 1024 * 1024
@@ -91,6 +99,14 @@ class Places:
     def __init__(self) -> None:
         self.bases: set[str] = set()
         """What stands before `Type/id` in the fullUrls."""
+        self.kind = ""
+        """The bundle's type, once it is known."""
+        self.deletes = False
+        """Whether an entry is a deletion."""
+        self.decisions: dict[int, Decision] = {}
+        """What the conditions of entries came to, by the entry's number, once they were answered."""
+        self._conditional: list[Conditional] = []
+        self._room = MOST_CHARACTERS
         self._few: dict[str, tuple[str, str]] = {}
         self._many: sqlite3.Connection | None = None
 
@@ -102,6 +118,30 @@ class Places:
         self._few[_spelled(url)] = (fhir_type, key)
         if len(self._few) >= _PLACES_IN_MEMORY:
             self._put_by()
+
+    def add_conditional(self, one: Conditional) -> None:
+        """Keep an entry with a condition, as far as there is room; one that is not kept is refused."""
+        self._room -= size_of(one)
+        if self._room >= 0 and len(self._conditional) < MOST_CONDITIONS:
+            self._conditional.append(one)
+
+    def asked(self) -> Asked | None:
+        """What is to be looked up before the entries are given."""
+        return Asked(self._conditional, self.bases) if self._conditional else None
+
+    def answer(self, asked: Asked) -> None:
+        """Take what conditions came to: from now on a fullUrl names the resource that was found."""
+        self.decisions = asked.decisions()
+        for one in asked.conditional:
+            decision = self.decisions.get(one.number)
+            if decision is None or decision.key == one.key:
+                continue
+            kind = one.condition.type
+            if one.url is not None:
+                self.add(one.url, kind, decision.key)
+            if len(self.bases) < 2:
+                self.add(f"{kind}/{one.key}", kind, decision.key)
+        self._conditional = []
 
     def _put_by(self) -> None:
         if self._many is None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pyhce.errors import UsageError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.reading.incoming import Incoming, Rejected, Skipped, Where
+from pyhce.records.reading.incoming import Asking, Incoming, Rejected, Skipped, Where
 from pyhce.records.reading.reader import resources_of
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.ready import ready as made_ready
@@ -97,6 +97,8 @@ def given(schema: Schema, resource: Resource, reading: Reading = NO_BASES) -> It
     except RecursionError as error:
         raise InvalidResource("not-json", "nested too deeply") from error
     for item in resources_of(_HERE, value):
+        if isinstance(item, Asking):
+            raise InvalidResource("condition", "an entry with ifNoneExist or PUT Type?…: pyhce load takes it")
         if isinstance(item, Rejected):
             raise InvalidResource(item.reason, item.detail)
         if not isinstance(item, Incoming):

@@ -4,6 +4,8 @@ The tables' keys begin with `documento_id`, so no unique constraint can say that
 it by locks, all of them on the coordinator, where every write begins (`refuse_worker` in `pyhce/citus/connection.py`).
 One order:
 
+0. **Conditions** (`pyhce.records.writing.conditions`). Session locks of a load on what the conditional entries of a
+   bundle look for, taken while it holds nothing else, released when all of that bundle is committed.
 1. **Identities** (`lock_identities`). One lock for each identity that a transaction may add, move or delete, held to
    its end: the 64-bit xxh3 of (source, type, id) in PostgreSQL's single-bigint advisory space, sorted, a batch in one
    statement. Load, `save` of what is new or elsewhere, `save_many`, delete, repair and the rows that an erasure

@@ -17,6 +17,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.reading.ready import Identity
+from pyhce.records.writing.conditions import Terms, fitting
 from pyhce.records.writing.homes import names, of_type, table_name
 from pyhce.records.writing.locks import gate_open, lock_identities
 from pyhce.records.writing.patient_locks import lock
@@ -24,7 +25,7 @@ from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 Removable = tuple[str, str]
-"""A FHIR type with an id, or with `identifier=system|value` of a conditional delete, decoded."""
+"""A FHIR type with an id, or with the terms of a conditional delete, a line each: see `reading.conditions`."""
 
 
 class Removed(NamedTuple):
@@ -33,8 +34,8 @@ class Removed(NamedTuple):
     Args:
         deleted: resources that were there.
         missing: asked for, and not there or deleted before.
-        not_done: conditions that more than one resource fits, or that are not `identifier=system|value`. They may
-            name a patient: not for a log.
+        not_done: conditions that more than one resource fits, or that are not understood. They may name a patient: not
+            for a log.
     """
 
     deleted: int
@@ -54,16 +55,16 @@ def remove(conn: Connection[TupleRow], schema: Schema, fuente: str, identities: 
     asked = dict.fromkeys(identities)
     plain = [removable for removable in asked if "=" not in removable[1]]
     conditions = [removable for removable in asked if "=" in removable[1]]
-    fitting = _resolved(conn, schema, fuente, conditions)
-    wanted = {*plain, *(identity for found in fitting.values() if len(found) == 1 for identity in found)}
+    resolved = _resolved(conn, schema, fuente, conditions)
+    wanted = {*plain, *(identity for found in resolved.values() if len(found) == 1 for identity in found)}
     lock_identities(conn, fuente, wanted)
-    if _resolved(conn, schema, fuente, conditions) != fitting:
+    if _resolved(conn, schema, fuente, conditions) != resolved:
         raise LostRace
     people = [(fuente, key) for kind, key in wanted if kind == "Patient"]
     if people:
         lock(conn, people)
-    not_done = [condition for condition, found in fitting.items() if len(found) > 1 or not _is_identifier(condition)]
-    missing = sum(not found and condition not in not_done for condition, found in fitting.items())
+    not_done = [condition for condition, found in resolved.items() if len(found) > 1 or _terms(condition) is None]
+    missing = sum(not found and condition not in not_done for condition, found in resolved.items())
     there = _places(conn, schema, fuente, wanted)
     deleted = {identity for place in there.values() for identity in place}
     for (name, kind), found in sorted(there.items()):
@@ -71,21 +72,25 @@ def remove(conn: Connection[TupleRow], schema: Schema, fuente: str, identities: 
     return Removed(len(deleted), missing + len(wanted) - len(deleted), tuple(not_done))
 
 
-def _is_identifier(condition: Removable) -> bool:
-    return condition[1].startswith("identifier=") and "|" in condition[1]
+def _terms(condition: Removable) -> Terms | None:
+    """What a resource must carry to fit, None if that is not understood."""
+    terms = frozenset(condition[1].split("\n"))
+    understood = all("=" not in term or (term.startswith("identifier=") and "|" in term) for term in terms)
+    return terms if understood else None
 
 
 def _resolved(
     conn: Connection[TupleRow], schema: Schema, fuente: str, conditions: Sequence[Removable]
 ) -> dict[Removable, set[Identity]]:
     """The resources that each condition fits."""
-    kinds: dict[str, list[str]] = defaultdict(list)
-    for kind, key in conditions:
-        kinds[kind].append(key)
+    kinds: dict[str, dict[Terms, Removable]] = defaultdict(dict)
+    for condition in conditions:
+        if terms := _terms(condition):
+            kinds[condition[0]][terms] = condition
     found: dict[Removable, set[Identity]] = {condition: set() for condition in conditions}
-    for kind, keys in kinds.items():
-        for key, ids in _fitting(conn, schema, fuente, kind, keys).items():
-            found[kind, key] = {(kind, fitting) for fitting in ids if _is_identifier((kind, key))}
+    for kind, asked in kinds.items():
+        for terms, ids in fitting(conn, schema, fuente, kind, asked).items():
+            found[asked[terms]] = {(kind, key) for key in ids}
     return found
 
 
@@ -106,23 +111,6 @@ def _places(
                 )
                 for key, held in conn.execute(query, (fuente, sorted(ids))):
                     found[table.name, kind][kind, key].append(held)
-    return found
-
-
-def _fitting(
-    conn: Connection[TupleRow], schema: Schema, fuente: str, kind: str, keys: Sequence[str]
-) -> dict[str, set[str]]:
-    """The ids of the resources that carry each of these identifiers."""
-    found: dict[str, set[str]] = defaultdict(set)
-    with gate_open(conn):
-        for table in schema.homes_of(kind):
-            query = sql.SQL(
-                "SELECT id, hce.claves_propias(id, recurso -> 'identifier') FROM {} WHERE fuente = %s{}"
-                " AND hce.claves_propias(id, recurso -> 'identifier') && %s::text[]"
-            ).format(table_name(table), of_type(table, kind))
-            for key, own in conn.execute(query, (fuente, list(keys))):
-                for condition in set(own) & set(keys):
-                    found[condition].add(key)
     return found
 
 

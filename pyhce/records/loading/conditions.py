@@ -1,0 +1,95 @@
+"""Conditional creates and updates of a load's bundles: answered from the database, one load at a time.
+
+What is before the bundle is written first, so that it is found. From the answer until the bundle is committed no other
+load gets an answer about the same terms (`pyhce.records.writing.conditions`): of two loads that bring one conditional
+create, one creates and the other finds it. If the load is killed the server releases the locks, and a repeated load
+finds what was committed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.records.loading.state import REMEDY, State
+from pyhce.records.loading.writers import Writers
+from pyhce.records.reading.conditions import Asked, Condition, Settled
+from pyhce.records.reading.incoming import Asking, Deleted, Where
+from pyhce.records.reading.ready import source_of
+from pyhce.records.writing.conditions import (
+    Terms,
+    condition_numbers,
+    fitting,
+    lock_conditions,
+    release_conditions,
+)
+from pyhce.records.writing.races import retried
+
+
+class Conditions:
+    """The conditions of a load's bundles. At the end no lock is left, however the load ends.
+
+    Args:
+        conn: of the load; whatever its writers hold, it is in no transaction.
+    """
+
+    def __init__(self, state: State, conn: Connection[TupleRow]) -> None:
+        self._state, self._conn = state, conn
+        self._locked: set[int] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        with contextlib.suppress(psycopg.Error):  # with the connection the locks are gone too
+            self._release()
+
+    def take(self, asking: Asking, out: Writers) -> None:
+        """Answer what a bundle asks, or end its answer's time. A bundle within another that asked gets no answer."""
+        if isinstance(asking, Settled):
+            if self._locked:
+                out.drain()
+                self._release()
+        elif isinstance(asking, Asked) and not self._locked:
+            out.drain()
+            self._answer(asking)
+
+    def _release(self) -> None:
+        locked, self._locked = self._locked, set()
+        if locked:
+            release_conditions(self._conn, locked)
+
+    def _answer(self, asked: Asked) -> None:
+        sources: dict[str, dict[str, dict[Terms, list[Condition]]]] = defaultdict(
+            lambda: defaultdict(lambda: defaultdict(list))
+        )
+        numbers: set[int] = set()
+        for one in asked.conditional:
+            fuente = self._source_of(one.condition, asked)
+            numbers |= condition_numbers(fuente, one.condition.type, one.condition.terms | one.carries)
+        for condition in asked.conditions:
+            sources[self._source_of(condition, asked)][condition.type][condition.terms].append(condition)
+        lock_conditions(self._conn, numbers)
+        self._locked = numbers
+
+        def look_up(_: int) -> dict[Condition, set[str]]:
+            found = {}
+            for fuente, kinds in sources.items():
+                for kind, asks in kinds.items():
+                    for terms, ids in fitting(self._conn, self._state.schema, fuente, kind, asks).items():
+                        found.update(dict.fromkeys(asks[terms], ids))
+            return found
+
+        asked.found = retried(self._conn, look_up, remedy=REMEDY)
+        self._state.conditional.update(asked.outcomes())
+
+    def _source_of(self, condition: Condition, asked: Asked) -> str:
+        named = Deleted(Where("", 0), condition.type, "", condition.base, asked.bases)
+        fuente = source_of(named, self._state.bases)[0]
+        return self._state.fuente if fuente is None else fuente

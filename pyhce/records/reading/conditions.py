@@ -1,0 +1,194 @@
+"""Conditional creates, updates and deletes: an entry names its resource by a search, which only the database answers.
+
+https://hl7.org/fhir/R4/http.html, sections 3.1.0.8.1, 3.1.0.4.3 and 3.1.0.7.1. The searches that are understood are
+`identifier=system|value` and `_id`, several of them joined by `&`. A bundle gives an `Asked` once it was read to its
+end. It is answered before the next item is taken, so that references lead to what was found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from pyhce.records.reading.incoming import Asking, is_id
+from pyhce.records.reading.reference import identifier_key, identifiers_of
+from pyhce.records.reading.requests import PRESENTATION, Request
+from pyhce.records.reading.spelling import fitting_text
+
+MOST_CONDITIONS = 100_000
+"""Conditional entries of one bundle, and characters that are kept of them in memory."""
+MOST_CHARACTERS = 32_000_000
+NOT_ANSWERED = (
+    f"a condition is looked up by `pyhce load`, for up to {MOST_CONDITIONS} entries of a bundle that is not"
+    " within another one with conditions"
+)
+SEVERAL = "more than one resource fits the condition (R4: 412 Precondition Failed)"
+OTHER_ID = "the resource that fits the condition has another id than the entry's (R4: 400 Bad Request)"
+
+_TOKEN = re.compile(r"((?:[^\\|]|\\.)*)\|(.*)\Z", re.DOTALL)
+_COMMA = re.compile(r"(?:[^\\]|\\.)*?,", re.DOTALL)
+_ESCAPED = re.compile(r"\\([\\|,$])")
+_CONTROL = re.compile(r"[\x00-\x1f]")
+
+
+class NotUnderstood(ValueError):
+    """A search that is not carried out; its words name no value, which may be a patient's document."""
+
+
+def terms_of(query: str) -> frozenset[str]:
+    """The keys that a resource must carry to fit a search: its id, `identifier=system|value`.
+
+    Raises:
+        NotUnderstood: it holds anything else.
+    """
+    terms = set()
+    for part in query.split("&"):
+        name, _, spelled = part.partition("=")
+        value = unquote(spelled)
+        if not part or name in PRESENTATION:
+            continue
+        if name not in {"identifier", "_id"}:
+            raise NotUnderstood(f"of searches identifier=system|value and _id are understood, not {name[:40]!r}")
+        if _COMMA.match(value):
+            raise NotUnderstood(rf"a comma in {name} means `or`, which is not understood; as a character it is \,")
+        if name == "_id":
+            if not is_id(value):
+                raise NotUnderstood("_id is not 1 to 64 letters, digits, hyphens or dots")
+            terms.add(value)
+            continue
+        token = _TOKEN.match(value)
+        if not token or not token[2] or _CONTROL.search(value):
+            raise NotUnderstood("identifier is not system|value")
+        system, own = (_ESCAPED.sub(r"\1", text) for text in token.groups())
+        terms.add(fitting_text(f"identifier={system}|{own}"))
+    if not terms:
+        raise NotUnderstood("the search is empty")
+    return frozenset(terms)
+
+
+class Condition(NamedTuple):
+    """What a conditional entry looks for.
+
+    Args:
+        base: what stands before `Type/id` in the entry's fullUrl, as of `Incoming`.
+        terms: keys that the resource must all carry.
+    """
+
+    base: str | None
+    type: str
+    terms: frozenset[str]
+
+
+class Conditional(NamedTuple):
+    """An entry with a condition.
+
+    Args:
+        number: the entry's, from 1 on.
+        update: whether it is an update, else a create.
+        key: the id of its resource if nothing fits; `given` is the one that the resource says itself.
+        carries: the keys of its resource, by which conditions of later entries find it.
+    """
+
+    number: int
+    update: bool
+    url: str | None
+    condition: Condition
+    key: str
+    given: str | None
+    carries: frozenset[str]
+
+
+class Decision(NamedTuple):
+    """What an entry's condition came to.
+
+    Args:
+        key: the id of the resource that is meant.
+        outcome: `created`, `updated`, `matched` (a create that does nothing), `refused`.
+        detail: why it is refused.
+    """
+
+    key: str
+    outcome: str
+    detail: str = ""
+
+
+class Asked(Asking):
+    """The conditions of a bundle. What takes it sets `found`: the ids in the database that fit each."""
+
+    def __init__(self, conditional: Sequence[Conditional], bases: Set[str]) -> None:
+        self.conditional, self.bases = conditional, bases
+        self.found: Mapping[Condition, Collection[str]] | None = None
+
+    @property
+    def conditions(self) -> set[Condition]:
+        """What is to be looked up."""
+        return {one.condition for one in self.conditional}
+
+    def decisions(self) -> dict[int, Decision]:
+        """What each entry came to, by its number; nothing if there was no answer."""
+        return {} if self.found is None else decide(self.conditional, self.found)
+
+    def outcomes(self) -> Counter[str]:
+        """How many entries came to what, of those that were not refused."""
+        return Counter(made.outcome for made in self.decisions().values() if made.outcome != "refused")
+
+
+class Settled(Asking):
+    """The end of a bundle that has asked: its conditions need not hold any longer."""
+
+
+def conditional_entry(
+    number: int, request: Request, url: str | None, base: str | None, resource: dict[str, Any], key: str
+) -> Conditional | None:
+    """An entry with a condition that is understood, else None."""
+    query = request.condition
+    if query is None or request.problem:
+        return None
+    try:
+        condition = Condition(base, resource["resourceType"], terms_of(query))
+    except NotUnderstood:
+        return None
+    carries = frozenset({*map(identifier_key, identifiers_of(resource)), key})
+    return Conditional(number, request.method == "PUT", url, condition, key, resource.get("id"), carries)
+
+
+def size_of(one: Conditional) -> int:
+    """The characters that are kept of an entry."""
+    texts: Iterable[str] = (one.url or "", *one.condition.terms, *one.carries)
+    return sum(map(len, texts))
+
+
+def decide(conditional: Sequence[Conditional], found: Mapping[Condition, Collection[str]]) -> dict[int, Decision]:
+    """What the entries of a bundle mean, in their order: a later one finds what an earlier one creates."""
+    decided: dict[int, Decision] = {}
+    by_condition: dict[Condition, str] = {}
+    carrying: dict[tuple[str | None, str, str], set[str]] = defaultdict(set)
+    for one in conditional:
+        condition = one.condition
+        fitting = set(found.get(condition, ()))
+        if condition in by_condition:
+            fitting.add(by_condition[condition])
+        here = [carrying.get((*condition[:2], term), set()) for term in condition.terms]
+        fitting |= set.intersection(*here)
+        decided[one.number] = _decision(one, fitting)
+        if decided[one.number].outcome == "created":
+            by_condition[condition] = one.key
+            for term in one.carries:
+                carrying[*condition[:2], term].add(one.key)
+    return decided
+
+
+def _decision(one: Conditional, fitting: set[str]) -> Decision:
+    if len(fitting) > 1:
+        return Decision(one.key, "refused", SEVERAL)
+    if not fitting:
+        return Decision(one.key, "created")
+    (key,) = fitting
+    if not one.update:
+        return Decision(key, "matched")
+    if one.given not in (None, key):
+        return Decision(one.key, "refused", OTHER_ID)
+    return Decision(key, "updated")

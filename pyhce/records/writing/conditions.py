@@ -1,0 +1,104 @@
+"""Which resources fit a condition of R4, and the locks that let one writer at a time answer it.
+
+A conditional create is right only if no other one creates what it looks for between its look-up and its commit. What is
+created is written by other connections, in batches, so the locks are session locks: a load takes them before it looks a
+bundle's conditions up and releases them once all of that bundle is committed. They are the first locks of
+`pyhce.records.writing.locks`, taken while the load holds none and writes nothing, so that no two loads wait for each
+other. There is one lock for each term of a condition and for each key that a resource which may be created carries,
+of a fixed number of them: a bundle of any size leaves room in the server's lock table.
+
+A conditional delete is one transaction and takes none: it resolves, locks the identities, resolves again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+from xxhash import xxh3_64_intdigest
+
+from pyhce.records.writing.homes import of_type, table_name
+from pyhce.records.writing.locks import gate_open
+from pyhce.schema.model import Kind, Schema, Table
+
+CONDITION_LOCKS = 0x434F
+"""The class of the advisory locks on conditions ("CO")."""
+LOCKS = 1024
+_AT_ONCE = 1000
+
+Terms = frozenset[str]
+"""The keys that a resource must all carry: its id, `identifier=system|value`."""
+
+
+def condition_numbers(fuente: str, fhir_type: str, terms: Iterable[str]) -> set[int]:
+    """The locks of these terms in a source and type."""
+    return {xxh3_64_intdigest(f"{fuente}\n{fhir_type}\n{term}".encode()) % LOCKS for term in terms}
+
+
+def lock_conditions(conn: Connection[TupleRow], numbers: Collection[int]) -> None:
+    """Hold these until they are released or the session ends; outside of a transaction, before every other lock."""
+    values = (CONDITION_LOCKS, sorted(numbers))
+    query = "SELECT count(pg_advisory_lock(%s, n)) FROM (SELECT n FROM unnest(%s::integer[]) AS u (n) ORDER BY n) AS o"
+    try:
+        conn.execute(query, values)
+    except psycopg.Error:
+        with contextlib.suppress(psycopg.Error):
+            release_conditions(conn, numbers)  # session locks outlive the statement that failed
+        raise
+
+
+def release_conditions(conn: Connection[TupleRow], numbers: Collection[int]) -> None:
+    """Release these, as far as the session holds them."""
+    conn.execute(
+        "SELECT count(pg_advisory_unlock(classid::integer, objid::integer)) FROM pg_locks"
+        " WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND classid = %s AND objid = ANY(%s::oid[])"
+        " AND objsubid = 2 AND granted",
+        (CONDITION_LOCKS, sorted(numbers)),
+    )
+
+
+def fitting(
+    conn: Connection[TupleRow], schema: Schema, fuente: str, fhir_type: str, conditions: Iterable[Terms]
+) -> dict[Terms, set[str]]:
+    """The ids of the resources of a source and type that fit each condition, in whatever record they are."""
+    found: dict[Terms, set[str]] = {terms: set() for terms in conditions}
+    by_id = {term for terms in found for term in terms if "=" not in term}
+    by_key: dict[str, list[Terms]] = defaultdict(list)
+    for terms in found:
+        ids = sorted(term for term in terms if "=" not in term)
+        by_key[ids[0] if ids else min(terms)].append(terms)
+    wanted = sorted(by_key)
+    with gate_open(conn):
+        for table in schema.homes_of(fhir_type):
+            for first in range(0, len(wanted), _AT_ONCE):
+                some = wanted[first : first + _AT_ONCE]
+                for key, own in _carrying(conn, table, fhir_type, fuente, some, by_id):
+                    for terms in (terms for term in own for terms in by_key.get(term, ())):
+                        if terms.issubset(own):
+                            found[terms].add(key)
+    return found
+
+
+def _carrying(
+    conn: Connection[TupleRow], table: Table, fhir_type: str, fuente: str, keys: list[str], by_id: set[str]
+) -> list[tuple[str, set[str]]]:
+    """The rows that carry any of these keys: id, all own keys. By an index for ids, and where keys are a column."""
+    column = next((column.name for column in table.columns if column.kind is Kind.KEYS), None)
+    own = sql.Identifier(column) if column else sql.SQL("hce.claves_propias(id, recurso -> 'identifier')")
+    ids = [key for key in keys if key in by_id]
+    identifiers = [key for key in keys if key not in by_id]
+    rows: list[tuple[str, set[str]]] = []
+    for values, condition in (
+        (ids, sql.SQL("id = ANY(%s::text[])")),
+        (identifiers, sql.SQL("{} && %s::text[]").format(own)),
+    ):
+        if values:
+            query = sql.SQL("SELECT id, {} FROM {} WHERE fuente = %s{} AND {}").format(
+                own, table_name(table), of_type(table, fhir_type), condition
+            )
+            rows += [(key, set(carried)) for key, carried in conn.execute(query, (fuente, values))]
+    return rows

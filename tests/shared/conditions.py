@@ -1,0 +1,288 @@
+"""What holds for conditional entries of bundles on every engine; each tier's test_conditions.py runs these."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+import pyhce
+from pyhce.citus.connection import connect
+from pyhce.records.loading.load import load
+from pyhce.records.loading.report import LoadReport
+from pyhce.records.saving.given import InvalidResource
+from pyhce.records.writing.conditions import CONDITION_LOCKS
+from pyhce.schema.declaration import SCHEMA
+from tests.shared.database import TestDatabase, unique
+from tests.shared.records import weight
+from tests.shared.references import CEDULA, where
+
+NPI, LAB = "http://hl7.org/fhir/sid/us-npi", "http://lab.example/id"
+
+
+def identified(kind: str, system: str, value: str, **members: Any) -> dict[str, Any]:
+    return {"resourceType": kind, "identifier": [{"system": system, "value": value}], **members}
+
+
+def observation(subject: str, value: str, **members: Any) -> dict[str, Any]:
+    made = {**json.loads(weight("x", subject, "1")), **members}
+    return {**{k: v for k, v in made.items() if k != "id"}, "identifier": [{"system": LAB, "value": value}]}
+
+
+def create(resource: dict[str, Any], search: str, url: str | None = None) -> dict[str, Any]:
+    request = {"method": "POST", "url": resource["resourceType"], "ifNoneExist": search}
+    return {**({"fullUrl": url} if url else {}), "resource": resource, "request": request}
+
+
+def put(resource: dict[str, Any], url: str, full: str | None = None) -> dict[str, Any]:
+    return {**({"fullUrl": full} if full else {}), "resource": resource, "request": {"method": "PUT", "url": url}}
+
+
+def transaction(*entries: dict[str, Any], kind: str = "transaction") -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
+
+
+def load_bundles(db: TestDatabase, folder: Path, source: str, *bundles: dict[str, Any], **options: Any) -> LoadReport:
+    path = folder / f"{unique()}.ndjson"
+    path.write_text("".join(json.dumps(bundle) + "\n" for bundle in bundles), encoding="utf-8")
+    return db.load_paths([path], source=source, rejects=folder / "rejected.ndjson", **options)
+
+
+def ids(db: TestDatabase, table: str, source: str) -> list[str]:
+    return [key for (key,) in db.rows(f"SELECT id FROM {table} WHERE fuente = %s ORDER BY id", source)]
+
+
+def rejects(report: LoadReport) -> list[tuple[str, str]]:
+    lines = Path(str(report.reject_file)).read_text("utf-8").splitlines()
+    return [(held["reason"], held["detail"]) for held in map(json.loads, lines)]
+
+
+def locks(db: TestDatabase) -> int:
+    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2"
+    return int(db.value(query, CONDITION_LOCKS))
+
+
+@pytest.fixture(autouse=True)
+def no_lock_is_left(db: TestDatabase) -> Iterator[None]:
+    yield
+    assert locks(db) == 0
+
+
+def urn(number: int) -> str:
+    return f"urn:uuid:{unique()[:8]}-0000-4000-8000-{number:012d}"
+
+
+def visit(mark: str) -> dict[str, Any]:
+    """A bundle of an own practitioner, patient and result, each created if it is not there, and an encounter."""
+    doctor, person, result = urn(1), urn(2), urn(3)
+    return transaction(
+        create(identified("Practitioner", NPI, mark), f"identifier={NPI}|{mark}", doctor),
+        create(identified("Patient", CEDULA, mark), f"identifier={CEDULA}|{mark}", person),
+        create(observation(person, mark), f"identifier={LAB}|{mark}", result),
+        {
+            "fullUrl": urn(4),
+            "resource": {
+                "resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"},
+                "subject": {"reference": person}, "participant": [{"individual": {"reference": doctor}}],
+            },
+            "request": {"method": "POST", "url": "Encounter"},
+        },
+    )  # fmt: skip
+
+
+def test_of_loads_at_once_one_creates_and_the_others_find_it(db: TestDatabase, tmp_path: Path) -> None:
+    source, marks = unique(), [unique() for _ in range(6)]
+    together = Barrier(3)
+
+    def loading(turn: int) -> list[LoadReport]:
+        reports = []
+        with ExitStack() as stack:
+            conn, *writers = [stack.enter_context(connect(db.dsn)) for _ in range(3)]
+            for mark in marks:
+                path = tmp_path / f"{turn}-{mark}.json"
+                path.write_text(json.dumps(visit(mark)), encoding="utf-8")
+                together.wait(30)
+                reports.append(
+                    load(conn, [path], schema=SCHEMA, writers=writers, fuente=source, reject_file=tmp_path / f"r{turn}")
+                )
+        return reports
+
+    with ThreadPoolExecutor(3) as pool:
+        reports = [report for found in pool.map(loading, range(3)) for report in found]
+    assert sum(report.conditional.get("created", 0) for report in reports) == 3 * len(marks)
+    assert sum(report.conditional.get("matched", 0) for report in reports) == 6 * len(marks)
+    for table in ("profesional", "paciente", "observacion"):
+        assert len(ids(db, table, source)) == len(marks), table
+    encounters = db.rows("SELECT documento_id, recurso FROM encuentro WHERE fuente = %s", source)
+    assert len(encounters) == 3 * len(marks)
+    assert {document for document, _ in encounters} == {f"CC-{mark.upper()}" for mark in marks}
+    doctors = {held["participant"][0]["individual"]["reference"] for _, held in encounters}
+    assert doctors == {f"Practitioner/{key}" for key in ids(db, "profesional", source)}
+
+
+def test_entries_of_one_bundle_that_mean_the_same_make_one_resource(db: TestDatabase, tmp_path: Path) -> None:
+    source, mark = unique(), unique()
+    first, again, by_other = urn(1), urn(2), urn(3)
+    both = {**identified("Practitioner", NPI, mark), "identifier": [{"value": mark}, {"system": NPI, "value": mark}]}
+    roles = [
+        {"resource": {"resourceType": "PractitionerRole", "id": f"r{number}", "practitioner": {"reference": url}}}
+        for number, url in enumerate((first, again, by_other))
+    ]
+    report = load_bundles(
+        db, tmp_path, source,
+        transaction(
+            *roles,
+            create(both, f"identifier={NPI}|{mark}", first),
+            create(both, f"identifier={NPI}|{mark}", again),
+            create(identified("Practitioner", "", mark), f"identifier=|{mark}", by_other),
+        ),
+    )  # fmt: skip
+    assert report.conditional == {"created": 1, "matched": 2}
+    (key,) = ids(db, "profesional", source)
+    assert key == first.removeprefix("urn:uuid:")
+    referred = db.rows("SELECT recurso #>> '{practitioner,reference}' FROM rol_profesional WHERE fuente = %s", source)
+    assert referred == [(f"Practitioner/{key}",)] * 3
+
+
+def test_what_fits_is_found_under_another_document_and_an_update_moves_it(db: TestDatabase, tmp_path: Path) -> None:
+    source, mark, other = unique(), unique(), unique()
+    people = [{**identified("Patient", CEDULA, value), "id": key} for key, value in (("p", mark), ("q", other))]
+    db.load(tmp_path, *people, {**observation("Patient/p", mark), "id": "o"}, source=source)
+    search = f"identifier={LAB}|{mark}"
+    done = load_bundles(db, tmp_path, source, transaction(create(observation("Patient/q", mark), search)))
+    assert (done.conditional, done.read) == ({"matched": 1}, 0)
+    assert where(db, source, "o")[1] == f"CC-{mark.upper()}"
+    done = load_bundles(
+        db,
+        tmp_path,
+        source,
+        transaction(put(observation("Patient/q", mark, status="amended"), f"Observation?{search}")),
+    )
+    assert (done.conditional, done.moved, done.changed) == ({"updated": 1}, 1, 1)
+    assert where(db, source, "o")[1] == f"CC-{other.upper()}"
+    assert len(ids(db, "observacion", source)) == 1
+    assert load_bundles(db, tmp_path, unique(), transaction(create(observation("Patient/q", mark), search))).new == 1, (
+        "another source has resources of its own"
+    )
+
+
+def test_what_fits_several_or_contradicts_the_entry_is_refused_and_changes_nothing(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, mark, patient = unique(), unique(), unique()
+    person = {**identified("Patient", CEDULA, patient), "id": "p"}
+    twice = [{**observation("Patient/p", mark), "id": key} for key in ("a", "b")]
+    db.load(tmp_path, person, *twice, source=source)
+    before = db.exported(tmp_path, source)
+    search, changed = f"identifier={LAB}|{mark}", observation("Patient/p", mark, status="amended")
+    doctor = identified("Practitioner", NPI, mark)
+    done = load_bundles(
+        db, tmp_path, source,
+        transaction(
+            create(changed, search), put(changed, f"Observation?{search}"),
+            put({**person, "id": "other", "gender": "female"}, f"Patient?identifier={CEDULA}|{patient}"),
+            create(doctor, "name=Doe"), create(doctor, f"identifier={NPI}|1,{NPI}|2"),
+            create(doctor, f"identifier={mark}"), create(doctor, ""),
+            {"request": {"method": "DELETE", "url": f"Observation?{search}"}},
+        ),
+    )  # fmt: skip
+    assert done.conditional == {"refused": 7}
+    assert done.by_reason == {"condition": 7, "delete-not-done": 1}
+    assert db.exported(tmp_path, source) == before
+    told = rejects(done)
+    assert sum("more than one resource fits" in detail for _, detail in told) == 3
+    assert sum("has another id" in detail for _, detail in told) == 1
+    assert not any(mark in detail or patient in detail for _, detail in told), "no identifier is in a detail"
+
+
+def test_searches_that_are_understood_find_by_id_and_by_every_term(db: TestDatabase, tmp_path: Path) -> None:
+    source, mark, patient = unique(), unique(), unique()
+    two = [{"system": LAB, "value": f"{mark} 1&2"}, {"system": "urn:x", "value": mark}]
+    there = {**observation("Patient/p", ""), "id": "o", "identifier": two}
+    other = {**observation("Patient/p", ""), "id": "n", "identifier": two[1:]}
+    db.load(tmp_path, {**identified("Patient", CEDULA, patient), "id": "p"}, there, other, source=source)
+    held = {**there, "status": "amended"}
+    del held["id"]
+    encoded = "identifier=http%3A%2F%2Flab.example%2Fid%7C" + f"{mark}%201%262"
+    for search in (encoded, f"?{encoded}&_format=json", f"identifier=urn:x|{mark}&{encoded}", "_id=o",
+                   f"_id=o&identifier=urn:x|{mark}"):  # fmt: skip
+        done = load_bundles(db, tmp_path, source, transaction(create(held, search)))
+        assert (done.conditional, done.read) == ({"matched": 1}, 0), search
+    done = load_bundles(db, tmp_path, source, transaction(put(held, f"Observation?identifier=urn:x|{mark}&{encoded}")))
+    assert (done.conditional, done.changed) == ({"updated": 1}, 1)
+    gone = {"request": {"method": "DELETE", "url": f"Observation?_id=n&identifier=urn:x|{mark}"}}
+    assert load_bundles(db, tmp_path, source, transaction(gone)).deleted == 1
+    assert ids(db, "observacion", source) == ["o"]
+    done = load_bundles(
+        db, tmp_path, source,
+        transaction(
+            put({**held, "id": "mine", "identifier": []}, f"Observation?identifier={LAB}|none"),
+            create({**held, "identifier": []}, "_id=o&identifier=urn:x|other"),
+        ),
+    )  # fmt: skip
+    assert done.conditional == {"created": 2}
+    assert {"mine", "o"} < set(ids(db, "observacion", source))
+
+
+def test_a_transaction_deletes_first_so_what_it_creates_stays(db: TestDatabase, tmp_path: Path) -> None:
+    source, mark = unique(), unique()
+    db.load(tmp_path, {**identified("Practitioner", NPI, mark), "id": "old"}, source=source)
+    search = f"identifier={NPI}|{mark}"
+    url = urn(1)
+    done = load_bundles(
+        db, tmp_path, source,
+        transaction(
+            create(identified("Practitioner", NPI, mark), search, url),
+            {"request": {"method": "DELETE", "url": f"Practitioner?{search}"}},
+        ),
+    )  # fmt: skip
+    assert (done.deleted, done.conditional) == (1, {"created": 1})
+    assert ids(db, "profesional", source) == [url.removeprefix("urn:uuid:")]
+
+
+def test_the_same_bundles_again_change_nothing_and_a_load_that_failed_is_finished(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, mark, other = unique(), unique(), unique()
+    bundles = [visit(mark), visit(other)]
+
+    def stop(report: LoadReport) -> None:
+        if report.read:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_bundles(db, tmp_path, source, *bundles, progress=stop)
+    assert locks(db) == 0
+    load_bundles(db, tmp_path, source, *bundles)
+    before = db.exported(tmp_path, source)
+    assert [kind for kind, _ in before].count("Practitioner") == 2
+    again = load_bundles(db, tmp_path, source, *bundles)
+    assert (again.new, again.changed, again.unchanged, again.conditional) == (0, 0, 2, {"matched": 6})
+    assert db.exported(tmp_path, source) == before
+
+
+def test_conditions_of_a_history_and_within_another_bundle(db: TestDatabase, tmp_path: Path) -> None:
+    source, mark, other = unique(), unique(), unique()
+    past = create({**identified("Practitioner", NPI, mark), "id": "past"}, f"identifier={NPI}|{mark}")
+    done = load_bundles(db, tmp_path, source, transaction(past, kind="history"))
+    assert (done.new, done.conditional) == (1, {}), "a history tells what was done"
+    inner = transaction(create(identified("Practitioner", NPI, other), f"identifier={NPI}|{other}"))
+    outer = create(identified("Practitioner", NPI, mark), f"identifier={NPI}|{mark}")
+    done = load_bundles(db, tmp_path, source, transaction({"resource": inner}))
+    assert done.conditional == {"created": 1}
+    done = load_bundles(db, tmp_path, source, transaction(outer, {"resource": inner}))
+    assert done.conditional == {"matched": 1, "refused": 1}
+    assert len(ids(db, "profesional", source)) == 2
+
+
+def test_an_application_is_told_that_save_many_takes_no_condition(db: TestDatabase) -> None:
+    source, mark = unique(), unique()
+    with pyhce.connect(db.dsn, source=source) as writer, pytest.raises(InvalidResource, match="pyhce load takes it"):
+        writer.save_many([visit(mark)])
+    assert ids(db, "profesional", source) == []

@@ -1,0 +1,213 @@
+"""What entries of bundles ask for, and what their conditions come to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyhce.records.reading.conditions import Asked, Condition, NotUnderstood, Settled, terms_of
+from pyhce.records.reading.incoming import Asking, Deleted, Found, Incoming, Rejected, Skipped, Where
+from pyhce.records.reading.reader import read, resources_of
+
+DOE = {"resourceType": "Practitioner", "identifier": [{"system": "urn:npi", "value": "1"}]}
+
+
+@pytest.mark.parametrize(
+    ("search", "terms"),
+    [
+        ("identifier=urn:npi|1", {"identifier=urn:npi|1"}),
+        ("identifier=http%3A%2F%2Fx%2Fy%7Ca%20b%26c", {"identifier=http://x/y|a b&c"}),
+        ("identifier=|1", {"identifier=|1"}),
+        (r"identifier=urn:x|a\,b\|c\$d\\e", {r"identifier=urn:x|a,b|c$d\e"}),
+        ("identifier=a|1&_id=7&identifier=b|2&_format=json&_pretty=true", {"identifier=a|1", "identifier=b|2", "7"}),
+    ],
+)
+def test_a_search_by_identifiers_and_id_is_understood(search: str, terms: set[str]) -> None:
+    assert terms_of(search) == terms
+
+
+@pytest.mark.parametrize(
+    "search",
+    ["", "&", "_format=json", "name=Doe", "identifier=1", "identifier=urn:npi|", "identifier=a|1,a|2", "_id=a,b",
+     "_id=a_b", "identifier:of-type=a|MR|1", "identifier=a|1&active=true", "identifier=a|1%0A7", "identifier=a%00|1"],
+)  # fmt: skip
+def test_any_other_search_is_not_understood_and_its_value_is_not_told(search: str) -> None:
+    with pytest.raises(NotUnderstood) as error:
+        terms_of(search)
+    assert "1" not in str(error.value).replace("1 to 64", "")
+
+
+def found(kind: str, *entries: dict[str, Any], there: dict[str, set[str]] | None = None) -> list[Found]:
+    """What a bundle carries; its conditions are answered with the ids that fit each term."""
+    listed: list[Found] = []
+    for item in resources_of(Where("f", 1), {"resourceType": "Bundle", "type": kind, "entry": list(entries)}):
+        if isinstance(item, Asked) and there is not None:
+            item.found = {one: set().union(*(there.get(term, set()) for term in one.terms)) for one in item.conditions}
+        listed.append(item)
+    return listed
+
+
+def told(kind: str, *entries: dict[str, Any], there: dict[str, set[str]] | None = None) -> list[str]:
+    """The same in short: ids, reasons, what is passed over."""
+    short = []
+    for item in found(kind, *entries, there=there):
+        if isinstance(item, Incoming):
+            short.append(item.id)
+        elif isinstance(item, Deleted):
+            short.append(f"delete {item.key}")
+        elif isinstance(item, Rejected):
+            short.append(item.reason)
+        elif isinstance(item, Skipped):
+            short.append(item.what)
+    return short
+
+
+def entry(
+    method: str, url: str, resource: dict[str, Any] | None = DOE, full: str | None = None, **members: Any
+) -> dict[str, Any]:
+    made: dict[str, Any] = {"request": {"method": method, "url": url, **members}}
+    return made | ({"resource": resource} if resource else {}) | ({"fullUrl": full} if full else {})
+
+
+WITH_ID = {**DOE, "id": "d"}
+
+
+@pytest.mark.parametrize(
+    ("made", "what"),
+    [
+        (entry("PUT", "Practitioner/7"), "7"),
+        (entry("PUT", "https://x/fhir/Practitioner/7?_format=json", full="urn:uuid:0a"), "7"),
+        (entry("PUT", "Practitioner/d", WITH_ID), "d"),
+        (entry("PUT", "Practitioner/7", WITH_ID), "unsupported"),
+        (entry("PUT", "Patient/7"), "unsupported"),
+        (entry("POST", "Practitioner", full="urn:uuid:0A"), "0a"),
+        (entry("POST", "Practitioner?_pretty=true", WITH_ID), "d"),
+        (entry("POST", "Patient"), "unsupported"),
+        (entry("POST", "Practitioner?identifier=a|1"), "unsupported"),
+        (entry("POST", "Practitioner/$match"), "unsupported"),
+        (entry("POST", "$process-message"), "unsupported"),
+        (entry("POST", "Practitioner/_search"), "unsupported"),
+        (entry("PUT", "Practitioner/7", ifMatch='W/"1"'), "unsupported"),
+        (entry("PUT", "Practitioner/7", ifNoneMatch="*"), "unsupported"),
+        (entry("POST", "Practitioner", ifModifiedSince="2024-01-01T00:00:00Z"), "unsupported"),
+        (entry("DELETE", "Practitioner/7", None, ifMatch='W/"1"'), "unsupported"),
+        (entry("PUT", "Practitioner/7", ifNoneExist="identifier=a|1"), "condition"),
+        (entry("POST", "Practitioner", ifNoneExist=["identifier=a|1"]), "condition"),
+        (entry("PATCH", "Practitioner/7", {"resourceType": "Parameters"}), "unsupported"),
+        (entry("PATCH", "Practitioner/d", WITH_ID), "unsupported"),
+        (entry("GET", "Practitioner/d", WITH_ID), "entry that reads (GET)"),
+        (entry("GET", "Practitioner/d", None, ifNoneMatch='W/"1"'), "entry without a resource (GET)"),
+        (entry("DELETE", "Practitioner/7/_history/2", None), "delete 7"),
+        (entry("DELETE", "Practitioner?_id=7", None), "delete 7"),
+        (entry("DELETE", "Practitioner?identifier=b|2&identifier=a|1", None), "delete identifier=a|1\nidentifier=b|2"),
+        (entry("DELETE", "Practitioner?identifier=a|1,a|2", None), "unsupported"),
+        (entry("DELETE", "Practitioner/7", None), "delete 7"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+def test_a_request_is_carried_out_or_told(kind: str, made: dict[str, Any], what: str) -> None:
+    assert told(kind, made) == [what]
+
+
+@pytest.mark.parametrize(
+    ("made", "what"),
+    [
+        (entry("PATCH", "Practitioner/d/_history/2", WITH_ID), "d"),
+        (entry("PATCH", "Practitioner/d", {"resourceType": "Parameters", "id": "x"}), "unsupported"),
+        (
+            entry("PATCH", "Practitioner/d", {"resourceType": "Binary", "contentType": "x", "data": "W10="}),
+            "unsupported",
+        ),
+        (entry("PATCH", "Practitioner/d", None), "unsupported"),
+        (entry("PUT", "Practitioner/d/_history/3", WITH_ID, ifMatch='W/"2"'), "d"),
+        (entry("PUT", "Practitioner/d/_history/3"), "d"),
+        (entry("PUT", "Practitioner?identifier=a|1", WITH_ID), "d"),
+        (entry("POST", "Practitioner", WITH_ID, ifNoneExist="identifier=a|1"), "d"),
+        (entry("DELETE", "Practitioner/d/_history/4", None), "delete d"),
+        (entry("DELETE", "Practitioner?identifier=a|1", None, full="https://x/fhir/Practitioner/d"), "delete d"),
+    ],
+)
+def test_a_history_tells_what_was_done(made: dict[str, Any], what: str) -> None:
+    assert told("history", made) == [what]
+
+
+@pytest.mark.parametrize(
+    ("kind", "search", "what"),
+    [
+        ("searchset", {"search": {"mode": "outcome"}}, "OperationOutcome about a search"),
+        ("searchset", {}, "OperationOutcome about a search"),
+        ("searchset", {"search": {"mode": "match"}}, "o"),
+        ("collection", {}, "o"),
+        ("transaction-response", {"response": {"status": "201"}}, "OperationOutcome about a transaction"),
+        ("batch-response", {"response": {"status": "400"}}, "OperationOutcome about a batch"),
+    ],
+)
+def test_an_outcome_is_passed_over_and_told(kind: str, search: dict[str, Any], what: str) -> None:
+    outcome = {"resourceType": "OperationOutcome", "id": "o", "issue": [{"severity": "error", "code": "invalid"}]}
+    assert told(kind, {**search, "resource": outcome}) == [what]
+
+
+def test_the_resource_of_a_response_is_the_servers_and_a_response_alone_is_told() -> None:
+    response = {"response": {"status": "201 Created", "location": "Practitioner/d/_history/1"}}
+    assert told("transaction-response", response, {**response, "resource": WITH_ID}) == [
+        "entry without a resource (response)", "d",
+    ]  # fmt: skip
+
+
+def practitioner(number: int, condition: str, **members: Any) -> dict[str, Any]:
+    return entry("POST", "Practitioner", {**DOE, **members}, f"urn:uuid:{number}", ifNoneExist=condition)
+
+
+ROLE = {"resourceType": "PractitionerRole", "id": "r", "practitioner": {"reference": "urn:uuid:1"}}
+
+
+@pytest.mark.parametrize(("there", "key"), [({}, "1"), ({"identifier=urn:npi|1": {"old"}}, "old")])
+def test_references_lead_to_what_a_condition_fits(there: dict[str, set[str]], key: str) -> None:
+    role, *made = [
+        item
+        for item in found(
+            "transaction",
+            {"resource": ROLE},
+            practitioner(1, "identifier=urn:npi|1"),
+            practitioner(2, "identifier=urn:npi|1"),
+            there=there,
+        )
+        if not isinstance(item, Asking)
+    ]
+    assert isinstance(role, Incoming)
+    assert role.resource["practitioner"] == {"reference": f"Practitioner/{key}"}
+    assert [item.id for item in made if isinstance(item, Incoming)] == ([] if there else ["1"])
+
+
+def test_references_by_the_entrys_own_id_lead_there_too() -> None:
+    named = {**ROLE, "practitioner": {"reference": "Practitioner/9"}}
+    bundle = {"resource": named}, practitioner(1, "identifier=urn:npi|1", id="9")
+    role = found("transaction", *bundle, there={"identifier=urn:npi|1": {"old"}})[1]
+    assert isinstance(role, Incoming)
+    assert role.resource["practitioner"] == {"reference": "Practitioner/old"}
+
+
+def test_what_asks_is_answered_between_the_deletions_and_all_else_of_a_transaction() -> None:
+    entries = (
+        practitioner(1, "identifier=urn:npi|1"), {"resource": ROLE}, entry("DELETE", "Practitioner/7", None),
+    )  # fmt: skip
+    kinds = [type(item) for item in found("transaction", *entries, there={})]
+    assert kinds == [Deleted, Asked, Incoming, Incoming, Settled]
+    asked = found("transaction", *entries)[1]
+    assert isinstance(asked, Asked)
+    assert asked.conditions == {Condition(None, "Practitioner", frozenset({"identifier=urn:npi|1"}))}
+
+
+def test_without_a_database_a_condition_is_refused(tmp_path: Path) -> None:
+    entries = [practitioner(1, "identifier=urn:npi|1"), {"resource": ROLE}]
+    (tmp_path / "b.json").write_text(
+        json.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries}, indent=1)
+    )
+    refused, role = read(tmp_path / "b.json")
+    assert isinstance(refused, Rejected)
+    assert refused.reason == "condition"
+    assert "pyhce load" in refused.detail
+    assert isinstance(role, Incoming)
