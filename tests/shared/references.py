@@ -471,6 +471,44 @@ def test_ids_that_count_in_one_document_only_never_meet_those_of_another(db: Tes
         assert record.counts == {"Bundle": 1, "Composition": 1, "Observation": 2, "Patient": 1}
 
 
+def test_a_uuid_that_documents_of_two_persons_share_leaves_each_its_own_record(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, head, me, finding, author = unique(), *(f"urn:uuid:{uuid.uuid4()}" for _ in range(4))
+    numbers = unique(), unique()
+
+    def document(key: str, someone: dict[str, Any]) -> dict[str, Any]:
+        entries = (
+            (head, composition({"reference": me})), (me, someone), (finding, observation("o", me)),
+            (author, {"resourceType": "Practitioner", "id": "a", "name": [{"family": "Ruiz"}]}),
+        )  # fmt: skip
+        return collection(*entries, kind="document", id=key)
+
+    def load_document(key: str, someone: dict[str, Any]) -> LoadReport:
+        return load_bundle(db, tmp_path, source, document(key, someone), open_documents=True)
+
+    ana = {**person("1", numbers[0]), "name": [{"family": "Mora"}], "birthDate": "1950-03-01", "gender": "female"}
+    leo = {**person("1", numbers[1]), "name": [{"family": "Gil"}], "birthDate": "1999-12-24", "gender": "male"}
+    assert load_document("ana-1", ana).new == 5
+    whole = db.exported(tmp_path, source)
+    report = load_document("leo-1", leo)
+    assert (report.new, report.changed, report.unchanged, report.moved) == (4, 1, 0, 0), "the Practitioner is one"
+    for number in numbers:
+        record = patient(db.conn, f"CC-{number.upper()}", schema=SCHEMA)
+        assert record.counts == {"Bundle": 1, "Composition": 1, "Observation": 1, "Patient": 1}
+    later = load_document("ana-2", {**ana, "telecom": [{"system": "phone", "value": "3001"}]})
+    assert (later.new, later.changed, later.moved) == (1, 4, 0), "one person: the same entries"
+    assert set(whole) <= set(db.exported(tmp_path, source))
+
+    nameless = [{name: held for name, held in one.items() if name != "identifier"} for one in (ana, leo)]
+    for key, someone in (("ana-3", nameless[0]), ("leo-3", nameless[1]), ("ana-4", nameless[0])):
+        load_document(key, someone)
+    query = "SELECT id, documento_id FROM recurso_paciente WHERE fuente = %s AND tipo = 'Bundle'"
+    places = dict(db.rows(query, source))
+    assert places["ana-3"] == places["ana-4"] != places["leo-3"], "without an identifier what they say tells persons"
+    assert all(places[key].startswith("PROV-") for key in ("ana-3", "leo-3"))
+
+
 def test_an_id_that_two_entries_of_a_document_have_names_neither_of_them(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     entries = (

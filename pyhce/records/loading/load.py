@@ -186,4 +186,4 @@ def _with_care(state: State, found: Iterable[Found]) -> Iterator[Ready | Deleted
                 state.note(made, item)
                 yield made
                 if item.type == "Bundle" and state.open_documents:
-                    yield from _with_care(state, opened(item))
+                    yield from _with_care(state, opened(item, state.schema, state.bases, state.rules))

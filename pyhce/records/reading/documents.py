@@ -1,5 +1,9 @@
 """Bundles that are kept whole, documents and messages: which patient one is about, and its entries as rows.
 
+An opened document whose entries are named by `urn:uuid` gives them ids of their own: one UUID is used again for another
+person more often than it should be, by senders that fill in templates. So the id of what belongs to a patient is made
+of the UUID and of that patient: two documents of one person give the same ids, those of two persons never do.
+
 https://hl7.org/fhir/R4/documents.html: a document is about the subject of its Composition. A message is about the
 patient of what its MessageHeader has in focus: https://hl7.org/fhir/R4/messaging.html.
 """
@@ -28,11 +32,13 @@ from pyhce.records.reading.reference import at_path, copied, key_of
 from pyhce.records.reading.spelling import canonical
 from pyhce.records.reading.spool import Places
 from pyhce.schema.model import Schema
+from pyhce.schema.r4 import RESOURCE_TYPES
+from pyhce.verify.comparison import traits_of
 
 ORIGIN = "urn:pyhce:document"
 """The system of the tag in `meta.tag` that says which document a row was filed from: its code is `Bundle/<id>`."""
 
-_UUID = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
+_URN = re.compile(r"urn:(uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z|oid:)", re.IGNORECASE)
 
 
 def bases_of(bundle: dict[str, Any]) -> frozenset[str]:
@@ -45,7 +51,11 @@ def bases_of(bundle: dict[str, Any]) -> frozenset[str]:
 
 
 def subject_of(
-    schema: Schema, bundle: dict[str, Any], own: Set[str], rules: tuple[DocumentRule, ...] = DEFAULT_RULES
+    schema: Schema,
+    bundle: dict[str, Any],
+    bundle_id: str,
+    own: Set[str],
+    rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
 ) -> str | None:
     """The key of the patient that a document or message is about, None where that cannot be told.
 
@@ -53,7 +63,7 @@ def subject_of(
     person's in the next one.
     """
     bases = own or bases_of(bundle)
-    entries = _Entries(bundle, bases if own or len(bases) == 1 else frozenset(), rules)
+    entries = _Entries(bundle, bundle_id, bases if own or len(bases) == 1 else frozenset(), rules)
     first = next(iter(_entries(bundle)), None)
     if first is None:
         return None
@@ -80,8 +90,8 @@ def _entries(bundle: dict[str, Any]) -> list[dict[str, Any]]:
 class _Entries:
     """The entries of a bundle by what a reference may call them."""
 
-    def __init__(self, bundle: dict[str, Any], own: Set[str], rules: tuple[DocumentRule, ...]) -> None:
-        self.own, self.rules = own, rules
+    def __init__(self, bundle: dict[str, Any], bundle_id: str, own: Set[str], rules: tuple[DocumentRule, ...]) -> None:
+        self.bundle_id, self.own, self.rules = bundle_id, own, rules
         self._by: dict[str, tuple[dict[str, Any], Any]] = {}
         self._ambiguous: set[str] = set()
         for entry in _entries(bundle):
@@ -131,30 +141,58 @@ class _Entries:
         identifier = identifier_of(patient, self.rules)
         if identifier is not None:
             return key_by(identifier, patient, self.rules)
+        if isinstance(url, str) and _URN.match(url):
+            traits = traits_of(patient)
+            said = "\n".join([traits.birth or "", traits.sex or "", *sorted(traits.words)]).strip()
+            return _made(said or f"Bundle/{self.bundle_id}", url.lower())
         text = url if isinstance(url, str) else f"Patient/{patient.get('id')}"
         return key_of({"reference": stored_form(text, self.own)}, "Patient")
 
+    def id_of(self, schema: Schema, number: int, entry: dict[str, Any]) -> str:
+        """The id under which an entry is filed as a row."""
+        resource, url = entry["resource"], entry.get("fullUrl")
+        kind = str(resource.get("resourceType"))
+        if isinstance(url, str) and base_of(url, kind):
+            return id_by(url, kind) or _made(f"Bundle/{self.bundle_id}", url)
+        if not isinstance(url, str) or not _URN.match(url):
+            return _made(f"Bundle/{self.bundle_id}", url or resource.get("id") or number)
+        if kind not in RESOURCE_TYPES or (not schema.paths_of(kind) and kind != "Patient"):
+            return id_by(url, kind) or _made(f"Bundle/{self.bundle_id}", url)
+        key = self.patient_of(schema, resource, url)
+        if kind == "Patient" and key and "=" not in key:
+            return key
+        return _made(key or f"Bundle/{self.bundle_id}", url.lower())
 
-def opened(bundle: Incoming) -> Iterator[Found]:
+
+def opened(
+    bundle: Incoming, schema: Schema, own: Set[str], rules: tuple[DocumentRule, ...] = DEFAULT_RULES
+) -> Iterator[Found]:
     """The entries of a document or message as resources of their own, each with a tag that names the document.
 
-    An id counts as the source's own only if the fullUrl says so; one that counts in the document only
-    (`urn:uuid:transient-1`) is replaced by one that no other document gives. References follow.
+    An id counts as the source's own only if the fullUrl says so. One that counts in the document only
+    (`urn:uuid:transient-1`) is replaced by one that no other document gives; a UUID of what belongs to a patient by one
+    that no other patient's document gives. References follow.
+
+    Args:
+        own: the bases of the source, as configured.
     """
     entries = _entries(bundle.resource)
     bases = bases_of(bundle.resource)
+    named = _Entries(bundle.resource, bundle.id, own or (bases if len(bases) == 1 else frozenset()), rules)
     with Places() as places:
         ids = []
         for number, entry in enumerate(entries, 1):
             resource, url = entry["resource"], entry.get("fullUrl")
             kind = str(resource.get("resourceType"))
-            ids.append(_id_of(bundle, number, entry))
+            ids.append(named.id_of(schema, number, entry))
             if isinstance(url, str):
                 places.add(url, kind, ids[-1])
             if base_of(url, kind) is None and isinstance(resource.get("id"), str):
                 name = f"{kind}/{resource['id']}"
                 known = places.get(name)  # an id of two entries names neither
-                places.add(name, kind, ids[-1] if known in {None, (kind, ids[-1])} else _made(bundle, name))
+                places.add(
+                    name, kind, ids[-1] if known in {None, (kind, ids[-1])} else _made(f"Bundle/{bundle.id}", name)
+                )
         for number, (entry, key) in enumerate(zip(entries, ids, strict=True), 1):
             resource, where = entry["resource"], bundle.where._replace(entry=bundle.where.entry or number)
             if problem := problem_of(resource):
@@ -168,17 +206,9 @@ def opened(bundle: Incoming) -> Iterator[Found]:
                 yield resolved(filed, places)._replace(exact=None)
 
 
-def _id_of(bundle: Incoming, number: int, entry: dict[str, Any]) -> str:
-    resource, url = entry["resource"], entry.get("fullUrl")
-    kind = str(resource.get("resourceType"))
-    if isinstance(url, str) and (base_of(url, kind) or _UUID.match(url) or url.startswith("urn:oid:")):
-        return id_by(url, kind) or _made(bundle, url)
-    return _made(bundle, url or resource.get("id") or number)
-
-
-def _made(bundle: Incoming, name: object) -> str:
-    """An id for what has one in its document only: the same whenever that document is filed."""
-    return "sha-" + hashlib.sha256(f"Bundle/{bundle.id}\n{name}".encode("utf-8", "surrogatepass")).hexdigest()[:48]
+def _made(owner: str, name: object) -> str:
+    """An id for what is called so by its document or patient only: the same whenever that is filed."""
+    return "sha-" + hashlib.sha256(f"{owner}\n{name}".encode("utf-8", "surrogatepass")).hexdigest()[:48]
 
 
 def _tagged(resource: dict[str, Any], key: str, document: str) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def ready(
     fuente, bases = source_of(incoming, own)
     identity = incoming.type, incoming.id
     if incoming.type == "Bundle":
-        resource, key = incoming.resource, subject_of(schema, incoming.resource, own, rules)
+        resource, key = incoming.resource, subject_of(schema, incoming.resource, incoming.id, own, rules)
     else:
         resource = with_stored_references(incoming.resource, bases)
         resource, key = with_patient(schema, incoming.type, resource, rules)
