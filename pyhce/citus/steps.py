@@ -84,6 +84,11 @@ def note(
     )
 
 
+def has_older_rows(conn: Connection[TupleRow]) -> bool:
+    """Whether a data step met rows: some may still be as an older release wrote them."""
+    return bool(scalar(conn, "SELECT EXISTS (SELECT 1 FROM hce.paso_datos WHERE informe -> 'counts' <> '{}')"))
+
+
 def settle_empty(conn: Connection[TupleRow], schema: Schema) -> None:
     """Note as done what has nothing to do, since this database holds no row that it would change."""
     for step in pending(conn, schema):

@@ -229,7 +229,7 @@ def test_a_load_that_passes_over_what_is_there_leaves_what_one_leaves_that_looks
     for sifts in (True, False):
         if not sifts:
             monkeypatch.setattr(Sieve, "sifted", lambda _, found: found)
-        for name, size in {"SAMPLE": 5, "AT_ONCE": 40, "PAUSE": 3, "LONGEST_PAUSE": 20}.items():
+        for name, size in {"SAMPLE": 5, "AT_ONCE": 40, "PAUSE": 3, "LONGEST_PAUSE": 20, "UNSURE": 60}.items():
             monkeypatch.setattr(sieve, name, size)
         source = unique()
         loaded(db, first, source=source)

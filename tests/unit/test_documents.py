@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import example, given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from pyhce.errors import UsageError
 from pyhce.records.identity import MAX_BYTES, PROVISIONAL, check_document, nuip_of, parsed, provisional
-from pyhce.records.identity.grammar import escape, folded, issued, national, unescape
+from pyhce.records.identity.grammar import ESCAPED, escape, folded, issued, national, unescape
 
 anything = st.text(st.characters(codec=None, categories=None), max_size=40)
 telling = st.text(st.sampled_from("aA1.-@%/ \t\u00a0\u3000\x00é\ud800%20%40"), min_size=1, max_size=12)
@@ -23,6 +24,11 @@ FORM = re.compile(
     r"|[A-Z][A-Z0-9]{0,15}-[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+"
     r"|PROV-[0-9a-f]{32}"
 )
+
+
+def test_every_white_space_and_control_character_is_escaped() -> None:
+    telling = {c for c in map(chr, range(0x110000)) if c.isspace() or unicodedata.category(c) == "Cc"}
+    assert set(ESCAPED) == {"%", "@", *telling}
 
 
 @given(st.tuples(texts, texts), st.tuples(texts, texts))

@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-
-import stdnum.br.cpf
-import stdnum.cl.rut
-import stdnum.ec.ci
-import stdnum.mx.curp
-import stdnum.pe.cui
+from importlib import import_module
+from typing import Any
 
 from pyhce.records.identity.grammar import HYPHENS, folded
 
@@ -22,6 +18,11 @@ Check = Callable[[str, str | None], str | None]
 
 _UY_WEIGHTS = (2, 9, 8, 7, 6, 3, 4)
 _CURP = re.compile(r"[A-Z]{4}[0-9]{6}[A-Z]{6}[0-9A-Z][0-9]\Z")
+
+
+def _stdnum(name: str) -> Any:
+    """python-stdnum's module of a kind of number; imported with the first of these, as few programs meet them all."""
+    return import_module(f"stdnum.{name}")
 
 
 def cl_run(value: str, digit: str | None) -> str | None:
@@ -38,13 +39,13 @@ def cl_run(value: str, digit: str | None) -> str | None:
     number = text if inside else text + apart
     if not number.isascii() or (apart and number[-1:] != apart) or not re.fullmatch(r"[0-9]{7,8}[0-9K]", number):
         return None
-    return number if stdnum.cl.rut.is_valid(number) else None
+    return number if _stdnum("cl.rut").is_valid(number) else None
 
 
 def br_cpf(value: str, _: str | None) -> str | None:
     """Brazil's CPF: eleven digits, of which two check the others."""
     number = folded(value)
-    return number if re.fullmatch("[0-9]{11}", number) and stdnum.br.cpf.is_valid(number) else None
+    return number if re.fullmatch("[0-9]{11}", number) and _stdnum("br.cpf").is_valid(number) else None
 
 
 def br_cns(value: str, _: str | None) -> str | None:
@@ -77,7 +78,7 @@ def uy_ci(value: str, _: str | None) -> str | None:
 def mx_curp(value: str, _: str | None) -> str | None:
     """Mexico's CURP: eighteen characters, the last one a check digit."""
     number = folded(value)
-    return number if _CURP.match(number) and stdnum.mx.curp.calc_check_digit(number) == number[-1] else None
+    return number if _CURP.match(number) and _stdnum("mx.curp").calc_check_digit(number) == number[-1] else None
 
 
 def pe_dni(value: str, digit: str | None) -> str | None:
@@ -85,13 +86,13 @@ def pe_dni(value: str, digit: str | None) -> str | None:
     number = folded(value) + folded(digit or "")
     if not re.fullmatch("[0-9]{8}[0-9A-K]?", number):
         return None
-    return number[:8] if stdnum.pe.cui.is_valid(number) else None
+    return number[:8] if _stdnum("pe.cui").is_valid(number) else None
 
 
 def ec_cedula(value: str, _: str | None) -> str | None:
     """Ecuador's cédula: ten digits, the last one checks the others."""
     number = folded(value)
-    return number if re.fullmatch("[0-9]{10}", number) and stdnum.ec.ci.is_valid(number) else None
+    return number if re.fullmatch("[0-9]{10}", number) and _stdnum("ec.ci").is_valid(number) else None
 
 
 def nine_digits(value: str, _: str | None) -> str | None:

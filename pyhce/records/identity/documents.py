@@ -51,6 +51,13 @@ def documents_of(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> st
     return min(found, key=_position).document if found else None
 
 
+def document_by(identifier: dict[str, Any], patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> str | None:
+    """The document that one identifier of a Patient makes, as if it were the only one."""
+    if identifier.get("use") == "old" or not _value(identifier):
+        return None
+    return judge(identifier, patient, rules if isinstance(rules, RuleSet) else RuleSet(rules)).document
+
+
 def _position(judged: Judged) -> int:
     return -1 if judged.rule is None else judged.rule
 

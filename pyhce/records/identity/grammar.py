@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -38,18 +37,19 @@ HYPHENS = frozenset("-‐‑‒–—−")
 _SEPARATORS = HYPHENS | {"."}
 
 
-def _is_escaped(char: str) -> bool:
-    """Whether a character is written as %XX; lone surrogates too, which no database takes."""
-    return char in "%@" or char.isspace() or unicodedata.category(char) in {"Cc", "Cs"}
+_SPACES = "\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + " \u2028\u2029\u202f\u205f\u3000"
+"""With the control characters, every character that is white space to `str.isspace`."""
+_CONTROL = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
+ESCAPED = "%@" + _CONTROL + _SPACES
+"""What is written as %XX, besides lone surrogates, which no database takes."""
 
 
 def _escaped(char: str) -> str:
     return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
 
 
-_ESCAPED = "".join(char for char in map(chr, range(0x10000)) if _is_escaped(char) and not 0xD800 <= ord(char) < 0xE000)
-_TO_ESCAPE = re.compile(f"[{re.escape(_ESCAPED)}\ud800-\udfff]")
-_ESCAPES = re.compile("|".join([*map(_escaped, _ESCAPED), "%ED%[AB][0-9A-F]%[89AB][0-9A-F]"]))
+_TO_ESCAPE = re.compile(f"[{re.escape(ESCAPED)}\ud800-\udfff]")
+_ESCAPES = re.compile("|".join([*map(_escaped, ESCAPED), "%ED%[AB][0-9A-F]%[89AB][0-9A-F]"]))
 """What `escape` writes; any other %XX in what a person types is not an escape."""
 
 

@@ -4,6 +4,10 @@ A load that is repeated, or that goes on after it was killed, brings mostly what
 than its head: type, id and the patient that it names, which tells the shard. What the head does not settle for certain
 goes the way of every other line. How much is sifted follows from what it brought so far, so that new data pays for a
 small sample now and then.
+
+What is stored twice is not passed over, so that the writers bring it together. A single node tells it with the look-up:
+by id alone. On Citus that would ask every shard for each batch, so rows are looked for in the record where they are
+expected, and `several` asks all shards for tens of thousands of them at once; until then their lines are kept.
 """
 
 from __future__ import annotations
@@ -19,8 +23,11 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 from xxhash import xxh3_128_digest
 
+from pyhce.citus.connection import has_citus
+from pyhce.citus.steps import has_older_rows
+from pyhce.records.loading.several import Several
 from pyhce.records.reading.incoming import Found, Line, is_id
-from pyhce.records.reading.normal import may_differ_in_line
+from pyhce.records.reading.normal import may_differ_in_line, may_have_a_base
 from pyhce.records.reading.ready import Identity, first_member
 from pyhce.records.writing.documents import REMEMBERED
 from pyhce.records.writing.homes import of_type, table_name
@@ -33,10 +40,13 @@ SAMPLE = 200
 """Lines that tell whether it is worth while."""
 AT_ONCE = 2000
 BYTES = 4_000_000
+UNSURE, UNSURE_BYTES = 32_000, 16_000_000
+"""Lines, and bytes of them, that wait on Citus until all shards are asked."""
 PAUSE, LONGEST_PAUSE = 1000, 64_000
 """Lines that are not sifted after a sample that brought little, and at most after several of them."""
 
 _PATIENT = "Patient/"
+_UNKNOWN = "'\\x00000000000000000000000000000000'::bytea"
 
 
 class _Reference(msgspec.Struct, gc=False):
@@ -98,13 +108,18 @@ class Sieve:
         )
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(head).decode
         self._documents: dict[str, str | None] = {}
-        self._schema, self._others = schema, dict[str, list[Table]]()
+        self._several = Several(conn, schema, fuente, {kind: table for kind, (table, _) in self._tables.items()})
+        self._distributed = has_citus(conn)
+        self._differs = may_differ_in_line if has_older_rows(conn) else may_have_a_base
+        self._unsure: list[_Head] = []
+        self._unsure_size = 0
         self._size, self._pause, self._left = SAMPLE, PAUSE, 0
 
     def sifted(self, found: Iterable[Line | Found]) -> Iterator[Line | Found]:
         """What is to be looked at and written, in its order.
 
         What was given before must be `pending` or written when more is asked for; `waits` is for what is neither.
+        Only lines of what is stored twice come later.
         """
         held: list[_Head] = []
         asked: _Asked | None = None
@@ -135,6 +150,7 @@ class Sieve:
             if asked:
                 yield from self._judged(asked)
             yield from self._judged(self._ask(pool, held))
+        yield from self._surely()
 
     def _head(self, line: Line) -> _Head | None:
         """A line's head, None if it is no resource of its own."""
@@ -166,7 +182,8 @@ class Sieve:
     def _judged(self, asked: _Asked) -> Iterator[Line]:
         """Those of which the database does not hold the very text under the patient that they name.
 
-        A text whose references are stored in another form was written so by an older release: it is to be read again.
+        A text whose references are stored in another form was written so by an older release, or by a load with other
+        bases: it is to be read again.
         """
         same: set[int] = set()
         if asked.there:
@@ -174,14 +191,34 @@ class Sieve:
             same = {
                 id(head)
                 for place, head in asked.first.items()
-                if there.get(place) == head.fingerprint and not may_differ_in_line(head.line.data)
+                if there.get(place) == head.fingerprint and not self._differs(head.line.data)
             }
             self._settle(len(same), len(asked.first))
         if same:
-            self._unchanged(Counter(head.identity[0] for head in asked.heads if id(head) in same))
+            passed = [head for head in asked.heads if id(head) in same]
+            if self._distributed:
+                self._unsure += passed
+                self._unsure_size += sum(len(head.line.data) for head in passed)
+            else:
+                self._count(passed)
         for head in asked.heads:
             if id(head) not in same:
                 yield head.line
+        if len(self._unsure) >= UNSURE or self._unsure_size >= UNSURE_BYTES:
+            yield from self._surely()
+
+    def _surely(self) -> Iterator[Line]:
+        """Those of the lines that wait that are stored in several places; the others are passed over."""
+        heads, self._unsure, self._unsure_size = self._unsure, [], 0
+        several = self._several.of(head.identity for head in heads)
+        self._count([head for head in heads if head.identity not in several])
+        for head in heads:
+            if head.identity in several:
+                yield head.line
+
+    def _count(self, heads: list[_Head]) -> None:
+        if heads:
+            self._unchanged(Counter([head.identity[0] for head in heads]))
 
     def _settle(self, same: int, tried: int) -> None:
         """How many lines are sifted next, or passed on before the next sample."""
@@ -192,9 +229,9 @@ class Sieve:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def _there(self, heads: dict[Identity, _Head]) -> dict[Identity, bytes]:
-        """The fingerprints of those that are under the patient that they name and nowhere else: one query a type.
+        """The fingerprints of those that are under the patient that they name: one query a type.
 
-        By id alone, on every shard: what is stored twice is not passed over, so that the writers bring it together.
+        On a single node without those that are anywhere else.
         """
         self._know({head.key for head in heads.values() if head.key})
         kinds: dict[str, dict[str, str]] = {}
@@ -205,39 +242,34 @@ class Sieve:
         found: dict[Identity, bytes] = {}
         for fhir_type, documents in kinds.items():
             ids = array_of(documents)
-            several = self._elsewhere(fhir_type, ids)
-            query = _query(self._tables[fhir_type][0], fhir_type)
-            for document, keys, prints in self._conn.execute(query, (self._fuente, ids), binary=True).fetchall():
-                for number, key in enumerate(keys.split(" ")):
-                    if key in several:
-                        found.pop((fhir_type, key), None)
-                        continue
-                    several.add(key)
+            several = set() if self._distributed else self._several.in_other_tables(fhir_type, ids)
+            rows: list[str] = []
+            for document, keys, prints in self._rows(fhir_type, ids, documents):
+                here = keys.split(" ")
+                rows += here
+                for number, key in enumerate(here):
                     if documents[key] == document:
                         found[fhir_type, key] = prints[16 * number : 16 * number + 16]
+            if len(set(rows)) != len(rows):
+                several |= {key for key, count in Counter(rows).items() if count > 1}
+            for key in several:
+                found.pop((fhir_type, key), None)
         return found
 
-    def _elsewhere(self, fhir_type: str, ids: str) -> set[str]:
-        """The ids that are in another table of their type, if it held any when the load began: no writer adds one."""
-        found: set[str] = set()
-        if fhir_type not in self._others:
-            self._others[fhir_type] = self._filled(fhir_type)
-        for table in self._others[fhir_type]:
-            query = sql.SQL("SELECT id FROM {} WHERE fuente = %s AND id = ANY(%s::text[]){}")
-            rows = self._conn.execute(query.format(table_name(table), of_type(table, fhir_type)), (self._fuente, ids))
-            found.update(key for (key,) in rows)
-        return found
-
-    def _filled(self, fhir_type: str) -> list[Table]:
-        others = [t for t in self._schema.homes_of(fhir_type) if t is not self._tables[fhir_type][0]]
-        query = "SELECT 1 FROM {} WHERE fuente = %s{} LIMIT 1"
-        return [
-            table
-            for table in others
-            if self._conn.execute(
-                sql.SQL(query).format(table_name(table), of_type(table, fhir_type)), (self._fuente,)
-            ).fetchone()
-        ]
+    def _rows(self, fhir_type: str, ids: str, documents: dict[str, str]) -> list[TupleRow]:
+        """Document, ids and fingerprints, a line a record, so that each worker answers by itself."""
+        table = self._tables[fhir_type][0]
+        query = sql.SQL(
+            "SELECT documento_id, string_agg(id, ' '), string_agg(coalesce(uuid_send(entrada), {}), '') FROM {}"
+            " WHERE fuente = %(fuente)s AND id = ANY(%(ids)s::text[]){}{} GROUP BY documento_id"
+        ).format(
+            sql.SQL(_UNKNOWN),
+            table_name(table),
+            of_type(table, fhir_type),
+            sql.SQL(" AND documento_id = ANY(%(documents)s)" if self._distributed else ""),
+        )
+        values = {"fuente": self._fuente, "ids": ids, "documents": sorted(set(documents.values()))}
+        return self._conn.execute(query, values, binary=True).fetchall()
 
     def _know(self, keys: set[str]) -> None:
         """Look up the documents of patients."""
@@ -249,14 +281,3 @@ class Sieve:
             self._documents |= dict.fromkeys(unknown) | known_documents(
                 self._conn, self._fuente, unknown, ()
             )  # of ids alone
-
-
-_UNKNOWN = "'\\x00000000000000000000000000000000'::bytea"
-
-
-def _query(table: Table, fhir_type: str) -> sql.Composed:
-    """Document, ids and fingerprints of a table's rows, a line a record, so that each worker answers by itself."""
-    return sql.SQL(
-        "SELECT documento_id, string_agg(id, ' '), string_agg(coalesce(uuid_send(entrada), {}), '') FROM {}"
-        " WHERE fuente = %s AND id = ANY(%s::text[]){} GROUP BY documento_id"
-    ).format(sql.SQL(_UNKNOWN), table_name(table), of_type(table, fhir_type))

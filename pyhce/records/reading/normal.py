@@ -21,7 +21,7 @@ from collections.abc import Container, Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from pyhce.records.identity import DEFAULT_RULES, DocumentRule, document_of_key, documents_of, stating
+from pyhce.records.identity import DEFAULT_RULES, DocumentRule, document_by, document_of_key, documents_of, stating
 from pyhce.records.reading.bases import split_url
 from pyhce.records.reading.reference import (
     at_path,
@@ -48,6 +48,8 @@ may_differ = re.compile(rb'"reference":"(?!' + _STORED_AS_IT_IS + rb")").search
 """Whether the compact text of a resource holds a reference that is perhaps not stored as it came."""
 may_differ_in_line = re.compile(rb'"reference"\s*:\s*"(?!' + _STORED_AS_IT_IS + rb")").search
 """The same of a text with white space between its members."""
+may_have_a_base = re.compile(rb'"reference"\s*:\s*"[^A-Z#]').search
+"""Whether a text holds a reference that is perhaps an absolute one, which is stored as the bases of its source say."""
 
 
 def stored_form(text: str, own: Container[str]) -> str:
@@ -117,7 +119,7 @@ def key_by(identifier: dict[str, Any], patient: dict[str, Any], rules: tuple[Doc
     RNEC, and without a system, only the type tells them apart.
     """
     key = identifier_key(identifier)
-    document = documents_of({**patient, "identifier": [identifier]}, rules)
+    document = document_by(identifier, patient, rules)
     return key if document in {None, document_of_key(key, rules)} else stating(key, document or "")
 
 

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from pyhce.citus.connection import Database, complete, connect, explained, refuse_worker, take_rights_to_write
 from pyhce.citus.migrate import refuse_unready
@@ -68,6 +67,8 @@ class Writer:
     ) -> None:
         self._dsn = dsn
         self._reading = Reading(own_bases(bases, fuente), rules)
+        from psycopg_pool import ConnectionPool  # only a writer needs it, and every program imports this module
+
         self._records = Records(schema, fuente, rules)
         self._slots = threading.BoundedSemaphore(connections)
         with connect(dsn) as conn:
@@ -117,6 +118,8 @@ class Writer:
     @contextmanager
     def _connection(self) -> Iterator[Database]:
         """A connection that works; one that is left within a transaction is closed."""
+        from psycopg_pool import PoolClosed, PoolTimeout
+
         with self._slots:  # waiting for another call has no limit, waiting for the server has
             try:
                 conn = self._pool.getconn()

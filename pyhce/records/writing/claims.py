@@ -50,6 +50,24 @@ class Claim(NamedTuple):
     confirmed: bool = False
 
 
+class Said(NamedTuple):
+    """What a Patient of a batch says of itself, read once.
+
+    Args:
+        document: what the rules make of its identifiers, provisional if they make none.
+    """
+
+    document: str
+    keys: tuple[str, ...]
+    traits: Traits
+
+
+def said_by(patient: dict[str, Any], fuente: str, key: str, rules: tuple[DocumentRule, ...]) -> Said:
+    """What a Patient says of its document, of the keys that name it, of the person."""
+    document = documents_of(patient, rules) or provisional(fuente, key)
+    return Said(document, tuple(keys_of(patient, key, rules)), traits_of(patient))
+
+
 class Judged(NamedTuple):
     """What came of it.
 
@@ -106,6 +124,7 @@ def judge(
     schema: Schema,
     fuente: str,
     patients: Mapping[str, Ready],
+    said: Mapping[str, Said],
     places: Mapping[str, str],
     rules: tuple[DocumentRule, ...],
     *,
@@ -114,12 +133,13 @@ def judge(
     """Decide about a batch's Patients and about all others that state the same documents.
 
     Args:
+        said: by each of the batch's Patients, by id.
         places: the documents under which Patients of the batch are now.
         by_content: whether a Patient whose content is a former version of what is there changes nothing.
     """
     if not patients:
         return Judged({}, frozenset(), frozenset(), frozenset())
-    claims = _of_batch(conn, schema, fuente, patients, places, rules, by_content)
+    claims = _of_batch(conn, schema, fuente, patients, said, places, by_content)
     left = {places[key] for (_, key), claim in claims.items() if places.get(key, claim.document) != claim.document}
     documents = {claim.document for claim in claims.values()} | left
     noted = _noted(conn, documents, fuente, claims)
@@ -145,17 +165,14 @@ def _of_batch(
     schema: Schema,
     fuente: str,
     patients: Mapping[str, Ready],
+    said: Mapping[str, Said],
     places: Mapping[str, str],
-    rules: tuple[DocumentRule, ...],
     by_content: bool,
 ) -> dict[PatientKey, Claim]:
     """What the Patients of a batch state, without former versions of those that are there: these change nothing."""
-    computed = {
-        key: documents_of(ready.resource or {}, rules) or provisional(fuente, key) for key, ready in patients.items()
-    }
-    holds = corrections(conn, {(document, fuente, key) for key, document in computed.items()})
+    holds = corrections(conn, {(said[key].document, fuente, key) for key in patients})
     documents = {
-        key: holds.get((computed[key], fuente, key), Correction(computed[key], by_patient=False)).document
+        key: holds.get((said[key].document, fuente, key), Correction(said[key].document, by_patient=False)).document
         for key in patients
     }
     changed = [  # in a provisional record it may be kept apart from a document that a former version does not state
@@ -166,14 +183,9 @@ def _of_batch(
     former = _former(conn, schema, fuente, {key: (patients[key], places[key]) for key in changed}, by_content)
     return {
         (fuente, key): Claim(
-            (fuente, key),
-            documents[key],
-            computed[key],
-            places.get(key),
-            tuple(keys_of(ready.resource or {}, key, rules)),
-            traits_of(ready.resource or {}),
+            (fuente, key), documents[key], said[key].document, places.get(key), said[key].keys, said[key].traits
         )
-        for key, ready in patients.items()
+        for key in patients
         if key not in former
     }
 

@@ -15,13 +15,12 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule, document_of_key, provisional
-from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.reference import owner_of
-from pyhce.records.writing.claims import Claim, Judged, document_lock, judge, note_disputes
+from pyhce.records.writing.claims import Claim, Judged, document_lock, judge, note_disputes, said_by
 from pyhce.records.writing.decisions import PatientKey, corrections
 from pyhce.records.writing.homes import ensure_records, move_patient
-from pyhce.records.writing.keys import Keys, identifiers_in, look_up_holders, look_up_keys
+from pyhce.records.writing.keys import KeyReader, Keys, identifiers_in, look_up_holders, look_up_keys
 from pyhce.records.writing.locks import lock_anchors
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import LostRace
@@ -93,17 +92,19 @@ def documents_for(
         seen: what earlier batches found out; it is kept up.
         by_content: whether a Patient whose content is a former version of what is there changes nothing.
     """
-    own = {key: keys_of(ready.resource or {}, key, rules) for key, ready in patients.items()}
+    said = {key: said_by(ready.resource or {}, fuente, key, rules) for key, ready in patients.items()}
+    own = {key: list(words.keys) for key, words in said.items()}
+    reader = KeyReader(rules)
     wanted = keys.union(*own.values())
     if not wanted:
         return Documents({})
 
     def look() -> _View:
-        found = look_up_keys(conn, fuente, wanted, rules, carried=bool(own))
+        found = look_up_keys(conn, fuente, wanted, rules, carried=bool(own), reader=reader)
         dropped = {clave for key in own for clave in found.carried.get(key, ()) if clave not in own[key]}
         wanted.update(dropped)
-        found.holders.update(look_up_holders(conn, fuente, dropped - found.holders.keys(), rules))
-        judged = judge(conn, schema, fuente, patients, found.ids, rules, by_content=by_content)
+        found.holders.update(look_up_holders(conn, fuente, dropped - found.holders.keys(), rules, reader))
+        judged = judge(conn, schema, fuente, patients, said, found.ids, rules, by_content=by_content)
         settled = _settled(found, own, judged)
         return _View(found, judged, settled, _strays(conn, schema, judged, settled, rules))
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+import orjson
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
@@ -20,8 +21,23 @@ from pyhce.records.reading.reference import owner_of
 from pyhce.records.writing.homes import table_name
 from pyhce.schema.model import Home, Schema
 
-_IDENTIFIED = "jsonb_build_object('identifier', recurso -> 'identifier', 'extension', recurso -> 'extension')"
+_IDENTIFIED = "jsonb_build_object('identifier', recurso -> 'identifier', 'extension', recurso -> 'extension')::text"
 """What of a Patient tells its keys."""
+
+
+class KeyReader:
+    """The keys of stored Patients, read once for each content: a batch looks them up before the locks and after."""
+
+    def __init__(self, rules: tuple[DocumentRule, ...]) -> None:
+        self.rules = rules
+        self._read: dict[tuple[str, str], list[str]] = {}
+
+    def keys(self, patient_id: str, identified: str) -> list[str]:
+        """The keys of a Patient, given what of it tells them."""
+        found = self._read.get((patient_id, identified))
+        if found is None:
+            found = self._read[patient_id, identified] = keys_of(orjson.loads(identified), patient_id, self.rules)
+        return found
 
 
 class Keys(NamedTuple):
@@ -59,6 +75,7 @@ def look_up_keys(
     rules: tuple[DocumentRule, ...],
     *,
     carried: bool = False,
+    reader: KeyReader | None = None,
 ) -> Keys:
     """What these keys lead to: one fan-out query for ids, one for identifiers, one for the ids of each other server.
 
@@ -66,7 +83,9 @@ def look_up_keys(
 
     Args:
         carried: look up the keys of these Patients too.
+        reader: has read the keys of some stored Patients by these rules.
     """
+    reader = reader or KeyReader(rules)
     wanted = set(keys)
     found: dict[str, str] = {}
     elsewhere: dict[str, dict[str, str]] = defaultdict(dict)
@@ -86,7 +105,7 @@ def look_up_keys(
         for key, document, *patient in conn.execute(query, (fuente, plain)):
             found[key] = document
             if patient:
-                carries[key] = keys_of(patient[0], key, rules)
+                carries[key] = reader.keys(key, patient[0])
     if gone := [key for key in plain if key not in found]:
         found.update(
             conn.execute(
@@ -95,20 +114,25 @@ def look_up_keys(
                 (fuente, gone),
             )
         )
-    return Keys(fuente, found, look_up_holders(conn, fuente, wanted, rules), carries)
+    return Keys(fuente, found, look_up_holders(conn, fuente, wanted, rules, reader), carries)
 
 
 def look_up_holders(
-    conn: Connection[TupleRow], fuente: str, keys: Iterable[str], rules: tuple[DocumentRule, ...]
+    conn: Connection[TupleRow],
+    fuente: str,
+    keys: Iterable[str],
+    rules: tuple[DocumentRule, ...],
+    reader: KeyReader | None = None,
 ) -> dict[str, dict[str, str]]:
     """The Patients that carry each of these identifiers, by id, with their documents; other keys are passed over."""
+    reader = reader or KeyReader(rules)
     identifiers = {key for key in keys if "=" in key}
     holders: dict[str, dict[str, str]] = defaultdict(dict)
     if identifiers:
         query = f"SELECT id, documento_id, {_IDENTIFIED} FROM paciente WHERE fuente = %s AND claves && %s"  # noqa: S608
         plain = sorted({plain_key(key)[0] for key in identifiers})
         for key, document, patient in conn.execute(query, (fuente, plain)):
-            for carried in identifiers.intersection(keys_of(patient, key, rules)):
+            for carried in identifiers.intersection(reader.keys(key, patient)):
                 holders[carried][key] = document
     return dict(holders)
 
