@@ -7225,6 +7225,81 @@ GRANT USAGE ON SCHEMA public TO hce_writer;
 GRANT SELECT ON hce.migracion TO hce_writer;
 
 
+CREATE OR REPLACE FUNCTION hce.contenido(recurso jsonb, referencia text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    IF left(referencia, 1) <> '#' THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        SELECT c
+        FROM jsonb_array_elements(hce.lista(recurso -> 'contained')) AS e (c)
+        WHERE c ->> 'id' = substr(referencia, 2)
+        LIMIT 1
+    );
+END;
+$$;
+COMMENT ON FUNCTION hce.contenido(jsonb, text) IS 'The contained resource that a reference (#id) names; NULL for any other reference.';
+
+CREATE OR REPLACE FUNCTION hce.nombre_vigente(nombres jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN (
+        SELECT v
+        FROM jsonb_array_elements(hce.lista(nombres)) WITH ORDINALITY AS e (v, n)
+        WHERE jsonb_typeof(v) = 'object'
+        ORDER BY
+            coalesce(v ->> 'use', '') IN ('temp', 'anonymous', 'maiden', 'old'),
+            v #>> '{period,end}' IS NOT NULL,
+            v ->> 'family' IS NULL AND v -> 'given' IS NULL,
+            array_position(ARRAY['official', 'usual', '', 'nickname', 'temp', 'anonymous', 'maiden', 'old'], coalesce(v ->> 'use', '')) NULLS LAST,
+            n
+        LIMIT 1
+    );
+END;
+$$;
+COMMENT ON FUNCTION hce.nombre_vigente(jsonb) IS 'The HumanName in use: official before usual, then the others; temp, anonymous, maiden and old only if there is nothing else. One whose period has an end comes after those without.';
+
+CREATE OR REPLACE FUNCTION hce.direccion_vigente(direcciones jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN (
+        SELECT v
+        FROM jsonb_array_elements(hce.lista(direcciones)) WITH ORDINALITY AS e (v, n)
+        WHERE jsonb_typeof(v) = 'object' AND coalesce(v ->> 'use', '') NOT IN ('old')
+        ORDER BY
+            coalesce(v ->> 'use', '') IN ('temp'),
+            v #>> '{period,end}' IS NOT NULL,
+            coalesce(v ->> 'type', '') = 'postal',
+            array_position(ARRAY['home', '', 'work', 'billing'], coalesce(v ->> 'use', '')) NULLS LAST,
+            n
+        LIMIT 1
+    );
+END;
+$$;
+COMMENT ON FUNCTION hce.direccion_vigente(jsonb) IS 'The Address in use: home before work and billing, a place before a postal address; temp only if there is nothing else, old never. One whose period has an end comes after those without.';
+
+CREATE OR REPLACE FUNCTION hce.contacto_vigente(contactos jsonb, sistema text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN (
+        SELECT v
+        FROM jsonb_array_elements(hce.lista(contactos)) WITH ORDINALITY AS e (v, n)
+        WHERE jsonb_typeof(v) = 'object' AND coalesce(v ->> 'use', '') NOT IN ('old') AND v ->> 'value' IS NOT NULL AND coalesce(
+            v ->> 'system', CASE WHEN strpos(v ->> 'value', '@') > 0 THEN 'email' ELSE 'phone' END
+        ) = sistema
+        ORDER BY
+            coalesce(v ->> 'use', '') IN ('temp'),
+            v #>> '{period,end}' IS NOT NULL,
+            hce.entero(v -> 'rank') IS NULL, hce.entero(v -> 'rank'),
+            array_position(ARRAY['home', 'mobile', '', 'work'], coalesce(v ->> 'use', '')) NULLS LAST,
+            n
+        LIMIT 1
+    );
+END;
+$$;
+COMMENT ON FUNCTION hce.contacto_vigente(jsonb, text) IS 'The ContactPoint of a system (phone, email) in use: by rank, then home, mobile, work; temp only if there is nothing else, old never. One without a system is an e-mail if it has an @, else a phone. One whose period has an end comes after those without.';
+
 CREATE TABLE IF NOT EXISTS hce.documento_en_disputa (
     documento_calculado text NOT NULL,
     fuente text NOT NULL,
@@ -7288,6 +7363,627 @@ COMMENT ON COLUMN hce.carga_compartida.protocolo IS 'Protocolo de quien escribe 
 
 ALTER TABLE hce.carga_referencia ADD COLUMN IF NOT EXISTS protocolo integer NOT NULL;
 COMMENT ON COLUMN hce.carga_referencia.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
+
+ALTER TABLE public.paciente
+    DROP COLUMN IF EXISTS apellidos,
+    DROP COLUMN IF EXISTS nombre,
+    DROP COLUMN IF EXISTS fallecido,
+    DROP COLUMN IF EXISTS ciudad,
+    DROP COLUMN IF EXISTS telefono,
+    DROP COLUMN IF EXISTS correo,
+    ADD COLUMN apellidos text
+    GENERATED ALWAYS AS (hce.nombre_vigente(recurso -> 'name') ->> 'family') STORED,
+    ADD COLUMN nombre text
+    GENERATED ALWAYS AS (coalesce(hce.nombre_vigente(recurso -> 'name') #>> '{given,0}', jsonb_path_query_first(hce.nombre_vigente(recurso -> 'name') -> 'given', '$ ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN fallecido boolean
+    GENERATED ALWAYS AS (coalesce(hce.logico(recurso -> 'deceasedBoolean'), nullif(recurso -> 'deceasedDateTime' IS NOT NULL, false))) STORED,
+    ADD COLUMN ciudad text
+    GENERATED ALWAYS AS (hce.direccion_vigente(recurso -> 'address') ->> 'city') STORED,
+    ADD COLUMN telefono text
+    GENERATED ALWAYS AS (coalesce(hce.contacto_vigente(recurso -> 'telecom', 'phone') ->> 'value', hce.contacto_vigente(recurso -> 'telecom', 'sms') ->> 'value')) STORED,
+    ADD COLUMN correo text
+    GENERATED ALWAYS AS (hce.contacto_vigente(recurso -> 'telecom', 'email') ->> 'value') STORED;
+COMMENT ON COLUMN public.paciente.apellidos IS 'Patient.name.preferred().family. Apellidos / Surnames';
+COMMENT ON COLUMN public.paciente.nombre IS 'Patient.name.preferred().given. Primer nombre / First given name';
+COMMENT ON COLUMN public.paciente.fallecido IS 'Patient.deceased[x]. Falleció / Deceased';
+COMMENT ON COLUMN public.paciente.ciudad IS 'Patient.address.preferred().city. Ciudad / City';
+COMMENT ON COLUMN public.paciente.telefono IS 'Patient.telecom.preferred(''phone'').value | Patient.telecom.preferred(''sms'').value. Teléfono en uso / Phone in use';
+COMMENT ON COLUMN public.paciente.correo IS 'Patient.telecom.preferred(''email'').value. Correo electrónico en uso / E-mail in use';
+
+ALTER TABLE public.persona_relacionada
+    DROP COLUMN IF EXISTS parentesco,
+    DROP COLUMN IF EXISTS apellidos,
+    DROP COLUMN IF EXISTS telefono,
+    DROP COLUMN IF EXISTS correo,
+    ADD COLUMN parentesco text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{relationship,0,coding,0,code}', jsonb_path_query_first(recurso -> 'relationship', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN apellidos text
+    GENERATED ALWAYS AS (hce.nombre_vigente(recurso -> 'name') ->> 'family') STORED,
+    ADD COLUMN telefono text
+    GENERATED ALWAYS AS (coalesce(hce.contacto_vigente(recurso -> 'telecom', 'phone') ->> 'value', hce.contacto_vigente(recurso -> 'telecom', 'sms') ->> 'value')) STORED,
+    ADD COLUMN correo text
+    GENERATED ALWAYS AS (hce.contacto_vigente(recurso -> 'telecom', 'email') ->> 'value') STORED;
+COMMENT ON COLUMN public.persona_relacionada.parentesco IS 'RelatedPerson.relationship. Parentesco / Relationship';
+COMMENT ON COLUMN public.persona_relacionada.apellidos IS 'RelatedPerson.name.preferred().family. Apellidos / Surnames';
+COMMENT ON COLUMN public.persona_relacionada.telefono IS 'RelatedPerson.telecom.preferred(''phone'').value | RelatedPerson.telecom.preferred(''sms'').value. Teléfono en uso / Phone in use';
+COMMENT ON COLUMN public.persona_relacionada.correo IS 'RelatedPerson.telecom.preferred(''email'').value. Correo electrónico en uso / E-mail in use';
+
+ALTER TABLE public.encuentro
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS motivo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,0,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{type,0,text}', jsonb_path_query_first(recurso -> 'type', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{type,0,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN motivo_texto text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{reasonCode,0,text}', jsonb_path_query_first(recurso -> 'reasonCode', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{reasonCode,0,coding,0,display}', jsonb_path_query_first(recurso -> 'reasonCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.encuentro.codigo IS 'Encounter.type. Tipo de atención / Type';
+COMMENT ON COLUMN public.encuentro.codigo_texto IS 'Encounter.type.text | Encounter.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.encuentro.motivo_texto IS 'Encounter.reasonCode.text | Encounter.reasonCode.coding.display. Texto de motivo, codificado o no / Words of motivo, coded or not';
+
+ALTER TABLE public.episodio_atencion
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,0,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{type,0,text}', jsonb_path_query_first(recurso -> 'type', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{type,0,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.episodio_atencion.codigo IS 'EpisodeOfCare.type. Tipo / Type';
+COMMENT ON COLUMN public.episodio_atencion.codigo_texto IS 'EpisodeOfCare.type.text | EpisodeOfCare.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.cita
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS clase,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{serviceType,0,coding,0,code}', jsonb_path_query_first(recurso -> 'serviceType', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{serviceType,0,text}', jsonb_path_query_first(recurso -> 'serviceType', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{serviceType,0,coding,0,display}', jsonb_path_query_first(recurso -> 'serviceType', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN clase text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{appointmentType,coding,0,code}', jsonb_path_query_first(recurso -> 'appointmentType', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.cita.codigo IS 'Appointment.serviceType. Servicio / Service';
+COMMENT ON COLUMN public.cita.codigo_texto IS 'Appointment.serviceType.text | Appointment.serviceType.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.cita.clase IS 'Appointment.appointmentType. Tipo de cita / Appointment type';
+
+ALTER TABLE public.organizacion
+    DROP COLUMN IF EXISTS clase,
+    DROP COLUMN IF EXISTS ciudad,
+    DROP COLUMN IF EXISTS telefono,
+    DROP COLUMN IF EXISTS correo,
+    ADD COLUMN clase text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,0,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN ciudad text
+    GENERATED ALWAYS AS (hce.direccion_vigente(recurso -> 'address') ->> 'city') STORED,
+    ADD COLUMN telefono text
+    GENERATED ALWAYS AS (coalesce(hce.contacto_vigente(recurso -> 'telecom', 'phone') ->> 'value', hce.contacto_vigente(recurso -> 'telecom', 'sms') ->> 'value')) STORED,
+    ADD COLUMN correo text
+    GENERATED ALWAYS AS (hce.contacto_vigente(recurso -> 'telecom', 'email') ->> 'value') STORED;
+COMMENT ON COLUMN public.organizacion.clase IS 'Organization.type. Tipo de organización / Type';
+COMMENT ON COLUMN public.organizacion.ciudad IS 'Organization.address.preferred().city. Ciudad / City';
+COMMENT ON COLUMN public.organizacion.telefono IS 'Organization.telecom.preferred(''phone'').value | Organization.telecom.preferred(''sms'').value. Teléfono en uso / Phone in use';
+COMMENT ON COLUMN public.organizacion.correo IS 'Organization.telecom.preferred(''email'').value. Correo electrónico en uso / E-mail in use';
+
+ALTER TABLE public.profesional
+    DROP COLUMN IF EXISTS apellidos,
+    DROP COLUMN IF EXISTS nombre,
+    DROP COLUMN IF EXISTS telefono,
+    DROP COLUMN IF EXISTS correo,
+    ADD COLUMN apellidos text
+    GENERATED ALWAYS AS (hce.nombre_vigente(recurso -> 'name') ->> 'family') STORED,
+    ADD COLUMN nombre text
+    GENERATED ALWAYS AS (coalesce(hce.nombre_vigente(recurso -> 'name') #>> '{given,0}', jsonb_path_query_first(hce.nombre_vigente(recurso -> 'name') -> 'given', '$ ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN telefono text
+    GENERATED ALWAYS AS (coalesce(hce.contacto_vigente(recurso -> 'telecom', 'phone') ->> 'value', hce.contacto_vigente(recurso -> 'telecom', 'sms') ->> 'value')) STORED,
+    ADD COLUMN correo text
+    GENERATED ALWAYS AS (hce.contacto_vigente(recurso -> 'telecom', 'email') ->> 'value') STORED;
+COMMENT ON COLUMN public.profesional.apellidos IS 'Practitioner.name.preferred().family. Apellidos / Surnames';
+COMMENT ON COLUMN public.profesional.nombre IS 'Practitioner.name.preferred().given. Primer nombre / First given name';
+COMMENT ON COLUMN public.profesional.telefono IS 'Practitioner.telecom.preferred(''phone'').value | Practitioner.telecom.preferred(''sms'').value. Teléfono en uso / Phone in use';
+COMMENT ON COLUMN public.profesional.correo IS 'Practitioner.telecom.preferred(''email'').value. Correo electrónico en uso / E-mail in use';
+
+ALTER TABLE public.rol_profesional
+    DROP COLUMN IF EXISTS rol,
+    DROP COLUMN IF EXISTS rol_texto,
+    DROP COLUMN IF EXISTS especialidad_texto,
+    ADD COLUMN rol text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,0,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN rol_texto text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{code,0,text}', jsonb_path_query_first(recurso -> 'code', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{code,0,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN especialidad_texto text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{specialty,0,text}', jsonb_path_query_first(recurso -> 'specialty', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{specialty,0,coding,0,display}', jsonb_path_query_first(recurso -> 'specialty', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.rol_profesional.rol IS 'PractitionerRole.code. Rol / Role';
+COMMENT ON COLUMN public.rol_profesional.rol_texto IS 'PractitionerRole.code.text | PractitionerRole.code.coding.display. Texto de rol, codificado o no / Words of rol, coded or not';
+COMMENT ON COLUMN public.rol_profesional.especialidad_texto IS 'PractitionerRole.specialty.text | PractitionerRole.specialty.coding.display. Texto de especialidad, codificado o no / Words of especialidad, coded or not';
+
+ALTER TABLE public.ubicacion
+    DROP COLUMN IF EXISTS clase,
+    ADD COLUMN clase text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,0,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.ubicacion.clase IS 'Location.type. Tipo / Type';
+
+ALTER TABLE public.grupo_pacientes
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.grupo_pacientes.codigo IS 'Group.code. Qué reúne / What it groups';
+COMMENT ON COLUMN public.grupo_pacientes.codigo_texto IS 'Group.code.text | Group.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.condicion
+    DROP COLUMN IF EXISTS estado,
+    DROP COLUMN IF EXISTS verificacion,
+    DROP COLUMN IF EXISTS categoria,
+    DROP COLUMN IF EXISTS severidad,
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN estado text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{clinicalStatus,coding,0,code}', jsonb_path_query_first(recurso -> 'clinicalStatus', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN verificacion text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{verificationStatus,coding,0,code}', jsonb_path_query_first(recurso -> 'verificationStatus', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN categoria text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN severidad text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{severity,coding,0,code}', jsonb_path_query_first(recurso -> 'severity', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.condicion.estado IS 'Condition.clinicalStatus. Estado clínico / Clinical status';
+COMMENT ON COLUMN public.condicion.verificacion IS 'Condition.verificationStatus. Verificación / Verification status';
+COMMENT ON COLUMN public.condicion.categoria IS 'Condition.category. Categoría / Category';
+COMMENT ON COLUMN public.condicion.severidad IS 'Condition.severity. Severidad / Severity';
+COMMENT ON COLUMN public.condicion.codigo IS 'Condition.code. Diagnóstico / Diagnosis';
+COMMENT ON COLUMN public.condicion.codigo_texto IS 'Condition.code.text | Condition.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.procedimiento
+    DROP COLUMN IF EXISTS categoria,
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS motivo_texto,
+    ADD COLUMN categoria text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN motivo_texto text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{reasonCode,0,text}', jsonb_path_query_first(recurso -> 'reasonCode', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{reasonCode,0,coding,0,display}', jsonb_path_query_first(recurso -> 'reasonCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.procedimiento.categoria IS 'Procedure.category. Categoría / Category';
+COMMENT ON COLUMN public.procedimiento.codigo IS 'Procedure.code. Procedimiento / Procedure';
+COMMENT ON COLUMN public.procedimiento.codigo_texto IS 'Procedure.code.text | Procedure.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.procedimiento.motivo_texto IS 'Procedure.reasonCode.text | Procedure.reasonCode.coding.display. Texto de motivo, codificado o no / Words of motivo, coded or not';
+
+ALTER TABLE public.alergia_intolerancia
+    DROP COLUMN IF EXISTS estado,
+    DROP COLUMN IF EXISTS verificacion,
+    DROP COLUMN IF EXISTS categoria,
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN estado text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{clinicalStatus,coding,0,code}', jsonb_path_query_first(recurso -> 'clinicalStatus', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN verificacion text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{verificationStatus,coding,0,code}', jsonb_path_query_first(recurso -> 'verificationStatus', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN categoria text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0}', jsonb_path_query_first(recurso -> 'category', '$ ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.alergia_intolerancia.estado IS 'AllergyIntolerance.clinicalStatus. Estado clínico / Clinical status';
+COMMENT ON COLUMN public.alergia_intolerancia.verificacion IS 'AllergyIntolerance.verificationStatus. Verificación / Verification status';
+COMMENT ON COLUMN public.alergia_intolerancia.categoria IS 'AllergyIntolerance.category. Categoría / Category';
+COMMENT ON COLUMN public.alergia_intolerancia.codigo IS 'AllergyIntolerance.code. Sustancia / Substance';
+COMMENT ON COLUMN public.alergia_intolerancia.codigo_texto IS 'AllergyIntolerance.code.text | AllergyIntolerance.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.inmunizacion
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{vaccineCode,coding,0,code}', jsonb_path_query_first(recurso -> 'vaccineCode', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{vaccineCode,text}', coalesce(recurso #>> '{vaccineCode,coding,0,display}', jsonb_path_query_first(recurso -> 'vaccineCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.inmunizacion.codigo IS 'Immunization.vaccineCode. Vacuna / Vaccine';
+COMMENT ON COLUMN public.inmunizacion.codigo_texto IS 'Immunization.vaccineCode.text | Immunization.vaccineCode.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.antecedente_familiar
+    DROP COLUMN IF EXISTS parentesco,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fallecido,
+    ADD COLUMN parentesco text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{relationship,coding,0,code}', jsonb_path_query_first(recurso -> 'relationship', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{condition,0,code,text}', jsonb_path_query_first(recurso -> 'condition', '$.code.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{condition,0,code,coding,0,display}', jsonb_path_query_first(recurso -> 'condition', '$.code.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fallecido boolean
+    GENERATED ALWAYS AS (coalesce(hce.logico(recurso -> 'deceasedBoolean'), nullif(recurso -> 'deceasedAge' IS NOT NULL, false), nullif(recurso -> 'deceasedRange' IS NOT NULL, false), nullif(recurso -> 'deceasedDate' IS NOT NULL, false), nullif(recurso -> 'deceasedString' IS NOT NULL, false))) STORED;
+COMMENT ON COLUMN public.antecedente_familiar.parentesco IS 'FamilyMemberHistory.relationship. Parentesco / Relationship';
+COMMENT ON COLUMN public.antecedente_familiar.codigo_texto IS 'FamilyMemberHistory.condition.code.text | FamilyMemberHistory.condition.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.antecedente_familiar.fallecido IS 'FamilyMemberHistory.deceased[x]. Falleció / Deceased';
+
+ALTER TABLE public.evaluacion_riesgo
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.evaluacion_riesgo.codigo IS 'RiskAssessment.code. Tipo de evaluación / Type';
+COMMENT ON COLUMN public.evaluacion_riesgo.codigo_texto IS 'RiskAssessment.code.text | RiskAssessment.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.impresion_clinica
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.impresion_clinica.codigo IS 'ClinicalImpression.code. Tipo / Type';
+COMMENT ON COLUMN public.impresion_clinica.codigo_texto IS 'ClinicalImpression.code.text | ClinicalImpression.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.alerta
+    DROP COLUMN IF EXISTS categoria,
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN categoria text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.alerta.categoria IS 'Flag.category. Categoría / Category';
+COMMENT ON COLUMN public.alerta.codigo IS 'Flag.code. Alerta / Flag';
+COMMENT ON COLUMN public.alerta.codigo_texto IS 'Flag.code.text | Flag.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.dispositivo
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.dispositivo.codigo IS 'Device.type. Tipo / Type';
+COMMENT ON COLUMN public.dispositivo.codigo_texto IS 'Device.type.text | Device.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.medicamento
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS forma,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN forma text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{form,coding,0,code}', jsonb_path_query_first(recurso -> 'form', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.medicamento.codigo IS 'Medication.code. Código / Code';
+COMMENT ON COLUMN public.medicamento.codigo_texto IS 'Medication.code.text | Medication.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.medicamento.forma IS 'Medication.form. Forma farmacéutica / Form';
+
+ALTER TABLE public.solicitud_medicamento
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigos,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{medicationCodeableConcept,coding,0,code}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.code ? (@ != null)') #>> '{}'), coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,code}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN codigos text[]
+    GENERATED ALWAYS AS (coalesce(hce.codigos(recurso #> '{medicationCodeableConcept,coding}'), hce.codigos(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #> '{code,coding}'))) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{medicationCodeableConcept,text}', coalesce(recurso #>> '{medicationCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'), hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,text}', coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,display}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.display ? (@ != null)') #>> '{}'), recurso #>> '{medicationReference,display}')) STORED;
+COMMENT ON COLUMN public.solicitud_medicamento.codigo IS 'MedicationRequest.medicationCodeableConcept | MedicationRequest.medicationReference.resolve().code. Medicamento, codificado aquí o contenido / Medication, coded here or contained';
+COMMENT ON COLUMN public.solicitud_medicamento.codigos IS 'MedicationRequest.medicationCodeableConcept | MedicationRequest.medicationReference.resolve().code. Todas sus codificaciones / All its codings';
+COMMENT ON COLUMN public.solicitud_medicamento.codigo_texto IS 'MedicationRequest.medicationCodeableConcept.text | MedicationRequest.medicationCodeableConcept.coding.display | MedicationRequest.medicationReference.resolve().code.text | MedicationRequest.medicationReference.resolve().code.coding.display | MedicationRequest.medicationReference.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.dispensacion_medicamento
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigos,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS cantidad_comparador,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{medicationCodeableConcept,coding,0,code}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.code ? (@ != null)') #>> '{}'), coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,code}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN codigos text[]
+    GENERATED ALWAYS AS (coalesce(hce.codigos(recurso #> '{medicationCodeableConcept,coding}'), hce.codigos(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #> '{code,coding}'))) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{medicationCodeableConcept,text}', coalesce(recurso #>> '{medicationCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'), hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,text}', coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,display}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.display ? (@ != null)') #>> '{}'), recurso #>> '{medicationReference,display}')) STORED,
+    ADD COLUMN cantidad_comparador text
+    GENERATED ALWAYS AS (recurso #>> '{quantity,comparator}') STORED;
+COMMENT ON COLUMN public.dispensacion_medicamento.codigo IS 'MedicationDispense.medicationCodeableConcept | MedicationDispense.medicationReference.resolve().code. Medicamento, codificado aquí o contenido / Medication, coded here or contained';
+COMMENT ON COLUMN public.dispensacion_medicamento.codigos IS 'MedicationDispense.medicationCodeableConcept | MedicationDispense.medicationReference.resolve().code. Todas sus codificaciones / All its codings';
+COMMENT ON COLUMN public.dispensacion_medicamento.codigo_texto IS 'MedicationDispense.medicationCodeableConcept.text | MedicationDispense.medicationCodeableConcept.coding.display | MedicationDispense.medicationReference.resolve().code.text | MedicationDispense.medicationReference.resolve().code.coding.display | MedicationDispense.medicationReference.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.dispensacion_medicamento.cantidad_comparador IS 'MedicationDispense.quantity.comparator. Comparador de cantidad (<, >): no es el valor exacto / Comparator of cantidad (<, >): not the exact value';
+
+ALTER TABLE public.administracion_medicamento
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigos,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS dosis_comparador,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{medicationCodeableConcept,coding,0,code}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.code ? (@ != null)') #>> '{}'), coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,code}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN codigos text[]
+    GENERATED ALWAYS AS (coalesce(hce.codigos(recurso #> '{medicationCodeableConcept,coding}'), hce.codigos(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #> '{code,coding}'))) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{medicationCodeableConcept,text}', coalesce(recurso #>> '{medicationCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'), hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,text}', coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,display}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.display ? (@ != null)') #>> '{}'), recurso #>> '{medicationReference,display}')) STORED,
+    ADD COLUMN dosis_comparador text
+    GENERATED ALWAYS AS (recurso #>> '{dosage,dose,comparator}') STORED;
+COMMENT ON COLUMN public.administracion_medicamento.codigo IS 'MedicationAdministration.medicationCodeableConcept | MedicationAdministration.medicationReference.resolve().code. Medicamento, codificado aquí o contenido / Medication, coded here or contained';
+COMMENT ON COLUMN public.administracion_medicamento.codigos IS 'MedicationAdministration.medicationCodeableConcept | MedicationAdministration.medicationReference.resolve().code. Todas sus codificaciones / All its codings';
+COMMENT ON COLUMN public.administracion_medicamento.codigo_texto IS 'MedicationAdministration.medicationCodeableConcept.text | MedicationAdministration.medicationCodeableConcept.coding.display | MedicationAdministration.medicationReference.resolve().code.text | MedicationAdministration.medicationReference.resolve().code.coding.display | MedicationAdministration.medicationReference.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.administracion_medicamento.dosis_comparador IS 'MedicationAdministration.dosage.dose.comparator. Comparador de dosis (<, >): no es el valor exacto / Comparator of dosis (<, >): not the exact value';
+
+ALTER TABLE public.declaracion_medicamento
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigos,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{medicationCodeableConcept,coding,0,code}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.code ? (@ != null)') #>> '{}'), coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,code}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN codigos text[]
+    GENERATED ALWAYS AS (coalesce(hce.codigos(recurso #> '{medicationCodeableConcept,coding}'), hce.codigos(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #> '{code,coding}'))) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{medicationCodeableConcept,text}', coalesce(recurso #>> '{medicationCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'), hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,text}', coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,display}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.display ? (@ != null)') #>> '{}'), recurso #>> '{medicationReference,display}')) STORED;
+COMMENT ON COLUMN public.declaracion_medicamento.codigo IS 'MedicationStatement.medicationCodeableConcept | MedicationStatement.medicationReference.resolve().code. Medicamento, codificado aquí o contenido / Medication, coded here or contained';
+COMMENT ON COLUMN public.declaracion_medicamento.codigos IS 'MedicationStatement.medicationCodeableConcept | MedicationStatement.medicationReference.resolve().code. Todas sus codificaciones / All its codings';
+COMMENT ON COLUMN public.declaracion_medicamento.codigo_texto IS 'MedicationStatement.medicationCodeableConcept.text | MedicationStatement.medicationCodeableConcept.coding.display | MedicationStatement.medicationReference.resolve().code.text | MedicationStatement.medicationReference.resolve().code.coding.display | MedicationStatement.medicationReference.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.observacion
+    DROP COLUMN IF EXISTS categoria,
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS valor_comparador,
+    DROP COLUMN IF EXISTS valor_texto,
+    DROP COLUMN IF EXISTS valor_codigo,
+    DROP COLUMN IF EXISTS valor_logico,
+    DROP COLUMN IF EXISTS valor_fecha,
+    DROP COLUMN IF EXISTS sistolica,
+    DROP COLUMN IF EXISTS sistolica_comparador,
+    DROP COLUMN IF EXISTS diastolica,
+    DROP COLUMN IF EXISTS diastolica_comparador,
+    DROP COLUMN IF EXISTS componentes,
+    ADD COLUMN categoria text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN valor_comparador text
+    GENERATED ALWAYS AS (recurso #>> '{valueQuantity,comparator}') STORED,
+    ADD COLUMN valor_texto text
+    GENERATED ALWAYS AS (coalesce(recurso ->> 'valueString', recurso #>> '{valueCodeableConcept,text}', coalesce(recurso #>> '{valueCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'valueCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN valor_codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{valueCodeableConcept,coding,0,code}', jsonb_path_query_first(recurso -> 'valueCodeableConcept', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN valor_logico boolean
+    GENERATED ALWAYS AS (hce.logico(recurso -> 'valueBoolean')) STORED,
+    ADD COLUMN valor_fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'valueDateTime'), hce.rango_periodo(recurso -> 'valuePeriod'))) STORED,
+    ADD COLUMN sistolica numeric
+    GENERATED ALWAYS AS (coalesce(CASE WHEN recurso ? 'component' THEN hce.numero(jsonb_path_query_first(recurso, '$.component[*] ? (exists(@.code.coding ? (@.system == "http://loinc.org" && @.code == "8480-6")))') #> '{valueQuantity,value}') END, CASE WHEN recurso #> '{code,coding}' @> '[{"system": "http://loinc.org", "code": "8480-6"}]' THEN hce.numero(recurso #> '{valueQuantity,value}') END)) STORED,
+    ADD COLUMN sistolica_comparador text
+    GENERATED ALWAYS AS (coalesce(CASE WHEN recurso ? 'component' THEN jsonb_path_query_first(recurso, '$.component[*] ? (exists(@.code.coding ? (@.system == "http://loinc.org" && @.code == "8480-6")))') #>> '{valueQuantity,comparator}' END, CASE WHEN recurso #> '{code,coding}' @> '[{"system": "http://loinc.org", "code": "8480-6"}]' THEN recurso #>> '{valueQuantity,comparator}' END)) STORED,
+    ADD COLUMN diastolica numeric
+    GENERATED ALWAYS AS (coalesce(CASE WHEN recurso ? 'component' THEN hce.numero(jsonb_path_query_first(recurso, '$.component[*] ? (exists(@.code.coding ? (@.system == "http://loinc.org" && @.code == "8462-4")))') #> '{valueQuantity,value}') END, CASE WHEN recurso #> '{code,coding}' @> '[{"system": "http://loinc.org", "code": "8462-4"}]' THEN hce.numero(recurso #> '{valueQuantity,value}') END)) STORED,
+    ADD COLUMN diastolica_comparador text
+    GENERATED ALWAYS AS (coalesce(CASE WHEN recurso ? 'component' THEN jsonb_path_query_first(recurso, '$.component[*] ? (exists(@.code.coding ? (@.system == "http://loinc.org" && @.code == "8462-4")))') #>> '{valueQuantity,comparator}' END, CASE WHEN recurso #> '{code,coding}' @> '[{"system": "http://loinc.org", "code": "8462-4"}]' THEN recurso #>> '{valueQuantity,comparator}' END)) STORED,
+    ADD COLUMN componentes text[]
+    GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso -> 'component', '$.code.coding[*]'))) STORED;
+COMMENT ON COLUMN public.observacion.categoria IS 'Observation.category. Categoría / Category';
+COMMENT ON COLUMN public.observacion.codigo IS 'Observation.code. Qué se observó / What was observed';
+COMMENT ON COLUMN public.observacion.codigo_texto IS 'Observation.code.text | Observation.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.observacion.valor_comparador IS 'Observation.valueQuantity.comparator. Comparador de valor (<, >): no es el valor exacto / Comparator of valor (<, >): not the exact value';
+COMMENT ON COLUMN public.observacion.valor_texto IS 'Observation.valueString | Observation.valueCodeableConcept.text | Observation.valueCodeableConcept.coding.display. Valor en texto, o el texto del valor codificado / Text value, or the words of the coded value';
+COMMENT ON COLUMN public.observacion.valor_codigo IS 'Observation.valueCodeableConcept. Valor codificado / Coded value';
+COMMENT ON COLUMN public.observacion.valor_logico IS 'Observation.valueBoolean. Valor lógico / Boolean value';
+COMMENT ON COLUMN public.observacion.valor_fecha IS 'Observation.valueDateTime | Observation.valuePeriod. Valor que es fecha / Value that is a date';
+COMMENT ON COLUMN public.observacion.sistolica IS 'Observation.component.where(code = ''http://loinc.org|8480-6'').valueQuantity | Observation.where(code = ''http://loinc.org|8480-6'').valueQuantity. Presión sistólica / Systolic pressure';
+COMMENT ON COLUMN public.observacion.sistolica_comparador IS 'Observation.component.where(code = ''http://loinc.org|8480-6'').valueQuantity.comparator | Observation.where(code = ''http://loinc.org|8480-6'').valueQuantity.comparator. Comparador de sistolica / Comparator of sistolica';
+COMMENT ON COLUMN public.observacion.diastolica IS 'Observation.component.where(code = ''http://loinc.org|8462-4'').valueQuantity | Observation.where(code = ''http://loinc.org|8462-4'').valueQuantity. Presión diastólica / Diastolic pressure';
+COMMENT ON COLUMN public.observacion.diastolica_comparador IS 'Observation.component.where(code = ''http://loinc.org|8462-4'').valueQuantity.comparator | Observation.where(code = ''http://loinc.org|8462-4'').valueQuantity.comparator. Comparador de diastolica / Comparator of diastolica';
+COMMENT ON COLUMN public.observacion.componentes IS 'Observation.component.code. Codificaciones de sus componentes / Codings of its components';
+
+ALTER TABLE public.informe_diagnostico
+    DROP COLUMN IF EXISTS categoria,
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN categoria text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.informe_diagnostico.categoria IS 'DiagnosticReport.category. Categoría / Category';
+COMMENT ON COLUMN public.informe_diagnostico.codigo IS 'DiagnosticReport.code. Qué informa / What it reports';
+COMMENT ON COLUMN public.informe_diagnostico.codigo_texto IS 'DiagnosticReport.code.text | DiagnosticReport.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.solicitud_servicio
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.solicitud_servicio.codigo IS 'ServiceRequest.code. Qué se pide / What is asked for';
+COMMENT ON COLUMN public.solicitud_servicio.codigo_texto IS 'ServiceRequest.code.text | ServiceRequest.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.especimen
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.especimen.codigo IS 'Specimen.type. Tipo de muestra / Type';
+COMMENT ON COLUMN public.especimen.codigo_texto IS 'Specimen.type.text | Specimen.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.estudio_imagen
+    DROP COLUMN IF EXISTS modalidad,
+    ADD COLUMN modalidad text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{modality,0,code}', jsonb_path_query_first(recurso -> 'modality', '$.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.estudio_imagen.modalidad IS 'ImagingStudy.modality. Modalidad / Modality';
+
+ALTER TABLE public.plan_cuidado
+    DROP COLUMN IF EXISTS categoria,
+    ADD COLUMN categoria text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.plan_cuidado.categoria IS 'CarePlan.category. Categoría / Category';
+
+ALTER TABLE public.meta
+    DROP COLUMN IF EXISTS logro,
+    DROP COLUMN IF EXISTS codigo,
+    ADD COLUMN logro text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{achievementStatus,coding,0,code}', jsonb_path_query_first(recurso -> 'achievementStatus', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{description,coding,0,code}', jsonb_path_query_first(recurso -> 'description', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.meta.logro IS 'Goal.achievementStatus. Logro / Achievement';
+COMMENT ON COLUMN public.meta.codigo IS 'Goal.description. Meta / Goal';
+
+ALTER TABLE public.tarea
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS motivo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN motivo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{reasonCode,text}', coalesce(recurso #>> '{reasonCode,coding,0,display}', jsonb_path_query_first(recurso -> 'reasonCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.tarea.codigo IS 'Task.code. Qué hay que hacer / What is to be done';
+COMMENT ON COLUMN public.tarea.codigo_texto IS 'Task.code.text | Task.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.tarea.motivo_texto IS 'Task.reasonCode.text | Task.reasonCode.coding.display. Texto de motivo, codificado o no / Words of motivo, coded or not';
+
+ALTER TABLE public.composicion
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.composicion.codigo IS 'Composition.type. Tipo de documento / Type';
+COMMENT ON COLUMN public.composicion.codigo_texto IS 'Composition.type.text | Composition.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.referencia_documento
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS titulo,
+    DROP COLUMN IF EXISTS url,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN titulo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{content,0,attachment,title}', jsonb_path_query_first(recurso -> 'content', '$.attachment.title ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN url text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{content,0,attachment,url}', jsonb_path_query_first(recurso -> 'content', '$.attachment.url ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.referencia_documento.codigo IS 'DocumentReference.type. Tipo de documento / Type';
+COMMENT ON COLUMN public.referencia_documento.codigo_texto IS 'DocumentReference.type.text | DocumentReference.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.referencia_documento.titulo IS 'DocumentReference.content.attachment.title. Título / Title';
+COMMENT ON COLUMN public.referencia_documento.url IS 'DocumentReference.content.attachment.url. Dónde está / Where it is';
+
+ALTER TABLE public.consentimiento
+    DROP COLUMN IF EXISTS alcance,
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN alcance text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{scope,coding,0,code}', jsonb_path_query_first(recurso -> 'scope', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{category,0,text}', jsonb_path_query_first(recurso -> 'category', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{category,0,coding,0,display}', jsonb_path_query_first(recurso -> 'category', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.consentimiento.alcance IS 'Consent.scope. Alcance / Scope';
+COMMENT ON COLUMN public.consentimiento.codigo IS 'Consent.category. Categoría / Category';
+COMMENT ON COLUMN public.consentimiento.codigo_texto IS 'Consent.category.text | Consent.category.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.comunicacion
+    DROP COLUMN IF EXISTS categoria,
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN categoria text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{topic,coding,0,code}', jsonb_path_query_first(recurso -> 'topic', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{topic,text}', coalesce(recurso #>> '{topic,coding,0,display}', jsonb_path_query_first(recurso -> 'topic', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.comunicacion.categoria IS 'Communication.category. Categoría / Category';
+COMMENT ON COLUMN public.comunicacion.codigo IS 'Communication.topic. Tema / Topic';
+COMMENT ON COLUMN public.comunicacion.codigo_texto IS 'Communication.topic.text | Communication.topic.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.cobertura
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.cobertura.codigo IS 'Coverage.type. Tipo / Type';
+COMMENT ON COLUMN public.cobertura.codigo_texto IS 'Coverage.type.text | Coverage.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+
+ALTER TABLE public.reclamacion
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS profesional_id,
+    DROP COLUMN IF EXISTS prestador_id,
+    DROP COLUMN IF EXISTS aseguradora,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN profesional_id text
+    GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'provider', 'Practitioner'), (hce.claves_expresas_de(jsonb_path_query_array(recurso -> 'careTeam', '$.provider'), 'Practitioner'))[1])) STORED,
+    ADD COLUMN prestador_id text
+    GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'provider', 'Organization')) STORED,
+    ADD COLUMN aseguradora text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{insurer,display}', coalesce(recurso #>> '{insurance,0,coverage,display}', jsonb_path_query_first(recurso -> 'insurance', '$.coverage.display ? (@ != null)') #>> '{}'))) STORED;
+COMMENT ON COLUMN public.reclamacion.codigo IS 'Claim.type. Tipo / Type';
+COMMENT ON COLUMN public.reclamacion.codigo_texto IS 'Claim.type.text | Claim.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.reclamacion.profesional_id IS 'Claim.provider | Claim.careTeam.provider. Profesional que presta / Practitioner who provides';
+COMMENT ON COLUMN public.reclamacion.prestador_id IS 'Claim.provider. Organización prestadora / Provider organization';
+COMMENT ON COLUMN public.reclamacion.aseguradora IS 'Claim.insurer.display | Claim.insurance.coverage.display. Nombre de la aseguradora / Name of the insurer';
+
+ALTER TABLE public.explicacion_beneficio
+    DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS profesional_id,
+    DROP COLUMN IF EXISTS prestador_id,
+    DROP COLUMN IF EXISTS aseguradora,
+    DROP COLUMN IF EXISTS cobertura_id,
+    ADD COLUMN codigo text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN codigo_texto text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN profesional_id text
+    GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'provider', 'Practitioner'), (hce.claves_expresas_de(jsonb_path_query_array(recurso -> 'careTeam', '$.provider'), 'Practitioner'))[1])) STORED,
+    ADD COLUMN prestador_id text
+    GENERATED ALWAYS AS (hce.clave_expresa(recurso -> 'provider', 'Organization')) STORED,
+    ADD COLUMN aseguradora text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{insurer,display}', coalesce(recurso #>> '{insurance,0,coverage,display}', jsonb_path_query_first(recurso -> 'insurance', '$.coverage.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN cobertura_id text
+    GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso -> 'insurance', '$.coverage'), 'Coverage'))[1]) STORED;
+COMMENT ON COLUMN public.explicacion_beneficio.codigo IS 'ExplanationOfBenefit.type. Tipo / Type';
+COMMENT ON COLUMN public.explicacion_beneficio.codigo_texto IS 'ExplanationOfBenefit.type.text | ExplanationOfBenefit.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.explicacion_beneficio.profesional_id IS 'ExplanationOfBenefit.provider | ExplanationOfBenefit.careTeam.provider. Profesional que presta / Practitioner who provides';
+COMMENT ON COLUMN public.explicacion_beneficio.prestador_id IS 'ExplanationOfBenefit.provider. Organización prestadora / Provider organization';
+COMMENT ON COLUMN public.explicacion_beneficio.aseguradora IS 'ExplanationOfBenefit.insurer.display | ExplanationOfBenefit.insurance.coverage.display. Nombre de la aseguradora / Name of the insurer';
+COMMENT ON COLUMN public.explicacion_beneficio.cobertura_id IS 'ExplanationOfBenefit.insurance.coverage. Cobertura / Coverage';
+
+ALTER TABLE public.estudio_investigacion
+    DROP COLUMN IF EXISTS fase,
+    ADD COLUMN fase text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{phase,coding,0,code}', jsonb_path_query_first(recurso -> 'phase', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.estudio_investigacion.fase IS 'ResearchStudy.phase. Fase / Phase';
+
+ALTER TABLE public.guia_clinica
+    DROP COLUMN IF EXISTS clase,
+    ADD COLUMN clase text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.guia_clinica.clase IS 'PlanDefinition.type. Tipo / Type';
+
+ALTER TABLE public.procedencia
+    DROP COLUMN IF EXISTS actividad,
+    ADD COLUMN actividad text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{activity,coding,0,code}', jsonb_path_query_first(recurso -> 'activity', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.procedencia.actividad IS 'Provenance.activity. Actividad / Activity';
+CREATE INDEX IF NOT EXISTS condicion_documento_id_codigo_idx ON public.condicion USING btree (documento_id, codigo);
+CREATE INDEX IF NOT EXISTS procedimiento_documento_id_codigo_idx ON public.procedimiento USING btree (documento_id, codigo);
+CREATE INDEX IF NOT EXISTS solicitud_medicamento_documento_id_codigo_idx ON public.solicitud_medicamento USING btree (documento_id, codigo);
+CREATE INDEX IF NOT EXISTS observacion_documento_id_codigo_idx ON public.observacion USING btree (documento_id, codigo);
+CREATE INDEX IF NOT EXISTS observacion_documento_id_fecha_sistolica_idx ON public.observacion USING btree (documento_id, (lower(fecha)), sistolica) WHERE sistolica IS NOT NULL;
 DROP FUNCTION IF EXISTS hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer);
 DROP FUNCTION IF EXISTS hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer);
 DROP FUNCTION IF EXISTS hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer);
@@ -12575,6 +13271,6 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_compartida TO hce_writer;
 REVOKE DELETE, INSERT, UPDATE ON hce.carga_referencia FROM hce_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_referencia TO hce_writer;
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', '93e607d8f5b93fe22f68889997ea44b65be0e156f479b1609f35656923e1990e') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', 'cfe0cfde51f163a1b83809bc2a64179b27a6f88fc5f4780b7c46c37ff8981967') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from pyhce.errors import DeclarationError
 from pyhce.schema import r4
 from pyhce.schema.helper_functions import HELPERS
 from pyhce.schema.model import Column, Helper, Kind, Table
+from pyhce.schema.path import Place, Steps, alternatives, place, plain, unknown
 
 NEWEST = 1_000_000
 """A number after every migration: an expression as it is now."""
+FIRST_THERE = 2
+"""The migration since which a text or code out of an array is the first that is there: before, the first member's."""
 _HELPER = re.compile(r"\bhce\.([a-z0-9_]+)\(")
 
 SQL_TYPES = {
@@ -25,6 +29,7 @@ SQL_TYPES = {
     Kind.NUMBER: "numeric",
     Kind.INTEGER: "integer",
     Kind.BOOLEAN: "boolean",
+    Kind.HAPPENED: "boolean",
     Kind.REFERENCE: "text",
     Kind.REFERENCES: "text[]",
     Kind.KEYS: "text[]",
@@ -48,8 +53,8 @@ def expression(table: Table, column: Column, number: int = NEWEST, helpers: Iter
             f"{table.name}.{column.name}: a generic table has no FHIR path", remedy="Leave the column out."
         )
     then = column.at(number)
-    parts = [_one(table.fhir_type, then, path.strip()) for path in then.path.split("|")]
-    flat = [part for alternatives in parts for part in alternatives]
+    parts = [_one(table.fhir_type, then, path, number) for path in alternatives(then.path)]
+    flat = [part for alternative in parts for part in alternative]
     sql = flat[0] if len(flat) == 1 else f"coalesce({', '.join(flat)})"
     newest = _successors(number, helpers)
     return _HELPER.sub(lambda call: f"hce.{newest.get(call[1], call[1])}(", sql)
@@ -65,7 +70,7 @@ def _successors(number: int, helpers: Iterable[Helper]) -> dict[str, str]:
 
 
 def concrete_paths(fhir_type: str, path: str) -> list[tuple[str, str]]:
-    """A path with its FHIR type, a choice (`value[x]`) as each concrete member it may be.
+    """A path of members with its FHIR type, a choice (`value[x]`) as each concrete member it may be.
 
     Raises:
         DeclarationError: R4 has no such element.
@@ -75,37 +80,66 @@ def concrete_paths(fhir_type: str, path: str) -> list[tuple[str, str]]:
     stem = path.removesuffix("[x]")
     types = r4.choice_types(fhir_type, path)
     if not types:
-        raise _unknown(fhir_type, path)
+        raise unknown(fhir_type, path)
     return [(stem + kind[0].upper() + kind[1:], kind) for kind in types]
+
+
+def element_conditions(table: Table, column: Column, more: str = "") -> list[str]:
+    """SQL conditions on `recurso`, one of which holds if a resource has a value where a column looks for it.
+
+    Args:
+        more: a jsonpath filter that the value must meet.
+    """
+    found = []
+    for path in alternatives(column.path):
+        at = place(str(table.fhir_type), path)
+        concrete = [at] if path == "id" else [at.to(one) for one, _ in concrete_paths(at.fhir_type, at.path)]
+        only_if = f"{at.only_if} AND " if at.only_if else ""
+        found += [f"({only_if}jsonb_path_exists({one.root}, '{one.jsonpath(one.steps)} {more}'))" for one in concrete]
+    return found
 
 
 def _element(fhir_type: str, path: str) -> r4.Element:
     found = r4.element(fhir_type, path)
     if found is None:
-        raise _unknown(fhir_type, path)
+        raise unknown(fhir_type, path)
     return found
 
 
-def _unknown(fhir_type: str, path: str) -> DeclarationError:
-    return DeclarationError(
-        f"FHIR R4 has no element {fhir_type}.{path}",
-        remedy=f"See the definition of {fhir_type}: https://hl7.org/fhir/R4/{fhir_type.lower()}.html",
-    )
-
-
-def _one(fhir_type: str, column: Column, path: str) -> list[str]:
+def _one(fhir_type: str, column: Column, path: str, number: int) -> list[str]:
     if path == "id":
         return ["hce.claves_propias(id, recurso -> 'identifier')" if column.kind is Kind.KEYS else "id"]
+    at = place(fhir_type, path)
     found = [
-        sql
-        for concrete, kind in concrete_paths(fhir_type, path)
-        if (sql := _BUILDERS[column.kind](fhir_type, concrete, kind, column))
+        _guarded(at, sql)
+        for concrete, kind in concrete_paths(at.fhir_type, at.path)
+        if (sql := _BUILDERS[column.kind](Asked(at.to(concrete), kind, column, number)))
     ]
     if not found:
         raise DeclarationError(
             f"{fhir_type}.{path} cannot be read as {column.kind.value}", remedy="Choose a kind that fits its FHIR type."
         )
     return found
+
+
+def _guarded(at: Place, sql: str) -> str:
+    """An expression that looks only where there is something: most resources have no component, few an extension."""
+    first = next(iter(at.conditions), "").split(".")[0]
+    only_if = at.only_if or (f"{at.root} ? '{first}'" if first else "")
+    return f"CASE WHEN {only_if} THEN {sql} END" if only_if else sql
+
+
+class Asked(NamedTuple):
+    """A value that a column reads: where it is, its FHIR type, the column, and the migration as of which."""
+
+    at: Place
+    kind: str
+    column: Column
+    number: int
+
+    def inside(self, path: str) -> Asked:
+        """A member of the value."""
+        return self._replace(at=self.at.to(f"{self.at.path}.{path}"))
 
 
 def untyped_names(fhir_type: str, path: str, target: str) -> bool:
@@ -120,100 +154,127 @@ def untyped_names(fhir_type: str, path: str, target: str) -> bool:
     )
 
 
-def _steps(fhir_type: str, path: str) -> str:
-    """The JSON members from the resource to the first value at the path."""
-    members: list[str] = []
-    for name, many in r4.json_path(fhir_type, path):
-        members += [name, "0"] if many else [name]
-    return ",".join(members)
+def _text_at(asked: Asked) -> str:
+    """The first string at a place."""
+    begin, steps = asked.at.chosen()
+    first = _get(begin, steps, text=True)
+    if asked.number < FIRST_THERE or not any(many for _, many in steps):
+        return first
+    begin, rest = (begin, steps) if asked.at.conditions else asked.at.after(1)
+    return f"coalesce({first}, jsonb_path_query_first({begin}, '{plain(rest)} ? (@ != null)') #>> '{{}}')"
 
 
-def _text_at(fhir_type: str, path: str) -> str:
-    steps = _steps(fhir_type, path)
-    return f"recurso ->> '{steps}'" if "," not in steps else f"recurso #>> '{{{steps}}}'"
+def _json_at(asked: Asked) -> str:
+    """The first value at a place."""
+    return _get(*asked.at.chosen(), text=False)
 
 
-def _json_at(fhir_type: str, path: str) -> str:
-    steps = _steps(fhir_type, path)
-    return f"recurso -> '{steps}'" if "," not in steps else f"recurso #> '{{{steps}}}'"
+def _get(begin: str, steps: Steps, *, text: bool) -> str:
+    """The first value at the end of steps."""
+    members = [member for name, many in steps for member in ((name, "0") if many else (name,))]
+    if len(members) == 1:
+        return f"{begin} {'->>' if text else '->'} '{members[0]}'"
+    return f"{begin} #>{'>' if text else ''} '{{{','.join(members)}}}'"
 
 
-def _json_at_last(fhir_type: str, path: str) -> str:
-    """The last member as it is, an array included, where nothing before it is one."""
-    return f"recurso #> '{{{','.join(name for name, _ in r4.json_path(fhir_type, path))}}}'"
-
-
-def _every(fhir_type: str, path: str) -> str:
-    """All values at the path as one JSON array (jsonpath's lax mode opens arrays on the way)."""
-    steps = r4.json_path(fhir_type, path)
-    if len(steps) == 1:
-        return f"recurso -> '{steps[0][0]}'"
-    tail = "[*]" if steps[-1][1] else ""
-    return f"jsonb_path_query_array(recurso, '$.{'.'.join(name for name, _ in steps)}{tail}')"
+def _every(asked: Asked) -> str:
+    """All values at a place as one JSON array."""
+    at = asked.at
+    if len(at.steps) == 1 and not at.conditions:
+        return f"{at.root} -> '{at.path}'"
+    tail = "[*]" if at.steps[-1][1] and at.path not in at.conditions else ""
+    if at.conditions or asked.column.since < FIRST_THERE:
+        return f"jsonb_path_query_array({at.root}, '{at.jsonpath(at.steps)}{tail}')"
+    begin, rest = at.after(1)
+    return f"jsonb_path_query_array({begin}, '{plain(rest)}{tail}')"
 
 
 _STRINGS = {"string", "code", "uri", "url", "canonical", "id", "oid", "uuid", "markdown", "date", "dateTime", "instant"}
 _CODED = {"CodeableConcept": "coding.code", "Coding": "code", "CodeableReference": "concept.coding.code"}
+_QUANTITIES = {"Quantity", "Age", "Duration", "Distance", "Count"}
+_NUMBERS = {"decimal", "integer", "positiveInt", "unsignedInt"}
 
 
-def _text(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
-    return _text_at(fhir_type, path) if kind in _STRINGS else None
+def _text(asked: Asked) -> str | None:
+    return _text_at(asked) if asked.kind in _STRINGS else None
 
 
-def _code(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
-    if kind == "code":
-        return _text_at(fhir_type, path)
-    return _text_at(fhir_type, f"{path}.{_CODED[kind]}") if kind in _CODED else None
+def _code(asked: Asked) -> str | None:
+    if asked.kind == "code":
+        return _text_at(asked)
+    return _text_at(asked.inside(_CODED[asked.kind])) if asked.kind in _CODED else None
 
 
-def _codes(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
-    if kind == "CodeableConcept":
-        many = any(array for _, array in r4.json_path(fhir_type, path))
-        codings = _every(fhir_type, path + ".coding") if many else _json_at_last(fhir_type, path + ".coding")
-        return f"hce.codigos({codings})"
-    return f"hce.codigos({_every(fhir_type, path)})" if kind == "Coding" else None
+def _codes(asked: Asked) -> str | None:
+    if asked.kind == "CodeableConcept":
+        at = asked.at
+        if at.conditions or any(many for _, many in at.steps):
+            return f"hce.codigos({_every(asked.inside('coding'))})"
+        return f"hce.codigos({at.root} #> '{{{at.path.replace('.', ',')},coding}}')"
+    return f"hce.codigos({_every(asked)})" if asked.kind == "Coding" else None
 
 
-def _range(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
-    if kind in {"date", "dateTime", "instant"}:
-        return f"hce.rango({_text_at(fhir_type, path)})"
-    helper = {"Period": "hce.rango_periodo", "Timing": "hce.rango_horario"}.get(kind)
-    return f"{helper}({_json_at(fhir_type, path)})" if helper else None
+def _range(asked: Asked) -> str | None:
+    if asked.kind in {"date", "dateTime", "instant"}:
+        return f"hce.rango({_text_at(asked)})"
+    helper = {"Period": "hce.rango_periodo", "Timing": "hce.rango_horario"}.get(asked.kind)
+    return f"{helper}({_json_at(asked)})" if helper else None
 
 
-def _call(helper: str, types: set[str], at: Callable[[str, str], str]) -> Callable[[str, str, str, Column], str | None]:
-    def build(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
-        return f"{helper}({at(fhir_type, path)})" if kind in types else None
+def _call(helper: str, types: set[str], at: Callable[[Asked], str]) -> Callable[[Asked], str | None]:
+    def build(asked: Asked) -> str | None:
+        return f"{helper}({at(asked)})" if asked.kind in types else None
 
     return build
 
 
-def _number(fhir_type: str, path: str, kind: str, _: Column) -> str | None:
-    if kind in {"Quantity", "Age", "Money", "Duration", "Distance", "Count", "SimpleQuantity"}:
-        return f"hce.numero({_json_at(fhir_type, path + '.value')})"
-    if kind in {"decimal", "integer", "positiveInt", "unsignedInt"}:
-        return f"hce.numero({_json_at(fhir_type, path)})"
-    return None
+def _number(asked: Asked) -> str | None:
+    if asked.kind in {*_QUANTITIES, "Money"}:
+        return f"hce.numero({_json_at(asked.inside('value'))})"
+    return f"hce.numero({_json_at(asked)})" if asked.kind in _NUMBERS else None
 
 
-def _reference(fhir_type: str, path: str, kind: str, column: Column) -> str | None:
-    if kind != "Reference":
+def has_comparator(table: Table, column: Column) -> bool:
+    """Whether a number is made of a Quantity, whose comparator says that it is not the number (`<0.01`)."""
+    if column.kind is not Kind.NUMBER:
+        return False
+    places = [place(str(table.fhir_type), path) for path in alternatives(column.path)]
+    kinds = {kind for at in places for _, kind in concrete_paths(at.fhir_type, at.path)}
+    return bool(kinds & _QUANTITIES)
+
+
+def _happened(asked: Asked) -> str | None:
+    if asked.kind == "boolean":
+        return f"hce.logico({_json_at(asked)})"
+    return f"nullif({_json_at(asked)} IS NOT NULL, false)"
+
+
+def _reference(asked: Asked) -> str | None:
+    if asked.kind != "Reference":
         return None
-    said = not untyped_names(fhir_type, path, str(column.target))
-    if any(many for _, many in r4.json_path(fhir_type, path)):
+    target = str(asked.column.target)
+    said = not untyped_names(asked.at.fhir_type, asked.at.path, target)
+    if asked.at.conditions or any(many for _, many in asked.at.steps):
         helper = "hce.claves_expresas_de" if said else "hce.claves_de"
-        return f"({helper}({_every(fhir_type, path)}, '{column.target}'))[1]"
-    return f"{'hce.clave_expresa' if said else 'hce.clave'}({_json_at(fhir_type, path)}, '{column.target}')"
+        return f"({helper}({_every(asked)}, '{target}'))[1]"
+    return f"{'hce.clave_expresa' if said else 'hce.clave'}({_json_at(asked)}, '{target}')"
 
 
-def _references(fhir_type: str, path: str, kind: str, column: Column) -> str | None:
-    if kind != "Reference":
+def _references(asked: Asked) -> str | None:
+    if asked.kind != "Reference":
         return None
-    helper = "hce.claves_de" if untyped_names(fhir_type, path, str(column.target)) else "hce.claves_expresas_de"
-    return f"{helper}({_every(fhir_type, path)}, '{column.target}')"
+    target = str(asked.column.target)
+    helper = "hce.claves_de" if untyped_names(asked.at.fhir_type, asked.at.path, target) else "hce.claves_expresas_de"
+    return f"{helper}({_every(asked)}, '{target}')"
 
 
-_BUILDERS: dict[Kind, Callable[[str, str, str, Column], str | None]] = {
+def _names(asked: Asked) -> str | None:
+    return (
+        f"hce.nombres({asked.at.root} -> '{asked.at.steps[0][0]}')" if asked.kind in {"HumanName", "string"} else None
+    )
+
+
+_BUILDERS: dict[Kind, Callable[[Asked], str | None]] = {
     Kind.TEXT: _text,
     Kind.CODE: _code,
     Kind.CODES: _codes,
@@ -224,15 +285,9 @@ _BUILDERS: dict[Kind, Callable[[str, str, str, Column], str | None]] = {
     Kind.NUMBER: _number,
     Kind.INTEGER: _call("hce.entero", {"integer", "positiveInt", "unsignedInt"}, _json_at),
     Kind.BOOLEAN: _call("hce.logico", {"boolean"}, _json_at),
+    Kind.HAPPENED: _happened,
     Kind.REFERENCE: _reference,
     Kind.REFERENCES: _references,
-    Kind.KEYS: lambda *_: None,
-    Kind.NAMES: lambda fhir_type, path, kind, _: (
-        f"hce.nombres({_json_at_whole(fhir_type, path)})" if kind in {"HumanName", "string"} else None
-    ),
+    Kind.KEYS: lambda _: None,
+    Kind.NAMES: _names,
 }
-
-
-def _json_at_whole(fhir_type: str, path: str) -> str:
-    """The member as it is, an array included."""
-    return f"recurso -> '{r4.json_path(fhir_type, path)[0][0]}'"

@@ -50,6 +50,28 @@ BEGIN
 END"""
 
 
+def _in_use(values: str, *, last: str, more: str, uses: str, never: str = "", only: str = "") -> str:
+    """Of names, addresses or contacts the one in use. What a generated column computes may not depend on today."""
+    conditions = ["jsonb_typeof(v) = 'object'"]
+    conditions += [f"coalesce(v ->> 'use', '') NOT IN ({never})"] if never else []
+    conditions += [only] if only else []
+    return f"""
+BEGIN
+    RETURN (
+        SELECT v
+        FROM jsonb_array_elements(hce.lista({values})) WITH ORDINALITY AS e (v, n)
+        WHERE {" AND ".join(conditions)}
+        ORDER BY
+            coalesce(v ->> 'use', '') IN ({last}),
+            v #>> '{{period,end}}' IS NOT NULL,
+            {more},
+            array_position(ARRAY[{uses}], coalesce(v ->> 'use', '')) NULLS LAST,
+            n
+        LIMIT 1
+    );
+END"""
+
+
 HELPERS: tuple[Helper, ...] = (
     Helper(
         name="dia",
@@ -368,5 +390,83 @@ END""",
             )
         END, ' ' ORDER BY n)), '')
     FROM jsonb_array_elements(hce.lista(v)) WITH ORDINALITY AS e (h, n)""",
+    ),
+    Helper(
+        name="contenido",
+        arguments="recurso jsonb, referencia text",
+        returns="jsonb",
+        language="plpgsql",
+        comment="The contained resource that a reference (#id) names; NULL for any other reference.",
+        body="""
+BEGIN
+    IF left(referencia, 1) <> '#' THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        SELECT c
+        FROM jsonb_array_elements(hce.lista(recurso -> 'contained')) AS e (c)
+        WHERE c ->> 'id' = substr(referencia, 2)
+        LIMIT 1
+    );
+END""",
+        since=2,
+    ),
+    Helper(
+        name="nombre_vigente",
+        arguments="nombres jsonb",
+        returns="jsonb",
+        language="plpgsql",
+        comment=(
+            "The HumanName in use: official before usual, then the others; temp, anonymous, maiden and old only if "
+            "there is nothing else. One whose period has an end comes after those without."
+        ),
+        body=_in_use(
+            "nombres",
+            last="'temp', 'anonymous', 'maiden', 'old'",
+            more="v ->> 'family' IS NULL AND v -> 'given' IS NULL",
+            uses="'official', 'usual', '', 'nickname', 'temp', 'anonymous', 'maiden', 'old'",
+        ),
+        since=2,
+    ),
+    Helper(
+        name="direccion_vigente",
+        arguments="direcciones jsonb",
+        returns="jsonb",
+        language="plpgsql",
+        comment=(
+            "The Address in use: home before work and billing, a place before a postal address; temp only if there is "
+            "nothing else, old never. One whose period has an end comes after those without."
+        ),
+        body=_in_use(
+            "direcciones",
+            never="'old'",
+            last="'temp'",
+            more="coalesce(v ->> 'type', '') = 'postal'",
+            uses="'home', '', 'work', 'billing'",
+        ),
+        since=2,
+    ),
+    Helper(
+        name="contacto_vigente",
+        arguments="contactos jsonb, sistema text",
+        returns="jsonb",
+        language="plpgsql",
+        comment=(
+            "The ContactPoint of a system (phone, email) in use: by rank, then home, mobile, work; temp only if there "
+            "is nothing else, old never. One without a system is an e-mail if it has an @, else a phone. One whose "
+            "period has an end comes after those without."
+        ),
+        body=_in_use(
+            "contactos",
+            never="'old'",
+            last="'temp'",
+            only=(
+                "v ->> 'value' IS NOT NULL AND coalesce(\n            v ->> 'system',"
+                " CASE WHEN strpos(v ->> 'value', '@') > 0 THEN 'email' ELSE 'phone' END\n        ) = sistema"
+            ),
+            more="hce.entero(v -> 'rank') IS NULL, hce.entero(v -> 'rank')",
+            uses="'home', 'mobile', '', 'work'",
+        ),
+        since=2,
     ),
 )

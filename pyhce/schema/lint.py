@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 
 from pyhce.errors import DeclarationError
 from pyhce.schema import r4
-from pyhce.schema.expression import expression
+from pyhce.schema.expression import expression, has_comparator
 from pyhce.schema.keywords import RESERVED, SYSTEM_COLUMNS
 from pyhce.schema.model import Column, Frozen, Home, Kind, Schema, Table
+from pyhce.schema.path import alternatives, place
 from pyhce.schema.render import index_name
 from pyhce.schema.writer_functions import writers
 
@@ -25,7 +26,9 @@ _CHANGING = """
     localtimestamp now random statement_timestamp to_char to_date to_number to_timestamp transaction_timestamp unaccent
 """
 
-IMMUTABLE_BUILT_INS = frozenset({"coalesce", "jsonb_path_query_array", "lower", "upper"})
+IMMUTABLE_BUILT_INS = frozenset(
+    {"coalesce", "jsonb_path_query_array", "jsonb_path_query_first", "lower", "nullif", "upper"}
+)
 """What a typed column or an index may call besides our own helpers."""
 CHANGING = frozenset(_CHANGING.split())
 """Built-ins whose answer depends on more than their arguments: none belongs in a helper."""
@@ -134,6 +137,9 @@ def _columns(table: Table) -> Iterator[Finding]:
             continue
         if column.kind in {Kind.REFERENCE, Kind.REFERENCES} and column.path != "id":
             yield from _target(table, column)
+        if has_comparator(table, column) and f"{column.name}_comparador" not in {c.name for c in table.columns}:
+            message = "the number is made of a Quantity, and no column says its comparator: <0.01 would read 0.01"
+            yield _found("HCL13", table.name, column.name, message, f"Declare {column.name}_comparador: comparator().")
 
 
 def _target(table: Table, column: Column) -> Iterator[Finding]:
@@ -141,8 +147,9 @@ def _target(table: Table, column: Column) -> Iterator[Finding]:
         message = "the reference has no target" if column.target is None else f"{column.target!r} is no FHIR R4 type"
         yield _found("HCL08", table.name, column.name, message, "Name the type that it must refer to.")
         return
-    for path in (path.strip() for path in column.path.split("|")):
-        element = r4.element(str(table.fhir_type), path)
+    for path in alternatives(column.path):
+        at = place(str(table.fhir_type), path)
+        element = r4.element(at.fhir_type, at.path)
         if element and not {column.target, "Resource"} & set(element.targets):
             message = f"{path} cannot name a {column.target}, only {', '.join(element.targets)}"
             yield _found("HCL08", table.name, column.name, message, "Choose one of those.")

@@ -65,6 +65,8 @@ class Kind(StrEnum):
     NUMBER = "number"
     INTEGER = "integer"
     BOOLEAN = "boolean"
+    HAPPENED = "happened"
+    """A choice of a boolean and other types (`deceased[x]`): the boolean, or true if one of the others is there."""
     REFERENCE = "reference"
     """The key (id part) of the first Reference to the target type."""
     REFERENCES = "references"

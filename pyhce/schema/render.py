@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pyhce.schema.expression import expression, sql_type
 from pyhce.schema.frozen import FROZEN, fingerprint, name_of, text_of
 from pyhce.schema.model import Column, Frozen, Helper, Index, PlainColumn, Schema, Table
+from pyhce.schema.path import alternatives
 from pyhce.schema.roles import STATEMENTS, grants
 from pyhce.schema.writer_functions import dropped_by, writers
 from pyhce.settings import APP_ROLE, OWNER_ROLE, WRITER_ROLE
@@ -244,4 +245,4 @@ def column_comment(table: Table, column: Column | PlainColumn) -> str:
     labels = f"{column.label.es} / {column.label.en}"
     if isinstance(column, PlainColumn):
         return labels
-    return " | ".join(f"{table.fhir_type}.{path.strip()}" for path in column.path.split("|")) + f". {labels}"
+    return " | ".join(f"{table.fhir_type}.{path}" for path in alternatives(column.path)) + f". {labels}"

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from pyhce.schema.expression import concrete_paths, expression
 from pyhce.schema.model import Column, Kind, Table
+from pyhce.schema.path import alternatives, place
 from pyhce.verify.context import Context
 from pyhce.verify.model import Finding, FunctionCheck, Result, judged
 
@@ -65,20 +66,21 @@ def readable_dates(context: Context) -> Finding:
 
 def _unreadable(table: Table, column: Column) -> sql.Composed | None:
     """Whether a row has a value for the column that is no date or period; None if the column reads neither."""
-    first = sql.SQL("jsonb_path_query_first(recurso, {})")
     conditions = []
-    for alternative in column.path.split("|"):
-        for concrete, kind in concrete_paths(str(table.fhir_type), alternative.strip()):
+    for alternative in alternatives(column.path):
+        at = place(str(table.fhir_type), alternative)
+        first = sql.SQL(f"jsonb_path_query_first({at.root}, {{}})")
+        for concrete, kind in concrete_paths(at.fhir_type, at.path):
             bounds = {"Period": (".start", ".end")}.get(kind, ("",) if kind in _PLAIN else ())
             for bound in bounds:
-                value = first.format(sql.Literal(f"$.{concrete}{bound}"))
+                value = first.format(sql.Literal(at.jsonpath(at.to(concrete).steps) + bound))
                 conditions.append(
                     sql.SQL("({value} IS NOT NULL AND hce.rango({value} #>> '{{}}') IS NULL)").format(value=value)
                 )
             if kind == "Period":
                 whole = sql.SQL("({value} IS NOT NULL AND {column} IS NULL)")
                 parts = sql.SQL("coalesce({}, {})").format(
-                    *(first.format(sql.Literal(f"$.{concrete}{bound}")) for bound in bounds)
+                    *(first.format(sql.Literal(at.jsonpath(at.to(concrete).steps) + bound)) for bound in bounds)
                 )
                 conditions.append(whole.format(value=parts, column=sql.Identifier(column.name)))
     return sql.SQL(" OR ").join(conditions) if conditions else None

@@ -147,6 +147,108 @@ def _04_told(loaded: Loaded) -> None:
     assert (log["what"], log["count"]) == ("the log of a Bulk Data client", 1)
 
 
+PRIMITIVES, VALUES, CONTAINED = "02-primitives", "16-values", "24-contained"
+
+
+def columns(loaded: Loaded, name: str, table: str, *names: str) -> dict[str, Any]:
+    """Typed columns of a case's rows, by id."""
+    loaded.report(name)
+    query = f"SELECT id, {', '.join(names)} FROM {table} WHERE fuente = %s"
+    return {key: values[0] if len(names) == 1 else tuple(values) for key, *values in loaded.db.rows(query, name)}
+
+
+def as_it_came_in(loaded: Loaded, name: str) -> None:
+    """Every resource of a case comes out as it went in."""
+    loaded.report(name)
+    lines = (case(name) / "a.ndjson").read_text("utf-8").splitlines()
+    came_in = {(one["resourceType"], one["id"]): one for one in map(json.loads, lines)}
+    folder = Path(mkdtemp(dir=loaded.db.folder.parent))
+    files = loaded.output("export", "--to", folder, "--source", name)["files"]
+    out = [json.loads(line) for file in files for line in (folder / file["path"]).read_text("utf-8").splitlines()]
+    assert {(one["resourceType"], one["id"]): one for one in out} == came_in
+
+
+def shown(loaded: Loaded, name: str, document: str) -> dict[str, str | None]:
+    """The values that `pyhce patient` shows, by id."""
+    loaded.report(name)
+    return {entry["id"]: entry["value"] for entry in loaded.output("patient", document)["entries"]}
+
+
+@row(PRIMITIVES, "first given name that is there; names, dates and states that are masked: NULL")
+def _02_names(loaded: Loaded) -> None:
+    found = columns(loaded, PRIMITIVES, "paciente", "nombre", "apellidos", "nombre_busqueda", "fecha_nacimiento::text")
+    assert found["p1"] == ("Ana", "Rojas", "ana rojas", None)
+    assert found["p2"] == (None, None, None, None)
+    assert found["p3"] == ("Luz", "López", "luz lopez", None)
+    assert found["p5"] == (None, None, "only text", "1970-03-30")
+
+
+@row(PRIMITIVES, "first coding that has a code; masked value and status: NULL; masked document: provisional")
+def _02_codes(loaded: Loaded) -> None:
+    found = columns(loaded, PRIMITIVES, "observacion", "codigo", "codigos", "codigo_texto", "valor_texto", "estado")
+    assert found == {"o1": ("2339-0", ["http://loinc.org|2339-0"], "x", None, None)}
+    (masked,) = loaded.places(PRIMITIVES, "p4")
+    assert str(masked).startswith("PROV-")
+
+
+@row(PRIMITIVES, "out equals in")
+def _02_out(loaded: Loaded) -> None:
+    as_it_came_in(loaded, PRIMITIVES)
+
+
+@row(VALUES, "a bound is no value: <0.01 and >500 have their comparator beside the number")
+def _16_comparator(loaded: Loaded) -> None:
+    found = columns(loaded, VALUES, "observacion", "valor::text", "valor_comparador")
+    assert found["v-lt"] == ("0.01", "<")
+    assert found["v-gt"] == ("500", ">")
+    assert {key: pair for key, pair in found.items() if pair[0] and key not in {"v-lt", "v-gt"}} == {
+        "v-int": ("5", None), "v-error": ("9999", None),
+    }  # fmt: skip
+
+
+@row(VALUES, "components are typed: systolic 120, diastolic 80")
+def _16_components(loaded: Loaded) -> None:
+    found = columns(loaded, VALUES, "observacion", "sistolica::text", "diastolica::text", "componentes")
+    assert found.pop("v-comp") == ("120", "80", ["http://loinc.org|8480-6", "http://loinc.org|8462-4"])
+    assert set(found.values()) == {(None, None, None)}
+
+
+@row(VALUES, "boolean, date, text, code, text of a code: each in its column; the others NULL and kept")
+def _16_kinds(loaded: Loaded) -> None:
+    names = ("valor_logico", "valor_texto", "valor_codigo", "lower(valor_fecha)::date::text")
+    found = columns(loaded, VALUES, "observacion", *names)
+    assert {key: values for key, values in found.items() if any(value is not None for value in values)} == {
+        "v-bool": (False, None, None, None), "v-dt": (None, None, None, "2024-01-01"),
+        "v-str": (None, "5.4 aprox", None, None), "v-code": (None, None, "260385009", None),
+        "v-codetext": (None, "Negativo", None, None),
+    }  # fmt: skip
+    as_it_came_in(loaded, VALUES)
+
+
+@row(VALUES, "pyhce patient shows <0.01 mg/L, >500 mg/dL, both components, false, ranges")
+def _16_shown(loaded: Loaded) -> None:
+    values = shown(loaded, VALUES, "CC-910000161")
+    assert (values["v-lt"], values["v-gt"]) == ("<0.01 mg/L", ">500 mg/dL")
+    assert values["v-comp"] == "8480-6 120 mmHg; 8462-4 80 mmHg"
+    assert (values["v-range"], values["v-ratio"], values["v-bool"]) == ("1 - 5", "1 : 128", "false")
+    assert values["v-absent"] is None
+
+
+@row(CONTAINED, "codigo and codigos of a contained Medication, text of one that is not coded")
+def _24_medication(loaded: Loaded) -> None:
+    found = columns(loaded, CONTAINED, "solicitud_medicamento", "codigo", "codigos", "codigo_texto")
+    assert found == {
+        "mc": ("324689003", ["http://snomed.info/sct|324689003"], "Nistatina"),
+        "mt": (None, None, "Acetaminofén 500 mg"),
+    }
+
+
+@row(CONTAINED, "a report with contained results is kept whole")
+def _24_report(loaded: Loaded) -> None:
+    assert loaded.places(CONTAINED, "dr") == {"CC-910000241"}
+    as_it_came_in(loaded, CONTAINED)
+
+
 AR, PE = "AR.DNI-30123456", "NI-30123456@https://www.reniec.example.pe/dni"
 
 

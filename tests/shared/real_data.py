@@ -28,6 +28,7 @@ from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
 from tools import synthea
+from tools.empty_columns import filled
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".tools" / "real-data"
@@ -204,6 +205,16 @@ def test_real_patients_who_come_last_gather_what_waited_for_them(
     after = db.load_paths([patients], source=source, rejects=rejects)
     assert after.moved > before.by_type["Observation"] > 0
     assert_the_same(exported(db, tmp_path / "out", source), list(resources(loaded.folder)))
+
+
+def test_no_column_is_empty_without_a_reason_where_real_data_has_its_element(db: TestDatabase, loaded: Loaded) -> None:
+    every = list(filled(db.conn, loaded.source))
+    assert [str(one) for one in every if one.there and not one.filled and one.reason is None] == []
+    assert sum(bool(one.filled) for one in every) > 150
+    if loaded.kind == "synthea-bulk":
+        by_name = {f"{one.table.name}.{one.column.name}": one for one in every}
+        for name in ("reclamacion.prestador_id", "reclamacion.aseguradora", "observacion.sistolica"):
+            assert by_name[name].filled > 0, name
 
 
 def test_the_verifier_finds_nothing_wrong_with_real_data(db: TestDatabase, loaded: Loaded) -> None:

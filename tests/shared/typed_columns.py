@@ -85,6 +85,11 @@ def test_a_timing_is_from_its_first_event_to_its_last(db: TestDatabase) -> None:
         ({"valueCodeableConcept": {"coding": [{"code": "A"}, {"code": "B"}]}}, (None, None, None, "A")),
         ({"valueQuantity": {"value": "72"}}, (None, None, None, None)),
         ({"valueBoolean": True}, (None, None, None, None)),
+        ({"valueCodeableConcept": {"text": "Negativo"}}, (None, None, "Negativo", None)),
+        (
+            {"valueCodeableConcept": {"coding": [{"display": "Sin código"}, {"code": "B"}]}},
+            (None, None, "Sin código", "B"),
+        ),
     ],
 )
 def test_a_choice_fills_the_column_of_its_type(
@@ -148,3 +153,160 @@ def test_no_writer_can_make_a_typed_column_disagree(db: TestDatabase, tmp_path: 
         "UPDATE paciente SET recurso = jsonb_set(recurso, '{gender}', '\"male\"') WHERE fuente = %s", (source,)
     )
     assert db.value("SELECT sexo FROM paciente WHERE fuente = %s", source) == "male"
+
+
+NAMES = [
+    ([{"use": "old", "family": "Vieja"}, {"use": "official", "family": "Nueva"}], "Nueva"),
+    ([{"use": "maiden", "family": "Soltera"}, {"family": "Casada"}], "Casada"),
+    ([{"use": "usual", "family": "Usual"}, {"use": "official", "family": "Oficial"}], "Oficial"),
+    ([{"use": "official", "family": "A", "period": {"end": "2010"}}, {"use": "usual", "family": "B"}], "B"),
+    ([{"use": "official", "text": "Solo texto"}, {"use": "usual", "family": "B"}], "B"),
+    ([{"use": "temp", "family": "T"}, {"use": "old", "family": "V"}], "T"),
+    ([{"use": "old", "family": "Vieja"}], "Vieja"),
+    ([{"family": "Primera"}, {"family": "Segunda"}], "Primera"),
+    ([None, 5, {"family": "C"}], "C"),
+    ({"family": "Sin lista"}, "Sin lista"),
+    ("no es un nombre", None),
+    ([], None),
+]
+ADDRESSES = [
+    ([{"use": "old", "city": "Cali"}, {"use": "home", "city": "Bogotá"}], "Bogotá"),
+    ([{"use": "work", "city": "Cali"}, {"use": "home", "city": "Bogotá"}], "Bogotá"),
+    ([{"use": "home", "type": "postal", "city": "Cali"}, {"use": "home", "city": "Bogotá"}], "Bogotá"),
+    ([{"use": "home", "city": "Cali", "period": {"end": "2010"}}, {"use": "work", "city": "Bogotá"}], "Bogotá"),
+    ([{"use": "temp", "city": "Cali"}, {"use": "billing", "city": "Bogotá"}], "Bogotá"),
+    ([{"use": "old", "city": "Cali"}], None),
+]
+CONTACTS = [
+    ([{"system": "email", "value": "a@b.co"}, {"system": "phone", "value": "300"}], "300", "a@b.co"),
+    ([{"system": "phone", "value": "1", "use": "old"}, {"system": "phone", "value": "2"}], "2", None),
+    ([{"system": "phone", "value": "1", "use": "home"}, {"system": "phone", "value": "2", "rank": 1}], "2", None),
+    ([{"system": "phone", "value": "1", "period": {"end": "2010"}}, {"system": "phone", "value": "2"}], "2", None),
+    ([{"system": "phone", "value": "1", "use": "work"}, {"system": "phone", "value": "2", "use": "home"}], "2", None),
+    ([{"system": "sms", "value": "7"}, {"system": "fax", "value": "8"}], "7", None),
+    ([{"value": "x@y.co"}, {"value": "555"}], "555", "x@y.co"),
+    ([{"system": "phone"}, {"system": "url", "value": "http://x"}], None, None),
+    ([{"system": "phone", "value": "1", "use": "old"}], None, None),
+]
+
+
+def test_the_name_the_address_and_the_contacts_in_use_are_the_columns(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    names = {f"n{n}": {"name": names} for n, (names, _) in enumerate(NAMES)}
+    places = {f"a{n}": {"address": addresses} for n, (addresses, _) in enumerate(ADDRESSES)}
+    contacts = {f"c{n}": {"telecom": telecom} for n, (telecom, _, _) in enumerate(CONTACTS)}
+    made = {**names, **places, **contacts}
+    people = [{**person(key, unique()), "name": [], "address": [], **members} for key, members in made.items()]
+    db.load(tmp_path, *people, source=source)
+    asked = "SELECT id, apellidos, ciudad, telefono, correo FROM paciente WHERE fuente = %s"
+    found = {key: columns for key, *columns in db.rows(asked, source)}
+    assert [found[f"n{n}"][0] for n in range(len(NAMES))] == [right for _, right in NAMES]
+    assert [found[f"a{n}"][1] for n in range(len(ADDRESSES))] == [right for _, right in ADDRESSES]
+    assert [tuple(found[f"c{n}"][2:]) for n in range(len(CONTACTS))] == [(phone, mail) for _, phone, mail in CONTACTS]
+
+
+def test_a_death_is_a_death_with_its_day_or_without(db: TestDatabase, tmp_path: Path) -> None:
+    source = unique()
+    told = [{"deceasedBoolean": True}, {"deceasedBoolean": False}, {"deceasedDateTime": "2024-05"}, {}]
+    db.load(tmp_path, *({**person(f"p{n}", unique()), **one} for n, one in enumerate(told)), source=source)
+    asked = "SELECT fallecido, fallecido_en IS NOT NULL FROM paciente WHERE fuente = %s ORDER BY id"
+    assert db.rows(asked, source) == [(True, False), (False, False), (True, True), (None, False)]
+
+
+def test_doses_and_quantities_have_their_comparators(db: TestDatabase, tmp_path: Path) -> None:
+    source, subject = unique(), {"reference": "Patient/p"}
+    given = {"resourceType": "MedicationAdministration", "id": "a", "subject": subject}
+    out = {"resourceType": "MedicationDispense", "id": "d", "subject": subject}
+    db.load(
+        tmp_path, person("p", unique()), {**given, "dosage": {"dose": {"value": 5, "comparator": "<"}}},
+        {**out, "quantity": {"value": 30, "comparator": ">="}}, source=source,
+    )  # fmt: skip
+    asked = "SELECT dosis::int, dosis_comparador FROM administracion_medicamento WHERE fuente = %s"
+    assert db.rows(asked, source) == [(5, "<")]
+    asked = "SELECT cantidad::int, cantidad_comparador FROM dispensacion_medicamento WHERE fuente = %s"
+    assert db.rows(asked, source) == [(30, ">=")]
+
+
+def test_the_provider_and_the_insurer_of_a_claim_are_columns(db: TestDatabase, tmp_path: Path) -> None:
+    source, patient = unique(), {"reference": "Patient/p"}
+    insurance = [{"coverage": {"reference": "#c", "display": "Medicare"}}]
+    of_organization = {"provider": {"reference": "Organization/o"}, "insurance": insurance}
+    of_practitioner = {
+        "provider": {"reference": "Practitioner?identifier=http://npi|9"},
+        "insurer": {"display": "Sura"}, "insurance": [{"coverage": {"reference": "Coverage/c"}}],
+    }  # fmt: skip
+    claims = [
+        {"resourceType": kind, "id": key, "patient": patient, **claim}
+        for kind in ("Claim", "ExplanationOfBenefit")
+        for key, claim in (("1", of_organization), ("2", of_practitioner))
+    ]
+    db.load(tmp_path, person("p", unique()), *claims, source=source)
+    for table in ("reclamacion", "explicacion_beneficio"):
+        columns = "prestador_id, profesional_id, cobertura_id, aseguradora"
+        assert db.rows(f"SELECT {columns} FROM {table} WHERE fuente = %s ORDER BY id", source) == [
+            ("o", None, None, "Medicare"),
+            (None, "identifier=http://npi|9", "c", "Sura"),
+        ]
+
+
+def pressure(key: str, day: str, systolic: object, **members: object) -> dict:
+    """A blood pressure with its two components."""
+    coded = {"8480-6": systolic, "8462-4": {"value": 80, "unit": "mmHg"}}
+    components = [
+        {"code": {"coding": [{"code": "own"}, {"system": "http://loinc.org", "code": code}]}, "valueQuantity": value}
+        for code, value in coded.items()
+    ]
+    return {
+        "resourceType": "Observation", "id": key, "status": "final", "subject": {"reference": "Patient/p"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "85354-9"}]}, "effectiveDateTime": day,
+        "component": components, **members,
+    }  # fmt: skip
+
+
+ALONE = {"coding": [{"system": "http://loinc.org", "code": "8480-6"}]}
+
+
+def test_systolic_pressures_over_140_by_date_are_one_index_scan_on_one_shard(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    others = [
+        {"resourceType": "Observation", "id": f"o{n}", "subject": {"reference": "Patient/p"}, "code": {"text": "x"},
+         "effectiveDateTime": f"2024-01-{n % 28 + 1:02}"}
+        for n in range(300)
+    ]  # fmt: skip
+    measured = [
+        pressure("a", "2024-03-05", {"value": 150}), pressure("b", "2024-02-05", {"value": 140, "comparator": ">"}),
+        pressure("c", "2023-02-05", {"value": 180}), pressure("d", "2024-01-05", {"value": 120}),
+        pressure("e", "2024-01-01", {"value": 99}, component=[], code=ALONE, valueQuantity={"value": 160.5}),
+        pressure("f", "2024-01-02", {"value": "150"}),
+    ]  # fmt: skip
+    db.load(tmp_path, person("p", number), *others, *measured, source=source)
+    query = (
+        "SELECT id, sistolica::text, sistolica_comparador, diastolica::text FROM observacion"
+        " WHERE documento_id = %s AND sistolica >= 140 AND lower(fecha) >= '2024-01-01' AND lower(fecha) < '2025-01-01'"
+        " ORDER BY lower(fecha)"
+    )
+    document = db.document("Patient", "p", source)
+    assert db.rows(query, document) == [
+        ("e", "160.5", None, None), ("b", "140", ">", "80"), ("a", "150", None, "80"),
+    ]  # fmt: skip
+    db.conn.execute("ANALYZE observacion")
+    plan = "\n".join(line for (line,) in db.rows(f"EXPLAIN {query}", document))
+    assert plan.count("observacion_documento_id_fecha_sistolica_idx") == plan.count("Index Scan") == 1, plan
+    assert "Seq Scan" not in plan
+    assert "Task Count: 1" in plan or "Custom Scan" not in plan
+    components = "SELECT id FROM observacion WHERE fuente = %s AND componentes @> ARRAY['http://loinc.org|8462-4']"
+    assert {key for (key,) in db.rows(components, source)} == {"a", "b", "c", "d", "f"}
+
+
+def test_what_a_resource_calls_a_code_is_a_column_coded_or_not(db: TestDatabase, tmp_path: Path) -> None:
+    source, patient = unique(), {"reference": "Patient/p"}
+    codes = [
+        {"text": "Fiebre"}, {"coding": [{"display": "x"}, {"system": "s", "code": "2", "display": "y"}]},
+        {"coding": [{"system": "s", "code": "3"}]},
+    ]  # fmt: skip
+    conditions = [
+        {"resourceType": "Condition", "id": f"c{n}", "subject": patient, "code": code} for n, code in enumerate(codes)
+    ]
+    db.load(tmp_path, person("p", unique()), *conditions, source=source)
+    asked = "SELECT codigo, codigos, codigo_texto FROM condicion WHERE fuente = %s ORDER BY id"
+    assert db.rows(asked, source) == [(None, None, "Fiebre"), ("2", ["s|2"], "x"), ("3", ["s|3"], None)]

@@ -30,7 +30,7 @@ from pyhce.records.upgrading import tables
 from pyhce.records.upgrading.upgrade import upgrade
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.declaration.people import keys
-from pyhce.schema.declaration.shorthand import index, resources, text
+from pyhce.schema.declaration.shorthand import code, index, resources, text
 from pyhce.schema.model import Area, Helper, Home, Index, Schema, Table
 from pyhce.verify import verify
 from tests.conftest import SHARDS, running
@@ -55,6 +55,19 @@ SERVICES = resources(
 BY_STATUS = Index(keys=("documento_id", "estado"), name="alerta_por_estado_idx", since=LATER)
 
 
+RACE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race"
+RDA = "https://fhir.minsalud.gov.co/rda/StructureDefinition"
+OWN = (
+    code("raza", f"extension('{RACE}').extension('ombCategory').valueCoding", "Raza", "Race", since=LATER),
+    code("nacionalidad", f"extension('{RDA}/ExtensionPatientNationality').valueCoding", "País", "Country", since=LATER),
+    text(
+        "primer_apellido", f"name.preferred().family.extension('{RDA}/ExtensionFathersFamilyName').valueString",
+        "Primer apellido", "First surname", since=LATER,
+    ),
+)  # fmt: skip
+"""What a site may add: columns of the extensions of its profiles."""
+
+
 def with_tables(schema: Schema, *added: Table) -> Schema:
     """A later declaration: tables for types that had none. The new ones come first, even before the anchors' own."""
     types = {table.fhir_type for table in added}
@@ -76,7 +89,7 @@ def with_columns_computed_anew(schema: Schema) -> Schema:
     patients = schema.table("paciente")
     given = next(column for column in patients.columns if column.name == "nombre")
     text_of_name = given.model_copy(update={"path": "name.text | name.given", "since": LATER, "former": given})
-    columns = tuple(text_of_name if column is given else column for column in patients.columns)
+    columns = (*(text_of_name if column is given else column for column in patients.columns), *OWN)
     dated = Index(keys=("documento_id", "fecha_nacimiento"), where="fecha_nacimiento IS NOT NULL", since=LATER)
     more = patients.model_copy(update={"columns": columns, "indexes": (*patients.indexes, dated)})
     first_day = Helper(
@@ -320,10 +333,20 @@ def spoilers(conn: Database) -> list[Callable[[], object]]:
     return found
 
 
-NAMES = {
-    "p1": {"name": [{"text": "Ana R.", "given": ["Ana"]}], "birthDate": "1958"},
-    "p2": {"name": [{"given": ["Luz"]}], "birthDate": "1960-02-03"},
-}
+PEOPLE = {
+    "p1": {"name": [{"text": "Ana R.", "given": ["Ana"]}], "birthDate": "1958", "extension": [
+        {"url": "http://x.example/other", "valueCoding": {"code": "no"}},
+        {"url": RACE, "extension": [
+            {"url": "text", "valueString": "White"}, {"url": "ombCategory", "valueCoding": {"code": "2106-3"}},
+        ]},
+    ]},
+    "p2": {"name": [{"given": ["Luz"], "_family": {"extension": [
+        {"url": f"{RDA}/ExtensionMothersFamilyName", "valueString": "Díaz"},
+        {"url": f"{RDA}/ExtensionFathersFamilyName", "valueString": "Rojas"},
+    ]}}], "birthDate": "1960-02-03", "extension": [
+        {"url": f"{RDA}/ExtensionPatientNationality", "valueCoding": {"system": "urn:iso:std:iso:3166", "code": "170"}},
+    ]},
+}  # fmt: skip
 
 
 @pytest.mark.usefixtures("sliced")
@@ -336,10 +359,12 @@ def test_columns_are_computed_anew_once_with_their_indexes(engine: local.Engine,
         )
     asked = "SELECT id, nombre, fecha_nacimiento::text FROM paciente ORDER BY id"
     with running(engine, workers, SMALL) as db:
-        loaded(db, SMALL, tmp_path, *({**person(key, key[1:]), **names} for key, names in NAMES.items()))
+        loaded(db, SMALL, tmp_path, *({**person(key, key[1:]), **members} for key, members in PEOPLE.items()))
         assert db.rows(asked) == [("p1", "Ana", None), ("p2", "Luz", "1960-02-03")]
         assert registered(db, later).migrations == (LATER,)
         assert db.rows(asked) == [("p1", "Ana R.", "1958-01-01"), ("p2", "Luz", "1960-02-03")]
+        own = "SELECT raza, nacionalidad, primer_apellido FROM paciente ORDER BY id"
+        assert db.rows(own) == [("2106-3", None, None), (None, "170", "Rojas")]
         for name in ("paciente_fecha_nacimiento_idx", "paciente_documento_id_fecha_nacimiento_idx"):
             assert index_states(db.conn, f"public.{name}", "public.paciente") == {VALID}
         before = db.rows(where)

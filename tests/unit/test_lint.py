@@ -251,7 +251,7 @@ def test_a_column_that_calls_an_undeclared_helper_is_refused() -> None:
 
 
 def test_a_gap_between_migrations_is_refused() -> None:
-    assert said(with_column(since=3)) == ("HCL12", "migration 2", None)
+    assert said(with_column(since=4)) == ("HCL12", "migration 3", None)
 
 
 def test_an_index_older_than_its_column_is_refused() -> None:

@@ -11,12 +11,18 @@ from psycopg.rows import TupleRow
 from pyhce.errors import HceError
 from pyhce.records.identity import check_document
 from pyhce.records.line import line_of
+from pyhce.records.patient.value import value_of
 from pyhce.records.writing.homes import table_name, type_of
 from pyhce.schema.model import Frozen, Home, Schema, Table
 
 
 class Entry(Frozen):
-    """A resource of a record. `date` is the day it is about, in the installation's zone, None if it has none."""
+    """A resource of a record.
+
+    Args:
+        date: the day it is about, in the installation's zone, None if it has none.
+        value: an Observation's value with its comparator and unit, or its components' values.
+    """
 
     type: str
     table: str
@@ -71,12 +77,13 @@ def patient(conn: Connection[TupleRow], document: str, *, schema: Schema) -> Pat
         {"documento": key},
     ).fetchall()
     entries = tuple(_entry(row) for row in rows)
+    names = next((row[8] for row in rows if row[0] == "Patient"), None)
     former = conn.execute("SELECT count(*) FROM historia WHERE documento_id = %s", (key,)).fetchone()
     person = next((e.resource for e in entries if e.type == "Patient"), {})
     return PatientRecord(
         document=key,
         provisional=anchor[0],
-        name=_name(person),
+        name=_name(names),
         birth=str(person.get("birthDate", "")),
         sex=str(person.get("gender", "")),
         entries=entries,
@@ -91,11 +98,11 @@ def _select(table: Table) -> sql.Composed:
     def column(name: str, kind: str) -> sql.Composable:
         return sql.SQL(name if name in there else f"NULL::{kind}")
 
-    value = sql.SQL("concat_ws(' ', coalesce(valor::text, valor_texto, valor_codigo), unidad)")
+    in_use = sql.SQL("hce.nombre_vigente(recurso -> 'name')" if table.fhir_type == "Patient" else "NULL::jsonb")
     return sql.SQL(
         "SELECT {} AS tipo, {} AS tabla, fuente, id, version,"
         " (timezone(hce.zona_horaria(), lower({})))::date::text AS fecha,"
-        " {}, {}, {}, recurso ? 'id' AS con_id, coalesce(original, recurso::text), recurso::text"
+        " {}, {}, {} AS nombre, recurso ? 'id' AS con_id, coalesce(original, recurso::text), recurso::text"
         " FROM {} WHERE documento_id = %(documento)s"
     ).format(
         type_of(table),
@@ -103,13 +110,13 @@ def _select(table: Table) -> sql.Composed:
         column("fecha", "tstzrange"),
         column("codigo", "text"),
         column("estado", "text"),
-        value if table.name == "observacion" else sql.SQL("NULL::text"),
+        in_use,
         table_name(table),
     )
 
 
 def _entry(row: TupleRow) -> Entry:
-    kind, table, fuente, key, version, date, code, status, value, has_id, text, held = row
+    kind, table, fuente, key, version, date, code, status, _, has_id, text, held = row
     line = line_of(key, text, has_id=has_id).decode()
     return Entry(
         type=kind,
@@ -120,15 +127,16 @@ def _entry(row: TupleRow) -> Entry:
         date=date,
         code=code,
         status=status,
-        value=value or None,
+        value=value_of(line) if kind == "Observation" else None,
         resource=orjson.loads(line_of(key, held, has_id=has_id)),
         text=line,
     )
 
 
-def _name(person: dict[str, Any]) -> str:
-    names = person.get("name")
-    first = names[0] if isinstance(names, list) and names and isinstance(names[0], dict) else {}
-    given = first.get("given")
-    parts = [*(g for g in (given if isinstance(given, list) else []) if isinstance(g, str)), first.get("family")]
-    return " ".join(part for part in parts if isinstance(part, str)) or str(first.get("text", ""))
+def _name(name: dict[str, Any] | None) -> str:
+    """The name in use as one text."""
+    if name is None:
+        return ""
+    given = name.get("given")
+    parts = [*(given if isinstance(given, list) else []), name.get("family")]
+    return " ".join(part for part in parts if isinstance(part, str)) or str(name.get("text", ""))

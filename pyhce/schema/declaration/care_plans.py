@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.shorthand import code, codes, index, ref, refs, resources, text, when
+from pyhce.schema.declaration.shorthand import code, codes, described, index, ref, refs, resources, text, when
 from pyhce.schema.model import Area, Table
 
 AREA = Area.CARE_PLANS
@@ -61,7 +61,9 @@ TABLES: tuple[Table, ...] = (
         code("intencion", "intent", "Intención", "Intent"),
         code("prioridad", "priority", "Prioridad", "Priority"),
         code("codigo", "code", "Qué hay que hacer", "What is to be done"),
+        described("code"),
         codes("motivos", "reasonCode", "Motivos", "Reasons"),
+        described("reasonCode", "motivo_texto"),
         when("fecha", "executionPeriod | authoredOn", "Cuándo", "When"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "owner", "Practitioner", "Responsable", "Owner"),

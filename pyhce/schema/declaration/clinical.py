@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.shorthand import BY_DATE, code, codes, gin, index, ref, resources, text, when
+from pyhce.schema.declaration.shorthand import (
+    BY_DATE,
+    code,
+    codes,
+    described,
+    gin,
+    happened,
+    index,
+    ref,
+    resources,
+    text,
+    when,
+)
 from pyhce.schema.model import Area, Table
 
 AREA = Area.CLINICAL
@@ -20,6 +32,7 @@ TABLES: tuple[Table, ...] = (
         code("severidad", "severity", "Severidad", "Severity"),
         code("codigo", "code", "Diagnóstico", "Diagnosis"),
         codes("codigos", "code", "Todas sus codificaciones", "All its codings"),
+        described("code"),
         when("fecha", "onset[x] | recordedDate", "Inicio, o registro", "Onset, or recorded"),
         when("resuelta", "abatement[x]", "Resolución", "Abatement"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
@@ -37,7 +50,9 @@ TABLES: tuple[Table, ...] = (
         code("categoria", "category", "Categoría", "Category"),
         code("codigo", "code", "Procedimiento", "Procedure"),
         codes("codigos", "code", "Todas sus codificaciones", "All its codings"),
+        described("code"),
         codes("motivos", "reasonCode", "Motivos", "Reasons"),
+        described("reasonCode", "motivo_texto"),
         when("fecha", "performed[x]", "Cuándo", "When"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "performer.actor", "Practitioner", "Profesional", "Practitioner"),
@@ -58,6 +73,7 @@ TABLES: tuple[Table, ...] = (
         text("criticidad", "criticality", "Criticidad", "Criticality"),
         code("codigo", "code", "Sustancia", "Substance"),
         codes("codigos", "code", "Todas sus codificaciones", "All its codings"),
+        described("code"),
         when("fecha", "onset[x] | recordedDate", "Inicio, o registro", "Onset, or recorded"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         patient=("patient",),
@@ -71,6 +87,7 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         code("codigo", "vaccineCode", "Vacuna", "Vaccine"),
         codes("codigos", "vaccineCode", "Todas sus codificaciones", "All its codings"),
+        described("vaccineCode"),
         when("fecha", "occurrence[x]", "Cuándo", "When"),
         text("lote", "lotNumber", "Lote", "Lot number"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
@@ -87,6 +104,8 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         code("parentesco", "relationship", "Parentesco", "Relationship"),
         codes("codigos", "condition.code", "Enfermedades", "Conditions"),
+        described("condition.code"),
+        happened("fallecido", "deceased[x]", "Falleció", "Deceased", since=2),
         when("fecha", "date", "Cuándo se registró", "When recorded"),
         patient=("patient",),
     ),
@@ -98,6 +117,7 @@ TABLES: tuple[Table, ...] = (
         "Risk assessments",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "code", "Tipo de evaluación", "Type"),
+        described("code"),
         when("fecha", "occurrence[x]", "Cuándo", "When"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("condicion_id", "condition", "Condition", "Condición evaluada", "Condition assessed"),
@@ -112,6 +132,7 @@ TABLES: tuple[Table, ...] = (
         "Clinical impressions",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "code", "Tipo", "Type"),
+        described("code"),
         text("resumen", "summary", "Resumen", "Summary"),
         when("fecha", "effective[x] | date", "Cuándo", "When"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
@@ -127,6 +148,7 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         code("categoria", "category", "Categoría", "Category"),
         code("codigo", "code", "Alerta", "Flag"),
+        described("code"),
         when("fecha", "period", "Vigencia", "Period"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         patient=("subject",),
@@ -139,6 +161,7 @@ TABLES: tuple[Table, ...] = (
         "Patients' devices",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "type", "Tipo", "Type"),
+        described("type"),
         text("fabricante", "manufacturer", "Fabricante", "Manufacturer"),
         text("modelo", "modelNumber", "Modelo", "Model"),
         text("serie", "serialNumber", "Número de serie", "Serial number"),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pyhce.schema.declaration.shorthand import (
     BY_DATE,
+    boolean,
     code,
     codes,
+    comparator,
+    described,
     gin,
     index,
+    instead,
     number,
     ref,
     refs,
@@ -15,9 +19,22 @@ from pyhce.schema.declaration.shorthand import (
     text,
     when,
 )
-from pyhce.schema.model import Area, Table
+from pyhce.schema.model import Area, Column, Table
 
 AREA = Area.DIAGNOSTICS
+
+
+def blood_pressure(name: str, loinc: str, es: str, en: str) -> tuple[Column, Column]:
+    """A pressure and its comparator: of the component with a LOINC code, or of an Observation with that code itself."""
+    wanted = f"where(code = 'http://loinc.org|{loinc}').valueQuantity"
+    return (
+        number(name, f"component.{wanted} | {wanted}", es, en, since=2),
+        text(
+            f"{name}_comparador", f"component.{wanted}.comparator | {wanted}.comparator", f"Comparador de {name}",
+            f"Comparator of {name}", since=2,
+        ),
+    )  # fmt: skip
+
 
 TABLES: tuple[Table, ...] = (
     resources(
@@ -30,11 +47,25 @@ TABLES: tuple[Table, ...] = (
         code("categoria", "category", "Categoría", "Category"),
         code("codigo", "code", "Qué se observó", "What was observed"),
         codes("codigos", "code", "Todas sus codificaciones", "All its codings"),
+        described("code"),
         when("fecha", "effective[x]", "Cuándo vale", "When it holds"),
         number("valor", "value[x]", "Valor numérico", "Numeric value"),
+        comparator("valor", "valueQuantity"),
         text("unidad", "valueQuantity.code | valueQuantity.unit", "Unidad", "Unit"),
-        text("valor_texto", "valueString", "Valor en texto", "Text value"),
+        instead(
+            text("valor_texto", "valueString", "Valor en texto", "Text value"),
+            "valueString | valueCodeableConcept.text | valueCodeableConcept.coding.display",
+            "Valor en texto, o el texto del valor codificado",
+            "Text value, or the words of the coded value",
+        ),
         code("valor_codigo", "valueCodeableConcept", "Valor codificado", "Coded value"),
+        boolean("valor_logico", "valueBoolean", "Valor lógico", "Boolean value", since=2),
+        when("valor_fecha", "valueDateTime | valuePeriod", "Valor que es fecha", "Value that is a date", since=2),
+        *blood_pressure("sistolica", "8480-6", "Presión sistólica", "Systolic pressure"),
+        *blood_pressure("diastolica", "8462-4", "Presión diastólica", "Diastolic pressure"),
+        codes(
+            "componentes", "component.code", "Codificaciones de sus componentes", "Codings of its components", since=2
+        ),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "performer", "Practitioner", "Profesional", "Practitioner"),
         ref("especimen_id", "specimen", "Specimen", "Espécimen", "Specimen"),
@@ -44,6 +75,7 @@ TABLES: tuple[Table, ...] = (
             index("documento_id", "codigo"),
             index("documento_id", "encuentro_id"),
             gin("codigos"),
+            index("documento_id", "(lower(fecha))", "sistolica", where="sistolica IS NOT NULL", since=2),
         ),
     ),
     resources(
@@ -56,6 +88,7 @@ TABLES: tuple[Table, ...] = (
         code("categoria", "category", "Categoría", "Category"),
         code("codigo", "code", "Qué informa", "What it reports"),
         codes("codigos", "code", "Todas sus codificaciones", "All its codings"),
+        described("code"),
         when("fecha", "effective[x] | issued", "Cuándo vale, o se emitió", "When it holds, or was issued"),
         text("conclusion", "conclusion", "Conclusión", "Conclusion"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
@@ -76,6 +109,7 @@ TABLES: tuple[Table, ...] = (
         code("prioridad", "priority", "Prioridad", "Priority"),
         code("codigo", "code", "Qué se pide", "What is asked for"),
         codes("codigos", "code", "Todas sus codificaciones", "All its codings"),
+        described("code"),
         when("fecha", "authoredOn | occurrence[x]", "Cuándo se pidió", "When asked for"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "requester", "Practitioner", "Quien pide", "Requester"),
@@ -90,6 +124,7 @@ TABLES: tuple[Table, ...] = (
         "Specimens",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "type", "Tipo de muestra", "Type"),
+        described("type"),
         when("fecha", "collection.collected[x] | receivedTime", "Cuándo se tomó o recibió", "Collected or received"),
         ref("profesional_id", "collection.collector", "Practitioner", "Quien la tomó", "Collector"),
         patient=("subject",),

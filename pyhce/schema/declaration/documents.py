@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.shorthand import BY_DATE, code, codes, ref, resources, text, when
+from pyhce.schema.declaration.shorthand import BY_DATE, code, codes, described, ref, resources, text, when
 from pyhce.schema.model import Area, Table
 
 AREA = Area.DOCUMENTS
@@ -16,6 +16,7 @@ TABLES: tuple[Table, ...] = (
         "Compositions",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "type", "Tipo de documento", "Type"),
+        described("type"),
         text("titulo", "title", "Título", "Title"),
         when("fecha", "date", "Cuándo se escribió", "When written"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
@@ -31,6 +32,7 @@ TABLES: tuple[Table, ...] = (
         "Document references",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "type", "Tipo de documento", "Type"),
+        described("type"),
         codes("categorias", "category", "Categorías", "Categories"),
         text("titulo", "content.attachment.title", "Título", "Title"),
         text("url", "content.attachment.url", "Dónde está", "Where it is"),
@@ -49,6 +51,7 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         code("alcance", "scope", "Alcance", "Scope"),
         code("codigo", "category", "Categoría", "Category"),
+        described("category"),
         text("decision", "provision.type", "Permite o niega", "Permit or deny"),
         when("fecha", "dateTime", "Cuándo se dio", "When given"),
         when("vigencia", "provision.period", "Vigencia", "Period"),
@@ -77,6 +80,7 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         code("categoria", "category", "Categoría", "Category"),
         code("codigo", "topic", "Tema", "Topic"),
+        described("topic"),
         when("fecha", "sent | received", "Cuándo se envió o recibió", "When sent or received"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "sender", "Practitioner", "Quien la envía", "Sender"),

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.shorthand import BY_DATE, code, codes, number, ref, resources, text, when
-from pyhce.schema.model import Area, Table
+from pyhce.schema.declaration.shorthand import (
+    BY_DATE,
+    code,
+    codes,
+    described,
+    instead,
+    number,
+    ref,
+    resources,
+    text,
+    when,
+)
+from pyhce.schema.model import Area, Column, Table
 
 AREA = Area.FINANCE
+
+
+def provided() -> tuple[Column, Column]:
+    """The organization that provides, and the insurer's name, which most systems give without a reference."""
+    return (
+        ref("prestador_id", "provider", "Organization", "Organización prestadora", "Provider organization", since=2),
+        text(
+            "aseguradora",
+            "insurer.display | insurance.coverage.display",
+            "Nombre de la aseguradora",
+            "Name of the insurer",
+            since=2,
+        ),
+    )
+
 
 TABLES: tuple[Table, ...] = (
     resources(
@@ -16,6 +42,7 @@ TABLES: tuple[Table, ...] = (
         "Coverages",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "type", "Tipo", "Type"),
+        described("type"),
         text("afiliacion", "subscriberId", "Número de afiliación", "Subscriber id"),
         when("fecha", "period", "Vigencia", "Period"),
         ref("organizacion_id", "payor", "Organization", "Quien paga", "Payor"),
@@ -29,12 +56,19 @@ TABLES: tuple[Table, ...] = (
         "Claims",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "type", "Tipo", "Type"),
+        described("type"),
         text("uso", "use", "Uso", "Use"),
         number("total", "total", "Total", "Total"),
         text("moneda", "total.currency", "Moneda", "Currency"),
         when("fecha", "billablePeriod | created", "Período facturado", "Billable period"),
-        ref("profesional_id", "provider", "Practitioner", "Prestador", "Provider"),
+        instead(
+            ref("profesional_id", "provider", "Practitioner", "Prestador", "Provider"),
+            "provider | careTeam.provider",
+            "Profesional que presta",
+            "Practitioner who provides",
+        ),
         ref("organizacion_id", "insurer", "Organization", "Asegurador", "Insurer"),
+        *provided(),
         ref("cobertura_id", "insurance.coverage", "Coverage", "Cobertura", "Coverage"),
         patient=("patient",),
         indexes=(BY_DATE,),
@@ -47,6 +81,7 @@ TABLES: tuple[Table, ...] = (
         "Explanations of benefit",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "type", "Tipo", "Type"),
+        described("type"),
         code("resultado", "outcome", "Resultado", "Outcome"),
         codes("diagnosticos", "diagnosis.diagnosisCodeableConcept", "Diagnósticos", "Diagnoses"),
         number("pagado", "payment.amount", "Pagado", "Paid"),
@@ -54,6 +89,16 @@ TABLES: tuple[Table, ...] = (
         when("fecha", "billablePeriod | created", "Período facturado", "Billable period"),
         ref("reclamacion_id", "claim", "Claim", "Reclamación", "Claim"),
         ref("organizacion_id", "insurer", "Organization", "Asegurador", "Insurer"),
+        ref(
+            "profesional_id",
+            "provider | careTeam.provider",
+            "Practitioner",
+            "Profesional que presta",
+            "Practitioner who provides",
+            since=2,
+        ),
+        *provided(),
+        ref("cobertura_id", "insurance.coverage", "Coverage", "Cobertura", "Coverage", since=2),
         patient=("patient",),
         indexes=(BY_DATE,),
     ),

@@ -7,8 +7,11 @@ from pyhce.schema.declaration.shorthand import (
     BY_DATE,
     code,
     codes,
+    comparator,
+    described,
     gin,
     index,
+    instead,
     number,
     ref,
     resources,
@@ -21,10 +24,15 @@ AREA = Area.MEDICATION
 
 
 def medication() -> tuple[Column, ...]:
-    """What medication it is: coded, or a Medication of its own."""
+    """What medication it is: coded or contained here, or a Medication of its own, whose code is in its own row."""
+    concept = "medicationCodeableConcept | medicationReference.resolve().code"
+    coded = code("codigo", "medicationCodeableConcept", "Medicamento, codificado", "Medication, coded")
+    every = codes("codigos", "medicationCodeableConcept", "Todas sus codificaciones", "All its codings")
+    words = described(concept)
     return (
-        code("codigo", "medicationCodeableConcept", "Medicamento, codificado", "Medication, coded"),
-        codes("codigos", "medicationCodeableConcept", "Todas sus codificaciones", "All its codings"),
+        instead(coded, concept, "Medicamento, codificado aquí o contenido", "Medication, coded here or contained"),
+        instead(every, concept),
+        words.model_copy(update={"path": f"{words.path} | medicationReference.display"}),
         ref("medicamento_id", "medicationReference", "Medication", "Medicamento", "Medication"),
     )
 
@@ -40,6 +48,7 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         code("codigo", "code", "Código", "Code"),
         codes("codigos", "code", "Todas sus codificaciones", "All its codings"),
+        described("code"),
         code("forma", "form", "Forma farmacéutica", "Form"),
         ref("organizacion_id", "manufacturer", "Organization", "Fabricante", "Manufacturer"),
         home=Home.ID,
@@ -70,6 +79,7 @@ TABLES: tuple[Table, ...] = (
         *medication(),
         when("fecha", "whenHandedOver | whenPrepared", "Cuándo se entregó o preparó", "When handed over or prepared"),
         number("cantidad", "quantity", "Cantidad", "Quantity"),
+        comparator("cantidad", "quantity"),
         text("unidad", "quantity.code | quantity.unit", "Unidad", "Unit"),
         ref("solicitud_id", "authorizingPrescription", "MedicationRequest", "Fórmula", "Prescription"),
         ref("profesional_id", "performer.actor", "Practitioner", "Quien dispensa", "Dispenser"),
@@ -86,6 +96,7 @@ TABLES: tuple[Table, ...] = (
         *medication(),
         when("fecha", "effective[x]", "Cuándo", "When"),
         number("dosis", "dosage.dose", "Dosis", "Dose"),
+        comparator("dosis", "dosage.dose"),
         text("unidad", "dosage.dose.code | dosage.dose.unit", "Unidad", "Unit"),
         ref("encuentro_id", "context", "Encounter", "Encuentro", "Encounter"),
         ref("solicitud_id", "request", "MedicationRequest", "Fórmula", "Request"),

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.shorthand import boolean, code, codes, col, gin, ref, resources, text, when
+from pyhce.schema.declaration.shorthand import (
+    boolean,
+    code,
+    codes,
+    col,
+    described,
+    gin,
+    instead,
+    ref,
+    resources,
+    text,
+    when,
+)
 from pyhce.schema.model import Area, Column, Home, Kind, Table
 
 AREA = Area.ADMINISTRATION
@@ -11,6 +23,25 @@ AREA = Area.ADMINISTRATION
 def keys() -> Column:
     """Every key by which a reference may name the resource."""
     return col("claves", Kind.KEYS, "id", "Claves por las que se le nombra", "Keys by which it is named")
+
+
+def name_in_use() -> tuple[Column, Column]:
+    """Surnames and first given name of the name in use."""
+    return (
+        instead(text("apellidos", "name.family", "Apellidos", "Surnames"), "name.preferred().family"),
+        instead(text("nombre", "name.given", "Primer nombre", "First given name"), "name.preferred().given"),
+    )
+
+
+def contact(former: Column | None = None) -> tuple[Column, Column]:
+    """Phone and e-mail in use; `former` is what stood in the phone's column."""
+    path = "telecom.preferred('phone').value | telecom.preferred('sms').value"
+    return (
+        instead(former, path, "Teléfono en uso", "Phone in use")
+        if former
+        else text("telefono", path, "Teléfono en uso", "Phone in use", since=2),
+        text("correo", "telecom.preferred('email').value", "Correo electrónico en uso", "E-mail in use", since=2),
+    )
 
 
 TABLES: tuple[Table, ...] = (
@@ -25,7 +56,8 @@ TABLES: tuple[Table, ...] = (
         col("nombre_busqueda", Kind.NAMES, "name", "Nombre para buscar", "Name to search by"),
         boolean("activo", "active", "Activa", "Active"),
         code("clase", "type", "Tipo de organización", "Type"),
-        text("ciudad", "address.city", "Ciudad", "City"),
+        instead(text("ciudad", "address.city", "Ciudad", "City"), "address.preferred().city"),
+        *contact(),
         ref("parte_de_id", "partOf", "Organization", "Parte de", "Part of"),
         home=Home.REFERENCE,
         indexes=(gin("claves"),),
@@ -38,8 +70,8 @@ TABLES: tuple[Table, ...] = (
         "Practitioners",
         keys(),
         col("nombre_busqueda", Kind.NAMES, "name", "Nombres para buscar", "Names to search by"),
-        text("apellidos", "name.family", "Apellidos", "Surnames"),
-        text("nombre", "name.given", "Primer nombre", "First given name"),
+        *name_in_use(),
+        *contact(),
         code("sexo", "gender", "Sexo administrativo", "Administrative gender"),
         boolean("activo", "active", "Activo", "Active"),
         home=Home.REFERENCE,
@@ -54,7 +86,9 @@ TABLES: tuple[Table, ...] = (
         keys(),
         boolean("activo", "active", "Activo", "Active"),
         code("rol", "code", "Rol", "Role"),
+        described("code", "rol_texto"),
         codes("especialidades", "specialty", "Especialidades", "Specialties"),
+        described("specialty", "especialidad_texto"),
         when("fecha", "period", "Vigencia", "Period"),
         ref("profesional_id", "practitioner", "Practitioner", "Profesional", "Practitioner"),
         ref("organizacion_id", "organization", "Organization", "Organización", "Organization"),
@@ -102,6 +136,7 @@ TABLES: tuple[Table, ...] = (
         code("clase", "type", "Clase de miembros", "Kind of members"),
         text("nombre", "name", "Nombre", "Name"),
         code("codigo", "code", "Qué reúne", "What it groups"),
+        described("code"),
         home=Home.REFERENCE,
     ),
 )

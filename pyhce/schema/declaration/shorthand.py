@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyhce.schema.model import Area, Column, Home, Index, Kind, Label, PlainColumn, Table
+from pyhce.schema.path import alternatives
 
 
 def col(name: str, kind: Kind, path: str, es: str, en: str, *, target: str | None = None, since: int = 1) -> Column:
@@ -50,9 +51,35 @@ def boolean(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column
     return col(name, Kind.BOOLEAN, path, es, en, since=since)
 
 
-def index(*keys: str, method: str = "btree", opclass: str = "", since: int = 1) -> Index:
+def happened(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
+    """Whether it happened: a choice of a boolean and other types, such as `deceased[x]`."""
+    return col(name, Kind.HAPPENED, path, es, en, since=since)
+
+
+def comparator(of: str, quantity: str, *, since: int = 2) -> Column:
+    """What makes a number of a Quantity a bound: `<`, `<=`, `>=` or `>`; NULL if the number is the value itself."""
+    return text(
+        f"{of}_comparador", f"{quantity}.comparator", f"Comparador de {of} (<, >): no es el valor exacto",
+        f"Comparator of {of} (<, >): not the exact value", since=since,
+    )  # fmt: skip
+
+
+def described(path: str, name: str = "codigo_texto", *, since: int = 2) -> Column:
+    """The words of a CodeableConcept, coded or not: its text, else the first display."""
+    words = " | ".join(f"{one}.{member}" for one in alternatives(path) for member in ("text", "coding.display"))
+    of = name.removesuffix("_texto")
+    return text(name, words, f"Texto de {of}, codificado o no", f"Words of {of}, coded or not", since=since)
+
+
+def instead(former: Column, path: str, es: str = "", en: str = "", *, since: int = 2) -> Column:
+    """A column that another path computes since a migration; the labels stay unless others are given."""
+    label = Label(es=es or former.label.es, en=en or former.label.en)
+    return former.model_copy(update={"path": path, "label": label, "since": since, "former": former})
+
+
+def index(*keys: str, method: str = "btree", opclass: str = "", where: str = "", since: int = 1) -> Index:
     """An index over columns or bracketed expressions."""
-    return Index(keys=keys, method=method, opclass=opclass, since=since)
+    return Index(keys=keys, method=method, opclass=opclass, where=where, since=since)
 
 
 def gin(column: str, *, opclass: str = "", since: int = 1) -> Index:

@@ -1,0 +1,216 @@
+"""The FHIR path of a typed column, read: where SQL begins to look, and what is left of the path from there.
+
+A path is FHIRPath cut down to what a generated column can do:
+
+    component.valueQuantity                                    members, through arrays
+    onset[x] | recordedDate                                    the first alternative that is there
+    extension('http://example.org/race').valueCode             an extension by its URL
+    name.family.extension('http://example.org/a').valueString  … of a primitive: in `_family`
+    telecom.where(system = 'email').value                      members of an array by a value
+    component.where(code = 'http://loinc.org|8480-6')          … or by a coding, `system|code` or `code`
+    where(code = 'http://loinc.org|8480-6').valueQuantity      the resource itself, if it has that coding
+    name.preferred().family                                    the name, address or contact that is in use
+    telecom.preferred('phone').value                           … of one system
+    medicationReference.resolve().code                         the contained resource that a reference names
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NamedTuple
+
+from pyhce.errors import DeclarationError
+from pyhce.schema import r4
+
+_STEP = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9]*(?:\[x\])?)(?P<call>\((?P<arguments>(?:[^()']|'[^']*')*)\))?(?:\.|$)")
+_CONDITION = re.compile(r"\s*([A-Za-z.]+)\s*=\s*'([^']*)'\s*(?:,|$)")
+_LITERAL = re.compile(r"\s*'([^']*)'\s*")
+_IN_USE = {
+    "HumanName": "hce.nombre_vigente",
+    "Address": "hce.direccion_vigente",
+    "ContactPoint": "hce.contacto_vigente",
+}
+
+
+Steps = tuple[tuple[str, bool], ...]
+
+
+class Place(NamedTuple):
+    """Where a path leads.
+
+    Args:
+        root: the SQL expression of the JSON to begin at.
+        fhir_type: what is there.
+        path: members from there, without conditions.
+        conditions: jsonpath filters by the dotted members that they belong to.
+        only_if: an SQL condition without which there is nothing.
+    """
+
+    root: str
+    fhir_type: str
+    path: str
+    conditions: dict[str, str]
+    only_if: str
+
+    def to(self, path: str) -> Place:
+        """The same beginning, with another path from there."""
+        return self._replace(path=path)
+
+    @property
+    def steps(self) -> Steps:
+        """The JSON members on the way, each with whether it is an array."""
+        return r4.json_path(self.fhir_type, self.path)
+
+    def after(self, count: int) -> tuple[str, Steps]:
+        """The SQL expression of the JSON after some of the steps, arrays left as they are, and the steps from there."""
+        members = ",".join(name for name, _ in self.steps[:count])
+        sql = f"{self.root} -> '{members}'" if count == 1 else f"{self.root} #> '{{{members}}}'"
+        return (sql if count else self.root), self.steps[count:]
+
+    def chosen(self) -> tuple[str, Steps]:
+        """The SQL expression of the first member that meets the last condition, and the steps from there.
+
+        What is read of a member, a value and its comparator, is so of one and the same.
+        """
+        if not self.conditions:
+            return self.root, self.steps
+        count = list(self.conditions)[-1].count(".") + 1
+        return f"jsonb_path_query_first({self.root}, '{self.jsonpath(self.steps[:count])}')", self.steps[count:]
+
+    def jsonpath(self, steps: Steps) -> str:
+        """The jsonpath of every value at the end of its first steps; lax mode opens the arrays on the way."""
+        parts, walked = ["$"], ""
+        for name, _ in steps:
+            walked = f"{walked}.{name}".lstrip(".")
+            parts.append(f".{name}{self.conditions.get(walked, '')}")
+        return "".join(parts)
+
+
+def plain(steps: Steps) -> str:
+    """The jsonpath of every value at the end of steps without conditions."""
+    return "".join(("$", *(f".{name}" for name, _ in steps)))
+
+
+def alternatives(path: str) -> list[str]:
+    """The alternatives of a path, in their order."""
+    return re.split(r"\s+\|\s+", path.strip())
+
+
+def place(fhir_type: str, path: str) -> Place:
+    """Where one alternative of a path leads.
+
+    Raises:
+        DeclarationError: it is not written as a path, or R4 has no such element.
+    """
+    found = Place("recurso", fhir_type, "", {}, "")
+    position = 0
+    while position < len(path):
+        step = _STEP.match(path, position)
+        if step is None:
+            raise _refused(path, f"cannot be read from {path[position:]!r} on")
+        position = step.end()
+        found = _step(found, path, step["name"], step["arguments"] if step["call"] else None)
+    return found
+
+
+def _step(found: Place, path: str, name: str, arguments: str | None) -> Place:
+    if arguments is None:
+        return found.to(f"{found.path}.{name}".lstrip("."))
+    if name in {"extension", "modifierExtension"}:
+        at = _beside(found)
+        return _filtered(at.to(f"{at.path}.{name}".lstrip(".")), path, f"url = {arguments}")
+    if name == "where":
+        return _filtered(found, path, arguments) if found.path else _of_coding(found, path, arguments)
+    if name == "resolve" and not arguments:
+        return _contained(found, path)
+    if name == "preferred":
+        return _in_use(found, path, arguments)
+    raise _refused(path, f"calls {name}(), which a typed column does not know")
+
+
+def _beside(found: Place) -> Place:
+    """Where a primitive keeps its extensions: in the member of its name with an underscore (`_family`)."""
+    element = r4.element(found.fhir_type, found.path) if found.path else None
+    if element is None or r4.is_complex(element.types[0]) or element.types[0] in {"BackboneElement", "Element"}:
+        return found
+    begin, steps = found.chosen()
+    members = [member for name, many in steps for member in ((name, "0") if many else (name,))]
+    at = next(number for number in reversed(range(len(members))) if members[number] != "0")
+    members[at] = f"_{members[at]}"
+    return Place(f"({begin} #> '{{{','.join(members)}}}')", "Element", "", {}, found.only_if)
+
+
+def _filtered(found: Place, path: str, text: str) -> Place:
+    """The values at a place that meet conditions."""
+    condition = " && ".join(_condition(found, path, name, value) for name, value in _conditions(path, text))
+    return found._replace(conditions={**found.conditions, found.path: f"[*] ? ({condition})"})
+
+
+def _conditions(path: str, text: str) -> list[tuple[str, str]]:
+    found = _CONDITION.findall(text)
+    if not found or _CONDITION.sub("", text).strip() or '"' in text or "\\" in text:
+        raise _refused(path, f"has a condition that is not written as member = 'value': {text!r}")
+    return found
+
+
+def _condition(found: Place, path: str, name: str, value: str) -> str:
+    element = r4.element(found.fhir_type, f"{found.path}.{name}")
+    if element is None:
+        raise unknown(found.fhir_type, f"{found.path}.{name}")
+    if element.types[0] not in {"CodeableConcept", "Coding"}:
+        return f"@.{name} == {json.dumps(value)}"
+    system, _, code = value.rpartition("|")
+    where = [f"@.system == {json.dumps(system)}"] if system else []
+    inside = ".coding" if element.types[0] == "CodeableConcept" else ""
+    return f"exists(@.{name}{inside} ? ({' && '.join([*where, f'@.code == {json.dumps(code)}'])}))"
+
+
+def _of_coding(found: Place, path: str, text: str) -> Place:
+    """The resource itself, if it has a coding."""
+    conditions = []
+    for name, value in _conditions(path, text):
+        element = r4.element(found.fhir_type, name)
+        if element is None or element.types != ("CodeableConcept",) or element.many:
+            raise _refused(path, f"asks for {name}, which is no CodeableConcept of a {found.fhir_type}")
+        system, _, code = value.rpartition("|")
+        wanted = json.dumps([{**({"system": system} if system else {}), "code": code}])
+        conditions.append(f"{found.root} #> '{{{name},coding}}' @> '{wanted}'")
+    return found._replace(only_if=" AND ".join(conditions))
+
+
+def _contained(found: Place, path: str) -> Place:
+    """The contained resource that a reference names."""
+    element = r4.element(found.fhir_type, found.path)
+    if element is None:
+        raise unknown(found.fhir_type, found.path)
+    if len(element.targets) != 1 or any(many for _, many in found.steps) or found.conditions:
+        raise _refused(path, f"resolves {found.path}, which is not one Reference to one type")
+    members = ",".join([*(name for name, _ in found.steps), "reference"])
+    root = f"hce.contenido({found.root}, {found.root} #>> '{{{members}}}')"
+    return Place(root, element.targets[0], "", {}, found.only_if)
+
+
+def _in_use(found: Place, path: str, arguments: str) -> Place:
+    """The name, address or contact that is in use."""
+    element = r4.element(found.fhir_type, found.path)
+    helper = _IN_USE.get(element.types[0]) if element else None
+    if element is None or helper is None or found.conditions or len(found.steps) != 1:
+        raise _refused(path, f"asks for the preferred one of {found.path}, which is no name, address or contact")
+    said = _LITERAL.fullmatch(arguments)
+    system = f", '{said[1]}'" if said else ""
+    if (element.types[0] == "ContactPoint") != bool(system):
+        raise _refused(path, "names a system, as in preferred('phone'), for a contact and for nothing else")
+    return Place(f"{helper}({found.root} -> '{found.path}'{system})", element.types[0], "", {}, found.only_if)
+
+
+def unknown(fhir_type: str, path: str) -> DeclarationError:
+    """The error for an element that R4 does not have."""
+    return DeclarationError(
+        f"FHIR R4 has no element {fhir_type}.{path}",
+        remedy=f"See the definition of {fhir_type}: https://hl7.org/fhir/R4/{fhir_type.lower()}.html",
+    )
+
+
+def _refused(path: str, why: str) -> DeclarationError:
+    return DeclarationError(f"the path {path!r} {why}", remedy="pyhce/schema/path.py says what a path may hold.")

@@ -1,0 +1,112 @@
+"""List the typed columns of a database that are empty though the resources hold their elements, each with the reason.
+
+    python tools/empty_columns.py --dsn DSN [--partly]
+
+A column is listed if rows of its table have a value at its FHIR path and no row has the column. The reason is looked for
+in the resources: no coding has a code, no reference names the column's type. `--partly` also lists columns that are
+filled in fewer rows than have the element. Exit 1 if a column is empty without a reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.expression import element_conditions
+from pyhce.schema.model import Column, Kind, Table
+
+CODED = (Kind.CODE, Kind.CODES)
+REFERENCES = (Kind.REFERENCE, Kind.REFERENCES)
+
+
+class Filled(NamedTuple):
+    """How often a column has a value.
+
+    Args:
+        there: rows whose resource has a value at the column's path.
+        usable: of those, rows with a code, or with a reference that names the column's type; else as `there`.
+        filled: rows where the column is not NULL.
+    """
+
+    table: Table
+    column: Column
+    rows: int
+    there: int
+    usable: int
+    filled: int
+
+    @property
+    def reason(self) -> str | None:
+        """Why the column is empty in every row; None if there is no reason."""
+        if self.usable:
+            return None
+        if self.column.kind in CODED:
+            return "no coding has a code; the words are in a column of their own (…_texto)"
+        return f"no reference names a {self.column.target}: contained, by name alone, or of another type"
+
+    def __str__(self) -> str:
+        return f"{self.table.name}.{self.column.name}: {self.filled} of {self.there} ({self.rows} rows)"
+
+
+def filled(conn: psycopg.Connection[TupleRow], source: str | None = None) -> Iterator[Filled]:
+    """Every typed column of the tables that have rows; of one source system, if it is given."""
+    for table in SCHEMA.tables:
+        if table.fhir_type:
+            yield from _table(conn, table, source)
+
+
+def _table(conn: psycopg.Connection[TupleRow], table: Table, source: str | None) -> Iterator[Filled]:
+    counts = [sql.SQL("count(*)")]
+    for column in table.columns:
+        there = " OR ".join(element_conditions(table, column))
+        usable = " OR ".join(element_conditions(table, column, _needed(column)))
+        counts += [sql.SQL(f"count(*) FILTER (WHERE {condition})") for condition in (there, usable)]
+        counts.append(sql.SQL("count({})").format(sql.Identifier(column.name)))
+    where = sql.SQL("") if source is None else sql.SQL(" WHERE fuente = {}").format(sql.Literal(source))
+    query = sql.SQL("SELECT {} FROM {}{}").format(sql.SQL(", ").join(counts), sql.Identifier(table.name), where)
+    total, *numbers = conn.execute(query).fetchone() or (0,)
+    if total:
+        for n, column in enumerate(table.columns):
+            yield Filled(table, column, total, *numbers[3 * n : 3 * n + 3])
+
+
+def _needed(column: Column) -> str:
+    """The jsonpath of what a column can use of its element: a code, a reference to its type."""
+    if column.kind in CODED:
+        return '? (@.type() == "string" || exists(@.code) || exists(@.coding.code))'
+    if column.kind in REFERENCES and column.path != "id":
+        named = f'@.reference like_regex "(^|/){column.target}[/?]" || @.type == "{column.target}"'
+        return f"? ({named})"
+    return ""
+
+
+def main(arguments: list[str]) -> int:
+    """Print the list; 1 if a column is empty without a reason."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dsn", required=True, help="of a database with data")
+    parser.add_argument("--partly", action="store_true", help="columns too that are filled in fewer rows than could be")
+    asked = parser.parse_args(arguments)
+    with psycopg.connect(asked.dsn) as conn:
+        every = list(filled(conn))
+    empty = [one for one in every if one.there and not one.filled]
+    print(f"{len(every)} columns of tables with rows: {sum(bool(one.filled) for one in every)} have values")
+    print(f"{len(empty)} are empty, though the element is there:")
+    for one in empty:
+        print(f"  {one}: {one.reason or 'NO REASON'}")
+    if asked.partly:
+        print("filled in fewer rows than have the element:")
+        for one in every:
+            if 0 < one.filled < one.there:
+                print(f"  {one}; usable in {one.usable}")
+    return int(any(one.reason is None for one in empty))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
