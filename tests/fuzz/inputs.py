@@ -69,6 +69,12 @@ ODD_BYTES = (
     b"\xf0\x9f\x98\x80",
     b"/*x*/",
     b"\\u0042undle",
+    b"<",
+    b"PK\x03\x04",
+    b'{"file":"a","line":1,"entry":null,"reason":"not-json"',
+    b'{"exportId":"e","timestamp":"t","eventId":"kickoff"}\n',
+    b'{"resourceType":"OperationOutcome"}\n',
+    b'{"resourceType":"Patient",\n"id":"y"}\n',
 )
 ODD_VALUES: tuple[Any, ...] = (
     None,

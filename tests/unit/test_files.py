@@ -18,10 +18,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from pyhce.cli.load_files import show_files
+from pyhce.cli.output import console
 from pyhce.errors import UsageError
+from pyhce.local.engine import Engine
+from pyhce.local.folder import FolderState
 from pyhce.records.erasing.receipt import DocumentHash, Erasure, Outcome
+from pyhce.records.exporting.export import ExportReport
+from pyhce.records.exporting.manifest import ExportCheck
 from pyhce.records.loading.reject_file import RejectFile
+from pyhce.records.loading.report import FilesNoted, LoadReport
 from pyhce.records.loading.versions import LOOKED_AT, OtherVersion, Versions
 from pyhce.records.reading import folders, opening, recognised
 from pyhce.records.reading.folders import files_found, files_in
@@ -32,6 +40,7 @@ from pyhce.records.reading.sources import Source, printable
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.other_versions import signs_of_other_versions, versions_with_type
 from pyhce.schema.r4 import RESOURCE_TYPES
+from pyhce.verify.model import VerificationReport
 from tests.shared.cases import CASES, case
 
 PATIENT = b'{"resourceType":"Patient","id":"%s"}'
@@ -92,6 +101,8 @@ def test_links_pipes_and_closed_folders_are_told(tmp_path: Path, monkeypatch: py
     for path in (inside / "dead.json", inside / "loop.json", inside / "dea*.json"):
         with pytest.raises(UsageError, match=r"dead\.json|loop\.json"):
             files_in([path])
+    with pytest.raises(UsageError, match="File name too long"):
+        files_in([inside / ("x" * 300)])
     (inside / "closed").mkdir()
     scandir = os.scandir
 
@@ -187,6 +198,13 @@ def test_a_reject_file_is_known_by_its_form_whatever_its_name(tmp_path: Path) ->
         found, source = told(tmp_path / name)
         assert found == []
         assert str(source.not_read).startswith("a reject file of a load")
+    cut = tmp_path / "cut.ndjson"
+    cut.write_bytes(written[:-20])
+    assert told(cut)[0] == [], "of a load that was killed"
+    mixed = tmp_path / "mixed.ndjson"
+    mixed.write_bytes(written + PATIENT % b"p" + b'\n{"resourceType":"Patient",\n')
+    found, source = told(mixed)
+    assert (found, source.not_read) == (["p", "not-json"], None), "what was put behind it is read"
     other = tmp_path / "resources.ndjson"
     other.write_bytes(PATIENT % b"p" + b"\n" + written)
     assert told(other)[0] == ["p", "not-a-resource", "not-a-resource"], "a file that begins with a resource is read"
@@ -202,6 +220,47 @@ def test_a_receipt_of_an_erasure_is_no_resource(tmp_path: Path) -> None:
             (tmp_path / "erasure.json").write_text(receipt.model_dump_json(indent=indent))
             found, source = told(tmp_path / "erasure.json")
             assert (found, source.not_read) == ([], "a receipt of pyhce erase")
+
+
+def test_what_pyhce_prints_and_keeps_is_no_resource(tmp_path: Path) -> None:
+    kept: list[BaseModel] = [
+        LoadReport(files=3),
+        ExportReport.model_construct(folder="/backup", files=()),
+        ExportCheck.model_construct(folder="/backup", files=3),
+        VerificationReport.model_construct(engine="PostgreSQL", schema_version=2),
+        FolderState.model_construct(format=1, engine=Engine.model_construct(), nodes=()),
+    ]
+    for report in kept:
+        (tmp_path / "report.json").write_text(report.model_dump_json(indent=2))
+        found, source = told(tmp_path / "report.json")
+        assert (found, source.not_read) == ([], "a report or the state of pyhce"), type(report).__name__
+    (tmp_path / "report.json").write_text('{"error": "x is not there", "remedy": "Give it.", "exit_code": 2}')
+    assert told(tmp_path / "report.json")[1].not_read == "a report or the state of pyhce"
+
+
+def test_the_summary_names_files_that_were_not_read_and_files_of_other_versions() -> None:
+    names = tuple(f"in/{number}[/b].txt" for number in range(7))
+    report = LoadReport(
+        not_read=(FilesNoted(what=folders.OTHER_NAME, files=names, count=40),),
+        noted=(FilesNoted(what=opening.ERRORS, files=("e.ndjson",), count=1),),
+        other_versions=(OtherVersion(file="e.ndjson", version="R5", resources=3, elements=("Encounter.class",)),),
+        other_versions_rest=2,
+    )
+    with console.capture() as captured:
+        show_files(report)
+    shown = " ".join(captured.get().split())
+    assert f"40 files not read: {folders.OTHER_NAME} ({', '.join(names[:5])}, …)" in shown
+    assert f"1 file with {opening.ERRORS} (e.ndjson)" in shown
+    assert "3 resources of FHIR R5 in e.ndjson (Encounter.class)" in shown
+    assert "2 more files" in shown
+
+
+def test_a_database_in_the_folder_is_one_line_of_the_report(tmp_path: Path) -> None:
+    (tmp_path / "hce" / "base").mkdir(parents=True)
+    (tmp_path / "hce" / "PG_VERSION").write_text("18")
+    (tmp_path / "hce" / "base" / "1234").write_bytes(b"")
+    (tmp_path / "a.json").write_bytes(PATIENT % b"a")
+    assert files_found([tmp_path]) == ([tmp_path / "a.json"], [(tmp_path / "hce", folders.DATA_FOLDER)])
 
 
 def test_each_load_has_a_reject_file_of_its_own_that_only_its_owner_reads(tmp_path: Path) -> None:
@@ -235,7 +294,8 @@ def test_a_reject_file_that_cannot_be_made_is_refused_before_anything_is_read(tm
     for asked, why in (
         (tmp_path / "nowhere" / "r.ndjson", "No such file or directory"),
         (tmp_path / "file" / "r.ndjson", "Not a directory"),
-        (tmp_path, "is a folder"),
+        (tmp_path, "Is a directory"),
+        (tmp_path / ("x" * 300), "File name too long"),
     ):
         with pytest.raises(UsageError, match=why) as refused:
             RejectFile(asked)
@@ -259,9 +319,18 @@ def test_a_name_that_is_not_utf_8_can_be_printed(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "rejected.ndjson").read_text())["file"] == printable(odd)
 
 
-def test_the_log_and_the_errors_of_a_bulk_data_client_are_told() -> None:
+def test_the_log_and_the_errors_of_a_bulk_data_client_are_told(tmp_path: Path) -> None:
     folder, listed = case("04-bulk-export"), Listed()
     assert told(folder / "log.ndjson")[1].not_read == "the log of a Bulk Data client"
+    rotated = tmp_path / "log1.ndjson"
+    event = {
+        "exportId": "e",
+        "timestamp": "t",
+        "eventId": "download_request",
+        "eventDetail": {"resourceType": "Patient"},
+    }
+    rotated.write_text(f"{json.dumps(event)}\n" * 2)
+    assert told(rotated)[1].not_read == recognised.LOG
     roles = {path.name: listed.has_errors(path) for path in files_in([folder])}
     assert roles == {
         "Patient.000.ndjson.gz": False,
@@ -294,6 +363,10 @@ def test_where_clients_save_the_files_that_a_manifest_names(tmp_path: Path) -> N
     assert listed.has_errors(tmp_path / "error" / "1.OperationOutcome.ndjson") is True
     assert listed.has_errors(tmp_path / "2.Patient.ndjson.gz") is False
     assert listed.list_of(tmp_path / "deleted" / "d.ndjson") == "deleted"
+    ours = {"files": [{"path": "north/OperationOutcome.ndjson"}], "resources": 1, "snapshot": True}
+    (tmp_path / "ours" / "north").mkdir(parents=True)
+    (tmp_path / "ours" / "manifest.json").write_text(json.dumps(ours))
+    assert listed.has_errors(tmp_path / "ours" / "north" / "OperationOutcome.ndjson") is False
     (tmp_path / "other.ndjson").write_bytes(b"")
     assert listed.in_order(files_in([tmp_path]))[-1] == tmp_path / "deleted" / "d.ndjson"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -35,13 +36,12 @@ class RejectFile:
         self._asked = asked
         self._handle: int | None = None
         self.path: Path | None = None
-        if asked.is_dir():
-            raise UsageError(f"the reject file {printable(asked)} is a folder", remedy=_REMEDY)
-        if _is_device(asked):
-            return
         try:
-            with tempfile.TemporaryFile(dir=asked.parent):
-                pass
+            if asked.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if not _is_device(asked):
+                with tempfile.TemporaryFile(dir=asked.parent):
+                    pass
         except OSError as error:
             raise UsageError(
                 f"the reject file {printable(asked)} could not be made: {error.strerror}", remedy=_REMEDY

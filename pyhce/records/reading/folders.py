@@ -17,6 +17,9 @@ OTHER_NAME = f"the name does not end in {_ENDINGS}: name the file itself to read
 LINKED_FOLDER = "a link to a folder: name it to read what is in it"
 DEAD_LINK = "a link that leads nowhere"
 NO_FILE = "not a regular file: name it to read it"
+DATA_FOLDER = "the data folder of a PostgreSQL server"
+_DATABASE = "PG_VERSION"
+"""https://www.postgresql.org/docs/current/storage-file-layout.html"""
 _BY_ENDING = {
     (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.zst", ".tar.bz2", ".tar.xz"): TAR,
     (".zip",): ZIP,
@@ -51,14 +54,14 @@ def files_found(paths: Sequence[Path]) -> FilesFound:
     Any order of files ends the same; with Patients first, fewer resources have to move to their patient later.
 
     Raises:
-        UsageError: a path is not there, a folder cannot be opened, or nothing in a folder is to be read.
+        UsageError: a path is not there or cannot be opened, or nothing in a folder is to be read.
     """
     found = FilesFound([], [])
     for path in paths:
         if path == STDIN:
             found.to_read.append(path)
             continue
-        matched = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
+        matched = [path] if _exists(path) else [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
         for one in matched or [path]:
             _add(found, one)
     once: dict[Path, Path] = {}
@@ -74,6 +77,15 @@ def files_in(paths: Sequence[Path]) -> list[Path]:
     return files_found(paths).to_read
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise UsageError(
+            f"{printable(path)} cannot be opened: {error.strerror}", remedy="Give files and folders that can be read."
+        ) from error
+
+
 def _not_there(path: Path) -> NoReturn:
     link = f" (a link to {printable(os.readlink(path))})" if path.is_symlink() else ""
     raise UsageError(
@@ -84,7 +96,7 @@ def _not_there(path: Path) -> NoReturn:
 
 def _add(found: FilesFound, path: Path) -> None:
     """A file, or what is in a folder."""
-    if not path.exists():
+    if not _exists(path):
         _not_there(path)
     if not path.is_dir():
         found.to_read.append(path)
@@ -110,8 +122,12 @@ def _walked(folder: Path) -> Iterator[Path | NotRead]:
         closed.append(NotRead(Path(error.filename), f"a folder that cannot be opened: {error.strerror}"))
 
     for parent, folders, names in os.walk(folder, onerror=cannot_open):
-        folders.sort()
         here = Path(parent)
+        if _DATABASE in names:
+            folders.clear()
+            yield NotRead(here, DATA_FOLDER)
+            continue
+        folders.sort()
         yield from (NotRead(here / name, LINKED_FOLDER) for name in folders if (here / name).is_symlink())
         for name in sorted(names):
             path = here / name

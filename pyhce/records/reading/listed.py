@@ -15,7 +15,9 @@ from pyhce.records.reading.sources import COMPRESSIONS, size_of
 _MANIFEST = "manifest.json"
 _LARGEST = 16 * 1024 * 1024
 ERRORS, DELETED = "error", "deleted"
-"""Lists in the manifest, and folders into which clients put their files."""
+"""Lists in the manifest."""
+_LEVELS = 3
+"""Folders upwards from a file in which its manifest may be: exports have folders for lists and for sources."""
 
 
 class Listed:
@@ -35,8 +37,7 @@ class Listed:
 
     def list_of(self, path: Path) -> str | None:
         """The list of a manifest that a file is in."""
-        apart = path.parent.name in {ERRORS, DELETED}
-        for folder in (path.parent, path.parent.parent) if apart else (path.parent,):
+        for folder in path.parents[:_LEVELS]:
             lists = self._in(folder)
             name = path.relative_to(folder).as_posix()
             for ending in ("", *COMPRESSIONS):

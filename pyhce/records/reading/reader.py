@@ -31,7 +31,7 @@ from pyhce.records.reading.incoming import (
 from pyhce.records.reading.manifest import in_manifest, is_manifest
 from pyhce.records.reading.nesting import Nesting
 from pyhce.records.reading.opening import SEVERAL_LINES, begins_with_outcome, goes_on, without_outcomes
-from pyhce.records.reading.recognised import EMPTY, ENOUGH, Recognised, recognised
+from pyhce.records.reading.recognised import EMPTY, ENOUGH, Recognised, may_be_resource, recognised
 from pyhce.records.reading.sources import LINES, Source, plain_name
 from pyhce.records.reading.spelling import NotJson, canonical, parse
 from pyhce.records.reading.splitter import SHOWN, Cursor, Cut, Malformed, TooLong
@@ -95,11 +95,16 @@ def scan(source: Source | Path) -> Iterator[Line | Found]:
         yield Rejected(Where(source.name, cursor.line), cursor.damage.reason, str(cursor.damage), "")
 
 
-def _no_resources(source: Source, cursor: Cursor, known: Recognised) -> Iterator[Found]:
-    """That a file holds no resources, once: its lines are not looked at."""
+def _no_resources(source: Source, cursor: Cursor, known: Recognised) -> Iterator[Line | Found]:
+    """That a file holds no resources, once; and those that were put behind its lines all the same."""
     source.not_read = known.what
     if known.reason:
         yield Rejected(Where(source.name, cursor.line), known.reason, known.what, _text(cursor.shown()))
+    elif known.in_lines:
+        for item in _lines(source.name, cursor):
+            if isinstance(item, Line) and may_be_resource(item.data):
+                source.not_read = None
+                yield item
 
 
 def _resources(source: Source, cursor: Cursor) -> Iterator[Line | Found]:

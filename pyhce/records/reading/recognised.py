@@ -9,15 +9,23 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-ENOUGH = 1000
-"""Bytes of a text that tell what it is."""
+from pyhce.records.reading.entries import parsed
+
+ENOUGH = 8 * 1024
+"""Bytes of a text that tell what it is: a reject begins with the path of a file, which may have 4096 bytes."""
 
 _STRING = rb'"(?:[^"\\]|\\.)*+"'
 _REJECTS = re.compile(
     rb'\{\s*"file":\s*' + _STRING + rb',\s*"line":\s*\d+,\s*"entry":\s*(?:null|\d+),\s*"reason":\s*"[a-z0-9-]+"'
 )
 _RECEIPT = re.compile(rb'\{\s*"outcome":\s*"[a-z, ]+",\s*"document":\s*\{\s*"algorithm":')
-_LOG_MEMBERS = (b'"exportId"', b'"timestamp"', b'"eventId"')
+_REPORTS = re.compile(
+    rb'\{\s*(?:"files":\s*\d+,\s*"passed_over":|"folder":\s*(?:null|' + _STRING + rb'),\s*"files":'
+    rb'|"error":\s*' + _STRING + rb',\s*"remedy":|"engine":\s*' + _STRING + rb',\s*"schema_version":'
+    rb'|"format":\s*\d+,\s*"engine":)'
+)
+"""What `--output json` prints of load, export, verify and an error; and the state that `pyhce up` keeps."""
+_LOG_MEMBERS = {"exportId", "timestamp", "eventId"}
 """https://github.com/smart-on-fhir/bulk-data-client/wiki/Bulk-Data-Export-Log-Items"""
 
 XML = "XML or HTML: only FHIR in JSON is read; convert it to JSON first"
@@ -27,6 +35,10 @@ BZIP2 = "compressed by bzip2: bzcat FILE | pyhce load -"
 XZ = "compressed by xz: xzcat FILE | pyhce load -"
 ARCHIVE = "an archive: unpack it and load its folder"
 APPLE_DOUBLE = "macOS metadata of another file (AppleDouble)"
+REJECT_FILE = "a reject file of a load: correct what it lists where it came from, and load that"
+RECEIPT = "a receipt of pyhce erase"
+REPORT = "a report or the state of pyhce"
+LOG = "the log of a Bulk Data client"
 EMPTY = "empty"
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -47,10 +59,12 @@ class Recognised(NamedTuple):
     Args:
         what: what it is, with what to do about it if it should have been read.
         reason: the code of its reject; None if it is passed over.
+        in_lines: whether each line is a value of its own, so that resources may have been put behind them.
     """
 
     what: str
     reason: str | None = None
+    in_lines: bool = False
 
 
 def recognised(text: bytes) -> Recognised | None:
@@ -70,12 +84,26 @@ def recognised(text: bytes) -> Recognised | None:
     return next((Recognised(what, "archive") for magic, what in _MAGIC if text.startswith(magic)), None)
 
 
+def may_be_resource(line: bytes) -> bool:
+    """Whether a line among those of a reject file or a log is not one of them.
+
+    In a reject the quotes around `resourceType` are escaped; an event of a log can have one inside.
+    """
+    if b'"resourceType"' not in line:
+        return False
+    value = parsed(line)
+    return not isinstance(value, dict) or "resourceType" in value
+
+
 def _own_or_log(text: bytes) -> Recognised | None:
-    line = text.partition(b"\n")[0]
     if _REJECTS.match(text):
-        return Recognised("a reject file of a load: correct what it lists where it came from, and load that")
+        return Recognised(REJECT_FILE, in_lines=True)
     if _RECEIPT.match(text):
-        return Recognised("a receipt of pyhce erase")
-    if all(member in line for member in _LOG_MEMBERS) and b'"resourceType"' not in line:
-        return Recognised("the log of a Bulk Data client")
+        return Recognised(RECEIPT)
+    if _REPORTS.match(text):
+        return Recognised(REPORT)
+    line = text.partition(b"\n")[0]
+    event = parsed(line) if b'"exportId"' in line else None
+    if isinstance(event, dict) and event.keys() >= _LOG_MEMBERS and "resourceType" not in event:
+        return Recognised(LOG, in_lines=True)
     return None
