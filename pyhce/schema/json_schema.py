@@ -148,12 +148,25 @@ def _one(owner: str, element: Element, kind: str) -> dict[str, Any]:
     if kind in _PRIMITIVES:
         return _PRIMITIVES[kind]
     codes = codes_of(owner, element.path) if kind == "code" else ()
-    pattern = pattern_of(kind)
+    pattern = _spaces_of_xml(pattern_of(kind))
     return {
         "type": "string",
         **({"enum": list(codes)} if codes else {"pattern": f"^(?:{pattern})$"} if pattern else {"minLength": 1}),
         **(_REAL_DATE if kind in _DATES else {}),
     }
+
+
+def _spaces_of_xml(pattern: str) -> str:
+    r"""A pattern of XML Schema, where `\s` is four characters and U+00A0 is in `\S`, for readers of Unicode's spaces.
+
+    https://hl7.org/fhir/R4/datatypes.html: the regular expressions are those of XML Schema.
+    """
+    anything = pattern.replace(r"[ \r\n\t\S]", r"[\s\S]")
+    return (
+        anything
+        if anything != pattern
+        else pattern.replace(r"[^\s]", r"[^ \t\r\n]").replace(r"\S", r"[^ \t\r\n]").replace(r"\s", r"[ \t\r\n]")
+    )
 
 
 def _has_own(owner: str, path: str) -> bool:

@@ -94,6 +94,18 @@ def elements(resource_type: str) -> Iterator[Element]:
         yield _element(path, held)
 
 
+@cache
+def choice_members(stem: str) -> frozenset[str]:
+    """The members that the choices of a name (`value`) have in JSON (`valueQuantity`); empty if no element is one."""
+    return frozenset(
+        stem + kind[0].upper() + kind[1:]
+        for held in _table()["elements"].values()
+        for path, raw in held.items()
+        if path.rpartition(".")[2] == stem + "[x]"
+        for kind in raw[0]
+    )
+
+
 def is_complex(fhir_type: str) -> bool:
     """Whether a data type, or a resource type, has elements of its own in JSON."""
     return fhir_type in _table()["elements"]

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+from tests.fuzz import strict
 from tests.fuzz.checks import check
 from tests.fuzz.inputs import SUFFIXES, mutated, packed, text
 
@@ -28,6 +29,7 @@ def run(seed: int, *, seconds: float = 0.0, rounds: int = 0, keep: Path | None =
     with tempfile.TemporaryDirectory() as folder:
         while number < rounds or time.monotonic() < end:
             total += one(f"{seed}-{number}", Path(folder), keep or Path.cwd())
+            total += one_of_the_strict_check(f"{seed}-{number}")
             number += 1
     total["rounds"] = number
     return total
@@ -50,3 +52,19 @@ def one(seed: str, folder: Path, keep: Path) -> Counter[str]:
         left.write_bytes(raw)
         how = "".join(traceback.format_exception(error)[-6:])
         raise AssertionError(f"seed {seed}, chunk {chunk}, few {few}, max_line {max_line}: {left}\n{how}") from error
+
+
+STRICT_IN_A_ROUND = 5
+
+
+def one_of_the_strict_check(seed: str) -> Counter[str]:
+    """The resources of a seed that are held against the strict check."""
+    rng = Random(f"strict {seed}")
+    total: Counter[str] = Counter()
+    for number in range(STRICT_IN_A_ROUND):
+        try:
+            total += strict.check(rng)
+        except Exception as error:
+            how = "".join(traceback.format_exception(error)[-6:])
+            raise AssertionError(f"strict check, seed {seed}, resource {number}\n{how}") from error
+    return total

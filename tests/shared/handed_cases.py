@@ -33,6 +33,7 @@ IF_NONE_EXIST, VERBS, HISTORY, OUTCOME = (
 )  # fmt: skip
 REJECTED = {VERBS: 1, VERSIONS: 6}
 """The rejects of each case that has any."""
+STRICT = "34-strict"
 OPENED = f"{DOCUMENTS}-opened"
 IPS, RNDS = "CC-910000141", "BR.CNS-700000000000013"
 
@@ -577,6 +578,37 @@ def _45_check_digits(loaded: Loaded) -> None:
     assert len({document for document in wrong if document.startswith("PROV-")}) == 6
     told = loaded.report(PACKS)["identifiers"]
     assert sum(one["identifiers"] for one in told if one["why"] == "check digit or form wrong") == 6
+
+
+@cache
+def _rejected_by_strict(loaded: Loaded) -> set[str]:
+    """The ids of case 34 that `pyhce load --strict` rejects."""
+    rejects = Path(mkdtemp(dir=loaded.db.folder.parent)) / "rejected.ndjson"
+    arguments = ["load", case(STRICT), "--strict", "--source", STRICT, "--rejects", rejects, "--dsn", loaded.db.dsn]
+    done = pyhce(*arguments, "--output", "json")
+    lines = [json.loads(line) for line in rejects.read_text("utf-8").splitlines()]
+    assert {line["reason"] for line in lines} == {"not-r4"}
+    assert (done.returncode, json.loads(done.stdout)["rejected"]) == (1, len(lines))
+    return {json.loads(line["resource"])["id"] for line in lines}
+
+
+@row(STRICT, "26 valid resources, with U+00A0, U+2003, U+202F, U+2028 and U+3000 in texts: all pass --strict")
+def _34_valid(loaded: Loaded) -> None:
+    lines = (
+        json.loads(line) for path in case(STRICT).iterdir() for line in path.read_text("utf-8").split("\n") if line
+    )
+    right = {line["id"] for line in lines if line["id"].startswith("ok-")}
+    assert (len(right), right & _rejected_by_strict(loaded)) == (26, set())
+    tables = [table.qualified for table in SCHEMA.resource_tables()]
+    found = {key for name in tables for (key,) in loaded.db.rows(f"SELECT id FROM {name} WHERE fuente = %s", STRICT)}
+    assert found == right
+
+
+@row(STRICT, "10 wrong ones: --strict rejects each")
+def _34_wrong(loaded: Loaded) -> None:
+    wrong = _rejected_by_strict(loaded)
+    assert len(wrong) == 10
+    assert {key.partition("-")[0] for key in wrong} == {"bad"}
 
 
 @pytest.mark.parametrize("what", ROWS)

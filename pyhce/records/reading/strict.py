@@ -1,8 +1,8 @@
-"""Whether a resource is what FHIR R4 says: its elements, their types and number, required ones, codes and dates.
+"""Whether a resource is what FHIR R4 says, as far as the specification's own definitions tell.
 
-By jsonschema-rs, against the JSON schema that `pyhce.schema.json_schema` makes of the specification's definitions.
-Not looked at: invariants (FHIRPath), profiles, terminologies other than the codes that the specification lists for
-elements of type code, and whether references lead anywhere.
+First its shape: elements, their types and number, required ones, codes and dates, by jsonschema-rs against the JSON
+schema that `pyhce.schema.json_schema` makes. If that is right, the rules: invariants and what R4 states in prose, by
+`pyhce.records.reading.checks`. docs/loading.md lists what is checked and what is not.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from pyhce.errors import UsageError
+from pyhce.records.reading.checks.resource import broken_rules
 from pyhce.records.reading.incoming import problem_of
 from pyhce.records.reading.spelling import dumps
 from pyhce.schema.json_schema import resource_schema
@@ -59,6 +60,8 @@ def available() -> None:
 def problems(resource: dict[str, Any] | str | bytes) -> list[str]:
     """What of a resource is not R4, as `path: what`, without any value of it; empty if nothing is.
 
+    A broken rule has its key behind it, `path: what (obs-7)`. Rules are held against a resource of the right shape.
+
     Args:
         resource: its JSON text, or its members with numbers as `Number`.
 
@@ -71,7 +74,8 @@ def problems(resource: dict[str, Any] | str | bytes) -> list[str]:
     except orjson.JSONDecodeError as error:
         beyond = "infinity" in error.msg
         return ["a number is too large to be looked at" if beyond else f"no JSON: column {error.colno}"]
-    return _limited(_problems(value, ""))
+    wrong_shape = _limited(_problems(value, ""))
+    return wrong_shape or _limited(_rules(value, value["resourceType"], value))
 
 
 def _limited(found: Iterator[str]) -> list[str]:
@@ -96,6 +100,14 @@ def _problems(resource: Any, place: str) -> Iterator[str]:
             yield f"{_path(place, error.instance_path)}: {_said(error.kind)}"
     for inner, path in _inner(resource, kind):
         yield from _problems(inner, f"{place}.{path}")
+
+
+def _rules(resource: dict[str, Any], place: str, root: dict[str, Any]) -> Iterator[str]:
+    """The rules that a resource of the right shape breaks, and those within it."""
+    for said in broken_rules(resource, root):
+        yield f"{place}{said.place}: {said.text} ({said.rule})"
+    for inner, path in _inner(resource, resource["resourceType"]):
+        yield from _rules(inner, f"{place}.{path}", resource if path.startswith("contained") else inner)
 
 
 @cache

@@ -1,0 +1,125 @@
+"""FHIRPath's collections: lists of JSON values, and how to go from one to what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import orjson
+
+from pyhce.schema.r4 import RESOURCE_TYPES, choice_members
+
+
+class Absent:
+    """A primitive that has an extension and no value: it exists, and is equal to nothing."""
+
+
+ABSENT = Absent()
+Collection = list[Any]
+
+
+class Scope(NamedTuple):
+    """What an expression is evaluated in.
+
+    Args:
+        resource: the resource that holds the element (`%resource`).
+        context: the element that the rule is about (`%context`).
+        this: the item that a criterion is asked of (`$this`).
+        memory: what was computed once for the element, by expression.
+    """
+
+    resource: dict[str, Any]
+    context: Any
+    this: Any
+    memory: dict[int, Collection]
+
+
+def member(focus: Collection, name: str) -> Collection:
+    """The values of a member of each item; a choice's (`value`) are those of its member that is there."""
+    found: Collection = []
+    for item in focus:
+        if isinstance(item, dict):
+            found += _values(item, name)
+    return found
+
+
+def _values(item: dict[str, Any], name: str) -> Iterable[Any]:
+    if name in item or "_" + name in item:
+        return _joined(item.get(name), item.get("_" + name))
+    members = choice_members(name)
+    if members:
+        for key in item:
+            plain = key.removeprefix("_")
+            if plain in members:
+                return _joined(item.get(plain), item.get("_" + plain))
+    return ()
+
+
+def _joined(value: Any, beside: Any) -> Iterator[Any]:
+    """The values of a member, and `ABSENT` where there is only what stands beside it."""
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    others = beside if isinstance(beside, list) else [] if beside is None else [beside]
+    for number in range(max(len(values), len(others))):
+        held = values[number] if number < len(values) else None
+        if held is not None:
+            yield held
+        elif number < len(others) and others[number] is not None:
+            yield ABSENT
+
+
+def children(focus: Collection) -> Collection:
+    """Everything directly in the items."""
+    found: Collection = []
+    for item in focus:
+        if isinstance(item, dict):
+            for key, value in item.items():
+                if key != "resourceType" and not key.startswith("_"):
+                    found += _joined(value, None)
+    return found
+
+
+def descendants(focus: Collection) -> Collection:
+    """Everything in the items, at any depth."""
+    found: Collection = []
+    level = children(focus)
+    while level:
+        found += level
+        level = children(level)
+    return found
+
+
+def of_type(item: Any, name: str) -> bool:
+    """Whether an item is of a type, as far as its JSON tells; R4's rules ask for Boolean, decimal and resources."""
+    if name in RESOURCE_TYPES:
+        return isinstance(item, dict) and item.get("resourceType") == name
+    if name.lower() == "boolean":
+        return isinstance(item, bool)
+    return name == "decimal" and isinstance(item, int | float) and not isinstance(item, bool)
+
+
+def distinct(items: Collection) -> Collection:
+    """The items without those that are equal to a former one."""
+    return list({identity(item): item for item in items}.values())
+
+
+def identity(item: Any) -> Any:
+    """A key that two items share if they are equal."""
+    if isinstance(item, dict | list):
+        return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+    if isinstance(item, bool):
+        return f"boolean {item}"
+    return id(item) if item is ABSENT else item
+
+
+def truth(items: Collection) -> bool | None:
+    """A collection as a truth value: None if it is empty; one item that is no boolean is true."""
+    if not items or items[0] is ABSENT:
+        return None
+    return items[0] if isinstance(items[0], bool) else True
+
+
+@cache
+def boolean(value: bool | None) -> Collection:
+    """A truth value as a collection."""
+    return [] if value is None else [value]

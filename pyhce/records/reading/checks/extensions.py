@@ -1,0 +1,63 @@
+"""Extensions: their shape, and the place and value type of the specification's own.
+
+https://hl7.org/fhir/R4/extensibility.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from pyhce.records.reading.checks.codes import is_absolute
+from pyhce.records.reading.checks.spot import Frame, Said
+from pyhce.schema.r4_rules import extension
+
+_REPEATED = re.compile(r"(\.[A-Za-z]+)\1+\Z")
+_INDEX = re.compile(r"\[\d+\]")
+
+
+def check_extension(held: dict[str, Any], frames: Sequence[Frame], resource_type: str) -> Iterator[Said]:
+    """An extension has a value or extensions; the specification's own are where they belong, with their type."""
+    values = [name for name in held if name.lstrip("_").startswith("value")]
+    url = held.get("url")
+    if bool(values) == ("extension" in held):
+        yield Said("ext-1", "an extension has either a value or extensions within, not both and not neither")
+    inner = len(frames) > 1 and frames[-2].type == "Extension"
+    if not isinstance(url, str):
+        return
+    if not inner and not is_absolute(url):
+        yield Said("extension-url", "the URL of an extension is absolute", ".url")
+    known = extension(url)
+    if known is None:
+        return
+    types, places = known
+    kinds = {name.lstrip("_").removeprefix("value") for name in values}
+    if kinds and not kinds <= _members(types):
+        expected = " or ".join("value" + kind for kind in sorted(_members(types))) or "extensions within"
+        yield Said("extension-value", f"this extension has {expected[:120]}")
+    if places and not inner and not _paths(frames[:-1], resource_type) & _plain(places):
+        yield Said("extension-place", f"this extension belongs to {', '.join(sorted(places))[:120]}")
+
+
+@cache
+def _members(types: frozenset[str]) -> frozenset[str]:
+    return frozenset(kind[0].upper() + kind[1:] for kind in types)
+
+
+@cache
+def _plain(places: frozenset[str]) -> frozenset[str]:
+    """The places, an element that repeats itself (`item.item`) once."""
+    return frozenset(_REPEATED.sub(r"\1", place).removesuffix("[x]") for place in places)
+
+
+def _paths(frames: Sequence[Frame], resource_type: str) -> set[str]:
+    """Every path by which the element that has the extension is known."""
+    names = [resource_type, *(_INDEX.sub("", frame.step).lstrip("_") for frame in frames)]
+    whole = _REPEATED.sub(r"\1", ".".join(names))
+    if not frames:
+        return {whole, "Resource", "DomainResource", "Element"}
+    last = frames[-1]
+    found = {whole, last.declared.removesuffix("[x]"), last.type, "Element"}
+    return found | ({"Quantity"} if last.type in ("Age", "Count", "Distance", "Duration", "Money") else set())

@@ -1,0 +1,26 @@
+"""Every rule of R4 beyond the shape of a resource, held against one resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyhce.records.reading.checks.bundles import check_bundle
+from pyhce.records.reading.checks.definitions import check_definition
+from pyhce.records.reading.checks.references import check_contained
+from pyhce.records.reading.checks.spot import Said
+from pyhce.records.reading.checks.walk import elements_of
+
+
+def broken_rules(resource: dict[str, Any], root: dict[str, Any]) -> Iterator[Said]:
+    """The rules that a resource breaks, each with the path of the element; resources within it are not looked at.
+
+    Args:
+        resource: one of the shape that R4 gives it.
+        root: the resource that contains it, or the same.
+    """
+    yield from elements_of(resource, root)
+    yield from check_contained(resource)
+    yield from check_definition(resource)
+    if resource["resourceType"] == "Bundle":
+        yield from check_bundle(resource)

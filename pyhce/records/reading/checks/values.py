@@ -1,0 +1,39 @@
+"""Values against what is said of them beside them, and against FHIR's limits."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from pyhce.records.reading.checks.spot import Said
+
+MOST_CHARACTERS = 1024 * 1024
+"""Of a string: https://hl7.org/fhir/R4/datatypes.html#string."""
+
+
+def check_attachment(attachment: dict[str, Any]) -> Iterator[Said]:
+    """An Attachment's size and hash are those of its data: https://hl7.org/fhir/R4/datatypes.html#attachment."""
+    data, size, digest = (attachment.get(name) for name in ("data", "size", "hash"))
+    if not isinstance(data, str) or (size is None and digest is None):
+        return
+    try:
+        held = base64.b64decode("".join(data.split()), validate=True)
+    except (binascii.Error, ValueError):
+        yield Said("attachment-data", "the data is not base64", ".data")
+        return
+    if size is not None and size != len(held):
+        yield Said("attachment-size", f"{size} bytes are stated, the data has {len(held)}", ".size")
+    if (
+        isinstance(digest, str)
+        and digest != base64.b64encode(hashlib.sha1(held, usedforsecurity=False).digest()).decode()
+    ):
+        yield Said("attachment-hash", "the hash is not the base64 of the data's SHA-1", ".hash")
+
+
+def check_length(value: str) -> Iterator[Said]:
+    """A string is at most 1,048,576 characters long."""
+    if len(value) > MOST_CHARACTERS:
+        yield Said("string-size", f"{len(value)} characters, more than the {MOST_CHARACTERS} that a string may have")

@@ -1,0 +1,145 @@
+"""A resource's elements one by one, each with what R4 says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pyhce.records.reading.checks.codes import check_coding, check_required
+from pyhce.records.reading.checks.extensions import check_extension
+from pyhce.records.reading.checks.fhirpath import holds
+from pyhce.records.reading.checks.narrative import check_narrative
+from pyhce.records.reading.checks.references import check_canonical, check_reference, types_within
+from pyhce.records.reading.checks.spot import Frame, Said, Spot
+from pyhce.records.reading.checks.structure import ELEMENT, Kind, Member, members
+from pyhce.records.reading.checks.values import MOST_CHARACTERS, check_attachment, check_length
+from pyhce.schema.r4_rules import Invariant, invariants
+
+
+def elements_of(resource: dict[str, Any], root: dict[str, Any]) -> Iterator[Said]:
+    """What is wrong with a resource's elements; each with its path from the resource.
+
+    Args:
+        resource: one of the right shape; resources within it are not looked at.
+        root: the resource that contains it, or the same.
+    """
+    walk = _Walk(resource, root)
+    kind = Kind(resource["resourceType"], "")
+    walk.rules(invariants(kind.owner, ""), resource)
+    walk.object(resource, kind)
+    return iter(walk.found)
+
+
+class _Walk:
+    """Goes through one resource and gathers what is wrong."""
+
+    def __init__(self, resource: dict[str, Any], root: dict[str, Any]) -> None:
+        self.spot = Spot(resource, [])
+        self.found: list[Said] = []
+        self.ids: set[str] = set()
+        self.within = types_within(root)
+
+    def tell(self, problems: Iterable[Said]) -> None:
+        """Keep what a check says of the element that is looked at."""
+        for said in problems:
+            self.found.append(said._replace(place=self.spot.place + said.place))
+
+    def rules(self, rules: Iterable[Invariant], element: Any) -> None:
+        """Hold the invariants of an element against it."""
+        for rule in rules:
+            if not holds(rule.expression, element, self.spot.resource):
+                self.tell([Said(rule.key, rule.text)])
+
+    def object(self, value: dict[str, Any], kind: Kind) -> None:
+        """Go through an object's members."""
+        known = members(kind)
+        for name, held in value.items():
+            beside = name.startswith("_")
+            member = known.get(name[1:] if beside else name)
+            if member is None or (member.inside is None and member.type == "Resource"):
+                continue
+            if isinstance(held, list):
+                for number, item in enumerate(held):
+                    self._item(value, f"{name}[{number}]", item, kind, member, number)
+            elif beside:
+                self._beside(value.get(name[1:]), held, name, kind, member)
+            else:
+                self._element(held, name, kind, member)
+
+    def _item(self, owner: dict[str, Any], step: str, item: Any, kind: Kind, member: Member, number: int) -> None:
+        """One of an array; null is only a place for what the array beside it has there."""
+        name = step.partition("[")[0]
+        if name.startswith("_"):
+            if item is not None:
+                values = owner.get(name[1:])
+                value = values[number] if isinstance(values, list) and number < len(values) else None
+                self._beside(value, item, step, kind, member)
+        elif item is not None:
+            self._element(item, step, kind, member)
+        elif not _at(owner.get("_" + name), number):
+            self.found.append(Said("ele-1", "null without an extension beside it", f"{self.spot.place}.{step}"))
+
+    def _beside(self, value: Any, held: Any, step: str, kind: Kind, member: Member) -> None:
+        """What stands beside a primitive: its id and extensions."""
+        if not isinstance(held, dict):
+            return
+        self.spot.frames.append(Frame(step, f"{kind.owner}.{member.path}", member.type))
+        if value is None and "extension" not in held:
+            self.tell([Said("ele-1", "an element has a value or an extension, an id alone is not enough")])
+        self._id(held)
+        self.object(held, ELEMENT)
+        self.spot.frames.pop()
+
+    def _element(self, value: Any, step: str, kind: Kind, member: Member) -> None:
+        if member.inside is None:
+            if isinstance(value, str) and (member.canonical or member.rules or len(value) > MOST_CHARACTERS):
+                self.spot.frames.append(Frame(step, f"{kind.owner}.{member.path}", member.type))
+                self._text(value, member)
+                self.spot.frames.pop()
+            return
+        if not isinstance(value, dict):
+            return
+        self.spot.frames.append(Frame(step, f"{kind.owner}.{member.path}", member.type))
+        if len(value) == 1 and "id" in value:
+            self.tell([Said("ele-1", "an element has a value or an extension, an id alone is not enough")])
+        if member.type != "ElementDefinition":  # the differential and the snapshot use the same ids
+            self._id(value)
+        self._typed(value, member)
+        self.rules(member.rules, value)
+        self.object(value, member.inside)
+        self.spot.frames.pop()
+
+    def _text(self, value: str, member: Member) -> None:
+        if member.canonical:
+            self.tell(check_canonical(value, member.canonical))
+        if member.type in ("string", "markdown"):
+            self.tell(check_length(value))
+        self.rules(member.rules, value)
+
+    def _id(self, value: dict[str, Any]) -> None:
+        key = value.get("id")
+        if isinstance(key, str):
+            if key in self.ids:
+                self.tell([Said("element-id", "another element of the resource has the same id", ".id")])
+            self.ids.add(key)
+
+    def _typed(self, value: dict[str, Any], member: Member) -> None:
+        """The checks of the element's type."""
+        match member.type:
+            case "Reference":
+                self.tell(check_reference(value, member.targets, self.within))
+            case "Coding":
+                self.tell(check_coding(value))
+            case "Extension":
+                self.tell(check_extension(value, self.spot.frames, self.spot.resource["resourceType"]))
+            case "Attachment":
+                self.tell(check_attachment(value))
+            case "Narrative" if isinstance(value.get("div"), str):
+                self.tell(check_narrative(value["div"]))
+        if member.required:
+            self.tell(check_required(value, member.required))
+
+
+def _at(beside: Any, number: int) -> bool:
+    """Whether an array has something at a place."""
+    return isinstance(beside, list) and number < len(beside) and beside[number] is not None
