@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 
+def printable(text: object) -> str:
+    r"""A text, or a path, that every output can hold: of a file's name that is not UTF-8 the odd bytes as `\xf1`."""
+    try:
+        return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a surrogate pair that is no byte of a name
+        return str(text).encode("utf-8", "backslashreplace").decode()
+
+
 class HceError(Exception):
     """A failure that a user can act on.
 
@@ -13,9 +21,9 @@ class HceError(Exception):
     """
 
     def __init__(self, wrong: str, *, remedy: str, exit_code: int = 1) -> None:
-        super().__init__(f"{wrong}\n{remedy}")
-        self.wrong = wrong
-        self.remedy = remedy
+        self.wrong = printable(wrong)
+        self.remedy = printable(remedy)
+        super().__init__(f"{self.wrong}\n{self.remedy}")
         self.exit_code = exit_code
 
 

@@ -16,7 +16,7 @@ from pyhce.citus.nodes import Node
 from pyhce.citus.online import LOCK_WAIT
 from pyhce.citus.register import RegistrationReport
 from pyhce.citus.register import register as _register
-from pyhce.errors import HceError
+from pyhce.errors import HceError, printable
 from pyhce.local import DeleteReport, LocalCluster, StopReport
 from pyhce.records.erasing.erase import erase as _erase
 from pyhce.records.erasing.receipt import Erasure
@@ -151,7 +151,7 @@ def up(
         host=cluster.coordinator.host,
         port=cluster.coordinator.port,
         database=DATABASE,
-        folder=str(place),
+        folder=printable(place),
         engine=engine_words(cluster),
         workers=len(cluster.workers),
         created=cluster.created,
@@ -293,6 +293,7 @@ def load(
     strict: bool = False,
     bases: Sequence[str] = (),
     open_documents: bool = False,
+    repair_ids: bool = False,
     progress: Callable[[LoadReport], None] | None = None,
 ) -> LoadReport:
     """Load FHIR files and folders; see `pyhce.records.loading.load`.
@@ -316,6 +317,7 @@ def load(
             strict=strict,
             bases=bases,
             open_documents=open_documents,
+            repair_ids=repair_ids,
             progress=progress,
         )
 

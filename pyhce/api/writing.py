@@ -17,6 +17,7 @@ def connect(
     source: str = "",
     identity_rules: Choice | None = None,
     bases: Sequence[str] = (),
+    repair_ids: bool = False,
     connections: int = 4,
 ) -> Writer:
     """Open a database to save single resources: `with pyhce.connect(source="app") as db: db.save({…})`.
@@ -26,6 +27,7 @@ def connect(
         source: the source system; FHIR ids are unique in one only.
         identity_rules: packs by name and files of rules, as for `load`.
         bases: the source's own base URLs, as for `load`.
+        repair_ids: give a resource whose id is not FHIR's a derived one, as for `load`.
         connections: calls at once at most.
 
     Raises:
@@ -34,7 +36,15 @@ def connect(
         UsageError: the DSN, the rules or a base cannot be read.
     """
     rules = choose_rules(identity_rules)
-    return Writer(resolve_dsn(dsn), schema=SCHEMA, fuente=source, rules=rules, bases=bases, connections=connections)
+    return Writer(
+        resolve_dsn(dsn),
+        schema=SCHEMA,
+        fuente=source,
+        rules=rules,
+        bases=bases,
+        repair_ids=repair_ids,
+        connections=connections,
+    )
 
 
 def connect_async(
@@ -43,10 +53,19 @@ def connect_async(
     source: str = "",
     identity_rules: Choice | None = None,
     bases: Sequence[str] = (),
+    repair_ids: bool = False,
     connections: int = 4,
 ) -> AsyncWriter:
     """The same for asyncio: `async with pyhce.connect_async() as db: await db.save({…})`; see `connect`."""
     return AsyncWriter(
-        partial(connect, dsn, source=source, identity_rules=identity_rules, bases=bases, connections=connections),
+        partial(
+            connect,
+            dsn,
+            source=source,
+            identity_rules=identity_rules,
+            bases=bases,
+            repair_ids=repair_ids,
+            connections=connections,
+        ),
         connections=connections,
     )

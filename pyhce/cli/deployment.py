@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.text import Text
 
 from pyhce import api, local
 from pyhce.cli.database import Duration
@@ -113,7 +114,8 @@ def up(
     def people() -> None:
         for sentence in report.recovered:
             console.print(f"mended: {sentence}")
-        console.print(f"[bold]{report.database}[/] at [bold]{report.host}:{report.port}[/]", end="")
+        place = f"{report.host}:{report.port}"
+        console.print(Text.assemble((report.database, "bold"), " at ", (place, "bold")), end="")
         console.print(" (it was running)" if report.already_running else " (started)")
         console.print(f"  {report.engine}", markup=False)
         console.print(f"  data in {report.folder}", markup=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.text import Text
 
 from pyhce import api
 from pyhce.api import Deployment, KubernetesReport, UpReport
@@ -130,10 +131,11 @@ def _deployment(
 def show_installed(report: KubernetesReport) -> None:
     """An installation in a few lines."""
     done = report.install
-    console.print(
-        f"[bold]{report.database}[/] in {done.namespace} of {done.context}: release {done.release}, "
+    told = (
+        f" in {done.namespace} of {done.context}: release {done.release}, "
         f"revision {done.revision}, {done.workers} workers ({done.seconds} s)"
     )
+    console.print(Text.assemble((report.database, "bold"), told))
     if done.kept:
         console.print(f"  went on running: {', '.join(done.kept)}", markup=False)
         console.print(f"  made, or made anew: {', '.join(done.new) or 'none'}", markup=False)

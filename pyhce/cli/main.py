@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import click
@@ -17,6 +18,8 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a subcommand; our errors never show a traceback."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a character that it lacks is escaped
         try:
             return super().invoke(ctx)
         except HceError as error:

@@ -21,8 +21,9 @@ from rich.text import Text
 from pyhce.errors import HceError, UsageError
 
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-console = Console(soft_wrap=True, highlight=False, emoji=False, width=_WIDTH)
-error_console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+# No markup: what is printed is data, such as a patient called `[/b]`.
+console = Console(soft_wrap=True, highlight=False, emoji=False, markup=False, width=_WIDTH)
+error_console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 PLAIN_EVERY = 5.0
 """Seconds between lines of progress where there is no terminal."""
 
@@ -104,7 +105,7 @@ def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]
     start = time.monotonic()
     last = start - PLAIN_EVERY
     bar = Progress(
-        TextColumn("{task.fields[words]}"),
+        TextColumn("{task.fields[words]}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),

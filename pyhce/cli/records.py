@@ -61,6 +61,7 @@ from pyhce.records.loading.report import LoadReport
     help="A base URL of the source itself; may be given again. Ids of other bases are other sources'.",
 )
 @click.option("--open-documents", is_flag=True, help="File the entries of documents and messages as rows, too.")
+@click.option("--repair-ids", is_flag=True, help="Give resources whose id FHIR does not allow a derived one.")
 @click.option("--again", is_flag=True, help="Read files that were loaded whole before, too.")
 @reaching
 @output_option
@@ -75,6 +76,7 @@ def load(
     strict: bool,
     bases: tuple[str, ...],
     open_documents: bool,
+    repair_ids: bool,
     again: bool,
     dsn: str | None,
     output: str,
@@ -89,6 +91,7 @@ def load(
       pyhce load --source hospital-norte --jobs 4 fhir/*.ndjson.gz
       pyhce load --identity-rules own.json,colombia export/
       pyhce load --source clinic --base https://ehr.example/fhir export/
+      pyhce load --source lab --repair-ids lab.ndjson
       zstdcat all.ndjson.zst | pyhce load -
     """
     gc.set_threshold(50_000)  # to look for cycles, of which a load makes few, takes a tenth of its CPU else
@@ -104,6 +107,7 @@ def load(
             strict=strict,
             bases=bases,
             open_documents=open_documents,
+            repair_ids=repair_ids,
             progress=lambda state: say(state.read, state.bytes_read, state.bytes_total, state.current_file),
         )
     show(report, output, lambda: show_load(report))
@@ -138,6 +142,11 @@ def show_load(report: LoadReport) -> None:
     for base, count in report.of_other_servers.items():
         told = f"of the server {base} or of its patients; if it is the source itself: --base {base}"
         console.print(f"  {count:>8} {'of other servers' if base == 'others' else told}", markup=False)
+    for kind, count in report.repaired_ids.items():
+        told = f"{kind} with a derived id; the original one is kept as an identifier"
+        console.print(f"  {count:>8} {told}", markup=False)
+    if report.repaired_references:
+        console.print(f"  {report.repaired_references:>8} whose references follow to derived ids", markup=False)
     for kind, count in report.unreadable_references.items():
         told = f"{kind} in no record: the reference to the patient is not Patient/id, a URL or a urn"
         console.print(f"  {count:>8} {told}", markup=False)
@@ -146,6 +155,8 @@ def show_load(report: LoadReport) -> None:
         console.print(f"  {report.documents_without_patient:>8} {told}", markup=False)
     for reason, count in report.by_reason.items():
         console.print(f"  {count:>8} rejected: {reason}, see {report.reject_file}", markup=False)
+    if "invalid-id" in report.by_reason and not report.repaired_ids:
+        console.print("  what to do: --repair-ids gives resources with a wrong id a derived one", markup=False)
     _show_identity(report)
 
 
@@ -212,6 +223,9 @@ def export(to: Path | None, check: Path | None, dsn: str | None, output: str, **
 
         report = api.export(to, dsn=dsn, progress=tell, **asked)
     show(report, output, lambda: show_export(report))
+    missing = sorted(set(asked["types"]) - {file.type for file in report.files})
+    if missing and output != "json":
+        console.print(f"nothing of the type {', '.join(missing)}")
 
 
 def show_export(report: ExportReport) -> None:

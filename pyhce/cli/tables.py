@@ -17,7 +17,7 @@ def show_verification(report: VerificationReport, *, short: bool) -> None:
         made = table("check", "title", "result", "found")
         for check in shown:
             style = _STYLES[check.result]
-            made.add_row(check.code, check.title, f"[{style}]{check.result.value}[/]", Text(check.found))
+            made.add_row(check.code, check.title, Text(check.result.value, style=style), Text(check.found))
         console.print(made)
     for check in report.checks:
         if check.result in {Result.FAILED, Result.WARNING}:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pyhce.citus.connection import Progress, silent
 from pyhce.deploy.programs import ProgramFailed, run
-from pyhce.errors import HceError, UsageError
+from pyhce.errors import HceError, UsageError, printable
 from pyhce.schema.model import Frozen
 from pyhce.version import __version__
 
@@ -159,7 +159,7 @@ def save(to: Path, *, progress: Progress = silent) -> ImagesReport:
         part.replace(to)
     finally:
         part.unlink(missing_ok=True)
-    return ImagesReport(images=IMAGES, where=str(to), seconds=round(time.monotonic() - start, 2))
+    return ImagesReport(images=IMAGES, where=printable(to), seconds=round(time.monotonic() - start, 2))
 
 
 def _refuse_missing() -> None:

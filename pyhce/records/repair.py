@@ -76,9 +76,15 @@ def repair_identities(
         ask: asked where nothing else decides.
 
     Raises:
-        UsageError: a Patient in `keep` is not written as one.
+        UsageError: a Patient in `keep` is not written as one, or is not there.
     """
     start = time.monotonic()
+    for source, key in map(_patient, keep):
+        if not conn.execute("SELECT 1 FROM paciente WHERE fuente = %s AND id = %s", (source, key)).fetchone():
+            raise UsageError(
+                f"--keep {words((source, key))}: there is no such Patient",
+                remedy="Name one that `pyhce repair identities --dry-run` lists.",
+            )
     choice = Choice(newest=newest, patients=frozenset(_patient(text) for text in keep))
     progress("looking for identities in several places")
     found = set(_scattered(conn, schema))

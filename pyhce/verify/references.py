@@ -20,6 +20,8 @@ _READABLE = (
     rf"^#|^urn:(uuid|oid):|(^|/)({_TYPES})\?.|(^|/)({_TYPES})/[A-Za-z0-9.-]{{1,64}}(/_history/[A-Za-z0-9.-]{{1,64}})?$"
 )
 """As `pyhce.records.reading.reference.literal` reads the string of a reference."""
+_DERIVED = "^repaired-[0-9a-f]{48}$"
+"""The id of a patient whose own id is not FHIR's, as `pyhce.records.reading.ids` derives it."""
 _UNREADABLE = """
 SELECT tipo, count(*), (array_agg(fuente || '/' || id ORDER BY fuente, id))[1:%(shown)s]
 FROM public.recurso_compartido AS t
@@ -31,7 +33,7 @@ GROUP BY tipo ORDER BY tipo"""
 
 
 def unreadable(context: Context) -> Finding:
-    """Resources outside the records since the reference to their patient is no reference."""
+    """Resources whose reference to their patient is not FHIR's, or names an id that is not and no Patient has."""
     types = [row[0] for row in context.rows("SELECT DISTINCT tipo FROM public.recurso_compartido")]
     by_path: dict[str, list[str]] = {}
     for kind in types:
@@ -44,11 +46,29 @@ def unreadable(context: Context) -> Finding:
         for kind, count, some in context.conn.execute(_UNREADABLE, values):
             counts[kind] += count
             examples.setdefault(kind, set()).update(some)
+    for table in context.schema.resource_tables(Home.PATIENT):
+        for kind, count, some in _of_odd_ids(context, table):
+            counts[kind] += count
+            examples.setdefault(kind, set()).update(some)
     problems = [
         f"{count} {kind}: {', '.join(sorted(examples[kind])[:SHOWN])}" for kind, count in sorted(counts.items())
     ]
     fine = "every reference to a patient is one that FHIR has"
     return judged(problems, fine, severity=Result.WARNING)
+
+
+def _of_odd_ids(context: Context, table: Table) -> list[Any]:
+    """Resources that wait for a Patient whose id is not FHIR's, by type, with some of them."""
+    query = sql.SQL(
+        "SELECT {tipo}, count(*), (array_agg(fuente || '/' || id ORDER BY fuente, id))[1:%(shown)s] FROM {t} AS t"
+        " WHERE starts_with(documento_id, 'PROV-') AND paciente_id ~ %(derived)s AND NOT EXISTS ("
+        "SELECT 1 FROM public.paciente AS p WHERE p.documento_id = t.documento_id"
+        " AND p.fuente = t.fuente AND p.id = t.paciente_id) GROUP BY 1"
+    ).format(
+        tipo=sql.SQL("tipo") if table.generic else sql.Literal(table.fhir_type),
+        t=sql.Identifier(table.sql_schema, table.name),
+    )
+    return context.conn.execute(query, {"derived": _DERIVED, "shown": SHOWN}).fetchall()
 
 
 def of_other_servers(context: Context) -> Finding:
@@ -106,7 +126,8 @@ def documents(context: Context) -> Finding:
 CHECKS = (
     FunctionCheck(
         "HCE0441", GROUP, "Every resource names its patient by a reference that can be read",
-        "Correct the reference where it comes from (`Patient/<id>`), then `pyhce load` the resource again.", unreadable,
+        "Correct the reference where it comes from (`Patient/<id>`), then `pyhce load` the resource again. If the"
+        " Patient was rejected because FHIR does not allow its id: `pyhce load --repair-ids PATHS`.", unreadable,
     ),
     FunctionCheck(
         "HCE0442", GROUP, "Resources of patients of other servers, counted by base URL",

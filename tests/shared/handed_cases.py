@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
+from pyhce.records.identity.tally import ORIGINAL_ID
+from pyhce.records.reading.ids import derived_id
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.cases import case, expected_documents
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase
 
 A, B, EHR = "https://a.example/fhir", "https://b.example/fhir", "https://ehr.example/fhir"
+IDS = "27-ids"
 TWO_COUNTRIES, REFERENCES, SERVERS, DOCUMENTS, SSN, SEVERAL, TASKS, PACKS = (
     "05-national-number-two-countries", "07-references", "08-two-servers-one-bundle", "14-ips-document",
     "36-ssn-collision", "37-several-documents", "38-task-for-identifier", "45-identity-packs",
@@ -44,6 +47,14 @@ class Loaded:
     def __init__(self, db: TestDatabase) -> None:
         self.db = db
         self.report = cache(self._load)
+
+    def rejected(self, name: str, *options: str, source: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """What a load reports that rejects some of a case, and what is in its reject file."""
+        rejects = Path(mkdtemp(dir=self.db.folder.parent)) / "rejected.ndjson"
+        arguments = ["load", case(name), "--source", source, "--again", "--rejects", rejects, *options]
+        done = pyhce(*arguments, "--dsn", self.db.dsn, "--output", "json")
+        assert done.returncode == 1, done.stderr
+        return json.loads(done.stdout), [json.loads(line) for line in rejects.read_text("utf-8").splitlines()]
 
     def _load(self, name: str, *options: str, source: str | None = None) -> dict[str, Any]:
         rejects = self.folder() / "rejected.ndjson"
@@ -513,6 +524,67 @@ def _31_refused(loaded: Loaded) -> None:
     assert loaded.output("load", case(REJECTS), "--source", source, "--rejects", nowhere, exit_code=1)[
         "reject_file"
     ] == str(nowhere)
+
+
+ODD_IDS = {
+    f"CC-91000027{n}": derived_id("Patient", key) for n, key in ((3, "under_score"), (4, f"e{'x' * 70}"))
+} | {"CC-910000275": "123"}  # fmt: skip
+"""The Patients of case 27 by the id that --repair-ids gives them."""
+
+
+@row(IDS, "'Ab' and 'aB' are two; '.' and '..' are in Ab's record; a missing id is one of the content")
+def _27_letters(loaded: Loaded) -> None:
+    loaded.rejected(IDS, source=IDS)
+    query = "SELECT documento_id, id FROM paciente WHERE fuente = %s ORDER BY documento_id"
+    first, second, *others = loaded.db.rows(query, IDS)
+    assert (first, second) == (("CC-910000271", "Ab"), ("CC-910000272", "aB"))
+    assert [document for document, _ in others] == ["CC-910000276", "CC-910000277"]
+    assert loaded.record("CC-910000271")["Observation"] == 2
+
+
+@row(IDS, "four wrong ids: rejected, each with what is wrong with it and the remedy")
+def _27_words(loaded: Loaded) -> None:
+    report, rejects = loaded.rejected(IDS, source=f"{IDS}-words")
+    assert report["by_reason"] == {"invalid-id": 4}
+    words = ["the id 'under_score' contains '_'", "has 71 characters", "the number 123, not text", "the id is empty"]
+    assert all(word in one["detail"] for word, one in zip(words, rejects, strict=True))
+    assert all("--repair-ids" in one["detail"] for one in rejects)
+
+
+@row(IDS, "what refers to them: counted by load, listed by verify")
+def _27_told(loaded: Loaded) -> None:
+    source = f"{IDS}-told"
+    report, _ = loaded.rejected(IDS, source=source)
+    assert report["waiting"] == 2
+    listed = loaded.details("HCE0441")
+    assert f"{source}/i-o1" in listed
+    assert f"{source}/i-o2" in listed
+
+
+@row(IDS, "--repair-ids: derived ids, the originals as identifiers, the references in their records")
+def _27_repaired(loaded: Loaded) -> None:
+    source = f"{IDS}-repaired"
+    report = loaded.report(IDS, "--repair-ids", source=source)
+    assert (report["repaired_ids"], report["repaired_references"]) == ({"Patient": 4}, 2)
+    query = "SELECT documento_id, id FROM paciente WHERE fuente = %s AND documento_id = ANY(%s)"
+    assert dict(loaded.db.rows(query, source, list(ODD_IDS))) == ODD_IDS
+    originals = "SELECT i ->> 'value' FROM paciente, jsonb_array_elements(recurso -> 'identifier') AS i"
+    rows = loaded.db.rows(f"{originals} WHERE fuente = %s AND i ->> 'system' = %s", source, f"{ORIGINAL_ID}:{source}")
+    assert sorted(value for (value,) in rows) == [f"e{'x' * 70}", "under_score"]
+    query = "SELECT id, documento_id FROM observacion WHERE fuente = %s AND id IN ('i-o1', 'i-o2')"
+    assert dict(loaded.db.rows(query, source)) == {"i-o1": "CC-910000273", "i-o2": "CC-910000274"}
+
+
+@row(IDS, "--repair-ids again: unchanged; without it: rejected, nothing moved")
+def _27_again(loaded: Loaded) -> None:
+    source = f"{IDS}-again"
+    loaded.report(IDS, "--repair-ids", source=source)
+    again = loaded._load(IDS, "--repair-ids", source=source)
+    assert (again["unchanged"], again["read"]) == (12, 12)
+    report, _ = loaded.rejected(IDS, source=source)
+    assert (report["rejected"], report["moved"], report["new"]) == (4, 0, 0)
+    query = "SELECT count(*) FROM observacion WHERE fuente = %s AND documento_id IN ('CC-910000273', 'CC-910000274')"
+    assert loaded.db.value(query, source) == 2
 
 
 @row(SSN, "two persons with one SSN: two records, the allergy with its own patient")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pyhce.errors import UsageError
 from pyhce.records.reading.bases import canonical_base, own_bases, split_url
-from pyhce.records.reading.incoming import is_id
+from pyhce.records.reading.ids import is_id
 from pyhce.records.reading.normal import may_differ, may_differ_in_line, stored_form
 from pyhce.records.reading.reference import keys_elsewhere, literal, owner_of
 

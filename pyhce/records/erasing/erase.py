@@ -20,7 +20,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, scalar, silent
-from pyhce.errors import UsageError
+from pyhce.errors import UsageError, printable
 from pyhce.records.erasing.clearing import Cleared, clear, counted, would_clear
 from pyhce.records.erasing.receipt import Counted, DocumentHash, Erasure, Outcome, refuse_taken, write_receipt
 from pyhce.records.erasing.retention import retention
@@ -77,7 +77,7 @@ def erase(
         database_role=who[0] if who[0] == who[1] else f"{who[0]} as {who[1]}",
         database=who[2],
         pyhce=__version__,
-        receipt=str(receipt) if receipt and not dry_run else None,
+        receipt=printable(receipt) if receipt and not dry_run else None,
         retention=retention(conn, key, schema=schema, years=retention_years),
     )
 

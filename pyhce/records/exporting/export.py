@@ -13,7 +13,8 @@ import os
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.errors import HceError, UsageError
+from pyhce.errors import HceError, UsageError, printable
 from pyhce.records.exporting.compare import compare
 from pyhce.records.exporting.copy import Tally, Told, copy_all
 from pyhce.records.exporting.deleted import write_deleted
@@ -31,11 +32,14 @@ from pyhce.records.exporting.moments import Moment, everything_committed_before
 from pyhce.records.exporting.plan import plan
 from pyhce.records.exporting.units import Done, Wanted
 from pyhce.records.identity import check_document
+from pyhce.records.source_names import refuse_unknown_source
 from pyhce.schema.model import Frozen, Schema
 from pyhce.schema.r4 import RESOURCE_TYPES
 
 ROUNDS, LITTLE = 3, 0.25
 """How often to read again what changed meanwhile, and up to which share of all: a busy cluster is never done."""
+CLOCKS = timedelta(minutes=5)
+"""How far the clocks of nodes may differ: a `since` that is later than that is a mistake."""
 _PATIENCE = 10
 """Rounds until shards that go on moving are a failure."""
 
@@ -99,11 +103,12 @@ def export(
         through_coordinator: do not read workers themselves, even where they can be reached.
 
     Raises:
-        UsageError: the folder holds something else, or an argument is not what it should be.
+        UsageError: the folder holds something else, there is nothing of the source, `since` is in the future, or an
+            argument is not what it should be.
         HceError: there is no record under the document; the disk is full.
     """
     begun = time.monotonic()
-    wanted = _wanted(conn, fuente, types, document, since)
+    wanted = _wanted(conn, schema, fuente, types, document, since)
     number = jobs or min(os.cpu_count() or 1, 4)
     request = _request(conn, folder, wanted)
     try:
@@ -124,20 +129,33 @@ def export(
 
 
 def _wanted(
-    conn: Connection[TupleRow], fuente: str | None, types: Sequence[str], document: str | None, since: str | None
+    conn: Connection[TupleRow],
+    schema: Schema,
+    fuente: str | None,
+    types: Sequence[str],
+    document: str | None,
+    since: str | None,
 ) -> Wanted:
-    unknown = sorted(set(types) - RESOURCE_TYPES)
-    if unknown:
-        raise UsageError(f"FHIR R4 has no resource type {unknown[0]!r}", remedy="Write it as FHIR does: Observation.")
+    for unknown in sorted(set(types) - RESOURCE_TYPES):
+        like = next((kind for kind in sorted(RESOURCE_TYPES) if kind.lower() == unknown.lower()), "")
+        like = like or next(iter(get_close_matches(unknown, RESOURCE_TYPES, 1)), "Observation")
+        raise UsageError(f"FHIR R4 has no resource type {unknown!r}", remedy=f"Write it as FHIR does: {like}.")
+    if fuente is not None:
+        refuse_unknown_source(conn, schema, fuente)
     key = None if document is None else check_document(document, "--patient")
     if key and not conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s", (key,)).fetchone():
         raise HceError("there is no record under the document given", remedy="Check the type and the number.")
     moment = None
     if since is not None:
-        row = conn.execute("SELECT lower(hce.rango(%s))", (since,)).fetchone()
+        row = conn.execute("SELECT lower(hce.rango(%s)), now()", (since,)).fetchone()
         if row is None or row[0] is None:
             raise UsageError(
                 f"{since!r} is no FHIR date or instant", remedy="Write 2024-02-29 or 2024-02-29T10:00:00-05:00."
+            )
+        if row[0] > row[1] + CLOCKS:
+            raise UsageError(
+                f"--since {since} is in the future: the database's clock says {row[1].isoformat(timespec='seconds')}",
+                remedy="Give the transactionTime of the export before, or another moment that has been.",
             )
         moment = row[0].astimezone(UTC).isoformat()
     return Wanted(source=fuente, types=tuple(sorted(set(types))), document=key, since=moment)
@@ -226,7 +244,7 @@ def _report(folder: Path, told: dict[str, Any], seconds: float) -> ExportReport:
     files, deleted = files_of(told), files_of(told, "deleted")
     ours = told["extension"]
     return ExportReport(
-        folder=str(folder),
+        folder=printable(folder),
         files=files,
         deleted=deleted,
         resources=sum(file.count for file in files),

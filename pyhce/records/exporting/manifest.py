@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
-from pyhce.errors import HceError, UsageError
+from pyhce.errors import HceError, UsageError, printable
 from pyhce.records.exporting.folder import MANIFEST, digest
 from pyhce.records.exporting.units import Done, Wanted
+from pyhce.records.reading.sources import COMPRESSIONS, SUFFIXES
 from pyhce.schema.model import Frozen
 from pyhce.version import __version__
+
+_ENDINGS = (*SUFFIXES, *COMPRESSIONS)
 
 
 class ExportedFile(Frozen):
@@ -136,7 +139,7 @@ def check_export(folder: Path) -> ExportCheck:
         if (size, sha256) != (file.bytes, file.sha256):
             wrong.append(f"{file.path}: " + ("it is not there" if size < 0 else "other bytes than were written"))
     return ExportCheck(
-        folder=str(folder),
+        folder=printable(folder),
         files=len(files),
         resources=sum(file.count for file in output),
         bytes=sum(file.bytes for file in files),
@@ -163,5 +166,6 @@ def _request(wanted: Wanted) -> str:
 def _folder_name(fuente: str) -> str:
     """A source's name as a folder's: what a file system may refuse is percent-encoded."""
     kept = quote(fuente, safe="")
-    kept = kept.replace(".", "%2E") if kept.startswith(".") else kept
+    if kept.startswith(".") or kept.lower().endswith(_ENDINGS):  # a hidden folder, or the name of a file beside it
+        kept = kept.replace(".", "%2E")
     return kept if len(kept) <= 100 else f"{kept[:80]}-{hashlib.sha256(fuente.encode()).hexdigest()[:16]}"

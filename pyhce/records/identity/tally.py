@@ -15,6 +15,8 @@ from pyhce.records.identity.grammar import PROVISIONAL, TYPE
 from pyhce.records.identity.rules import Codings, RuleSet
 from pyhce.schema.model import Frozen
 
+ORIGINAL_ID = "urn:pyhce:original-id"
+"""The system of the identifier that keeps an id which was repaired, for a source `ORIGINAL_ID:<source>`."""
 SHOWN = 20
 """Kinds that are listed one by one."""
 HOW_TO_WRITE_RULES = (
@@ -91,7 +93,9 @@ class Tally:
                 self.count(kind, 1, provisional=provisional)
 
     def count(self, kind: Kind, number: int, *, provisional: bool) -> None:
-        """Count identifiers of a kind."""
+        """Count identifiers of a kind; those that `pyhce load --repair-ids` made are no documents to anybody."""
+        if kind.system and kind.system.startswith(ORIGINAL_ID):
+            return
         if kind not in self._identifiers and len(self._identifiers) >= _KINDS:
             self._beyond += number
             return

@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus.lock_table import batch_size
+from pyhce.errors import printable
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.loading.conditions import Conditions
 from pyhce.records.loading.journal import Journal
@@ -26,9 +27,11 @@ from pyhce.records.reading.incoming import Asking, Deleted, Found, Line, Rejecte
 from pyhce.records.reading.listed import Listed
 from pyhce.records.reading.reader import resources_in, scan
 from pyhce.records.reading.ready import Ready, ready, source_of
-from pyhce.records.reading.sources import Source, printable, size_of
+from pyhce.records.reading.repair_ids import admitted, names_odd_binary
+from pyhce.records.reading.sources import Source, size_of
 from pyhce.records.reading.spelling import NotJson
 from pyhce.records.reading.strict import available
+from pyhce.records.source_names import check_source
 from pyhce.records.writing.remove import Removable
 from pyhce.schema.model import Schema
 
@@ -50,6 +53,7 @@ def load(
     strict: bool = False,
     bases: Sequence[str] = (),
     open_documents: bool = False,
+    repair_ids: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
     """Load files and folders: R4 bundles, NDJSON, single resources.
@@ -68,20 +72,23 @@ def load(
         bases: the source's own base URLs. An id of another base is of a source of its own, named by that base; a
             bundle whose fullUrls have one base is the source's own if none is given.
         open_documents: file the entries of documents and messages, which are kept whole, as rows too.
+        repair_ids: give a resource whose id is not FHIR's a derived one instead of rejecting it; see
+            `pyhce.records.reading.repair_ids`.
 
     Raises:
-        UsageError: a path is not there, a base is no URL, the reject file cannot be made, or the extra `strict` is not
-            installed.
+        UsageError: a path is not there, the source cannot have that name, a base is no URL, the reject file cannot be
+            made, or the extra `strict` is not installed.
         HceError: the database refused for good, or writers kept getting in each other's way.
     """
     if strict:
         available()
-    own = own_bases(bases, fuente)
+    own = own_bases(bases, check_source(fuente))
     found = files_found(paths)
     rejects = RejectFile(reject_file)
-    how = " ".join([repr(rules), str(strict), *sorted(own), *(["opened"] if open_documents else [])])
+    chosen = [word for word, is_chosen in (("opened", open_documents), ("repaired", repair_ids)) if is_chosen]
+    how = " ".join([repr(rules), str(strict), *sorted(own), *chosen])
     journal = Journal(conn, fuente, how=how, again=again)
-    state = State(schema, fuente, rules, rejects, strict, journal, progress, own, open_documents)
+    state = State(schema, fuente, rules, rejects, strict, journal, progress, own, open_documents, repair_ids)
     state.total = sum(map(size_of, found.to_read))
     for path, why in found.not_read:
         state.not_read.add(why, printable(path))
@@ -156,10 +163,10 @@ def _delete(
 
 
 def _of_file(state: State, source: Source, sieve: Sieve) -> Iterator[Ready | Deleted | Asking]:
-    read, strict = state.lines.read, state.strict
-    for found in scan(source) if strict else sieve.sifted(scan(source)):
+    read, strict, repair = state.lines.read, state.strict, state.repair_ids
+    for found in scan(source) if strict or repair else sieve.sifted(scan(source)):
         if isinstance(found, Line):
-            plain = read(found)
+            plain = None if repair and names_odd_binary(found.data) else read(found)
             if plain is None:
                 yield from _with_care(state, resources_in(found))
             elif not strict or state.fits(plain):
@@ -177,13 +184,17 @@ def _with_care(state: State, found: Iterable[Found]) -> Iterator[Ready | Deleted
         elif isinstance(item, Deleted | Asking):
             yield item
         else:
+            taken = admitted(item, state.bases, state.fuente, repair=state.repair_ids)
+            if isinstance(taken, Rejected):
+                state.reject(taken)
+                continue
             try:
-                made = ready(state.schema, item, state.bases, state.rules)
+                made = ready(state.schema, taken.item, state.bases, state.rules)
             except NotJson as error:
                 state.reject(Rejected(item.where, "not-json", str(error), item.id))
                 continue
             if not state.strict or state.fits(made):
-                state.note(made, item)
+                state.note(made, taken)
                 yield made
                 if item.type == "Bundle" and state.open_documents:
                     yield from _with_care(state, opened(item, state.schema, state.bases, state.rules))

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import orjson
 
-from pyhce.errors import HceError, UsageError
+from pyhce.errors import HceError, UsageError, printable
 from pyhce.records.reading.incoming import Rejected
-from pyhce.records.reading.sources import printable
 
 _REMEDY = "Name a file in a folder that is there and can be written to: --rejects FILE."
 

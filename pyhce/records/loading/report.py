@@ -78,6 +78,8 @@ class LoadReport(Frozen):
             found its resource and did nothing), refused (rejected, with the reason "condition").
         by_type: resources read, by FHIR type.
         of_other_servers: resources of another server or of a patient of one, by its base URL: see `bases` of `load`.
+        repaired_ids: resources that `repair_ids` gave another id, by FHIR type.
+        repaired_references: resources in which it rewrote references to such ids.
         unreadable_references: resources without a patient, since they name theirs by a text that is no reference, such
             as `7` or `Patient/7#x`; by FHIR type.
         documents_without_patient: documents and messages that were kept whole and do not tell whose they are.
@@ -112,6 +114,8 @@ class LoadReport(Frozen):
     conditional: dict[str, int] = Field(default_factory=dict)
     by_type: dict[str, int] = Field(default_factory=dict)
     of_other_servers: dict[str, int] = Field(default_factory=dict)
+    repaired_ids: dict[str, int] = Field(default_factory=dict)
+    repaired_references: int = 0
     unreadable_references: dict[str, int] = Field(default_factory=dict)
     documents_without_patient: int = 0
     without_document: int = 0

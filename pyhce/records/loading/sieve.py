@@ -26,7 +26,8 @@ from xxhash import xxh3_128_digest
 from pyhce.citus.connection import has_citus
 from pyhce.citus.steps import has_older_rows
 from pyhce.records.loading.several import Several
-from pyhce.records.reading.incoming import Found, Line, is_id
+from pyhce.records.reading.ids import is_id
+from pyhce.records.reading.incoming import Found, Line
 from pyhce.records.reading.normal import may_differ_in_line, may_have_a_base
 from pyhce.records.reading.ready import Identity, first_member
 from pyhce.records.writing.documents import REMEMBERED

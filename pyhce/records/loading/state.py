@@ -13,6 +13,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus.lock_table import SMALLEST_BATCH
+from pyhce.errors import printable
 from pyhce.records.identity import DocumentRule
 from pyhce.records.loading.census import Census, census_of
 from pyhce.records.loading.journal import Journal
@@ -20,11 +21,12 @@ from pyhce.records.loading.reject_file import RejectFile
 from pyhce.records.loading.report import SHOWN, LoadReport, Notes, most_common
 from pyhce.records.loading.versions import OtherVersion, Versions
 from pyhce.records.reading.conditions import SEVERAL
-from pyhce.records.reading.incoming import Incoming, Rejected, Where
+from pyhce.records.reading.incoming import Rejected, Where
 from pyhce.records.reading.normal import is_unreadable
 from pyhce.records.reading.ready import LineReader, Ready
 from pyhce.records.reading.reference import owner_of
-from pyhce.records.reading.sources import STDIN, Source, printable, size_of
+from pyhce.records.reading.repair_ids import Admitted
+from pyhce.records.reading.sources import STDIN, Source, size_of
 from pyhce.records.reading.strict import problems
 from pyhce.records.writing.assign import Assigned, assign
 from pyhce.records.writing.decisions import PatientKey
@@ -46,6 +48,7 @@ _COUNTED = (
     "not_there",
     "ambiguous",
     "documents_without_patient",
+    "repaired_references",
     *Written._fields,
 )
 
@@ -68,8 +71,9 @@ class State:
         progress: Progress | None,
         bases: Set[str] = frozenset(),
         open_documents: bool = False,
+        repair_ids: bool = False,
     ) -> None:
-        self.bases, self.open_documents = bases, open_documents
+        self.bases, self.open_documents, self.repair_ids = bases, open_documents, repair_ids
         self.strict, self.journal = strict, journal
         self.schema, self.fuente, self.rules = schema, fuente, rules
         self.reject_file, self.progress = reject_file, progress
@@ -90,6 +94,7 @@ class State:
         self.elsewhere: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
         self.conditional: Counter[str] = Counter()
+        self.repaired: Counter[str] = Counter()
         self.census = Census()
 
     def pass_over(self, path: Path) -> None:
@@ -125,8 +130,12 @@ class State:
             self.reject(Rejected(found.where, "not-r4", "; ".join(wrong), found.exact.decode()))
         return not wrong
 
-    def note(self, made: Ready, came: Incoming) -> None:
-        """Count what is of another server, and what names its patient by a text that is no reference."""
+    def note(self, made: Ready, taken: Admitted) -> None:
+        """Count what is of another server, what was repaired, and references to a patient that cannot be read."""
+        came = taken.item
+        if taken.repaired:
+            self.repaired[came.type] += 1
+        self.counts["repaired_references"] += taken.references
         base = made.fuente or (owner_of("", made.key)[0] if made.key else "")
         if base:
             self.elsewhere[base] += 1
@@ -235,6 +244,7 @@ class State:
             by_type=dict(sorted(self.types.items())),
             of_other_servers=most_common(self.elsewhere),
             conditional=dict(sorted((self.conditional + Counter(refused=self.reasons["condition"])).items())),
+            repaired_ids=dict(sorted(self.repaired.items())),
             unreadable_references=dict(sorted(self.unreadable.items())),
             without_document=self.census.tally.without_document,
             identifiers=self.census.identifiers,

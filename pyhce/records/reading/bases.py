@@ -7,9 +7,10 @@ configured. An id of another base is another server's: that base is a source of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from pyhce.errors import UsageError
+from pyhce.records.reading.ids import id_in_reference, is_id
 from pyhce.schema.r4 import RESOURCE_TYPES
 
 _ABSOLUTE = re.compile(
@@ -17,6 +18,9 @@ _ABSOLUTE = re.compile(
     r"(?P<version>/_history/[A-Za-z0-9.\-]{1,64})?/?\Z",
     re.DOTALL,
 )
+_ODD_ID = r"(?P<id>[^/?#\s](?:[^/?#]*[^/?#\s])?)(?P<version>/_history/[A-Za-z0-9.\-]{1,64})?/?\Z"
+_ODD_ABSOLUTE = re.compile(r"(?P<base>(?i:https?)://[^\s?#]*[^\s?#/])/+(?P<type>[A-Z][A-Za-z]{1,63})/" + _ODD_ID)
+_ODD_RELATIVE = re.compile(r"/?(?P<type>[A-Z][A-Za-z]{1,63})/" + _ODD_ID)
 _BASE = re.compile(
     r"(?P<scheme>https?)://(?P<host>[^/?#@\s:]+|\[[0-9A-Fa-f:.]+\])(?P<port>:\d+)?(?P<path>/[^?#\s]*)?\Z", re.I
 )
@@ -24,11 +28,46 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def split_url(text: str) -> tuple[str, str, str, str] | None:
-    """Base, type, id and version (`/_history/…` or nothing) of an absolute URL of a resource; None if it is none."""
-    found = _ABSOLUTE.match(text)
+    """Base, type, id and version (`/_history/…` or nothing) of an absolute URL of a resource; None if it is none.
+
+    Of an id that is not FHIR's the derived one (`ids`).
+    """
+    found = _ABSOLUTE.match(text) or _ODD_ABSOLUTE.match(text)
     if found is None or found["type"] not in RESOURCE_TYPES:
         return None
-    return canonical_base(found["base"]), found["type"], found["id"], found["version"] or ""
+    key = id_in_reference(found["type"], found["id"])
+    return canonical_base(found["base"]), found["type"], key, found["version"] or ""
+
+
+def odd_relative(text: str) -> str | None:
+    """`Type/id` with the derived id, of a relative reference whose id is not FHIR's; None if it is no such one."""
+    found = _ODD_RELATIVE.match(text)
+    if found is None or found["type"] not in RESOURCE_TYPES:
+        return None
+    return f"{found['type']}/{id_in_reference(found['type'], found['id'])}{found['version'] or ''}"
+
+
+def odd_named(text: str) -> tuple[str | None, str, str] | None:
+    """Base (None of a relative one), type and derived id that a reference names whose id is not FHIR's."""
+    if odd := odd_relative(text):
+        kind, key, *_ = odd.split("/")
+        return None, kind, key
+    url = split_url(text)
+    return url[:3] if url else None
+
+
+def with_repaired_id(text: str, own: Container[str]) -> str:
+    """The string of a reference as it came, but with the derived id where its id is not FHIR's.
+
+    Args:
+        own: the bases of the source; ids of other servers stay as they are.
+    """
+    found = _ODD_RELATIVE.match(text) or _ODD_ABSOLUTE.match(text)
+    if found is None or found["type"] not in RESOURCE_TYPES or is_id(found["id"]):
+        return text
+    if "base" in found.groupdict() and canonical_base(found["base"]) not in own:
+        return text
+    return text[: found.start("id")] + id_in_reference(found["type"], found["id"]) + text[found.end("id") :]
 
 
 def canonical_base(text: str) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from pyhce.records.reading.incoming import Asking, is_id
+from pyhce.records.reading.ids import id_of, is_id
+from pyhce.records.reading.incoming import Asking
 from pyhce.records.reading.reference import identifier_key, identifiers_of
 from pyhce.records.reading.requests import PRESENTATION, Request
 from pyhce.records.reading.spelling import fitting_text
@@ -152,7 +153,7 @@ def conditional_entry(
     except NotUnderstood:
         return None
     carries = frozenset({*map(identifier_key, identifiers_of(resource)), key})
-    return Conditional(number, request.method == "PUT", url, condition, key, resource.get("id"), carries)
+    return Conditional(number, request.method == "PUT", url, condition, key, id_of(resource), carries)
 
 
 def size_of(one: Conditional) -> int:

@@ -18,6 +18,7 @@ from typing import Any
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.bases import split_url
 from pyhce.records.reading.entries import base_of, id_by, resolved
+from pyhce.records.reading.ids import wrong_id
 from pyhce.records.reading.incoming import Found, Incoming, Rejected, Skipped, problem_of
 from pyhce.records.reading.normal import (
     identifier_of,
@@ -213,7 +214,8 @@ def _made(owner: str, name: object) -> str:
 
 def _tagged(resource: dict[str, Any], key: str, document: str) -> dict[str, Any]:
     filed: dict[str, Any] = copied(resource)
-    filed["id"] = key
+    if wrong_id(resource) is None:  # else whoever takes it decides, by the id that it came with
+        filed["id"] = key
     meta = filed.get("meta")
     meta = dict(meta) if isinstance(meta, dict) else {}
     tags = meta.get("tag")

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pyhce.records.reading.bases import split_url
+from pyhce.records.reading.bases import odd_named, split_url
 from pyhce.records.reading.conditions import NOT_ANSWERED, Asked, NotUnderstood, Settled, conditional_entry, terms_of
+from pyhce.records.reading.ids import id_in_reference, id_of
 from pyhce.records.reading.incoming import Deleted, Found, Incoming, Rejected, Skipped, Where, content_id, problem_of
 from pyhce.records.reading.reference import copied, every_reference, literal
 from pyhce.records.reading.requests import Request, request_of, target_of
@@ -25,7 +26,7 @@ HISTORY = "history"
 RESPONSES = frozenset({"transaction-response", "batch-response"})
 
 _URN = re.compile(r"^urn:(?:uuid|oid):([A-Za-z0-9.\-]{1,64})$", re.IGNORECASE)
-_FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]+)?$")
+_FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([^/?#]+)(?:/_history/[^/]+)?$")
 
 
 def is_unpacked(bundle: Any) -> bool:
@@ -74,12 +75,13 @@ def note(places: Places, entry: Any, number: int, text: bytes | None = None) -> 
         places.bases.add(base)
     if kind == "Bundle":
         return
-    key = resource.get("id") or _id_of(entry, kind)
-    if key is None:
+    given = resource.get("id")
+    key = (id_of(resource) if isinstance(given, str) else None) or _id_of(entry, kind)
+    if key is None or not isinstance(given, str | None):
         exact = entry if text is None else parsed(text)
         if exact is None:
             return
-        key = content_id(exact["resource"])
+        key = id_of(exact["resource"]) or key or content_id(exact["resource"])
     if conditional and (one := conditional_entry(number, request_of(entry), url, base, resource, key)):
         places.add_conditional(one)
     if url is not None and tuple(literal(url) or ()) != (kind, key):
@@ -115,13 +117,13 @@ def entry_of(where: Where, entry: Any, places: Places, number: int) -> Iterator[
     elif problem := problem_of(resource):
         yield Rejected(where, *problem, text=canonical(resource))
     elif resource["resourceType"] == "Bundle":
-        key = resource.get("id") or content_id(resource)
+        key = id_of(resource) or content_id(resource)
         base = base_of(entry.get("fullUrl"), "Bundle")
         yield Incoming(where, "Bundle", key, resource, base=base, bases=places.bases)
     else:
         url = entry.get("fullUrl")
         kind = resource["resourceType"]
-        key = resource.get("id") or _id_of(entry, kind) or content_id(resource)
+        key = id_of(resource) or _id_of(entry, kind) or content_id(resource)
         if request.condition is not None:
             decision = places.decisions.get(number)
             if decision is None or decision.outcome == "refused":
@@ -213,7 +215,7 @@ def id_by(url: Any, kind: str) -> str | None:
     if urn := _URN.match(url):
         return urn[1].lower() if url[:9].lower() == "urn:uuid:" else urn[1]
     found = _FULL_URL.search(url)
-    return found[2] if found and found[1] == kind else None
+    return id_in_reference(kind, found[2]) if found and found[1] == kind else None
 
 
 def base_of(url: Any, kind: str) -> str | None:
@@ -227,6 +229,9 @@ def _deleted(where: Where, entry: dict[str, Any], request: Request, places: Plac
     url, kind, key = entry["request"].get("url"), request.type, request.id
     if request.problem:
         return Rejected(where, *request.problem, text=canonical(entry))
+    if not kind and isinstance(url, str) and (odd := odd_named(url)):
+        base, kind, key = odd
+        return Deleted(where, kind, key, base or base_of(entry.get("fullUrl"), kind), places.bases)
     if not kind or not (key or request.query):
         return Rejected(where, "unsupported", "a DELETE names Type/id or Type?identifier=…", canonical(entry))
     if kind not in RESOURCE_TYPES:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from pyhce.errors import UsageError
+from pyhce.errors import UsageError, printable
 from pyhce.records.reading.recognised import APPLE_DOUBLE, ARCHIVE, BZIP2, TAR, XML, XZ, ZIP, recognised
-from pyhce.records.reading.sources import COMPRESSIONS, STDIN, SUFFIXES, plain_name, printable
+from pyhce.records.reading.sources import COMPRESSIONS, STDIN, SUFFIXES, plain_name
 
 _ENDINGS = f"{', '.join(SUFFIXES)}, with or without {' or '.join(COMPRESSIONS)}"
 OTHER_NAME = f"the name does not end in {_ENDINGS}: name the file itself to read it"

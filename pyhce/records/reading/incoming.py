@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Set
 from typing import Any, NamedTuple
 
@@ -20,9 +19,6 @@ MAX_VALUES = 500_000
 """Values in one resource, about: each takes up to 200 bytes of memory, however few of them it has in the text."""
 FEW = 2 * MAX_VALUES
 """Bytes of a text that cannot hold more values than that."""
-
-is_id = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z").match
-"""Whether a string is a FHIR id: R4 datatypes.html#id."""
 
 
 class Where(NamedTuple):
@@ -47,6 +43,7 @@ class Incoming(NamedTuple):
     `exact` is the resource as it came, None where that is the same.
 
     Args:
+        id: the one under which it is known: not as it came, where that is not FHIR's (`ids.wrong_id`).
         base: what stands before `Type/id` in the fullUrl that it came under; None without one.
         bases: those of all entries of its bundle.
     """
@@ -118,7 +115,7 @@ class Line(NamedTuple):
 
 
 def problem_of(value: Any) -> tuple[str, str] | None:
-    """Why a value is no FHIR resource, as reason code and detail; None if it is one."""
+    """Why a value is no FHIR resource, as reason code and detail; None if it is one. Of its id `ids.wrong_id` tells."""
     if not isinstance(value, dict):
         return "not-a-resource", f"a resource is a JSON object, this is {type(value).__name__}"
     kind = value.get("resourceType")
@@ -129,9 +126,6 @@ def problem_of(value: Any) -> tuple[str, str] | None:
         return "unknown-type", f"FHIR R4 has no resource type {kind[:80]!r}" + (
             f": it is of {others}" if others else ""
         )
-    given = value.get("id")
-    if given is not None and not (isinstance(given, str) and is_id(given)):
-        return "invalid-id", f"id {str(given)[:80]!r} is not 1 to 64 letters, digits, hyphens or dots"
     return None
 
 

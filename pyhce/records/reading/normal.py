@@ -5,6 +5,7 @@ r"""References as they are stored in `recurso`, where typed columns are computed
 | `https://own.example/fhir/Patient/7`, of a base of the source | `Patient/7` | `7` |
 | `https://other.example/fhir/Patient/7`, of another base | `Patient?https://other.example/fhir/Patient/7` | the URL |
 | `Patient/7/`, `/Patient/7` | `Patient/7` | `7` |
+| `Patient/a_7`, an id that is not FHIR's | `Patient/repaired-…`, see `ids` | the derived id |
 | `urn:uuid:0AA0…` | `urn:uuid:0aa0…`: RFC 4122 has no difference | `0aa0…` |
 | `Patient?identifier=http%3A%2F%2Fx%7C1` | `Patient?identifier=http://x\|1` | `identifier=http://x\|1` |
 | `#pt`, a contained Patient with an identifier | `Patient?identifier=system\|value` | `identifier=system\|value` |
@@ -22,7 +23,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule, document_by, document_of_key, documents_of, stating
-from pyhce.records.reading.bases import split_url
+from pyhce.records.reading.bases import odd_relative, split_url
 from pyhce.records.reading.reference import (
     at_path,
     copied,
@@ -69,6 +70,8 @@ def stored_form(text: str, own: Container[str]) -> str:
         return f"{head}?{unquote(query)}" if conditional else text
     if relative := _RELATIVE.match(text):
         return relative[1]
+    if odd := odd_relative(text):
+        return odd
     if (url := split_url(text)) is None:
         return text
     base, kind, key, version = url

@@ -13,6 +13,7 @@ from typing import Any
 
 from pyhce.records.reading.bundles import Opened, read_bundle, spooled
 from pyhce.records.reading.entries import KEPT_WHOLE, entries_in, is_unpacked
+from pyhce.records.reading.ids import id_of
 from pyhce.records.reading.incoming import (
     FEW,
     MAX_LINE,
@@ -352,4 +353,4 @@ def _of_one(where: Where, value: Any) -> Iterator[Found]:
     elif problem := problem_of(value):
         yield Rejected(where, *problem, text=canonical(value))
     else:
-        yield Incoming(where, value["resourceType"], value.get("id") or content_id(value), value)
+        yield Incoming(where, value["resourceType"], id_of(value) or content_id(value), value)

@@ -16,7 +16,8 @@ from xxhash import xxh3_128_hexdigest
 
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.documents import subject_of
-from pyhce.records.reading.incoming import Deleted, Incoming, Line, Where, is_id
+from pyhce.records.reading.ids import is_id
+from pyhce.records.reading.incoming import Deleted, Incoming, Line, Where
 from pyhce.records.reading.normal import may_differ, with_patient, with_stored_references
 from pyhce.records.reading.spelling import Stored, stored
 from pyhce.schema.model import Schema

@@ -104,6 +104,6 @@ def _problem(request: dict[str, Any], made: Request, url: Any, said: str | None,
         )
     if made.type and said and made.type != said:
         return "unsupported", f"the request is about {made.type}, its resource is {said[:80]!r}"
-    if made.method == "PUT" and made.id and given is not None and given != made.id:
+    if made.method == "PUT" and made.id and given is not None and str(given) != made.id:
         return "unsupported", "the id in the URL of the request is not the resource's (R4: 400 Bad Request)"
     return None

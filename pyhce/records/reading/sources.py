@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 import sys
 import zlib
 from collections import Counter
@@ -14,6 +13,8 @@ from typing import BinaryIO, Self
 
 import zstandard
 from xxhash import xxh3_128
+
+from pyhce.errors import printable
 
 STDIN = Path("-")
 LINES = (".ndjson", ".jsonl")
@@ -234,11 +235,6 @@ def fingerprint_of(path: Path) -> str:
 def plain_name(path: Path) -> str:
     """A file's name without the ending that says how it is compressed."""
     return path.stem if path.suffix.lower() in COMPRESSIONS else path.name
-
-
-def printable(path: Path | str) -> str:
-    r"""A path as text that can be printed and written as JSON: of a name that is not UTF-8 the odd bytes as `\xe9`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def size_of(path: Path) -> int:

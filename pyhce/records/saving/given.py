@@ -14,6 +14,7 @@ from pyhce.records.reading.incoming import Asking, Incoming, Rejected, Skipped, 
 from pyhce.records.reading.reader import resources_of
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.ready import ready as made_ready
+from pyhce.records.reading.repair_ids import REMEDY, admitted
 from pyhce.records.reading.spelling import NotJson, Number, parse
 from pyhce.schema.model import Schema, Table
 
@@ -27,18 +28,27 @@ class InvalidResource(UsageError):
     """What was given is no FHIR resource; `reason` is the code that a load puts into its reject file."""
 
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(
-            f"no FHIR resource ({reason}): {detail}",
-            remedy='Give a FHIR R4 resource as a dict or as JSON text: {"resourceType": "Observation", …}.',
-        )
+        remedy = 'Give a FHIR R4 resource as a dict or as JSON text: {"resourceType": "Observation", …}.'
+        if reason == "invalid-id":
+            remedy = "Give an id that FHIR allows or none, or write with pyhce.connect(repair_ids=True)."
+        super().__init__(f"no FHIR resource ({reason}): {detail}", remedy=remedy)
         self.reason = reason
 
 
 class Reading(NamedTuple):
-    """What decides how references are read: the source's own bases, and which identifiers are documents."""
+    """What decides how a resource is read.
+
+    Args:
+        own: the source's own bases.
+        rules: which identifiers are documents.
+        fuente: the source.
+        repair_ids: whether a resource whose id is not FHIR's gets a derived one.
+    """
 
     own: Set[str] = frozenset()
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES
+    fuente: str = ""
+    repair_ids: bool = False
 
 
 NO_BASES = Reading()
@@ -108,9 +118,12 @@ def given(schema: Schema, resource: Resource, reading: Reading = NO_BASES) -> It
 
 
 def _ready(schema: Schema, item: Incoming, reading: Reading, *, new: bool) -> Given:
-    incoming = item._replace(id=str(uuid.uuid4())) if new else item
+    taken = admitted(item, reading.own, reading.fuente, repair=reading.repair_ids)
+    if isinstance(taken, Rejected):
+        raise InvalidResource(taken.reason, taken.detail.removesuffix(f"; {REMEDY}"))
+    incoming = taken.item._replace(id=str(uuid.uuid4())) if new else taken.item
     try:
-        made = made_ready(schema, incoming, *reading)
+        made = made_ready(schema, incoming, reading.own, reading.rules)
     except NotJson as error:
         raise InvalidResource("not-json", str(error)) from error
     table = schema.home_of(incoming.type, names_patient=made.key is not None)

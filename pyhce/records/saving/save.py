@@ -20,7 +20,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule
-from pyhce.records.reading.incoming import is_id
+from pyhce.records.reading.ids import is_id
 from pyhce.records.saving.given import Given
 from pyhce.records.saving.saved import Deleted, Outcome, Saved, SavedMany
 from pyhce.records.writing.assign import Assigned, assign

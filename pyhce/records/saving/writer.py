@@ -20,9 +20,11 @@ from pyhce.citus.migrate import refuse_unready
 from pyhce.errors import ConnectionFailed, HceError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.bases import own_bases
+from pyhce.records.reading.ids import derived_id, is_id
 from pyhce.records.saving.given import Reading, Resource, given, given_one
 from pyhce.records.saving.save import Records, delete, save, save_many
 from pyhce.records.saving.saved import Deleted, Saved, SavedMany
+from pyhce.records.source_names import check_source
 from pyhce.records.writing.races import AGAIN, ATTEMPTS, kept_losing
 from pyhce.schema.model import Schema
 
@@ -48,6 +50,7 @@ class Writer:
         fuente: the source system; ids are unique within one.
         rules: which identifiers are identity documents.
         bases: the source's own base URLs, as for `load`.
+        repair_ids: give a resource whose id is not FHIR's a derived one, as `load` does.
         connections: calls at once at most; further ones wait.
 
     Raises:
@@ -63,10 +66,11 @@ class Writer:
         fuente: str = "",
         rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
         bases: Sequence[str] = (),
+        repair_ids: bool = False,
         connections: int = 4,
     ) -> None:
         self._dsn = dsn
-        self._reading = Reading(own_bases(bases, fuente), rules)
+        self._reading = Reading(own_bases(bases, check_source(fuente)), rules, fuente, repair_ids)
         from psycopg_pool import ConnectionPool  # only a writer needs it, and every program imports this module
 
         self._records = Records(schema, fuente, rules)
@@ -102,8 +106,12 @@ class Writer:
         return self._done(lambda conn: save_many(conn, self._records, items))
 
     def delete(self, fhir_type: str, resource_id: str) -> Deleted:
-        """Delete one resource; its content stays in the history. Raises as `save`."""
-        return self._done(lambda conn: delete(conn, self._records, fhir_type, resource_id))
+        """Delete one resource; its content stays in the history. Raises as `save`.
+
+        An id that is not FHIR's stands for the one that `repair_ids` gave the resource.
+        """
+        key = resource_id if is_id(resource_id) else derived_id(fhir_type, resource_id)
+        return self._done(lambda conn: delete(conn, self._records, fhir_type, key))
 
     def close(self) -> None:
         """Close the connections; those in use close when their call is done."""

@@ -1,0 +1,3 @@
+"""Ids that are not FHIR's, and names in options, on a Citus cluster."""
+
+from tests.shared.ids import *  # noqa: F403 - every test of it

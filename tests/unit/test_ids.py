@@ -1,0 +1,185 @@
+"""Ids that are not FHIR's: the right words, one derived id, references that follow."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pyhce.records.identity.tally import ORIGINAL_ID
+from pyhce.records.reading.bases import split_url, with_repaired_id
+from pyhce.records.reading.ids import derived_id, is_id, wrong_id
+from pyhce.records.reading.incoming import Incoming, Rejected, Where
+from pyhce.records.reading.normal import stored_form
+from pyhce.records.reading.reader import resources_of
+from pyhce.records.reading.repair_ids import Admitted, admitted
+from pyhce.records.reading.spelling import parse
+
+HERE = Where("a.ndjson", 1)
+OWN = "https://own.example/fhir"
+LONG = "e" * 70
+
+
+def found(value: object) -> Any:
+    """What the reader makes of one value."""
+    (item,) = resources_of(HERE, parse(json.dumps(value)))
+    return item
+
+
+def repaired(value: object, *, fuente: str = "", own: frozenset[str] = frozenset()) -> tuple[dict[str, Any], Admitted]:
+    taken = admitted(found(value), own, fuente, repair=True)
+    assert isinstance(taken, Admitted)
+    return taken.item.resource, taken
+
+
+def patient(key: object, **members: object) -> dict[str, object]:
+    return {"resourceType": "Patient", "id": key, **members}
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("under_score", "the id 'under_score' contains '_': an id has only letters A to Z, digits, hyphens and dots"),
+        ("a b", "the id 'a b' contains ' ': an id has only letters A to Z, digits, hyphens and dots"),
+        ("ñ", "the id 'ñ' contains 'ñ': an id has only letters A to Z, digits, hyphens and dots"),
+        (LONG, f"the id '{LONG}' has 70 characters, the longest that FHIR has is 64"),
+        (123, "the id is the number 123, not text"),
+        ("", "the id is empty"),
+        (True, "the id is a boolean, not text"),
+        (["a"], "the id is an array, not text"),
+        ({}, "the id is an object, not text"),
+        ("Ab.c-9", None), (".", None), ("..", None), (None, None), ("x" * 64, None),
+    ],
+)  # fmt: skip
+def test_the_words_say_what_is_wrong_with_an_id(key: object, words: str | None) -> None:
+    assert wrong_id(parse(json.dumps(patient(key)))) == words
+
+
+@pytest.mark.parametrize("key", ["under_score", LONG, "a b", 123, ""])
+def test_a_resource_with_such_an_id_is_rejected_with_the_remedy(key: object) -> None:
+    taken = admitted(found(patient(key)), frozenset(), "", repair=False)
+    assert isinstance(taken, Rejected)
+    assert taken.reason == "invalid-id"
+    assert "--repair-ids" in taken.detail
+    assert json.loads(taken.text)["id"] == key
+
+
+@pytest.mark.parametrize("key", [True, ["a"], {}])
+def test_an_id_that_cannot_be_read_is_rejected_with_the_option_too(key: object) -> None:
+    taken = admitted(found(patient(key)), frozenset(), "", repair=True)
+    assert isinstance(taken, Rejected)
+    assert "--repair-ids" not in taken.detail
+
+
+def test_a_derived_id_is_valid_and_tells_types_and_letters_apart() -> None:
+    made = {derived_id(kind, key) for kind in ("Patient", "Device") for key in ("a_b", "A_b", "a_B", "a_b ", LONG)}
+    assert len(made) == 10
+    assert all(is_id(key) for key in made)
+    assert derived_id("Patient", "a_b") == "repaired-59af3affc0fd77463cc30d38e865f8c89b43fb0ffb918bf4"
+
+
+def test_the_original_is_kept_as_an_identifier_that_names_the_source() -> None:
+    mine = {"system": "http://x", "value": "1"}
+    resource, taken = repaired(patient("a_b", identifier=[mine]), fuente="clinic north")
+    assert resource["id"] == taken.item.id == derived_id("Patient", "a_b")
+    assert resource["identifier"] == [mine, {"system": f"{ORIGINAL_ID}:clinic%20north", "value": "a_b"}]
+    assert (taken.repaired, taken.references) == (True, False)
+    alone, _ = repaired(patient("a_b"))
+    assert alone["identifier"] == [{"system": ORIGINAL_ID, "value": "a_b"}]
+
+
+def test_a_type_without_a_spare_identifier_keeps_the_original_as_a_tag() -> None:
+    binary, _ = repaired({"resourceType": "Binary", "id": "a_b", "contentType": "text/plain"})
+    assert binary["meta"] == {"tag": [{"system": ORIGINAL_ID, "code": "a_b"}]}
+    answers = {"resourceType": "QuestionnaireResponse", "id": "a_b", "status": "completed"}
+    single, _ = repaired(answers)
+    assert single["identifier"] == {"system": ORIGINAL_ID, "value": "a_b"}
+    taken, _ = repaired({**answers, "identifier": {"value": "1"}, "meta": {"tag": [{"code": "t"}]}})
+    assert taken["identifier"] == {"value": "1"}
+    assert taken["meta"]["tag"] == [{"code": "t"}, {"system": ORIGINAL_ID, "code": "a_b"}]
+
+
+def test_a_number_becomes_the_text_that_it_is_spelled_as_and_an_empty_id_none() -> None:
+    number, taken = repaired(patient(123))
+    assert (number["id"], taken.item.id, taken.repaired) == ("123", "123", True)
+    assert "identifier" not in number
+    empty, taken = repaired(patient(""))
+    assert "id" not in empty
+    assert taken.item.id.startswith("sha-")
+
+
+@pytest.mark.parametrize(
+    ("came", "goes", "stored"),
+    [
+        ("Patient/a_b", "Patient/{}", "Patient/{}"),
+        ("/Patient/a_b/_history/2", "/Patient/{}/_history/2", "Patient/{}/_history/2"),
+        ("Patient/a%5Fb", "Patient/{}", "Patient/{}"),
+        (f"{OWN}/Patient/a_b", f"{OWN}/Patient/{{}}", "Patient/{}"),
+        ("https://other.example/Patient/a_b", None, "Patient?https://other.example/Patient/{}"),
+        ("urn:uuid:a_b", None, None), ("#a_b", None, None), ("Patient?identifier=x|a_b", None, None),
+        ("Patient/ab", None, None), (" Patient/a_b", None, None), ("Patient/7#x", None, None), ("a_b", None, None),
+        ("Nothing/a_b", None, None), ("Patient/a_b ", None, None), ("Patient/", None, None),
+    ],
+)  # fmt: skip
+def test_references_to_such_an_id_lead_to_the_derived_one(came: str, goes: str | None, stored: str | None) -> None:
+    key = derived_id("Patient", "a_b")
+    assert with_repaired_id(came, {OWN}) == (goes or came).format(key)
+    assert stored_form(came, {OWN}) == (stored or came).format(key)
+
+
+def test_every_reference_and_link_to_a_binary_follows_the_rest_stays() -> None:
+    document = {
+        "resourceType": "DocumentReference", "id": "d", "subject": {"reference": "Patient/a_b"},
+        "author": [{"reference": "#a_b"}, {"reference": "Practitioner/ok"}],
+        "content": [{"attachment": {"url": "Binary/b_1"}}, {"attachment": {"url": "https://files.example/b_1"}}],
+    }  # fmt: skip
+    resource, taken = repaired(document)
+    assert (taken.repaired, taken.references) == (False, True)
+    assert resource["subject"]["reference"] == f"Patient/{derived_id('Patient', 'a_b')}"
+    assert resource["author"] == document["author"]
+    urls = [content["attachment"]["url"] for content in resource["content"]]
+    assert urls == [f"Binary/{derived_id('Binary', 'b_1')}", "https://files.example/b_1"]
+
+
+def test_a_resource_without_such_ids_is_the_very_same_object() -> None:
+    item = found({"resourceType": "Observation", "id": "o", "subject": {"reference": "Patient/p"}})
+    taken = admitted(item, frozenset(), "", repair=True)
+    assert isinstance(taken, Admitted)
+    assert taken.item.resource is item.resource
+
+
+def test_a_bundle_of_a_server_keeps_its_base_and_its_references_follow() -> None:
+    url = f"{OWN}/Patient/a_b"
+    entries = [
+        {"fullUrl": url, "resource": patient("a_b")},
+        {"fullUrl": f"{OWN}/Observation/o", "resource": {
+            "resourceType": "Observation", "id": "o", "subject": {"reference": url},
+            "performer": [{"reference": "urn:uuid:00000000-0000-4000-8000-000000000001"}]}},
+        {"fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000001", "resource": {
+            "resourceType": "Practitioner", "id": "d_1"}},
+    ]  # fmt: skip
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    items = list(resources_of(HERE, parse(json.dumps(bundle))))
+    assert all(isinstance(item, Incoming) for item in items)
+    assert [item.base for item in items if isinstance(item, Incoming)] == [OWN, OWN, None]
+    taken = [admitted(item, frozenset({OWN}), "s", repair=True) for item in items if isinstance(item, Incoming)]
+    observation = taken[1]
+    assert isinstance(observation, Admitted)
+    key, doctor = derived_id("Patient", "a_b"), derived_id("Practitioner", "d_1")
+    assert observation.item.resource["subject"]["reference"] == f"Patient/{key}"
+    assert observation.item.resource["performer"][0]["reference"] == f"Practitioner/{doctor}"
+    assert observation.item.exact is not None
+    assert observation.item.exact["subject"]["reference"] == f"{OWN}/Patient/{key}"
+    assert observation.item.exact["performer"] == entries[1]["resource"]["performer"]  # type: ignore[index]
+
+
+def test_a_deletion_of_such_an_id_deletes_the_derived_one() -> None:
+    for url in ("Patient/a_b", f"{OWN}/Patient/a_b"):
+        entry = {"request": {"method": "DELETE", "url": url}}
+        (gone,) = resources_of(HERE, {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+        assert gone[1:3] == ("Patient", derived_id("Patient", "a_b"))
+
+
+def test_a_url_with_such_an_id_has_its_base() -> None:
+    assert split_url(f"{OWN}/Patient/a_b") == (OWN, "Patient", derived_id("Patient", "a_b"), "")

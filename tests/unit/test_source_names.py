@@ -1,0 +1,58 @@
+"""Names of sources: what a load refuses, and what a folder of an export is called."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyhce.errors import UsageError, printable
+from pyhce.records.exporting.manifest import _folder_name
+from pyhce.records.source_names import check_source
+
+
+@pytest.mark.parametrize(
+    "name", ["", "hospital-norte", "a b", "..", ".", "a/b", "manifest.json", "ñ", "x" * 200, "[/b]"]
+)
+def test_a_name_that_can_be_one_is_given_back(name: str) -> None:
+    assert check_source(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (" ", "begins or ends with white space"), ("a ", "begins or ends with white space"),
+        ("x" * 201, "has 201 characters, more than 200"), ("a\nb", "cannot be printed"), ("a\0", "cannot be printed"),
+        ("caf\udce9", "not UTF-8"),
+    ],
+)  # fmt: skip
+def test_any_other_name_is_refused_with_the_rule(name: str, words: str) -> None:
+    with pytest.raises(UsageError, match="Give a short name") as refused:
+        check_source(name)
+    assert words in refused.value.wrong
+
+
+def test_no_source_is_a_folder_that_a_file_of_the_export_is_called() -> None:
+    names = [
+        "manifest.json",
+        "Patient.ndjson",
+        "PATIENT.NDJSON",
+        "a.gz",
+        ".",
+        "..",
+        ".export",
+        "a/b",
+        "a%2Fb",
+        "x" * 150,
+    ]
+    folders = [_folder_name(name) for name in names]
+    assert len(set(folders)) == len(names)
+    assert not [name for name in folders if name.lower().endswith((".json", ".ndjson", ".gz")) or name[0] == "."]
+    assert all("/" not in name and len(name.encode()) < 255 for name in folders)
+    assert _folder_name("hospital-norte") == "hospital-norte"
+    assert _folder_name("https://ehr.example/fhir") == "https%3A%2F%2Fehr.example%2Ffhir"
+
+
+def test_what_cannot_be_printed_is_shown_as_an_escape() -> None:
+    assert printable("ni\udcf1o") == r"ni\xf1o"
+    assert printable("\ud800") == r"\ud800"
+    assert printable("niño [/b]") == "niño [/b]"
+    assert UsageError("ni\udcf1o", remedy="ni\udcf1o").wrong == r"ni\xf1o"
