@@ -271,7 +271,10 @@ def test_since_gives_what_changed_and_tells_what_was_deleted(db: TestDatabase, t
     assert [b["entry"] for b in bundles] == [[{"request": {"method": "DELETE", "url": "Observation/b"}}]]
     told = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert [(item["type"], item["count"]) for item in told["deleted"]] == [("Bundle", 1)]
-    assert exported(db, tmp_path / "never", source, since="2999-01-01").resources == 0
+    now = db.value("SELECT now()").isoformat()
+    assert exported(db, tmp_path / "since-now", source, since=now).resources == 0
+    with pytest.raises(UsageError, match="is in the future"):
+        exported(db, tmp_path / "never", source, since="2999-01-01")
     with pytest.raises(UsageError, match="no FHIR date"):
         exported(db, tmp_path / "no", source, since="2024-02-30")
 
