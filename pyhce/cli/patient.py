@@ -53,7 +53,8 @@ def show_command(document: str, rows: int, dsn: str | None, output: str) -> None
 
 def show_patient(record: PatientRecord, rows: int) -> None:
     """A record as a table."""
-    console.print(Text.assemble((record.name or "(no Patient yet)", "bold"), f"  {record.document}"), end="")
+    nameless = "(no name)" if "Patient" in record.counts else "(no Patient yet)"
+    console.print(Text.assemble((record.name or nameless, "bold"), f"  {record.document}"), end="")
     console.print(f"  {record.sex}  {record.birth}" + ("  (provisional)" if record.provisional else ""), markup=False)
     made = table("date", "resource", "code", "status", "value", "id")
     for entry in record.entries[:rows]:

@@ -49,9 +49,9 @@ class Kind(StrEnum):
     """How a typed column is computed from its FHIR path; `expression.py` holds the SQL of each."""
 
     TEXT = "text"
-    """The first string, code, uri or id at the path."""
+    """The first string, code, uri or id that is there at the path."""
     CODE = "code"
-    """The code of the first Coding of a CodeableConcept, or of a Coding."""
+    """The code of the first Coding of a CodeableConcept that has one, or of a Coding."""
     CODES = "codes"
     """Every Coding at the path, as `system|code`."""
     RANGE = "range"

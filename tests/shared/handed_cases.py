@@ -255,6 +255,13 @@ def _24_medication(loaded: Loaded) -> None:
     }
 
 
+@row(CONTAINED, "pyhce patient shows the code, or the words of what is not coded")
+def _24_shown(loaded: Loaded) -> None:
+    loaded.report(CONTAINED)
+    codes = {entry["id"]: entry["code"] for entry in loaded.output("patient", "CC-910000241")["entries"]}
+    assert (codes["mc"], codes["mt"]) == ("324689003", "Acetaminofén 500 mg")
+
+
 @row(CONTAINED, "a report with contained results is kept whole")
 def _24_report(loaded: Loaded) -> None:
     assert loaded.places(CONTAINED, "dr") == {"CC-910000241"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from pyhce.errors import DeclarationError
@@ -9,7 +12,7 @@ from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.declaration.shorthand import code, codes, comparator, number, ref, text
 from pyhce.schema.expression import expression, has_comparator
 from pyhce.schema.lint import lint
-from pyhce.schema.model import Column, Schema
+from pyhce.schema.model import Column, Schema, Table
 
 RACE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race"
 FATHER = "https://fhir.minsalud.gov.co/rda/StructureDefinition/ExtensionFathersFamilyName"
@@ -80,6 +83,22 @@ def test_a_column_of_the_first_migration_is_as_it_was() -> None:
     assert (
         expression(SCHEMA.table("condicion"), code("codigo", "code", "", ""), 1) == "recurso #>> '{code,coding,0,code}'"
     )
+
+
+def test_the_columns_of_a_site_that_contributing_shows_break_no_rule() -> None:
+    told = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text("utf-8")
+    (shown,) = re.findall(r"```python\n(code\(.*?)```", told, re.DOTALL)
+    names = {"code": code, "text": text, "number": number, "comparator": comparator}
+    own: tuple[Column, ...] = eval(f"({shown})", names)  # noqa: S307 - our own documentation
+    of_patients = {"raza", "nacionalidad", "primer_apellido"}
+
+    def with_own(table: Table) -> Table:
+        added = [c for c in own if table.name == ("paciente" if c.name in of_patients else "observacion")]
+        return table.model_copy(update={"columns": (*table.columns, *added)})
+
+    tables = tuple(map(with_own, SCHEMA.tables))
+    assert {column.name for column in own} > of_patients
+    assert lint(Schema(tables=tables, helpers=SCHEMA.helpers, patient_paths=SCHEMA.patient_paths)) == ()
 
 
 def test_a_reference_that_is_resolved_is_read_in_the_contained_resource() -> None:

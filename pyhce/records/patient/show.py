@@ -21,6 +21,7 @@ class Entry(Frozen):
 
     Args:
         date: the day it is about, in the installation's zone, None if it has none.
+        code: its code, or its words where it has no code.
         value: an Observation's value with its comparator and unit, or its components' values.
     """
 
@@ -95,6 +96,8 @@ def _select(table: Table) -> sql.Composed:
     """A table's rows in the shape that all of them share."""
     there = {column.name for column in table.columns}
 
+    codes = [name for name in ("codigo", "codigo_texto") if name in there]
+
     def column(name: str, kind: str) -> sql.Composable:
         return sql.SQL(name if name in there else f"NULL::{kind}")
 
@@ -108,7 +111,7 @@ def _select(table: Table) -> sql.Composed:
         type_of(table),
         sql.Literal(table.name),
         column("fecha", "tstzrange"),
-        column("codigo", "text"),
+        sql.SQL("coalesce({})").format(sql.SQL(", ").join(map(sql.SQL, (*codes, "NULL::text")))),
         column("estado", "text"),
         in_use,
         table_name(table),

@@ -12,12 +12,12 @@ def col(name: str, kind: Kind, path: str, es: str, en: str, *, target: str | Non
 
 
 def text(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
-    """The first string, code, uri or id."""
+    """The first string, code, uri or id that is there."""
     return col(name, Kind.TEXT, path, es, en, since=since)
 
 
 def code(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
-    """The code of the first Coding."""
+    """The code of the first Coding that has one."""
     return col(name, Kind.CODE, path, es, en, since=since)
 
 
