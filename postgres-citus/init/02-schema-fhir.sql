@@ -7729,6 +7729,7 @@ ALTER TABLE public.observacion
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
     DROP COLUMN IF EXISTS valor_comparador,
+    DROP COLUMN IF EXISTS unidad,
     DROP COLUMN IF EXISTS valor_texto,
     DROP COLUMN IF EXISTS valor_codigo,
     DROP COLUMN IF EXISTS valor_logico,
@@ -7746,6 +7747,8 @@ ALTER TABLE public.observacion
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN valor_comparador text
     GENERATED ALWAYS AS (recurso #>> '{valueQuantity,comparator}') STORED,
+    ADD COLUMN unidad text
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{valueQuantity,code}', recurso #>> '{valueQuantity,unit}', CASE WHEN recurso ? 'component' THEN jsonb_path_query_first(recurso, '$.component[*] ? (exists(@.code.coding ? (@.system == "http://loinc.org" && @.code == "8480-6")))') #>> '{valueQuantity,code}' END, CASE WHEN recurso ? 'component' THEN jsonb_path_query_first(recurso, '$.component[*] ? (exists(@.code.coding ? (@.system == "http://loinc.org" && @.code == "8480-6")))') #>> '{valueQuantity,unit}' END)) STORED,
     ADD COLUMN valor_texto text
     GENERATED ALWAYS AS (coalesce(recurso ->> 'valueString', recurso #>> '{valueCodeableConcept,text}', coalesce(recurso #>> '{valueCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'valueCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN valor_codigo text
@@ -7768,6 +7771,7 @@ COMMENT ON COLUMN public.observacion.categoria IS 'Observation.category. Categor
 COMMENT ON COLUMN public.observacion.codigo IS 'Observation.code. Qué se observó / What was observed';
 COMMENT ON COLUMN public.observacion.codigo_texto IS 'Observation.code.text | Observation.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
 COMMENT ON COLUMN public.observacion.valor_comparador IS 'Observation.valueQuantity.comparator. Comparador de valor (<, >): no es el valor exacto / Comparator of valor (<, >): not the exact value';
+COMMENT ON COLUMN public.observacion.unidad IS 'Observation.valueQuantity.code | Observation.valueQuantity.unit | Observation.component.where(code = ''http://loinc.org|8480-6'').valueQuantity.code | Observation.component.where(code = ''http://loinc.org|8480-6'').valueQuantity.unit. Unidad del valor, o de la presión sistólica / Unit of the value, or of the systolic pressure';
 COMMENT ON COLUMN public.observacion.valor_texto IS 'Observation.valueString | Observation.valueCodeableConcept.text | Observation.valueCodeableConcept.coding.display. Valor en texto, o el texto del valor codificado / Text value, or the words of the coded value';
 COMMENT ON COLUMN public.observacion.valor_codigo IS 'Observation.valueCodeableConcept. Valor codificado / Coded value';
 COMMENT ON COLUMN public.observacion.valor_logico IS 'Observation.valueBoolean. Valor lógico / Boolean value';
@@ -13271,6 +13275,6 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_compartida TO hce_writer;
 REVOKE DELETE, INSERT, UPDATE ON hce.carga_referencia FROM hce_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_referencia TO hce_writer;
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', 'cfe0cfde51f163a1b83809bc2a64179b27a6f88fc5f4780b7c46c37ff8981967') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', '426c559acb5ed655da9620f440f945e62404e3309e9610a0eae325b25a941150') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

@@ -275,7 +275,7 @@ def test_systolic_pressures_over_140_by_date_are_one_index_scan_on_one_shard(db:
     ]  # fmt: skip
     measured = [
         pressure("a", "2024-03-05", {"value": 150}), pressure("b", "2024-02-05", {"value": 140, "comparator": ">"}),
-        pressure("c", "2023-02-05", {"value": 180}), pressure("d", "2024-01-05", {"value": 120}),
+        pressure("c", "2023-02-05", {"value": 180}), pressure("d", "2024-01-05", {"value": 120, "unit": "mmHg"}),
         pressure("e", "2024-01-01", {"value": 99}, component=[], code=ALONE, valueQuantity={"value": 160.5}),
         pressure("f", "2024-01-02", {"value": "150"}),
     ]  # fmt: skip
@@ -294,6 +294,7 @@ def test_systolic_pressures_over_140_by_date_are_one_index_scan_on_one_shard(db:
     assert plan.count("observacion_documento_id_fecha_sistolica_idx") == plan.count("Index Scan") == 1, plan
     assert "Seq Scan" not in plan
     assert "Task Count: 1" in plan or "Custom Scan" not in plan
+    assert db.value("SELECT unidad FROM observacion WHERE fuente = %s AND id = 'd'", source) == "mmHg"
     components = "SELECT id FROM observacion WHERE fuente = %s AND componentes @> ARRAY['http://loinc.org|8462-4']"
     assert {key for (key,) in db.rows(components, source)} == {"a", "b", "c", "d", "f"}
 

@@ -24,6 +24,9 @@ from pyhce.schema.model import Area, Column, Table
 AREA = Area.DIAGNOSTICS
 
 
+SYSTOLIC = "component.where(code = 'http://loinc.org|8480-6').valueQuantity"
+
+
 def blood_pressure(name: str, loinc: str, es: str, en: str) -> tuple[Column, Column]:
     """A pressure and its comparator: of the component with a LOINC code, or of an Observation with that code itself."""
     wanted = f"where(code = 'http://loinc.org|{loinc}').valueQuantity"
@@ -51,7 +54,13 @@ TABLES: tuple[Table, ...] = (
         when("fecha", "effective[x]", "Cuándo vale", "When it holds"),
         number("valor", "value[x]", "Valor numérico", "Numeric value"),
         comparator("valor", "valueQuantity"),
-        text("unidad", "valueQuantity.code | valueQuantity.unit", "Unidad", "Unit"),
+        instead(
+            text("unidad", "valueQuantity.code | valueQuantity.unit", "Unidad", "Unit"),
+            "valueQuantity.code | valueQuantity.unit | "
+            + " | ".join(f"{SYSTOLIC}.{name}" for name in ("code", "unit")),
+            "Unidad del valor, o de la presión sistólica",
+            "Unit of the value, or of the systolic pressure",
+        ),
         instead(
             text("valor_texto", "valueString", "Valor en texto", "Text value"),
             "valueString | valueCodeableConcept.text | valueCodeableConcept.coding.display",
