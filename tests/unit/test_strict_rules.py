@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -262,6 +263,20 @@ def test_no_value_of_a_resource_is_told_by_a_rule() -> None:
     for _, broken, _ in BROKEN:
         marked = {**broken, "id": secret}
         assert secret not in " ".join(problems(json.dumps(marked)))
+
+
+def test_the_time_grows_with_the_size_of_a_resource_not_with_its_square() -> None:
+    many = 10_000
+    codings = [{"code": f"a{number}"} for number in range(many)]
+    components = [{"code": {"coding": [{"code": f"b{number}"}]}, "valueInteger": 1} for number in range(many)]
+    contained = [made("Organization", id=f"o{number}", name="x") for number in range(many)]
+    performers = [{"reference": f"#o{number}"} for number in range(many)]
+    large = observation(
+        code={"coding": codings}, valueInteger=1, component=components, contained=contained, performer=performers
+    )
+    start = time.process_time()
+    assert problems(json.dumps(large)) == []
+    assert time.process_time() - start < 8  # some 1 s; each pair of them would take minutes
 
 
 def test_every_invariant_of_r4_compiles() -> None:

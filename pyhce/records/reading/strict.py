@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from pyhce.errors import UsageError
+from pyhce.records.reading.checks.references import types_within
 from pyhce.records.reading.checks.resource import broken_rules
 from pyhce.records.reading.incoming import problem_of
 from pyhce.records.reading.spelling import dumps
@@ -75,7 +76,7 @@ def problems(resource: dict[str, Any] | str | bytes) -> list[str]:
         beyond = "infinity" in error.msg
         return ["a number is too large to be looked at" if beyond else f"no JSON: column {error.colno}"]
     wrong_shape = _limited(_problems(value, ""))
-    return wrong_shape or _limited(_rules(value, value["resourceType"], value))
+    return wrong_shape or _limited(_rules(value, value["resourceType"], types_within(value)))
 
 
 def _limited(found: Iterator[str]) -> list[str]:
@@ -102,12 +103,16 @@ def _problems(resource: Any, place: str) -> Iterator[str]:
         yield from _problems(inner, f"{place}.{path}")
 
 
-def _rules(resource: dict[str, Any], place: str, root: dict[str, Any]) -> Iterator[str]:
-    """The rules that a resource of the right shape breaks, and those within it."""
-    for said in broken_rules(resource, root):
+def _rules(resource: dict[str, Any], place: str, within: dict[str, str]) -> Iterator[str]:
+    """The rules that a resource of the right shape breaks, and those within it.
+
+    Args:
+        within: what `#x` may name in the resource: what `types_within` says of the resource that contains the rest.
+    """
+    for said in broken_rules(resource, within):
         yield f"{place}{said.place}: {said.text} ({said.rule})"
     for inner, path in _inner(resource, resource["resourceType"]):
-        yield from _rules(inner, f"{place}.{path}", resource if path.startswith("contained") else inner)
+        yield from _rules(inner, f"{place}.{path}", within if path.startswith("contained") else types_within(inner))
 
 
 @cache

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator, Set
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,6 +17,15 @@ class Absent:
 
 ABSENT = Absent()
 Collection = list[Any]
+
+
+class Fixed(list[Any]):
+    """A collection that is asked many times whether it has an item."""
+
+    @cached_property
+    def identities(self) -> Set[Any]:
+        """The keys of its items."""
+        return {identity(item) for item in self}
 
 
 class Scope(NamedTuple):
@@ -110,6 +119,11 @@ def identity(item: Any) -> Any:
     if isinstance(item, bool):
         return f"boolean {item}"
     return id(item) if item is ABSENT else item
+
+
+def identities(items: Collection) -> Set[Any]:
+    """The keys of the items."""
+    return items.identities if isinstance(items, Fixed) else {identity(item) for item in items}
 
 
 def truth(items: Collection) -> bool | None:

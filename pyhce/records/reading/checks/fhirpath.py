@@ -12,7 +12,7 @@ import re
 from functools import cache
 
 from pyhce.errors import DeclarationError
-from pyhce.records.reading.checks.collection import Collection, Scope, member, of_type
+from pyhce.records.reading.checks.collection import Collection, Fixed, Scope, member, of_type
 from pyhce.records.reading.checks.functions import FUNCTIONS, Expression
 from pyhce.records.reading.checks.operators import OPERATORS, Operator
 from pyhce.schema.r4 import RESOURCE_TYPES
@@ -162,7 +162,7 @@ def _remembered(found: Expression) -> Expression:
     def function(focus: Collection, scope: Scope) -> Collection:
         held = scope.memory.get(id(found))
         if held is None:
-            held = scope.memory[id(found)] = found(focus, scope)
+            held = scope.memory[id(found)] = Fixed(found(focus, scope))
         return held
 
     return function

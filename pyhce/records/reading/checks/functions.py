@@ -15,6 +15,7 @@ from pyhce.records.reading.checks.collection import (
     children,
     descendants,
     distinct,
+    identities,
     identity,
     of_type,
     truth,
@@ -65,7 +66,7 @@ def _distinct(focus: Collection, given: Sequence[Expression], scope: Scope) -> C
 
 
 def _intersect(focus: Collection, given: Sequence[Expression], scope: Scope) -> Collection:
-    others = {identity(item) for item in given[0]([scope.this], scope)}
+    others = identities(given[0]([scope.this], scope))
     return [item for item in distinct(focus) if identity(item) in others]
 
 

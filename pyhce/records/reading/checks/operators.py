@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyhce.records.reading.checks.collection import ABSENT, Collection, boolean, distinct, identity, truth
+from pyhce.records.reading.checks.collection import ABSENT, Collection, boolean, distinct, identities, identity, truth
 from pyhce.records.reading.checks.moments import surely_after
 
 Operator = Callable[[Collection, Collection], Collection]
@@ -77,7 +77,7 @@ def _join(left: Collection, right: Collection) -> Collection:
 def _in(left: Collection, right: Collection) -> Collection:
     if not left:
         return []
-    return boolean(identity(left[0]) in {identity(item) for item in right})
+    return boolean(identity(left[0]) in identities(right))
 
 
 OPERATORS: tuple[dict[str, Operator | None], ...] = (

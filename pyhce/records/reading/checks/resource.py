@@ -12,14 +12,14 @@ from pyhce.records.reading.checks.spot import Said
 from pyhce.records.reading.checks.walk import elements_of
 
 
-def broken_rules(resource: dict[str, Any], root: dict[str, Any]) -> Iterator[Said]:
+def broken_rules(resource: dict[str, Any], within: dict[str, str]) -> Iterator[Said]:
     """The rules that a resource breaks, each with the path of the element; resources within it are not looked at.
 
     Args:
         resource: one of the shape that R4 gives it.
-        root: the resource that contains it, or the same.
+        within: the types of what `#x` may name in it; see `types_within`.
     """
-    yield from elements_of(resource, root)
+    yield from elements_of(resource, within)
     yield from check_contained(resource)
     yield from check_definition(resource)
     if resource["resourceType"] == "Bundle":

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from pyhce.records.reading.checks.codes import check_coding, check_required
 from pyhce.records.reading.checks.extensions import check_extension
 from pyhce.records.reading.checks.fhirpath import holds
 from pyhce.records.reading.checks.narrative import check_narrative
-from pyhce.records.reading.checks.references import check_canonical, check_reference, types_within
+from pyhce.records.reading.checks.references import check_canonical, check_reference
 from pyhce.records.reading.checks.spot import Frame, Said, Spot
 from pyhce.records.reading.checks.structure import ELEMENT, Kind, Member, members
 from pyhce.records.reading.checks.values import MOST_CHARACTERS, check_attachment, check_length
 from pyhce.schema.r4_rules import Invariant, invariants
 
 
-def elements_of(resource: dict[str, Any], root: dict[str, Any]) -> Iterator[Said]:
+def elements_of(resource: dict[str, Any], within: dict[str, str]) -> list[Said]:
     """What is wrong with a resource's elements; each with its path from the resource.
 
     Args:
         resource: one of the right shape; resources within it are not looked at.
-        root: the resource that contains it, or the same.
+        within: the types of what `#x` may name in it; see `types_within`.
     """
-    walk = _Walk(resource, root)
+    walk = _Walk(resource, within)
     kind = Kind(resource["resourceType"], "")
     walk.rules(invariants(kind.owner, ""), resource)
     walk.object(resource, kind)
-    return iter(walk.found)
+    return walk.found
 
 
 class _Walk:
     """Goes through one resource and gathers what is wrong."""
 
-    def __init__(self, resource: dict[str, Any], root: dict[str, Any]) -> None:
-        self.spot = Spot(resource, [])
+    def __init__(self, resource: dict[str, Any], within: dict[str, str]) -> None:
+        self.spot, self.within = Spot(resource, []), within
         self.found: list[Said] = []
         self.ids: set[str] = set()
-        self.within = types_within(root)
 
     def tell(self, problems: Iterable[Said]) -> None:
         """Keep what a check says of the element that is looked at."""
