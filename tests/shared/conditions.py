@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from pyhce.citus.connection import connect
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.saving.given import InvalidResource
-from pyhce.records.writing.conditions import CONDITION_LOCKS
+from pyhce.records.writing.conditions import CONDITION_LOCKS, LOCKS, lock_conditions
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import weight
@@ -124,6 +125,30 @@ def test_of_loads_at_once_one_creates_and_the_others_find_it(db: TestDatabase, t
     assert {document for document, _ in encounters} == {f"CC-{mark.upper()}" for mark in marks}
     doctors = {held["participant"][0]["individual"]["reference"] for _, held in encounters}
     assert doctors == {f"Practitioner/{key}" for key in ids(db, "profesional", source)}
+
+
+def test_a_load_waits_for_another_ones_conditions_and_no_longer_once_that_was_killed(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, mark = unique(), unique()
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps(visit(mark)), encoding="utf-8")
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND NOT granted"
+
+    def loading() -> LoadReport:
+        with connect(db.dsn) as conn:
+            return load(conn, [path], schema=SCHEMA, fuente=source, reject_file=tmp_path / "r")
+
+    with ThreadPoolExecutor(1) as pool, connect(db.dsn) as killed:  # closed first, should the test fail
+        lock_conditions(killed, range(LOCKS))
+        done = pool.submit(loading)
+        deadline = time.monotonic() + 30
+        while not db.value(waiting, CONDITION_LOCKS) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not done.done()
+        assert ids(db, "profesional", source) == []
+        db.conn.execute("SELECT pg_terminate_backend(%s::integer)", (killed.info.backend_pid,))
+        assert done.result(30).conditional == {"created": 3}
 
 
 def test_entries_of_one_bundle_that_mean_the_same_make_one_resource(db: TestDatabase, tmp_path: Path) -> None:
@@ -265,6 +290,36 @@ def test_the_same_bundles_again_change_nothing_and_a_load_that_failed_is_finishe
     again = load_bundles(db, tmp_path, source, *bundles)
     assert (again.new, again.changed, again.unchanged, again.conditional) == (0, 0, 2, {"matched": 6})
     assert db.exported(tmp_path, source) == before
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_pages_of_a_history_in_any_order_leave_what_is_newest(
+    db: TestDatabase, tmp_path: Path, newest_first: bool
+) -> None:
+    source, mark = unique(), unique()
+    patient = put({**identified("Patient", CEDULA, mark), "id": "p"}, "Patient/p/_history/1")
+
+    def version(key: str, number: int) -> dict[str, Any]:
+        meta = {"versionId": str(number), "lastUpdated": f"2024-01-{number:02d}T00:00:00Z"}
+        held = json.loads(weight(key, "Patient/p", f"{number}.5", meta=meta))
+        return put(held, f"Observation/{key}/_history/{number}")
+
+    def deletion(key: str, number: int) -> dict[str, Any]:
+        return {"request": {"method": "DELETE", "url": f"Observation/{key}/_history/{number}"}}
+
+    pages = [
+        [version("again", 3), deletion("gone", 3)],
+        [deletion("again", 2), version("gone", 2)],
+        [version("again", 1), version("gone", 1), patient],
+    ]
+    bundles = [transaction(*page, kind="history") for page in pages]
+    done = load_bundles(db, tmp_path, source, *(bundles if newest_first else reversed(bundles)))
+    assert db.rows("SELECT id, recurso #>> '{meta,versionId}' FROM observacion WHERE fuente = %s", source) == [
+        ("again", "3")
+    ]
+    assert done.superseded == (4 if newest_first else 0)
+    assert done.deleted + done.not_there == (1 if newest_first else 2)
+    assert done.rejected == 0
 
 
 def test_conditions_of_a_history_and_within_another_bundle(db: TestDatabase, tmp_path: Path) -> None:

@@ -96,6 +96,9 @@ WITH_ID = {**DOE, "id": "d"}
         (entry("DELETE", "Practitioner/7", None, ifMatch='W/"1"'), "unsupported"),
         (entry("PUT", "Practitioner/7", ifNoneExist="identifier=a|1"), "condition"),
         (entry("POST", "Practitioner", ifNoneExist=["identifier=a|1"]), "condition"),
+        (entry("POST", "Practitioner", ifNoneExist="Patient?identifier=a|1"), "condition"),
+        (entry("POST", "Bundle", {"resourceType": "Bundle", "type": "document"}, ifNoneExist="_id=1"), "condition"),
+        (entry("PUT", "Bundle?_id=1", {"resourceType": "Bundle", "type": "batch", "entry": []}), "condition"),
         (entry("PATCH", "Practitioner/7", {"resourceType": "Parameters"}), "unsupported"),
         (entry("PATCH", "Practitioner/d", WITH_ID), "unsupported"),
         (entry("GET", "Practitioner/d", WITH_ID), "entry that reads (GET)"),
@@ -132,6 +135,26 @@ def test_a_request_is_carried_out_or_told(kind: str, made: dict[str, Any], what:
 )
 def test_a_history_tells_what_was_done(made: dict[str, Any], what: str) -> None:
     assert told("history", made) == [what]
+
+
+@pytest.mark.parametrize(
+    ("url", "etag", "version"),
+    [
+        ("Practitioner/d/_history/4", None, 4),
+        ("Practitioner/d", 'W/"5"', 5),
+        ("Practitioner/d", '"6"', 6),
+        ("Practitioner/d/_history/a1", 'W/"b"', None),
+        ("Practitioner/d", None, None),
+    ],
+)
+def test_a_deletion_of_a_history_tells_its_version(url: str, etag: str | None, version: int | None) -> None:
+    made = {**entry("DELETE", url, None), "response": {"etag": etag} if etag else None}
+    (deleted,) = found("history", made)
+    assert isinstance(deleted, Deleted)
+    assert deleted.version == version
+    (asked,) = found("transaction", made)
+    assert isinstance(asked, Deleted)
+    assert asked.version is None, "what is asked for is done"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from pyhce.records.loading.writers import Writers
 from pyhce.records.reading.bases import own_bases
 from pyhce.records.reading.documents import opened
 from pyhce.records.reading.folders import files_found
-from pyhce.records.reading.incoming import Asking, Deleted, Found, Line, Rejected, Skipped, Where
+from pyhce.records.reading.incoming import Asking, Deleted, Found, Line, Rejected, Skipped
 from pyhce.records.reading.listed import Listed
 from pyhce.records.reading.reader import resources_in, scan
 from pyhce.records.reading.ready import Ready, ready, source_of
@@ -128,12 +128,14 @@ def _one_file(
 ) -> int:
     """Everything in a file, in its order, to the writers; how many resources it has."""
     count, before, settled = 0, state.sifted, versions.settled
-    deleted: dict[str | None, dict[Removable, Where]] = {}
+    deleted: dict[str | None, dict[Removable, Deleted]] = {}
     for found in _of_file(state, source, sieve):
         if isinstance(found, Deleted):
             sieve.waits = True  # it would look before this is done
-            here = deleted.setdefault(source_of(found, state.bases)[0], {})
-            here[found.type, found.key] = found.where
+            fuente = source_of(found, state.bases)[0]
+            state.deletions.note(fuente, found)
+            here = deleted.setdefault(fuente, {})
+            here[found.type, found.key] = found
             if len(here) < DELETED_AT_ONCE:
                 continue
         if deleted:
@@ -153,7 +155,7 @@ def _one_file(
 
 
 def _delete(
-    state: State, conn: Connection[TupleRow], out: Writers, deleted: dict[str | None, dict[Removable, Where]]
+    state: State, conn: Connection[TupleRow], out: Writers, deleted: dict[str | None, dict[Removable, Deleted]]
 ) -> None:
     """Delete what was collected, by source, once everything before it is written."""
     out.drain()
@@ -192,6 +194,8 @@ def _with_care(state: State, found: Iterable[Found]) -> Iterator[Ready | Deleted
                 made = ready(state.schema, taken.item, state.bases, state.rules)
             except NotJson as error:
                 state.reject(Rejected(item.where, "not-json", str(error), item.id))
+                continue
+            if state.is_overtaken(made, item):
                 continue
             if not state.strict or state.fits(made):
                 state.note(made, taken)

@@ -61,7 +61,8 @@ class LoadReport(Frozen):
         new: resources that were not there.
         changed: those whose content replaced another, which went to the history.
         unchanged: those that were there as they came.
-        superseded: those whose content is a former version, or older by meta.lastUpdated: what is there stays.
+        superseded: those whose content is a former version, or older by meta.lastUpdated: what is there stays; of a
+            history also versions older than the deletion of their resource, and deletions older than what is there.
         rejected: those that are no FHIR; each is in the reject file with its reason.
         skipped: entries that carry no resource, by what they are.
         passed_over: files that the same load had finished before.

@@ -16,12 +16,13 @@ from pyhce.citus.lock_table import SMALLEST_BATCH
 from pyhce.errors import printable
 from pyhce.records.identity import DocumentRule
 from pyhce.records.loading.census import Census, census_of
+from pyhce.records.loading.deletions import Deletions
 from pyhce.records.loading.journal import Journal
 from pyhce.records.loading.reject_file import RejectFile
 from pyhce.records.loading.report import SHOWN, LoadReport, Notes, most_common
 from pyhce.records.loading.versions import OtherVersion, Versions
 from pyhce.records.reading.conditions import SEVERAL
-from pyhce.records.reading.incoming import Rejected, Where
+from pyhce.records.reading.incoming import Deleted, Incoming, Rejected
 from pyhce.records.reading.normal import is_unreadable
 from pyhce.records.reading.ready import LineReader, Ready
 from pyhce.records.reading.reference import owner_of
@@ -95,6 +96,7 @@ class State:
         self.unreadable: Counter[str] = Counter()
         self.conditional: Counter[str] = Counter()
         self.repaired: Counter[str] = Counter()
+        self.deletions = Deletions()
         self.census = Census()
 
     def pass_over(self, path: Path) -> None:
@@ -130,6 +132,15 @@ class State:
             self.reject(Rejected(found.where, "not-r4", "; ".join(wrong), found.exact.decode()))
         return not wrong
 
+    def is_overtaken(self, made: Ready, came: Incoming) -> bool:
+        """Whether a resource was deleted after this version of it, as a history told; it is counted then."""
+        overtaken = bool(self.deletions) and self.deletions.overtake(made, came.resource)
+        if overtaken:
+            with self.lock:
+                self.counts.update(read=1, superseded=1)
+                self.types[came.type] += 1
+        return overtaken
+
     def note(self, made: Ready, taken: Admitted) -> None:
         """Count what is of another server, what was repaired, and references to a patient that cannot be read."""
         came = taken.item
@@ -143,7 +154,9 @@ class State:
             self.unreadable[came.type] += 1
         self.counts["documents_without_patient"] += came.type == "Bundle" and made.key is None
 
-    def delete(self, conn: Connection[TupleRow], deleted: Mapping[Removable, Where], fuente: str | None = None) -> None:
+    def delete(
+        self, conn: Connection[TupleRow], deleted: Mapping[Removable, Deleted], fuente: str | None = None
+    ) -> None:
         """Delete what DELETE entries name; what they do not name for certain is rejected.
 
         Args:
@@ -151,15 +164,18 @@ class State:
         """
         source = self.fuente if fuente is None else fuente
 
+        versions = {removable: told.version for removable, told in deleted.items() if told.version is not None}
+
         def work(_: int) -> Removed:
-            return remove(conn, self.schema, source, list(deleted))
+            return remove(conn, self.schema, source, list(deleted), versions=versions)
 
         done = retried(conn, work, remedy=REMEDY)
         self.counts["deleted"] += done.deleted
         self.counts["not_there"] += done.missing
+        self.counts["superseded"] += done.overtaken
         for removable in done.not_done:
             text = "?".join(removable).replace("\n", "&")
-            self.reject(Rejected(deleted[removable], "delete-not-done", SEVERAL, text))
+            self.reject(Rejected(deleted[removable].where, "delete-not-done", SEVERAL, text))
 
     def reject(self, rejected: Rejected) -> None:
         """Note what is not FHIR, with its reason, before anything else happens to it."""

@@ -14,7 +14,7 @@ from pyhce.records.reading.conditions import NOT_ANSWERED, Asked, NotUnderstood,
 from pyhce.records.reading.ids import id_in_reference, id_of
 from pyhce.records.reading.incoming import Deleted, Found, Incoming, Rejected, Skipped, Where, content_id, problem_of
 from pyhce.records.reading.reference import copied, every_reference, literal
-from pyhce.records.reading.requests import Request, request_of, target_of
+from pyhce.records.reading.requests import Request, request_of, target_of, version_told
 from pyhce.records.reading.spelling import NotJson, canonical, parse
 from pyhce.records.reading.spool import Places
 from pyhce.schema.r4 import RESOURCE_TYPES
@@ -64,8 +64,10 @@ def note(places: Places, entry: Any, number: int, text: bytes | None = None) -> 
     url, resource, request = entry.get("fullUrl"), entry.get("resource"), entry.get("request")
     conditional = False
     if isinstance(request, dict):
-        places.deletes |= request.get("method") == "DELETE"
-        conditional = "ifNoneExist" in request or (request.get("method") == "PUT" and "?" in str(request.get("url")))
+        method = request.get("method")
+        if method == "DELETE":
+            places.deletes = True
+        conditional = "ifNoneExist" in request or (method == "PUT" and "?" in str(request.get("url")))
     url = url if isinstance(url, str) else None
     if (url is None and not conditional) or not isinstance(resource, dict) or problem_of(resource):
         return
@@ -112,6 +114,8 @@ def entry_of(where: Where, entry: Any, places: Places, number: int) -> Iterator[
         yield Skipped(where, f"OperationOutcome about {about}")
     elif request.problem:
         yield Rejected(where, *request.problem, text=canonical(entry))
+    elif request.condition is not None and isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
+        yield Rejected(where, "condition", "a Bundle is not looked for by a condition", canonical(entry))
     elif is_unpacked(resource):
         yield from entries_in(where, resource)
     elif problem := problem_of(resource):
@@ -241,7 +245,8 @@ def _deleted(where: Where, entry: dict[str, Any], request: Request, places: Plac
     if not key and places.kind == HISTORY:
         key = id_by(entry.get("fullUrl"), kind)  # what the condition fitted then
     if key:
-        return Deleted(where, kind, key, base, places.bases)
+        version = version_told(entry) if places.kind == HISTORY else None
+        return Deleted(where, kind, key, base, places.bases, version)
     try:
         terms = terms_of(request.query or "")
     except NotUnderstood as error:

@@ -64,6 +64,7 @@ class Deleted(NamedTuple):
         key: its id, or the terms of a conditional delete, a line each: ids and `identifier=system|value`. An id alone
             has no `=` in it.
         base, bases: as of `Incoming`.
+        version: which version of the resource the deletion was, if a history tells; an older one does not undo it.
     """
 
     where: Where
@@ -71,6 +72,7 @@ class Deleted(NamedTuple):
     key: str
     base: str | None = None
     bases: Set[str] = frozenset()
+    version: int | None = None
 
 
 class Rejected(NamedTuple):

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 _TARGET = re.compile(
     r"(?:^|/)(?P<type>[A-Z][A-Za-z]{1,63})(?:/(?P<id>[A-Za-z0-9.\-]{1,64})(?P<version>/_history/[^/]+)?)?/?\Z"
 )
+_VERSION = re.compile(r"/_history/([0-9]{1,18})/?\Z")
+_ETAG = re.compile(r'^(?:W/)?"([0-9]{1,18})"\Z')
 _OPERATION = re.compile(r"(?:^|/)(?:\$[^/]+|_search)/?\Z")
 _PRECONDITIONS = ("ifMatch", "ifNoneMatch", "ifModifiedSince")
 PRESENTATION = frozenset({"_format", "_pretty"})
@@ -42,6 +44,7 @@ class Request(NamedTuple):
 
 
 NONE = Request()
+_POST = Request("POST")
 
 
 def target_of(url: Any) -> tuple[str | None, str | None, str | None]:
@@ -52,6 +55,21 @@ def target_of(url: Any) -> tuple[str | None, str | None, str | None]:
     found = _TARGET.search(path)
     kind, key = (found["type"], found["id"]) if found else (None, None)
     return kind, key, query if mark else None
+
+
+def version_number(text: Any) -> int | None:
+    """A version as a number, None if it is not one."""
+    return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 19 else None
+
+
+def version_told(entry: dict[str, Any]) -> int | None:
+    """The number of the version that an entry of a history is, by its URL or its ETag."""
+    response = entry.get("response")
+    etag = response.get("etag") if isinstance(response, dict) else None
+    for text, form in ((entry["request"].get("url"), _VERSION), (etag, _ETAG)):
+        if isinstance(text, str) and (found := form.search(text)):
+            return int(found[1])
+    return None
 
 
 def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
@@ -65,9 +83,11 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
         return NONE
     method, url = request.get("method"), request.get("url")
     method = method if isinstance(method, str) else None
-    kind, key, query = target_of(url)
     resource = entry.get("resource")
     said = resource.get("resourceType") if isinstance(resource, dict) else None
+    if url == said and method == "POST" and len(request) == 2:
+        return _POST  # most entries are so
+    kind, key, query = target_of(url)
     made = Request(method, kind, key, query)
     if history:
         bad = method == "PATCH" and (said != kind if kind else said in _PATCHES)
@@ -87,7 +107,11 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
     if method != "POST" or not isinstance(search, str):
         return made._replace(problem=("condition", "ifNoneExist is a search, in the request of a POST"))
     head, mark, rest = search.partition("?")  # some write the whole URL; an identifier may hold a ?
-    return made._replace(condition=rest if mark and "=" not in head else search)
+    if not mark or "=" in head:
+        return made._replace(condition=search)
+    if target_of(head)[0] not in (None, said):
+        return made._replace(problem=("condition", "ifNoneExist searches another type than the resource's"))
+    return made._replace(condition=rest)
 
 
 def _problem(request: dict[str, Any], made: Request, url: Any, said: str | None, given: Any) -> tuple[str, str] | None:
@@ -98,10 +122,7 @@ def _problem(request: dict[str, Any], made: Request, url: Any, said: str | None,
         return "unsupported", "the request calls an operation, it creates nothing"
     names = {part.partition("=")[0] for part in (made.query or "").split("&")}
     if made.method == "POST" and names - PRESENTATION - {""}:
-        return (
-            "unsupported",
-            "a POST with a search in its URL: a conditional create has its search in ifNoneExist",
-        )
+        return "unsupported", "a POST with a search in its URL: that of a conditional create is in ifNoneExist"
     if made.type and said and made.type != said:
         return "unsupported", f"the request is about {made.type}, its resource is {said[:80]!r}"
     if made.method == "PUT" and made.id and given is not None and str(given) != made.id:

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.reading.ready import Identity
+from pyhce.records.reading.requests import version_number
 from pyhce.records.writing.conditions import Terms, fitting
 from pyhce.records.writing.homes import names, of_type, table_name
 from pyhce.records.writing.locks import gate_open, lock_identities
@@ -36,18 +38,30 @@ class Removed(NamedTuple):
         missing: asked for, and not there or deleted before.
         not_done: conditions that more than one resource fits, or that are not understood. They may name a patient: not
             for a log.
+        overtaken: those of which a later version is there than the one that was deleted: it stays.
     """
 
     deleted: int
     missing: int
     not_done: tuple[Removable, ...]
+    overtaken: int = 0
 
 
-def remove(conn: Connection[TupleRow], schema: Schema, fuente: str, identities: Sequence[Removable]) -> Removed:
+def remove(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    fuente: str,
+    identities: Sequence[Removable],
+    *,
+    versions: Mapping[Removable, int] = MappingProxyType({}),
+) -> Removed:
     """Delete resources of a source, leaving a tombstone of each, inside the caller's transaction; safe to repeat.
 
     Identities are locked, then looked up: what a condition fits is looked up again once it is locked. Then set by set,
     three statements for each table that holds any, run on the workers; a thousand identities at once are well.
+
+    Args:
+        versions: which version of its resource a deletion was, where a history tells.
 
     Raises:
         LostRace: another writer changed one of them meanwhile: the caller's transaction is to be done again.
@@ -66,10 +80,16 @@ def remove(conn: Connection[TupleRow], schema: Schema, fuente: str, identities: 
     not_done = [condition for condition, found in resolved.items() if len(found) > 1 or _terms(condition) is None]
     missing = sum(not found and condition not in not_done for condition, found in resolved.items())
     there = _places(conn, schema, fuente, wanted)
+    overtaken = _overtaken(conn, schema, fuente, there, versions) if versions else set()
+    for place in there.values():
+        for identity in overtaken & place.keys():
+            del place[identity]
     deleted = {identity for place in there.values() for identity in place}
     for (name, kind), found in sorted(there.items()):
-        _remove(conn, schema.by_name[name], schema, kind, fuente, found)
-    return Removed(len(deleted), missing + len(wanted) - len(deleted), tuple(not_done))
+        if found:
+            _remove(conn, schema.by_name[name], schema, kind, fuente, found)
+    missing += len(wanted) - len(deleted) - len(overtaken)
+    return Removed(len(deleted), missing, tuple(not_done), len(overtaken))
 
 
 def _terms(condition: Removable) -> Terms | None:
@@ -111,6 +131,28 @@ def _places(
                 )
                 for key, held in conn.execute(query, (fuente, sorted(ids))):
                     found[table.name, kind][kind, key].append(held)
+    return found
+
+
+def _overtaken(
+    conn: Connection[TupleRow],
+    schema: Schema,
+    fuente: str,
+    places: Mapping[tuple[str, str], Mapping[Identity, Sequence[str]]],
+    versions: Mapping[Removable, int],
+) -> set[Identity]:
+    """Those of which a later version is there than the one that was deleted, by `meta.versionId` as a number."""
+    found: set[Identity] = set()
+    for (name, kind), held in places.items():
+        ids = sorted(key for kind_, key in held if (kind_, key) in versions)
+        if not ids:
+            continue
+        table = schema.by_name[name]
+        query = sql.SQL("SELECT id, recurso #>> '{{meta,versionId}}' FROM {} WHERE fuente = %s AND id = ANY(%s){}")
+        for key, version in conn.execute(query.format(table_name(table), of_type(table, kind)), (fuente, ids)):
+            number = version_number(version)
+            if number is not None and number > versions[kind, key]:
+                found.add((kind, key))
     return found
 
 
