@@ -25,8 +25,6 @@ from pyhce.records.erasing.retention import retention as _retention
 from pyhce.records.exporting.copy import ExportProgress
 from pyhce.records.exporting.export import ExportReport
 from pyhce.records.exporting.export import export as _export
-from pyhce.records.exporting.manifest import ExportCheck
-from pyhce.records.exporting.manifest import check_export as _check_export
 from pyhce.records.identity import Choice, RuleSet, choose_rules
 from pyhce.records.identity.check import IdentifierCheck
 from pyhce.records.loading.load import DEFAULT_JOBS
@@ -37,6 +35,8 @@ from pyhce.records.patient import merge as _merge
 from pyhce.records.patient import patient as _patient
 from pyhce.records.patient import rekey as _rekey
 from pyhce.records.patient import split as _split
+from pyhce.records.reading.exported import ExportCheck
+from pyhce.records.reading.exported import check_export as _check_export
 from pyhce.records.repair import Ask, RepairReport
 from pyhce.records.repair import repair_identities as _repair
 from pyhce.records.upgrading.upgrade import upgrade
@@ -330,6 +330,7 @@ def export(
     types: Sequence[str] = (),
     document: str | None = None,
     since: str | None = None,
+    history: bool = False,
     jobs: int | None = None,
     progress: Callable[[ExportProgress], None] | None = None,
 ) -> ExportReport:
@@ -343,6 +344,7 @@ def export(
             types=types,
             document=document,
             since=since,
+            history=history,
             jobs=jobs,
             progress=progress,
         )

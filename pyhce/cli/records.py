@@ -29,10 +29,10 @@ from pyhce.errors import UsageError
 from pyhce.records.erasing.receipt import Erasure, Outcome
 from pyhce.records.exporting.copy import ExportProgress
 from pyhce.records.exporting.export import ExportReport
-from pyhce.records.exporting.manifest import ExportCheck
 from pyhce.records.identity.tally import HOW_TO_WRITE_RULES
 from pyhce.records.loading.load import DEFAULT_JOBS
 from pyhce.records.loading.report import LoadReport
+from pyhce.records.reading.exported import ExportCheck
 
 
 @click.command()
@@ -129,6 +129,11 @@ def show_load(report: LoadReport) -> None:
         "wait in a provisional record: their patient's identifier fits several records": report.ambiguous,
         "deleted": report.deleted,
         "to be deleted, not there": report.not_there,
+        "of them put where an export had them": report.restored,
+        "former versions and deletions of an export": report.former_versions,
+        "corrections of documents of an export": report.corrections,
+        "corrections of an export left out, as they are about records that were here: decide by pyhce patient merge, "
+        "rekey or split": report.corrections_left,
         "rejected": report.rejected,
     }
     for what, count in counts.items():
@@ -193,6 +198,7 @@ def _show_identity(report: LoadReport) -> None:
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="This FHIR type only; may be given again.")
 @click.option("--patient", "document", metavar="DOCUMENTO", help="This patient's resources only.")
 @click.option("--since", metavar="MOMENT", help="What changed or was deleted from this FHIR date or instant on.")
+@click.option("--history", is_flag=True, help="Former versions and deletions too, in files of their own.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Connections at once. Default: the processors, at most 4.")
 @click.option("--check", type=click.Path(path_type=Path, file_okay=False), help="Compare a finished export's files.")
 @reaching
@@ -200,11 +206,13 @@ def _show_identity(report: LoadReport) -> None:
 def export(to: Path | None, check: Path | None, dsn: str | None, output: str, **asked: Any) -> None:
     """Write every resource as it came in: NDJSON, files by type, and a manifest, as FHIR's Bulk Data does.
 
-    Interrupted and run again it goes on. --since takes the transactionTime of the export before.
+    Interrupted and run again it goes on. --since takes the transactionTime of the export before. `pyhce load` of the
+    folder into an empty database gives the same records.
 
     \b
     Examples:
       pyhce export --to /backup/fhir --jobs 4
+      pyhce export --to /backup/fhir --history
       pyhce export --to out --type Patient --type Observation
       pyhce export --to changes --since 2024-02-29T10:00:00-05:00
       pyhce export --check /backup/fhir
@@ -236,6 +244,9 @@ def show_export(report: ExportReport) -> None:
     console.print(made)
     rate = f", {report.resources / report.seconds:.0f}/s" if report.seconds else ""
     console.print(f"{report.resources} resources to {report.folder} in {report.seconds} s{rate}", markup=False)
+    if report.versions or report.corrections:
+        told = f"{report.versions} former versions and deletions, {report.corrections} corrections of documents"
+        console.print(f"beside them: {told}", markup=False)
     if report.kept:
         console.print(f"{report.kept} of them were there from an interrupted export", markup=False)
     if report.snapshot:

@@ -1,9 +1,14 @@
-"""What outlasts a power cut."""
+"""Files that outlast a power cut, and that their owner alone may read."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+
+def private(path: str, flags: int) -> int:
+    """Opens a file that its owner alone may read, for `open(..., opener=private)`."""
+    return os.open(path, flags, 0o600)
 
 
 def sync(folder: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import orjson
 
+from pyhce.schema.model import Table
+
 _CONTROLS = "".join(f"\\x{code:02x}" for code in range(1, 32))
 
 LINE = (
@@ -22,6 +24,33 @@ QUICK = f"CASE WHEN original IS NULL AND starts_with(t, '{{\"id\": ') THEN t ELS
 
 jsonb writes a member `id` first, unless another name is shorter.
 """
+
+_KEPT = (
+    "json_build_array(id, {document}, {patient}, version, {since}, {until}, {deleted}, {entrada},"
+    " CASE WHEN original IS NULL AND (starts_with({text}, '{{\"id\": ') OR recurso ? 'id') THEN NULL ELSE {text} END,"
+    " CASE WHEN original IS NULL THEN NULL WHEN recurso ? 'id' AND position('\"urn:' IN original) = 0"
+    f" AND original = translate(original, E'{_CONTROLS}', repeat(' ', 31)) THEN 'true'::json"
+    " ELSE to_json(original) END)::text"
+)
+
+
+def kept_of(table: Table, text: str) -> str:
+    """The SQL of what a row holds besides its line, as `pyhce.records.reading.kept` reads it.
+
+    Args:
+        text: what gives `recurso::text`.
+    """
+    current = table.holds_resources
+    return _KEPT.format(
+        document="documento_id" if table.stores("documento_id") else "NULL",
+        patient="paciente_id" if any(column.name == "paciente_id" for column in table.every_column) else "NULL",
+        since="actualizado_en" if current else "vigente_desde",
+        until="NULL" if current else "vigente_hasta",
+        deleted="false" if current else "borrado",
+        entrada="entrada" if current else "NULL",
+        text=text,
+    )
+
 
 AS_IT_IS = "(FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')"
 """COPY without any escape: no line holds a delimiter, a quote or a line end, so nothing is left to undo."""

@@ -341,6 +341,10 @@ class Schema(Frozen):
         """The tables whose rows are resources."""
         return tuple(t for t in self.tables if t.holds_resources and (home is None or t.home is home))
 
+    def histories(self, home: Home | None = None) -> tuple[Table, ...]:
+        """The tables of former versions and tombstones."""
+        return tuple(self.by_name[family.history] for family in FAMILIES.values() if home in {None, family.home})
+
     def record_tables(self) -> tuple[Table, ...]:
         """The tables of which a patient's record consists: its resources, then their former versions."""
         return (*self.resource_tables(Home.PATIENT), self.by_name[FAMILIES[Home.PATIENT].history])

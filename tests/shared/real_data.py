@@ -145,9 +145,19 @@ def resources(folder: Path) -> Iterator[dict[str, Any]]:
         texts = path.read_text().splitlines() if path.suffix == ".ndjson" else [path.read_text()]
         for value in map(spelled, texts):
             if value["resourceType"] == "Bundle":
-                yield from (entry["resource"] for entry in value["entry"])
+                named = {
+                    e["fullUrl"]: "/".join((e["resource"]["resourceType"], e["resource"]["id"])) for e in value["entry"]
+                }
+                yield from (literal(entry["resource"], named) for entry in value["entry"])
             else:
                 yield value
+
+
+def literal(value: Any, named: dict[str, str]) -> Any:
+    """A value whose references by fullUrl are what these name: so they are exported."""
+    if isinstance(value, dict):
+        return {n: named.get(v, v) if n == "reference" else literal(v, named) for n, v in value.items()}
+    return [literal(held, named) for held in value] if isinstance(value, list) else value
 
 
 def named(resource: dict[str, Any]) -> tuple[str, str | None]:

@@ -347,9 +347,7 @@ def test_an_identifier_that_does_not_say_whose_it_is_makes_nobody_a_patient(db: 
     assert db.value("SELECT count(*) FROM recurso_compartido WHERE fuente = %s", source) == 2
 
 
-def test_a_transaction_resolves_its_own_references_and_comes_out_as_it_went_in(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_a_transaction_resolves_its_own_references_and_comes_out_so(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     entries = [
         {"fullUrl": "urn:uuid:0a0a0a0a-0000-4000-8000-000000000001", "resource": person("other-id", number)},
@@ -365,7 +363,8 @@ def test_a_transaction_resolves_its_own_references_and_comes_out_as_it_went_in(
     key = "0a0a0a0a-0000-4000-8000-000000000002"
     assert db.document("Observation", key, source) == f"CC-{number.upper()}"
     assert db.value("SELECT paciente_id FROM observacion WHERE fuente = %s", source) == "other-id"
-    assert db.exported(tmp_path, source)["Observation", key] == canonical({**entries[1]["resource"], "id": key})
+    resolved = {**entries[1]["resource"], "id": key, "subject": {"reference": "Patient/other-id"}}
+    assert db.exported(tmp_path, source)["Observation", key] == canonical(resolved)
 
 
 def test_texts_and_numbers_come_out_spelled_as_they_went_in(db: TestDatabase, tmp_path: Path) -> None:

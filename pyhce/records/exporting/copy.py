@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,8 +11,8 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.exporting.copy_out import blocks, selected
-from pyhce.records.exporting.folder import ExportFolder
+from pyhce.records.exporting.copy_out import Block, pairs, selected
+from pyhce.records.exporting.folder import ExportFolder, Part
 from pyhce.records.exporting.moments import Moment
 from pyhce.records.exporting.units import Done, Unit, Wanted, copying, selecting
 from pyhce.schema.model import Frozen
@@ -143,27 +142,25 @@ class _Crew:
             self._open.remove(conn)
         conn.close()
 
-    def _blocks(self, conn: Connection[TupleRow], unit: Unit) -> Iterator[tuple[int, bytes]]:
+    def _blocks(self, conn: Connection[TupleRow], unit: Unit) -> Iterator[Block]:
         if self._wanted.document is None or unit.direct:
-            return blocks(conn, copying(self._moment, unit, self._wanted))
+            return pairs(conn, copying(self._moment, unit, self._wanted))
         return selected(conn, selecting(self._moment, unit, self._wanted), [self._wanted.document])
 
     def _copy(self, conn: Connection[TupleRow], unit: Unit) -> Done:
         """One unit to its file."""
-        name, count, size, digest = self._folder.part(), 0, 0, hashlib.sha256()
-        with (self._folder.work / name).open("wb", buffering=0) as file:
-            for rows, block in self._blocks(conn, unit):
+        name, count = self._folder.part(), 0
+        with Part(self._folder.work / name) as lines, Part(self._folder.rows_of(name)) as kept:
+            for block in self._blocks(conn, unit):
                 if self._stopped:
                     raise _Stopped
-                digest.update(block)
-                rest = memoryview(block)
-                while rest:
-                    rest = rest[file.write(rest) :]
-                self._tally.add(rows, len(block))
-                count, size = count + rows, size + len(block)
+                lines.write(block.lines)
+                kept.write(block.kept)
+                self._tally.add(block.rows, len(block.lines))
+                count += block.rows
         then = self._moment.snapshots
         nodes = {place[1] for place in unit.places}
         return Done(
-            unit=unit, file=name, count=count, bytes=size, sha256=digest.hexdigest(),
-            snapshots={node: then[node] for node in nodes},
+            unit=unit, file=name, count=count, bytes=lines.size, sha256=lines.sha256, rows_bytes=kept.size,
+            rows_sha256=kept.sha256, snapshots={node: then[node] for node in nodes},
         )  # fmt: skip

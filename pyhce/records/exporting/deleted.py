@@ -5,15 +5,16 @@ https://hl7.org/fhir/uv/bulkdata/: Bundles of type transaction with DELETE entri
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import groupby
 
 import orjson
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.exporting.folder import ExportFolder
+from pyhce.records.exporting.folder import ExportFolder, Part
 from pyhce.records.exporting.moments import HERE, Moment
 from pyhce.records.exporting.units import Done, Unit, Wanted
 from pyhce.records.writing.homes import table_name
@@ -27,20 +28,21 @@ def write_deleted(moment: Moment, wanted: Wanted, folder: ExportFolder) -> list[
 
     Read before the resources: what is deleted later is told by the next export.
     """
-    files: dict[str, tuple[str, int, int, hashlib._Hash]] = {}
-    with moment.connection(HERE, shared=not moment.distributed) as conn:
+    files: dict[str, tuple[str, Part]] = {}
+    counts: Counter[str] = Counter()
+    with moment.connection(HERE, shared=not moment.distributed) as conn, ExitStack() as stack:
         for source, line in _lines(conn, moment, wanted):
-            name, count, size, digest = files.get(source) or (folder.part(), 0, 0, hashlib.sha256())
-            digest.update(line)
-            with (folder.work / name).open("ab") as file:
-                file.write(line)
-            files[source] = name, count + line.count(b"\n"), size + len(line), digest
+            if source not in files:
+                name = folder.part()
+                files[source] = name, stack.enter_context(Part(folder.work / name))
+            files[source][1].write(line)
+            counts[source] += line.count(b"\n")
     return [
         Done(
-            unit=Unit(table="", type="Bundle", source=source, places=()), file=name, count=count, bytes=size,
-            sha256=digest.hexdigest(), snapshots={},
+            unit=Unit(table="", type="Bundle", source=source, places=()), file=name, count=counts[source],
+            bytes=part.size, sha256=part.sha256, snapshots={},
         )
-        for source, (name, count, size, digest) in files.items()
+        for source, (name, part) in files.items()
     ]  # fmt: skip
 
 

@@ -25,13 +25,15 @@ from psycopg.rows import TupleRow
 from pyhce.errors import HceError, UsageError, printable
 from pyhce.records.exporting.compare import compare
 from pyhce.records.exporting.copy import Tally, Told, copy_all
+from pyhce.records.exporting.decisions import write_decisions
 from pyhce.records.exporting.deleted import write_deleted
 from pyhce.records.exporting.folder import ExportFolder, opened, request_of
-from pyhce.records.exporting.manifest import ExportedFile, files_of, manifest, named
+from pyhce.records.exporting.manifest import beside, decided, manifest, named
 from pyhce.records.exporting.moments import Moment, everything_committed_before
 from pyhce.records.exporting.plan import plan
 from pyhce.records.exporting.units import Done, Wanted
 from pyhce.records.identity import check_document
+from pyhce.records.reading.exported import CORRECTIONS, HISTORY, RESTORE, ExportedFile, files_of
 from pyhce.records.source_names import refuse_unknown_source
 from pyhce.schema.model import Frozen, Schema
 from pyhce.schema.r4 import RESOURCE_TYPES
@@ -54,6 +56,8 @@ class ExportReport(Frozen):
         transaction_time: what to give to the next `since`: all that was stamped before it and committed is in here.
         changed: of the files, those that changed while others were read: 0 if `snapshot`.
         kept: resources that an interrupted export had written.
+        versions: former versions and tombstones, of an export with its history.
+        corrections: what persons decided about documents; `pyhce load` of the folder takes it over.
     """
 
     folder: str
@@ -67,6 +71,8 @@ class ExportReport(Frozen):
     transaction_time: str
     changed: int
     kept: int
+    versions: int = 0
+    corrections: int = 0
     seconds: float
 
 
@@ -74,6 +80,7 @@ class _Outcome(NamedTuple):
     snapshot: bool
     changed: int
     deleted: list[Done]
+    decisions: list[Done]
 
 
 def export(
@@ -85,6 +92,7 @@ def export(
     types: Sequence[str] = (),
     document: str | None = None,
     since: str | None = None,
+    history: bool = False,
     jobs: int | None = None,
     through_coordinator: bool = False,
     progress: Told | None = None,
@@ -92,13 +100,15 @@ def export(
     """Write every resource to `folder`, those of a source other than '' to a subfolder of its name.
 
     Members and numbers are spelled as they came in. A resource that came without an id gets the one it is kept under.
-    Interrupted and run again with the same arguments it goes on.
+    A reference by `urn:` that its bundle resolved is what it was resolved to. Interrupted and run again with the same
+    arguments it goes on. `pyhce.load` of the folder into an empty database gives the same records.
 
     Args:
         fuente: one source only; all if None.
         types: these FHIR types only.
         document: one patient's resources only.
         since: a FHIR date or instant: what changed from then on, and what was deleted.
+        history: former versions and tombstones too, in files of their own.
         jobs: connections at once; as many as processors, at most 4, if None.
         through_coordinator: do not read workers themselves, even where they can be reached.
 
@@ -108,7 +118,7 @@ def export(
         HceError: there is no record under the document; the disk is full.
     """
     begun = time.monotonic()
-    wanted = _wanted(conn, schema, fuente, types, document, since)
+    wanted = _wanted(conn, schema, fuente, types, document, since, history)
     number = jobs or min(os.cpu_count() or 1, 4)
     request = _request(conn, folder, wanted)
     try:
@@ -135,6 +145,7 @@ def _wanted(
     types: Sequence[str],
     document: str | None,
     since: str | None,
+    history: bool,
 ) -> Wanted:
     for unknown in sorted(set(types) - RESOURCE_TYPES):
         like = next((kind for kind in sorted(RESOURCE_TYPES) if kind.lower() == unknown.lower()), "")
@@ -158,7 +169,7 @@ def _wanted(
                 remedy="Give the transactionTime of the export before, or another moment that has been.",
             )
         moment = row[0].astimezone(UTC).isoformat()
-    return Wanted(source=fuente, types=tuple(sorted(set(types))), document=key, since=moment)
+    return Wanted(source=fuente, types=tuple(sorted(set(types))), document=key, since=moment, history=history)
 
 
 def _request(conn: Connection[TupleRow], folder: Path, wanted: Wanted) -> dict[str, Any]:
@@ -166,7 +177,9 @@ def _request(conn: Connection[TupleRow], folder: Path, wanted: Wanted) -> dict[s
     row = conn.execute("SELECT (SELECT min(id::text) FROM hce.instalacion), current_database()").fetchone()
     salt = str((request_of(folder) or {}).get("salt") or uuid.uuid4())
     person = wanted.document and hashlib.sha256(f"{salt} {wanted.document}".encode()).hexdigest()
-    rest = {"source": wanted.source, "type": list(wanted.types), "since": wanted.since}
+    rest: dict[str, Any] = {"source": wanted.source, "type": list(wanted.types), "since": wanted.since}
+    if wanted.history:
+        rest["history"] = True
     return {"database": list(row or ()), "patient": person, "salt": salt, **rest}
 
 
@@ -185,8 +198,14 @@ def _make(
     until = everything_committed_before(moment)
     had = set(store.done)
     outcome = _rounds(moment, store, wanted, jobs, tally)
-    names, lost = named(store.done.values()), named(outcome.deleted, stem="deleted")
+    former = {table.name for table in schema.histories()}
+    names = named(done for done in store.done.values() if done.unit.table not in former)
+    versions = named((d for d in store.done.values() if d.unit.table in former), ending=HISTORY, role=HISTORY)
+    lost = named(outcome.deleted, stem="deleted")
+    more = versions | beside(store.done, names | versions) | decided(outcome.decisions)
+    row = conn.execute("SELECT min(id::text) FROM hce.instalacion").fetchone()
     ours = {
+        "installation": row[0] if row else None,
         "snapshot": outcome.snapshot,
         "start": start.isoformat(),
         "end": datetime.now(UTC).isoformat(),
@@ -194,9 +213,10 @@ def _make(
         "kept": sum(store.done[name].count for name in had if name in store.done),
     }
     told = manifest(
-        list(names.values()), list(lost.values()), wanted, time=until.isoformat(timespec="milliseconds"), ours=ours
-    )
-    store.finish(told, {part: file.path for part, file in (*names.items(), *lost.items())})
+        list(names.values()), list(lost.values()), list(more.values()), wanted,
+        time=until.isoformat(timespec="milliseconds"), ours=ours,
+    )  # fmt: skip
+    store.finish(told, {part: file.path for part, file in (names | lost | more).items()})
 
 
 def _rounds(moment: Moment, store: ExportFolder, wanted: Wanted, jobs: int, tally: Tally) -> _Outcome:
@@ -221,6 +241,7 @@ def _round(
         enough = number > 0 and (number > ROUNDS or not _little(verdicts.changed, store))
         store.drop([*verdicts.gone, *(() if enough else verdicts.changed)])
         deleted = write_deleted(moment, wanted, store) if wanted.since is not None else []
+        decisions = write_decisions(moment, wanted, store)
         units = plan(moment, wanted, [done.unit for done in store.done.values()], jobs=jobs)
         if number == 0:
             tally.begin(store.done.values(), units)
@@ -229,9 +250,11 @@ def _round(
         one_snapshot = moment.direct and len({done.unit.node for done in store.done.values()}) < 2
         nothing_since = not units and not moment.half_committed
         if (one_snapshot or nothing_since) and not (enough and verdicts.changed):
-            return _Outcome(snapshot=True, changed=0, deleted=deleted)
+            return _Outcome(snapshot=True, changed=0, deleted=deleted, decisions=decisions)
         if enough:
-            return _Outcome(snapshot=False, changed=len(verdicts.changed) + len(units), deleted=deleted)
+            return _Outcome(
+                snapshot=False, changed=len(verdicts.changed) + len(units), deleted=deleted, decisions=decisions
+            )
         return None
 
 
@@ -243,6 +266,7 @@ def _little(changed: Sequence[Done], store: ExportFolder) -> bool:
 def _report(folder: Path, told: dict[str, Any], seconds: float) -> ExportReport:
     files, deleted = files_of(told), files_of(told, "deleted")
     ours = told["extension"]
+    more = files_of(ours, RESTORE)
     return ExportReport(
         folder=printable(folder),
         files=files,
@@ -255,5 +279,7 @@ def _report(folder: Path, told: dict[str, Any], seconds: float) -> ExportReport:
         transaction_time=told["transactionTime"],
         changed=ours["changed"],
         kept=ours["kept"],
+        versions=sum(file.count for file in more if file.role == HISTORY),
+        corrections=sum(file.count for file in more if file.role == CORRECTIONS),
         seconds=round(seconds, 2),
     )

@@ -1,6 +1,7 @@
 """The folder of an export: parts and a journal while it is being made, then files and a manifest, all at once.
 
-Whatever happens on the way, the folder is either finished (it has a manifest.json) or can be gone on with.
+Whatever happens on the way, the folder is either finished (it has a manifest.json) or can be gone on with. Every file
+is on disk before the journal or the manifest names it, and only its owner may read it.
 """
 
 from __future__ import annotations
@@ -14,22 +15,50 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from pyhce.errors import UsageError
-from pyhce.records.durable import sync
+from pyhce.records.durable import private, sync
 from pyhce.records.exporting.units import Done
+from pyhce.records.reading.exported import JOURNAL, MANIFEST, WORK, digest
 
-MANIFEST = "manifest.json"
-_WORK, _JOURNAL = ".export", "journal"
-_CHUNK = 1024 * 1024
+
+class Part:
+    """A file that is being written, hashed on the way; on disk when it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "wb", buffering=0, opener=private)  # noqa: SIM115 - closed by __exit__
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Write all of this."""
+        self._hash.update(data)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self.size += len(data)
+
+    @property
+    def sha256(self) -> str:
+        """Of what was written."""
+        return self._hash.hexdigest()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is None:
+            os.fsync(self._file.fileno())
+        self._file.close()
 
 
 class ExportFolder:
     """A folder that an export is being made in; safe to use from several threads."""
 
     def __init__(self, path: Path, journal: IO[bytes]) -> None:
-        self.path, self.work = path, path / _WORK
+        self.path, self.work = path, path / WORK
         self._journal = journal
         self._lock = threading.Lock()
         self._number = 0
@@ -41,6 +70,10 @@ class ExportFolder:
         with self._lock:
             self._number += 1
             return f"{self._number:06}.part"
+
+    def rows_of(self, part: str) -> Path:
+        """The file beside a part: what its rows hold besides the resources."""
+        return self.work / part.replace(".part", ".rows")
 
     def add(self, done: Done) -> None:
         """Note that a part is whole."""
@@ -54,6 +87,7 @@ class ExportFolder:
             self._note({"drop": part.file})
             del self.done[part.file]
             (self.work / part.file).unlink(missing_ok=True)
+            self.rows_of(part.file).unlink(missing_ok=True)
 
     def finish(self, manifest: Mapping[str, Any], names: Mapping[str, str]) -> None:
         """Give every part its name, then write the manifest; a kill on the way is made good by the next run."""
@@ -66,11 +100,13 @@ class ExportFolder:
         assert self.finish_record is not None  # noqa: S101 - asked by the caller
         for part, name in self.finish_record["names"].items():
             target = self.path / name
-            target.parent.mkdir(exist_ok=True)
+            target.parent.mkdir(mode=0o700, exist_ok=True)
             if (self.work / part).exists():
                 (self.work / part).rename(target)
+        for folder in {(self.path / name).parent for name in self.finish_record["names"].values()}:
+            sync(folder)
         written = self.work / MANIFEST
-        with written.open("w", encoding="utf-8") as file:
+        with open(written, "w", encoding="utf-8", opener=private) as file:
             json.dump(self.finish_record["manifest"], file, indent=1, ensure_ascii=False)
             file.write("\n")
             file.flush()
@@ -118,10 +154,15 @@ class ExportFolder:
 
     def _tidy(self) -> None:
         """Only whole parts that are as they were written stay."""
-        self.drop([done for done in self.done.values() if digest(self.work / done.file) != (done.bytes, done.sha256)])
-        for file in self.work.glob("*.part"):
-            if file.name not in self.done:
+        self.drop([done for done in self.done.values() if not self._is_whole(done)])
+        there = {path for name in self.done for path in (self.work / name, self.rows_of(name))}
+        for file in (*self.work.glob("*.part"), *self.work.glob("*.rows")):
+            if file not in there:
                 file.unlink()
+
+    def _is_whole(self, done: Done) -> bool:
+        rows = done.rows_bytes, done.rows_sha256
+        return digest(self.work / done.file) == (done.bytes, done.sha256) and digest(self.rows_of(done.file)) == rows
 
 
 @contextmanager
@@ -131,14 +172,15 @@ def opened(path: Path, request: Mapping[str, Any]) -> Iterator[ExportFolder]:
     Raises:
         UsageError: it holds something else, or another export is at work in it.
     """
-    journal = path / _WORK / _JOURNAL
-    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not (path / _WORK).is_dir())):
+    journal = path / WORK / JOURNAL
+    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not (path / WORK).is_dir())):
         finished = " (it holds a finished export)" if (path / MANIFEST).is_file() else ""
         raise UsageError(
             f"{path} is not an empty folder{finished}", remedy="Give a new one: an export never overwrites."
         )
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    with journal.open("r+b" if journal.exists() else "w+b") as stream:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    journal.parent.mkdir(mode=0o700, exist_ok=True)
+    with open(journal, "r+b" if journal.exists() else "w+b", opener=private) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -155,24 +197,11 @@ def opened(path: Path, request: Mapping[str, Any]) -> Iterator[ExportFolder]:
 def request_of(path: Path) -> dict[str, Any] | None:
     """What an interrupted export in a folder was asked for, None if there is none."""
     try:
-        with (path / _WORK / _JOURNAL).open("rb") as journal:
+        with (path / WORK / JOURNAL).open("rb") as journal:
             found = json.loads(journal.readline())["request"]
     except (OSError, ValueError, KeyError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def digest(path: Path) -> tuple[int, str]:
-    """A file's bytes and their SHA-256; (-1, '') if it is not there."""
-    found, size = hashlib.sha256(), 0
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                found.update(chunk)
-                size += len(chunk)
-    except FileNotFoundError:
-        return -1, ""
-    return size, found.hexdigest()
 
 
 def _refuse_other(path: Path, had: Mapping[str, Any], given: Mapping[str, Any]) -> None:

@@ -1,55 +1,27 @@
-"""The manifest of an export, as FHIR's Bulk Data has it, and whether the files are what it says.
+"""The manifest of an export, as FHIR's Bulk Data has it.
 
 https://hl7.org/fhir/uv/bulkdata/export.html#response---output-manifest; what is ours is in the member `extension`,
-which the guide leaves free. `url` is relative to the manifest.
+which the guide leaves free (`pyhce.records.reading.exported`). `url` is relative to the manifest.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
-from pyhce.errors import HceError, UsageError, printable
-from pyhce.records.exporting.folder import MANIFEST, digest
 from pyhce.records.exporting.units import Done, Wanted
+from pyhce.records.reading.exported import OURS, RESTORE, ROWS, ExportedFile
 from pyhce.records.reading.sources import COMPRESSIONS, SUFFIXES
-from pyhce.schema.model import Frozen
 from pyhce.version import __version__
 
 _ENDINGS = (*SUFFIXES, *COMPRESSIONS)
 
 
-class ExportedFile(Frozen):
-    """A file of an export, its path within the folder; `count` is of resources, or of deletions."""
-
-    path: str
-    type: str
-    fuente: str
-    count: int
-    bytes: int
-    sha256: str
-
-
-class ExportCheck(Frozen):
-    """Whether an export is as its manifest says. `wrong` names the files that are not."""
-
-    folder: str
-    files: int
-    resources: int
-    bytes: int
-    wrong: tuple[str, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """0 if all is right."""
-        return 1 if self.wrong else 0
-
-
-def named(parts: Iterable[Done], *, stem: str | None = None) -> dict[str, ExportedFile]:
+def named(
+    parts: Iterable[Done], *, stem: str | None = None, ending: str = "ndjson", role: str = ""
+) -> dict[str, ExportedFile]:
     """The file that each part becomes: `Type.ndjson`, or `Type.001.ndjson` …, by source in a folder of its own."""
     groups: dict[tuple[str, str], list[Done]] = {}
     for part in parts:
@@ -63,15 +35,42 @@ def named(parts: Iterable[Done], *, stem: str | None = None) -> dict[str, Export
         for number, part in enumerate(in_order, 1):
             name = (stem or kind) + (f".{number:0{digits}}" if len(several) > 1 else "")
             found[part.file] = ExportedFile(
-                path=f"{home}{name}.ndjson", type=kind, fuente=source, count=part.count, bytes=part.bytes,
-                sha256=part.sha256,
+                path=f"{home}{name}.{ending}", type=kind, fuente=source, count=part.count, bytes=part.bytes,
+                sha256=part.sha256, role=role,
             )  # fmt: skip
     return found
+
+
+def beside(parts: Mapping[str, Done], files: Mapping[str, ExportedFile]) -> dict[str, ExportedFile]:
+    """The file of rows beside each file, by the name of its part."""
+    return {
+        name.replace(".part", f".{ROWS}"): file.model_copy(
+            update={
+                "path": f"{file.path}.{ROWS}",
+                "bytes": parts[name].rows_bytes,
+                "sha256": parts[name].rows_sha256,
+                "role": ROWS,
+            }
+        )
+        for name, file in files.items()
+    }
+
+
+def decided(parts: Iterable[Done]) -> dict[str, ExportedFile]:
+    """The files of the records and of the corrections, by the name of their parts."""
+    return {
+        part.file: ExportedFile(
+            path=part.unit.type, type=part.unit.type, fuente="", count=part.count, bytes=part.bytes,
+            sha256=part.sha256, role=part.unit.type,
+        )
+        for part in parts
+    }  # fmt: skip
 
 
 def manifest(
     files: Sequence[ExportedFile],
     deleted: Sequence[ExportedFile],
+    restore: Sequence[ExportedFile],
     wanted: Wanted,
     *,
     time: str,
@@ -85,70 +84,14 @@ def manifest(
         "output": [_item(file) for file in files],
         "deleted": [_item(file) for file in deleted],
         "error": [],
-        "extension": {"software": f"pyhce {__version__}", **ours},
+        "extension": {"software": f"{OURS}{__version__}", **ours, RESTORE: [_item(file) for file in restore]},
     }
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a finished export.
-
-    Raises:
-        UsageError: there is none.
-    """
-    try:
-        found = json.loads((folder / MANIFEST).read_bytes())
-        if isinstance(found["output"], list) and isinstance(found["extension"], dict):
-            return dict(found)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise UsageError(
-        f"{folder} holds no finished export of pyhce",
-        remedy=f"Give a folder with its {MANIFEST}; an interrupted export is gone on with by its own command.",
-    )
-
-
-def files_of(found: Mapping[str, Any], member: str = "output") -> tuple[ExportedFile, ...]:
-    """The files that a manifest names.
-
-    Raises:
-        HceError: an item of it is not ours.
-    """
-    try:
-        return tuple(
-            ExportedFile(path=unquote(item["url"]), type=item["type"], count=item["count"], **item["extension"])
-            for item in found.get(member, ())
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise HceError(
-            "the manifest is not as pyhce writes it", remedy="Export again; another program's has no checksums."
-        ) from error
-
-
-def check_export(folder: Path) -> ExportCheck:
-    """Compare every file of a finished export with the manifest: bytes and SHA-256.
-
-    Raises:
-        UsageError: there is no finished export in the folder.
-    """
-    found = read_manifest(folder)
-    output = files_of(found)
-    files = (*output, *files_of(found, "deleted"))
-    wrong = []
-    for file in files:
-        size, sha256 = digest(folder / file.path)
-        if (size, sha256) != (file.bytes, file.sha256):
-            wrong.append(f"{file.path}: " + ("it is not there" if size < 0 else "other bytes than were written"))
-    return ExportCheck(
-        folder=printable(folder),
-        files=len(files),
-        resources=sum(file.count for file in output),
-        bytes=sum(file.bytes for file in files),
-        wrong=tuple(wrong),
-    )
 
 
 def _item(file: ExportedFile) -> dict[str, Any]:
     more = {"fuente": file.fuente, "bytes": file.bytes, "sha256": file.sha256}
+    if file.role:
+        more["role"] = file.role
     return {"type": file.type, "url": quote(file.path), "count": file.count, "extension": more}
 
 
@@ -158,6 +101,7 @@ def _request(wanted: Wanted) -> str:
         "_type": ",".join(wanted.types),
         "_since": wanted.since or "",
         "_source": wanted.source or "",
+        "_history": "true" if wanted.history else "",
     }
     query = urlencode({name: value for name, value in asked.items() if value}, safe=",:")
     return ("Patient/$export" if wanted.document else "$export") + (f"?{query}" if query else "")

@@ -21,7 +21,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import connect, has_citus
 from pyhce.errors import ConnectionFailed, HceError
-from pyhce.schema.model import Home, Schema
+from pyhce.schema.model import Schema
 
 HERE = 0
 """The node that we are connected to: Citus's group of the coordinator."""
@@ -187,7 +187,7 @@ class Moment:
         found: dict[str, dict[int, Place]] = {}
         for name, *place in self.conn.execute(_SHARDS if self.distributed else _TABLES):
             found.setdefault(name, {}).setdefault(place[0], Place(*place))
-        tables = {table.qualified: table for table in self.schema.resource_tables()}
+        tables = {table.qualified: table for table in (*self.schema.resource_tables(), *self.schema.histories())}
         mine = self._shards_of(self._document) if self.distributed and self._document else None
         return {
             tables[name].name: tuple(p for p in places.values() if mine is None or p.shard in mine)
@@ -197,7 +197,7 @@ class Moment:
 
     def _shards_of(self, document: str) -> set[int]:
         """The shards that hold a document's rows, one a table."""
-        names = [table.qualified for table in self.schema.resource_tables(Home.PATIENT)]
+        names = [table.qualified for table in self.schema.record_tables()]
         query = "SELECT get_shard_id_for_distribution_column(name::regclass, %s::text) FROM unnest(%s::text[]) AS name"
         return {row[0] for row in self.conn.execute(query, (document, names))}
 

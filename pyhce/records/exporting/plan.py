@@ -36,7 +36,8 @@ class _Holding(NamedTuple):
 
 def tables_of(moment: Moment, wanted: Wanted) -> list[Table]:
     """The tables to look at."""
-    found = moment.schema.resource_tables(Home.PATIENT if wanted.document else None)
+    home = Home.PATIENT if wanted.document else None
+    found = [*moment.schema.resource_tables(home), *(moment.schema.histories(home) if wanted.history else ())]
     return [t for t in found if not (wanted.types and t.fhir_type and t.fhir_type not in wanted.types)]
 
 
@@ -181,7 +182,9 @@ def _kinds_by_table(moment: Moment, tables: Sequence[Table], filled: dict[str, l
 
 
 def _distinct(table: Table, relation: sql.Composable, number: int) -> sql.Composed:
-    key = sql.SQL("fuente, tipo" if table.generic else "fuente")
+    first = "tipo" if table.key[0] == "tipo" else "fuente"  # as the index has them
+    columns = sorted(("fuente", "tipo") if table.stores("tipo") else ("fuente",), key=lambda name: name != first)
+    key = sql.SQL(", ".join(columns))
     return sql.SQL(
         "SELECT {n} AS n, fuente, {tipo} AS tipo FROM (WITH RECURSIVE k AS ("
         "(SELECT {key} FROM {t} ORDER BY {key} LIMIT 1) UNION ALL SELECT m.* FROM k CROSS JOIN LATERAL"
@@ -190,7 +193,7 @@ def _distinct(table: Table, relation: sql.Composable, number: int) -> sql.Compos
         n=number,
         tipo=type_of(table),
         key=key,
-        k=sql.SQL("k.fuente, k.tipo" if table.generic else "k.fuente"),
+        k=sql.SQL(", ".join(f"k.{name}" for name in columns)),
         t=relation,
         q=number,
     )

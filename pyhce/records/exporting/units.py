@@ -1,11 +1,14 @@
-"""A unit of an export: some rows, read by one statement at one node into one file."""
+"""A unit of an export: some rows, read by one statement at one node into one file, with a second one beside it.
+
+The second file has a line a row: what the row holds besides the resource (`pyhce.records.reading.kept`).
+"""
 
 from __future__ import annotations
 
 from psycopg import sql
 
 from pyhce.records.exporting.moments import DOCUMENT, HERE, Moment
-from pyhce.records.line import AS_IT_IS, LINE, QUICK
+from pyhce.records.line import AS_IT_IS, LINE, QUICK, kept_of
 from pyhce.records.writing.homes import table_name
 from pyhce.schema.model import Frozen
 
@@ -17,6 +20,12 @@ class Wanted(Frozen):
     types: tuple[str, ...] = ()
     document: str | None = None
     since: str | None = None
+    history: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out but perhaps other sources."""
+        return not (self.types or self.document or self.since)
 
 
 class Unit(Frozen):
@@ -46,13 +55,15 @@ class Unit(Frozen):
 
 
 class Done(Frozen):
-    """A unit that was read, its file, and the snapshots of its nodes."""
+    """A unit that was read, its file, that of its rows, and the snapshots of its nodes."""
 
     unit: Unit
     file: str
     count: int
     bytes: int
     sha256: str
+    rows_bytes: int = 0
+    rows_sha256: str = ""
     snapshots: dict[int, str]
 
 
@@ -63,12 +74,13 @@ def copying(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
 
 def selecting(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
     """The query of a unit's lines. By way of the coordinator it takes the document as the parameter $1."""
-    line, rows = sql.SQL(LINE), sql.SQL("{} WHERE {}")
+    table = moment.schema.table(unit.table)
+    line, kept, rows = sql.SQL(LINE), sql.SQL(kept_of(table, "recurso::text")), sql.SQL("{} WHERE {}")
     if unit.direct:  # OFFSET keeps PostgreSQL from computing the text twice; Citus cannot push it to the workers
-        line = sql.SQL(QUICK)
-        rows = sql.SQL("(SELECT id, original, recurso, recurso::text AS t FROM {} WHERE {} OFFSET 0) AS r")
+        line, kept = sql.SQL(QUICK), sql.SQL(kept_of(table, "t"))
+        rows = sql.SQL("(SELECT *, recurso::text AS t FROM {} WHERE {} OFFSET 0) AS r")
     parts = [rows.format(relation, condition_of(moment, unit, wanted)) for relation in relations_of(moment, unit)]
-    return sql.SQL(" UNION ALL ").join(sql.SQL("SELECT {} FROM {}").format(line, part) for part in parts)
+    return sql.SQL(" UNION ALL ").join(sql.SQL("SELECT {}, {} FROM {}").format(line, kept, part) for part in parts)
 
 
 def relations_of(moment: Moment, unit: Unit) -> list[sql.Composable]:
@@ -90,10 +102,11 @@ def condition_of(moment: Moment, unit: Unit, wanted: Wanted, *, document: sql.Co
     parts: list[sql.Composable] = [sql.SQL("true")]
     if not unit.alone:
         parts.append(sql.SQL("fuente = {}").format(sql.Literal(unit.source)))
-        if table.generic:
+        if table.stores("tipo"):
             parts.append(sql.SQL("tipo = {}").format(sql.Literal(unit.type)))
     if wanted.since is not None:
-        parts.append(sql.SQL("actualizado_en >= {}::timestamptz").format(sql.Literal(wanted.since)))
+        moment_of = sql.Identifier("actualizado_en" if table.holds_resources else "vigente_hasta")
+        parts.append(sql.SQL("{} >= {}::timestamptz").format(moment_of, sql.Literal(wanted.since)))
     if wanted.document is not None:
         setting = sql.SQL("current_setting({})").format(sql.Literal(DOCUMENT))
         parts.append(sql.SQL("documento_id = {}").format(document or (setting if moment.direct else sql.SQL("$1"))))

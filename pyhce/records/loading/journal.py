@@ -26,7 +26,7 @@ class Journal:
     """
 
     def __init__(self, conn: Connection[TupleRow], fuente: str, how: str, *, again: bool) -> None:
-        self._conn, self._fuente, self._how, self._again = conn, fuente, how, again
+        self._conn, self._fuente, self.how, self._again = conn, fuente, how, again
         self._read: dict[str, tuple[str, int, int]] = {}
         self._written: Counter[str] = Counter()
         self._rejected: set[str] = set()
@@ -45,6 +45,10 @@ class Journal:
     def reject(self, file: str) -> None:
         """A file is read again next time: what was wrong is told again."""
         self._rejected.add(file)
+
+    def rejected(self, file: str) -> bool:
+        """Whether anything of a file was rejected."""
+        return file in self._rejected
 
     def wrote(self, files: Counter[str]) -> None:
         """So many resources of these files are committed."""
@@ -71,5 +75,5 @@ class Journal:
 
     def _how_read(self, bytes_fingerprint: str) -> str:
         """The fingerprint of a file's bytes and of how it is read, as PostgreSQL spells a uuid."""
-        text = fingerprint(f"{bytes_fingerprint} {self._how}".encode())
+        text = fingerprint(f"{bytes_fingerprint} {self.how}".encode())
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -10,9 +10,10 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus.lock_table import batch_size
-from pyhce.errors import printable
+from pyhce.errors import UsageError, printable
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.loading.conditions import Conditions
+from pyhce.records.loading.exported import load_exports
 from pyhce.records.loading.journal import Journal
 from pyhce.records.loading.reject_file import RejectFile
 from pyhce.records.loading.report import LoadReport
@@ -22,7 +23,7 @@ from pyhce.records.loading.versions import Versions
 from pyhce.records.loading.writers import Writers
 from pyhce.records.reading.bases import own_bases
 from pyhce.records.reading.documents import opened
-from pyhce.records.reading.folders import files_found
+from pyhce.records.reading.exported import exports_in, outside_of
 from pyhce.records.reading.incoming import Asking, Deleted, Found, Line, Rejected, Skipped
 from pyhce.records.reading.listed import Listed
 from pyhce.records.reading.reader import resources_in, scan
@@ -56,7 +57,7 @@ def load(
     repair_ids: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
-    """Load files and folders: R4 bundles, NDJSON, single resources.
+    """Load files and folders: R4 bundles, NDJSON, single resources, exports of pyhce.
 
     Nothing valid is turned away, whatever the order of files: a resource whose patient is not there yet waits under
     a provisional record. The same input again changes nothing; files that were loaded whole are passed over.
@@ -76,20 +77,27 @@ def load(
             `pyhce.records.reading.repair_ids`.
 
     Raises:
-        UsageError: a path is not there, the source cannot have that name, a base is no URL, the reject file cannot be
-            made, or the extra `strict` is not installed.
+        UsageError: a path is not there, the source cannot have that name, a base is no URL, an export is not as its
+            manifest says, the reject file cannot be made, or the extra `strict` is not installed.
         HceError: the database refused for good, or writers kept getting in each other's way.
     """
     if strict:
         available()
     own = own_bases(bases, check_source(fuente))
-    found = files_found(paths)
+    exports = exports_in(paths)
+    if exports and fuente:
+        raise UsageError(
+            f"{exports[0].folder} holds an export, whose manifest says of which source each file is; --source is given",
+            remedy="Leave out --source. To load its files under another source, name them one by one: folder/*.ndjson.",
+        )
+    found = outside_of(exports, paths)
     rejects = RejectFile(reject_file)
     chosen = [word for word, is_chosen in (("opened", open_documents), ("repaired", repair_ids)) if is_chosen]
     how = " ".join([repr(rules), str(strict), *sorted(own), *chosen])
     journal = Journal(conn, fuente, how=how, again=again)
     state = State(schema, fuente, rules, rejects, strict, journal, progress, own, open_documents, repair_ids)
     state.total = sum(map(size_of, found.to_read))
+    state.total += sum(file.bytes for export in exports for file in (*export.output, *export.deleted))
     for path, why in found.not_read:
         state.not_read.add(why, printable(path))
     connections = writers or [conn]
@@ -97,6 +105,8 @@ def load(
     listed = Listed()
     writing = Writers(connections, state.write, batch=size, inline=not writers)
     with closing(rejects), Conditions(state, conn) as conditions, writing as out:
+        if exports:
+            load_exports(state, conn, connections, exports, batch=size, again=again)
         sieve = Sieve(conn, schema, fuente, pending=out.pending, unchanged=state.unchanged)
         for path in listed.in_order(found.to_read):
             if journal.has(path):

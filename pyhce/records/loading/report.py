@@ -89,6 +89,10 @@ class LoadReport(Frozen):
         identifiers_rest: those that are not in `identifiers`.
         without_patient: resources that could name a patient and name none, by FHIR type: they are in no record.
         waiting: resources in provisional records whose Patient is not there at the end.
+        restored: rows of an export of pyhce that went where they were, into an empty database; also counted in `new`.
+        former_versions: those that an export with its history brought.
+        corrections: corrections of documents that an export brought; corrections_left: those that it has and that are
+            about records or Patients of this database: what was decided here stays.
         bytes_read, bytes_total: of the files as they are on disk; 0 where that is not known, as of a pipe.
     """
 
@@ -124,6 +128,10 @@ class LoadReport(Frozen):
     identifiers_rest: int = 0
     without_patient: dict[str, int] = Field(default_factory=dict)
     waiting: int = 0
+    restored: int = 0
+    former_versions: int = 0
+    corrections: int = 0
+    corrections_left: int = 0
     current_file: str = ""
     bytes_read: int = 0
     bytes_total: int = 0

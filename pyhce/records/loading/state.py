@@ -33,6 +33,7 @@ from pyhce.records.writing.assign import Assigned, assign
 from pyhce.records.writing.decisions import PatientKey
 from pyhce.records.writing.locks import close_gate
 from pyhce.records.writing.lookup import Memory
+from pyhce.records.writing.placed import Placed
 from pyhce.records.writing.races import LostRace, lock_table_full, retried
 from pyhce.records.writing.remove import Removable, Removed, remove
 from pyhce.records.writing.together import WholeIdentity, mend
@@ -50,6 +51,10 @@ _COUNTED = (
     "ambiguous",
     "documents_without_patient",
     "repaired_references",
+    "restored",
+    "former_versions",
+    "corrections",
+    "corrections_left",
     *Written._fields,
 )
 
@@ -101,8 +106,9 @@ class State:
 
     def pass_over(self, path: Path) -> None:
         """Note a file that was loaded before."""
-        self.counts["passed_over"] += 1
-        self.finished += size_of(path)
+        with self.lock:
+            self.counts["passed_over"] += 1
+            self.finished += size_of(path)
 
     def begin(self, source: Source | None) -> None:
         """Note which file is read now."""
@@ -221,6 +227,21 @@ class State:
             self.journal.wrote(Counter([ready.file for ready in batch]))
             if self.progress:
                 self.progress(self.report())
+
+    def placed(self, counted: Census, done: Placed, fhir_type: str) -> None:
+        """Note rows of an export that are where they were."""
+        read = len(done.rows) + len(done.there)
+        with self.lock:
+            self.census.merge(counted)
+            self.counts.update(new=len(done.rows), restored=len(done.rows), unchanged=len(done.there), read=read)
+            self.types[fhir_type] += read
+            if self.progress:
+                self.progress(self.report())
+
+    def skip(self, what: str, count: int) -> None:
+        """Note what is passed over."""
+        with self.lock:
+            self.skipped += Counter({what: count})
 
     def unchanged(self, types: Counter[str]) -> None:
         """Note what is there as it came, by FHIR type; it needs no writer."""

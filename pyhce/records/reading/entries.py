@@ -255,7 +255,10 @@ def _deleted(where: Where, entry: dict[str, Any], request: Request, places: Plac
 
 
 def resolved(came: Incoming, places: Places) -> Incoming:
-    """References by fullUrl made literal, as a FHIR server does on a transaction (R4 http.html, 3.1.0.11.2)."""
+    """References by fullUrl made literal, as a FHIR server does on a transaction (R4 http.html, 3.1.0.11.2).
+
+    They are kept so, and exported so: outside of its bundle a `urn:uuid:` means nothing.
+    """
     resource = came.resource
     if not places or not any(_needs(r["reference"], came, places) for r in every_reference(resource)):
         return came
@@ -264,7 +267,7 @@ def resolved(came: Incoming, places: Places) -> Incoming:
         place = _needs(reference["reference"], came, places)
         if place:
             reference["reference"] = place
-    return came._replace(resource=literal_form, exact=resource)
+    return came._replace(resource=literal_form)
 
 
 def _needs(text: str, came: Incoming, places: Places) -> str | None:

@@ -195,4 +195,5 @@ INNER JOIN unnest(%(ids)s::text[], %(documents)s::text[], %(contents)s::text[], 
     AS m (id, documento_id, contenido, original)
     ON t.id = m.id AND t.fuente = %(fuente)s{{more}}
 WHERE NOT t.borrado AND {_HASH.format("t.recurso::text")} = m.contenido
-    AND {_HASH.format("t.original")} IS NOT DISTINCT FROM m.original"""  # noqa: S608 - composed by sql.SQL.format
+    AND ({_HASH.format("t.original")} IS NOT DISTINCT FROM m.original
+        OR (m.original IS NULL AND position('"urn:' IN t.original) > 0))"""  # noqa: S608 - composed by sql.SQL.format

@@ -229,12 +229,16 @@ def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Compos
     }
 
 
-_DIFFERS = "(t.recurso::text <> c.recurso::text OR t.original IS DISTINCT FROM c.original)"
-_KNOWN = """EXISTS (
-    SELECT 1 FROM {h} AS h
-    WHERE {h_is_c} AND NOT h.borrado
-        AND h.recurso::text = c.recurso::text AND h.original IS NOT DISTINCT FROM c.original
+_SAME_ORIGINAL = """(
+    {row}.original IS NOT DISTINCT FROM c.original OR (c.original IS NULL AND position('"urn:' IN {row}.original) > 0)
 )"""
+"""Whether exact texts are alike; up to release 1.0 one was kept for the sake of references by urn: alone."""
+_DIFFERS = f"(t.recurso::text <> c.recurso::text OR NOT {_SAME_ORIGINAL.format(row='t')})"
+_KNOWN = f"""EXISTS (
+    SELECT 1 FROM {{h}} AS h
+    WHERE {{h_is_c}} AND NOT h.borrado
+        AND h.recurso::text = c.recurso::text AND {_SAME_ORIGINAL.format(row="h")}
+)"""  # noqa: S608 - composed by sql.SQL.format
 _IS_OLDER = """coalesce(
     hce.momento(c.recurso #>> '{{meta,lastUpdated}}') < hce.momento(t.recurso #>> '{{meta,lastUpdated}}'), false
 )"""

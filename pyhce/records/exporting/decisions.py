@@ -1,0 +1,66 @@
+"""The records and what persons decided about documents, which are no FHIR: two files of an export.
+
+An export of all sources and types holds them whole. One of a single source holds what was decided about Patients of
+that source alone, and no list of records: documents of others are none of its business.
+"""
+
+from __future__ import annotations
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.records.exporting.copy_out import blocks
+from pyhce.records.exporting.folder import ExportFolder, Part
+from pyhce.records.exporting.moments import HERE, Moment
+from pyhce.records.exporting.units import Done, Unit, Wanted
+from pyhce.records.line import AS_IT_IS
+from pyhce.records.reading.exported import CORRECTIONS, RECORDS
+from pyhce.records.writing.homes import names, table_name
+from pyhce.schema.model import Table
+
+DECISIONS = ("asignacion", "misma_persona", "documento_en_disputa")
+_OF_SOURCE = {
+    "asignacion": "fuente = {0} AND paciente_id <> ''",
+    "misma_persona": "fuente = {0} AND otra_fuente = {0}",
+    "documento_en_disputa": "fuente = {0}",
+}
+
+
+def write_decisions(moment: Moment, wanted: Wanted, folder: ExportFolder) -> list[Done]:
+    """A part of the records and one of the corrections, of an export that is not of some types, patients or days."""
+    if not wanted.everything:
+        return []
+    with moment.connection(HERE, shared=not moment.distributed) as conn:
+        found = [_copied(conn, folder, CORRECTIONS, [_decided(moment, name, wanted) for name in DECISIONS])]
+        if wanted.source is None:
+            anchor = moment.schema.table("expediente")
+            found.append(_copied(conn, folder, RECORDS, [_rows_of(anchor, sql.SQL(""), sql.SQL("true"))]))
+    return [done for done in found if done.count]
+
+
+def _decided(moment: Moment, name: str, wanted: Wanted) -> sql.Composed:
+    table = moment.schema.table(name)
+    condition = sql.SQL("true")
+    if wanted.source is not None:
+        return _rows_of(
+            table, sql.Literal(name) + sql.SQL(", "), sql.SQL(_OF_SOURCE[name]).format(sql.Literal(wanted.source))
+        )
+    return _rows_of(table, sql.Literal(name) + sql.SQL(", "), condition)
+
+
+def _rows_of(table: Table, first: sql.Composable, condition: sql.Composable) -> sql.Composed:
+    columns = names(column.name for column in table.stored)
+    return sql.SQL("SELECT json_build_array({}{})::text FROM {} WHERE {}").format(
+        first, columns, table_name(table), condition
+    )
+
+
+def _copied(conn: Connection[TupleRow], folder: ExportFolder, what: str, queries: list[sql.Composed]) -> Done:
+    name, count = folder.part(), 0
+    with Part(folder.work / name) as file:
+        for query in queries:
+            for rows, block in blocks(conn, sql.SQL("COPY ({}) TO STDOUT {}").format(query, sql.SQL(AS_IT_IS))):
+                file.write(block)
+                count += rows
+    unit = Unit(table="", type=what, source="", places=())
+    return Done(unit=unit, file=name, count=count, bytes=file.size, sha256=file.sha256, snapshots={})

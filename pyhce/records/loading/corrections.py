@@ -1,0 +1,94 @@
+"""What persons decided about documents, out of an export: `hce.asignacion`, `hce.misma_persona`, the disputes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from pyhce.errors import HceError
+from pyhce.records.writing.homes import names, stored_columns, table_name
+from pyhce.schema.model import Schema
+
+Decision = Sequence[str | None]
+"""A table of the schema `hce`, then the values of a row."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How many were taken over, and how many were left, as they touch what the database knows."""
+
+    taken: int = 0
+    left: int = 0
+
+    def __add__(self, other: Taken) -> Taken:
+        """The sum of both."""
+        return Taken(self.taken + other.taken, self.left + other.left)
+
+
+def take_all(conn: Connection[TupleRow], schema: Schema, decisions: Iterable[Decision]) -> Taken:
+    """Take over every row, into an empty database."""
+    return Taken(sum(_insert(conn, schema, *one) for one in decisions), 0)
+
+
+def take_unknown(conn: Connection[TupleRow], schema: Schema, decisions: Iterable[Decision]) -> Taken:
+    """Take over what is about records and Patients that the database does not know: never against a decision here.
+
+    Who is kept apart from a document is decided anew as the Patients come.
+    """
+    taken = left = 0
+    mine: list[tuple[str, tuple[str | None, ...]]] = []
+    for name, *values in decisions:
+        if name == "asignacion":
+            known = _knows_document(conn, values[0], values[3])
+            same = _is_there(conn, "documento_calculado, fuente, paciente_id, documento_id", "asignacion", values[:4])
+        elif name == "misma_persona":
+            known = _knows_patient(conn, values[0], values[1]) or _knows_patient(conn, values[2], values[3])
+            columns = "fuente, paciente_id, otra_fuente, otro_paciente_id"
+            same = _is_there(conn, columns, "misma_persona", values)
+        else:
+            continue
+        if same:
+            continue
+        if known:
+            left += 1
+        else:
+            mine.append((str(name), tuple(values)))
+    for name, row in mine:  # afterwards: of several about one document none is in the way of the others
+        taken += _insert(conn, schema, name, *row)
+    return Taken(taken, left)
+
+
+def _insert(conn: Connection[TupleRow], schema: Schema, name: str | None, *values: str | None) -> int:
+    table = schema.by_name.get(str(name))
+    if table is None or len(values) != len(table.stored) or table.sql_schema != "hce":
+        raise HceError(
+            "the corrections of the export are of another release's schema",
+            remedy="Use the release of pyhce that made the export, or a newer one.",
+        )
+    query = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
+        table_name(table), names(stored_columns(table)), sql.SQL(", ").join([sql.Placeholder()] * len(values))
+    )
+    return conn.execute(query, values).rowcount
+
+
+def _knows_document(conn: Connection[TupleRow], *documents: str | None) -> bool:
+    query = (
+        "SELECT 1 FROM expediente WHERE documento_id = ANY(%(d)s) UNION ALL SELECT 1 FROM hce.asignacion"
+        " WHERE documento_calculado = ANY(%(d)s) OR documento_id = ANY(%(d)s) LIMIT 1"
+    )
+    return conn.execute(query, {"d": list(documents)}).fetchone() is not None
+
+
+def _knows_patient(conn: Connection[TupleRow], fuente: str | None, key: str | None) -> bool:
+    query = "SELECT 1 FROM paciente WHERE fuente = %s AND id = %s LIMIT 1"
+    return conn.execute(query, (fuente, key)).fetchone() is not None
+
+
+def _is_there(conn: Connection[TupleRow], columns: str, table: str, values: Sequence[str | None]) -> bool:
+    query = sql.SQL("SELECT 1 FROM hce.{} WHERE ({}) = ({})").format(
+        sql.Identifier(table), names(columns.split(", ")), sql.SQL(", ").join([sql.Placeholder()] * len(values))
+    )
+    return conn.execute(query, values).fetchone() is not None

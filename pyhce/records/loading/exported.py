@@ -1,0 +1,276 @@
+"""Load a finished export of ours: each source under its own name, and what FHIR has no place for.
+
+Into an empty database everything goes where it was: documents, versions, moments, corrections, history. That the
+database was empty is noted in the transaction that brings the corrections, so a load that was killed goes on so. Into
+any other database resources go by the identity rules, as those of other files do; a correction is taken over only if
+it is about records and Patients that the database does not know, and former versions stay out. What is left is told.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from queue import SimpleQueue
+from typing import NamedTuple
+
+import orjson
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from pyhce.records.loading.census import census_of
+from pyhce.records.loading.corrections import Taken, take_all, take_unknown
+from pyhce.records.loading.state import REMEDY, State
+from pyhce.records.loading.writers import BATCH_BYTES
+from pyhce.records.reading.exported import Export, ExportedFile, plain_lines
+from pyhce.records.reading.incoming import Deleted, Incoming, Rejected, Where
+from pyhce.records.reading.kept import Kept, kept_rows
+from pyhce.records.reading.reader import read
+from pyhce.records.reading.ready import Ready, ready
+from pyhce.records.reading.spelling import fingerprint
+from pyhce.records.writing.assign import Assigned
+from pyhce.records.writing.homes import Place
+from pyhce.records.writing.locks import lock_all
+from pyhce.records.writing.lookup import Memory
+from pyhce.records.writing.placed import Placed, is_empty, make_records, place, place_former
+from pyhce.records.writing.races import retried
+from pyhce.records.writing.remove import Removable
+
+_RECORDS = 5000
+OTHER_VERSIONS = "former versions of an export, as the database was not empty"
+
+
+class _Task(NamedTuple):
+    """A file of an export to be read.
+
+    Args:
+        restoring: whether its rows go where they were.
+    """
+
+    export: Export
+    file: ExportedFile
+    restoring: bool
+
+
+def load_exports(
+    state: State,
+    conn: Connection[TupleRow],
+    connections: Sequence[Connection[TupleRow]],
+    exports: Sequence[Export],
+    *,
+    batch: int,
+    again: bool,
+) -> None:
+    """Load these exports, whose files are as their manifests say."""
+    restored = _begun(state, conn, exports, again=again)
+    tasks = [_Task(export, file, export.id in restored) for export in exports for file in export.output]
+    tasks.sort(key=lambda task: task.file.type != "Patient")  # spares moving what came before them
+    with _Crew(state, connections, batch=batch, again=again) as crew:
+        crew.run([_Task(export, file, True) for export in exports if export.id in restored for file in export.records])
+        crew.run(tasks)
+        former = [_Task(export, file, export.id in restored) for export in exports for file in export.history]
+        crew.run([task for task in former if task.restoring])
+        state.skip(OTHER_VERSIONS, sum(task.file.count for task in former if not task.restoring))
+        crew.run([_Task(export, file, export.id in restored) for export in exports for file in export.deleted])
+
+
+def _begun(state: State, conn: Connection[TupleRow], exports: Sequence[Export], *, again: bool) -> set[str]:
+    """Take over the corrections; the exports whose rows go where they were: all of one installation, if it is empty."""
+
+    def work(_: int) -> tuple[set[str], Taken]:
+        lock_all(conn, [("", "export", export.id) for export in exports])
+        restored = {export.id for export in exports if _is_noted(conn, "", f"restored {export.id}")}
+        taken = Taken()
+        if not restored and is_empty(conn, state.schema):
+            restored = {export.id for export in exports if export.installation == exports[0].installation}
+            for export in exports:
+                if export.id in restored:
+                    taken += take_all(conn, state.schema, _decisions(export))
+                    _note(conn, "", f"restored {export.id}", 0, 0)
+        for export in exports:
+            if export.id not in restored and (again or not _is_noted(conn, "", f"corrections {export.id}")):
+                taken += take_unknown(conn, state.schema, _decisions(export))
+                _note(conn, "", f"corrections {export.id}", 0, 0)
+        return restored, taken
+
+    restored, taken = retried(conn, work, remedy=REMEDY)
+    with state.lock:
+        state.counts["corrections"] += taken.taken
+        state.counts["corrections_left"] += taken.left
+    return restored
+
+
+def _decisions(export: Export) -> Iterator[list[str | None]]:
+    for file in export.corrections:
+        with plain_lines(export.folder / file.path) as lines:
+            for line in lines:
+                yield orjson.loads(line)
+
+
+class _Crew:
+    """Connections that read files of exports, each one file after the other."""
+
+    def __init__(self, state: State, connections: Sequence[Connection[TupleRow]], *, batch: int, again: bool) -> None:
+        self._state, self._connections, self._batch, self._again = state, connections, batch, again
+        self._free: SimpleQueue[Connection[TupleRow]] = SimpleQueue()
+        for conn in connections:
+            self._free.put(conn)
+        self._stopped = threading.Event()
+        self._pool = ThreadPoolExecutor(len(connections), thread_name_prefix="load")
+
+    def __enter__(self) -> _Crew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._stopped.set()
+            for conn in self._connections:
+                conn.cancel_safe(timeout=5)
+        self._pool.shutdown(cancel_futures=True)
+
+    def run(self, tasks: Sequence[_Task]) -> None:
+        """Read these files, each once; what one of them raises ends all."""
+        waiting = {self._pool.submit(self._one, task) for task in tasks}
+        done, _ = wait(waiting, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+
+    def _one(self, task: _Task) -> None:
+        conn = self._free.get()
+        try:
+            path = task.export.folder / task.file.path
+            if not self._again and _is_noted(conn, task.file.fuente, self._name(task)):
+                self._state.pass_over(path)
+                return
+            count = self._read(conn, task, str(path))
+            with self._state.lock:
+                self._state.counts["files"] += 1
+                self._state.finished += task.file.bytes
+            if not self._stopped.is_set() and not self._state.journal.rejected(str(path)):
+                _note(conn, task.file.fuente, self._name(task), task.file.bytes, count)
+        finally:
+            self._free.put(conn)
+
+    def _name(self, task: _Task) -> str:
+        """What a file is known by: its bytes, those of its rows, and how it is read."""
+        rows = task.export.rows.get(task.file.path)
+        how = "restored" if task.restoring else self._state.journal.how
+        return f"{how} {task.file.role} {task.file.sha256} {rows.sha256 if rows else ''}"
+
+    def _read(self, conn: Connection[TupleRow], task: _Task, path: str) -> int:
+        """Read a file; how many resources came of it."""
+        count = 0
+        if task.file.role == "records":
+            for records in self._records(task):
+                with conn.transaction():
+                    make_records(conn, records)
+            return 0
+        if task.file.path not in task.export.rows:
+            return self._without_rows(conn, task)
+        memory = Memory()
+        for rows in self._batches(task, path):
+            if self._stopped.is_set():
+                break
+            count += len(rows)
+            if task.file.role == "history":
+                self._former(conn, task, rows)
+            elif task.restoring:
+                self._place(conn, task, rows, memory)
+            else:
+                self._write(conn, rows)
+        return count
+
+    def _records(self, task: _Task) -> Iterator[list[tuple[str, bool, str]]]:
+        some: list[tuple[str, bool, str]] = []
+        with plain_lines(task.export.folder / task.file.path) as lines:
+            for line in lines:
+                document, provisional, created = orjson.loads(line)
+                some.append((document, provisional, created))
+                if len(some) == _RECORDS:
+                    yield some
+                    some = []
+        if some:
+            yield some
+
+    def _batches(self, task: _Task, path: str) -> Iterator[list[Kept]]:
+        """The rows of a file, no identity twice in a batch but those of a history."""
+        rows: list[Kept] = []
+        seen: set[str] = set()
+        size = 0
+        beside = task.export.folder / task.export.rows[task.file.path].path
+        with plain_lines(task.export.folder / task.file.path) as lines, plain_lines(beside) as kept:
+            for row in kept_rows(lines, kept, fhir_type=task.file.type, fuente=task.file.fuente, file=path):
+                key = row.ready.identity[1]
+                twice = task.file.role == "" and key in seen
+                if twice or len(rows) == self._batch or size >= BATCH_BYTES:
+                    yield rows
+                    rows, seen, size = [], set(), 0
+                rows.append(row)
+                seen.add(key)
+                size += len(row.ready.recurso)
+        if rows:
+            yield rows
+
+    def _place(self, conn: Connection[TupleRow], task: _Task, rows: list[Kept], memory: Memory) -> None:
+        schema, fuente = self._state.schema, task.file.fuente
+        try:
+            done = retried(conn, lambda _: place(conn, schema, fuente, rows, memory), remedy=REMEDY)
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.InternalError_):
+            done = Placed([], [], rows)  # the writer of other resources finds which one the database cannot take
+        places: dict[Place, list[Ready]] = {}
+        for row in done.rows:
+            table = schema.home_of(task.file.type, names_patient=row.document is not None)
+            places.setdefault(Place(table.name, row.document), []).append(row.ready)
+        batch = [row.ready for row in done.rows]
+        counted = census_of(schema, self._state.rules, batch, Assigned({}, places, [], 0))
+        self._state.placed(counted, done, task.file.type)
+        self._write(conn, done.rest)
+
+    def _write(self, conn: Connection[TupleRow], rows: Sequence[Kept]) -> None:
+        found = [row.ready for row in rows if not self._state.strict or self._state.fits(row.ready)]
+        if found:
+            self._state.write(conn, found)
+
+    def _former(self, conn: Connection[TupleRow], task: _Task, rows: Sequence[Kept]) -> None:
+        schema, fuente = self._state.schema, task.file.fuente
+        placed = retried(conn, lambda _: place_former(conn, schema, fuente, rows), remedy=REMEDY)
+        with self._state.lock:
+            self._state.counts["former_versions"] += placed
+
+    def _without_rows(self, conn: Connection[TupleRow], task: _Task) -> int:
+        """Resources of an export by an older release, or deletions."""
+        state, fuente = self._state, task.file.fuente
+        batch: dict[tuple[str, str], Ready] = {}
+        deleted: dict[Removable, Where] = {}
+        count = 0
+        for found in read(task.export.folder / task.file.path):
+            if isinstance(found, Rejected):
+                state.reject(found)
+            elif isinstance(found, Deleted):
+                deleted[found.type, found.key] = found.where
+            elif isinstance(found, Incoming):
+                made = ready(state.schema, found, state.bases, state.rules)._replace(fuente=fuente or None)
+                if made.identity in batch or len(batch) == self._batch:
+                    state.write(conn, list(batch.values()))
+                    batch = {}
+                batch[made.identity] = made
+                count += 1
+        if batch:
+            state.write(conn, list(batch.values()))
+        if deleted:
+            state.delete(conn, deleted, fuente)
+        return count
+
+
+def _is_noted(conn: Connection[TupleRow], fuente: str, name: str) -> bool:
+    query = "SELECT 1 FROM hce.archivo_cargado WHERE fuente = %s AND huella = %s::uuid"
+    return conn.execute(query, (fuente, fingerprint(name.encode()))).fetchone() is not None
+
+
+def _note(conn: Connection[TupleRow], fuente: str, name: str, size: int, count: int) -> None:
+    conn.execute(
+        "INSERT INTO hce.archivo_cargado (fuente, huella, bytes, recursos) VALUES (%s, %s::uuid, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (fuente, fingerprint(name.encode()), size, count),
+    )

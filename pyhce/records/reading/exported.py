@@ -1,0 +1,305 @@
+"""A finished export of ours: what its manifest says, whether its files are so, and which folders hold one.
+
+What is ours in the manifest is in its member `extension`, which Bulk Data leaves free. `extension.restore` lists the
+files that hold what FHIR has no place for; `pyhce load` reads them beside the resources:
+
+| role | file | a line |
+|---|---|---|
+| rows | `Type.ndjson.rows` | what a row holds besides the resource on the same line of `Type.ndjson`: `kept` |
+| history | `Type.history`, with `Type.history.rows` | a former version, or a tombstone |
+| records | `records` | a record: its document, whether it is provisional, when it was made |
+| corrections | `corrections` | what persons decided about documents: a table of `hce`, then the values of a row |
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+from urllib.parse import unquote
+
+import zstandard
+
+from pyhce.errors import HceError, UsageError, printable
+from pyhce.records.reading.folders import FilesFound, files_found
+from pyhce.records.reading.sources import COMPRESSIONS, MAX_WINDOW, STDIN, SUFFIXES, plain_name
+from pyhce.schema.model import Frozen
+
+MANIFEST = "manifest.json"
+WORK, JOURNAL = ".export", "journal"
+ROWS, HISTORY, RECORDS, CORRECTIONS = "rows", "history", "records", "corrections"
+RESTORE = "restore"
+OURS = "pyhce "
+"""How `extension.software` begins."""
+_ENDINGS = (*SUFFIXES, f".{ROWS}", f".{HISTORY}")
+_CHUNK = 1024 * 1024
+
+
+class ExportedFile(Frozen):
+    """A file of an export, its path within the folder; `count` is of resources, or of deletions.
+
+    Args:
+        role: what it is for, if it does not hold resources: see the table of this module.
+    """
+
+    path: str
+    type: str
+    fuente: str
+    count: int
+    bytes: int
+    sha256: str
+    role: str = ""
+
+
+class ExportCheck(Frozen):
+    """Whether an export is as its manifest says. `wrong` names the files that are not."""
+
+    folder: str
+    files: int
+    resources: int
+    bytes: int
+    wrong: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all is right."""
+        return 1 if self.wrong else 0
+
+
+class Export(NamedTuple):
+    """A finished export in a folder.
+
+    Args:
+        rows: the file beside each file of resources or former versions, by the path of that.
+        id: of its manifest.
+    """
+
+    folder: Path
+    output: tuple[ExportedFile, ...]
+    deleted: tuple[ExportedFile, ...]
+    rows: dict[str, ExportedFile]
+    history: tuple[ExportedFile, ...]
+    records: tuple[ExportedFile, ...]
+    corrections: tuple[ExportedFile, ...]
+    installation: str
+    id: str
+
+    @property
+    def files(self) -> tuple[ExportedFile, ...]:
+        """Every file that the manifest names."""
+        more = (*self.history, *self.records, *self.corrections)
+        return (*self.output, *self.deleted, *self.rows.values(), *more)
+
+
+def export_in(folder: Path) -> Export:
+    """The finished export that a folder holds.
+
+    Raises:
+        UsageError: there is none.
+        HceError: an item of its manifest is not ours.
+    """
+    found = read_manifest(folder)
+    more = files_of(found["extension"], RESTORE)
+    by_role = {role: tuple(file for file in more if file.role == role) for role in (HISTORY, RECORDS, CORRECTIONS)}
+    return Export(
+        folder,
+        files_of(found),
+        files_of(found, "deleted"),
+        {file.path.removesuffix(f".{ROWS}"): file for file in more if file.role == ROWS},
+        by_role[HISTORY],
+        by_role[RECORDS],
+        by_role[CORRECTIONS],
+        str(found["extension"].get("installation", "")),
+        hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished export.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        found = json.loads((folder / MANIFEST).read_bytes())
+        if isinstance(found["output"], list) and isinstance(found["extension"], dict):
+            return dict(found)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise UsageError(
+        f"{printable(folder)} holds no finished export of pyhce",
+        remedy=f"Give a folder with its {MANIFEST}; an interrupted export is gone on with by its own command.",
+    )
+
+
+def files_of(found: Mapping[str, Any], member: str = "output") -> tuple[ExportedFile, ...]:
+    """The files that a member of a manifest names.
+
+    Raises:
+        HceError: an item of it is not ours.
+    """
+    try:
+        files = tuple(
+            ExportedFile(path=unquote(item["url"]), type=item["type"], count=item["count"], **item["extension"])
+            for item in found.get(member, ())
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise HceError(
+            "the manifest is not as pyhce writes it", remedy="Export again; another program's has no checksums."
+        ) from error
+    for file in files:
+        if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
+            raise HceError(f"the manifest names {file.path}, outside of its folder", remedy="Export again.")
+    return files
+
+
+def check_export(folder: Path) -> ExportCheck:
+    """Compare the files of a finished export with the manifest: names, lines, bytes, SHA-256.
+
+    Raises:
+        UsageError: there is no finished export in the folder.
+    """
+    export = export_in(folder)
+    wrong = [f"{file.path}: {problem}" for file in export.files if (problem := _problem(folder, file))]
+    wrong += [f"{path}: it is not in the manifest" for path in _more_than(folder, export)]
+    return ExportCheck(
+        folder=printable(folder),
+        files=len(export.files),
+        resources=sum(file.count for file in export.output),
+        bytes=sum(file.bytes for file in export.files),
+        wrong=tuple(wrong),
+    )
+
+
+def exports_in(paths: Sequence[Path]) -> list[Export]:
+    """The finished exports of ours among what is to be read: a folder, one inside of it, or a manifest by its name.
+
+    Raises:
+        UsageError: an export is not finished, or is not as its manifest says.
+    """
+    folders: dict[Path, Path] = {}
+    for path in paths:
+        if path.is_dir():
+            for journal in sorted(path.rglob(f"{WORK}/{JOURNAL}")):
+                _refuse_unfinished(journal.parents[1])
+            found = sorted(manifest.parent for manifest in path.rglob(MANIFEST) if manifest.is_file())
+        else:
+            found = [path.parent] if path.name == MANIFEST and path.is_file() else []
+        folders |= {folder.resolve(): folder for folder in found if _is_ours(folder)}
+    exports = []
+    for folder in folders.values():
+        checked = check_export(folder)
+        if checked.wrong:
+            more = f", and {len(checked.wrong) - 1} more" if len(checked.wrong) > 1 else ""
+            raise UsageError(
+                f"the export in {folder} is not as its manifest says: {checked.wrong[0]}{more}",
+                remedy=f"Nothing was loaded. pyhce export --check {folder} lists every file that is wrong; copy the "
+                "export again, or export again. To load files as they are, name them one by one, with --source.",
+            )
+        exports.append(export_in(folder))
+    return exports
+
+
+def outside_of(exports: Sequence[Export], paths: Sequence[Path]) -> FilesFound:
+    """The files to read, and those that are not read, beside these exports.
+
+    Raises:
+        UsageError: a path is not there, or a folder holds no file that is read.
+    """
+    folders = [export.folder.resolve() for export in exports]
+    left = [path for path in paths if not path.exists() or path.resolve() not in folders]
+    found = files_found(left) if left else FilesFound([], [])
+
+    def is_outside(path: Path) -> bool:
+        return path == STDIN or not any(path.resolve().is_relative_to(folder) for folder in folders)
+
+    return FilesFound(
+        [path for path in found.to_read if is_outside(path)], [one for one in found.not_read if is_outside(one.path)]
+    )
+
+
+@contextmanager
+def plain_lines(path: Path) -> Iterator[IO[bytes]]:
+    """A file of an export, to be read by lines; it may have been compressed since."""
+    found = _as_it_is_now(path)
+    if found.suffix == ".gz" and found != path:
+        with gzip.open(found, "rb") as stream:
+            yield cast(IO[bytes], stream)
+    elif found != path:
+        reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        with found.open("rb") as raw, reader.stream_reader(raw, read_across_frames=True) as plain:
+            yield cast(IO[bytes], io.BufferedReader(plain))
+    else:
+        with found.open("rb") as stream:
+            yield stream
+
+
+def digest(path: Path) -> tuple[int, str]:
+    """A file's bytes and their SHA-256; (-1, '') if it is not there."""
+    return counted(path)[1:]
+
+
+def counted(path: Path) -> tuple[int, int, str]:
+    """A file's lines, its bytes and their SHA-256, as it is without compression; (0, -1, '') if it is not there."""
+    found, lines, size = hashlib.sha256(), 0, 0
+    try:
+        with plain_lines(path) as file:
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+                lines += chunk.count(b"\n")
+                size += len(chunk)
+    except FileNotFoundError:
+        return 0, -1, ""
+    except (EOFError, OSError, zstandard.ZstdError):
+        return lines, size, "damaged"
+    return lines, size, found.hexdigest()
+
+
+def _problem(folder: Path, file: ExportedFile) -> str | None:
+    lines, size, sha256 = counted(folder / file.path)
+    if size < 0:
+        return "it is not there"
+    if (size, sha256) != (file.bytes, file.sha256):
+        return "other bytes than were written"
+    if lines != file.count:
+        return f"{lines} lines, the manifest says {file.count}"
+    return None
+
+
+def _more_than(folder: Path, export: Export) -> list[str]:
+    """Files in the folder that hold data, as far as their names tell, and that the manifest does not name."""
+    named = {folder / file.path for file in export.files} | {folder / MANIFEST}
+    found = []
+    for path in sorted(folder.rglob("*")):
+        plain = path.with_name(plain_name(path))
+        if plain.name.lower().endswith(_ENDINGS) and path.is_file() and plain not in named:
+            found.append(str(path.relative_to(folder)))
+    return [path for path in found if not Path(path).name.startswith("rejected")]
+
+
+def _as_it_is_now(path: Path) -> Path:
+    if path.exists():
+        return path
+    there = (path.with_name(path.name + ending) for ending in COMPRESSIONS)
+    return next((found for found in there if found.exists()), path)
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        software = read_manifest(folder)["extension"].get("software")
+    except UsageError:
+        return False
+    return isinstance(software, str) and software.startswith(OURS)
+
+
+def _refuse_unfinished(folder: Path) -> None:
+    if not (folder / MANIFEST).is_file():
+        raise UsageError(
+            f"{folder} holds an export that was interrupted",
+            remedy="Nothing was loaded. Run that export again, with the same arguments: it goes on.",
+        )

@@ -1,0 +1,64 @@
+"""What the rows of an export hold besides the resources, read beside them line by line; see `exported`.
+
+A line is a JSON array: id, document, key of the patient, version, since, until, deleted, fingerprint of the input,
+`recurso`, `original`. `recurso` is null where the line of the resource is that text. `original` is null where there is
+none, true where the line of the resource is that text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, NamedTuple, TypeAlias
+
+import msgspec
+import orjson
+
+from pyhce.records.reading.incoming import Line
+from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.spelling import fingerprint
+
+_Row: TypeAlias = tuple[
+    str, str | None, str | None, int, str, str | None, bool, str | None, str | None, str | bool | None
+]
+_decode = msgspec.json.Decoder(_Row).decode
+
+
+class Kept(NamedTuple):
+    """A row of an export, current or former.
+
+    Args:
+        ready: the resource as it is stored.
+        document: the record that it was in.
+        since, until: between which it was the current one, ISO; `until` is None of one that is current.
+        deleted: whether it is a tombstone.
+        entrada: the fingerprint of the text it was loaded from, None if it is not known.
+    """
+
+    ready: Ready
+    document: str | None
+    version: int
+    since: str
+    until: str | None
+    deleted: bool
+    entrada: str | None
+
+    @property
+    def entrada_as_it_is_kept(self) -> str | None:
+        """The fingerprint without hyphens, as look-ups give it."""
+        return self.entrada and self.entrada.replace("-", "")
+
+
+def kept_rows(lines: IO[bytes], rows: IO[bytes], *, fhir_type: str, fuente: str, file: str) -> Iterator[Kept]:
+    """The rows of two files that belong together."""
+    for number, (line, row) in enumerate(zip(lines, rows, strict=True), 1):
+        key, document, patient, version, since, until, deleted, entrada, stored, exact = _decode(row)
+        text = line[:-1]
+        recurso = text if stored is None else stored.encode()
+        original = None if exact is None or exact is False else text if exact is True else exact.encode()
+        came = fingerprint(recurso) if entrada is None else entrada.replace("-", "")
+        person = orjson.loads(recurso) if fhir_type == "Patient" and until is None else None
+        ready = Ready(
+            (fhir_type, key), patient if person is None else key, recurso, original, came, person,
+            Line(b"", number, file), fuente or None,
+        )  # fmt: skip
+        yield Kept(ready, document, version, since, until, deleted, entrada)
