@@ -3,6 +3,7 @@
     python tests/run.py [tier ...]
     python tests/run.py fuzz --minutes 60
     python tests/run.py writers --minutes 30
+    PYHCE_DATA=folder,folder python tests/run.py roundtrip
     python tests/run.py cases
 
 `cases` shows the cases of issue 10 as a table: what is checked, right or wrong on one PostgreSQL and on Citus.
@@ -120,7 +121,7 @@ class Run:
 
 
 TIERS = {"unit": nothing_needed, "chart": helm, "postgres": embedded, "citus": citus, "cluster": cluster}
-ON_REQUEST = {"soak": cluster, "fuzz": nothing_needed, "writers": nothing_needed}
+ON_REQUEST = {"soak": cluster, "fuzz": nothing_needed, "writers": nothing_needed, "roundtrip": nothing_needed}
 """Tiers that take long, run when named."""
 
 

@@ -24,9 +24,9 @@ from tests.shared.database import TestDatabase
 
 A, B, EHR = "https://a.example/fhir", "https://b.example/fhir", "https://ehr.example/fhir"
 IDS = "27-ids"
-TWO_COUNTRIES, REFERENCES, SERVERS, DOCUMENTS, SSN, SEVERAL, TASKS, PACKS = (
+TWO_COUNTRIES, REFERENCES, SERVERS, DOCUMENTS, URN, SSN, SEVERAL, TASKS, PACKS = (
     "05-national-number-two-countries", "07-references", "08-two-servers-one-bundle", "14-ips-document",
-    "36-ssn-collision", "37-several-documents", "38-task-for-identifier", "45-identity-packs",
+    "32-roundtrip-urn", "36-ssn-collision", "37-several-documents", "38-task-for-identifier", "45-identity-packs",
 )  # fmt: skip
 FORMS, BULK, VERSIONS, NAMES, REJECTS = (
     "03-text-forms", "04-bulk-export", "22-other-versions", "28-file-names", "31-own-reject-file",
@@ -592,6 +592,29 @@ def _27_again(loaded: Loaded) -> None:
     assert (report["rejected"], report["moved"], report["new"]) == (4, 0, 0)
     query = "SELECT count(*) FROM observacion WHERE fuente = %s AND documento_id IN ('CC-910000273', 'CC-910000274')"
     assert loaded.db.value(query, source) == 2
+
+
+@row(URN, "references by urn:uuid are exported as Type/id")
+def _32_literal(loaded: Loaded) -> None:
+    exported = _exported_urn(loaded)
+    texts = {file.stem: json.loads(file.read_text()) for file in exported}
+    assert texts["Observation"]["subject"] == texts["Encounter"]["subject"] == {"reference": "Patient/pat-B"}
+    assert texts["Observation"]["encounter"] == {"reference": "Encounter/enc-B"}
+
+
+@row(URN, "the export loaded again: in CC-910000321's record")
+def _32_again(loaded: Loaded) -> None:
+    again = f"{URN}-again"
+    report = loaded.output("load", *_exported_urn(loaded), "--source", again, "--again")
+    assert (report["read"], report["rejected"]) == (3, 0)
+    assert loaded.places(URN, "obs-B", "enc-B", source=again) == {"CC-910000321"}
+
+
+def _exported_urn(loaded: Loaded) -> list[Path]:
+    loaded.report(URN)
+    folder = Path(mkdtemp(dir=loaded.db.folder.parent))
+    loaded.output("export", "--to", folder, "--source", URN)
+    return sorted((folder / URN).glob("*.ndjson"))
 
 
 @row(SSN, "two persons with one SSN: two records, the allergy with its own patient")

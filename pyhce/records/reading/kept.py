@@ -13,6 +13,8 @@ from typing import IO, NamedTuple, TypeAlias
 import msgspec
 import orjson
 
+from pyhce.errors import HceError
+from pyhce.records.reading.exported import ROWS
 from pyhce.records.reading.incoming import Line
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.spelling import fingerprint
@@ -49,9 +51,19 @@ class Kept(NamedTuple):
 
 
 def kept_rows(lines: IO[bytes], rows: IO[bytes], *, fhir_type: str, fuente: str, file: str) -> Iterator[Kept]:
-    """The rows of two files that belong together."""
+    """The rows of two files that belong together.
+
+    Raises:
+        HceError: a line is not as an export writes it.
+    """
     for number, (line, row) in enumerate(zip(lines, rows, strict=True), 1):
-        key, document, patient, version, since, until, deleted, entrada, stored, exact = _decode(row)
+        try:
+            key, document, patient, version, since, until, deleted, entrada, stored, exact = _decode(row)
+        except msgspec.DecodeError as error:
+            raise HceError(
+                f"line {number} of {file}.{ROWS} is not as pyhce writes it",
+                remedy="Use the release of pyhce that made the export, or a newer one, or export again.",
+            ) from error
         text = line[:-1]
         recurso = text if stored is None else stored.encode()
         original = None if exact is None or exact is False else text if exact is True else exact.encode()
