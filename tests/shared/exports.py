@@ -198,11 +198,35 @@ def test_killed_and_run_again_with_nothing_written_meanwhile_keeps_every_whole_p
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, to = many(db, tmp_path), tmp_path / "out"
-    with interrupted(db, to, source):
-        pass
+    with interrupted(db, to, source), pytest.raises(UsageError, match="an export that was interrupted"):
+        db.load_paths([tmp_path], source=source, rejects=tmp_path / "r")
     report = exported(db, to, source)
     assert (report.kept > 0, report.snapshot) == (True, True)
     assert lines(to, report) == stored(db, source)
+
+
+def test_every_file_is_on_disk_before_the_manifest_names_it(
+    db: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, synced, before = unique(), set[int](), set[int]()
+    db.load(tmp_path, person("p", unique()), weight("o", "Patient/p"), source=source)
+    fsync, rename = os.fsync, Path.rename
+
+    def noting(handle: int) -> None:
+        fsync(handle)
+        synced.add(os.fstat(handle).st_ino)
+
+    def renaming(path: Path, target: Path) -> Path:
+        if target.name == "manifest.json":
+            before.update(synced)
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    monkeypatch.setattr(Path, "rename", renaming)
+    exported(db, tmp_path / "out", source)
+    there = {path.name: path.stat().st_ino for path in (tmp_path / "out").rglob("*")}
+    assert {source, "manifest.json", "Patient.ndjson", "Observation.ndjson", "Patient.ndjson.rows"} <= there.keys()
+    assert {name for name, inode in there.items() if inode not in before} == set()
 
 
 def test_a_damaged_part_and_a_torn_journal_are_made_anew(db: TestDatabase, tmp_path: Path) -> None:

@@ -336,3 +336,29 @@ def test_an_export_that_was_compressed_since_is_loaded_all_the_same(
     subprocess.run(["gzip", *(tmp_path / "packed" / "a").glob("*.ndjson")], check=True)
     assert back(alone, tmp_path / "packed").restored == exported.report.resources
     assert differences(exported.before, contents(alone)) == {}
+
+
+def test_exports_of_an_older_release_and_of_changes_are_loaded_each_source_under_its_name(
+    alone: TestDatabase, tmp_path: Path
+) -> None:
+    emptied(alone)
+    for source, number in (("s1", "910000911"), ("s2", "910000912")):
+        alone.load(tmp_path, person("p", number), weight("a", "Patient/p"), weight("b", "Patient/p"), source=source)
+    out(alone, tmp_path / "older")
+    manifest = json.loads((tmp_path / "older" / "manifest.json").read_text())
+    for item in manifest["extension"].pop("restore"):
+        (tmp_path / "older" / item["url"]).unlink()
+    (tmp_path / "older" / "manifest.json").write_text(json.dumps(manifest))
+    since = alone.value("SELECT clock_timestamp()::text").replace(" ", "T") + ":00"
+    alone.load(tmp_path, weight("a", "Patient/p", value="73"), source="s2")
+    with alone.conn.transaction():
+        assert remove(alone.conn, SCHEMA, "s1", [("Observation", "b")]).deleted == 1
+    out(alone, tmp_path / "changes", since=since)
+    was = alone.exported(tmp_path, "s1"), alone.exported(tmp_path, "s2")
+    emptied(alone)
+    first = back(alone, tmp_path / "older")
+    assert (first.new, first.restored, first.rejected) == (6, 0, 0)
+    second = back(alone, tmp_path / "changes")
+    assert (second.changed, second.deleted, second.rejected) == (1, 1, 0)
+    assert (alone.exported(tmp_path, "s1"), alone.exported(tmp_path, "s2")) == was
+    assert alone.document("Observation", "a", "s2") == "CC-910000912"
