@@ -27,11 +27,11 @@ from pyhce.local.engine import Engine
 from pyhce.local.folder import FolderState
 from pyhce.records.erasing.receipt import DocumentHash, Erasure, Outcome
 from pyhce.records.exporting.export import ExportReport
-from pyhce.records.exporting.manifest import ExportCheck
 from pyhce.records.loading.reject_file import RejectFile
 from pyhce.records.loading.report import FilesNoted, LoadReport
 from pyhce.records.loading.versions import LOOKED_AT, OtherVersion, Versions
 from pyhce.records.reading import folders, opening, recognised
+from pyhce.records.reading.exported import ExportCheck
 from pyhce.records.reading.folders import files_found, files_in
 from pyhce.records.reading.listed import Listed
 from pyhce.records.reading.reader import Incoming, Line, Rejected, Where, read, resources_in, scan
