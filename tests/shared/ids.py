@@ -15,10 +15,10 @@ from pyhce.citus.connection import connect
 from pyhce.errors import UsageError
 from pyhce.records.erasing.erase import erase
 from pyhce.records.exporting.export import export
-from pyhce.records.exporting.manifest import check_export
 from pyhce.records.identity.tally import ORIGINAL_ID
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
+from pyhce.records.reading.exported import check_export
 from pyhce.records.reading.ids import derived_id
 from pyhce.records.repair import repair_identities
 from pyhce.records.saving.given import InvalidResource
