@@ -75,7 +75,7 @@ def test_an_export_of_repaired_resources_is_loaded_without_the_option(db: TestDa
     before = kept(db, source)
     assert loaded(db, tmp_path, source, *came, repair_ids=True).unchanged == 3
     export(db.conn, tmp_path / "out", schema=SCHEMA, fuente=source)
-    again = db.load_paths([tmp_path / "out"], source=source, rejects=tmp_path / "rejected.ndjson")
+    again = db.load_paths([tmp_path / "out"], source="", rejects=tmp_path / "rejected.ndjson")
     assert (again.new, again.changed, again.moved, again.rejected) == (0, 0, 0, 0)
     assert kept(db, source) == before
 
@@ -192,7 +192,9 @@ def test_sources_called_like_files_are_exported_and_loaded_again(db: TestDatabas
     report = export(db.conn, tmp_path / "out", schema=SCHEMA, document=f"CC-{number}")
     assert sorted(file.fuente for file in report.files) == sorted(["", *SOURCES])
     assert check_export(tmp_path / "out").wrong == ()
-    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} == {"manifest.json", "Patient.ndjson"}
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} == {
+        "manifest.json", "Patient.ndjson", "Patient.ndjson.rows"
+    }  # fmt: skip
     for file in report.files:
         path = tmp_path / "out" / file.path
         again = db.load_paths([path], source=file.fuente, rejects=tmp_path / "rejected.ndjson")

@@ -275,7 +275,7 @@ def test_files_are_private_and_a_manifest_that_lies_is_found_before_anything_is_
         "changed": f"a/{victim}: other bytes than were written",
         "rows": f"a/{victim}.rows: other bytes than were written",
         "count": "lines, the manifest says 99",
-        "corrections": "corrections: other bytes than were written",
+        "corrections": "corrections.rows: other bytes than were written",
     }
     for number, (change, told) in enumerate(lies.items()):
         folder = tmp_path / str(number)
@@ -306,7 +306,7 @@ def lie(folder: Path, how: str, victim: str) -> None:
         first = json.loads(text)["output"][0]["count"]
         (folder / "manifest.json").write_text(text.replace(f'"count": {first},', '"count": 99,', 1))
     else:
-        name = {"changed": f"a/{victim}", "rows": f"a/{victim}.rows", "corrections": "corrections"}
+        name = {"changed": f"a/{victim}", "rows": f"a/{victim}.rows", "corrections": "corrections.rows"}
         path = folder / name[how]
         path.write_bytes(path.read_bytes().replace(b"a", b"b", 1))
 

@@ -36,6 +36,8 @@ def test_no_source_is_a_folder_that_a_file_of_the_export_is_called() -> None:
         "Patient.ndjson",
         "PATIENT.NDJSON",
         "a.gz",
+        "records.rows",
+        "Patient.history",
         ".",
         "..",
         ".export",

@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from pyhce.records.exporting.units import Done, Wanted
-from pyhce.records.reading.exported import OURS, RESTORE, ROWS, ExportedFile
+from pyhce.records.reading.exported import HISTORY, OURS, RESTORE, ROWS, ExportedFile
 from pyhce.records.reading.sources import COMPRESSIONS, SUFFIXES
 from pyhce.version import __version__
 
-_ENDINGS = (*SUFFIXES, *COMPRESSIONS)
+_ENDINGS = (*SUFFIXES, *COMPRESSIONS, f".{ROWS}", f".{HISTORY}")
 
 
 def named(
@@ -60,7 +60,7 @@ def decided(parts: Iterable[Done]) -> dict[str, ExportedFile]:
     """The files of the records and of the corrections, by the name of their parts."""
     return {
         part.file: ExportedFile(
-            path=part.unit.type, type=part.unit.type, fuente="", count=part.count, bytes=part.bytes,
+            path=f"{part.unit.type}.{ROWS}", type=part.unit.type, fuente="", count=part.count, bytes=part.bytes,
             sha256=part.sha256, role=part.unit.type,
         )
         for part in parts

@@ -7,8 +7,8 @@ files that hold what FHIR has no place for; `pyhce load` reads them beside the r
 |---|---|---|
 | rows | `Type.ndjson.rows` | what a row holds besides the resource on the same line of `Type.ndjson`: `kept` |
 | history | `Type.history`, with `Type.history.rows` | a former version, or a tombstone |
-| records | `records` | a record: its document, whether it is provisional, when it was made |
-| corrections | `corrections` | what persons decided about documents: a table of `hce`, then the values of a row |
+| records | `records.rows` | a record: its document, whether it is provisional, when it was made |
+| corrections | `corrections.rows` | what persons decided about documents: a table of `hce`, then the values of a row |
 """
 
 from __future__ import annotations
