@@ -300,7 +300,7 @@ def lie(folder: Path, how: str, victim: str) -> None:
     if how == "missing":
         (folder / "a" / victim).unlink()
     elif how == "extra":
-        shutil.copy(folder / "a" / "Patient.ndjson", folder / "a" / "Extra.ndjson")
+        shutil.copy(folder / "a" / victim, folder / "a" / "Extra.ndjson")
     elif how == "count":
         text = (folder / "manifest.json").read_text()
         first = json.loads(text)["output"][0]["count"]
