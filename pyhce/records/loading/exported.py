@@ -24,7 +24,7 @@ from pyhce.records.loading.corrections import Taken, take_all, take_unknown
 from pyhce.records.loading.state import REMEDY, State
 from pyhce.records.loading.writers import BATCH_BYTES
 from pyhce.records.reading.exported import Export, ExportedFile, plain_lines
-from pyhce.records.reading.incoming import Deleted, Incoming, Rejected, Where
+from pyhce.records.reading.incoming import Deleted, Incoming, Rejected
 from pyhce.records.reading.kept import Kept, kept_rows
 from pyhce.records.reading.reader import read
 from pyhce.records.reading.ready import Ready, ready
@@ -242,13 +242,13 @@ class _Crew:
         """Resources of an export by an older release, or deletions."""
         state, fuente = self._state, task.file.fuente
         batch: dict[tuple[str, str], Ready] = {}
-        deleted: dict[Removable, Where] = {}
+        deleted: dict[Removable, Deleted] = {}
         count = 0
         for found in read(task.export.folder / task.file.path):
             if isinstance(found, Rejected):
                 state.reject(found)
             elif isinstance(found, Deleted):
-                deleted[found.type, found.key] = found.where
+                deleted[found.type, found.key] = found
             elif isinstance(found, Incoming):
                 made = ready(state.schema, found, state.bases, state.rules)._replace(fuente=fuente or None)
                 if made.identity in batch or len(batch) == self._batch:
