@@ -279,6 +279,16 @@ def test_the_time_grows_with_the_size_of_a_resource_not_with_its_square() -> Non
     assert time.process_time() - start < 8  # some 1 s; each pair of them would take minutes
 
 
+def test_of_a_large_resource_the_first_problem_of_its_shape_is_told_at_once() -> None:
+    large = patient(name=[{"colour": "red"} for _ in range(100_000)])
+    start = time.process_time()
+    assert problems(json.dumps(large)) == [
+        "Patient.name[0]: R4 has no such element: colour",
+        "and perhaps more: of a resource over 256 kB the first is told",
+    ]
+    assert time.process_time() - start < 8  # well under 1 s; all of them take minutes
+
+
 def test_every_invariant_of_r4_compiles() -> None:
     expressions = [held[2] for owner in _table()["invariants"].values() for rules in owner.values() for held in rules]
     assert len(expressions) > 200

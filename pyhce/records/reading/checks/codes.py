@@ -1,7 +1,7 @@
 """Codes that the specification itself lists, and the form of those that it does not.
 
-https://hl7.org/fhir/R4/terminologies.html. No terminology server is asked: of SNOMED CT and LOINC only the form of a
-code is looked at.
+https://hl7.org/fhir/R4/terminologies.html. No terminology server is asked: of SNOMED CT only the form of a code is
+looked at.
 """
 
 from __future__ import annotations
