@@ -151,7 +151,8 @@ def _one(owner: str, element: Element, kind: str) -> dict[str, Any]:
     pattern = _spaces_of_xml(pattern_of(kind))
     return {
         "type": "string",
-        **({"enum": list(codes)} if codes else {"pattern": f"^(?:{pattern})$"} if pattern else {"minLength": 1}),
+        "minLength": 1,
+        **({"enum": list(codes)} if codes else {"pattern": f"^(?:{pattern})$"} if pattern else {}),
         **(_REAL_DATE if kind in _DATES else {}),
     }
 

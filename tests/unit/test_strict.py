@@ -98,6 +98,7 @@ def test_official_examples_pass_except_those_that_break_a_rule_of_r4() -> None:
             {"resourceType": "Patient", "name": [{"given": [None, 3]}]},
             "Patient.name[0].given[1]: not of the JSON type string",
         ),
+        (changed(code={"coding": [{"system": ""}]}), "Observation.code.coding[0].system: a string is never empty"),
         (changed(resourceType="Observacion"), "it: FHIR R4 has no resource type"),
     ],
 )
