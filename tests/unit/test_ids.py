@@ -9,12 +9,14 @@ import pytest
 
 from pyhce.records.identity.tally import ORIGINAL_ID
 from pyhce.records.reading.bases import split_url, with_repaired_id
+from pyhce.records.reading.documents import opened, subject_of
 from pyhce.records.reading.ids import derived_id, is_id, wrong_id
 from pyhce.records.reading.incoming import Incoming, Rejected, Where
 from pyhce.records.reading.normal import stored_form
 from pyhce.records.reading.reader import resources_of
 from pyhce.records.reading.repair_ids import Admitted, admitted
 from pyhce.records.reading.spelling import parse
+from pyhce.schema.declaration import SCHEMA
 
 HERE = Where("a.ndjson", 1)
 OWN = "https://own.example/fhir"
@@ -169,6 +171,36 @@ def test_a_bundle_of_a_server_keeps_its_base_and_its_references_follow() -> None
     key, doctor = derived_id("Patient", "a_b"), derived_id("Practitioner", "d_1")
     assert observation.item.resource["subject"]["reference"] == f"Patient/{key}"
     assert observation.item.resource["performer"][0]["reference"] == f"Practitioner/{doctor}"
+
+
+@pytest.mark.parametrize("key", ["a_b", LONG, 7, "p"])
+def test_a_document_is_of_the_patient_in_it_whatever_the_id(key: object) -> None:
+    cedula = {"system": "https://www.registraduria.gov.co/cedula", "value": "910000999"}
+    composition = {"resourceType": "Composition", "id": "c", "subject": {"reference": f"Patient/{key}"}}
+    entries = [{"resource": composition}, {"resource": patient(key, identifier=[cedula])}]
+    document = {"resourceType": "Bundle", "type": "document", "id": "d", "entry": entries}
+    assert (
+        subject_of(SCHEMA, parse(json.dumps(document)), "d", frozenset()) == f"identifier={cedula['system']}|910000999"
+    )
+
+
+def test_entries_of_a_document_that_are_filed_are_rejected_or_repaired_like_others() -> None:
+    observation = {"resourceType": "Observation", "id": "o_1", "subject": {"reference": f"{OWN}/Patient/a_b"}}
+    entries = [
+        {"fullUrl": f"{OWN}/Composition/c", "resource": {"resourceType": "Composition", "id": "c"}},
+        {"fullUrl": f"{OWN}/Patient/a_b", "resource": patient("a_b")},
+        {"fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000001", "resource": observation},
+    ]
+    document = found({"resourceType": "Bundle", "type": "document", "id": "d", "entry": entries})
+    filed = [item for item in opened(document, SCHEMA, frozenset({OWN})) if isinstance(item, Incoming)]
+    refused = [admitted(item, frozenset({OWN}), "", repair=False) for item in filed]
+    assert [isinstance(item, Rejected) for item in refused] == [False, True, True]
+    taken = [admitted(item, frozenset({OWN}), "", repair=True) for item in filed]
+    resources = [one.item.resource for one in taken if isinstance(one, Admitted)]
+    assert [held["id"] for held in resources[:2]] == ["c", derived_id("Patient", "a_b")]
+    assert resources[2]["id"] == filed[2].id
+    assert resources[2]["identifier"] == [{"system": ORIGINAL_ID, "value": "o_1"}]
+    assert resources[2]["subject"] == {"reference": f"Patient/{derived_id('Patient', 'a_b')}"}
 
 
 def test_a_deletion_of_such_an_id_deletes_the_derived_one() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.bases import split_url
 from pyhce.records.reading.entries import base_of, id_by, resolved
-from pyhce.records.reading.ids import wrong_id
+from pyhce.records.reading.ids import text_of_id, wrong_id
 from pyhce.records.reading.incoming import Found, Incoming, Rejected, Skipped, problem_of
 from pyhce.records.reading.normal import (
     identifier_of,
@@ -97,8 +97,8 @@ class _Entries:
         self._ambiguous: set[str] = set()
         for entry in _entries(bundle):
             resource, url = entry["resource"], entry.get("fullUrl")
-            if isinstance(resource.get("id"), str):
-                name = f"{resource.get('resourceType')}/{resource['id']}"
+            if (key := text_of_id(resource)) is not None:
+                name = stored_form(f"{resource.get('resourceType')}/{key}", ())
                 self._ambiguous |= {name} & self._by.keys()
                 self._by[name] = resource, url
         for name in self._ambiguous:
