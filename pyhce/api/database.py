@@ -37,6 +37,7 @@ from pyhce.records.patient import rekey as _rekey
 from pyhce.records.patient import split as _split
 from pyhce.records.reading.exported import ExportCheck
 from pyhce.records.reading.exported import check_export as _check_export
+from pyhce.records.reading.limits import DEFAULT_MAX_RESOURCE_SIZE, at_most
 from pyhce.records.repair import Ask, RepairReport
 from pyhce.records.repair import repair_identities as _repair
 from pyhce.records.upgrading.upgrade import upgrade
@@ -294,6 +295,7 @@ def load(
     bases: Sequence[str] = (),
     open_documents: bool = False,
     repair_ids: bool = False,
+    max_resource_size: int = DEFAULT_MAX_RESOURCE_SIZE,
     progress: Callable[[LoadReport], None] | None = None,
 ) -> LoadReport:
     """Load FHIR files and folders; see `pyhce.records.loading.load`.
@@ -301,9 +303,14 @@ def load(
     Args:
         identity_rules: packs by name and files of rules, `"colombia,own.json"`; if None what PYHCE_IDENTITY_RULES says.
         jobs: connections to write through at once.
+        max_resource_size: of one resource in MB, 16 to 240; what is larger is rejected. docs/loading.md says what
+            memory it takes.
+
+    Raises:
+        UsageError: `max_resource_size` is out of range, or what `pyhce.records.loading.load` says.
     """
     rules = choose_rules(identity_rules)
-    with _ready(dsn) as conn, ExitStack() as stack:
+    with at_most(max_resource_size), _ready(dsn) as conn, ExitStack() as stack:
         writers = [stack.enter_context(connection.connect_to_write(resolve_dsn(dsn))) for _ in range(jobs)]
         return _load(
             conn,

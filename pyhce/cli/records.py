@@ -33,6 +33,7 @@ from pyhce.records.identity.tally import HOW_TO_WRITE_RULES
 from pyhce.records.loading.load import DEFAULT_JOBS
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.reading.exported import ExportCheck
+from pyhce.records.reading.limits import DEFAULT_MAX_RESOURCE_SIZE, LARGEST_MAX_RESOURCE_SIZE
 
 
 @click.command()
@@ -62,6 +63,14 @@ from pyhce.records.reading.exported import ExportCheck
 )
 @click.option("--open-documents", is_flag=True, help="File the entries of documents and messages as rows, too.")
 @click.option("--repair-ids", is_flag=True, help="Give resources whose id FHIR does not allow a derived one.")
+@click.option(
+    "--max-resource-size",
+    type=click.IntRange(DEFAULT_MAX_RESOURCE_SIZE, LARGEST_MAX_RESOURCE_SIZE),
+    default=DEFAULT_MAX_RESOURCE_SIZE,
+    show_default=True,
+    metavar="MB",
+    help="Reject a resource larger than this; a larger one takes memory, see docs/loading.md.",
+)
 @click.option("--again", is_flag=True, help="Read files that were loaded whole before, too.")
 @reaching
 @output_option
@@ -77,6 +86,7 @@ def load(
     bases: tuple[str, ...],
     open_documents: bool,
     repair_ids: bool,
+    max_resource_size: int,
     again: bool,
     dsn: str | None,
     output: str,
@@ -92,6 +102,7 @@ def load(
       pyhce load --identity-rules own.json,colombia export/
       pyhce load --source clinic --base https://ehr.example/fhir export/
       pyhce load --source lab --repair-ids lab.ndjson
+      pyhce load --max-resource-size 64 scans.ndjson
       zstdcat all.ndjson.zst | pyhce load -
     """
     gc.set_threshold(50_000)  # to look for cycles, of which a load makes few, takes a tenth of its CPU else
@@ -108,6 +119,7 @@ def load(
             bases=bases,
             open_documents=open_documents,
             repair_ids=repair_ids,
+            max_resource_size=max_resource_size,
             progress=lambda state: say(state.read, state.bytes_read, state.bytes_total, state.current_file),
         )
     show(report, output, lambda: show_load(report))

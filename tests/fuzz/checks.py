@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhce.records.identity import DEFAULT_RULES, check_document, document_of_key, documents_of
-from pyhce.records.reading import bundles, incoming, opening, reader, sources
+from pyhce.records.reading import bundles, limits, opening, reader, sources
 from pyhce.records.reading.opening import SEVERAL_LINES
 from pyhce.records.reading.reader import Deleted, Incoming, Line, Rejected, Skipped
 from pyhce.records.reading.ready import LineReader, ready
@@ -37,13 +37,13 @@ class Broken(AssertionError):
 def sizes(chunk: int, few: int, max_line: int) -> Iterator[None]:
     """The reader's limits, made small so that a small input reaches them."""
     patched = [(sources, "CHUNK", chunk)]
-    patched += [(module, "FEW", few) for module in (incoming, bundles, opening, reader)]
-    patched += [(module, "MAX_LINE", max_line) for module in (incoming, bundles, opening, reader)]
+    patched += [(module, "FEW", few) for module in (limits, bundles, opening, reader)]
     held = [(module, name, getattr(module, name)) for module, name, _ in patched]
     try:
         for module, name, value in patched:
             setattr(module, name, value)
-        yield
+        with limits.at_most_bytes(max_line):
+            yield
     finally:
         for module, name, value in held:
             setattr(module, name, value)
@@ -61,7 +61,7 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
     start = time.process_time()
     with sources.Source(path) as source:
         found = list(reader.read(source))
-    with sizes(chunk, incoming.FEW, incoming.MAX_LINE):
+    with sizes(chunk, limits.FEW, limits.largest()):
         pieces = list(reader.read(path))
     if pieces != found and plain is not None:  # of a damaged file more is seen in small pieces
         ours, theirs = next((a, b) for a, b in zip_longest(found, pieces) if a != b)

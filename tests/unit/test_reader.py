@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from pyhce.errors import UsageError
-from pyhce.records.reading import bundles, incoming, reader, sources, spool
+from pyhce.records.reading import bundles, limits, reader, sources, spool
 from pyhce.records.reading.folders import files_in
 from pyhce.records.reading.reader import Deleted, Incoming, Rejected, Skipped, read, scan
 from pyhce.records.reading.sources import Source, fingerprint_of
@@ -63,9 +63,9 @@ def test_damage_in_the_middle_and_what_is_not_compressed_at_all(tmp_path: Path) 
 def test_a_line_that_is_too_long_is_passed_and_the_next_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (incoming, reader):
-        monkeypatch.setattr(module, "MAX_LINE", 10_000)
+    for module in (limits, reader):
         monkeypatch.setattr(module, "FEW", 10_000)
+        monkeypatch.setattr(module, "largest", lambda: 10_000)
     path = tmp_path / "a.ndjson"
     path.write_bytes(LINES.splitlines()[0] + b"\n" + b'"' + b"x" * 3_000_000 + b'"\n' + LINES.splitlines()[1])
     assert kinds(path) == ["p0", "too-large", "p1"]
@@ -177,9 +177,9 @@ def test_whatever_stands_in_a_file_is_taken_or_told(
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader's limits, so small that a small bundle is a large one."""
-    for module in (incoming, bundles, reader):
-        monkeypatch.setattr(module, "MAX_LINE", 150)
+    for module in (limits, bundles, reader):
         monkeypatch.setattr(module, "FEW", 150)
+        monkeypatch.setattr(module, "largest", lambda: 150)
     monkeypatch.setattr(spool, "_BLOCK", 100)
     monkeypatch.setattr(spool, "_PLACES_IN_MEMORY", 2)
 
@@ -382,3 +382,27 @@ def test_a_bundle_larger_than_memory_may_be_is_read_in_little(tmp_path: Path) ->
 
 def test_inputs_changed_by_chance_break_nothing(tmp_path: Path) -> None:
     assert run(20240229, rounds=60, keep=tmp_path)["rounds"] == 60
+
+
+@pytest.mark.parametrize("size", [0, 15, 241])
+def test_a_limit_that_is_out_of_range_is_refused(size: int) -> None:
+    with pytest.raises(UsageError, match=f"at most {size} MB: the limit is from 16 to 240 MB"), limits.at_most(size):
+        pass
+
+
+def test_the_limit_holds_within_its_load_only_and_the_setting_that_is_told_is_enough() -> None:
+    many = b'{"resourceType":"Group","member":[' + b'{"entity":{"reference":"Patient/1"}},' * 500_000 + b"{}]}"
+    assert len(many) > 16 * limits.MB
+    told = limits.too_large(many)
+    assert told is not None
+    assert f"{len(many)} bytes, more than 16 MB" in told
+    with limits.at_most(int(told.rsplit(" ", 1)[1])):
+        assert limits.too_large(many) is None
+    assert limits.too_large(many) == told
+    with limits.at_most(20):
+        dense = limits.too_large(many)
+        assert dense is not None
+        assert "values, more than" in dense
+    with limits.at_most(int(dense.rsplit(" ", 1)[1])):
+        assert limits.too_large(many) is None
+    assert "goes up to 240" in limits.too_long(241 * limits.MB, "resource")

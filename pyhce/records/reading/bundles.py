@@ -21,7 +21,8 @@ from pyhce.records.reading.entries import (
     note,
     parsed,
 )
-from pyhce.records.reading.incoming import FEW, MAX_LINE, Found, Rejected, Skipped, Where, too_large
+from pyhce.records.reading.incoming import Found, Rejected, Skipped, Where
+from pyhce.records.reading.limits import FEW, largest, too_large, too_long
 from pyhce.records.reading.spelling import NotJson, parse
 from pyhce.records.reading.splitter import SHOWN, Cursor, Cut, Element, Malformed, TooLong
 from pyhce.records.reading.spool import Places, Spool
@@ -34,16 +35,19 @@ class Opened(NamedTuple):
         shell: the object without the elements of the array; None if even that is no JSON.
         problem: reason code and detail of what is wrong with its text, if anything.
         left: what stood where that happened.
+        size: bytes of the object.
     """
 
     shell: dict[str, Any] | None
     problem: tuple[str, str] | None
     left: bytes
+    size: int
 
 
 def read_bundle(cursor: Cursor, spool: Spool, places: Places) -> Opened:
     """Read the object that begins here: the elements of its `entry` into the spool, what their fullUrls name."""
     members = _Members(cursor, spool, places)
+    begin = cursor.passed
     problem, left = None, b""
     try:
         members.read()
@@ -55,8 +59,10 @@ def read_bundle(cursor: Cursor, spool: Spool, places: Places) -> Opened:
     try:
         shell = parse(b"{" + b",".join(members.held) + b"}")
     except NotJson as error:
-        return Opened(None, problem or ("not-json", f"beside its entries: {error}"), left)
-    return Opened(shell, problem or members.problem, left)
+        return Opened(None, problem or ("not-json", f"beside its entries: {error}"), left, cursor.passed - begin)
+    if members.longest:
+        problem = problem or ("too-large", too_long(cursor.passed - begin, f"object, most in {members.longest}"))
+    return Opened(shell, problem or members.problem, left, cursor.passed - begin)
 
 
 class _Members:
@@ -66,8 +72,9 @@ class _Members:
         self.cursor, self.spool, self.places = cursor, spool, places
         self.held: list[bytes] = []
         self.problem: tuple[str, str] | None = None
+        self.longest = ""
         self.depth = 1
-        self._left = MAX_LINE
+        self._left = largest()
 
     def read(self) -> None:
         """Read it to its end.
@@ -109,17 +116,17 @@ class _Members:
             value = self.cursor.value(self._left)
             self._left -= len(value)
         except TooLong:
-            size = self.cursor.skip_value()
-            self.problem = ("too-large", f"{size} bytes in its member {name[:SHOWN].decode('utf-8', 'replace')}")
+            self.cursor.skip_value()
+            self.longest = f"its member {name[:SHOWN].decode('utf-8', 'replace')}"
             value = b"null"
-        if too_large(value):
-            self.problem = ("too-large", f"{name[:SHOWN].decode('utf-8', 'replace')}: {too_large(value)}")
+        if large := too_large(value):
+            self.problem = ("too-large", f"{name[:SHOWN].decode('utf-8', 'replace')}: {large}")
             value = b"null"
         self.held.append(name + b":" + value)
 
     def _entries(self) -> None:
         self.depth = 2
-        for element in self.cursor.elements(MAX_LINE):
+        for element in self.cursor.elements(largest()):
             self.spool.append(element)
             if not element.passed:
                 note(self.places, element.value or _glance(element.data), self.spool.count, element.data)
@@ -156,7 +163,7 @@ def spooled(
         if first and _deletion(element) is not None:
             continue
         here = Where(where.file, element.line, number)
-        size = f"{element.passed} bytes, more than {MAX_LINE >> 20} MB, in one entry" if element.passed else None
+        size = too_long(element.passed, "entry") if element.passed else None
         if large := size or too_large(element.data):
             yield done, [Rejected(here, "too-large", large, element.data[:SHOWN].decode("utf-8", "replace"))]
             continue

@@ -10,16 +10,6 @@ from pyhce.records.reading.spelling import canonical
 from pyhce.schema.other_versions import versions_with_type
 from pyhce.schema.r4 import RESOURCE_TYPES
 
-MAX_LINE = 16 * 1024 * 1024
-"""Bytes of one resource: what is longer is rejected, not read into memory. A bundle may be longer, its entries not.
-
-Python needs up to 4 bytes for a character, for text, value and what is stored: some 240 MB of memory at the worst.
-"""
-MAX_VALUES = 500_000
-"""Values in one resource, about: each takes up to 200 bytes of memory, however few of them it has in the text."""
-FEW = 2 * MAX_VALUES
-"""Bytes of a text that cannot hold more values than that."""
-
 
 class Where(NamedTuple):
     """Where something was found.
@@ -129,16 +119,6 @@ def problem_of(value: Any) -> tuple[str, str] | None:
             f": it is of {others}" if others else ""
         )
     return None
-
-
-def too_large(data: bytes) -> str | None:
-    """Why a text would take too much memory, None if it would not."""
-    if len(data) <= FEW:
-        return None
-    if len(data) > MAX_LINE:
-        return f"{len(data)} bytes, more than {MAX_LINE >> 20} MB, in one resource"
-    values = data.count(b",") + data.count(b"{") + data.count(b"[")
-    return f"about {values} values, more than {MAX_VALUES}, in one resource" if values > MAX_VALUES else None
 
 
 def content_id(resource: dict[str, Any]) -> str:

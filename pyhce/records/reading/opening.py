@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import orjson
 
 from pyhce.records.reading.entries import parsed
-from pyhce.records.reading.incoming import FEW, MAX_LINE, Found, Incoming, Skipped
+from pyhce.records.reading.incoming import Found, Incoming, Skipped
+from pyhce.records.reading.limits import FEW, largest
 from pyhce.records.reading.nesting import Nesting
 from pyhce.records.reading.sources import Source
 from pyhce.records.reading.splitter import Cursor, Cut, Malformed, TooLong
@@ -25,7 +26,7 @@ def first_value(cursor: Cursor) -> bytes | None:
     """
     line = cursor.line
     try:
-        value = cursor.value(MAX_LINE)
+        value = cursor.value(largest())
     except Malformed:
         return None
     cursor.at -= len(value)

@@ -15,8 +15,6 @@ from pyhce.records.reading.bundles import Opened, read_bundle, spooled
 from pyhce.records.reading.entries import KEPT_WHOLE, entries_in, is_unpacked
 from pyhce.records.reading.ids import id_of
 from pyhce.records.reading.incoming import (
-    FEW,
-    MAX_LINE,
     Asking,
     Deleted,
     Found,
@@ -27,8 +25,8 @@ from pyhce.records.reading.incoming import (
     Where,
     content_id,
     problem_of,
-    too_large,
 )
+from pyhce.records.reading.limits import FEW, largest, too_large, too_long
 from pyhce.records.reading.manifest import in_manifest, is_manifest
 from pyhce.records.reading.nesting import Nesting
 from pyhce.records.reading.opening import SEVERAL_LINES, begins_with_outcome, goes_on, without_outcomes
@@ -118,7 +116,7 @@ def _resources(source: Source, cursor: Cursor) -> Iterator[Line | Found]:
 
 def _has_lines(source: Source, cursor: Cursor) -> bool:
     named = plain_name(source.path).lower().endswith(LINES)
-    line = cursor.line_here(MAX_LINE)
+    line = cursor.line_here(largest())
     if line is None:
         return named
     plain = line.strip()
@@ -220,7 +218,7 @@ def _values(file: str, cursor: Cursor) -> Iterator[Line | Found]:
             yield from _no_object(where, cursor)
         else:
             try:
-                data = cursor.value(MAX_LINE)
+                data = cursor.value(largest())
             except (Cut, TooLong) as error:
                 yield from _object(where, cursor, cut=isinstance(error, Cut))
             else:
@@ -235,7 +233,7 @@ def _no_object(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
         return
     shown = _text(cursor.shown())
     passed = cursor.skip_line()
-    reason = "too-large" if passed > MAX_LINE else "not-json"
+    reason = "too-large" if passed > largest() else "not-json"
     yield Rejected(where, reason, f"{passed} bytes that are no JSON object", shown)
 
 
@@ -255,10 +253,10 @@ def _elements(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
     """The elements of an array."""
     number = 0
     try:
-        for number, element in enumerate(cursor.elements(MAX_LINE), 1):
+        for number, element in enumerate(cursor.elements(largest()), 1):
             here = Line(element.data, element.line, where.file, number)
             if element.passed:
-                detail = f"{element.passed} bytes, more than {MAX_LINE >> 20} MB, in one element of an array"
+                detail = too_long(element.passed, "element of an array")
                 yield Rejected(here.where, "too-large", detail, _text(element.data))
             else:
                 yield from _value(here)
@@ -282,8 +280,8 @@ def _object(where: Where, cursor: Cursor, *, cut: bool) -> Iterator[Found]:
     text = _text(cursor.data[cursor.at :] if cut else cursor.shown())
     opened = yield from _taken_apart(where, cursor)
     if opened:
-        too_long = "too-large", f"more than {MAX_LINE >> 20} MB in one JSON value that is no bundle to take apart"
-        yield Rejected(where, *(opened.problem or too_long), text=text)
+        detail = too_long(opened.size, "JSON value that is no bundle to take apart")
+        yield Rejected(where, *(opened.problem or ("too-large", detail)), text=text)
 
 
 def _taken_apart(where: Where, cursor: Cursor) -> Generator[Found, None, Opened | None]:

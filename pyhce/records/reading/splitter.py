@@ -58,12 +58,13 @@ class Cursor:
     Args:
         line: the number of the line that the place is in.
         source: told of every whole value that it was of use.
+        passed: bytes of the text before the place.
         damage: why the text ends here, if it should not.
     """
 
     def __init__(self, chunks: Iterator[bytes], line: int = 1, source: Source | None = None) -> None:
         self.chunks, self.line, self.source = chunks, line, source
-        self.data, self.at = b"", 0
+        self.data, self.at, self.passed = b"", 0, 0
         self.damage: Damaged | None = None
 
     def next_chunk(self) -> bytes | None:
@@ -103,6 +104,7 @@ class Cursor:
         """What goes to `end` in the data."""
         taken = self.data[self.at : end]
         self.line += taken.count(b"\n")
+        self.passed += len(taken)
         self.at = end
         return taken
 
