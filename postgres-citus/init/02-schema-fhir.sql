@@ -7300,6 +7300,149 @@ END;
 $$;
 COMMENT ON FUNCTION hce.contacto_vigente(jsonb, text) IS 'The ContactPoint of a system (phone, email) in use: by rank, then home, mobile, work; temp only if there is nothing else, old never. One without a system is an e-mail if it has an @, else a phone. One whose period has an end comes after those without.';
 
+CREATE OR REPLACE FUNCTION hce.instante(t text) RETURNS timestamptz
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    forma text := translate(t, '123456789+', '000000000-');
+    cuando timestamp;
+    zona text;
+BEGIN
+    IF left(forma, 19) = '0000-00-00T00:00:00' AND substr(forma, 20) IN ('Z', '-00:00', '.000Z', '.000-00:00')
+        AND left(t, 4) <> '0000' AND substr(t, 6, 2) BETWEEN '01' AND '12' AND substr(t, 9, 2) BETWEEN '01' AND '28'
+        AND substr(t, 12, 2) <= '23' AND substr(t, 15, 2) <= '59' AND substr(t, 18, 2) <= '59'
+        AND (right(t, 1) = 'Z' OR (left(right(t, 5), 2) <= '14' AND right(t, 2) <= '59'))
+    THEN
+        RETURN t::timestamptz;
+    ELSIF t !~ '^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d(:([0-5]\d|60)(\.\d{1,30})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)?$' THEN
+        RETURN NULL;
+    END IF;
+    cuando := hce.dia(left(t, 10)) + make_interval(
+        hours => substr(t, 12, 2)::integer,
+        mins => substr(t, 15, 2)::integer,
+        secs => coalesce(substring(t FROM '^.{16}:(\d\d(?:\.\d{1,9})?)'), '0')::double precision
+    );
+    zona := substring(t FROM '(?:Z|[+-]\d\d:\d\d)$');
+    RETURN CASE
+        WHEN zona IS NULL THEN timezone(hce.zona_horaria(), cuando)
+        WHEN zona = 'Z' THEN timezone('UTC', cuando)
+        ELSE timezone(
+            make_interval(hours => left(zona, 3)::integer, mins => (left(zona, 1) || right(zona, 2))::integer), cuando
+        )
+    END;
+END;
+$$;
+COMMENT ON FUNCTION hce.instante(text) IS 'The moment of a FHIR instant or dateTime with a time; the installation''s zone where it has none. A leap second is the moment that follows it.';
+
+CREATE OR REPLACE FUNCTION hce.lapso(t text) RETURNS tstzrange
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    cuando timestamptz;
+    primero date;
+BEGIN
+    IF strpos(t, 'T') > 0 THEN
+        cuando := hce.instante(t);
+        RETURN CASE WHEN cuando IS NOT NULL THEN tstzrange(cuando, cuando, '[]') END;
+    END IF;
+    primero := hce.dia(t);
+    IF primero IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN tstzrange(
+        timezone(hce.zona_horaria(), primero::timestamp),
+        timezone(hce.zona_horaria(), hce.dia_siguiente(t)::timestamp)
+    );
+END;
+$$;
+COMMENT ON FUNCTION hce.lapso(text) IS 'The moments that a FHIR date, dateTime or instant may mean, in the installation''s zone.';
+
+CREATE OR REPLACE FUNCTION hce.lapso_periodo(p jsonb) RETURNS tstzrange
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    desde tstzrange := hce.lapso(p ->> 'start');
+    hasta tstzrange := hce.lapso(p ->> 'end');
+    periodo tstzrange;
+BEGIN
+    IF (desde IS NULL AND hasta IS NULL) OR lower(desde) > upper(hasta) THEN
+        RETURN NULL;
+    END IF;
+    periodo := tstzrange(lower(desde), upper(hasta), CASE WHEN upper_inc(hasta) THEN '[]' ELSE '[)' END);
+    RETURN CASE WHEN NOT isempty(periodo) THEN periodo END;
+END;
+$$;
+COMMENT ON FUNCTION hce.lapso_periodo(jsonb) IS 'A FHIR Period as a range: an open end is unbounded, an end before its start gives NULL.';
+
+CREATE OR REPLACE FUNCTION hce.lapso_horario(h jsonb) RETURNS tstzrange
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(
+        hce.lapso_periodo(h #> '{repeat,boundsPeriod}'),
+        (
+            SELECT range_merge(r) FROM (
+                SELECT range_agg(hce.lapso(e)) AS r
+                FROM jsonb_array_elements_text(
+                    CASE jsonb_typeof(h -> 'event') WHEN 'array' THEN h -> 'event' ELSE '[]' END
+                ) AS e
+            ) AS eventos
+            WHERE NOT isempty(r)
+        )
+    )
+$$;
+COMMENT ON FUNCTION hce.lapso_horario(jsonb) IS 'A FHIR Timing as a range: its bounds, or from its first event to its last.';
+
+CREATE OR REPLACE FUNCTION hce.sin_acentos(t text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN octet_length(t) = length(t) THEN lower(t)
+        ELSE lower(normalize(regexp_replace(normalize(t, NFD), '[\u0300-\u036f]+', '', 'g'), NFC))
+    END
+$$;
+COMMENT ON FUNCTION hce.sin_acentos(text) IS 'Search text: lower case, without accents, whatever its Unicode form (NFC or NFD).';
+
+CREATE OR REPLACE FUNCTION hce.nombres_sin_acentos(v jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT nullif(hce.sin_acentos(string_agg(
+        CASE jsonb_typeof(h)
+            WHEN 'string' THEN h #>> '{}'
+            ELSE concat_ws(' ',
+                (SELECT string_agg(g, ' ' ORDER BY m)
+                 FROM jsonb_array_elements_text(hce.lista(h -> 'given')) WITH ORDINALITY AS gs (g, m)),
+                h ->> 'family',
+                CASE WHEN h -> 'family' IS NULL AND h -> 'given' IS NULL THEN h ->> 'text' END
+            )
+        END, ' ' ORDER BY n)), '')
+    FROM jsonb_array_elements(hce.lista(v)) WITH ORDINALITY AS e (h, n)
+$$;
+COMMENT ON FUNCTION hce.nombres_sin_acentos(jsonb) IS 'HumanNames (or plain names) as one search text: given names and surnames, lower case, no accents.';
+
+CREATE OR REPLACE FUNCTION hce.acortado(t text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN CASE
+        WHEN octet_length(t) <= 1000 THEN t
+        ELSE left(t, 200) || '~sha256:'
+            || encode(sha256(replace(t, chr(92), chr(92) || chr(92))::bytea), 'hex')
+    END;
+END;
+$$;
+COMMENT ON FUNCTION hce.acortado(text) IS 'The text as an index can hold it: as it is, or its first 200 characters, ~sha256: and its SHA-256 if it has more than 1000 bytes. Typed columns that are indexed hold this; recurso holds the text.';
+
+CREATE OR REPLACE FUNCTION hce.acortados(v text[]) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    n integer;
+BEGIN
+    IF octet_length(v::text) <= 1000 THEN
+        RETURN v;
+    END IF;
+    FOR n IN 1..cardinality(v) LOOP
+        IF octet_length(v[n]) > 1000 THEN
+            v[n] := hce.acortado(v[n]);
+        END IF;
+    END LOOP;
+    RETURN v;
+END;
+$$;
+COMMENT ON FUNCTION hce.acortados(text[]) IS 'Each text of an array as hce.acortado gives it.';
+
 CREATE TABLE IF NOT EXISTS hce.documento_en_disputa (
     documento_calculado text NOT NULL,
     fuente text NOT NULL,
@@ -7365,92 +7508,146 @@ ALTER TABLE hce.carga_referencia ADD COLUMN IF NOT EXISTS protocolo integer NOT 
 COMMENT ON COLUMN hce.carga_referencia.protocolo IS 'Protocolo de quien escribe / Protocol of the writer';
 
 ALTER TABLE public.paciente
+    DROP COLUMN IF EXISTS claves,
+    DROP COLUMN IF EXISTS nombre_busqueda,
     DROP COLUMN IF EXISTS apellidos,
     DROP COLUMN IF EXISTS nombre,
     DROP COLUMN IF EXISTS fallecido,
+    DROP COLUMN IF EXISTS fallecido_en,
     DROP COLUMN IF EXISTS ciudad,
     DROP COLUMN IF EXISTS telefono,
     DROP COLUMN IF EXISTS correo,
+    ADD COLUMN claves text[]
+    GENERATED ALWAYS AS (hce.acortados(hce.claves_propias(id, recurso -> 'identifier'))) STORED,
+    ADD COLUMN nombre_busqueda text
+    GENERATED ALWAYS AS (hce.nombres_sin_acentos(recurso -> 'name')) STORED,
     ADD COLUMN apellidos text
     GENERATED ALWAYS AS (hce.nombre_vigente(recurso -> 'name') ->> 'family') STORED,
     ADD COLUMN nombre text
     GENERATED ALWAYS AS (coalesce(hce.nombre_vigente(recurso -> 'name') #>> '{given,0}', jsonb_path_query_first(hce.nombre_vigente(recurso -> 'name') -> 'given', '$ ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN fallecido boolean
     GENERATED ALWAYS AS (coalesce(hce.logico(recurso -> 'deceasedBoolean'), nullif(recurso -> 'deceasedDateTime' IS NOT NULL, false))) STORED,
+    ADD COLUMN fallecido_en tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'deceasedDateTime')) STORED,
     ADD COLUMN ciudad text
     GENERATED ALWAYS AS (hce.direccion_vigente(recurso -> 'address') ->> 'city') STORED,
     ADD COLUMN telefono text
     GENERATED ALWAYS AS (coalesce(hce.contacto_vigente(recurso -> 'telecom', 'phone') ->> 'value', hce.contacto_vigente(recurso -> 'telecom', 'sms') ->> 'value')) STORED,
     ADD COLUMN correo text
     GENERATED ALWAYS AS (hce.contacto_vigente(recurso -> 'telecom', 'email') ->> 'value') STORED;
+COMMENT ON COLUMN public.paciente.claves IS 'Patient.id. Claves por las que se le nombra / Keys by which it is named';
+COMMENT ON COLUMN public.paciente.nombre_busqueda IS 'Patient.name. Nombres para buscar / Names to search by';
 COMMENT ON COLUMN public.paciente.apellidos IS 'Patient.name.preferred().family. Apellidos / Surnames';
 COMMENT ON COLUMN public.paciente.nombre IS 'Patient.name.preferred().given. Primer nombre / First given name';
 COMMENT ON COLUMN public.paciente.fallecido IS 'Patient.deceased[x]. Falleció / Deceased';
+COMMENT ON COLUMN public.paciente.fallecido_en IS 'Patient.deceased[x]. Fallecimiento / Death';
 COMMENT ON COLUMN public.paciente.ciudad IS 'Patient.address.preferred().city. Ciudad / City';
 COMMENT ON COLUMN public.paciente.telefono IS 'Patient.telecom.preferred(''phone'').value | Patient.telecom.preferred(''sms'').value. Teléfono en uso / Phone in use';
 COMMENT ON COLUMN public.paciente.correo IS 'Patient.telecom.preferred(''email'').value. Correo electrónico en uso / E-mail in use';
 
 ALTER TABLE public.persona_relacionada
     DROP COLUMN IF EXISTS parentesco,
+    DROP COLUMN IF EXISTS nombre_busqueda,
     DROP COLUMN IF EXISTS apellidos,
     DROP COLUMN IF EXISTS telefono,
     DROP COLUMN IF EXISTS correo,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN parentesco text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{relationship,0,coding,0,code}', jsonb_path_query_first(recurso -> 'relationship', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN nombre_busqueda text
+    GENERATED ALWAYS AS (hce.nombres_sin_acentos(recurso -> 'name')) STORED,
     ADD COLUMN apellidos text
     GENERATED ALWAYS AS (hce.nombre_vigente(recurso -> 'name') ->> 'family') STORED,
     ADD COLUMN telefono text
     GENERATED ALWAYS AS (coalesce(hce.contacto_vigente(recurso -> 'telecom', 'phone') ->> 'value', hce.contacto_vigente(recurso -> 'telecom', 'sms') ->> 'value')) STORED,
     ADD COLUMN correo text
-    GENERATED ALWAYS AS (hce.contacto_vigente(recurso -> 'telecom', 'email') ->> 'value') STORED;
+    GENERATED ALWAYS AS (hce.contacto_vigente(recurso -> 'telecom', 'email') ->> 'value') STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso_periodo(recurso -> 'period')) STORED;
 COMMENT ON COLUMN public.persona_relacionada.parentesco IS 'RelatedPerson.relationship. Parentesco / Relationship';
+COMMENT ON COLUMN public.persona_relacionada.nombre_busqueda IS 'RelatedPerson.name. Nombres para buscar / Names to search by';
 COMMENT ON COLUMN public.persona_relacionada.apellidos IS 'RelatedPerson.name.preferred().family. Apellidos / Surnames';
 COMMENT ON COLUMN public.persona_relacionada.telefono IS 'RelatedPerson.telecom.preferred(''phone'').value | RelatedPerson.telecom.preferred(''sms'').value. Teléfono en uso / Phone in use';
 COMMENT ON COLUMN public.persona_relacionada.correo IS 'RelatedPerson.telecom.preferred(''email'').value. Correo electrónico en uso / E-mail in use';
+COMMENT ON COLUMN public.persona_relacionada.fecha IS 'RelatedPerson.period. Vigencia / Period';
 
 ALTER TABLE public.encuentro
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
     DROP COLUMN IF EXISTS motivo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,0,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{type,0,text}', jsonb_path_query_first(recurso -> 'type', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{type,0,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN motivo_texto text
-    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{reasonCode,0,text}', jsonb_path_query_first(recurso -> 'reasonCode', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{reasonCode,0,coding,0,display}', jsonb_path_query_first(recurso -> 'reasonCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{reasonCode,0,text}', jsonb_path_query_first(recurso -> 'reasonCode', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{reasonCode,0,coding,0,display}', jsonb_path_query_first(recurso -> 'reasonCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso_periodo(recurso -> 'period')) STORED;
 COMMENT ON COLUMN public.encuentro.codigo IS 'Encounter.type. Tipo de atención / Type';
 COMMENT ON COLUMN public.encuentro.codigo_texto IS 'Encounter.type.text | Encounter.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
 COMMENT ON COLUMN public.encuentro.motivo_texto IS 'Encounter.reasonCode.text | Encounter.reasonCode.coding.display. Texto de motivo, codificado o no / Words of motivo, coded or not';
+COMMENT ON COLUMN public.encuentro.fecha IS 'Encounter.period. Cuándo / When';
 
 ALTER TABLE public.episodio_atencion
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,0,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{type,0,text}', jsonb_path_query_first(recurso -> 'type', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{type,0,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{type,0,text}', jsonb_path_query_first(recurso -> 'type', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{type,0,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso_periodo(recurso -> 'period')) STORED;
 COMMENT ON COLUMN public.episodio_atencion.codigo IS 'EpisodeOfCare.type. Tipo / Type';
 COMMENT ON COLUMN public.episodio_atencion.codigo_texto IS 'EpisodeOfCare.type.text | EpisodeOfCare.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.episodio_atencion.fecha IS 'EpisodeOfCare.period. Cuándo / When';
 
 ALTER TABLE public.cita
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
     DROP COLUMN IF EXISTS clase,
+    DROP COLUMN IF EXISTS inicio,
+    DROP COLUMN IF EXISTS fin,
+    DROP COLUMN IF EXISTS fecha,
+    DROP COLUMN IF EXISTS profesionales,
+    DROP COLUMN IF EXISTS profesional_id,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{serviceType,0,coding,0,code}', jsonb_path_query_first(recurso -> 'serviceType', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{serviceType,0,text}', jsonb_path_query_first(recurso -> 'serviceType', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{serviceType,0,coding,0,display}', jsonb_path_query_first(recurso -> 'serviceType', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN clase text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{appointmentType,coding,0,code}', jsonb_path_query_first(recurso -> 'appointmentType', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{appointmentType,coding,0,code}', jsonb_path_query_first(recurso -> 'appointmentType', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN inicio timestamptz
+    GENERATED ALWAYS AS (hce.instante(recurso ->> 'start')) STORED,
+    ADD COLUMN fin timestamptz
+    GENERATED ALWAYS AS (hce.instante(recurso ->> 'end')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'start')) STORED,
+    ADD COLUMN profesionales text[]
+    GENERATED ALWAYS AS (hce.acortados(hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Practitioner'))) STORED,
+    ADD COLUMN profesional_id text
+    GENERATED ALWAYS AS (hce.acortado((hce.claves_expresas_de(jsonb_path_query_array(recurso, '$.participant.actor'), 'Practitioner'))[1])) STORED;
 COMMENT ON COLUMN public.cita.codigo IS 'Appointment.serviceType. Servicio / Service';
 COMMENT ON COLUMN public.cita.codigo_texto IS 'Appointment.serviceType.text | Appointment.serviceType.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
 COMMENT ON COLUMN public.cita.clase IS 'Appointment.appointmentType. Tipo de cita / Appointment type';
+COMMENT ON COLUMN public.cita.inicio IS 'Appointment.start. Inicio / Start';
+COMMENT ON COLUMN public.cita.fin IS 'Appointment.end. Fin / End';
+COMMENT ON COLUMN public.cita.fecha IS 'Appointment.start. Cuándo / When';
+COMMENT ON COLUMN public.cita.profesionales IS 'Appointment.participant.actor. Profesionales / Practitioners';
+COMMENT ON COLUMN public.cita.profesional_id IS 'Appointment.participant.actor. Primer profesional / First practitioner';
 
 ALTER TABLE public.organizacion
+    DROP COLUMN IF EXISTS claves,
+    DROP COLUMN IF EXISTS nombre_busqueda,
     DROP COLUMN IF EXISTS clase,
     DROP COLUMN IF EXISTS ciudad,
     DROP COLUMN IF EXISTS telefono,
     DROP COLUMN IF EXISTS correo,
+    ADD COLUMN claves text[]
+    GENERATED ALWAYS AS (hce.acortados(hce.claves_propias(id, recurso -> 'identifier'))) STORED,
+    ADD COLUMN nombre_busqueda text
+    GENERATED ALWAYS AS (hce.nombres_sin_acentos(recurso -> 'name')) STORED,
     ADD COLUMN clase text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,0,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN ciudad text
@@ -7459,16 +7656,24 @@ ALTER TABLE public.organizacion
     GENERATED ALWAYS AS (coalesce(hce.contacto_vigente(recurso -> 'telecom', 'phone') ->> 'value', hce.contacto_vigente(recurso -> 'telecom', 'sms') ->> 'value')) STORED,
     ADD COLUMN correo text
     GENERATED ALWAYS AS (hce.contacto_vigente(recurso -> 'telecom', 'email') ->> 'value') STORED;
+COMMENT ON COLUMN public.organizacion.claves IS 'Organization.id. Claves por las que se le nombra / Keys by which it is named';
+COMMENT ON COLUMN public.organizacion.nombre_busqueda IS 'Organization.name. Nombre para buscar / Name to search by';
 COMMENT ON COLUMN public.organizacion.clase IS 'Organization.type. Tipo de organización / Type';
 COMMENT ON COLUMN public.organizacion.ciudad IS 'Organization.address.preferred().city. Ciudad / City';
 COMMENT ON COLUMN public.organizacion.telefono IS 'Organization.telecom.preferred(''phone'').value | Organization.telecom.preferred(''sms'').value. Teléfono en uso / Phone in use';
 COMMENT ON COLUMN public.organizacion.correo IS 'Organization.telecom.preferred(''email'').value. Correo electrónico en uso / E-mail in use';
 
 ALTER TABLE public.profesional
+    DROP COLUMN IF EXISTS claves,
+    DROP COLUMN IF EXISTS nombre_busqueda,
     DROP COLUMN IF EXISTS apellidos,
     DROP COLUMN IF EXISTS nombre,
     DROP COLUMN IF EXISTS telefono,
     DROP COLUMN IF EXISTS correo,
+    ADD COLUMN claves text[]
+    GENERATED ALWAYS AS (hce.acortados(hce.claves_propias(id, recurso -> 'identifier'))) STORED,
+    ADD COLUMN nombre_busqueda text
+    GENERATED ALWAYS AS (hce.nombres_sin_acentos(recurso -> 'name')) STORED,
     ADD COLUMN apellidos text
     GENERATED ALWAYS AS (hce.nombre_vigente(recurso -> 'name') ->> 'family') STORED,
     ADD COLUMN nombre text
@@ -7477,6 +7682,8 @@ ALTER TABLE public.profesional
     GENERATED ALWAYS AS (coalesce(hce.contacto_vigente(recurso -> 'telecom', 'phone') ->> 'value', hce.contacto_vigente(recurso -> 'telecom', 'sms') ->> 'value')) STORED,
     ADD COLUMN correo text
     GENERATED ALWAYS AS (hce.contacto_vigente(recurso -> 'telecom', 'email') ->> 'value') STORED;
+COMMENT ON COLUMN public.profesional.claves IS 'Practitioner.id. Claves por las que se le nombra / Keys by which it is named';
+COMMENT ON COLUMN public.profesional.nombre_busqueda IS 'Practitioner.name. Nombres para buscar / Names to search by';
 COMMENT ON COLUMN public.profesional.apellidos IS 'Practitioner.name.preferred().family. Apellidos / Surnames';
 COMMENT ON COLUMN public.profesional.nombre IS 'Practitioner.name.preferred().given. Primer nombre / First given name';
 COMMENT ON COLUMN public.profesional.telefono IS 'Practitioner.telecom.preferred(''phone'').value | Practitioner.telecom.preferred(''sms'').value. Teléfono en uso / Phone in use';
@@ -7486,21 +7693,35 @@ ALTER TABLE public.rol_profesional
     DROP COLUMN IF EXISTS rol,
     DROP COLUMN IF EXISTS rol_texto,
     DROP COLUMN IF EXISTS especialidad_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN rol text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,0,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN rol_texto text
     GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{code,0,text}', jsonb_path_query_first(recurso -> 'code', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{code,0,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN especialidad_texto text
-    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{specialty,0,text}', jsonb_path_query_first(recurso -> 'specialty', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{specialty,0,coding,0,display}', jsonb_path_query_first(recurso -> 'specialty', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{specialty,0,text}', jsonb_path_query_first(recurso -> 'specialty', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{specialty,0,coding,0,display}', jsonb_path_query_first(recurso -> 'specialty', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso_periodo(recurso -> 'period')) STORED;
 COMMENT ON COLUMN public.rol_profesional.rol IS 'PractitionerRole.code. Rol / Role';
 COMMENT ON COLUMN public.rol_profesional.rol_texto IS 'PractitionerRole.code.text | PractitionerRole.code.coding.display. Texto de rol, codificado o no / Words of rol, coded or not';
 COMMENT ON COLUMN public.rol_profesional.especialidad_texto IS 'PractitionerRole.specialty.text | PractitionerRole.specialty.coding.display. Texto de especialidad, codificado o no / Words of especialidad, coded or not';
+COMMENT ON COLUMN public.rol_profesional.fecha IS 'PractitionerRole.period. Vigencia / Period';
 
 ALTER TABLE public.ubicacion
+    DROP COLUMN IF EXISTS claves,
     DROP COLUMN IF EXISTS clase,
+    ADD COLUMN claves text[]
+    GENERATED ALWAYS AS (hce.acortados(hce.claves_propias(id, recurso -> 'identifier'))) STORED,
     ADD COLUMN clase text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,0,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.ubicacion.claves IS 'Location.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.ubicacion.clase IS 'Location.type. Tipo / Type';
+
+ALTER TABLE public.horario_atencion
+    DROP COLUMN IF EXISTS fecha,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso_periodo(recurso -> 'planningHorizon')) STORED;
+COMMENT ON COLUMN public.horario_atencion.fecha IS 'Schedule.planningHorizon. Horizonte de planeación / Planning horizon';
 
 ALTER TABLE public.grupo_pacientes
     DROP COLUMN IF EXISTS codigo,
@@ -7518,7 +7739,11 @@ ALTER TABLE public.condicion
     DROP COLUMN IF EXISTS categoria,
     DROP COLUMN IF EXISTS severidad,
     DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigos,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
+    DROP COLUMN IF EXISTS resuelta,
+    DROP COLUMN IF EXISTS encuentro_id,
     ADD COLUMN estado text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{clinicalStatus,coding,0,code}', jsonb_path_query_first(recurso -> 'clinicalStatus', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN verificacion text
@@ -7528,33 +7753,53 @@ ALTER TABLE public.condicion
     ADD COLUMN severidad text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{severity,coding,0,code}', jsonb_path_query_first(recurso -> 'severity', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    GENERATED ALWAYS AS (hce.acortado(coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN codigos text[]
+    GENERATED ALWAYS AS (hce.acortados(hce.codigos(recurso #> '{code,coding}'))) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'onsetDateTime'), hce.lapso_periodo(recurso -> 'onsetPeriod'), hce.lapso(recurso ->> 'recordedDate'))) STORED,
+    ADD COLUMN resuelta tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'abatementDateTime'), hce.lapso_periodo(recurso -> 'abatementPeriod'))) STORED,
+    ADD COLUMN encuentro_id text
+    GENERATED ALWAYS AS (hce.acortado(hce.clave(recurso -> 'encounter', 'Encounter'))) STORED;
 COMMENT ON COLUMN public.condicion.estado IS 'Condition.clinicalStatus. Estado clínico / Clinical status';
 COMMENT ON COLUMN public.condicion.verificacion IS 'Condition.verificationStatus. Verificación / Verification status';
 COMMENT ON COLUMN public.condicion.categoria IS 'Condition.category. Categoría / Category';
 COMMENT ON COLUMN public.condicion.severidad IS 'Condition.severity. Severidad / Severity';
 COMMENT ON COLUMN public.condicion.codigo IS 'Condition.code. Diagnóstico / Diagnosis';
+COMMENT ON COLUMN public.condicion.codigos IS 'Condition.code. Todas sus codificaciones / All its codings';
 COMMENT ON COLUMN public.condicion.codigo_texto IS 'Condition.code.text | Condition.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.condicion.fecha IS 'Condition.onset[x] | Condition.recordedDate. Inicio, o registro / Onset, or recorded';
+COMMENT ON COLUMN public.condicion.resuelta IS 'Condition.abatement[x]. Resolución / Abatement';
+COMMENT ON COLUMN public.condicion.encuentro_id IS 'Condition.encounter. Encuentro / Encounter';
 
 ALTER TABLE public.procedimiento
     DROP COLUMN IF EXISTS categoria,
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
     DROP COLUMN IF EXISTS motivo_texto,
+    DROP COLUMN IF EXISTS fecha,
+    DROP COLUMN IF EXISTS encuentro_id,
     ADD COLUMN categoria text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{category,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    GENERATED ALWAYS AS (hce.acortado(coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN motivo_texto text
-    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{reasonCode,0,text}', jsonb_path_query_first(recurso -> 'reasonCode', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{reasonCode,0,coding,0,display}', jsonb_path_query_first(recurso -> 'reasonCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{reasonCode,0,text}', jsonb_path_query_first(recurso -> 'reasonCode', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{reasonCode,0,coding,0,display}', jsonb_path_query_first(recurso -> 'reasonCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'performedDateTime'), hce.lapso_periodo(recurso -> 'performedPeriod'))) STORED,
+    ADD COLUMN encuentro_id text
+    GENERATED ALWAYS AS (hce.acortado(hce.clave(recurso -> 'encounter', 'Encounter'))) STORED;
 COMMENT ON COLUMN public.procedimiento.categoria IS 'Procedure.category. Categoría / Category';
 COMMENT ON COLUMN public.procedimiento.codigo IS 'Procedure.code. Procedimiento / Procedure';
 COMMENT ON COLUMN public.procedimiento.codigo_texto IS 'Procedure.code.text | Procedure.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
 COMMENT ON COLUMN public.procedimiento.motivo_texto IS 'Procedure.reasonCode.text | Procedure.reasonCode.coding.display. Texto de motivo, codificado o no / Words of motivo, coded or not';
+COMMENT ON COLUMN public.procedimiento.fecha IS 'Procedure.performed[x]. Cuándo / When';
+COMMENT ON COLUMN public.procedimiento.encuentro_id IS 'Procedure.encounter. Encuentro / Encounter';
 
 ALTER TABLE public.alergia_intolerancia
     DROP COLUMN IF EXISTS estado,
@@ -7562,6 +7807,7 @@ ALTER TABLE public.alergia_intolerancia
     DROP COLUMN IF EXISTS categoria,
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN estado text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{clinicalStatus,coding,0,code}', jsonb_path_query_first(recurso -> 'clinicalStatus', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN verificacion text
@@ -7571,70 +7817,93 @@ ALTER TABLE public.alergia_intolerancia
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'onsetDateTime'), hce.lapso_periodo(recurso -> 'onsetPeriod'), hce.lapso(recurso ->> 'recordedDate'))) STORED;
 COMMENT ON COLUMN public.alergia_intolerancia.estado IS 'AllergyIntolerance.clinicalStatus. Estado clínico / Clinical status';
 COMMENT ON COLUMN public.alergia_intolerancia.verificacion IS 'AllergyIntolerance.verificationStatus. Verificación / Verification status';
 COMMENT ON COLUMN public.alergia_intolerancia.categoria IS 'AllergyIntolerance.category. Categoría / Category';
 COMMENT ON COLUMN public.alergia_intolerancia.codigo IS 'AllergyIntolerance.code. Sustancia / Substance';
 COMMENT ON COLUMN public.alergia_intolerancia.codigo_texto IS 'AllergyIntolerance.code.text | AllergyIntolerance.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.alergia_intolerancia.fecha IS 'AllergyIntolerance.onset[x] | AllergyIntolerance.recordedDate. Inicio, o registro / Onset, or recorded';
 
 ALTER TABLE public.inmunizacion
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{vaccineCode,coding,0,code}', jsonb_path_query_first(recurso -> 'vaccineCode', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{vaccineCode,text}', coalesce(recurso #>> '{vaccineCode,coding,0,display}', jsonb_path_query_first(recurso -> 'vaccineCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{vaccineCode,text}', coalesce(recurso #>> '{vaccineCode,coding,0,display}', jsonb_path_query_first(recurso -> 'vaccineCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'occurrenceDateTime')) STORED;
 COMMENT ON COLUMN public.inmunizacion.codigo IS 'Immunization.vaccineCode. Vacuna / Vaccine';
 COMMENT ON COLUMN public.inmunizacion.codigo_texto IS 'Immunization.vaccineCode.text | Immunization.vaccineCode.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.inmunizacion.fecha IS 'Immunization.occurrence[x]. Cuándo / When';
 
 ALTER TABLE public.antecedente_familiar
     DROP COLUMN IF EXISTS parentesco,
     DROP COLUMN IF EXISTS codigo_texto,
     DROP COLUMN IF EXISTS fallecido,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN parentesco text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{relationship,coding,0,code}', jsonb_path_query_first(recurso -> 'relationship', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{condition,0,code,text}', jsonb_path_query_first(recurso -> 'condition', '$.code.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{condition,0,code,coding,0,display}', jsonb_path_query_first(recurso -> 'condition', '$.code.coding.display ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN fallecido boolean
-    GENERATED ALWAYS AS (coalesce(hce.logico(recurso -> 'deceasedBoolean'), nullif(recurso -> 'deceasedAge' IS NOT NULL, false), nullif(recurso -> 'deceasedRange' IS NOT NULL, false), nullif(recurso -> 'deceasedDate' IS NOT NULL, false), nullif(recurso -> 'deceasedString' IS NOT NULL, false))) STORED;
+    GENERATED ALWAYS AS (coalesce(hce.logico(recurso -> 'deceasedBoolean'), nullif(recurso -> 'deceasedAge' IS NOT NULL, false), nullif(recurso -> 'deceasedRange' IS NOT NULL, false), nullif(recurso -> 'deceasedDate' IS NOT NULL, false), nullif(recurso -> 'deceasedString' IS NOT NULL, false))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'date')) STORED;
 COMMENT ON COLUMN public.antecedente_familiar.parentesco IS 'FamilyMemberHistory.relationship. Parentesco / Relationship';
 COMMENT ON COLUMN public.antecedente_familiar.codigo_texto IS 'FamilyMemberHistory.condition.code.text | FamilyMemberHistory.condition.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
 COMMENT ON COLUMN public.antecedente_familiar.fallecido IS 'FamilyMemberHistory.deceased[x]. Falleció / Deceased';
+COMMENT ON COLUMN public.antecedente_familiar.fecha IS 'FamilyMemberHistory.date. Cuándo se registró / When recorded';
 
 ALTER TABLE public.evaluacion_riesgo
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'occurrenceDateTime'), hce.lapso_periodo(recurso -> 'occurrencePeriod'))) STORED;
 COMMENT ON COLUMN public.evaluacion_riesgo.codigo IS 'RiskAssessment.code. Tipo de evaluación / Type';
 COMMENT ON COLUMN public.evaluacion_riesgo.codigo_texto IS 'RiskAssessment.code.text | RiskAssessment.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.evaluacion_riesgo.fecha IS 'RiskAssessment.occurrence[x]. Cuándo / When';
 
 ALTER TABLE public.impresion_clinica
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'effectiveDateTime'), hce.lapso_periodo(recurso -> 'effectivePeriod'), hce.lapso(recurso ->> 'date'))) STORED;
 COMMENT ON COLUMN public.impresion_clinica.codigo IS 'ClinicalImpression.code. Tipo / Type';
 COMMENT ON COLUMN public.impresion_clinica.codigo_texto IS 'ClinicalImpression.code.text | ClinicalImpression.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.impresion_clinica.fecha IS 'ClinicalImpression.effective[x] | ClinicalImpression.date. Cuándo / When';
 
 ALTER TABLE public.alerta
     DROP COLUMN IF EXISTS categoria,
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN categoria text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso_periodo(recurso -> 'period')) STORED;
 COMMENT ON COLUMN public.alerta.categoria IS 'Flag.category. Categoría / Category';
 COMMENT ON COLUMN public.alerta.codigo IS 'Flag.code. Alerta / Flag';
 COMMENT ON COLUMN public.alerta.codigo_texto IS 'Flag.code.text | Flag.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.alerta.fecha IS 'Flag.period. Vigencia / Period';
 
 ALTER TABLE public.dispositivo
     DROP COLUMN IF EXISTS codigo,
@@ -7647,15 +7916,19 @@ COMMENT ON COLUMN public.dispositivo.codigo IS 'Device.type. Tipo / Type';
 COMMENT ON COLUMN public.dispositivo.codigo_texto IS 'Device.type.text | Device.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
 
 ALTER TABLE public.medicamento
+    DROP COLUMN IF EXISTS claves,
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
     DROP COLUMN IF EXISTS forma,
+    ADD COLUMN claves text[]
+    GENERATED ALWAYS AS (hce.acortados(hce.claves_propias(id, recurso -> 'identifier'))) STORED,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN forma text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{form,coding,0,code}', jsonb_path_query_first(recurso -> 'form', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.medicamento.claves IS 'Medication.id. Claves por las que se le nombra / Keys by which it is named';
 COMMENT ON COLUMN public.medicamento.codigo IS 'Medication.code. Código / Code';
 COMMENT ON COLUMN public.medicamento.codigo_texto IS 'Medication.code.text | Medication.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
 COMMENT ON COLUMN public.medicamento.forma IS 'Medication.form. Forma farmacéutica / Form';
@@ -7664,20 +7937,25 @@ ALTER TABLE public.solicitud_medicamento
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigos,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
-    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{medicationCodeableConcept,coding,0,code}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.code ? (@ != null)') #>> '{}'), coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,code}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
+    GENERATED ALWAYS AS (hce.acortado(coalesce(coalesce(recurso #>> '{medicationCodeableConcept,coding,0,code}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.code ? (@ != null)') #>> '{}'), coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,code}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.code ? (@ != null)') #>> '{}')))) STORED,
     ADD COLUMN codigos text[]
     GENERATED ALWAYS AS (coalesce(hce.codigos(recurso #> '{medicationCodeableConcept,coding}'), hce.codigos(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #> '{code,coding}'))) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{medicationCodeableConcept,text}', coalesce(recurso #>> '{medicationCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'), hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,text}', coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,display}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.display ? (@ != null)') #>> '{}'), recurso #>> '{medicationReference,display}')) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{medicationCodeableConcept,text}', coalesce(recurso #>> '{medicationCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'), hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,text}', coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,display}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.display ? (@ != null)') #>> '{}'), recurso #>> '{medicationReference,display}')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'authoredOn')) STORED;
 COMMENT ON COLUMN public.solicitud_medicamento.codigo IS 'MedicationRequest.medicationCodeableConcept | MedicationRequest.medicationReference.resolve().code. Medicamento, codificado aquí o contenido / Medication, coded here or contained';
 COMMENT ON COLUMN public.solicitud_medicamento.codigos IS 'MedicationRequest.medicationCodeableConcept | MedicationRequest.medicationReference.resolve().code. Todas sus codificaciones / All its codings';
 COMMENT ON COLUMN public.solicitud_medicamento.codigo_texto IS 'MedicationRequest.medicationCodeableConcept.text | MedicationRequest.medicationCodeableConcept.coding.display | MedicationRequest.medicationReference.resolve().code.text | MedicationRequest.medicationReference.resolve().code.coding.display | MedicationRequest.medicationReference.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.solicitud_medicamento.fecha IS 'MedicationRequest.authoredOn. Cuándo se formuló / When written';
 
 ALTER TABLE public.dispensacion_medicamento
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigos,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     DROP COLUMN IF EXISTS cantidad_comparador,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{medicationCodeableConcept,coding,0,code}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.code ? (@ != null)') #>> '{}'), coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,code}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
@@ -7685,17 +7963,21 @@ ALTER TABLE public.dispensacion_medicamento
     GENERATED ALWAYS AS (coalesce(hce.codigos(recurso #> '{medicationCodeableConcept,coding}'), hce.codigos(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #> '{code,coding}'))) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{medicationCodeableConcept,text}', coalesce(recurso #>> '{medicationCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'), hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,text}', coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,display}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.display ? (@ != null)') #>> '{}'), recurso #>> '{medicationReference,display}')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'whenHandedOver'), hce.lapso(recurso ->> 'whenPrepared'))) STORED,
     ADD COLUMN cantidad_comparador text
     GENERATED ALWAYS AS (recurso #>> '{quantity,comparator}') STORED;
 COMMENT ON COLUMN public.dispensacion_medicamento.codigo IS 'MedicationDispense.medicationCodeableConcept | MedicationDispense.medicationReference.resolve().code. Medicamento, codificado aquí o contenido / Medication, coded here or contained';
 COMMENT ON COLUMN public.dispensacion_medicamento.codigos IS 'MedicationDispense.medicationCodeableConcept | MedicationDispense.medicationReference.resolve().code. Todas sus codificaciones / All its codings';
 COMMENT ON COLUMN public.dispensacion_medicamento.codigo_texto IS 'MedicationDispense.medicationCodeableConcept.text | MedicationDispense.medicationCodeableConcept.coding.display | MedicationDispense.medicationReference.resolve().code.text | MedicationDispense.medicationReference.resolve().code.coding.display | MedicationDispense.medicationReference.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.dispensacion_medicamento.fecha IS 'MedicationDispense.whenHandedOver | MedicationDispense.whenPrepared. Cuándo se entregó o preparó / When handed over or prepared';
 COMMENT ON COLUMN public.dispensacion_medicamento.cantidad_comparador IS 'MedicationDispense.quantity.comparator. Comparador de cantidad (<, >): no es el valor exacto / Comparator of cantidad (<, >): not the exact value';
 
 ALTER TABLE public.administracion_medicamento
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigos,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     DROP COLUMN IF EXISTS dosis_comparador,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{medicationCodeableConcept,coding,0,code}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.code ? (@ != null)') #>> '{}'), coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,code}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
@@ -7703,31 +7985,40 @@ ALTER TABLE public.administracion_medicamento
     GENERATED ALWAYS AS (coalesce(hce.codigos(recurso #> '{medicationCodeableConcept,coding}'), hce.codigos(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #> '{code,coding}'))) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{medicationCodeableConcept,text}', coalesce(recurso #>> '{medicationCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'), hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,text}', coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,display}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.display ? (@ != null)') #>> '{}'), recurso #>> '{medicationReference,display}')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'effectiveDateTime'), hce.lapso_periodo(recurso -> 'effectivePeriod'))) STORED,
     ADD COLUMN dosis_comparador text
     GENERATED ALWAYS AS (recurso #>> '{dosage,dose,comparator}') STORED;
 COMMENT ON COLUMN public.administracion_medicamento.codigo IS 'MedicationAdministration.medicationCodeableConcept | MedicationAdministration.medicationReference.resolve().code. Medicamento, codificado aquí o contenido / Medication, coded here or contained';
 COMMENT ON COLUMN public.administracion_medicamento.codigos IS 'MedicationAdministration.medicationCodeableConcept | MedicationAdministration.medicationReference.resolve().code. Todas sus codificaciones / All its codings';
 COMMENT ON COLUMN public.administracion_medicamento.codigo_texto IS 'MedicationAdministration.medicationCodeableConcept.text | MedicationAdministration.medicationCodeableConcept.coding.display | MedicationAdministration.medicationReference.resolve().code.text | MedicationAdministration.medicationReference.resolve().code.coding.display | MedicationAdministration.medicationReference.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.administracion_medicamento.fecha IS 'MedicationAdministration.effective[x]. Cuándo / When';
 COMMENT ON COLUMN public.administracion_medicamento.dosis_comparador IS 'MedicationAdministration.dosage.dose.comparator. Comparador de dosis (<, >): no es el valor exacto / Comparator of dosis (<, >): not the exact value';
 
 ALTER TABLE public.declaracion_medicamento
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigos,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{medicationCodeableConcept,coding,0,code}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.code ? (@ != null)') #>> '{}'), coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,code}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN codigos text[]
     GENERATED ALWAYS AS (coalesce(hce.codigos(recurso #> '{medicationCodeableConcept,coding}'), hce.codigos(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #> '{code,coding}'))) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{medicationCodeableConcept,text}', coalesce(recurso #>> '{medicationCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'), hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,text}', coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,display}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.display ? (@ != null)') #>> '{}'), recurso #>> '{medicationReference,display}')) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{medicationCodeableConcept,text}', coalesce(recurso #>> '{medicationCodeableConcept,coding,0,display}', jsonb_path_query_first(recurso -> 'medicationCodeableConcept', '$.coding.display ? (@ != null)') #>> '{}'), hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,text}', coalesce(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #>> '{code,coding,0,display}', jsonb_path_query_first(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') -> 'code', '$.coding.display ? (@ != null)') #>> '{}'), recurso #>> '{medicationReference,display}')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'effectiveDateTime'), hce.lapso_periodo(recurso -> 'effectivePeriod'), hce.lapso(recurso ->> 'dateAsserted'))) STORED;
 COMMENT ON COLUMN public.declaracion_medicamento.codigo IS 'MedicationStatement.medicationCodeableConcept | MedicationStatement.medicationReference.resolve().code. Medicamento, codificado aquí o contenido / Medication, coded here or contained';
 COMMENT ON COLUMN public.declaracion_medicamento.codigos IS 'MedicationStatement.medicationCodeableConcept | MedicationStatement.medicationReference.resolve().code. Todas sus codificaciones / All its codings';
 COMMENT ON COLUMN public.declaracion_medicamento.codigo_texto IS 'MedicationStatement.medicationCodeableConcept.text | MedicationStatement.medicationCodeableConcept.coding.display | MedicationStatement.medicationReference.resolve().code.text | MedicationStatement.medicationReference.resolve().code.coding.display | MedicationStatement.medicationReference.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.declaracion_medicamento.fecha IS 'MedicationStatement.effective[x] | MedicationStatement.dateAsserted. Cuándo / When';
 
 ALTER TABLE public.observacion
     DROP COLUMN IF EXISTS categoria,
     DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS codigos,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     DROP COLUMN IF EXISTS valor_comparador,
     DROP COLUMN IF EXISTS unidad,
     DROP COLUMN IF EXISTS valor_texto,
@@ -7739,12 +8030,17 @@ ALTER TABLE public.observacion
     DROP COLUMN IF EXISTS diastolica,
     DROP COLUMN IF EXISTS diastolica_comparador,
     DROP COLUMN IF EXISTS componentes,
+    DROP COLUMN IF EXISTS encuentro_id,
     ADD COLUMN categoria text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    GENERATED ALWAYS AS (hce.acortado(coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN codigos text[]
+    GENERATED ALWAYS AS (hce.acortados(hce.codigos(recurso #> '{code,coding}'))) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'effectiveDateTime'), hce.lapso_periodo(recurso -> 'effectivePeriod'), hce.lapso_horario(recurso -> 'effectiveTiming'), hce.lapso(recurso ->> 'effectiveInstant'))) STORED,
     ADD COLUMN valor_comparador text
     GENERATED ALWAYS AS (recurso #>> '{valueQuantity,comparator}') STORED,
     ADD COLUMN unidad text
@@ -7756,7 +8052,7 @@ ALTER TABLE public.observacion
     ADD COLUMN valor_logico boolean
     GENERATED ALWAYS AS (hce.logico(recurso -> 'valueBoolean')) STORED,
     ADD COLUMN valor_fecha tstzrange
-    GENERATED ALWAYS AS (coalesce(hce.rango(recurso ->> 'valueDateTime'), hce.rango_periodo(recurso -> 'valuePeriod'))) STORED,
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'valueDateTime'), hce.lapso_periodo(recurso -> 'valuePeriod'))) STORED,
     ADD COLUMN sistolica numeric
     GENERATED ALWAYS AS (coalesce(CASE WHEN recurso ? 'component' THEN hce.numero(jsonb_path_query_first(recurso, '$.component[*] ? (exists(@.code.coding ? (@.system == "http://loinc.org" && @.code == "8480-6")))') #> '{valueQuantity,value}') END, CASE WHEN recurso #> '{code,coding}' @> '[{"system": "http://loinc.org", "code": "8480-6"}]' THEN hce.numero(recurso #> '{valueQuantity,value}') END)) STORED,
     ADD COLUMN sistolica_comparador text
@@ -7766,10 +8062,14 @@ ALTER TABLE public.observacion
     ADD COLUMN diastolica_comparador text
     GENERATED ALWAYS AS (coalesce(CASE WHEN recurso ? 'component' THEN jsonb_path_query_first(recurso, '$.component[*] ? (exists(@.code.coding ? (@.system == "http://loinc.org" && @.code == "8462-4")))') #>> '{valueQuantity,comparator}' END, CASE WHEN recurso #> '{code,coding}' @> '[{"system": "http://loinc.org", "code": "8462-4"}]' THEN recurso #>> '{valueQuantity,comparator}' END)) STORED,
     ADD COLUMN componentes text[]
-    GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso -> 'component', '$.code.coding[*]'))) STORED;
+    GENERATED ALWAYS AS (hce.codigos(jsonb_path_query_array(recurso -> 'component', '$.code.coding[*]'))) STORED,
+    ADD COLUMN encuentro_id text
+    GENERATED ALWAYS AS (hce.acortado(hce.clave(recurso -> 'encounter', 'Encounter'))) STORED;
 COMMENT ON COLUMN public.observacion.categoria IS 'Observation.category. Categoría / Category';
 COMMENT ON COLUMN public.observacion.codigo IS 'Observation.code. Qué se observó / What was observed';
+COMMENT ON COLUMN public.observacion.codigos IS 'Observation.code. Todas sus codificaciones / All its codings';
 COMMENT ON COLUMN public.observacion.codigo_texto IS 'Observation.code.text | Observation.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.observacion.fecha IS 'Observation.effective[x]. Cuándo vale / When it holds';
 COMMENT ON COLUMN public.observacion.valor_comparador IS 'Observation.valueQuantity.comparator. Comparador de valor (<, >): no es el valor exacto / Comparator of valor (<, >): not the exact value';
 COMMENT ON COLUMN public.observacion.unidad IS 'Observation.valueQuantity.code | Observation.valueQuantity.unit | Observation.component.where(code = ''http://loinc.org|8480-6'').valueQuantity.code | Observation.component.where(code = ''http://loinc.org|8480-6'').valueQuantity.unit. Unidad del valor, o de la presión sistólica / Unit of the value, or of the systolic pressure';
 COMMENT ON COLUMN public.observacion.valor_texto IS 'Observation.valueString | Observation.valueCodeableConcept.text | Observation.valueCodeableConcept.coding.display. Valor en texto, o el texto del valor codificado / Text value, or the words of the coded value';
@@ -7781,92 +8081,140 @@ COMMENT ON COLUMN public.observacion.sistolica_comparador IS 'Observation.compon
 COMMENT ON COLUMN public.observacion.diastolica IS 'Observation.component.where(code = ''http://loinc.org|8462-4'').valueQuantity | Observation.where(code = ''http://loinc.org|8462-4'').valueQuantity. Presión diastólica / Diastolic pressure';
 COMMENT ON COLUMN public.observacion.diastolica_comparador IS 'Observation.component.where(code = ''http://loinc.org|8462-4'').valueQuantity.comparator | Observation.where(code = ''http://loinc.org|8462-4'').valueQuantity.comparator. Comparador de diastolica / Comparator of diastolica';
 COMMENT ON COLUMN public.observacion.componentes IS 'Observation.component.code. Codificaciones de sus componentes / Codings of its components';
+COMMENT ON COLUMN public.observacion.encuentro_id IS 'Observation.encounter. Encuentro / Encounter';
 
 ALTER TABLE public.informe_diagnostico
     DROP COLUMN IF EXISTS categoria,
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN categoria text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'effectiveDateTime'), hce.lapso_periodo(recurso -> 'effectivePeriod'), hce.lapso(recurso ->> 'issued'))) STORED;
 COMMENT ON COLUMN public.informe_diagnostico.categoria IS 'DiagnosticReport.category. Categoría / Category';
 COMMENT ON COLUMN public.informe_diagnostico.codigo IS 'DiagnosticReport.code. Qué informa / What it reports';
 COMMENT ON COLUMN public.informe_diagnostico.codigo_texto IS 'DiagnosticReport.code.text | DiagnosticReport.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.informe_diagnostico.fecha IS 'DiagnosticReport.effective[x] | DiagnosticReport.issued. Cuándo vale, o se emitió / When it holds, or was issued';
 
 ALTER TABLE public.solicitud_servicio
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'authoredOn'), hce.lapso(recurso ->> 'occurrenceDateTime'), hce.lapso_periodo(recurso -> 'occurrencePeriod'), hce.lapso_horario(recurso -> 'occurrenceTiming'))) STORED;
 COMMENT ON COLUMN public.solicitud_servicio.codigo IS 'ServiceRequest.code. Qué se pide / What is asked for';
 COMMENT ON COLUMN public.solicitud_servicio.codigo_texto IS 'ServiceRequest.code.text | ServiceRequest.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.solicitud_servicio.fecha IS 'ServiceRequest.authoredOn | ServiceRequest.occurrence[x]. Cuándo se pidió / When asked for';
 
 ALTER TABLE public.especimen
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso #>> '{collection,collectedDateTime}'), hce.lapso_periodo(recurso #> '{collection,collectedPeriod}'), hce.lapso(recurso ->> 'receivedTime'))) STORED;
 COMMENT ON COLUMN public.especimen.codigo IS 'Specimen.type. Tipo de muestra / Type';
 COMMENT ON COLUMN public.especimen.codigo_texto IS 'Specimen.type.text | Specimen.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.especimen.fecha IS 'Specimen.collection.collected[x] | Specimen.receivedTime. Cuándo se tomó o recibió / Collected or received';
 
 ALTER TABLE public.estudio_imagen
     DROP COLUMN IF EXISTS modalidad,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN modalidad text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{modality,0,code}', jsonb_path_query_first(recurso -> 'modality', '$.code ? (@ != null)') #>> '{}')) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{modality,0,code}', jsonb_path_query_first(recurso -> 'modality', '$.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'started')) STORED;
 COMMENT ON COLUMN public.estudio_imagen.modalidad IS 'ImagingStudy.modality. Modalidad / Modality';
+COMMENT ON COLUMN public.estudio_imagen.fecha IS 'ImagingStudy.started. Cuándo empezó / Started';
 
 ALTER TABLE public.plan_cuidado
     DROP COLUMN IF EXISTS categoria,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN categoria text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso_periodo(recurso -> 'period'), hce.lapso(recurso ->> 'created'))) STORED;
 COMMENT ON COLUMN public.plan_cuidado.categoria IS 'CarePlan.category. Categoría / Category';
+COMMENT ON COLUMN public.plan_cuidado.fecha IS 'CarePlan.period | CarePlan.created. Vigencia / Period';
+
+ALTER TABLE public.equipo_cuidado
+    DROP COLUMN IF EXISTS fecha,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso_periodo(recurso -> 'period')) STORED;
+COMMENT ON COLUMN public.equipo_cuidado.fecha IS 'CareTeam.period. Vigencia / Period';
 
 ALTER TABLE public.meta
     DROP COLUMN IF EXISTS logro,
     DROP COLUMN IF EXISTS codigo,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN logro text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{achievementStatus,coding,0,code}', jsonb_path_query_first(recurso -> 'achievementStatus', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{description,coding,0,code}', jsonb_path_query_first(recurso -> 'description', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{description,coding,0,code}', jsonb_path_query_first(recurso -> 'description', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'startDate')) STORED;
 COMMENT ON COLUMN public.meta.logro IS 'Goal.achievementStatus. Logro / Achievement';
 COMMENT ON COLUMN public.meta.codigo IS 'Goal.description. Meta / Goal';
+COMMENT ON COLUMN public.meta.fecha IS 'Goal.startDate. Inicio / Start';
 
 ALTER TABLE public.tarea
+    DROP COLUMN IF EXISTS estado,
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
     DROP COLUMN IF EXISTS motivo_texto,
+    DROP COLUMN IF EXISTS fecha,
+    DROP COLUMN IF EXISTS profesional_id,
+    ADD COLUMN estado text
+    GENERATED ALWAYS AS (hce.acortado(recurso ->> 'status')) STORED,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,coding,0,code}', jsonb_path_query_first(recurso -> 'code', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{code,text}', coalesce(recurso #>> '{code,coding,0,display}', jsonb_path_query_first(recurso -> 'code', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
     ADD COLUMN motivo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{reasonCode,text}', coalesce(recurso #>> '{reasonCode,coding,0,display}', jsonb_path_query_first(recurso -> 'reasonCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{reasonCode,text}', coalesce(recurso #>> '{reasonCode,coding,0,display}', jsonb_path_query_first(recurso -> 'reasonCode', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso_periodo(recurso -> 'executionPeriod'), hce.lapso(recurso ->> 'authoredOn'))) STORED,
+    ADD COLUMN profesional_id text
+    GENERATED ALWAYS AS (hce.acortado(hce.clave_expresa(recurso -> 'owner', 'Practitioner'))) STORED;
+COMMENT ON COLUMN public.tarea.estado IS 'Task.status. Estado / Status';
 COMMENT ON COLUMN public.tarea.codigo IS 'Task.code. Qué hay que hacer / What is to be done';
 COMMENT ON COLUMN public.tarea.codigo_texto IS 'Task.code.text | Task.code.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
 COMMENT ON COLUMN public.tarea.motivo_texto IS 'Task.reasonCode.text | Task.reasonCode.coding.display. Texto de motivo, codificado o no / Words of motivo, coded or not';
+COMMENT ON COLUMN public.tarea.fecha IS 'Task.executionPeriod | Task.authoredOn. Cuándo / When';
+COMMENT ON COLUMN public.tarea.profesional_id IS 'Task.owner. Responsable / Owner';
 
 ALTER TABLE public.composicion
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'date')) STORED;
 COMMENT ON COLUMN public.composicion.codigo IS 'Composition.type. Tipo de documento / Type';
 COMMENT ON COLUMN public.composicion.codigo_texto IS 'Composition.type.text | Composition.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.composicion.fecha IS 'Composition.date. Cuándo se escribió / When written';
 
 ALTER TABLE public.referencia_documento
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
     DROP COLUMN IF EXISTS titulo,
     DROP COLUMN IF EXISTS url,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
@@ -7874,53 +8222,79 @@ ALTER TABLE public.referencia_documento
     ADD COLUMN titulo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{content,0,attachment,title}', jsonb_path_query_first(recurso -> 'content', '$.attachment.title ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN url text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{content,0,attachment,url}', jsonb_path_query_first(recurso -> 'content', '$.attachment.url ? (@ != null)') #>> '{}')) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{content,0,attachment,url}', jsonb_path_query_first(recurso -> 'content', '$.attachment.url ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'date'), hce.lapso_periodo(recurso #> '{context,period}'))) STORED;
 COMMENT ON COLUMN public.referencia_documento.codigo IS 'DocumentReference.type. Tipo de documento / Type';
 COMMENT ON COLUMN public.referencia_documento.codigo_texto IS 'DocumentReference.type.text | DocumentReference.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
 COMMENT ON COLUMN public.referencia_documento.titulo IS 'DocumentReference.content.attachment.title. Título / Title';
 COMMENT ON COLUMN public.referencia_documento.url IS 'DocumentReference.content.attachment.url. Dónde está / Where it is';
+COMMENT ON COLUMN public.referencia_documento.fecha IS 'DocumentReference.date | DocumentReference.context.period. Cuándo se escribió / When written';
 
 ALTER TABLE public.consentimiento
     DROP COLUMN IF EXISTS alcance,
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
+    DROP COLUMN IF EXISTS vigencia,
     ADD COLUMN alcance text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{scope,coding,0,code}', jsonb_path_query_first(recurso -> 'scope', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{category,0,text}', jsonb_path_query_first(recurso -> 'category', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{category,0,coding,0,display}', jsonb_path_query_first(recurso -> 'category', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(coalesce(recurso #>> '{category,0,text}', jsonb_path_query_first(recurso -> 'category', '$.text ? (@ != null)') #>> '{}'), coalesce(recurso #>> '{category,0,coding,0,display}', jsonb_path_query_first(recurso -> 'category', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'dateTime')) STORED,
+    ADD COLUMN vigencia tstzrange
+    GENERATED ALWAYS AS (hce.lapso_periodo(recurso #> '{provision,period}')) STORED;
 COMMENT ON COLUMN public.consentimiento.alcance IS 'Consent.scope. Alcance / Scope';
 COMMENT ON COLUMN public.consentimiento.codigo IS 'Consent.category. Categoría / Category';
 COMMENT ON COLUMN public.consentimiento.codigo_texto IS 'Consent.category.text | Consent.category.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.consentimiento.fecha IS 'Consent.dateTime. Cuándo se dio / When given';
+COMMENT ON COLUMN public.consentimiento.vigencia IS 'Consent.provision.period. Vigencia / Period';
+
+ALTER TABLE public.respuesta_cuestionario
+    DROP COLUMN IF EXISTS fecha,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'authored')) STORED;
+COMMENT ON COLUMN public.respuesta_cuestionario.fecha IS 'QuestionnaireResponse.authored. Cuándo se respondió / When answered';
 
 ALTER TABLE public.comunicacion
     DROP COLUMN IF EXISTS categoria,
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN categoria text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{category,0,coding,0,code}', jsonb_path_query_first(recurso -> 'category', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{topic,coding,0,code}', jsonb_path_query_first(recurso -> 'topic', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{topic,text}', coalesce(recurso #>> '{topic,coding,0,display}', jsonb_path_query_first(recurso -> 'topic', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{topic,text}', coalesce(recurso #>> '{topic,coding,0,display}', jsonb_path_query_first(recurso -> 'topic', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso(recurso ->> 'sent'), hce.lapso(recurso ->> 'received'))) STORED;
 COMMENT ON COLUMN public.comunicacion.categoria IS 'Communication.category. Categoría / Category';
 COMMENT ON COLUMN public.comunicacion.codigo IS 'Communication.topic. Tema / Topic';
 COMMENT ON COLUMN public.comunicacion.codigo_texto IS 'Communication.topic.text | Communication.topic.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.comunicacion.fecha IS 'Communication.sent | Communication.received. Cuándo se envió o recibió / When sent or received';
 
 ALTER TABLE public.cobertura
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN codigo text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso_periodo(recurso -> 'period')) STORED;
 COMMENT ON COLUMN public.cobertura.codigo IS 'Coverage.type. Tipo / Type';
 COMMENT ON COLUMN public.cobertura.codigo_texto IS 'Coverage.type.text | Coverage.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.cobertura.fecha IS 'Coverage.period. Vigencia / Period';
 
 ALTER TABLE public.reclamacion
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     DROP COLUMN IF EXISTS profesional_id,
     DROP COLUMN IF EXISTS prestador_id,
     DROP COLUMN IF EXISTS aseguradora,
@@ -7928,6 +8302,8 @@ ALTER TABLE public.reclamacion
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso_periodo(recurso -> 'billablePeriod'), hce.lapso(recurso ->> 'created'))) STORED,
     ADD COLUMN profesional_id text
     GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'provider', 'Practitioner'), (hce.claves_expresas_de(jsonb_path_query_array(recurso -> 'careTeam', '$.provider'), 'Practitioner'))[1])) STORED,
     ADD COLUMN prestador_id text
@@ -7936,6 +8312,7 @@ ALTER TABLE public.reclamacion
     GENERATED ALWAYS AS (coalesce(recurso #>> '{insurer,display}', coalesce(recurso #>> '{insurance,0,coverage,display}', jsonb_path_query_first(recurso -> 'insurance', '$.coverage.display ? (@ != null)') #>> '{}'))) STORED;
 COMMENT ON COLUMN public.reclamacion.codigo IS 'Claim.type. Tipo / Type';
 COMMENT ON COLUMN public.reclamacion.codigo_texto IS 'Claim.type.text | Claim.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.reclamacion.fecha IS 'Claim.billablePeriod | Claim.created. Período facturado / Billable period';
 COMMENT ON COLUMN public.reclamacion.profesional_id IS 'Claim.provider | Claim.careTeam.provider. Profesional que presta / Practitioner who provides';
 COMMENT ON COLUMN public.reclamacion.prestador_id IS 'Claim.provider. Organización prestadora / Provider organization';
 COMMENT ON COLUMN public.reclamacion.aseguradora IS 'Claim.insurer.display | Claim.insurance.coverage.display. Nombre de la aseguradora / Name of the insurer';
@@ -7943,6 +8320,7 @@ COMMENT ON COLUMN public.reclamacion.aseguradora IS 'Claim.insurer.display | Cla
 ALTER TABLE public.explicacion_beneficio
     DROP COLUMN IF EXISTS codigo,
     DROP COLUMN IF EXISTS codigo_texto,
+    DROP COLUMN IF EXISTS fecha,
     DROP COLUMN IF EXISTS profesional_id,
     DROP COLUMN IF EXISTS prestador_id,
     DROP COLUMN IF EXISTS aseguradora,
@@ -7951,6 +8329,8 @@ ALTER TABLE public.explicacion_beneficio
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
     ADD COLUMN codigo_texto text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,text}', coalesce(recurso #>> '{type,coding,0,display}', jsonb_path_query_first(recurso -> 'type', '$.coding.display ? (@ != null)') #>> '{}'))) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso_periodo(recurso -> 'billablePeriod'), hce.lapso(recurso ->> 'created'))) STORED,
     ADD COLUMN profesional_id text
     GENERATED ALWAYS AS (coalesce(hce.clave_expresa(recurso -> 'provider', 'Practitioner'), (hce.claves_expresas_de(jsonb_path_query_array(recurso -> 'careTeam', '$.provider'), 'Practitioner'))[1])) STORED,
     ADD COLUMN prestador_id text
@@ -7961,6 +8341,7 @@ ALTER TABLE public.explicacion_beneficio
     GENERATED ALWAYS AS ((hce.claves_de(jsonb_path_query_array(recurso -> 'insurance', '$.coverage'), 'Coverage'))[1]) STORED;
 COMMENT ON COLUMN public.explicacion_beneficio.codigo IS 'ExplanationOfBenefit.type. Tipo / Type';
 COMMENT ON COLUMN public.explicacion_beneficio.codigo_texto IS 'ExplanationOfBenefit.type.text | ExplanationOfBenefit.type.coding.display. Texto de codigo, codificado o no / Words of codigo, coded or not';
+COMMENT ON COLUMN public.explicacion_beneficio.fecha IS 'ExplanationOfBenefit.billablePeriod | ExplanationOfBenefit.created. Período facturado / Billable period';
 COMMENT ON COLUMN public.explicacion_beneficio.profesional_id IS 'ExplanationOfBenefit.provider | ExplanationOfBenefit.careTeam.provider. Profesional que presta / Practitioner who provides';
 COMMENT ON COLUMN public.explicacion_beneficio.prestador_id IS 'ExplanationOfBenefit.provider. Organización prestadora / Provider organization';
 COMMENT ON COLUMN public.explicacion_beneficio.aseguradora IS 'ExplanationOfBenefit.insurer.display | ExplanationOfBenefit.insurance.coverage.display. Nombre de la aseguradora / Name of the insurer';
@@ -7968,26 +8349,95 @@ COMMENT ON COLUMN public.explicacion_beneficio.cobertura_id IS 'ExplanationOfBen
 
 ALTER TABLE public.estudio_investigacion
     DROP COLUMN IF EXISTS fase,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN fase text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{phase,coding,0,code}', jsonb_path_query_first(recurso -> 'phase', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{phase,coding,0,code}', jsonb_path_query_first(recurso -> 'phase', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso_periodo(recurso -> 'period')) STORED;
 COMMENT ON COLUMN public.estudio_investigacion.fase IS 'ResearchStudy.phase. Fase / Phase';
+COMMENT ON COLUMN public.estudio_investigacion.fecha IS 'ResearchStudy.period. Vigencia / Period';
+
+ALTER TABLE public.concepto_terminologia
+    DROP COLUMN IF EXISTS fecha,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'date')) STORED;
+COMMENT ON COLUMN public.concepto_terminologia.fecha IS 'CodeSystem.date. Cuándo se publicó / When published';
+
+ALTER TABLE public.conjunto_valores
+    DROP COLUMN IF EXISTS fecha,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'date')) STORED;
+COMMENT ON COLUMN public.conjunto_valores.fecha IS 'ValueSet.date. Cuándo se publicó / When published';
+
+ALTER TABLE public.mapeo_terminologia
+    DROP COLUMN IF EXISTS fecha,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'date')) STORED;
+COMMENT ON COLUMN public.mapeo_terminologia.fecha IS 'ConceptMap.date. Cuándo se publicó / When published';
 
 ALTER TABLE public.guia_clinica
+    DROP COLUMN IF EXISTS fecha,
     DROP COLUMN IF EXISTS clase,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'date')) STORED,
     ADD COLUMN clase text
     GENERATED ALWAYS AS (coalesce(recurso #>> '{type,coding,0,code}', jsonb_path_query_first(recurso -> 'type', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+COMMENT ON COLUMN public.guia_clinica.fecha IS 'PlanDefinition.date. Cuándo se publicó / When published';
 COMMENT ON COLUMN public.guia_clinica.clase IS 'PlanDefinition.type. Tipo / Type';
 
 ALTER TABLE public.procedencia
     DROP COLUMN IF EXISTS actividad,
+    DROP COLUMN IF EXISTS registrado_en,
+    DROP COLUMN IF EXISTS fecha,
     ADD COLUMN actividad text
-    GENERATED ALWAYS AS (coalesce(recurso #>> '{activity,coding,0,code}', jsonb_path_query_first(recurso -> 'activity', '$.coding.code ? (@ != null)') #>> '{}')) STORED;
+    GENERATED ALWAYS AS (coalesce(recurso #>> '{activity,coding,0,code}', jsonb_path_query_first(recurso -> 'activity', '$.coding.code ? (@ != null)') #>> '{}')) STORED,
+    ADD COLUMN registrado_en timestamptz
+    GENERATED ALWAYS AS (hce.instante(recurso ->> 'recorded')) STORED,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (coalesce(hce.lapso_periodo(recurso -> 'occurredPeriod'), hce.lapso(recurso ->> 'occurredDateTime'), hce.lapso(recurso ->> 'recorded'))) STORED;
 COMMENT ON COLUMN public.procedencia.actividad IS 'Provenance.activity. Actividad / Activity';
+COMMENT ON COLUMN public.procedencia.registrado_en IS 'Provenance.recorded. Cuándo se registró / When recorded';
+COMMENT ON COLUMN public.procedencia.fecha IS 'Provenance.occurred[x] | Provenance.recorded. Cuándo ocurrió / When it happened';
+
+ALTER TABLE public.evento_auditoria
+    DROP COLUMN IF EXISTS fecha,
+    ADD COLUMN fecha tstzrange
+    GENERATED ALWAYS AS (hce.lapso(recurso ->> 'recorded')) STORED;
+COMMENT ON COLUMN public.evento_auditoria.fecha IS 'AuditEvent.recorded. Cuándo / When';
+CREATE INDEX IF NOT EXISTS paciente_claves_idx ON public.paciente USING gin (claves);
+CREATE INDEX IF NOT EXISTS paciente_nombre_busqueda_idx ON public.paciente USING gin (nombre_busqueda public.gin_trgm_ops);
+CREATE INDEX IF NOT EXISTS encuentro_documento_id_fecha_idx ON public.encuentro USING btree (documento_id, (lower(fecha)));
+CREATE INDEX IF NOT EXISTS cita_documento_id_fecha_idx ON public.cita USING btree (documento_id, (lower(fecha)));
+CREATE INDEX IF NOT EXISTS cita_profesionales_idx ON public.cita USING gin (profesionales);
+CREATE INDEX IF NOT EXISTS cita_profesional_id_inicio_idx ON public.cita USING btree (profesional_id, inicio);
+CREATE INDEX IF NOT EXISTS organizacion_claves_idx ON public.organizacion USING gin (claves);
+CREATE INDEX IF NOT EXISTS profesional_claves_idx ON public.profesional USING gin (claves);
+CREATE INDEX IF NOT EXISTS ubicacion_claves_idx ON public.ubicacion USING gin (claves);
+CREATE INDEX IF NOT EXISTS condicion_documento_id_fecha_idx ON public.condicion USING btree (documento_id, (lower(fecha)));
 CREATE INDEX IF NOT EXISTS condicion_documento_id_codigo_idx ON public.condicion USING btree (documento_id, codigo);
+CREATE INDEX IF NOT EXISTS condicion_documento_id_encuentro_id_idx ON public.condicion USING btree (documento_id, encuentro_id);
+CREATE INDEX IF NOT EXISTS condicion_codigos_idx ON public.condicion USING gin (codigos);
+CREATE INDEX IF NOT EXISTS procedimiento_documento_id_fecha_idx ON public.procedimiento USING btree (documento_id, (lower(fecha)));
 CREATE INDEX IF NOT EXISTS procedimiento_documento_id_codigo_idx ON public.procedimiento USING btree (documento_id, codigo);
+CREATE INDEX IF NOT EXISTS procedimiento_documento_id_encuentro_id_idx ON public.procedimiento USING btree (documento_id, encuentro_id);
+CREATE INDEX IF NOT EXISTS inmunizacion_documento_id_fecha_idx ON public.inmunizacion USING btree (documento_id, (lower(fecha)));
+CREATE INDEX IF NOT EXISTS medicamento_claves_idx ON public.medicamento USING gin (claves);
+CREATE INDEX IF NOT EXISTS solicitud_medicamento_documento_id_fecha_idx ON public.solicitud_medicamento USING btree (documento_id, (lower(fecha)));
 CREATE INDEX IF NOT EXISTS solicitud_medicamento_documento_id_codigo_idx ON public.solicitud_medicamento USING btree (documento_id, codigo);
+CREATE INDEX IF NOT EXISTS dispensacion_medicamento_documento_id_fecha_idx ON public.dispensacion_medicamento USING btree (documento_id, (lower(fecha)));
+CREATE INDEX IF NOT EXISTS administracion_medicamento_documento_id_fecha_idx ON public.administracion_medicamento USING btree (documento_id, (lower(fecha)));
+CREATE INDEX IF NOT EXISTS observacion_documento_id_fecha_idx ON public.observacion USING btree (documento_id, (lower(fecha)));
 CREATE INDEX IF NOT EXISTS observacion_documento_id_codigo_idx ON public.observacion USING btree (documento_id, codigo);
+CREATE INDEX IF NOT EXISTS observacion_documento_id_encuentro_id_idx ON public.observacion USING btree (documento_id, encuentro_id);
+CREATE INDEX IF NOT EXISTS observacion_codigos_idx ON public.observacion USING gin (codigos);
 CREATE INDEX IF NOT EXISTS observacion_documento_id_fecha_sistolica_idx ON public.observacion USING btree (documento_id, (lower(fecha)), sistolica) WHERE sistolica IS NOT NULL;
+CREATE INDEX IF NOT EXISTS informe_diagnostico_documento_id_fecha_idx ON public.informe_diagnostico USING btree (documento_id, (lower(fecha)));
+CREATE INDEX IF NOT EXISTS solicitud_servicio_documento_id_fecha_idx ON public.solicitud_servicio USING btree (documento_id, (lower(fecha)));
+CREATE INDEX IF NOT EXISTS tarea_profesional_id_estado_idx ON public.tarea USING btree (profesional_id, estado);
+CREATE INDEX IF NOT EXISTS referencia_documento_documento_id_fecha_idx ON public.referencia_documento USING btree (documento_id, (lower(fecha)));
+CREATE INDEX IF NOT EXISTS reclamacion_documento_id_fecha_idx ON public.reclamacion USING btree (documento_id, (lower(fecha)));
+CREATE INDEX IF NOT EXISTS explicacion_beneficio_documento_id_fecha_idx ON public.explicacion_beneficio USING btree (documento_id, (lower(fecha)));
+CREATE INDEX IF NOT EXISTS evento_auditoria_documento_id_fecha_idx ON public.evento_auditoria USING btree (documento_id, (lower(fecha)));
 DROP FUNCTION IF EXISTS hce.guardar_persona_relacionada(text, text, text, text, text, text, text, uuid, integer);
 DROP FUNCTION IF EXISTS hce.guardar_encuentro(text, text, text, text, text, text, text, uuid, integer);
 DROP FUNCTION IF EXISTS hce.guardar_episodio_atencion(text, text, text, text, text, text, text, uuid, integer);
@@ -8091,7 +8541,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'RelatedPerson' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -8199,7 +8649,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Encounter' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -8307,7 +8757,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'EpisodeOfCare' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -8415,7 +8865,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Appointment' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -8513,7 +8963,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'Organization' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -8599,7 +9049,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'Practitioner' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -8685,7 +9135,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'PractitionerRole' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -8771,7 +9221,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'Location' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -8857,7 +9307,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'Schedule' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -8943,7 +9393,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'Group' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -9039,7 +9489,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Condition' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -9147,7 +9597,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Procedure' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -9255,7 +9705,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'AllergyIntolerance' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -9363,7 +9813,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Immunization' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -9471,7 +9921,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'FamilyMemberHistory' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -9579,7 +10029,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'RiskAssessment' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -9687,7 +10137,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'ClinicalImpression' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -9795,7 +10245,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Flag' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -9903,7 +10353,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Device' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -10001,7 +10451,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_compartida AS h
             WHERE h.tipo = 'Medication' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -10097,7 +10547,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationRequest' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -10205,7 +10655,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationDispense' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -10313,7 +10763,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationAdministration' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -10421,7 +10871,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'MedicationStatement' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -10529,7 +10979,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Observation' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -10637,7 +11087,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'DiagnosticReport' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -10745,7 +11195,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'ServiceRequest' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -10853,7 +11303,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Specimen' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -10961,7 +11411,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'ImagingStudy' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -11069,7 +11519,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'CarePlan' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -11177,7 +11627,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'CareTeam' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -11285,7 +11735,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Goal' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -11393,7 +11843,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Task' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -11501,7 +11951,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Composition' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -11609,7 +12059,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'DocumentReference' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -11717,7 +12167,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Consent' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -11825,7 +12275,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'QuestionnaireResponse' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -11933,7 +12383,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Communication' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -12041,7 +12491,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Coverage' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -12149,7 +12599,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Claim' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -12257,7 +12707,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'ExplanationOfBenefit' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -12355,7 +12805,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'ResearchStudy' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -12441,7 +12891,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'CodeSystem' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -12527,7 +12977,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'ValueSet' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -12613,7 +13063,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'ConceptMap' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -12699,7 +13149,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_referencia AS h
             WHERE h.tipo = 'PlanDefinition' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -12795,7 +13245,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'Provenance' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -12903,7 +13353,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = 'AuditEvent' AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -13011,7 +13461,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia AS h
             WHERE h.documento_id = p_documento_id AND h.tipo = p_tipo AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -13109,7 +13559,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{meta,lastUpdated}') < hce.momento(previo #>> '{meta,lastUpdated}');
+        anterior := hce.instante(nuevo #>> '{meta,lastUpdated}') < hce.instante(previo #>> '{meta,lastUpdated}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM public.historia_compartida AS h
             WHERE h.tipo = p_tipo AND h.fuente = p_fuente AND h.id = p_id AND NOT h.borrado
@@ -13275,6 +13725,6 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_compartida TO hce_writer;
 REVOKE DELETE, INSERT, UPDATE ON hce.carga_referencia FROM hce_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_referencia TO hce_writer;
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', '426c559acb5ed655da9620f440f945e62404e3309e9610a0eae325b25a941150') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', '5a6610c8a3c32d0a849fac7965dbeae1c70fb930aad168f2c4c07a0fc61f7420') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

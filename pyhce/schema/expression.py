@@ -16,6 +16,9 @@ NEWEST = 1_000_000
 """A number after every migration: an expression as it is now."""
 FIRST_THERE = 2
 """The migration since which a text or code out of an array is the first that is there: before, the first member's."""
+_LONG = {Kind.TEXT, Kind.CODE, Kind.CODES, Kind.REFERENCE, Kind.REFERENCES, Kind.KEYS}
+_SHORTEN = {"text": "acortado", "text[]": "acortados"}
+_WORD = re.compile(r"[a-z_][a-z0-9_]*")
 _HELPER = re.compile(r"\bhce\.([a-z0-9_]+)\(")
 
 SQL_TYPES = {
@@ -57,7 +60,21 @@ def expression(table: Table, column: Column, number: int = NEWEST, helpers: Iter
     flat = [part for alternative in parts for part in alternative]
     sql = flat[0] if len(flat) == 1 else f"coalesce({', '.join(flat)})"
     newest = _successors(number, helpers)
-    return _HELPER.sub(lambda call: f"hce.{newest.get(call[1], call[1])}(", sql)
+    sql = _HELPER.sub(lambda call: f"hce.{newest.get(call[1], call[1])}(", sql)
+    shorten = _SHORTEN.get(sql_type(then)) if needs_shortening(table, then, number) else None
+    known = any(helper.name == shorten and helper.since <= number for helper in helpers)
+    return f"hce.{shorten}({sql})" if known else sql
+
+
+def needs_shortening(table: Table, column: Column, number: int = NEWEST) -> bool:
+    """Whether an index holds a text of any length, after a migration: a row of an index has at most 2,704 bytes.
+
+    Typed columns come from data. An index of trigrams takes any text.
+    """
+    keys = {
+        word for index in table.indexes if index.since <= number for key in index.keys for word in _WORD.findall(key)
+    }
+    return column.kind in _LONG and column.name in keys
 
 
 def _successors(number: int, helpers: Iterable[Helper]) -> dict[str, str]:

@@ -9,18 +9,13 @@ FHIR's rules: https://hl7.org/fhir/R4/datatypes.html and references.html.
 
 from __future__ import annotations
 
+from pyhce.schema.later_helpers import LATER_HELPERS
 from pyhce.schema.model import Helper
 
 _DATE = r"^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(T.*)?)?)?$"
 _TIME = r"^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,30})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)?$"
 _ACCENTED = "áàâäãåéèêëíìîïóòôöõúùûüñçýÁÀÂÄÃÅÉÈÊËÍÌÎÏÓÒÔÖÕÚÙÛÜÑÇÝ"
 _PLAIN = "aaaaaaeeeeiiiiooooouuuuncyAAAAAAEEEEIIIIOOOOOUUUUNCY"
-_WITHOUT_ACCENTS = str.maketrans(_ACCENTED, _PLAIN)
-
-
-def plain_text(text: str) -> str:
-    """Search text as `hce.plano` gives it: lower case, without accents."""
-    return text.translate(_WITHOUT_ACCENTS).lower()
 
 
 def _keys_by(helper: str) -> str:
@@ -469,4 +464,5 @@ END""",
         ),
         since=2,
     ),
+    *LATER_HELPERS,
 )

@@ -163,7 +163,7 @@ BEGIN
             RAISE EXCEPTION 'the history has version % of this resource already', version
                 USING ERRCODE = 'unique_violation';
         END IF;
-        anterior := hce.momento(nuevo #>> '{{meta,lastUpdated}}') < hce.momento(previo #>> '{{meta,lastUpdated}}');
+        anterior := hce.instante(nuevo #>> '{{meta,lastUpdated}}') < hce.instante(previo #>> '{{meta,lastUpdated}}');
         IF anterior AND version > 1 THEN
             PERFORM 1 FROM {h} AS h
             WHERE {h_at} AND NOT h.borrado

@@ -8,11 +8,10 @@ a word of two letters or more, without accents and case. An element that is miss
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pyhce.schema.helper_functions import plain_text
+from pyhce.schema.later_helpers import plain_text
 
 BIRTH_DATE, NAME, SEX = "birth date", "name", "sex"
 APART = 2
@@ -75,7 +74,7 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(plain_text(unicodedata.normalize("NFC", text)))
+    return _WORD.findall(plain_text(text))
 
 
 def _dates_agree(one: str, other: str) -> bool:

@@ -104,10 +104,12 @@ def _dangling(context: Context, table: Table, column: Column, target: Table) -> 
             " AND NOT EXISTS (SELECT 1 FROM {target} o WHERE o.fuente = t.fuente AND {match}{together})"
         ).format(
             target=name_of(target),
-            match=sql.SQL("o.claves @> ARRAY[t.{}]" if _has_keys(target) else "o.id = t.{}").format(name),
+            match=sql.SQL("o.claves @> ARRAY[hce.acortado(t.{})]" if _has_keys(target) else "o.id = t.{}").format(name),
             together=sql.SQL(" AND o.documento_id = t.documento_id" if by_patient else ""),
         )
-    left = sql.SQL("SELECT t.fuente, t.{c}, count(*) FROM {t} t WHERE t.{c} IS NOT NULL{unmatched} GROUP BY 1, 2")
+    left = sql.SQL(
+        "SELECT t.fuente, hce.acortado(t.{c}), count(*) FROM {t} t WHERE t.{c} IS NOT NULL{unmatched} GROUP BY 1, 2"
+    )
     lost = 0
     for chunk in chunks(context.conn, left.format(c=name, t=name_of(table), unmatched=unmatched)):
         there = _there(context, target, chunk) if target.home is not Home.REFERENCE else set()

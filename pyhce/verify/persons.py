@@ -159,7 +159,8 @@ def one_number(context: Context) -> Finding:
 def links(context: Context) -> Finding:
     """Patients that say by `link` that another one replaces them, or that they replace it, in different records."""
     query = sql.SQL(
-        "SELECT fuente, id, documento_id, l ->> 'type', l #>> '{other,reference}', hce.clave(l -> 'other', 'Patient')"
+        "SELECT fuente, id, documento_id, l ->> 'type', l #>> '{other,reference}',"
+        " hce.acortado(hce.clave(l -> 'other', 'Patient'))"
         " FROM paciente, jsonb_array_elements(hce.lista(recurso -> 'link')) AS e (l)"
         " WHERE recurso ? 'link' AND l ->> 'type' IN ('replaced-by', 'replaces')"
     )
@@ -203,7 +204,7 @@ def waiting_by_identifier(context: Context) -> Finding:
         if table.fhir_type == "Patient":
             continue
         query = sql.SQL(
-            "SELECT t.fuente, split_part(t.paciente_id, '&documento=', 1), count(*)"
+            "SELECT t.fuente, hce.acortado(split_part(t.paciente_id, '&documento=', 1)), count(*)"
             " FROM expediente AS e INNER JOIN {} AS t ON t.documento_id = e.documento_id"
             " WHERE e.provisional AND starts_with(t.paciente_id, 'identifier=')"
             " GROUP BY 1, 2"

@@ -75,7 +75,7 @@ def _unreadable(table: Table, column: Column) -> sql.Composed | None:
             for bound in bounds:
                 value = first.format(sql.Literal(at.jsonpath(at.to(concrete).steps) + bound))
                 conditions.append(
-                    sql.SQL("({value} IS NOT NULL AND hce.rango({value} #>> '{{}}') IS NULL)").format(value=value)
+                    sql.SQL("({value} IS NOT NULL AND hce.lapso({value} #>> '{{}}') IS NULL)").format(value=value)
                 )
             if kind == "Period":
                 whole = sql.SQL("({value} IS NOT NULL AND {column} IS NULL)")

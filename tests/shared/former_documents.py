@@ -18,6 +18,7 @@ from pyhce.records.patient import patient
 from pyhce.records.upgrading import documents
 from pyhce.records.upgrading.upgrade import upgrade
 from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.later_helpers import shortened
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase
 from tests.shared.former import former, former_database
@@ -35,6 +36,13 @@ def known_by(key: str, code: str, system: str | None, value: str, **members: obj
     return {"resourceType": "Patient", "id": key, "identifier": identifiers, **members}
 
 
+LONG_CODE = "".join(f"{n:04}" for n in range(300))
+"""Longer than an index takes since migration 2."""
+COMPUTED = [
+    ("o1", "29463-7", '["2017-01-01 00:00:00+00","2017-01-01 00:00:00+00"]'),
+    ("o2", shortened(LONG_CODE), None),
+]
+"""What migration 2 computes anew."""
 SOURCES: dict[str, list[Any]] = {
     # One NI number of two countries, and one MR number of two hospitals whose addresses differ by a hyphen.
     "a": [
@@ -61,10 +69,17 @@ SOURCES: dict[str, list[Any]] = {
     ],
     # A person merged two Colombian documents, and two records of which one held two persons.
     "c": [
-        person("one", "6001"),
-        weight("o1", "Patient/one", "90.0"),
+        person("one", "6001", name=[{"family": "Mun\u0303oz"}]),
+        weight("o1", "Patient/one", "90.0", effectiveDateTime="2016-12-31T23:59:60Z"),
         person("two", "6002"),
-        weight("o2", "Patient/two", "91.0"),
+        weight(
+            "o2",
+            "Patient/two",
+            "91.0",
+            code={"coding": [{"code": LONG_CODE}]},
+            effectiveDateTime=None,
+            effectivePeriod={"start": "2024-01-06", "end": "2024-01-05"},
+        ),
         known_by("x", "MR", "http://hosp-x.org/mrn", "9"),
         known_by("y", "MR", "http://hospx.org/mrn", "9"),
         person("three", "6003"),
@@ -139,6 +154,10 @@ def test_records_of_the_former_grammar_are_split_and_moved_and_nothing_is_lost(
         assert registered(db, SCHEMA).migrations == (2,)
         with pytest.raises(SchemaMismatch, match="migration 2 says: documents"):
             refuse_unready(db.conn, SCHEMA)
+        db.conn.execute("SET timezone TO 'UTC'")
+        seen = "SELECT id, codigo, fecha::text FROM observacion WHERE fuente = 'c' AND id IN ('o1', 'o2') ORDER BY id"
+        assert db.rows(seen) == COMPUTED
+        assert db.rows("SELECT id FROM paciente WHERE nombre_busqueda = 'munoz'") == [("one",)]
         cut_off_once_a_page(db)
         (report,) = upgrade(db.conn, schema=SCHEMA)
 

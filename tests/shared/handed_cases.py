@@ -37,6 +37,7 @@ IF_NONE_EXIST, VERBS, HISTORY, OUTCOME = (
 REJECTED = {VERBS: 1, VERSIONS: 6}
 """The rejects of each case that has any."""
 STRICT = "34-strict"
+LONG, UNICODE = "20-long-strings", "26-unicode"
 OPENED = f"{DOCUMENTS}-opened"
 IPS, RNDS = "CC-910000141", "BR.CNS-700000000000013"
 
@@ -95,11 +96,30 @@ class Loaded:
         report = self.output("export", "--to", folder, "--patient", document)
         return {file["type"] for file in report["files"]}
 
+    def given(self, name: str) -> dict[str, dict[str, Any]]:
+        """The resources of a case's NDJSON files, by id."""
+        lines = [
+            line for path in sorted(case(name).glob("*.ndjson")) for line in path.read_text("utf-8").split("\n") if line
+        ]
+        return {one["id"]: one for one in map(json.loads, lines)}
+
+    def exported_from(self, name: str) -> dict[str, dict[str, Any]]:
+        """What `pyhce export --source` writes of a case, by id."""
+        self.report(name)
+        folder = Path(mkdtemp(dir=self.db.folder.parent))
+        self.output("export", "--to", folder, "--source", name)
+        return _by_id(folder)
+
     def details(self, code: str) -> str:
         """What a check of `pyhce verify` lists."""
         found = pyhce("verify", "--group", "identity", "--dsn", self.db.dsn, "--output", "json")
         [check] = [check for check in json.loads(found.stdout)["checks"] if check["code"] == code]
         return "\n".join(check["details"])
+
+
+def _by_id(folder: Path) -> dict[str, dict[str, Any]]:
+    lines = [line for path in folder.rglob("*.ndjson") for line in path.read_text("utf-8").split("\n") if line]
+    return {one["id"]: one for one in map(json.loads, lines)}
 
 
 @pytest.fixture(scope="module")
@@ -711,6 +731,57 @@ def _34_wrong(loaded: Loaded) -> None:
     wrong = _rejected_by_strict(loaded)
     assert len(wrong) == 10
     assert {key.partition("-")[0] for key in wrong} == {"bad"}
+
+
+@row(LONG, "11 resources with values of 3,000 to 6,000 characters: all load and come back")
+def _20_loaded(loaded: Loaded) -> None:
+    assert loaded.report(LONG)["new"] == 11
+    assert loaded.exported_from(LONG) == loaded.given(LONG)
+
+
+@row(LONG, "long identifiers, codes and keys: found, in their records")
+def _20_found(loaded: Loaded) -> None:
+    loaded.report(LONG)
+    for column, key, table in (
+        ("claves", "ls2", "paciente"),
+        ("claves", "ls-prac", "profesional"),
+        ("claves", "ls-org", "organizacion"),
+        ("profesionales", "ls-app", "cita"),
+        ("codigos", "ls-code", "observacion"),
+        ("codigos", "ls-cond", "condicion"),
+        ("ARRAY[encuentro_id]", "ls-enc", "observacion"),
+        ("ARRAY[codigo]", "ls-code", "observacion"),
+        ("ARRAY[codigo]", "ls-cond", "condicion"),
+    ):
+        texts = [text for text in _texts(loaded.given(LONG)[key]) if len(text) > 2000]
+        query = f"SELECT id FROM {table} WHERE fuente = %s AND {column} && hce.acortados(%s::text[])"
+        assert loaded.db.rows(query, LONG, texts) == [(key,)], (column, key)
+    assert loaded.places(LONG, "ls1", "ls-cond", "ls-enc") == {"CC-910000201"}
+    assert loaded.places(LONG, "ls2") == {"CC-910000202"}
+
+
+def _texts(resource: dict[str, Any]) -> list[str]:
+    """The long values of a resource of case 20, as its typed columns have them."""
+    identified = [f"identifier={i.get('system', '')}|{i['value']}" for i in resource.get("identifier", [])]
+    codings = resource.get("code", {}).get("coding", [])
+    coded = [text for c in codings for text in (c["code"], f"{c.get('system', '')}|{c['code']}")]
+    actors = [p["actor"] for p in resource.get("participant", [])]
+    named = [r["reference"].partition("?")[2] for r in (*actors, resource.get("encounter", {})) if "reference" in r]
+    return [*identified, *coded, *named]
+
+
+@row(UNICODE, "Munoz in NFD, in NFC and as an escape: found by munoz")
+def _26_found(loaded: Loaded) -> None:
+    loaded.report(UNICODE)
+    for search in ("munoz", "Mu\u00f1oz", "Mun\u0303oz"):
+        query = "SELECT id FROM paciente WHERE fuente = %s AND nombre_busqueda LIKE '%%' || hce.sin_acentos(%s) || '%%'"
+        assert {key for (key,) in loaded.db.rows(query, UNICODE, search)} == {"u-nfd", "u-nfc", "u-esc"}
+
+
+@row(UNICODE, "escapes, surrogates, NUL, NFD and other alphabets: come back equal in value")
+def _26_equal(loaded: Loaded) -> None:
+    assert loaded.report(UNICODE)["new"] == 9
+    assert loaded.exported_from(UNICODE) == loaded.given(UNICODE)
 
 
 @pytest.mark.parametrize("what", ROWS)

@@ -34,12 +34,12 @@ NO_DATES = [
 @pytest.mark.parametrize(("text", "found"), DATES)
 def test_a_fhir_date_is_the_range_of_moments_it_may_mean(db: TestDatabase, text: str, found: str) -> None:
     db.conn.execute("SET timezone TO 'America/Bogota'")
-    assert db.value("SELECT replace(hce.rango(%s)::text, '\"', '')", text) == found
+    assert db.value("SELECT replace(hce.lapso(%s)::text, '\"', '')", text) == found
 
 
 @pytest.mark.parametrize("text", NO_DATES)
 def test_what_is_no_date_is_null_and_raises_nothing(db: TestDatabase, text: str) -> None:
-    assert db.rows("SELECT hce.rango(%s), hce.momento(%s)", text, text) == [(None, None)]
+    assert db.rows("SELECT hce.lapso(%s), hce.instante(%s)", text, text) == [(None, None)]
 
 
 @pytest.mark.parametrize("text", [text for text in NO_DATES if "T" not in text])
@@ -60,7 +60,7 @@ def test_what_is_no_day_is_null_and_raises_nothing(db: TestDatabase, text: str) 
     ],
 )
 def test_a_period_is_a_range_open_where_an_end_is_missing(db: TestDatabase, period: dict, found: str | None) -> None:
-    assert db.value("SELECT hce.rango_periodo(%s::jsonb) IS NOT DISTINCT FROM %s::tstzrange", json.dumps(period), found)
+    assert db.value("SELECT hce.lapso_periodo(%s::jsonb) IS NOT DISTINCT FROM %s::tstzrange", json.dumps(period), found)
 
 
 def test_a_timing_is_from_its_first_event_to_its_last(db: TestDatabase) -> None:
@@ -68,12 +68,12 @@ def test_a_timing_is_from_its_first_event_to_its_last(db: TestDatabase) -> None:
     bounds = json.dumps({"repeat": {"boundsPeriod": {"start": "2024-01-01"}}})
     assert (
         db.value(
-            "SELECT upper(hce.rango_horario(%s::jsonb)) - lower(hce.rango_horario(%s::jsonb))", timing, timing
+            "SELECT upper(hce.lapso_horario(%s::jsonb)) - lower(hce.lapso_horario(%s::jsonb))", timing, timing
         ).days
         == 3
     )
-    assert db.value("SELECT upper_inf(hce.rango_horario(%s::jsonb))", bounds)
-    assert db.value("SELECT hce.rango_horario('{}'::jsonb)") is None
+    assert db.value("SELECT upper_inf(hce.lapso_horario(%s::jsonb))", bounds)
+    assert db.value("SELECT hce.lapso_horario('{}'::jsonb)") is None
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,8 @@ def test_the_front_desk_finds_a_name_whatever_its_accents_and_case(db: TestDatab
     name = [{"given": ["José", "Ángel"], "family": "Muñoz Ibáñez"}, {"text": "Pepe"}]
     db.load(tmp_path, person("p", unique(), name=name), source=source)
     query = (
-        "SELECT nombre_busqueda FROM paciente WHERE fuente = %s AND nombre_busqueda LIKE '%%' || hce.plano(%s) || '%%'"
+        "SELECT nombre_busqueda FROM paciente"
+        " WHERE fuente = %s AND nombre_busqueda LIKE '%%' || hce.sin_acentos(%s) || '%%'"
     )
     assert db.value(query, source, "ÁNGEL MUNOZ") == "jose angel munoz ibanez pepe"
 

@@ -10,6 +10,8 @@ from pyhce import deploy
 from pyhce.records.identity.check import IdentifierCheck
 from pyhce.schema import generate, r4
 from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.declaration.shorthand import index
+from pyhce.schema.expression import expression, needs_shortening, sql_type
 from pyhce.schema.lint import check
 from pyhce.schema.model import Home, Kind, Schema, Table
 from pyhce.verify import checks_document
@@ -119,3 +121,33 @@ def test_the_committed_list_of_checks_is_what_the_checks_say() -> None:
 def test_no_table_is_forgotten_in_the_dictionary() -> None:
     told = generate.docs_files(SCHEMA)["data-dictionary.md"]
     assert [t.name for t in SCHEMA.tables if t.name not in told] == []
+
+
+BOUNDED = {
+    "documento_id", "documento_calculado", "fuente", "otra_fuente", "tipo", "id", "paciente_id", "otro_paciente_id",
+    "paso",
+}  # fmt: skip
+"""Stored texts that have a limit of their own: a document 512 bytes, a source 1,000, a type and an id 64; ours."""
+
+
+@pytest.mark.parametrize("table", SCHEMA.tables, ids=lambda table: table.name)
+def test_no_text_in_an_index_can_be_longer_than_its_row(table: Table) -> None:
+    words = {word for held in table.indexes for word in held.words} | set(table.key)
+    stored = {column.name for column in table.stored if column.sql_type.startswith("text")}
+    typed = {column.name for column in table.columns if sql_type(column) in {"text", "text[]"}}
+    assert words & stored <= BOUNDED
+    for column in table.columns:
+        if column.name in words & typed and column.kind is not Kind.NAMES:
+            assert needs_shortening(table, column)
+            assert expression(table, column).startswith(("hce.acortado(", "hce.acortados("))
+    for held in table.indexes:
+        names = {column.name for column in table.columns if column.kind is Kind.NAMES} & held.words
+        assert not names or held.opclass == "public.gin_trgm_ops", "trigrams are short, whatever the text"
+
+
+def test_an_index_that_a_later_migration_brings_shortens_its_column_then() -> None:
+    table = SCHEMA.table("alerta")
+    later = table.model_copy(update={"indexes": (*table.indexes, index("documento_id", "estado", since=7))})
+    column = next(column for column in table.columns if column.name == "estado")
+    assert not expression(later, column, 6).startswith("hce.acortado(")
+    assert expression(later, column, 7) == f"hce.acortado({expression(later, column, 6)})"

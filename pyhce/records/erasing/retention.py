@@ -100,7 +100,7 @@ def _tables(schema: Schema) -> list[Table]:
 def _last(table: Table) -> sql.Composed:
     """The last moment that a table's rows are about, that is not to come: the end of a period that has ended."""
     moments = sql.SQL(
-        "hce.rango(coalesce(recurso ->> 'date', recurso ->> 'timestamp', recurso ->> 'recorded'))"
+        "hce.lapso(coalesce(recurso ->> 'date', recurso ->> 'timestamp', recurso ->> 'recorded'))"
         if table.generic
         else "fecha"
     )

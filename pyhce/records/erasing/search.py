@@ -17,6 +17,7 @@ from pyhce.records.patient import people_of
 from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.reference import keys_elsewhere, value_of_key
 from pyhce.records.writing.homes import names, table_name, type_of
+from pyhce.schema.later_helpers import shortened
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 ROWS_AT_ONCE = 20
@@ -77,20 +78,20 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str) -> Pe
         {"d": document},
     ):
         identities |= {(fuente, key) for key in keys_of(content or {}, patient_id, DEFAULT_RULES)}
-    identified = sorted({key for _, key in identities if key.startswith("identifier=")})
+    identified = {shortened(key): key for _, key in identities if key.startswith("identifier=")}
     others = conn.execute(
-        "SELECT fuente, claves FROM paciente WHERE claves && %s::text[] AND documento_id <> %s", (identified, document)
+        "SELECT fuente, claves FROM paciente WHERE claves && %s::text[] AND documento_id <> %s",
+        (sorted(identified), document),
     ).fetchall()
-    ambiguous = frozenset(
-        key for fuente, keys in others for key in keys if (fuente, key) in identities or carries_system(key)
-    )
+    carried = {(fuente, identified.get(key, key)) for fuente, keys in others for key in keys}
+    ambiguous = frozenset(key for fuente, key in carried if (fuente, key) in identities or carries_system(key))
     former = conn.execute("SELECT documento_calculado FROM hce.asignacion WHERE documento_id = %s", (document,))
     numbers = {parsed(held).value for held in (document, *(row[0] for row in former))}
-    values = {value_of_key(key) for key in identified}
+    values = {value_of_key(key) for key in identified.values()}
     return Person(
         document=document,
         identities=frozenset(identities),
-        ambiguous=ambiguous & frozenset(identified),
+        ambiguous=ambiguous & frozenset(identified.values()),
         words=frozenset(word for word in numbers | values if len(word) >= MIN_WORD)
         | {key for _, key in identities if "=" not in key and len(key) >= MIN_ID}
         | {url for fuente, key in identities for url in keys_elsewhere(fuente, [key])},

@@ -158,7 +158,7 @@ def _wanted(
         raise HceError("there is no record under the document given", remedy="Check the type and the number.")
     moment = None
     if since is not None:
-        row = conn.execute("SELECT lower(hce.rango(%s)), now()", (since,)).fetchone()
+        row = conn.execute("SELECT lower(hce.lapso(%s)), now()", (since,)).fetchone()
         if row is None or row[0] is None:
             raise UsageError(
                 f"{since!r} is no FHIR date or instant", remedy="Write 2024-02-29 or 2024-02-29T10:00:00-05:00."

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable
 
 from pyhce.errors import UsageError
 from pyhce.records.reading.ids import id_in_reference, is_id
+from pyhce.schema.later_helpers import shortened
 from pyhce.schema.r4 import RESOURCE_TYPES
 
 _ABSOLUTE = re.compile(
@@ -71,13 +72,16 @@ def with_repaired_id(text: str, own: Container[str]) -> str:
 
 
 def canonical_base(text: str) -> str:
-    """A base as it is compared: scheme and host in lower case, no default port, no final slash (RFC 3986, 6.2.2)."""
+    """A base as it is compared: scheme and host in lower case, no default port, no final slash (RFC 3986, 6.2.2).
+
+    It is the name of a source, which is in primary keys: one of more than 1,000 bytes is shortened.
+    """
     found = _BASE.match(text)
     if found is None:
-        return text
+        return shortened(text)
     scheme = found["scheme"].lower()
     port = "" if found["port"] == _DEFAULT_PORTS[scheme] else found["port"] or ""
-    return f"{scheme}://{found['host'].lower()}{port}{(found['path'] or '').rstrip('/')}"
+    return shortened(f"{scheme}://{found['host'].lower()}{port}{(found['path'] or '').rstrip('/')}")
 
 
 def own_bases(given: Iterable[str], fuente: str = "") -> frozenset[str]:

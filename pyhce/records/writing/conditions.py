@@ -23,6 +23,7 @@ from xxhash import xxh3_64_intdigest
 
 from pyhce.records.writing.homes import of_type, table_name
 from pyhce.records.writing.locks import gate_open
+from pyhce.schema.later_helpers import shortened
 from pyhce.schema.model import Kind, Schema, Table
 
 CONDITION_LOCKS = 0x434F
@@ -86,15 +87,19 @@ def fitting(
 def _carrying(
     conn: Connection[TupleRow], table: Table, fhir_type: str, fuente: str, keys: list[str], by_id: set[str]
 ) -> list[tuple[str, set[str]]]:
-    """The rows that carry any of these keys: id, all own keys. By an index for ids, and where keys are a column."""
+    """The rows that carry any of these keys: id, all own keys. By an index for ids, and where keys are a column.
+
+    The column holds a long key in its short form.
+    """
     column = next((column.name for column in table.columns if column.kind is Kind.KEYS), None)
-    own = sql.Identifier(column) if column else sql.SQL("hce.claves_propias(id, recurso -> 'identifier')")
+    own = sql.SQL("hce.claves_propias(id, recurso -> 'identifier')")
+    held = sql.Identifier(column) if column else own
     ids = [key for key in keys if key in by_id]
-    identifiers = [key for key in keys if key not in by_id]
+    identifiers = [shortened(key) if column else key for key in keys if key not in by_id]
     rows: list[tuple[str, set[str]]] = []
     for values, condition in (
         (ids, sql.SQL("id = ANY(%s::text[])")),
-        (identifiers, sql.SQL("{} && %s::text[]").format(own)),
+        (identifiers, sql.SQL("{} && %s::text[]").format(held)),
     ):
         if values:
             query = sql.SQL("SELECT id, {} FROM {} WHERE fuente = %s{} AND {}").format(

@@ -19,6 +19,7 @@ from pyhce.records.identity import DocumentRule, plain_key, provisional
 from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.reference import owner_of
 from pyhce.records.writing.homes import table_name
+from pyhce.schema.later_helpers import shortened
 from pyhce.schema.model import Home, Schema
 
 _IDENTIFIED = "jsonb_build_object('identifier', recurso -> 'identifier', 'extension', recurso -> 'extension')::text"
@@ -130,7 +131,7 @@ def look_up_holders(
     holders: dict[str, dict[str, str]] = defaultdict(dict)
     if identifiers:
         query = f"SELECT id, documento_id, {_IDENTIFIED} FROM paciente WHERE fuente = %s AND claves && %s"  # noqa: S608
-        plain = sorted({plain_key(key)[0] for key in identifiers})
+        plain = sorted({shortened(plain_key(key)[0]) for key in identifiers})
         for key, document, patient in conn.execute(query, (fuente, plain)):
             for carried in identifiers.intersection(reader.keys(key, patient)):
                 holders[carried][key] = document

@@ -158,7 +158,7 @@ def _superseded(
     texts = [ready.text for ready, _ in candidates]
     hashed = conn.execute(
         f"SELECT {_HASH.format('r.recurso::jsonb::text')}, {_HASH.format('r.original')},"  # noqa: S608 - our own text
-        " hce.momento(r.recurso::jsonb #>> '{meta,lastUpdated}')"
+        " hce.instante(r.recurso::jsonb #>> '{meta,lastUpdated}')"
         " FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS r (recurso, original, n) ORDER BY r.n",
         ([text.recurso for text in texts], [text.original for text in texts]),
     ).fetchall()
@@ -187,7 +187,7 @@ _OLDER = """
 SELECT t.id FROM {t} AS t
 INNER JOIN unnest(%(ids)s::text[], %(documents)s::text[], %(moments)s::timestamptz[]) AS m (id, documento_id, momento)
     ON t.id = m.id AND t.fuente = %(fuente)s{more}
-WHERE m.momento < hce.momento(t.recurso #>> '{{meta,lastUpdated}}')"""
+WHERE m.momento < hce.instante(t.recurso #>> '{{meta,lastUpdated}}')"""
 
 _FORMER = f"""
 SELECT DISTINCT t.id FROM {{t}} AS t

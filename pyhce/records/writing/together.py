@@ -246,7 +246,7 @@ class _Joining:
         if not table.holds_resources:
             times = "vigente_desde, vigente_hasta, borrado, recurso::text, original, NULL::uuid"
         query = sql.SQL(
-            "SELECT id, {}, {}, version, {}, hce.momento(recurso #>> '{{meta,lastUpdated}}') FROM {}"
+            "SELECT id, {}, {}, version, {}, hce.instante(recurso #>> '{{meta,lastUpdated}}') FROM {}"
             " WHERE fuente = %s AND id = ANY(%s){}"
         ).format(
             sql.SQL("documento_id" if by_patient else "NULL::text"),

@@ -240,7 +240,7 @@ _KNOWN = f"""EXISTS (
         AND h.recurso::text = c.recurso::text AND {_SAME_ORIGINAL.format(row="h")}
 )"""  # noqa: S608 - composed by sql.SQL.format
 _IS_OLDER = """coalesce(
-    hce.momento(c.recurso #>> '{{meta,lastUpdated}}') < hce.momento(t.recurso #>> '{{meta,lastUpdated}}'), false
+    hce.instante(c.recurso #>> '{{meta,lastUpdated}}') < hce.instante(t.recurso #>> '{{meta,lastUpdated}}'), false
 )"""
 
 _ARCHIVE = f"""

@@ -1,0 +1,236 @@
+"""Helpers that took the place of earlier ones, and those that keep an indexed value short; see `helper_functions.py`.
+
+| helper | instead of | what is new |
+|---|---|---|
+| `instante`, `lapso` | `momento`, `rango` | a leap second (`23:59:60`) is the moment that follows it |
+| `lapso_periodo`, `lapso_horario` | `rango_periodo`, `rango_horario` | a Period that ends before it begins is NULL |
+| `sin_acentos`, `nombres_sin_acentos` | `plano`, `nombres` | every accent, composed or not: `n` + U+0303 is `ñ` |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+from pyhce.schema.model import Helper
+
+SINCE = 2
+LONGEST = 1000
+"""Bytes of a value in an index. A row of an index has at most 2,704 bytes, and may hold a document of 512 besides."""
+_HEAD = 200
+_MARK = "~sha256:"
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+_TIME = r"^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d(:([0-5]\d|60)(\.\d{1,30})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)?$"
+
+
+def plain_text(text: str) -> str:
+    """Search text as `hce.sin_acentos` gives it: lower case, without accents, whatever its Unicode form."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text))).lower()
+
+
+def shortened(text: str) -> str:
+    """A text as `hce.acortado` gives it: as it is, or its beginning and its SHA-256 if it is longer than LONGEST."""
+    if len(text) <= LONGEST // 4:
+        return text
+    data = text.encode("utf-8", "surrogatepass")
+    return text if len(data) <= LONGEST else f"{text[:_HEAD]}{_MARK}{hashlib.sha256(data).hexdigest()}"
+
+
+MOMENTS = (
+    Helper(
+        name="instante",
+        arguments="t text",
+        returns="timestamptz",
+        language="plpgsql",
+        comment=(
+            "The moment of a FHIR instant or dateTime with a time; the installation's zone where it has none. A leap "
+            "second is the moment that follows it."
+        ),
+        body=f"""
+DECLARE
+    forma text := translate(t, '123456789+', '000000000-');
+    cuando timestamp;
+    zona text;
+BEGIN
+    IF left(forma, 19) = '0000-00-00T00:00:00' AND substr(forma, 20) IN ('Z', '-00:00', '.000Z', '.000-00:00')
+        AND left(t, 4) <> '0000' AND substr(t, 6, 2) BETWEEN '01' AND '12' AND substr(t, 9, 2) BETWEEN '01' AND '28'
+        AND substr(t, 12, 2) <= '23' AND substr(t, 15, 2) <= '59' AND substr(t, 18, 2) <= '59'
+        AND (right(t, 1) = 'Z' OR (left(right(t, 5), 2) <= '14' AND right(t, 2) <= '59'))
+    THEN
+        RETURN t::timestamptz;
+    ELSIF t !~ '{_TIME}' THEN
+        RETURN NULL;
+    END IF;
+    cuando := hce.dia(left(t, 10)) + make_interval(
+        hours => substr(t, 12, 2)::integer,
+        mins => substr(t, 15, 2)::integer,
+        secs => coalesce(substring(t FROM '^.{{16}}:(\\d\\d(?:\\.\\d{{1,9}})?)'), '0')::double precision
+    );
+    zona := substring(t FROM '(?:Z|[+-]\\d\\d:\\d\\d)$');
+    RETURN CASE
+        WHEN zona IS NULL THEN timezone(hce.zona_horaria(), cuando)
+        WHEN zona = 'Z' THEN timezone('UTC', cuando)
+        ELSE timezone(
+            make_interval(hours => left(zona, 3)::integer, mins => (left(zona, 1) || right(zona, 2))::integer), cuando
+        )
+    END;
+END""",
+        since=SINCE,
+        replaces="momento",
+    ),
+    Helper(
+        name="lapso",
+        arguments="t text",
+        returns="tstzrange",
+        language="plpgsql",
+        comment="The moments that a FHIR date, dateTime or instant may mean, in the installation's zone.",
+        body="""
+DECLARE
+    cuando timestamptz;
+    primero date;
+BEGIN
+    IF strpos(t, 'T') > 0 THEN
+        cuando := hce.instante(t);
+        RETURN CASE WHEN cuando IS NOT NULL THEN tstzrange(cuando, cuando, '[]') END;
+    END IF;
+    primero := hce.dia(t);
+    IF primero IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN tstzrange(
+        timezone(hce.zona_horaria(), primero::timestamp),
+        timezone(hce.zona_horaria(), hce.dia_siguiente(t)::timestamp)
+    );
+END""",
+        since=SINCE,
+        replaces="rango",
+    ),
+    Helper(
+        name="lapso_periodo",
+        arguments="p jsonb",
+        returns="tstzrange",
+        language="plpgsql",
+        comment="A FHIR Period as a range: an open end is unbounded, an end before its start gives NULL.",
+        body="""
+DECLARE
+    desde tstzrange := hce.lapso(p ->> 'start');
+    hasta tstzrange := hce.lapso(p ->> 'end');
+    periodo tstzrange;
+BEGIN
+    IF (desde IS NULL AND hasta IS NULL) OR lower(desde) > upper(hasta) THEN
+        RETURN NULL;
+    END IF;
+    periodo := tstzrange(lower(desde), upper(hasta), CASE WHEN upper_inc(hasta) THEN '[]' ELSE '[)' END);
+    RETURN CASE WHEN NOT isempty(periodo) THEN periodo END;
+END""",
+        since=SINCE,
+        replaces="rango_periodo",
+    ),
+    Helper(
+        name="lapso_horario",
+        arguments="h jsonb",
+        returns="tstzrange",
+        comment="A FHIR Timing as a range: its bounds, or from its first event to its last.",
+        body="""
+    SELECT coalesce(
+        hce.lapso_periodo(h #> '{repeat,boundsPeriod}'),
+        (
+            SELECT range_merge(r) FROM (
+                SELECT range_agg(hce.lapso(e)) AS r
+                FROM jsonb_array_elements_text(
+                    CASE jsonb_typeof(h -> 'event') WHEN 'array' THEN h -> 'event' ELSE '[]' END
+                ) AS e
+            ) AS eventos
+            WHERE NOT isempty(r)
+        )
+    )""",
+        since=SINCE,
+        replaces="rango_horario",
+    ),
+)
+
+SEARCH_TEXTS = (
+    Helper(
+        name="sin_acentos",
+        arguments="t text",
+        returns="text",
+        comment="Search text: lower case, without accents, whatever its Unicode form (NFC or NFD).",
+        body=r"""
+    SELECT CASE
+        WHEN octet_length(t) = length(t) THEN lower(t)
+        ELSE lower(normalize(regexp_replace(normalize(t, NFD), '[\u0300-\u036f]+', '', 'g'), NFC))
+    END""",
+        since=SINCE,
+        replaces="plano",
+    ),
+    Helper(
+        name="nombres_sin_acentos",
+        arguments="v jsonb",
+        returns="text",
+        strict=True,
+        comment="HumanNames (or plain names) as one search text: given names and surnames, lower case, no accents.",
+        body="""
+    SELECT nullif(hce.sin_acentos(string_agg(
+        CASE jsonb_typeof(h)
+            WHEN 'string' THEN h #>> '{}'
+            ELSE concat_ws(' ',
+                (SELECT string_agg(g, ' ' ORDER BY m)
+                 FROM jsonb_array_elements_text(hce.lista(h -> 'given')) WITH ORDINALITY AS gs (g, m)),
+                h ->> 'family',
+                CASE WHEN h -> 'family' IS NULL AND h -> 'given' IS NULL THEN h ->> 'text' END
+            )
+        END, ' ' ORDER BY n)), '')
+    FROM jsonb_array_elements(hce.lista(v)) WITH ORDINALITY AS e (h, n)""",
+        since=SINCE,
+        replaces="nombres",
+    ),
+)
+
+INDEXED = (
+    Helper(
+        name="acortado",
+        arguments="t text",
+        returns="text",
+        language="plpgsql",
+        comment=(
+            f"The text as an index can hold it: as it is, or its first {_HEAD} characters, {_MARK} and its SHA-256 if "
+            f"it has more than {LONGEST} bytes. Typed columns that are indexed hold this; recurso holds the text."
+        ),
+        body=f"""
+BEGIN
+    RETURN CASE
+        WHEN octet_length(t) <= {LONGEST} THEN t
+        ELSE left(t, {_HEAD}) || '{_MARK}'
+            || encode(sha256(replace(t, chr(92), chr(92) || chr(92))::bytea), 'hex')
+    END;
+END""",
+        since=SINCE,
+    ),
+    Helper(
+        name="acortados",
+        arguments="v text[]",
+        returns="text[]",
+        language="plpgsql",
+        comment="Each text of an array as hce.acortado gives it.",
+        body=f"""
+DECLARE
+    n integer;
+BEGIN
+    IF octet_length(v::text) <= {LONGEST} THEN
+        RETURN v;
+    END IF;
+    FOR n IN 1..cardinality(v) LOOP
+        IF octet_length(v[n]) > {LONGEST} THEN
+            v[n] := hce.acortado(v[n]);
+        END IF;
+    END LOOP;
+    RETURN v;
+END""",
+        since=SINCE,
+    ),
+)
+
+LATER_HELPERS = (*MOMENTS, *SEARCH_TEXTS, *INDEXED)
