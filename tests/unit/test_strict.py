@@ -99,6 +99,8 @@ def test_official_examples_pass_except_those_that_break_a_rule_of_r4() -> None:
             "Patient.name[0].given[1]: not of the JSON type string",
         ),
         (changed(code={"coding": [{"system": ""}]}), "Observation.code.coding[0].system: a string is never empty"),
+        (changed(id="x_1"), "Observation.id: the id 'x_1' contains '_'"),
+        (changed(contained=[{"resourceType": "Patient", "id": "x" * 65}]), "Observation.contained[0].id: the id "),
         (changed(resourceType="Observacion"), "it: FHIR R4 has no resource type"),
     ],
 )

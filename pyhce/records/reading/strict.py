@@ -16,6 +16,7 @@ import orjson
 from pyhce.errors import UsageError
 from pyhce.records.reading.checks.references import types_within
 from pyhce.records.reading.checks.resource import broken_rules
+from pyhce.records.reading.ids import wrong_id
 from pyhce.records.reading.incoming import problem_of
 from pyhce.records.reading.spelling import dumps
 from pyhce.schema.json_schema import resource_schema
@@ -98,6 +99,9 @@ def _problems(resource: Any, place: str, *, large: bool) -> Iterator[str]:
     kind = resource["resourceType"]
     validator = _validator(kind)
     place = place or kind
+    wrong = wrong_id(resource)
+    if wrong:
+        yield f"{place}.id: {wrong}"
     if not validator.is_valid(resource):
         for error in _first(validator, resource) if large else validator.iter_errors(resource):
             yield f"{_path(place, error.instance_path)}: {_said(error.kind)}"
