@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -126,12 +128,14 @@ def test_passwords_are_private_and_in_no_log_or_process_list(
         assert stat.S_IMODE((data_folder / name).stat().st_mode) == 0o600
     secrets = local.passwords(data_folder).values()
     logs = "".join(p.read_text() for node in cluster.nodes for p in node.data.rglob("*.log"))
-    commands = "".join(p.read_bytes().decode("utf-8", "replace") for p in _command_lines())
+    commands = "".join(_command_lines())
     assert [s for s in secrets if s in logs or s in commands] == []
 
 
-def _command_lines() -> list[Path]:
-    return [p / "cmdline" for p in Path("/proc").glob("[0-9]*") if (p / "cmdline").exists()]
+def _command_lines() -> Iterator[str]:
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            yield (process / "cmdline").read_bytes().decode("utf-8", "replace")
 
 
 def test_nobody_comes_in_without_the_password(engine: local.Engine, data_folder: Path, port: int) -> None:
