@@ -178,7 +178,7 @@ def _decide(
     """Give Patients of one source their documents, and note it."""
     lock_identities(conn, fuente, [("Patient", key) for key in patients])
     ready = {key: _stored(key, content) for key, content in patients.items()}
-    found = documents_for(conn, schema, ready, set(patients), fuente, rules, {}, by_content=False)
+    found = documents_for(conn, schema, ready, set(patients), fuente, rules, {}, by_content=False, anew=True)
     counts = Counter({"resources moved": found.moved})
     for place, held in page.patients.items():
         targets = {key: found.of[key] for source, key in held if source == fuente and key in found.of}

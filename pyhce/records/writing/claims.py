@@ -7,8 +7,9 @@ one (`pyhce patient merge`, `hce.misma_persona`) never contradict each other. A 
 content, as its clinical resources are still there.
 
 So who has the document depends on what the Patients say now and on what persons decided, not on which came first: it is
-decided anew whenever a Patient that states it is written. Two writers that bring Patients with one document are kept
-one after the other by a lock on the document (`document_lock`), taken with those on patient keys.
+decided anew whenever a Patient that states it is written. One that is there as it came, under the document that it
+states, changes nothing. Two writers that bring Patients with one document are kept one after the other by a lock on the
+document (`document_lock`), taken with those on patient keys.
 """
 
 from __future__ import annotations

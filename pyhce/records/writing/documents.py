@@ -83,6 +83,7 @@ def documents_for(
     seen: dict[str, str],
     *,
     by_content: bool = True,
+    anew: bool = False,
 ) -> Documents:
     """The document of every patient key of a batch, inside the caller's transaction; afterwards every record is there.
 
@@ -91,6 +92,7 @@ def documents_for(
         keys: by which its resources name their patients.
         seen: what earlier batches found out; it is kept up.
         by_content: whether a Patient whose content is a former version of what is there changes nothing.
+        anew: decide also about Patients that are there as they came, under the document that they state.
     """
     said = {key: said_by(ready.resource or {}, fuente, key, rules) for key, ready in patients.items()}
     own = {key: list(words.keys) for key, words in said.items()}
@@ -104,7 +106,12 @@ def documents_for(
         dropped = {clave for key in own for clave in found.carried.get(key, ()) if clave not in own[key]}
         wanted.update(dropped)
         found.holders.update(look_up_holders(conn, fuente, dropped - found.holders.keys(), rules, reader))
-        judged = judge(conn, schema, fuente, patients, said, found.ids, rules, by_content=by_content)
+        deciding = {
+            key: ready
+            for key, ready in patients.items()
+            if anew or found.ids.get(key) != said[key].document or found.fingerprints.get(key) != ready.fingerprint
+        }
+        judged = judge(conn, schema, fuente, deciding, said, found.ids, rules, by_content=by_content)
         settled = _settled(found, own, judged)
         return _View(found, judged, settled, _strays(conn, schema, judged, settled, rules))
 
@@ -129,8 +136,8 @@ def documents_for(
     if changing:
         moved = _move(conn, schema, view, own, {key for source, key in changing if source == fuente}, rules)
         note_disputes(conn, view.judged)
-    guessed, doubtful = _guessed(conn, fuente, keys - settled.keys(), rules)
-    documents = guessed | {key: settled[key] for key in keys & settled.keys()}
+    likely, doubtful = guessed(conn, fuente, keys - settled.keys(), rules)
+    documents = likely | {key: settled[key] for key in keys & settled.keys()}
     ensure_records(conn, {d for key, d in documents.items() if known.get(key) != d or key in several})
     judged = view.judged
     joined = frozenset(c.patient for c in judged.claims.values() if c.document in judged.contested) - judged.apart
@@ -142,7 +149,7 @@ def _strays(
 ) -> frozenset[tuple[str, str, str]]:
     """What was taken for the person of a document by an identifier alone, before another Patient stated that document.
 
-    It fits several records now; what comes later is kept out by `_guessed`. An identifier that a Patient of the batch
+    It fits several records now; what comes later is kept out by `guessed`. An identifier that a Patient of the batch
     carries is settled already.
     """
     apart = (judged.claims[patient] for patient in judged.apart)
@@ -182,7 +189,7 @@ def _settled(found: Keys, own: Mapping[str, list[str]], judged: Judged) -> Keys:
     return Keys(fuente, ids, dict(holders))
 
 
-def _guessed(
+def guessed(
     conn: Connection[TupleRow],
     fuente: str,
     unknown: set[str],
@@ -191,20 +198,20 @@ def _guessed(
     """Documents for keys of Patients that have not arrived; those keys whose document several Patients state."""
     owners = {key: owner_of(fuente, key) for key in unknown}
     waiting = {key: provisional(*owner) for key, owner in owners.items()}
-    guessed = {key: document_of_key(key, rules) or waiting[key] for key in unknown}
-    holds = corrections(conn, {(document, *owners[key]) for key, document in guessed.items()})
+    likely = {key: document_of_key(key, rules) or waiting[key] for key in unknown}
+    holds = corrections(conn, {(document, *owners[key]) for key, document in likely.items()})
     found = {}
-    for key, document in guessed.items():
+    for key, document in likely.items():
         said = holds.get((document, *owners[key]))
         found[key] = said.document if said else document
     disputed = {
         computed
         for (computed,) in conn.execute(
             "SELECT documento_calculado FROM hce.documento_en_disputa WHERE documento_calculado = ANY(%s)",
-            (sorted({d for key, d in guessed.items() if d != waiting[key]}),),
+            (sorted({d for key, d in likely.items() if d != waiting[key]}),),
         )
     }
-    doubtful = {key for key in unknown if guessed[key] in disputed}
+    doubtful = {key for key in unknown if likely[key] in disputed}
     return found | {key: waiting[key] for key in doubtful}, doubtful
 
 

@@ -48,12 +48,14 @@ class Keys(NamedTuple):
         ids: the document of each Patient, or of a deleted one, by its id.
         holders: the Patients that carry an identifier, each with its document.
         carried: the keys that Patients have in the database, by id; only where they were asked for.
+        fingerprints: of the texts from which these Patients were loaded, by id, where that is known.
     """
 
     fuente: str
     ids: dict[str, str]
     holders: dict[str, dict[str, str]]
     carried: dict[str, list[str]] = {}  # noqa: RUF012 - never written to
+    fingerprints: dict[str, str | None] = {}  # noqa: RUF012 - never written to
 
     def documents(self) -> dict[str, str]:
         """The document that each key leads to: that of an identifier that fits several records is provisional."""
@@ -98,15 +100,17 @@ def look_up_keys(
         wanted -= set(urls.values())
         found.update((urls[key], document) for key, document in look_up_keys(conn, base, urls, rules).ids.items())
     carries: dict[str, list[str]] = {}
+    fingerprints: dict[str, str | None] = {}
     plain = sorted(key for key in wanted if "=" not in key)
     if plain:
         query = "SELECT id, documento_id FROM paciente WHERE fuente = %s AND id = ANY(%s)"
         if carried:
-            query = query.replace("documento_id", f"documento_id, {_IDENTIFIED}")
+            query = query.replace("documento_id", f"documento_id, {_IDENTIFIED}, replace(entrada::text, '-', '')")
         for key, document, *patient in conn.execute(query, (fuente, plain)):
             found[key] = document
             if patient:
                 carries[key] = reader.keys(key, patient[0])
+                fingerprints[key] = patient[1]
     if gone := [key for key in plain if key not in found]:
         found.update(
             conn.execute(
@@ -115,7 +119,7 @@ def look_up_keys(
                 (fuente, gone),
             )
         )
-    return Keys(fuente, found, look_up_holders(conn, fuente, wanted, rules, reader), carries)
+    return Keys(fuente, found, look_up_holders(conn, fuente, wanted, rules, reader), carries, fingerprints)
 
 
 def look_up_holders(
