@@ -368,24 +368,49 @@ def patient(document: str, *, dsn: str | None = None) -> PatientRecord:
         return _patient(conn, document, schema=SCHEMA)
 
 
-def rekey(old: str, new: str, *, dsn: str | None = None, dry_run: bool = False) -> CorrectionReport:
-    """Give a record another document."""
+def rekey(
+    old: str, new: str, *, dsn: str | None = None, identity_rules: Choice | None = None, dry_run: bool = False
+) -> CorrectionReport:
+    """Give a record another document.
+
+    Args:
+        identity_rules: those that the loads are done by, as for `load`.
+    """
+    rules = choose_rules(identity_rules)
     with _ready(dsn) as conn:
-        return _rekey(conn, old, new, schema=SCHEMA, dry_run=dry_run)
+        return _rekey(conn, old, new, schema=SCHEMA, rules=rules, dry_run=dry_run)
 
 
-def merge(source: str, into: str, *, dsn: str | None = None, dry_run: bool = False) -> CorrectionReport:
-    """Bring two records of one person together under the document `into`; see `pyhce.records.patient.merge`."""
+def merge(
+    source: str, into: str, *, dsn: str | None = None, identity_rules: Choice | None = None, dry_run: bool = False
+) -> CorrectionReport:
+    """Bring two records of one person together under the document `into`; see `pyhce.records.patient.merge`.
+
+    Args:
+        identity_rules: those that the loads are done by, as for `load`.
+    """
+    rules = choose_rules(identity_rules)
     with _ready(dsn) as conn:
-        return _merge(conn, source, into, schema=SCHEMA, dry_run=dry_run)
+        return _merge(conn, source, into, schema=SCHEMA, rules=rules, dry_run=dry_run)
 
 
 def split(
-    document: str, *, patients: Sequence[str], to: str, dsn: str | None = None, dry_run: bool = False
+    document: str,
+    *,
+    patients: Sequence[str],
+    to: str,
+    dsn: str | None = None,
+    identity_rules: Choice | None = None,
+    dry_run: bool = False,
 ) -> CorrectionReport:
-    """Undo a wrong merge: take Patients (`SOURCE/ID`) out of a record into one under the document `to`."""
+    """Undo a wrong merge: take Patients (`SOURCE/ID`) out of a record into one under the document `to`.
+
+    Args:
+        identity_rules: those that the loads are done by, as for `load`.
+    """
+    rules = choose_rules(identity_rules)
     with _ready(dsn) as conn:
-        return _split(conn, document, to, patients=patients, schema=SCHEMA, dry_run=dry_run)
+        return _split(conn, document, to, patients=patients, schema=SCHEMA, rules=rules, dry_run=dry_run)
 
 
 def repair_identities(
@@ -410,9 +435,15 @@ def erase(
     receipt: Path | str | None = None,
     dry_run: bool = False,
     retention_years: int | None = None,
+    identity_rules: Choice | None = None,
     progress: Progress = silent,
 ) -> Erasure:
-    """Remove a patient for good, with a receipt; see `pyhce.records.erasing.erase`."""
+    """Remove a patient for good, with a receipt; see `pyhce.records.erasing.erase`.
+
+    Args:
+        identity_rules: those that the loads are done by, as for `load`.
+    """
+    rules = choose_rules(identity_rules)
     with _ready(dsn) as conn:
         return _erase(
             conn,
@@ -422,6 +453,7 @@ def erase(
             receipt=Path(receipt) if receipt else None,
             dry_run=dry_run,
             retention_years=retention_years,
+            rules=rules,
             progress=progress,
         )
 

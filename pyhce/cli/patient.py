@@ -7,7 +7,7 @@ from rich.text import Text
 
 from pyhce import api
 from pyhce.cli.output import add_row, console, output_option, show, table
-from pyhce.cli.where import reaching
+from pyhce.cli.where import identity_rules_option, reaching
 from pyhce.records.patient import CorrectionReport, PatientRecord
 
 
@@ -73,27 +73,29 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell what wo
 @patient.command("rekey")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
+@identity_rules_option
 @dry_run_option
 @reaching
 @output_option
-def rekey(old: str, new: str, dry_run: bool, dsn: str | None, output: str) -> None:
+def rekey(old: str, new: str, identity_rules: str | None, dry_run: bool, dsn: str | None, output: str) -> None:
     """Give a record another document; the source may go on sending the old one.
 
     \b
     Example:
       pyhce patient rekey CC-1032456780 CC-1032456789
     """
-    report = api.rekey(old, new, dsn=dsn, dry_run=dry_run)
+    report = api.rekey(old, new, dsn=dsn, identity_rules=identity_rules, dry_run=dry_run)
     show(report, output, lambda: show_correction(report))
 
 
 @patient.command("merge")
 @click.argument("source", metavar="FROM")
 @click.argument("into", metavar="INTO")
+@identity_rules_option
 @dry_run_option
 @reaching
 @output_option
-def merge(source: str, into: str, dry_run: bool, dsn: str | None, output: str) -> None:
+def merge(source: str, into: str, identity_rules: str | None, dry_run: bool, dsn: str | None, output: str) -> None:
     """Bring two records of one person together; later loads under FROM go to INTO too.
 
     A record is named by its document, or by a Patient in it as `pyhce verify` lists it: SOURCE/Patient/ID. Two
@@ -104,7 +106,7 @@ def merge(source: str, into: str, dry_run: bool, dsn: str | None, output: str) -
       pyhce patient merge TI-1032456789 CC-1032456789
       pyhce patient merge hospital-sur/Patient/88 hospital-norte/Patient/4711
     """
-    report = api.merge(source, into, dsn=dsn, dry_run=dry_run)
+    report = api.merge(source, into, dsn=dsn, identity_rules=identity_rules, dry_run=dry_run)
     show(report, output, lambda: show_correction(report))
 
 
@@ -119,10 +121,19 @@ def merge(source: str, into: str, dry_run: bool, dsn: str | None, output: str) -
     help="A Patient that leaves the record, with all that names it; may be given again.",
 )
 @click.option("--to", "new", metavar="NEW", required=True, help="The document that it gets; no record has it.")
+@identity_rules_option
 @dry_run_option
 @reaching
 @output_option
-def split(document: str, patients: tuple[str, ...], new: str, dry_run: bool, dsn: str | None, output: str) -> None:
+def split(
+    document: str,
+    patients: tuple[str, ...],
+    new: str,
+    identity_rules: str | None,
+    dry_run: bool,
+    dsn: str | None,
+    output: str,
+) -> None:
     """Undo a wrong merge: take Patients out of a record into one of their own, history included.
 
     Merge, then split with the Patients of the former record, gives the former tables. What was saved for these
@@ -133,7 +144,7 @@ def split(document: str, patients: tuple[str, ...], new: str, dry_run: bool, dsn
       pyhce patient split CC-1032456789 --patient hospital-norte/4711 --to TI-1032456789 --dry-run
       pyhce patient split CC-1032456789 --patient a/17 --patient b/Patient/9 --to CC-52100200
     """
-    report = api.split(document, patients=patients, to=new, dsn=dsn, dry_run=dry_run)
+    report = api.split(document, patients=patients, to=new, dsn=dsn, identity_rules=identity_rules, dry_run=dry_run)
     show(report, output, lambda: show_correction(report))
 
 
@@ -141,6 +152,10 @@ def show_correction(report: CorrectionReport) -> None:
     """A correction in a line or two."""
     would = "would be moved" if report.dry_run else "moved"
     console.print(f"{report.moved} resources of {report.patients} patient keys {would}")
+    if report.returned:
+        would = "would leave" if report.dry_run else "left"
+        told = "their provisional records: their patient's identifier fits one record by now"
+        console.print(f"{report.returned} resources {would} {told}")
     if report.confirmed:
         would = "would be confirmed" if report.dry_run else "confirmed"
         console.print(f"{report.confirmed} pairs of Patients that contradict each other {would} as one person")

@@ -24,7 +24,7 @@ from pyhce.cli.output import (
     table,
 )
 from pyhce.cli.patient import patient
-from pyhce.cli.where import reaching
+from pyhce.cli.where import identity_rules_option, reaching
 from pyhce.errors import UsageError
 from pyhce.records.erasing.receipt import Erasure, Outcome
 from pyhce.records.exporting.copy import ExportProgress
@@ -297,6 +297,7 @@ def show_check(report: ExportCheck) -> None:
     help="Years that the law has a record kept after the last care. Default: Colombia's 15.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@identity_rules_option
 @reaching
 @output_option
 @click.pass_context
@@ -307,6 +308,7 @@ def erase(
     receipt: Path | None,
     dry_run: bool,
     retention_years: int | None,
+    identity_rules: str | None,
     yes: bool,
     dsn: str | None,
     output: str,
@@ -334,6 +336,7 @@ def erase(
             receipt=receipt or default,
             dry_run=dry_run,
             retention_years=retention_years,
+            identity_rules=identity_rules,
             progress=say,
         )
     show(done, output, lambda: show_erasure(done))

@@ -27,6 +27,13 @@ namespace_option = click.option(
 )
 
 
+identity_rules_option = click.option(
+    "--identity-rules",
+    metavar="PACKS|FILE",
+    help="The rules that loads are done by: packs, JSON files, all. Default: PYHCE_IDENTITY_RULES, else all.",
+)
+
+
 def on_kubernetes(target: str, namespace: str, say: Callable[[str], None] = lambda _: None) -> Deployment:
     """The deployment that --on names."""
     return Deployment(context=api.context_of(target), namespace=namespace, progress=say)

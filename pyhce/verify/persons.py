@@ -198,7 +198,10 @@ def _linked(source: str, reference: str | None, key: str | None) -> tuple[str, s
 
 
 def waiting_by_identifier(context: Context) -> Finding:
-    """Resources in provisional records that name their patient by an identifier that some Patient carries."""
+    """Resources in provisional records that name their patient by an identifier that some Patient carries.
+
+    Also in another source, as long as it is in dispute whose the document of that identifier is.
+    """
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for table in context.schema.resource_tables(Home.PATIENT):
         if table.fhir_type == "Patient":
@@ -211,28 +214,47 @@ def waiting_by_identifier(context: Context) -> Finding:
         ).format(name_of(table))
         for source, key, count in context.conn.execute(query):
             counts[source, key] += count
-    several = one = 0
+    disputed = {
+        document
+        for row in context.rows(
+            "SELECT d.documento_calculado, a.documento_id FROM hce.documento_en_disputa AS d"
+            " LEFT JOIN hce.asignacion AS a USING (documento_calculado)"
+        )
+        for document in row
+    }
+    several = one = elsewhere = 0
     keys = sorted(counts)
     for start in range(0, len(keys), SHOWN):
         some = keys[start : start + SHOWN]
         records = defaultdict(set)
+        contested = set()
         for source, document, claves in context.rows(
             "SELECT fuente, documento_id, claves FROM paciente WHERE claves && %s::text[]", sorted({k for _, k in some})
         ):
             for clave in claves:
                 records[source, clave].add(document)
+                if document in disputed and _number(clave) in {_number(document), _number(document.partition("@")[0])}:
+                    contested.add(clave)
+        elsewhere += sum(counts[key] for key in some if key not in records and key[1] in contested)
         several += sum(counts[key] for key in some if len(records[key]) > 1)
         one += sum(counts[key] for key in some if len(records[key]) == 1)
     details = [
         *([f"{several} name an identifier that fits several records"] if several else []),
         *([f"{one} name an identifier that fits one record by now"] if one else []),
+        *([f"{elsewhere} name the identifier of a document that is in dispute in another source"] if elsewhere else []),
     ]
     return _found(
-        several + one,
+        several + one + elsewhere,
         "resources wait in provisional records, as the identifier that they name did not fit one record",
         details,
         "no resource waits because the identifier of its patient fits several records",
     )
+
+
+def _number(text: str) -> str:
+    """The letters and digits of the number in a key (`identifier=system|10.203`) or a document (`CC-10203`)."""
+    number = text.partition("|")[2] if text.startswith("identifier=") else text.partition("-")[2]
+    return re.sub(r"[^A-Z0-9]", "", number.upper())
 
 
 def one_identifier(context: Context) -> Finding:
@@ -296,8 +318,8 @@ CHECKS = (
     ),
     FunctionCheck(
         "HCE0424", GROUP, "The identifier that names a patient fits one record",
-        "Merge the records that are one person's (pyhce patient merge), or correct the identifiers; then load the "
-        "resources again: pyhce load --again.",
+        "Merge the records that are one person's (pyhce patient merge): what waits goes there. Or correct the "
+        "identifiers, and load the resources again: pyhce load --again.",
         waiting_by_identifier,
     ),
     FunctionCheck(

@@ -22,7 +22,7 @@ from pyhce.errors import HceError, UsageError
 from pyhce.records.erasing.erase import erase
 from pyhce.records.erasing.receipt import Erasure, Outcome
 from pyhce.records.erasing.trace import ABSENT, MASKED
-from pyhce.records.identity import provisional
+from pyhce.records.identity import choose_rules, provisional
 from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, rekey
 from pyhce.schema.declaration import SCHEMA
@@ -262,6 +262,33 @@ def test_numbers_and_exact_texts_of_a_masked_row_stay_as_they_were_spelled(db: T
     assert "1.0E+2" in after
     again = db.load(tmp_path, after, source=source)
     assert again.unchanged == 1
+
+
+def test_the_sites_own_rules_tell_two_persons_with_one_number_apart(db: TestDatabase, tmp_path: Path) -> None:
+    source, value = unique(), unique().upper()
+    rules = choose_rules([write_rules(tmp_path), "all"])
+    kinds = {
+        code: {"type": {"coding": [{"system": "urn:kinds", "code": code}]}, "value": value} for code in ("XA", "XB")
+    }
+    patients = [{"resourceType": "Patient", "id": code, "identifier": [kind]} for code, kind in kinds.items()]
+    group = {
+        "resourceType": "Group", "id": "g", "type": "person", "actual": True,
+        "member": [{"entity": {"type": "Patient", "identifier": kind}} for kind in kinds.values()],
+    }  # fmt: skip
+    path = tmp_path / "in.ndjson"
+    path.write_text("".join(json.dumps(line) + "\n" for line in (*patients, group)))
+    load(db.conn, [path], schema=SCHEMA, fuente=source, rules=rules, reject_file=tmp_path / "r.ndjson")
+    assert gone(db, f"XA-{value}", dry_run=True).masked == (), "by the packs alone both have one key, so it is no trace"
+    assert gone(db, f"XA-{value}", rules=rules).masked[0].rows == 1
+    ((members,),) = db.rows("SELECT recurso -> 'member' FROM grupo_pacientes WHERE fuente = %s", source)
+    assert [member["entity"] for member in members] == [MASKED, {"type": "Patient", "identifier": kinds["XB"]}]
+
+
+def write_rules(folder: Path) -> Path:
+    """A site's rules: the type of an identifier without a system tells its kind."""
+    path = folder / "rules.json"
+    path.write_text(json.dumps([{"code": ["XA", "XB"], "code_system": "urn:kinds"}]))
+    return path
 
 
 def test_a_provisional_record_is_erased_too(db: TestDatabase, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from pyhce.records.identity import provisional
-from pyhce.records.patient import merge, split
+from pyhce.records.patient import merge, rekey, split
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import CheckResult, Result, verify
 from tests.shared.cases import case
@@ -128,7 +128,7 @@ def test_what_waits_by_an_identifier_of_several_records_is_counted_until_they_ar
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, cedula = unique(), number()
-    observation = weight("o", f"Patient?identifier={CEDULA}|{cedula}")
+    other, observation = unique(), weight("o", f"Patient?identifier={CEDULA}|{cedula}")
     db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), observation, source=source)
 
     def count() -> int:
@@ -136,12 +136,44 @@ def test_what_waits_by_an_identifier_of_several_records_is_counted_until_they_ar
         return 0 if found.result is Result.OK else int(found.found.split()[0])
 
     before = count()
+    assert db.load(tmp_path, observation, source=other).ambiguous == 1
+    assert count() == before + 1, "in another source it waits as well"
+    assert any("in dispute in another source" in line for line in check(db, "HCE0424").details)
     follow(db, f"pyhce patient merge {source}/Patient/p2 {source}/Patient/p1")
-    assert count() == before
-    assert any("fits one record by now" in line for line in check(db, "HCE0424").details)
-    assert db.load(tmp_path, observation, source=source).moved == 1
     assert count() == before - 1
-    assert db.document("Observation", "o", source) == f"CC-{cedula}"
+    for waited in (source, other):
+        assert db.document("Observation", "o", waited) == f"CC-{cedula}"
+        assert db.load(tmp_path, observation, source=waited).unchanged == 1
+
+
+def test_what_waits_goes_home_when_a_rekey_settles_the_dispute(db: TestDatabase, tmp_path: Path) -> None:
+    source, other, cedula, right = unique(), unique(), number(), number()
+    observation = weight("o", f"Patient?identifier={CEDULA}|{cedula}")
+    db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), source=source)
+    db.load(tmp_path, observation, source=source)
+    db.load(tmp_path, observation, source=other)
+    apart = provisional(source, "p2")
+    tried = rekey(db.conn, apart, f"CC-{right}", schema=SCHEMA, dry_run=True)
+    assert (tried.returned, db.document("Patient", "p2", source)) == (1, apart)
+    assert rekey(db.conn, apart, f"CC-{right}", schema=SCHEMA).returned == 1
+    assert db.document("Observation", "o", other) == f"CC-{cedula}", "no document is in dispute any more"
+    waits = provisional(source, f"identifier={CEDULA}|{cedula}")
+    assert db.document("Observation", "o", source) == waits, "two Patients of this source still carry the identifier"
+
+
+def test_an_identifier_that_brought_something_home_leads_nowhere_once_no_patient_carries_it(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, cedulas = unique(), (number(), number())
+    mrn = {"system": "urn:mrn", "value": "7"}
+    patients = [person(f"p{n}", cedula, **ANA) for n, cedula in enumerate(cedulas)]
+    both = [{**one, "identifier": [*one["identifier"], mrn]} for one in patients]
+    db.load(tmp_path, *both, weight("o", "Patient?identifier=urn:mrn|7"), source=source)
+    assert merge(db.conn, f"CC-{cedulas[0]}", f"CC-{cedulas[1]}", schema=SCHEMA).returned == 1
+    assert db.document("Observation", "o", source) == f"CC-{cedulas[1]}"
+    db.load(tmp_path, *patients, source=source)
+    db.load(tmp_path, weight("later", "Patient?identifier=urn:mrn|7"), source=source)
+    assert db.document("Observation", "later", source) == provisional(source, "identifier=urn:mrn|7")
 
 
 def test_case_36_two_persons_with_one_social_security_number(db: TestDatabase, tmp_path: Path) -> None:

@@ -83,9 +83,12 @@ def test_merge_then_split_of_a_patient_that_was_kept_apart_gives_the_former_tabl
         weight("by", f"Patient?identifier={CEDULA}|{cedula}"),
     )
     db.load(tmp_path, *lines, source=source)
+    other = unique()
+    db.load(tmp_path, lines[3], source=other)
     before = tables(db)
     report = merge(db.conn, provisional(source, "p2"), f"CC-{cedula}", schema=SCHEMA)
-    assert (report.moved, report.confirmed) == (2, 1)
+    assert (report.moved, report.confirmed, report.returned) == (2, 1, 2)
+    assert db.document("Observation", "by", source) == db.document("Observation", "by", other) == f"CC-{cedula}"
     again = db.load(tmp_path, *lines[:3], source=source)
     assert (again.unchanged, again.moved, again.kept_apart) == (3, 0, 0)
     assert db.document("Observation", "o", source) == f"CC-{cedula}"
@@ -207,6 +210,29 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(db: TestDatabase, tmp_path
     )
     assert json.loads(told.stdout)["moved"] == 4
     assert differences(merged, tables(db)) == {}
+
+
+def test_a_split_by_the_sites_own_rules_takes_what_names_the_patient_by_its_own_kind_of_number(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    source, cedula, own = unique(), number(), number()
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps([{"code": ["XA", "XB"], "code_system": "urn:kinds"}]))
+    kind = {"type": {"coding": [{"system": "urn:kinds", "code": "XA"}]}, "value": own}
+    file = tmp_path / "in.ndjson"
+    named = json.loads(weight("o", ""))
+    lines = [person("p1", cedula, **ANA), {**person("p2", own, **ANA), "identifier": [kind]}]
+    lines.append({**named, "subject": {"type": "Patient", "identifier": kind}})
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options = ["--identity-rules", f"{rules},all", "--dsn", db.dsn, "-o", "json"]
+    for words in (
+        ["load", file, "--source", source],
+        ["patient", "merge", f"XA-{own}", f"CC-{cedula}"],
+        ["patient", "split", f"CC-{cedula}", "--patient", f"{source}/p2", "--to", f"XA-{own}"],
+    ):
+        done = pyhce(*words, *options)
+        assert done.returncode == 0, done.stderr
+    assert db.document("Patient", "p2", source) == db.document("Observation", "o", source) == f"XA-{own}"
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

@@ -26,7 +26,7 @@ from pyhce.records.erasing.receipt import Counted, DocumentHash, Erasure, Outcom
 from pyhce.records.erasing.retention import retention
 from pyhce.records.erasing.search import Found, find_person, identities, search
 from pyhce.records.erasing.trace import MIN_WORD, Person, Verdict
-from pyhce.records.identity import check_document, folded, parsed
+from pyhce.records.identity import DEFAULT_RULES, RuleSet, check_document, folded, parsed
 from pyhce.records.writing.homes import table_name
 from pyhce.records.writing.locks import close_gate, lock_all, lock_anchors
 from pyhce.records.writing.patient_locks import lock
@@ -48,6 +48,7 @@ def erase(
     receipt: Path | None = None,
     dry_run: bool = False,
     retention_years: int | None = None,
+    rules: RuleSet = DEFAULT_RULES,
     progress: Progress = silent,
 ) -> Erasure:
     """Remove a patient and every trace, once and for all; what cannot be reached is in the receipt.
@@ -58,6 +59,7 @@ def erase(
         receipt: a new file for the receipt, mode 0600; written before the COMMIT and completed afterwards.
         dry_run: only tell what would go, with the same hashes.
         retention_years: how long a record must be kept after the last care, where Colombia's law does not apply.
+        rules: which identifiers are documents, as for the loads: they tell under which keys resources name the patient.
 
     Raises:
         UsageError: the document is not written as one, the reason is empty or names it, the receipt is there already.
@@ -81,7 +83,7 @@ def erase(
         retention=retention(conn, key, schema=schema, years=retention_years),
     )
 
-    person = find_person(conn, schema, key)
+    person = find_person(conn, schema, key, rules)
     if dry_run:
         found = search(conn, schema, person, progress)
         done = _with(made, would_clear(conn, schema, person, found), found)
@@ -166,7 +168,7 @@ class _Erasing:
         lock_all(self.conn, identities(found.by(Verdict.ERASE, Verdict.MASK)))
         lock(self.conn, person.identities)
         lock_anchors(self.conn, [person.document])
-        return find_person(self.conn, self.schema, person.document)
+        return find_person(self.conn, self.schema, person.document, person.rules)
 
     def checked(self, person: Person, done: Erasure) -> Erasure:
         """Look everywhere again; what another writer put there meanwhile is taken out, unless the patient is back."""

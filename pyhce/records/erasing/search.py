@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 from pyhce.citus.connection import Progress, silent
 from pyhce.errors import HceError
 from pyhce.records.erasing.trace import MIN_ID, MIN_WORD, NEVER, Person, Row, Verdict, carries_system, judge
-from pyhce.records.identity import DEFAULT_RULES, parsed
+from pyhce.records.identity import DEFAULT_RULES, RuleSet, parsed
 from pyhce.records.patient import people_of
 from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.reference import keys_elsewhere, value_of_key
@@ -59,8 +59,11 @@ def identities(hits: Iterable[Hit]) -> set[tuple[str, str, str]]:
     return {(str(key["fuente"]), fhir_type, str(key["id"])) for key, fhir_type in named if "fuente" in key}
 
 
-def find_person(conn: Connection[TupleRow], schema: Schema, document: str) -> Person:
+def find_person(conn: Connection[TupleRow], schema: Schema, document: str, rules: RuleSet = DEFAULT_RULES) -> Person:
     """Every key of a record's patient, former ones too.
+
+    Args:
+        rules: which identifiers are documents, as for the loads.
 
     Raises:
         HceError: there is no such record.
@@ -77,7 +80,7 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str) -> Pe
         " SELECT fuente, id, recurso FROM historia WHERE documento_id = %(d)s AND tipo = 'Patient'",
         {"d": document},
     ):
-        identities |= {(fuente, key) for key in keys_of(content or {}, patient_id, DEFAULT_RULES)}
+        identities |= {(fuente, key) for key in keys_of(content or {}, patient_id, rules)}
     identified = {shortened(key): key for _, key in identities if key.startswith("identifier=")}
     others = conn.execute(
         "SELECT fuente, claves FROM paciente WHERE claves && %s::text[] AND documento_id <> %s",
@@ -96,6 +99,7 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str) -> Pe
         | {key for _, key in identities if "=" not in key and len(key) >= MIN_ID}
         | {url for fuente, key in identities for url in keys_elsewhere(fuente, [key])},
         attached=frozenset(_attached(conn, schema, document)),
+        rules=rules,
     )
 
 

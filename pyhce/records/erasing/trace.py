@@ -14,7 +14,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pyhce.records.identity import DEFAULT_RULES
+from pydantic import InstanceOf
+
+from pyhce.records.identity import DEFAULT_RULES, RuleSet
 from pyhce.records.reading.normal import key_by
 from pyhce.records.reading.reference import Named, at_path, identifiers_of, named, owner_of, value_of_key
 from pyhce.records.reading.spelling import canonical, dumps, parse
@@ -55,6 +57,7 @@ class Person(Frozen):
         ambiguous: keys that name a Patient of another record too.
         words: identifiers' values, long ids and numbers of documents, as plain text.
         attached: source, type and id of the Binary and Bundle that the record's resources lead to.
+        rules: which identifiers are documents, as for the loads.
     """
 
     document: str
@@ -62,6 +65,7 @@ class Person(Frozen):
     ambiguous: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     attached: frozenset[tuple[str, str, str]] = frozenset()
+    rules: InstanceOf[RuleSet] = DEFAULT_RULES
 
     @cached_property
     def anywhere(self) -> frozenset[str]:
@@ -162,7 +166,7 @@ def _entries(resource: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _is_person(person: Person, fuente: str, held: dict[str, Any], *, local: bool = False) -> bool:
     """Whether a Patient is the one; the id of a contained one is its own container's."""
-    keys = [key_by(identifier, held, DEFAULT_RULES) for identifier in identifiers_of(held)]
+    keys = [key_by(identifier, held, person.rules) for identifier in identifiers_of(held)]
     return any(person.has(fuente, key) for key in (keys if local else (*keys, str(held.get("id", "")))))
 
 
@@ -204,7 +208,7 @@ class _Finder:
         if isinstance(identifier, dict) and by_identifier:
             said = value.get("type")
             kind_said = found.type if found else said if isinstance(said, str) else None
-            ways.append(Named(kind_said, key_by(identifier, {}, DEFAULT_RULES)))
+            ways.append(Named(kind_said, key_by(identifier, {}, self.person.rules)))
         return any(
             way is not None
             and self.person.has(self.fuente, way.key)

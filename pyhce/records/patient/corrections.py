@@ -9,7 +9,7 @@ gate last (`pyhce.records.writing.locks`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.errors import HceError, UsageError
-from pyhce.records.identity import PROVISIONAL, check_document, typed_document
+from pyhce.records.identity import DEFAULT_RULES, PROVISIONAL, DocumentRule, check_document, typed_document
 from pyhce.records.patient.people import (
     Named,
     contradicting,
@@ -28,6 +28,7 @@ from pyhce.records.patient.people import (
     people_of,
     traits_in,
 )
+from pyhce.records.patient.waiting import bring_home, disputed_by, identifiers_of_records
 from pyhce.records.writing.claims import document_lock
 from pyhce.records.writing.decisions import PatientKey, corrections
 from pyhce.records.writing.homes import ensure_records, move_record
@@ -46,6 +47,7 @@ class CorrectionReport(Frozen):
 
     Args:
         moved: resources moved.
+        returned: resources that waited under an identifier that fits one record by now, and went there.
         patients: the patient keys that they name.
         confirmed: pairs of Patients that contradict each other and are one person from now on.
         dry_run: whether nothing was changed.
@@ -54,13 +56,25 @@ class CorrectionReport(Frozen):
     moved: int
     patients: int
     confirmed: int = 0
+    returned: int = 0
     dry_run: bool = False
 
 
-def rekey(conn: Connection[TupleRow], old: str, new: str, *, schema: Schema, dry_run: bool = False) -> CorrectionReport:
+def rekey(
+    conn: Connection[TupleRow],
+    old: str,
+    new: str,
+    *,
+    schema: Schema,
+    rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
+    dry_run: bool = False,
+) -> CorrectionReport:
     """Give a whole record another document, and remember it: the source may go on saying the old one.
 
     It is remembered for the Patient resources of this record only: another person may rightly carry the old document.
+
+    Args:
+        rules: which identifiers are documents, as for the loads.
 
     Raises:
         UsageError: a document is not written as one, both are the same, or NEW is a provisional one.
@@ -73,7 +87,7 @@ def rekey(conn: Connection[TupleRow], old: str, new: str, *, schema: Schema, dry
         raise UsageError("the new document is a provisional one", remedy="Give an identity document.")
 
     def work() -> CorrectionReport:
-        people = lock_people(conn, source, schema, [source, target])
+        people, identifiers = lock_people(conn, source, schema, [source, target], rules)
         require(conn, source, "OLD")
         if is_there(conn, target):
             raise HceError(
@@ -86,18 +100,28 @@ def rekey(conn: Connection[TupleRow], old: str, new: str, *, schema: Schema, dry
         _lead_on(conn, source, target)
         _assign(conn, source, people, target, created)
         _settle_disputes(conn, people, target)
-        return CorrectionReport(moved=moved, patients=len(people), dry_run=dry_run)
+        returned = bring_home(conn, schema, identifiers, rules)
+        return CorrectionReport(moved=moved, patients=len(people), returned=returned, dry_run=dry_run)
 
     return corrected(conn, work, schema=schema, dry_run=dry_run)
 
 
 def merge(
-    conn: Connection[TupleRow], source: str, into: str, *, schema: Schema, dry_run: bool = False
+    conn: Connection[TupleRow],
+    source: str,
+    into: str,
+    *,
+    schema: Schema,
+    rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
+    dry_run: bool = False,
 ) -> CorrectionReport:
     """Bring two records of one person together under the document INTO, and remember it for all sources.
 
     A record is named by its document, or by a Patient in it, as SOURCE/Patient/ID. Two Patients of one record are
-    confirmed to be one person: nothing moves.
+    confirmed to be one person: nothing moves. What waited under an identifier of both goes to the one record.
+
+    Args:
+        rules: which identifiers are documents, as for the loads.
 
     Raises:
         UsageError: a document is not written as one, both are the same, or a Patient is not there.
@@ -116,7 +140,7 @@ def merge(
                 remedy="Nothing is to be merged. To confirm that two Patients of a record are one person, name both of "
                 "them: pyhce patient merge SOURCE/Patient/ID SOURCE/Patient/ID.",
             )
-        people = lock_people(conn, old, schema, [old, new])
+        people, identifiers = lock_people(conn, old, schema, [old, new], rules)
         if (old, new) != tuple(_document(conn, named, what) for named, what in ((one, "FROM"), (other, "INTO"))):
             raise LostRace
         require(conn, old, "FROM")
@@ -135,7 +159,10 @@ def merge(
             _assign(conn, old, [("", "")], new, created)
         _assign(conn, old, people, new, created)
         _settle_disputes(conn, people, new)
-        return CorrectionReport(moved=moved, patients=len(people), confirmed=confirmed, dry_run=dry_run)
+        returned = bring_home(conn, schema, identifiers, rules)
+        return CorrectionReport(
+            moved=moved, patients=len(people), confirmed=confirmed, returned=returned, dry_run=dry_run
+        )
 
     return corrected(conn, work, schema=schema, dry_run=dry_run)
 
@@ -207,15 +234,30 @@ def created_at(conn: Connection[TupleRow], document: str) -> datetime | None:
 
 
 def lock_people(
-    conn: Connection[TupleRow], document: str, schema: Schema, documents: Iterable[str]
-) -> list[PatientKey]:
-    """Every key under which a record's resources name their patient, locked against writers, with these documents."""
-    more = [document_lock(d) for d in documents]
-    people = people_of(conn, document, schema)
-    lock(conn, [*people, *more])
-    if people != people_of(conn, document, schema):
+    conn: Connection[TupleRow],
+    document: str,
+    schema: Schema,
+    documents: Collection[str],
+    rules: tuple[DocumentRule, ...],
+) -> tuple[list[PatientKey], set[PatientKey]]:
+    """Every key under which a record's resources name their patient, locked against writers, with these documents.
+
+    Returns:
+        The keys; and the identifiers of the Patients of these documents and of those that the record's Patients state
+        in vain, under which resources may wait: locked as well.
+    """
+
+    def look() -> tuple[list[PatientKey], set[PatientKey]]:
+        people = people_of(conn, document, schema)
+        disputed = disputed_by(conn, people)
+        return people, identifiers_of_records(conn, schema, {*documents, *disputed}, rules)
+
+    people, identifiers = look()
+    lock(conn, [*people, *identifiers, *(document_lock(d) for d in documents)])
+    again, needed = look()
+    if people != again or not needed <= identifiers:
         raise LostRace
-    return people
+    return people, identifiers
 
 
 def _confirm(conn: Connection[TupleRow], pairs: list[tuple[PatientKey, PatientKey]]) -> int:

@@ -15,14 +15,22 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.errors import UsageError
-from pyhce.records.identity import DEFAULT_RULES, PROVISIONAL, check_document, documents_of, provisional
+from pyhce.records.identity import (
+    DEFAULT_RULES,
+    PROVISIONAL,
+    DocumentRule,
+    check_document,
+    documents_of,
+    provisional,
+)
 from pyhce.records.patient.corrections import CorrectionReport, corrected, is_there
 from pyhce.records.patient.people import check_patient, named_in_errors, people_of
+from pyhce.records.patient.waiting import send_back, strays_in
 from pyhce.records.reading.normal import keys_of
 from pyhce.records.writing.claims import Claim, decide, document_lock, patients_in
 from pyhce.records.writing.decisions import PatientKey, assigned_to, confirmed_pairs
 from pyhce.records.writing.homes import move_patient
-from pyhce.records.writing.keys import look_up_holders
+from pyhce.records.writing.keys import identifiers_in, look_up_holders
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import Schema
@@ -36,6 +44,7 @@ def split(
     *,
     patients: Sequence[str],
     schema: Schema,
+    rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
     dry_run: bool = False,
 ) -> CorrectionReport:
     """Take Patients, with all that names them, out of a record into one of their own.
@@ -44,6 +53,7 @@ def split(
         document: the record that they are wrongly in.
         new: the document that they get: no record has it. A provisional one only if it is one of theirs (PROV-…).
         patients: each as SOURCE/ID; several go together.
+        rules: which identifiers are documents, as for the loads.
 
     Raises:
         UsageError: a document is not written as one, both are the same, there is no record DOCUMENTO, there is one NEW
@@ -62,7 +72,7 @@ def split(
         )
 
     def work() -> CorrectionReport:
-        return _Split(conn, schema, old, target, leaving).run(dry_run=dry_run)
+        return _Split(conn, schema, rules, old, target, leaving).run(dry_run=dry_run)
 
     return corrected(conn, work, schema=schema, dry_run=dry_run)
 
@@ -71,14 +81,23 @@ class _Split:
     """A split under way, inside a transaction."""
 
     def __init__(
-        self, conn: Connection[TupleRow], schema: Schema, old: str, new: str, leaving: list[PatientKey]
+        self,
+        conn: Connection[TupleRow],
+        schema: Schema,
+        rules: tuple[DocumentRule, ...],
+        old: str,
+        new: str,
+        leaving: list[PatientKey],
     ) -> None:
-        self.conn, self.schema, self.old, self.new, self.leaving = conn, schema, old, new, leaving
+        self.conn, self.schema, self.rules = conn, schema, rules
+        self.old, self.new, self.leaving = old, new, leaving
+        self.returned = 0
 
     def run(self, *, dry_run: bool) -> CorrectionReport:
         """Lock, move, then forget what the merge remembered."""
         keys = self._keys()
         held = {*(key for names in keys.values() for key in names), *self.leaving}
+        held |= set(identifiers_in(self.conn, self.schema, self.old))
         lock(self.conn, [*held, document_lock(self.old), document_lock(self.new)])
         self._refuse()
         if keys != self._keys():
@@ -91,7 +110,7 @@ class _Split:
         stated = self._reassign(going)
         for patient in self.leaving:
             self._settle(patient, stated[patient])
-        return CorrectionReport(moved=moved, patients=len(going), dry_run=dry_run)
+        return CorrectionReport(moved=moved + self.returned, patients=len(going), dry_run=dry_run)
 
     def _refuse(self) -> None:
         if not is_there(self.conn, self.old):
@@ -121,7 +140,7 @@ class _Split:
         )
         for source, key, content in rows:
             if (source, key) in found:
-                found[source, key] |= {(source, own) for own in keys_of(content, key, DEFAULT_RULES)}
+                found[source, key] |= {(source, own) for own in keys_of(content, key, self.rules)}
         return found
 
     def _goals(self, keys: dict[PatientKey, set[PatientKey]]) -> dict[PatientKey, str]:
@@ -131,7 +150,7 @@ class _Split:
             wanted[source].add(key)
         goals = {}
         for source, names in wanted.items():
-            holders = look_up_holders(self.conn, source, names, DEFAULT_RULES)
+            holders = look_up_holders(self.conn, source, names, self.rules)
             for key in names:
                 after = {
                     self.new if (source, holder) in keys else document
@@ -154,10 +173,11 @@ class _Split:
 
     def _move(self, goals: dict[PatientKey, str]) -> int:
         together: dict[tuple[str, str], list[str]] = defaultdict(list)
+        waits = [key for key, goal in goals.items() if goal == provisional(*key) and goal != self.new]
         for (source, key), goal in sorted(goals.items()):
-            if goal != self.old:
+            if goal != self.old and (source, key) not in waits:
                 together[goal, source].append(key)
-        return sum(
+        return send_back(self.conn, self.schema, self.old, waits) + sum(
             move_patient(self.conn, self.schema, old=self.old, new=goal, fuente=source, keys=keys)
             for (goal, source), keys in sorted(together.items())
         )
@@ -217,7 +237,7 @@ class _Split:
             return
         found = patients_in(self.conn, {self.new, *stated})
         own = next((content for _, *key, content in found if tuple(key) == patient), {})
-        computed = documents_of(own, DEFAULT_RULES)  # of several that it may state, by whatever rules it was loaded
+        computed = documents_of(own, self.rules)  # of several that it may state
         for document in [computed] if computed in stated else sorted(stated):
             self._lead(document, patient)
             if self.new == provisional(*patient) and self._contradicts(patient, document):
@@ -230,6 +250,8 @@ class _Split:
                     " VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
                     (document, *patient),
                 )
+                strays = strays_in(self.conn, self.schema, self.old, document, self.rules)
+                self.returned += send_back(self.conn, self.schema, self.old, strays)
 
     def _contradicts(self, patient: PatientKey, document: str) -> bool:
         """Whether the rule alone keeps a Patient that has left out of a record."""
