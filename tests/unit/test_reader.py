@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -16,7 +17,9 @@ from pyhce.errors import UsageError
 from pyhce.records.reading import bundles, limits, reader, sources, spool
 from pyhce.records.reading.folders import files_in
 from pyhce.records.reading.reader import Deleted, Incoming, Rejected, Skipped, read, scan
+from pyhce.records.reading.ready import ready
 from pyhce.records.reading.sources import Source, fingerprint_of
+from pyhce.schema.declaration import SCHEMA
 from tests.fuzz.rounds import run
 
 LINES = b"".join(json.dumps({"resourceType": "Patient", "id": f"p{n}"}).encode() + b"\n" for n in range(1000))
@@ -406,3 +409,17 @@ def test_the_limit_holds_within_its_load_only_and_the_setting_that_is_told_is_en
     with limits.at_most(int(dense.rsplit(" ", 1)[1])):
         assert limits.too_large(many) is None
     assert "goes up to 240" in limits.too_long(241 * limits.MB, "resource")
+
+
+@pytest.mark.parametrize("kind", [[None], {"a": 1}, 1, None])
+def test_a_resource_type_that_is_no_text_stops_no_reading(tmp_path: Path, kind: Any) -> None:
+    within = {"resourceType": kind, "id": "p"}
+    observation = {"resourceType": "Observation", "id": "o", "subject": {"reference": "#p"}, "contained": [within]}
+    patch = {"request": {"method": "PATCH", "url": ""}, "resource": within}
+    history = {"resourceType": "Bundle", "type": "history", "entry": [patch]}
+    path = tmp_path / "in.ndjson"
+    path.write_text(f"{json.dumps(observation)}\n{json.dumps(history)}\n")
+    found = list(reader.read(path))
+    assert [type(item).__name__ for item in found] == ["Incoming", "Rejected"]
+    assert isinstance(found[0], Incoming)
+    assert ready(SCHEMA, found[0]).key is None

@@ -167,7 +167,7 @@ def _told(
         kind = contained.get("resourceType") if contained else None
         if contained and kind == "Patient" and (own := identifier_of(contained, rules)):
             return {"reference": f"Patient?{key_by(own, contained, rules)}"}
-        if kind not in {None, "Patient"}:
+        if kind is not None and kind != "Patient":
             return None
         if named := literal(text):  # it says a type, or it is a urn where any resource may be
             return {"type": "Patient"} if perhaps and named.type is None and "type" not in reference else None

@@ -85,6 +85,7 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
     method = method if isinstance(method, str) else None
     resource = entry.get("resource")
     said = resource.get("resourceType") if isinstance(resource, dict) else None
+    said = said if isinstance(said, str) else None
     if url == said and method == "POST" and len(request) == 2:
         return _POST  # most entries are so
     kind, key, query = target_of(url)
