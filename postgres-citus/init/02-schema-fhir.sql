@@ -7303,15 +7303,10 @@ COMMENT ON FUNCTION hce.contacto_vigente(jsonb, text) IS 'The ContactPoint of a 
 CREATE OR REPLACE FUNCTION hce.instante(t text) RETURNS timestamptz
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-    forma text := translate(t, '123456789+', '000000000-');
     cuando timestamp;
     zona text;
 BEGIN
-    IF left(forma, 19) = '0000-00-00T00:00:00' AND substr(forma, 20) IN ('Z', '-00:00', '.000Z', '.000-00:00')
-        AND left(t, 4) <> '0000' AND substr(t, 6, 2) BETWEEN '01' AND '12' AND substr(t, 9, 2) BETWEEN '01' AND '28'
-        AND substr(t, 12, 2) <= '23' AND substr(t, 15, 2) <= '59' AND substr(t, 18, 2) <= '59'
-        AND (right(t, 1) = 'Z' OR (left(right(t, 5), 2) <= '14' AND right(t, 2) <= '59'))
-    THEN
+    IF t ~ '^[0-9]{4}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$' AND left(t, 4) <> '0000' THEN
         RETURN t::timestamptz;
     ELSIF t !~ '^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d(:([0-5]\d|60)(\.\d{1,30})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)?$' THEN
         RETURN NULL;
@@ -7339,7 +7334,9 @@ DECLARE
     cuando timestamptz;
     primero date;
 BEGIN
-    IF strpos(t, 'T') > 0 THEN
+    IF t ~ '^[0-9]{4}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$' AND left(t, 4) <> '0000' THEN  -- as instante does, without the call
+        RETURN tstzrange(t::timestamptz, t::timestamptz, '[]');
+    ELSIF strpos(t, 'T') > 0 THEN
         cuando := hce.instante(t);
         RETURN CASE WHEN cuando IS NOT NULL THEN tstzrange(cuando, cuando, '[]') END;
     END IF;
@@ -13725,6 +13722,6 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_compartida TO hce_writer;
 REVOKE DELETE, INSERT, UPDATE ON hce.carga_referencia FROM hce_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON hce.carga_referencia TO hce_writer;
 
-INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', '5a6610c8a3c32d0a849fac7965dbeae1c70fb930aad168f2c4c07a0fc61f7420') ON CONFLICT DO NOTHING;
+INSERT INTO hce.migracion (numero, nombre, huella) VALUES (2, 'expand', '122e9f1701bb04f2bf4db99b2cd7968af32ddd58864d1c3c7cecc4cce78609e2') ON CONFLICT DO NOTHING;
 COMMIT;
 \endif

@@ -31,7 +31,6 @@ from pyhce.records.reading.ready import Ready, ready, source_of
 from pyhce.records.reading.repair_ids import admitted, names_odd_binary
 from pyhce.records.reading.sources import Source, size_of
 from pyhce.records.reading.spelling import NotJson
-from pyhce.records.reading.strict import available
 from pyhce.records.source_names import check_source
 from pyhce.records.writing.remove import Removable
 from pyhce.schema.model import Schema
@@ -82,6 +81,8 @@ def load(
         HceError: the database refused for good, or writers kept getting in each other's way.
     """
     if strict:
+        from pyhce.records.reading.strict import available
+
         available()
     own = own_bases(bases, check_source(fuente))
     exports = exports_in(paths)

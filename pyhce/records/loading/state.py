@@ -28,7 +28,6 @@ from pyhce.records.reading.ready import LineReader, Ready
 from pyhce.records.reading.reference import owner_of
 from pyhce.records.reading.repair_ids import Admitted
 from pyhce.records.reading.sources import STDIN, Source, size_of
-from pyhce.records.reading.strict import problems
 from pyhce.records.writing.assign import Assigned, assign
 from pyhce.records.writing.decisions import PatientKey
 from pyhce.records.writing.locks import close_gate
@@ -133,6 +132,8 @@ class State:
 
     def fits(self, found: Ready) -> bool:
         """Whether a resource is what R4 says; if not it is rejected."""
+        from pyhce.records.reading.strict import problems  # other loads need not wait until all rules are imported
+
         wrong = problems(found.exact)
         if wrong:
             self.reject(Rejected(found.where, "not-r4", "; ".join(wrong), found.exact.decode()))
