@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from pyhce.errors import UsageError
+from pyhce.records.erasing.erase import erase
 from pyhce.records.exporting.export import ExportReport, export
 from pyhce.records.identity import DEFAULT_RULES, choose_rules
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.patient import merge, rekey, split
-from pyhce.records.reading.exported import check_export
+from pyhce.records.reading.exported import LATER, check_export
 from pyhce.records.writing.remove import remove
 from pyhce.schema.declaration import SCHEMA
 from tests.conftest import running
@@ -115,6 +116,7 @@ def test_an_export_loaded_into_an_empty_database_is_the_same_table_by_table(
     assert differences(exported.before, contents(alone)) == {}
     assert report.rejected == 0
     assert report.restored == report.new == report.read == exported.report.resources
+    assert report.bytes_read == report.bytes_total
     assert report.former_versions == exported.report.versions > 8
     assert report.corrections == exported.report.corrections > 4
     assert {"historia", "historia_compartida", "historia_referencia", "asignacion", "misma_persona",
@@ -362,3 +364,106 @@ def test_exports_of_an_older_release_and_of_changes_are_loaded_each_source_under
     assert (second.changed, second.deleted, second.rejected) == (1, 1, 0)
     assert (alone.exported(tmp_path, "s1"), alone.exported(tmp_path, "s2")) == was
     assert alone.document("Observation", "a", "s2") == "CC-910000912"
+
+
+def test_what_went_since_an_export_was_loaded_comes_back_by_the_identity_rules_only(
+    alone: TestDatabase, tmp_path: Path
+) -> None:
+    emptied(alone)
+    for key in ("1", "2", "3"):
+        alone.load(
+            tmp_path, person(f"e{key}", f"91000098{key}", **ANA), weight(f"w{key}", f"Patient/e{key}"), source="a"
+        )
+    alone.load(tmp_path, weight("w2", "Patient/e2", value="90"), source="a")
+    out(alone, tmp_path / "out", history=True)
+    emptied(alone)
+    assert back(alone, tmp_path / "out").restored == 6
+    merge(alone.conn, "CC-910000981", "CC-910000983", schema=SCHEMA)
+    assert erase(alone.conn, "CC-910000982", schema=SCHEMA, reason="a request").outcome == "erased"
+    records = "SELECT documento_id FROM expediente ORDER BY 1"
+    was = contents(alone)
+    assert back(alone, tmp_path / "out").read == 0
+    assert differences(was, contents(alone)) == {} and alone.rows(records) == [("CC-910000983",)]
+    again = back(alone, tmp_path / "out", again=True)
+    assert (again.restored, again.new, again.unchanged, again.former_versions) == (0, 2, 4, 0)
+    assert alone.rows(records) == [("CC-910000982",), ("CC-910000983",)]  # none of the record that was merged
+    assert alone.document("Observation", "w1", "a") == "CC-910000983"
+
+
+def test_of_two_exports_of_one_database_the_later_one_is_loaded_and_changes_after_what_they_change(
+    alone: TestDatabase, tmp_path: Path
+) -> None:
+    emptied(alone)
+    alone.load(tmp_path, person("t1", "910000991", **ANA), person("t2", "910000992"), source="a")
+    alone.load(tmp_path, weight("to", "Patient/t1"), weight("gone", "Patient/t1"), source="a")
+    folder = tmp_path / "exports"
+    first = out(alone, folder / "2-older")
+    merge(alone.conn, "CC-910000992", "CC-910000991", schema=SCHEMA)
+    out(alone, folder / "3-merged")
+    split(alone.conn, "CC-910000991", "CC-910000992", patients=["a/t2"], schema=SCHEMA)
+    alone.load(tmp_path, weight("to", "Patient/t1", value="99"), source="a")
+    with alone.conn.transaction():
+        remove(alone.conn, SCHEMA, "a", [("Observation", "gone")])
+    out(alone, folder / "1-newest")
+    was = contents(alone)
+    emptied(alone)
+    done = pyhce("load", folder, "--dsn", alone.dsn, "--output", "json", "--rejects", tmp_path / "r")
+    assert json.loads(done.stdout)["restored"] == 3, done.stderr
+    told = json.loads(done.stdout)["not_read"]
+    assert [one["what"] for one in told] == [LATER] and "2-older" in str(told) and "3-merged" in str(told)
+    assert set(differences(was, contents(alone))) <= {"historia", "historia_compartida", "historia_referencia"}
+    shutil.rmtree(folder / "3-merged")
+    shutil.rmtree(folder / "1-newest")
+    emptied(alone)
+    back(alone, folder)
+    alone.load(tmp_path, weight("to", "Patient/t1", value="99"), source="a")
+    changes = out(alone, folder / "1-changes", since=first.transaction_time)
+    assert {file.type for file in changes.files} >= {"Observation"}
+    emptied(alone)
+    back(alone, folder)
+    assert alone.value("SELECT recurso #>> '{valueQuantity,value}' FROM observacion WHERE id = 'to'") == "99"
+
+
+def test_files_of_an_export_without_their_manifest_are_refused_and_those_of_a_run_beside_them_are_not(
+    alone: TestDatabase, exported: Exported, tmp_path: Path
+) -> None:
+    emptied(alone)
+    folder = tmp_path / "copy"
+    shutil.copytree(exported.folder, folder)
+    with pytest.raises(UsageError, match=r"no manifest\.json that says whose they are") as error:
+        back(alone, folder / "a")
+    assert str(folder) in error.value.remedy
+    whole = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(whole[:100])
+    with pytest.raises(UsageError, match=r"no manifest\.json that says whose they are"):
+        back(alone, tmp_path)
+    (folder / "manifest.json").unlink()
+    done = pyhce("load", folder, "--dsn", alone.dsn)
+    assert (done.returncode, "Copy the export again" in done.stderr) == (2, True)
+    assert rows_of(contents(alone)) == 0
+    for url in ("../x.ndjson", "/x.ndjson", "a%00b.ndjson"):
+        told = json.loads(whole)
+        told["output"][0]["url"] = url
+        (folder / "manifest.json").write_text(json.dumps(told))
+        with pytest.raises(UsageError, match="outside of its folder"):
+            back(alone, folder)
+    (folder / "manifest.json").write_text(whole)
+    shutil.copy(folder / "a" / "Organization.ndjson", folder / "rejectedOrganizations.ndjson")
+    with pytest.raises(UsageError, match=r"rejectedOrganizations\.ndjson: it is not in the manifest"):
+        back(alone, folder)
+    (folder / "rejectedOrganizations.ndjson").unlink()
+    (tmp_path / "no.ndjson").write_text('{"resourceType": "Nope", "id": "1"}\n')
+    assert back(alone, tmp_path / "no.ndjson", reject_file=folder / "mine.ndjson").rejected == 1
+    (folder / "report.json").write_text(pyhce("export", "--check", folder, "--output", "json").stdout)
+    assert (folder / "mine.ndjson").stat().st_size and check_export(folder).wrong == ()
+
+
+def test_strict_is_about_exports_too(alone: TestDatabase, tmp_path: Path) -> None:
+    emptied(alone)
+    odd = weight("odd", "Patient/s1", status="nonsense")
+    alone.load(tmp_path, person("s1", "910000995"), odd, weight("fit", "Patient/s1"), source="a")
+    out(alone, tmp_path / "out")
+    emptied(alone)
+    report = back(alone, tmp_path / "out", strict=True)
+    assert (report.restored, report.rejected, alone.document("Observation", "odd", "a")) == (2, 1, None)
+    assert back(alone, tmp_path / "out").restored == 1

@@ -4,12 +4,13 @@ Into an empty database everything goes where it was: documents, versions, moment
 database was empty is noted in the transaction that brings the corrections, so a load that was killed goes on so. Into
 any other database resources go by the identity rules, as those of other files do; a correction is taken over only if
 it is about records and Patients that the database does not know, and former versions stay out. What is left is told.
+That an export went where it was is noted too: read once more, what is not there any longer goes by the identity rules.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -46,11 +47,13 @@ class _Task(NamedTuple):
 
     Args:
         restoring: whether its rows go where they were.
+        restored: whether they all did, in a former load: what went or was decided since stays so.
     """
 
     export: Export
     file: ExportedFile
     restoring: bool
+    restored: bool = False
 
 
 def load_exports(
@@ -63,28 +66,58 @@ def load_exports(
     again: bool,
 ) -> None:
     """Load these exports, whose files are as their manifests say."""
-    restored = _begun(state, conn, exports, again=again)
-    tasks = [_Task(export, file, export.id in restored) for export in exports for file in export.output]
-    tasks.sort(key=lambda task: task.file.type != "Patient")  # spares moving what came before them
+    begun, finished = _begun(state, conn, exports, again=again)
+
+    def tasks(several: Sequence[Export], of: Callable[[Export], Sequence[ExportedFile]]) -> list[_Task]:
+        return [_Task(one, file, one.id in begun, one.id in finished) for one in several for file in of(one)]
+
     with _Crew(state, connections, batch=batch, again=again) as crew:
-        crew.run([_Task(export, file, True) for export in exports if export.id in restored for file in export.records])
-        crew.run(tasks)
-        former = [_Task(export, file, export.id in restored) for export in exports for file in export.history]
-        crew.run([task for task in former if task.restoring])
-        state.skip(OTHER_VERSIONS, sum(task.file.count for task in former if not task.restoring))
-        crew.run([_Task(export, file, export.id in restored) for export in exports for file in export.deleted])
+        records = tasks(exports, lambda one: one.records)
+        crew.run([task for task in records if task.restoring])
+        state.finished += sum(task.file.bytes for task in records if not task.restoring)
+        for several in _in_turn(exports):
+            resources = tasks(several, lambda one: one.output)
+            crew.run(sorted(resources, key=lambda task: task.file.type != "Patient"))  # spares moving what came before
+            former = tasks(several, lambda one: one.history)
+            crew.run([task for task in former if task.restoring])
+            state.skip(OTHER_VERSIONS, sum(task.file.count for task in former if not task.restoring))
+            state.finished += sum(task.file.bytes for task in former if not task.restoring)
+            crew.run(tasks(several, lambda one: one.deleted))
+    for one in exports:
+        left = any(state.journal.rejected(str(one.folder / file.path)) for file in one.output)
+        if one.id in begun - finished and not left:
+            _note(conn, "", f"finished {one.id}", 0, 0)
 
 
-def _begun(state: State, conn: Connection[TupleRow], exports: Sequence[Export], *, again: bool) -> set[str]:
-    """Take over the corrections; the exports whose rows go where they were: all of one installation, if it is empty."""
+def _in_turn(exports: Sequence[Export]) -> list[list[Export]]:
+    """Exports that can be read at once, as they have no source in common, in the order in which they were made."""
+    found: list[list[Export]] = []
+    had: set[str] = set()
+    for export in sorted(exports, key=lambda one: one.time):
+        sources = {file.fuente for file in (*export.output, *export.history, *export.deleted)}
+        if not found or sources & had:
+            found.append([])
+            had = set()
+        found[-1].append(export)
+        had |= sources
+    return found
 
-    def work(_: int) -> tuple[set[str], Taken]:
+
+def _begun(
+    state: State, conn: Connection[TupleRow], exports: Sequence[Export], *, again: bool
+) -> tuple[set[str], set[str]]:
+    """Take over the corrections; the exports whose rows go where they were, and those of them that are there already.
+
+    They are all of one installation, if the database is empty.
+    """
+
+    def work(_: int) -> tuple[set[str], set[str], Taken]:
         lock_all(conn, [("", "export", export.id) for export in exports])
         restored = {export.id for export in exports if _is_noted(conn, "", f"restored {export.id}")}
         taken = Taken()
         if not restored and is_empty(conn, state.schema):
             restored = {export.id for export in exports if export.installation == exports[0].installation}
-            for export in exports:
+            for export in sorted(exports, key=lambda one: one.time, reverse=True):  # the last decision counts
                 if export.id in restored:
                     taken += take_all(conn, state.schema, _decisions(export))
                     _note(conn, "", f"restored {export.id}", 0, 0)
@@ -92,13 +125,13 @@ def _begun(state: State, conn: Connection[TupleRow], exports: Sequence[Export], 
             if export.id not in restored and (again or not _is_noted(conn, "", f"corrections {export.id}")):
                 taken += take_unknown(conn, state.schema, _decisions(export))
                 _note(conn, "", f"corrections {export.id}", 0, 0)
-        return restored, taken
+        return restored, {one for one in restored if _is_noted(conn, "", f"finished {one}")}, taken
 
-    restored, taken = retried(conn, work, remedy=REMEDY)
+    restored, finished, taken = retried(conn, work, remedy=REMEDY)
     with state.lock:
         state.counts["corrections"] += taken.taken
         state.counts["corrections_left"] += taken.left
-    return restored
+    return restored, finished
 
 
 def _decisions(export: Export) -> Iterator[list[str | None]]:
@@ -155,16 +188,21 @@ class _Crew:
     def _name(self, task: _Task) -> str:
         """What a file is known by: its bytes, those of its rows, and how it is read."""
         rows = task.export.rows.get(task.file.path)
-        how = "restored" if task.restoring else self._state.journal.how
+        how = self._state.journal.how
+        if task.restoring:
+            how = "restored strict" if self._state.strict else "restored"
         return f"{how} {task.file.role} {task.file.sha256} {rows.sha256 if rows else ''}"
 
     def _read(self, conn: Connection[TupleRow], task: _Task, path: str) -> int:
         """Read a file; how many resources came of it."""
         count = 0
         if task.file.role == "records":
-            for records in self._records(task):
+            for records in () if task.restored else self._records(task):
                 with conn.transaction():
                     make_records(conn, records)
+            return 0
+        if task.file.role == "history" and task.restored:
+            self._state.skip(OTHER_VERSIONS, task.file.count)
             return 0
         if task.file.path not in task.export.rows:
             return self._without_rows(conn, task)
@@ -175,10 +213,12 @@ class _Crew:
             count += len(rows)
             if task.file.role == "history":
                 self._former(conn, task, rows)
-            elif task.restoring:
-                self._place(conn, task, rows, memory)
+                continue
+            fit = [row for row in rows if not self._state.strict or self._state.fits(row.ready)]
+            if task.restoring:
+                self._place(conn, task, fit, memory)
             else:
-                self._write(conn, rows)
+                self._write(conn, fit)
         return count
 
     def _records(self, task: _Task) -> Iterator[list[tuple[str, bool, str]]]:
@@ -215,7 +255,8 @@ class _Crew:
     def _place(self, conn: Connection[TupleRow], task: _Task, rows: list[Kept], memory: Memory) -> None:
         schema, fuente = self._state.schema, task.file.fuente
         try:
-            done = retried(conn, lambda _: place(conn, schema, fuente, rows, memory), remedy=REMEDY)
+            missing = not task.restored
+            done = retried(conn, lambda _: place(conn, schema, fuente, rows, memory, missing=missing), remedy=REMEDY)
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.InternalError_):
             done = Placed([], [], rows)  # the writer of other resources finds which one the database cannot take
         places: dict[Place, list[Ready]] = {}
@@ -228,9 +269,8 @@ class _Crew:
         self._write(conn, done.rest)
 
     def _write(self, conn: Connection[TupleRow], rows: Sequence[Kept]) -> None:
-        found = [row.ready for row in rows if not self._state.strict or self._state.fits(row.ready)]
-        if found:
-            self._state.write(conn, found)
+        if rows:
+            self._state.write(conn, [row.ready for row in rows])
 
     def _former(self, conn: Connection[TupleRow], task: _Task, rows: Sequence[Kept]) -> None:
         schema, fuente = self._state.schema, task.file.fuente

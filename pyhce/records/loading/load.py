@@ -23,7 +23,7 @@ from pyhce.records.loading.versions import Versions
 from pyhce.records.loading.writers import Writers
 from pyhce.records.reading.bases import own_bases
 from pyhce.records.reading.documents import opened
-from pyhce.records.reading.exported import exports_in, outside_of
+from pyhce.records.reading.exported import LATER, exports_in, latest_of, outside_of
 from pyhce.records.reading.incoming import Asking, Deleted, Found, Line, Rejected, Skipped
 from pyhce.records.reading.listed import Listed
 from pyhce.records.reading.reader import resources_in, scan
@@ -92,15 +92,18 @@ def load(
             remedy="Leave out --source. To load its files under another source, name them one by one: folder/*.ndjson.",
         )
     found = outside_of(exports, paths)
+    exports, former = latest_of(exports)
     rejects = RejectFile(reject_file)
     chosen = [word for word, is_chosen in (("opened", open_documents), ("repaired", repair_ids)) if is_chosen]
     how = " ".join([repr(rules), str(strict), *sorted(own), *chosen])
     journal = Journal(conn, fuente, how=how, again=again)
     state = State(schema, fuente, rules, rejects, strict, journal, progress, own, open_documents, repair_ids)
     state.total = sum(map(size_of, found.to_read))
-    state.total += sum(file.bytes for export in exports for file in (*export.output, *export.deleted))
+    state.total += sum(file.bytes for export in exports for file in export.read_through)
     for path, why in found.not_read:
         state.not_read.add(why, printable(path))
+    for export in former:
+        state.not_read.add(LATER, printable(export.folder))
     connections = writers or [conn]
     size = batch_size(conn, len(connections))
     listed = Listed()

@@ -17,7 +17,7 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -25,8 +25,9 @@ from urllib.parse import unquote
 
 import zstandard
 
-from pyhce.errors import HceError, UsageError, printable
+from pyhce.errors import UsageError, printable
 from pyhce.records.reading.folders import FilesFound, files_found
+from pyhce.records.reading.recognised import ENOUGH, RECEIPT, REJECT_FILE, REPORT, recognised
 from pyhce.records.reading.sources import COMPRESSIONS, MAX_WINDOW, STDIN, SUFFIXES, plain_name
 from pyhce.schema.model import Frozen
 
@@ -36,6 +37,8 @@ ROWS, HISTORY, RECORDS, CORRECTIONS = "rows", "history", "records", "corrections
 RESTORE = "restore"
 OURS = "pyhce "
 """How `extension.software` begins."""
+LATER = "an export of which a later one is read"
+"""Why an export is not read."""
 _ENDINGS = (*SUFFIXES, f".{ROWS}", f".{HISTORY}")
 _CHUNK = 1024 * 1024
 
@@ -77,6 +80,8 @@ class Export(NamedTuple):
     Args:
         rows: the file beside each file of resources or former versions, by the path of that.
         id: of its manifest.
+        request: what was asked for, as the manifest says it.
+        time: when it was made, ISO.
     """
 
     folder: Path
@@ -88,20 +93,25 @@ class Export(NamedTuple):
     corrections: tuple[ExportedFile, ...]
     installation: str
     id: str
+    request: str = ""
+    time: str = ""
 
     @property
     def files(self) -> tuple[ExportedFile, ...]:
         """Every file that the manifest names."""
-        more = (*self.history, *self.records, *self.corrections)
-        return (*self.output, *self.deleted, *self.rows.values(), *more)
+        return (*self.read_through, *self.rows.values(), *self.corrections)
+
+    @property
+    def read_through(self) -> tuple[ExportedFile, ...]:
+        """The files that a load reads one after the other, those of rows beside them."""
+        return (*self.output, *self.deleted, *self.history, *self.records)
 
 
 def export_in(folder: Path) -> Export:
     """The finished export that a folder holds.
 
     Raises:
-        UsageError: there is none.
-        HceError: an item of its manifest is not ours.
+        UsageError: there is none, or an item of its manifest is not ours.
     """
     found = read_manifest(folder)
     more = files_of(found["extension"], RESTORE)
@@ -116,6 +126,8 @@ def export_in(folder: Path) -> Export:
         by_role[CORRECTIONS],
         str(found["extension"].get("installation", "")),
         hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest(),
+        str(found.get("request", "")),
+        str(found["extension"].get("end") or found.get("transactionTime", "")),
     )
 
 
@@ -141,7 +153,7 @@ def files_of(found: Mapping[str, Any], member: str = "output") -> tuple[Exported
     """The files that a member of a manifest names.
 
     Raises:
-        HceError: an item of it is not ours.
+        UsageError: an item of it is not ours.
     """
     try:
         files = tuple(
@@ -149,12 +161,14 @@ def files_of(found: Mapping[str, Any], member: str = "output") -> tuple[Exported
             for item in found.get(member, ())
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise HceError(
+        raise UsageError(
             "the manifest is not as pyhce writes it", remedy="Export again; another program's has no checksums."
         ) from error
     for file in files:
-        if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
-            raise HceError(f"the manifest names {file.path}, outside of its folder", remedy="Export again.")
+        if Path(file.path).is_absolute() or ".." in Path(file.path).parts or "\0" in file.path:
+            raise UsageError(
+                f"the manifest names {printable(file.path)}, outside of its folder", remedy="Export again."
+            )
     return files
 
 
@@ -180,7 +194,7 @@ def exports_in(paths: Sequence[Path]) -> list[Export]:
     """The finished exports of ours among what is to be read: a folder, one inside of it, or a manifest by its name.
 
     Raises:
-        UsageError: an export is not finished, or is not as its manifest says.
+        UsageError: an export is not finished, is not as its manifest says, or its manifest is not there.
     """
     folders: dict[Path, Path] = {}
     for path in paths:
@@ -191,6 +205,9 @@ def exports_in(paths: Sequence[Path]) -> list[Export]:
         else:
             found = [path.parent] if path.name == MANIFEST and path.is_file() else []
         folders |= {folder.resolve(): folder for folder in found if _is_ours(folder)}
+    for path in paths:
+        if path.is_dir():
+            _refuse_without_manifest(path, folders.keys())
     exports = []
     for folder in folders.values():
         checked = check_export(folder)
@@ -203,6 +220,31 @@ def exports_in(paths: Sequence[Path]) -> list[Export]:
             )
         exports.append(export_in(folder))
     return exports
+
+
+def latest_of(exports: Sequence[Export]) -> tuple[list[Export], list[Export]]:
+    """The exports to load, and those in whose place a later one is."""
+    later: list[Export] = []
+    for export in sorted(exports, key=lambda one: one.time, reverse=True):
+        if not any(_replaces(one, export) for one in later):
+            later.append(export)
+    return [one for one in exports if one in later], [one for one in exports if one not in later]
+
+
+def _replaces(later: Export, former: Export) -> bool:
+    """Whether one of two exports is a copy of the other, or the same was asked for later, of the same installation.
+
+    Of an export of a patient the request does not say of whom.
+    """
+    if later.id == former.id:
+        return True
+    asked = {former.request} if "_history=" in former.request else {former.request, _with_history(former.request)}
+    same = former.installation and later.installation == former.installation and later.request in asked
+    return bool(same) and not former.request.startswith("Patient/")
+
+
+def _with_history(request: str) -> str:
+    return f"{request}{'&' if '?' in request else '?'}_history=true"
 
 
 def outside_of(exports: Sequence[Export], paths: Sequence[Path]) -> FilesFound:
@@ -278,8 +320,19 @@ def _more_than(folder: Path, export: Export) -> list[str]:
     for path in sorted(folder.rglob("*")):
         plain = path.with_name(plain_name(path))
         if plain.name.lower().endswith(_ENDINGS) and path.is_file() and plain not in named:
-            found.append(str(path.relative_to(folder)))
-    return [path for path in found if not Path(path).name.startswith("rejected")]
+            found += [] if _is_of_a_run(path) else [str(path.relative_to(folder))]
+    return found
+
+
+def _is_of_a_run(path: Path) -> bool:
+    """Whether a file is empty, a reject file, or what else a run of pyhce writes beside what it reads."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(ENOUGH).lstrip()
+    except OSError:
+        return False
+    known = recognised(text)
+    return not text or (known is not None and known.what in {REJECT_FILE, RECEIPT, REPORT})
 
 
 def _as_it_is_now(path: Path) -> Path:
@@ -295,6 +348,21 @@ def _is_ours(folder: Path) -> bool:
     except UsageError:
         return False
     return isinstance(software, str) and software.startswith(OURS)
+
+
+def _refuse_without_manifest(path: Path, exports: Set[Path]) -> None:
+    """Refuse files of an export whose manifest is missing, damaged or above the folder: it says whose they are."""
+    for beside in path.rglob(f"*.ndjson.{ROWS}"):
+        if not _as_it_is_now(beside.with_suffix("")).is_file() or not exports.isdisjoint(beside.resolve().parents):
+            continue
+        whole = next((folder for folder in beside.resolve().parents if _is_ours(folder)), None)
+        remedy = f"Copy the export again, with its {MANIFEST}; or name the files one by one, with --source."
+        if whole is not None:
+            remedy = f"Load the whole export, {printable(whole)}; or name the files one by one, with --source."
+        raise UsageError(
+            f"{printable(beside.parent)} holds files of an export, but no {MANIFEST} that says whose they are",
+            remedy=f"Nothing was loaded. {remedy}",
+        )
 
 
 def _refuse_unfinished(folder: Path) -> None:

@@ -42,9 +42,19 @@ class Placed(NamedTuple):
 
 
 def place(
-    conn: Connection[TupleRow], schema: Schema, fuente: str, rows: Sequence[Kept], memory: Memory | None = None
+    conn: Connection[TupleRow],
+    schema: Schema,
+    fuente: str,
+    rows: Sequence[Kept],
+    memory: Memory | None = None,
+    *,
+    missing: bool = True,
 ) -> Placed:
-    """Put current rows of one type where they were, inside the caller's transaction; no identity is twice in them."""
+    """Put current rows of one type where they were, inside the caller's transaction; no identity is twice in them.
+
+    Args:
+        missing: whether to put those that are not there; else they are of the rest.
+    """
     lock_identities(conn, fuente, [row.ready.identity for row in rows])
     _lock_patients(conn, fuente, rows)
     seats = [_seat(schema, row) for row in rows]
@@ -63,7 +73,8 @@ def place(
         if held is not None and held.place == seat and same_text:
             done.there.append(row)
         elif (
-            held is not None
+            not missing
+            or held is not None
             or identity in found.former
             or known.get(row.ready.key or "", seat.document) != (seat.document)
         ):
