@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import zstandard
 
 from pyhce.errors import UsageError
-from pyhce.records.reading import bundles, limits, reader, sources, spool
+from pyhce.records.reading import bundles, limits, nesting, reader, sources, spool
 from pyhce.records.reading.folders import files_in
 from pyhce.records.reading.reader import Deleted, Incoming, Rejected, Skipped, read, scan
 from pyhce.records.reading.ready import ready
@@ -423,3 +424,29 @@ def test_a_resource_type_that_is_no_text_stops_no_reading(tmp_path: Path, kind: 
     assert [type(item).__name__ for item in found] == ["Incoming", "Rejected"]
     assert isinstance(found[0], Incoming)
     assert ready(SCHEMA, found[0]).key is None
+
+
+@pytest.mark.parametrize("python", [sys.executable, "/usr/bin/python3"])
+def test_a_value_ends_where_its_brackets_do_on_every_python(python: str) -> None:
+    version = "import sys; sys.exit(sys.version_info < (3, 11))"
+    if not Path(python).exists() or subprocess.run([python, "-c", version], check=False).returncode:
+        pytest.skip(f"{python} is no Python 3.11 or newer")
+    value = {"a": {"b": [{"c": {"d": [{"e": "}]\\"}], "f": 1}, "g": {"h": {"i": [[]]}}}]}, "j": '"'}
+    code = """
+import runpy, sys
+nesting, data = runpy.run_path(sys.argv[1])["Nesting"], sys.argv[2].encode()
+print(nesting().end(data, 0))
+for cut in range(1, len(data)):
+    two = nesting()
+    assert two.end(data[:cut], 0) is None, cut
+    assert two.end(data[cut:], 0) == len(data) - cut, cut
+"""
+    data = json.dumps(value, indent=1)
+    run = [python, "-c", code, nesting.__file__, data]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == f"{len(data)}\n"
+
+
+def test_a_group_that_is_repeated_for_good_goes_back_where_its_last_try_fails() -> None:
+    patterns = [found.pattern for found in vars(nesting).values() if isinstance(found, re.Pattern)]
+    assert sum(pattern.count(b")*+") for pattern in patterns) > 4
+    assert all(pattern.count(b")*+") == pattern.count(b"|(?!))*+") for pattern in patterns)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_FLAT = rb'[{\[](?:[^"{}\[\]]++|' + _STRING + rb")*+[}\]]"
-_INNER = rb'[{\[](?:[^"{}\[\]]++|' + _STRING + rb"|" + _FLAT + rb")*+[}\]]"
-_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|' + _STRING + rb"|" + _INNER + rb")*+", re.DOTALL)
-_IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_BACK = rb"|(?!)"
+"""The last alternative of a group that is repeated with `*+`. It never matches: before 3.11.5 Python ended such a
+repetition where its last, failed try had come to (gh-106052), and with this it ends where that try began."""
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+' + _BACK + rb')*+"'
+_FLAT = rb'[{\[](?:[^"{}\[\]]++|' + _STRING + _BACK + rb")*+[}\]]"
+_INNER = rb'[{\[](?:[^"{}\[\]]++|' + _STRING + rb"|" + _FLAT + _BACK + rb")*+[}\]]"
+_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|' + _STRING + rb"|" + _INNER + _BACK + rb")*+", re.DOTALL)
+_IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+' + _BACK + rb")*+", re.DOTALL)
 _OPENING, _CLOSING = re.compile(rb"[{\[]++"), re.compile(rb"[}\]]++")
 
 
