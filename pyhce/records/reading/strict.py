@@ -35,9 +35,9 @@ _SAYS: dict[str, Callable[[dict[str, Any]], str]] = {
     "Required": lambda kind: f"{kind['property']} is missing",
     "Enum": lambda kind: f"not one of {' | '.join(str(o) for o in kind['options'][:12] if o is not None)}",
     "Type": lambda kind: f"not of the JSON type {' or '.join(t for t in kind['types'] if t != 'null')}",
-    "AnyOf": lambda _: "a required element is missing, or a value is no date or not what its place takes",
+    "AnyOf": lambda kind: _none_of(kind["context"]),
     "OneOfMultipleValid": lambda _: "of a choice ([x]) more than one is there",
-    "OneOfNotValid": lambda _: "of a required choice ([x]) none is there, or of another more than one",
+    "OneOfNotValid": lambda kind: _none_of(kind["context"]),
     "Pattern": lambda _: "not in the form that its FHIR type has",
     "MinItems": lambda _: "an array is never empty",
     "MinProperties": lambda _: "an object is never empty",
@@ -149,6 +149,17 @@ def _path(place: str, path: list[str | int]) -> str:
 def _said(kind: Any) -> str:
     name = type(kind).__name__
     return _SAYS[name](kind.as_dict()) if name in _SAYS else f"breaks the rule {name}"
+
+
+def _none_of(branches: list[list[Any]]) -> str:
+    """What is wrong with a value that may be one of several and is none: what is missing, no real date, or else."""
+    kinds = [error.kind for branch in branches for error in branch]
+    names = [kind.as_dict()["property"] for kind in kinds if type(kind).__name__ == "Required"]
+    if missing := [name for name in names if not name.startswith("_")]:
+        return f"{' or '.join(missing[:5])}{', or another type of it,' if len(missing) > 5 else ''} is missing"
+    if any(type(kind).__name__ == "Format" for kind in kinds):
+        return "no date, or no moment, that there is"
+    return _said(kinds[-1])
 
 
 def _inner(resource: dict[str, Any], kind: str) -> Iterator[tuple[Any, str]]:
