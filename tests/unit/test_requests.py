@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pyhce.records.reading.conditions import Asked, Condition, NotUnderstood, Settled, terms_of
+from pyhce.records.reading.ids import derived_id
 from pyhce.records.reading.incoming import Asking, Deleted, Found, Incoming, Rejected, Skipped, Where
 from pyhce.records.reading.reader import read, resources_of
 
@@ -234,3 +235,25 @@ def test_without_a_database_a_condition_is_refused(tmp_path: Path) -> None:
     assert refused.reason == "condition"
     assert "pyhce load" in refused.detail
     assert isinstance(role, Incoming)
+
+
+def test_a_put_to_an_id_that_is_not_fhirs_names_its_resource_by_the_derived_one(tmp_path: Path) -> None:
+    def put(url: str, **members: object) -> dict[str, object]:
+        resource = {"resourceType": "Observation", "status": "final", **members}
+        return {"resource": resource, "request": {"method": "PUT", "url": url}}
+
+    entries = [
+        put("Observation/o_8", valueInteger=1),
+        put("Observation/o_8", valueInteger=2),
+        put("https://a.example/fhir/Observation/o_8", valueInteger=3),
+        put("Observation/o_8", id="o_8"),
+        put("Observation/o_8", id="other"),
+        put("Observation/8", id=8),
+    ]
+    path = tmp_path / "in.json"
+    path.write_text(json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries}))
+    found = list(read(path))
+    derived = derived_id("Observation", "o_8")
+    assert [getattr(item, "id", None) for item in found] == [derived] * 4 + [None, "8"]
+    assert isinstance(found[4], Rejected)
+    assert found[4].detail.startswith("the id in the URL of the request is not the resource's")

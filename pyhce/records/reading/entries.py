@@ -14,7 +14,7 @@ from pyhce.records.reading.conditions import NOT_ANSWERED, Asked, NotUnderstood,
 from pyhce.records.reading.ids import id_in_reference, id_of
 from pyhce.records.reading.incoming import Deleted, Found, Incoming, Rejected, Skipped, Where, content_id, problem_of
 from pyhce.records.reading.reference import copied, every_reference, literal
-from pyhce.records.reading.requests import Request, request_of, target_of, version_told
+from pyhce.records.reading.requests import Request, named_by, request_of, version_told
 from pyhce.records.reading.spelling import NotJson, canonical, parse
 from pyhce.records.reading.spool import Places
 from pyhce.schema.r4 import RESOURCE_TYPES
@@ -206,7 +206,7 @@ def _id_of(entry: dict[str, Any], kind: str) -> str | None:
     """The id that a resource without one has by its request's URL (`PUT Type/id`), else by its entry's fullUrl."""
     request = entry.get("request")
     if isinstance(request, dict) and request.get("method") != "POST":
-        named, key, _ = target_of(request.get("url"))
+        named, key = named_by(request.get("url"))
         if key and named == kind:
             return key
     return id_by(entry.get("fullUrl"), kind)

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from pyhce.records.reading.bases import odd_named
+from pyhce.records.reading.ids import id_of
+
 _TARGET = re.compile(
     r"(?:^|/)(?P<type>[A-Z][A-Za-z]{1,63})(?:/(?P<id>[A-Za-z0-9.\-]{1,64})(?P<version>/_history/[^/]+)?)?/?\Z"
 )
@@ -57,6 +60,14 @@ def target_of(url: Any) -> tuple[str | None, str | None, str | None]:
     return kind, key, query if mark else None
 
 
+def named_by(url: Any) -> tuple[str | None, str | None]:
+    """Type and id that a request's URL names, of an id that is not FHIR's the derived one."""
+    kind, key, query = target_of(url)
+    if kind is None and query is None and isinstance(url, str) and (odd := odd_named(url)):
+        return odd[1:]
+    return kind, key
+
+
 def version_number(text: Any) -> int | None:
     """A version as a number, None if it is not one."""
     return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 19 else None
@@ -97,7 +108,10 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
         return made._replace(reads=True)
     if method == "PATCH":
         return made._replace(problem=("unsupported", _PATCH))
-    given = resource.get("id") if isinstance(resource, dict) else None
+    if method == "PUT" and kind is None:
+        kind, key = named_by(url)
+        made = made._replace(type=kind, id=key)
+    given = id_of(resource) if isinstance(resource, dict) and said else None
     if problem := _problem(request, made, url, said, given):
         return made._replace(problem=problem)
     if method == "PUT" and key is None and query is not None:
@@ -115,7 +129,9 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
     return made._replace(condition=rest)
 
 
-def _problem(request: dict[str, Any], made: Request, url: Any, said: str | None, given: Any) -> tuple[str, str] | None:
+def _problem(
+    request: dict[str, Any], made: Request, url: Any, said: str | None, given: str | None
+) -> tuple[str, str] | None:
     """Why a request is not carried out, by what the members of the entry say."""
     if precondition := next((name for name in _PRECONDITIONS if name in request), None):
         return "unsupported", f"{precondition} asks for a version of the server that the bundle was written for"
@@ -126,6 +142,6 @@ def _problem(request: dict[str, Any], made: Request, url: Any, said: str | None,
         return "unsupported", "a POST with a search in its URL: that of a conditional create is in ifNoneExist"
     if made.type and said and made.type != said:
         return "unsupported", f"the request is about {made.type}, its resource is {said[:80]!r}"
-    if made.method == "PUT" and made.id and given is not None and str(given) != made.id:
+    if made.method == "PUT" and made.id and given is not None and given != made.id:
         return "unsupported", "the id in the URL of the request is not the resource's (R4: 400 Bad Request)"
     return None
