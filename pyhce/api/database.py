@@ -16,7 +16,7 @@ from pyhce.citus.nodes import Node
 from pyhce.citus.online import LOCK_WAIT
 from pyhce.citus.register import RegistrationReport
 from pyhce.citus.register import register as _register
-from pyhce.errors import HceError, printable
+from pyhce.errors import HceError, UsageError, printable
 from pyhce.local import DeleteReport, LocalCluster, StopReport
 from pyhce.records.erasing.erase import erase as _erase
 from pyhce.records.erasing.receipt import Erasure
@@ -307,14 +307,17 @@ def load(
             memory it takes.
 
     Raises:
-        UsageError: `max_resource_size` is out of range, or what `pyhce.records.loading.load` says.
+        UsageError: a path is empty, `max_resource_size` is out of range, or what `pyhce.records.loading.load` says.
     """
+    if "" in paths:  # Path("") is the current folder
+        raise UsageError("a path is empty", remedy="Give files, folders or patterns; . is the current folder.")
+    named = [Path(path) for path in paths]
     rules = choose_rules(identity_rules)
     with at_most(max_resource_size), _ready(dsn) as conn, ExitStack() as stack:
         writers = [stack.enter_context(connection.connect_to_write(resolve_dsn(dsn))) for _ in range(jobs)]
         return _load(
             conn,
-            [Path(path) for path in paths],
+            named,
             schema=SCHEMA,
             writers=writers,
             fuente=source,

@@ -37,7 +37,7 @@ from pyhce.records.reading.limits import DEFAULT_MAX_RESOURCE_SIZE, LARGEST_MAX_
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.option("--source", default="", envvar="PYHCE_SOURCE", help="The source system: FHIR ids are unique in one only.")
 @click.option(
     "--identity-rules",
@@ -77,7 +77,7 @@ from pyhce.records.reading.limits import DEFAULT_MAX_RESOURCE_SIZE, LARGEST_MAX_
 @click.pass_context
 def load(
     ctx: click.Context,
-    paths: tuple[Path, ...],
+    paths: tuple[str, ...],
     source: str,
     identity_rules: str | None,
     rejects: Path,

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from pyhce import api
 from pyhce.cli.load_files import show_files
 from pyhce.cli.output import console
 from pyhce.errors import UsageError
@@ -492,3 +493,11 @@ def test_r4_resources_bear_no_sign_of_another_version() -> None:
     assert looked > 100
     assert not any(versions_with_type(kind) for kind in RESOURCE_TYPES)
     assert versions_with_type("ProcedureRequest") == ("DSTU2", "STU3")
+
+
+def test_an_empty_path_is_refused_and_is_not_the_current_folder() -> None:
+    with pytest.raises(UsageError, match="a path is empty"):
+        api.load(["a.json", ""], dsn="host=/nowhere")
+    run = [sys.executable, "-m", "pyhce", "load", "", "--dsn", "host=/nowhere"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (done.returncode, "a path is empty" in done.stderr) == (2, True)
