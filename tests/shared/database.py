@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,15 @@ class TestDatabase:
         local.start(self.folder, engine=self.cluster.engine, port=self.cluster.coordinator.port)
         self.conn.close()
         self.conn = connect(self.dsn)
+
+    @contextmanager
+    def refusing(self, key: str) -> Iterator[None]:
+        """While a constraint of the site's own refuses Observations with this id."""
+        self.conn.execute(f"ALTER TABLE observacion ADD CONSTRAINT del_sitio CHECK (id <> '{key}') NOT VALID")
+        try:
+            yield
+        finally:
+            self.conn.execute("ALTER TABLE observacion DROP CONSTRAINT del_sitio")
 
     def rows(self, query: str, *values: object) -> list[Any]:
         """Every row."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -578,14 +579,15 @@ def _27_words(loaded: Loaded) -> None:
     assert all("--repair-ids" in one["detail"] for one in rejects)
 
 
-@row(IDS, "what refers to them: counted by load, listed by verify")
+@row(IDS, "what refers to them: counted by load, counted by verify")
 def _27_told(loaded: Loaded) -> None:
-    source = f"{IDS}-told"
-    report, _ = loaded.rejected(IDS, source=source)
+    def counted() -> int:  # it lists the first few only, and other cases have some
+        return sum(int(found) for found in re.findall(r"^(\d+) ", loaded.details("HCE0441"), flags=re.MULTILINE))
+
+    before = counted()
+    report, _ = loaded.rejected(IDS, source=f"{IDS}-told")
     assert report["waiting"] == 2
-    listed = loaded.details("HCE0441")
-    assert f"{source}/i-o1" in listed
-    assert f"{source}/i-o2" in listed
+    assert counted() == before + 2
 
 
 @row(IDS, "--repair-ids: derived ids, the originals as identifiers, the references in their records")

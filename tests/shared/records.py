@@ -228,11 +228,11 @@ def test_a_document_with_its_issuer_is_found_as_it_is_stored(db: TestDatabase, t
     assert patient(db.conn, stored, schema=SCHEMA).counts == {"Patient": 1}
 
 
-def test_a_value_too_long_for_an_index_is_rejected_and_the_others_stay(db: TestDatabase, tmp_path: Path) -> None:
+def test_what_the_database_refuses_is_rejected_and_the_others_stay(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
-    long = "".join(unique() for _ in range(900))
-    bad = weight("long", "Patient/p", code={"coding": [{"code": long}]})
-    report = db.load(tmp_path, person("p", number), bad, weight("o", "Patient/p"), source=source)
+    resources = person("p", number), weight("refused", "Patient/p"), weight("o", "Patient/p")
+    with db.refusing("refused"):
+        report = db.load(tmp_path, *resources, source=source)
     assert (report.new, report.by_reason) == (2, {"database": 1})
 
 

@@ -139,10 +139,9 @@ def test_a_deleted_resource_is_in_the_history_and_its_versions_go_on(db: TestDat
 
 def test_save_many_is_all_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
-    too_long = weight("long", "Patient/p", code={"coding": [{"code": "".join(unique() for _ in range(900))}]})
     with pyhce.connect(db.dsn, source=source) as writer:
-        with pytest.raises(HceError, match="the database refused"):
-            writer.save_many([person("p", number), weight("o", "Patient/p"), too_long])
+        with db.refusing("refused"), pytest.raises(HceError, match="the database refused"):
+            writer.save_many([person("p", number), weight("o", "Patient/p"), weight("refused", "Patient/p")])
         with pytest.raises(InvalidResource, match="unknown-type"):
             writer.save_many([person("p", number), {"resourceType": "Paciente"}])
         assert held(db, source) == {}
@@ -318,6 +317,6 @@ def test_no_error_names_a_document(db: TestDatabase) -> None:
     source, number = unique(), unique()
     with pyhce.connect(db.dsn, source=source) as writer:
         writer.save(person("p", number))
-        with pytest.raises(HceError) as refused:
-            writer.save(weight("o", "Patient/p", code={"coding": [{"code": "".join(unique() for _ in range(900))}]}))
+        with db.refusing("refused"), pytest.raises(HceError) as refused:
+            writer.save(weight("refused", "Patient/p"))
     assert number.upper() not in str(refused.value)

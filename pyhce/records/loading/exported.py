@@ -35,7 +35,7 @@ from pyhce.records.writing.homes import Place
 from pyhce.records.writing.locks import lock_all
 from pyhce.records.writing.lookup import Memory
 from pyhce.records.writing.placed import Placed, is_empty, make_records, place, place_former
-from pyhce.records.writing.races import retried
+from pyhce.records.writing.races import REFUSED, retried
 from pyhce.records.writing.remove import Removable
 
 _RECORDS = 5000
@@ -257,7 +257,7 @@ class _Crew:
         try:
             missing = not task.restored
             done = retried(conn, lambda _: place(conn, schema, fuente, rows, memory, missing=missing), remedy=REMEDY)
-        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.InternalError_):
+        except (*REFUSED, psycopg.errors.InternalError_):
             done = Placed([], [], rows)  # the writer of other resources finds which one the database cannot take
         places: dict[Place, list[Ready]] = {}
         for row in done.rows:

@@ -48,6 +48,8 @@ AGAIN = (
     psycopg.errors.LockNotAvailable,
 )
 """Errors after which a transaction is done again: another writer was there first."""
+REFUSED = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.CheckViolation)
+"""Errors that are about one resource: a value that PostgreSQL cannot take, or that a constraint of the site refuses."""
 
 
 def kept_losing(error: Exception, attempts: int, *, remedy: str) -> HceError:
