@@ -6,7 +6,7 @@
     PYHCE_DATA=folder,folder python tests/run.py roundtrip
     python tests/run.py cases
 
-`cases` shows the cases of issue 10 as a table: what is checked, right or wrong on one PostgreSQL and on Citus.
+`cases` shows the handed cases as a table: what is checked, right or wrong on one PostgreSQL and on Citus.
 
 Exit status 0 if every tier that could run passed. A tier that cannot run here is skipped, with the reason and how to
 enable it; more words after a `--` go to pytest.
@@ -126,7 +126,7 @@ ON_REQUEST = {"soak": cluster, "fuzz": nothing_needed, "writers": nothing_needed
 
 
 def show_cases() -> int:
-    """Run the cases of issue 10 on both engines and print them as a table; 1 if one is wrong or was not run."""
+    """Run the handed cases on both engines and print them as a table; 1 if one is wrong or was not run."""
     engines = {"postgres": "PostgreSQL", "citus": "Citus"}
     results: dict[str, dict[str, str]] = {}
     for tier, engine in engines.items():

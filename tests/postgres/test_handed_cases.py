@@ -1,4 +1,4 @@
-"""The cases of issue 10 on one PostgreSQL of their own: other tests load them too."""
+"""The handed cases on one PostgreSQL of their own: other tests load them too."""
 
 from __future__ import annotations
 
