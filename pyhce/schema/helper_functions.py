@@ -9,6 +9,7 @@ FHIR's rules: https://hl7.org/fhir/R4/datatypes.html and references.html.
 
 from __future__ import annotations
 
+from pyhce.schema.helper_bodies import DAYS, IN_ITS_ZONE, names_by, timing_by
 from pyhce.schema.later_helpers import LATER_HELPERS
 from pyhce.schema.model import Helper
 
@@ -142,15 +143,7 @@ BEGIN
         substr(t, 15, 2)::integer,
         coalesce(substring(t FROM '^.{{16}}:(\\d\\d(?:\\.\\d{{1,9}})?)'), '0')::double precision
     );
-    zona := substring(t FROM '(?:Z|[+-]\\d\\d:\\d\\d)$');
-    RETURN CASE
-        WHEN zona IS NULL THEN timezone(hce.zona_horaria(), cuando)
-        WHEN zona = 'Z' THEN timezone('UTC', cuando)
-        ELSE timezone(
-            make_interval(hours => left(zona, 3)::integer, mins => (left(zona, 1) || right(zona, 2))::integer), cuando
-        )
-    END;
-END""",
+{IN_ITS_ZONE}""",
     ),
     Helper(
         name="rango",
@@ -158,7 +151,7 @@ END""",
         returns="tstzrange",
         language="plpgsql",
         comment="The moments that a FHIR date, dateTime or instant may mean, in the installation's zone.",
-        body="""
+        body=f"""
 DECLARE
     cuando timestamptz;
     primero date;
@@ -167,15 +160,7 @@ BEGIN
         cuando := hce.momento(t);
         RETURN CASE WHEN cuando IS NOT NULL THEN tstzrange(cuando, cuando, '[]') END;
     END IF;
-    primero := hce.dia(t);
-    IF primero IS NULL THEN
-        RETURN NULL;
-    END IF;
-    RETURN tstzrange(
-        timezone(hce.zona_horaria(), primero::timestamp),
-        timezone(hce.zona_horaria(), hce.dia_siguiente(t)::timestamp)
-    );
-END""",
+{DAYS}""",
     ),
     Helper(
         name="rango_periodo",
@@ -199,19 +184,7 @@ END""",
         arguments="h jsonb",
         returns="tstzrange",
         comment="A FHIR Timing as a range: its bounds, or from its first event to its last.",
-        body="""
-    SELECT coalesce(
-        hce.rango_periodo(h #> '{repeat,boundsPeriod}'),
-        (
-            SELECT range_merge(r) FROM (
-                SELECT range_agg(hce.rango(e)) AS r
-                FROM jsonb_array_elements_text(
-                    CASE jsonb_typeof(h -> 'event') WHEN 'array' THEN h -> 'event' ELSE '[]' END
-                ) AS e
-            ) AS eventos
-            WHERE NOT isempty(r)
-        )
-    )""",
+        body=timing_by("rango"),
     ),
     Helper(
         name="numero",
@@ -373,18 +346,7 @@ END""",
         returns="text",
         strict=True,
         comment="HumanNames (or plain names) as one search text: given names and surnames, lower case, no accents.",
-        body="""
-    SELECT nullif(hce.plano(string_agg(
-        CASE jsonb_typeof(h)
-            WHEN 'string' THEN h #>> '{}'
-            ELSE concat_ws(' ',
-                (SELECT string_agg(g, ' ' ORDER BY m)
-                 FROM jsonb_array_elements_text(hce.lista(h -> 'given')) WITH ORDINALITY AS gs (g, m)),
-                h ->> 'family',
-                CASE WHEN h -> 'family' IS NULL AND h -> 'given' IS NULL THEN h ->> 'text' END
-            )
-        END, ' ' ORDER BY n)), '')
-    FROM jsonb_array_elements(hce.lista(v)) WITH ORDINALITY AS e (h, n)""",
+        body=names_by("plano"),
     ),
     Helper(
         name="contenido",

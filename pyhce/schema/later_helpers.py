@@ -13,6 +13,7 @@ import hashlib
 import re
 import unicodedata
 
+from pyhce.schema.helper_bodies import DAYS, IN_ITS_ZONE, names_by, timing_by
 from pyhce.schema.model import Helper
 
 SINCE = 2
@@ -69,15 +70,7 @@ BEGIN
         mins => substr(t, 15, 2)::integer,
         secs => coalesce(substring(t FROM '^.{{16}}:(\\d\\d(?:\\.\\d{{1,9}})?)'), '0')::double precision
     );
-    zona := substring(t FROM '(?:Z|[+-]\\d\\d:\\d\\d)$');
-    RETURN CASE
-        WHEN zona IS NULL THEN timezone(hce.zona_horaria(), cuando)
-        WHEN zona = 'Z' THEN timezone('UTC', cuando)
-        ELSE timezone(
-            make_interval(hours => left(zona, 3)::integer, mins => (left(zona, 1) || right(zona, 2))::integer), cuando
-        )
-    END;
-END""",
+{IN_ITS_ZONE}""",
         since=SINCE,
         replaces="momento",
     ),
@@ -98,15 +91,7 @@ BEGIN
         cuando := hce.instante(t);
         RETURN CASE WHEN cuando IS NOT NULL THEN tstzrange(cuando, cuando, '[]') END;
     END IF;
-    primero := hce.dia(t);
-    IF primero IS NULL THEN
-        RETURN NULL;
-    END IF;
-    RETURN tstzrange(
-        timezone(hce.zona_horaria(), primero::timestamp),
-        timezone(hce.zona_horaria(), hce.dia_siguiente(t)::timestamp)
-    );
-END""",
+{DAYS}""",
         since=SINCE,
         replaces="rango",
     ),
@@ -136,19 +121,7 @@ END""",
         arguments="h jsonb",
         returns="tstzrange",
         comment="A FHIR Timing as a range: its bounds, or from its first event to its last.",
-        body="""
-    SELECT coalesce(
-        hce.lapso_periodo(h #> '{repeat,boundsPeriod}'),
-        (
-            SELECT range_merge(r) FROM (
-                SELECT range_agg(hce.lapso(e)) AS r
-                FROM jsonb_array_elements_text(
-                    CASE jsonb_typeof(h -> 'event') WHEN 'array' THEN h -> 'event' ELSE '[]' END
-                ) AS e
-            ) AS eventos
-            WHERE NOT isempty(r)
-        )
-    )""",
+        body=timing_by("lapso"),
         since=SINCE,
         replaces="rango_horario",
     ),
@@ -174,18 +147,7 @@ SEARCH_TEXTS = (
         returns="text",
         strict=True,
         comment="HumanNames (or plain names) as one search text: given names and surnames, lower case, no accents.",
-        body="""
-    SELECT nullif(hce.sin_acentos(string_agg(
-        CASE jsonb_typeof(h)
-            WHEN 'string' THEN h #>> '{}'
-            ELSE concat_ws(' ',
-                (SELECT string_agg(g, ' ' ORDER BY m)
-                 FROM jsonb_array_elements_text(hce.lista(h -> 'given')) WITH ORDINALITY AS gs (g, m)),
-                h ->> 'family',
-                CASE WHEN h -> 'family' IS NULL AND h -> 'given' IS NULL THEN h ->> 'text' END
-            )
-        END, ' ' ORDER BY n)), '')
-    FROM jsonb_array_elements(hce.lista(v)) WITH ORDINALITY AS e (h, n)""",
+        body=names_by("sin_acentos"),
         since=SINCE,
         replaces="nombres",
     ),

@@ -1,0 +1,57 @@
+"""Parts of helpers that a helper and the one that took its place have in common."""
+
+from __future__ import annotations
+
+IN_ITS_ZONE = r"""    zona := substring(t FROM '(?:Z|[+-]\d\d:\d\d)$');
+    RETURN CASE
+        WHEN zona IS NULL THEN timezone(hce.zona_horaria(), cuando)
+        WHEN zona = 'Z' THEN timezone('UTC', cuando)
+        ELSE timezone(
+            make_interval(hours => left(zona, 3)::integer, mins => (left(zona, 1) || right(zona, 2))::integer), cuando
+        )
+    END;
+END"""
+"""The end of a helper that made `cuando`, the moment that `t` shows on the clock of its zone."""
+DAYS = """    primero := hce.dia(t);
+    IF primero IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN tstzrange(
+        timezone(hce.zona_horaria(), primero::timestamp),
+        timezone(hce.zona_horaria(), hce.dia_siguiente(t)::timestamp)
+    );
+END"""
+"""The end of a helper for which `t` is a date without a time: the days that it covers."""
+
+
+def timing_by(span: str) -> str:
+    """A Timing as a range: its bounds, or from its first event to its last, by the helpers of `span`."""
+    return f"""
+    SELECT coalesce(
+        hce.{span}_periodo(h #> '{{repeat,boundsPeriod}}'),
+        (
+            SELECT range_merge(r) FROM (
+                SELECT range_agg(hce.{span}(e)) AS r
+                FROM jsonb_array_elements_text(
+                    CASE jsonb_typeof(h -> 'event') WHEN 'array' THEN h -> 'event' ELSE '[]' END
+                ) AS e
+            ) AS eventos
+            WHERE NOT isempty(r)
+        )
+    )"""
+
+
+def names_by(plain: str) -> str:
+    """HumanNames as one search text, as a helper writes it."""
+    return f"""
+    SELECT nullif(hce.{plain}(string_agg(
+        CASE jsonb_typeof(h)
+            WHEN 'string' THEN h #>> '{{}}'
+            ELSE concat_ws(' ',
+                (SELECT string_agg(g, ' ' ORDER BY m)
+                 FROM jsonb_array_elements_text(hce.lista(h -> 'given')) WITH ORDINALITY AS gs (g, m)),
+                h ->> 'family',
+                CASE WHEN h -> 'family' IS NULL AND h -> 'given' IS NULL THEN h ->> 'text' END
+            )
+        END, ' ' ORDER BY n)), '')
+    FROM jsonb_array_elements(hce.lista(v)) WITH ORDINALITY AS e (h, n)"""
