@@ -117,15 +117,14 @@ def up(
         place = f"{report.host}:{report.port}"
         console.print(Text.assemble((report.database, "bold"), " at ", (place, "bold")), end="")
         console.print(" (it was running)" if report.already_running else " (started)")
-        console.print(f"  {report.engine}", markup=False)
-        console.print(f"  data in {report.folder}", markup=False)
+        console.print(f"  {report.engine}")
+        console.print(f"  data in {report.folder}")
         show_outcome(report)
         where = f" --folder {folder}" if folder else ""
         console.print(
             f"Connect:  pyhce psql{where}\n"
             f'          eval "$(pyhce env{where})"   then any PostgreSQL program\n'
             f"Stop:     pyhce down{where}",
-            markup=False,
         )
 
     show(report, output, people)
@@ -179,15 +178,15 @@ def down(target: str | None, namespace: str, delete: bool, yes: bool, folder: Pa
         return
     if not delete:
         report = api.down(folder)
-        show(report, output, lambda: console.print(_stopped(report.stopped), markup=False))
+        show(report, output, lambda: console.print(_stopped(report.stopped)))
         return
     place = folder or local.default_folder()
     goes = local.contents(place)
     if output == "table":
-        console.print(f"{goes.summary}", markup=False)
+        console.print(f"{goes.summary}")
     _confirm("Delete it for good?", yes)
     deleted = api.delete(folder)
-    show(deleted, output, lambda: console.print(f"deleted {place}", markup=False))
+    show(deleted, output, lambda: console.print(f"deleted {place}"))
 
 
 def _confirm(question: str, yes: bool) -> None:
@@ -322,16 +321,16 @@ def register(
 
     def people() -> None:
         for line in (*report.nodes, *(f"migration {n}" for n in report.migrations), *report.settings):
-            console.print(line, markup=False)
+            console.print(line)
         if report.distributed:
-            console.print(f"{len(report.distributed)} tables to their homes", markup=False)
+            console.print(f"{len(report.distributed)} tables to their homes")
         for step in report.data_steps:
             counts = ", ".join(f"{count} {name}" for name, count in step.counts.items()) or "nothing to change"
-            console.print(f"migration {step.migration}, {step.name}: {counts}", markup=False)
+            console.print(f"migration {step.migration}, {step.name}: {counts}")
             for line in step.notes:
-                console.print(f"  {line}", markup=False)
+                console.print(f"  {line}")
         for line in report.not_mended:
-            console.print(f"not mended: {line}", markup=False)
+            console.print(f"not mended: {line}")
         console.print("nothing to change" if not report.changed else f"done in {report.seconds} s")
 
     show(report, output, people)

@@ -115,9 +115,9 @@ def uninstall(context: str | None, namespace: str, release: str, output: str) ->
 def show_uninstalled(report: UninstallReport) -> None:
     """What went and what stays."""
     did = "uninstalled" if report.removed else "there was no release"
-    console.print(f"{did} {report.release}; {len(report.volumes)} volumes stay in {report.namespace}", markup=False)
+    console.print(f"{did} {report.release}; {len(report.volumes)} volumes stay in {report.namespace}")
     for volume in report.volumes:
-        console.print(f"  {volume}", markup=False)
+        console.print(f"  {volume}")
 
 
 def _deployment(
@@ -137,17 +137,16 @@ def show_installed(report: KubernetesReport) -> None:
     )
     console.print(Text.assemble((report.database, "bold"), told))
     if done.kept:
-        console.print(f"  went on running: {', '.join(done.kept)}", markup=False)
-        console.print(f"  made, or made anew: {', '.join(done.new) or 'none'}", markup=False)
+        console.print(f"  went on running: {', '.join(done.kept)}")
+        console.print(f"  made, or made anew: {', '.join(done.new) or 'none'}")
     show_outcome(report)
     on = f"--on {done.context}" + (f" -n {done.namespace}" if done.namespace != NAMESPACE else "")
     if report.host:
-        console.print(f"At {report.host}:{report.port}. Connect:  pyhce psql {on}", markup=False)
-        console.print(f'          eval "$(pyhce env {on})"   then any PostgreSQL program, pyhce load too', markup=False)
+        console.print(f"At {report.host}:{report.port}. Connect:  pyhce psql {on}")
+        console.print(f'          eval "$(pyhce env {on})"   then any PostgreSQL program, pyhce load too')
     else:
         console.print(
             f"Connect:  kubectl --context {done.context} -n {done.namespace} port-forward svc/citus-coordinator 5432",
-            markup=False,
         )
 
 
@@ -168,7 +167,6 @@ def show_deployment(report: DeploymentStatus) -> None:
         f"release {held.name} in {held.namespace}, revision {held.revision}, {held.status}, {held.chart}"
         if held
         else f"no release in {report.namespace}",
-        markup=False,
     )
     made = table("pod", "state", "restarts", "node")
     for pod in report.pods:
@@ -178,7 +176,7 @@ def show_deployment(report: DeploymentStatus) -> None:
     if report.database:
         show_status(report.database)
     else:
-        console.print(f"the database does not answer: {report.silent}", style="bold red", markup=False)
+        console.print(f"the database does not answer: {report.silent}", style="bold red")
 
 
 @click.group("images")
@@ -243,9 +241,9 @@ def images_save(to: Path, output: str) -> None:
 
 def _show_images(did: str, report: ImagesReport) -> None:
     where = f" ({report.where})" if report.where else ""
-    console.print(f"{did}{where} in {report.seconds} s", markup=False)
+    console.print(f"{did}{where} in {report.seconds} s")
     for image in report.images:
-        console.print(f"  {image}", markup=False)
+        console.print(f"  {image}")
 
 
 @click.group()
@@ -312,12 +310,9 @@ def _show_drill(report: DrillReport) -> None:
         f"{written.acknowledged} inserts acknowledged, {written.lost} lost, {written.refused} refused and told so; "
         f"longest silence {written.longest_silence} s; {written.seconds} s in all",
         style="bold green" if report.ok else "bold red",
-        markup=False,
     )
     same = report.names_before == report.names_after
-    console.print(
-        f"{len(report.names_after)} nodes, {'the same names' if same else 'OTHER NAMES'} as before", markup=False
-    )
+    console.print(f"{len(report.names_after)} nodes, {'the same names' if same else 'OTHER NAMES'} as before")
 
 
 COMMANDS: tuple[click.Command, ...] = (install, upgrade, uninstall, images_group, drill)

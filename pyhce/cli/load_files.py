@@ -12,18 +12,17 @@ _NAMED = 5
 def show_files(report: LoadReport) -> None:
     """A line for each kind of file of which something is to be said."""
     for noted in report.not_read:
-        console.print(f"  {_count(noted)} not read: {noted.what} ({_named(noted)})", markup=False)
+        console.print(f"  {_count(noted)} not read: {noted.what} ({_named(noted)})")
     for noted in report.noted:
-        console.print(f"  {_count(noted)} with {noted.what} ({_named(noted)})", markup=False)
+        console.print(f"  {_count(noted)} with {noted.what} ({_named(noted)})")
     for found in report.other_versions:
         signs = ", ".join(found.elements)
         console.print(
             f"  {found.resources:>8} resources of FHIR {found.version} in {found.file} ({signs}): stored as they came, "
             "typed columns can be empty; convert them to R4",
-            markup=False,
         )
     if report.other_versions_rest:
-        console.print(f"  {report.other_versions_rest:>8} more files of other versions of FHIR", markup=False)
+        console.print(f"  {report.other_versions_rest:>8} more files of other versions of FHIR")
 
 
 def _count(noted: FilesNoted) -> str:

@@ -126,7 +126,7 @@ def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]
             last = moment
             share = reached / total if total else 0.0
             left = f", {share:.0%}, some {(moment - start) * (1 - share) / share:.0f} s left" if share else ""
-            error_console.print(f"{words}{left}, {now}", style="dim", markup=False)
+            error_console.print(f"{words}{left}, {now}", style="dim")
 
     with bar:
         yield say

@@ -55,16 +55,16 @@ def show_patient(record: PatientRecord, rows: int) -> None:
     """A record as a table."""
     nameless = "(no name)" if "Patient" in record.counts else "(no Patient yet)"
     console.print(Text.assemble((record.name or nameless, "bold"), f"  {record.document}"), end="")
-    console.print(f"  {record.sex}  {record.birth}" + ("  (provisional)" if record.provisional else ""), markup=False)
+    console.print(f"  {record.sex}  {record.birth}" + ("  (provisional)" if record.provisional else ""))
     made = table("date", "resource", "code", "status", "value", "id")
     for entry in record.entries[:rows]:
         add_row(made, entry.date, entry.type, entry.code, entry.status, entry.value, entry.id)
     console.print(made)
     counts = ", ".join(f"{kind} {count}" for kind, count in record.counts.items())
     hidden = f"; {len(record.entries) - rows} more rows" if len(record.entries) > rows else ""
-    console.print(f"{len(record.entries)} resources: {counts}{hidden}", markup=False)
+    console.print(f"{len(record.entries)} resources: {counts}{hidden}")
     if record.former_versions:
-        console.print(f"{record.former_versions} former versions in historia", markup=False)
+        console.print(f"{record.former_versions} former versions in historia")
 
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell what would be done.")

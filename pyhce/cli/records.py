@@ -129,7 +129,7 @@ def load(
 def show_load(report: LoadReport) -> None:
     """A load in a few lines."""
     rate = f", {report.read / report.seconds:.0f}/s" if report.seconds else ""
-    console.print(f"{report.read} resources from {report.files} files in {report.seconds} s{rate}", markup=False)
+    console.print(f"{report.read} resources from {report.files} files in {report.seconds} s{rate}")
     counts = {
         "files passed over, loaded before: --again reads them": report.passed_over,
         "new": report.new,
@@ -150,30 +150,30 @@ def show_load(report: LoadReport) -> None:
     }
     for what, count in counts.items():
         if count:
-            console.print(f"  {count:>8} {what}", markup=False)
+            console.print(f"  {count:>8} {what}")
     for outcome, count in report.conditional.items():
-        console.print(f"  {count:>8} {_CONDITIONAL[outcome]}", markup=False)
+        console.print(f"  {count:>8} {_CONDITIONAL[outcome]}")
     for what, count in report.skipped.items():
-        console.print(f"  {count:>8} {what}, passed over", markup=False)
+        console.print(f"  {count:>8} {what}, passed over")
     show_files(report)
     for base, count in report.of_other_servers.items():
         told = f"of the server {base} or of its patients; if it is the source itself: --base {base}"
-        console.print(f"  {count:>8} {'of other servers' if base == 'others' else told}", markup=False)
+        console.print(f"  {count:>8} {'of other servers' if base == 'others' else told}")
     for kind, count in report.repaired_ids.items():
         told = f"{kind} with a derived id; the original one is kept as an identifier"
-        console.print(f"  {count:>8} {told}", markup=False)
+        console.print(f"  {count:>8} {told}")
     if report.repaired_references:
-        console.print(f"  {report.repaired_references:>8} whose references follow to derived ids", markup=False)
+        console.print(f"  {report.repaired_references:>8} whose references follow to derived ids")
     for kind, count in report.unreadable_references.items():
         told = f"{kind} in no record: the reference to the patient is not Patient/id, a URL or a urn"
-        console.print(f"  {count:>8} {told}", markup=False)
+        console.print(f"  {count:>8} {told}")
     if report.documents_without_patient:
         told = "documents and messages in no record: they do not tell whose they are"
-        console.print(f"  {report.documents_without_patient:>8} {told}", markup=False)
+        console.print(f"  {report.documents_without_patient:>8} {told}")
     for reason, count in report.by_reason.items():
-        console.print(f"  {count:>8} rejected: {reason}, see {report.reject_file}", markup=False)
+        console.print(f"  {count:>8} rejected: {reason}, see {report.reject_file}")
     if "invalid-id" in report.by_reason and not report.repaired_ids:
-        console.print("  what to do: --repair-ids gives resources with a wrong id a derived one", markup=False)
+        console.print("  what to do: --repair-ids gives resources with a wrong id a derived one")
     _show_identity(report)
 
 
@@ -188,20 +188,20 @@ _CONDITIONAL = {
 def _show_identity(report: LoadReport) -> None:
     """What has no document, what has no patient, and how to write a rule."""
     for kind, count in report.without_patient.items():
-        console.print(f"  {count:>8} {kind} that name no patient: they are in no record", markup=False)
+        console.print(f"  {count:>8} {kind} that name no patient: they are in no record")
     if report.waiting:
-        console.print(f"  {report.waiting:>8} in provisional records whose Patient is not loaded", markup=False)
+        console.print(f"  {report.waiting:>8} in provisional records whose Patient is not loaded")
     if report.without_document:
         told = "Patients without a document: their records are provisional"
-        console.print(f"  {report.without_document:>8} {told}", markup=False)
+        console.print(f"  {report.without_document:>8} {told}")
     if report.identifiers:
-        console.print("identifiers of Patients that made no document:", markup=False)
+        console.print("identifiers of Patients that made no document:")
     for entry in report.identifiers:
-        console.print(f"  {entry.words}", markup=False)
+        console.print(f"  {entry.words}")
     if report.identifiers_rest:
-        console.print(f"  {report.identifiers_rest} of other kinds", markup=False)
+        console.print(f"  {report.identifiers_rest} of other kinds")
     if any(entry.rule for entry in report.identifiers):
-        console.print(f"  {HOW_TO_WRITE_RULES}", markup=False)
+        console.print(f"  {HOW_TO_WRITE_RULES}")
 
 
 @click.command()
@@ -255,29 +255,28 @@ def show_export(report: ExportReport) -> None:
         add_row(made, file.path, file.count, f"{file.bytes / 1e6:.1f}", file.sha256[:12] + "…")
     console.print(made)
     rate = f", {report.resources / report.seconds:.0f}/s" if report.seconds else ""
-    console.print(f"{report.resources} resources to {report.folder} in {report.seconds} s{rate}", markup=False)
+    console.print(f"{report.resources} resources to {report.folder} in {report.seconds} s{rate}")
     if report.versions or report.corrections:
         told = f"{report.versions} former versions and deletions, {report.corrections} corrections of documents"
-        console.print(f"beside them: {told}", markup=False)
+        console.print(f"beside them: {told}")
     if report.kept:
-        console.print(f"{report.kept} of them were there from an interrupted export", markup=False)
+        console.print(f"{report.kept} of them were there from an interrupted export")
     if report.snapshot:
         console.print("one moment: all files show the database as it was at once")
     else:
         console.print(
             f"not one moment: read between {report.start} and {report.end}, {report.changed} files changed meanwhile; "
             "a resource that was given to another patient meanwhile may be missing or there twice",
-            markup=False,
         )
-    console.print(f"next time: --since {report.transaction_time}", markup=False)
+    console.print(f"next time: --since {report.transaction_time}")
 
 
 def show_check(report: ExportCheck) -> None:
     """A check in a few lines."""
     for line in report.wrong:
-        console.print(line, markup=False)
+        console.print(line)
     told = f"{len(report.wrong)} of {report.files} files are wrong" if report.wrong else "all as the manifest says"
-    console.print(f"{report.files} files, {report.resources} resources, {report.bytes} bytes: {told}", markup=False)
+    console.print(f"{report.files} files, {report.resources} resources, {report.bytes} bytes: {told}")
 
 
 @click.command()
@@ -326,7 +325,7 @@ def erase(
     default = Path(f"erasure-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}.json")
     if not dry_run:
         kept = api.retention(document, dsn=dsn, years=retention_years)
-        error_console.print(kept.words, markup=False)
+        error_console.print(kept.words)
         ask("Erase this patient for good? It cannot be undone.", yes=yes, to="erase")
     with progress() as say:
         done = api.erase(
@@ -355,18 +354,18 @@ def show_erasure(done: Erasure) -> None:
         for row in rows:
             add_row(made, what, row.table, row.type, row.rows)
     console.print(made)
-    console.print(f"{done.corrections} corrections of documents", markup=False)
+    console.print(f"{done.corrections} corrections of documents")
     if done.kept:
-        console.print(f"{done.kept} attachments kept: resources of others lead to them too", markup=False)
+        console.print(f"{done.kept} attachments kept: resources of others lead to them too")
     if done.retention and done.outcome is Outcome.DRY_RUN:
-        console.print(done.retention.words, markup=False)
+        console.print(done.retention.words)
     would = "would be erased" if done.outcome is Outcome.DRY_RUN else "erased"
-    console.print(f"{done.rows} rows {would} in {done.seconds} s; outcome: {done.outcome.value}", markup=False)
+    console.print(f"{done.rows} rows {would} in {done.seconds} s; outcome: {done.outcome.value}")
     if done.receipt:
-        console.print(f"receipt: {done.receipt}", markup=False)
-    console.print("not reached:", markup=False)
+        console.print(f"receipt: {done.receipt}")
+    console.print("not reached:")
     for what in done.beyond_reach:
-        console.print(f"  {what}", markup=False)
+        console.print(f"  {what}")
 
 
 COMMANDS: tuple[click.Command, ...] = (load, export, patient, erase)

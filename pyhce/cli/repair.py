@@ -57,9 +57,9 @@ def identities(keep: tuple[str, ...], yes: bool, dry_run: bool, dsn: str | None,
 
 def _ask(patients: tuple[str, ...], resources: int) -> int | None:
     """Which of several Patients is right."""
-    error_console.print(f"{resources} resources are in the records of several patients. Whose are they?", markup=False)
+    error_console.print(f"{resources} resources are in the records of several patients. Whose are they?")
     for number, patient in enumerate(patients, 1):
-        error_console.print(f"  {number}  {patient}", markup=False)
+        error_console.print(f"  {number}  {patient}")
     answers = [*(str(number) for number in range(1, len(patients) + 1)), "s"]
     answer = click.prompt("Number, or s to leave them", type=click.Choice(answers), default="s", err=True)
     return None if answer == "s" else int(answer) - 1
@@ -76,7 +76,6 @@ def show_repair(report: RepairReport) -> None:
         console.print(
             f"{len(waiting.resources)} wait for your decision between {' and '.join(waiting.patients)}, such as "
             f"{waiting.resources[0]}",
-            markup=False,
         )
     if report.waiting:
         console.print("what to do: pyhce repair identities --keep SOURCE/Patient/ID, or in a terminal answer")

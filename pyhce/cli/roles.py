@@ -129,11 +129,9 @@ def role_drop(name: str, yes: bool, dsn: str | None, output: str) -> None:
 
 def _told(did: str, report: RoleReport) -> None:
     kind = f" (like {', '.join(report.like)})"
-    console.print(f"{did} role {report.name}{kind}", markup=False)
+    console.print(f"{did} role {report.name}{kind}")
     if report.pgpass:
-        console.print(
-            f"  its password is in {report.pgpass} (mode 600); libpq reads it: PGPASSFILE={report.pgpass}", markup=False
-        )
+        console.print(f"  its password is in {report.pgpass} (mode 600); libpq reads it: PGPASSFILE={report.pgpass}")
     if report.sessions:
         console.print(f"  {report.sessions} of its sessions were ended")
 

@@ -21,14 +21,14 @@ def show_verification(report: VerificationReport, *, short: bool) -> None:
         console.print(made)
     for check in report.checks:
         if check.result in {Result.FAILED, Result.WARNING}:
-            console.print(f"{check.code} {check.title}", style=_STYLES[check.result], markup=False)
+            console.print(f"{check.code} {check.title}", style=_STYLES[check.result])
             for detail in check.details[:10]:
-                console.print(f"    {detail}", markup=False)
+                console.print(f"    {detail}")
             if len(check.details) > 10:
-                console.print(f"    … {len(check.details) - 10} more", markup=False)
+                console.print(f"    … {len(check.details) - 10} more")
             if check.remedy:
-                console.print(f"    what to do: {check.remedy}", markup=False)
-    console.print(summary(report), style="bold red" if report.exit_code else "bold green", markup=False)
+                console.print(f"    what to do: {check.remedy}")
+    console.print(summary(report), style="bold red" if report.exit_code else "bold green")
 
 
 def show_failures(report: VerificationReport) -> None:
@@ -45,7 +45,7 @@ def summary(report: VerificationReport) -> str:
 
 def show_status(report: StatusReport) -> None:
     """Nodes and counts."""
-    console.print(f"{report.engine}, schema {report.schema_version}, {report.database_size}", markup=False)
+    console.print(f"{report.engine}, schema {report.schema_version}, {report.database_size}")
     made = table("node", "role", "state", "shards", "size")
     for node in report.nodes:
         add_row(made, node.name, node.role, node.state, node.shards, node.size)
@@ -55,5 +55,4 @@ def show_status(report: StatusReport) -> None:
         return
     console.print(
         f"{report.patients} patients, {report.provisional} provisional records, {report.resources} resources",
-        markup=False,
     )
