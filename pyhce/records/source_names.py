@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.errors import UsageError
 from pyhce.records.writing.homes import table_name
-from pyhce.schema.model import FAMILIES, Schema, Table
+from pyhce.schema.model import Schema, Table
 
 LONGEST = 200
 """Characters of a source's name: it is in every index and in the names of exported folders."""
@@ -44,7 +44,7 @@ def refuse_unknown_source(conn: Connection[TupleRow], schema: Schema, fuente: st
     Raises:
         UsageError: there is nothing; the remedy lists the sources that are there.
     """
-    tables = [*schema.resource_tables(), *(schema.by_name[family.history] for family in FAMILIES.values())]
+    tables = [*schema.resource_tables(), *schema.histories()]
     if any(_has(conn, table, fuente) for table in tables):
         return
     there = sorted(_sources(conn, schema))

@@ -146,13 +146,13 @@ def test_a_load_of_an_export_that_was_killed_goes_on_and_ends_in_the_same_databa
         "from pyhce.records.loading import exported\n"
         "from pyhce.records.loading.load import load\n"
         "from pyhce.schema.declaration import SCHEMA\n"
-        "note, files = exported._note, []\n"
+        "note, files = exported.note, []\n"
         "def last(conn, fuente, name, *more):\n"
         "    note(conn, fuente, name, *more)\n"
         "    files.append(name)\n"
         "    if len(files) == int(sys.argv[3]):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "exported._note = last\n"
+        "exported.note = last\n"
         "load(connect(sys.argv[1]), [Path(sys.argv[2])], schema=SCHEMA, reject_file=Path(sys.argv[2] + '-r'))\n"
     )
     for files in (3, 4):  # the second kill meets a database that the first one began

@@ -22,6 +22,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.loading.census import census_of
 from pyhce.records.loading.corrections import Taken, take_all, take_unknown
+from pyhce.records.loading.journal import is_noted, note
 from pyhce.records.loading.state import REMEDY, State
 from pyhce.records.loading.writers import BATCH_BYTES
 from pyhce.records.reading.exported import Export, ExportedFile, plain_lines
@@ -29,7 +30,6 @@ from pyhce.records.reading.incoming import Deleted, Incoming, Rejected
 from pyhce.records.reading.kept import Kept, kept_rows
 from pyhce.records.reading.reader import read
 from pyhce.records.reading.ready import Ready, ready
-from pyhce.records.reading.spelling import fingerprint
 from pyhce.records.writing.assign import Assigned
 from pyhce.records.writing.homes import Place
 from pyhce.records.writing.locks import lock_all
@@ -86,7 +86,7 @@ def load_exports(
     for one in exports:
         left = any(state.journal.rejected(str(one.folder / file.path)) for file in one.output)
         if one.id in begun - finished and not left:
-            _note(conn, "", f"finished {one.id}", 0, 0)
+            note(conn, "", f"finished {one.id}", 0, 0)
 
 
 def _in_turn(exports: Sequence[Export]) -> list[list[Export]]:
@@ -113,19 +113,19 @@ def _begun(
 
     def work(_: int) -> tuple[set[str], set[str], Taken]:
         lock_all(conn, [("", "export", export.id) for export in exports])
-        restored = {export.id for export in exports if _is_noted(conn, "", f"restored {export.id}")}
+        restored = {export.id for export in exports if is_noted(conn, "", f"restored {export.id}")}
         taken = Taken()
         if not restored and is_empty(conn, state.schema):
             restored = {export.id for export in exports if export.installation == exports[0].installation}
             for export in sorted(exports, key=lambda one: one.time, reverse=True):  # the last decision counts
                 if export.id in restored:
                     taken += take_all(conn, state.schema, _decisions(export))
-                    _note(conn, "", f"restored {export.id}", 0, 0)
+                    note(conn, "", f"restored {export.id}", 0, 0)
         for export in exports:
-            if export.id not in restored and (again or not _is_noted(conn, "", f"corrections {export.id}")):
+            if export.id not in restored and (again or not is_noted(conn, "", f"corrections {export.id}")):
                 taken += take_unknown(conn, state.schema, _decisions(export))
-                _note(conn, "", f"corrections {export.id}", 0, 0)
-        return restored, {one for one in restored if _is_noted(conn, "", f"finished {one}")}, taken
+                note(conn, "", f"corrections {export.id}", 0, 0)
+        return restored, {one for one in restored if is_noted(conn, "", f"finished {one}")}, taken
 
     restored, finished, taken = retried(conn, work, remedy=REMEDY)
     with state.lock:
@@ -173,7 +173,7 @@ class _Crew:
         conn = self._free.get()
         try:
             path = task.export.folder / task.file.path
-            if not self._again and _is_noted(conn, task.file.fuente, self._name(task)):
+            if not self._again and is_noted(conn, task.file.fuente, self._name(task)):
                 self._state.pass_over(path)
                 return
             count = self._read(conn, task, str(path))
@@ -181,7 +181,7 @@ class _Crew:
                 self._state.counts["files"] += 1
                 self._state.finished += task.file.bytes
             if not self._stopped.is_set() and not self._state.journal.rejected(str(path)):
-                _note(conn, task.file.fuente, self._name(task), task.file.bytes, count)
+                note(conn, task.file.fuente, self._name(task), task.file.bytes, count)
         finally:
             self._free.put(conn)
 
@@ -301,16 +301,3 @@ class _Crew:
         if deleted:
             state.delete(conn, deleted, fuente)
         return count
-
-
-def _is_noted(conn: Connection[TupleRow], fuente: str, name: str) -> bool:
-    query = "SELECT 1 FROM hce.archivo_cargado WHERE fuente = %s AND huella = %s::uuid"
-    return conn.execute(query, (fuente, fingerprint(name.encode()))).fetchone() is not None
-
-
-def _note(conn: Connection[TupleRow], fuente: str, name: str, size: int, count: int) -> None:
-    conn.execute(
-        "INSERT INTO hce.archivo_cargado (fuente, huella, bytes, recursos) VALUES (%s, %s::uuid, %s, %s)"
-        " ON CONFLICT DO NOTHING",
-        (fuente, fingerprint(name.encode()), size, count),
-    )

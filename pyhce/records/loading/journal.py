@@ -35,10 +35,11 @@ class Journal:
         """Whether a file is to be passed over. Only one whose size is known is read for it."""
         if self._again or path == STDIN or not path.is_file():
             return False
-        query = "SELECT huella::text FROM hce.archivo_cargado WHERE fuente = %s AND bytes = %s"
-        known = {row[0] for row in self._conn.execute(query, (self._fuente, size_of(path))).fetchall()}
+        query = "SELECT 1 FROM hce.archivo_cargado WHERE fuente = %s AND bytes = %s LIMIT 1"
+        if self._conn.execute(query, (self._fuente, size_of(path))).fetchone() is None:
+            return False
         try:
-            return bool(known) and self._how_read(fingerprint_of(path)) in known
+            return is_noted(self._conn, self._fuente, self._name(fingerprint_of(path)))
         except OSError:  # reading it tells why
             return False
 
@@ -67,13 +68,23 @@ class Journal:
                 continue
             del self._read[file], self._written[file]
             if file not in self._rejected:
-                self._conn.execute(
-                    "INSERT INTO hce.archivo_cargado (fuente, huella, bytes, recursos) VALUES (%s, %s, %s, %s)"
-                    " ON CONFLICT DO NOTHING",
-                    (self._fuente, self._how_read(bytes_fingerprint), size, count),
-                )
+                note(self._conn, self._fuente, self._name(bytes_fingerprint), size, count)
 
-    def _how_read(self, bytes_fingerprint: str) -> str:
-        """The fingerprint of a file's bytes and of how it is read, as PostgreSQL spells a uuid."""
-        text = fingerprint(f"{bytes_fingerprint} {self.how}".encode())
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    def _name(self, bytes_fingerprint: str) -> str:
+        """What a file is known by: its bytes and how it is read."""
+        return f"{bytes_fingerprint} {self.how}"
+
+
+def is_noted(conn: Connection[TupleRow], fuente: str, name: str) -> bool:
+    """Whether what has this name was loaded whole, for a source."""
+    query = "SELECT 1 FROM hce.archivo_cargado WHERE fuente = %s AND huella = %s::uuid"
+    return conn.execute(query, (fuente, fingerprint(name.encode()))).fetchone() is not None
+
+
+def note(conn: Connection[TupleRow], fuente: str, name: str, size: int, count: int) -> None:
+    """Note that what has this name was loaded whole: its bytes, and how many resources it has."""
+    conn.execute(
+        "INSERT INTO hce.archivo_cargado (fuente, huella, bytes, recursos) VALUES (%s, %s::uuid, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (fuente, fingerprint(name.encode()), size, count),
+    )

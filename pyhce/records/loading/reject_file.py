@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from pyhce.errors import HceError, UsageError, printable
+from pyhce.errors import HceError, UsageError
 from pyhce.records.reading.incoming import Rejected
 
 _REMEDY = "Name a file in a folder that is there and can be written to: --rejects FILE."
@@ -42,9 +42,7 @@ class RejectFile:
                 with tempfile.TemporaryFile(dir=asked.parent):
                     pass
         except OSError as error:
-            raise UsageError(
-                f"the reject file {printable(asked)} could not be made: {error.strerror}", remedy=_REMEDY
-            ) from error
+            raise UsageError(f"the reject file {asked} could not be made: {error.strerror}", remedy=_REMEDY) from error
 
     def write(self, rejected: Rejected) -> None:
         """Note a reject; it is in the file when this returns.
@@ -68,7 +66,7 @@ class RejectFile:
                 left = left[os.write(self._handle, left) :]
         except OSError as error:
             raise HceError(
-                f"the reject file {printable(self.path or self._asked)} could not be written: {error.strerror}",
+                f"the reject file {self.path or self._asked} could not be written: {error.strerror}",
                 remedy="Make room or give another --rejects FILE, then run the same load again: what is loaded stays.",
             ) from error
 

@@ -144,7 +144,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise UsageError(
-        f"{printable(folder)} holds no finished export of pyhce",
+        f"{folder} holds no finished export of pyhce",
         remedy=f"Give a folder with its {MANIFEST}; an interrupted export is gone on with by its own command.",
     )
 
@@ -166,9 +166,7 @@ def files_of(found: Mapping[str, Any], member: str = "output") -> tuple[Exported
         ) from error
     for file in files:
         if Path(file.path).is_absolute() or ".." in Path(file.path).parts or "\0" in file.path:
-            raise UsageError(
-                f"the manifest names {printable(file.path)}, outside of its folder", remedy="Export again."
-            )
+            raise UsageError(f"the manifest names {file.path}, outside of its folder", remedy="Export again.")
     return files
 
 
@@ -319,8 +317,9 @@ def _more_than(folder: Path, export: Export) -> list[str]:
     found = []
     for path in sorted(folder.rglob("*")):
         plain = path.with_name(plain_name(path))
-        if plain.name.lower().endswith(_ENDINGS) and path.is_file() and plain not in named:
-            found += [] if _is_of_a_run(path) else [str(path.relative_to(folder))]
+        holds_data = plain.name.lower().endswith(_ENDINGS) and path.is_file()
+        if holds_data and plain not in named and not _is_of_a_run(path):
+            found.append(str(path.relative_to(folder)))
     return found
 
 
@@ -358,9 +357,9 @@ def _refuse_without_manifest(path: Path, exports: Set[Path]) -> None:
         whole = next((folder for folder in beside.resolve().parents if _is_ours(folder)), None)
         remedy = f"Copy the export again, with its {MANIFEST}; or name the files one by one, with --source."
         if whole is not None:
-            remedy = f"Load the whole export, {printable(whole)}; or name the files one by one, with --source."
+            remedy = f"Load the whole export, {whole}; or name the files one by one, with --source."
         raise UsageError(
-            f"{printable(beside.parent)} holds files of an export, but no {MANIFEST} that says whose they are",
+            f"{beside.parent} holds files of an export, but no {MANIFEST} that says whose they are",
             remedy=f"Nothing was loaded. {remedy}",
         )
 

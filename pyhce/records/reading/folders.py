@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from pyhce.errors import UsageError, printable
+from pyhce.errors import UsageError
 from pyhce.records.reading.recognised import APPLE_DOUBLE, ARCHIVE, BZIP2, TAR, XML, XZ, ZIP, recognised
 from pyhce.records.reading.sources import COMPRESSIONS, STDIN, SUFFIXES, plain_name
 
@@ -82,14 +82,14 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError as error:
         raise UsageError(
-            f"{printable(path)} cannot be opened: {error.strerror}", remedy="Give files and folders that can be read."
+            f"{path} cannot be opened: {error.strerror}", remedy="Give files and folders that can be read."
         ) from error
 
 
 def _not_there(path: Path) -> NoReturn:
-    link = f" (a link to {printable(os.readlink(path))})" if path.is_symlink() else ""
+    link = f" (a link to {os.readlink(path)})" if path.is_symlink() else ""
     raise UsageError(
-        f"{printable(path)}{link} is not there",
+        f"{path}{link} is not there",
         remedy="Give files, folders or patterns that can be read, or - for standard input.",
     )
 
@@ -105,9 +105,9 @@ def _add(found: FilesFound, path: Path) -> None:
     read = [one for one in inside if isinstance(one, Path)]
     others = [one for one in inside if isinstance(one, NotRead)]
     if not read:
-        beside = f"; it holds {printable(others[0].path.name)}: {others[0].why}" if others else ""
+        beside = f"; it holds {others[0].path.name}: {others[0].why}" if others else ""
         raise UsageError(
-            f"{printable(path)} holds no file whose name ends in {_ENDINGS}{beside}",
+            f"{path} holds no file whose name ends in {_ENDINGS}{beside}",
             remedy="Name the files one by one, or another folder.",
         )
     found.to_read.extend(read)

@@ -21,6 +21,7 @@ from pyhce.records.writing.keys import look_up_keys
 from pyhce.records.writing.locks import lock_identities
 from pyhce.records.writing.lookup import Memory, look_up
 from pyhce.records.writing.patient_locks import lock
+from pyhce.records.writing.upsert import escape
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 _PIECES = 300
@@ -58,11 +59,8 @@ def place(
     lock_identities(conn, fuente, [row.ready.identity for row in rows])
     _lock_patients(conn, fuente, rows)
     seats = [_seat(schema, row) for row in rows]
-    ids: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        ids[row.ready.identity[0]].append(row.ready.identity[1])
     seated = {(seat.table, row.ready.identity[0]) for seat, row in zip(seats, rows, strict=True)}
-    found = look_up(conn, schema, fuente, ids, seated, memory or Memory())
+    found = look_up(conn, schema, fuente, _ids(rows), seated, memory or Memory())
     keys = {row.ready.key for row in rows if row.ready.key and "=" not in row.ready.key}
     known = look_up_keys(conn, fuente, keys, DEFAULT_RULES).ids if keys else {}
     done = Placed([], [], [])
@@ -76,7 +74,7 @@ def place(
             not missing
             or held is not None
             or identity in found.former
-            or known.get(row.ready.key or "", seat.document) != (seat.document)
+            or known.get(row.ready.key or "", seat.document) != seat.document
         ):
             done.rest.append(row)
         else:
@@ -95,10 +93,7 @@ def place_former(conn: Connection[TupleRow], schema: Schema, fuente: str, rows: 
     """
     lock_identities(conn, fuente, {row.ready.identity for row in rows})
     _lock_patients(conn, fuente, rows)
-    ids: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        ids[row.ready.identity[0]].append(row.ready.identity[1])
-    found = look_up(conn, schema, fuente, ids, set(), Memory())
+    found = look_up(conn, schema, fuente, _ids(rows), set(), Memory())
     by_history: dict[str, list[Kept]] = defaultdict(list)
     for row in rows:
         held = found.rows.get(row.ready.identity)
@@ -142,6 +137,15 @@ def is_empty(conn: Connection[TupleRow], schema: Schema) -> bool:
     return not any(
         conn.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(table_name(table))).fetchone() for table in tables
     )
+
+
+def _ids(rows: Iterable[Kept]) -> dict[str, list[str]]:
+    """The ids of rows, by type."""
+    ids: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        fhir_type, key = row.ready.identity
+        ids[fhir_type].append(key)
+    return ids
 
 
 def _seat(schema: Schema, row: Kept) -> Place:
@@ -190,15 +194,8 @@ def _lines(table: Table, columns: Sequence[str], fuente: str, rows: Sequence[Kep
             "original": ready.original,
             "entrada": row.entrada,
         }
-        yield b"\t".join(_field(held[name]) for name in columns) + b"\n"
+        yield "\t".join(_field(held[name]) for name in columns).encode() + b"\n"
 
 
-def _field(value: object) -> bytes:
-    """A value in COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html."""
-    if value is None:
-        return b"\\N"
-    data = value if isinstance(value, bytes) else str(value).encode()
-    for plain, escaped in ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\t", b"\\t")):
-        if plain in data:
-            data = data.replace(plain, escaped)
-    return data
+def _field(value: object) -> str:
+    return escape(value.decode() if isinstance(value, bytes) else None if value is None else str(value))
