@@ -3,8 +3,9 @@
 Into an empty database everything goes where it was: documents, versions, moments, corrections, history. That the
 database was empty is noted in the transaction that brings the corrections, so a load that was killed goes on so. Into
 any other database resources go by the identity rules, as those of other files do; a correction is taken over only if
-it is about records and Patients that the database does not know, and former versions stay out. What is left is told.
-That an export went where it was is noted too: read once more, what is not there any longer goes by the identity rules.
+it is about records and Patients that the database does not know, and former versions are left out. The report counts
+what was left. A finished restore is noted too: if the export is read again, what was removed since goes by the identity
+rules.
 """
 
 from __future__ import annotations

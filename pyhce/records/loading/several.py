@@ -1,7 +1,7 @@
 """Which of many resources are stored in more than one place, so that their lines are not passed over.
 
-On a single node the look-up by id tells it. On Citus that would ask every shard for the ids of each small batch, so the
-sieve looks for rows where they are expected, and asks here for many of them at once: each shard only counts.
+On a single node the look-up by id finds them. On Citus such a look-up would query every shard for each small batch.
+So the sieve looks only where a row is expected, and calls this module for many rows at once: each shard only counts.
 """
 
 from __future__ import annotations

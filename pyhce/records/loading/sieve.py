@@ -5,9 +5,9 @@ than its head: type, id and the patient that it names, which tells the shard. Wh
 goes the way of every other line. How much is sifted follows from what it brought so far, so that new data pays for a
 small sample now and then.
 
-What is stored twice is not passed over, so that the writers bring it together. A single node tells it with the look-up:
-by id alone. On Citus that would ask every shard for each batch, so rows are looked for in the record where they are
-expected, and `several` asks all shards for tens of thousands of them at once; until then their lines are kept.
+A resource that is stored twice is not passed over, so that the writers bring its rows together. On a single node the
+look-up by id finds both. On Citus it would query every shard for each batch, so the sieve looks in the record where a
+row is expected, and `several` queries all shards for tens of thousands of rows at once; their lines are kept till then.
 """
 
 from __future__ import annotations

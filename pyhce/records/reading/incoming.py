@@ -107,7 +107,7 @@ class Line(NamedTuple):
 
 
 def problem_of(value: Any) -> tuple[str, str] | None:
-    """Why a value is no FHIR resource, as reason code and detail; None if it is one. Of its id `ids.wrong_id` tells."""
+    """Why a value is no FHIR resource, as reason code and detail; None if it is one. `ids.wrong_id` checks the id."""
     if not isinstance(value, dict):
         return "not-a-resource", f"a resource is a JSON object, this is {type(value).__name__}"
     kind = value.get("resourceType")

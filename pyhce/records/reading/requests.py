@@ -87,7 +87,7 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
     """What is asked of an entry with a resource.
 
     Args:
-        history: whether it is told of the past.
+        history: whether the entry is of a history, and reports what was done.
     """
     request = entry.get("request")
     if not isinstance(request, dict):

@@ -24,7 +24,7 @@ from pyhce.schema.json_schema import resource_schema
 MOST = 20
 """Problems of one resource that are told."""
 LARGE = 256 * 1024
-"""Bytes of a resource of which the first problem of its shape is told only: to find all of 180,000 takes 30 s."""
+"""Above so many bytes only the first problem of the shape is reported: finding all of 180,000 takes 30 s."""
 
 _WITHIN = {
     "Bundle": (("entry", "resource"), ("entry", "response", "outcome")),
