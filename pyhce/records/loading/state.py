@@ -33,7 +33,7 @@ from pyhce.records.writing.decisions import PatientKey
 from pyhce.records.writing.locks import close_gate
 from pyhce.records.writing.lookup import Memory
 from pyhce.records.writing.placed import Placed
-from pyhce.records.writing.races import REFUSED, LostRace, lock_table_full, retried
+from pyhce.records.writing.races import REFUSED, LostRace, lock_table_full, refuse_migrated, retried
 from pyhce.records.writing.remove import Removable, Removed, remove
 from pyhce.records.writing.together import WholeIdentity, mend
 from pyhce.records.writing.upsert import Written, write
@@ -208,6 +208,7 @@ class State:
             self.write(conn, batch[len(batch) // 2 :])
             return
         except REFUSED as error:
+            refuse_migrated(error)
             if len(batch) > 1:
                 self.write(conn, batch[: len(batch) // 2])
                 self.write(conn, batch[len(batch) // 2 :])

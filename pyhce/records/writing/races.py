@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -11,7 +12,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.errors import HceError
+from pyhce.errors import HceError, SchemaMismatch
 from pyhce.records.writing.locks import release_gate
 
 ATTEMPTS = 12
@@ -50,6 +51,22 @@ AGAIN = (
 """Errors after which a transaction is done again: another writer was there first."""
 REFUSED = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.CheckViolation)
 """Errors that are about one resource: a value that PostgreSQL cannot take, or that a constraint of the site refuses."""
+_MIGRATED = re.compile(r"\bsin_(\w+?)_check(_\d+)?\b")
+"""The constraint that a migration puts on a generic table, with the shard's number on Citus, which tells it by the
+message alone; see `pyhce.records.upgrading.tables`."""
+
+
+def refuse_migrated(error: psycopg.Error) -> None:
+    """End a run whose tables a migration has changed meanwhile: what it writes has another table now.
+
+    Raises:
+        SchemaMismatch: the error is of the constraint that a migration puts on the table that was left.
+    """
+    if found := _MIGRATED.search(error.diag.message_primary or ""):
+        raise SchemaMismatch(
+            f"the schema was migrated during this run: the table {found[1]} takes these resources now",
+            remedy="Wait until `pyhce register` has ended, then start this again with the same release.",
+        ) from error
 
 
 def kept_losing(error: Exception, attempts: int, *, remedy: str) -> HceError:
