@@ -41,7 +41,7 @@ from pyhce.api.kubernetes import (
 from pyhce.api.roles import RoleReport, RolesReport, add_role, drop_role, list_roles, rotate_role
 from pyhce.api.writing import connect, connect_async
 from pyhce.deploy import Deployment
-from pyhce.deploy.chart import merged, nested
+from pyhce.deploy.chart import merge_values, nested_value
 from pyhce.errors import HceError, UsageError
 
 __all__ = [
@@ -72,8 +72,8 @@ __all__ = [
     "list_roles",
     "load",
     "merge",
-    "merged",
-    "nested",
+    "merge_values",
+    "nested_value",
     "patient",
     "reaching_environment",
     "read_given",

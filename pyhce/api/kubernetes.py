@@ -13,7 +13,7 @@ from pyhce import local
 from pyhce.api.database import load_sample
 from pyhce.citus.connection import Progress, silent, variables
 from pyhce.deploy import NAMESPACE, RELEASE, Deployment, InstallReport, images, kind
-from pyhce.deploy.chart import assigned, merged, read_values
+from pyhce.deploy.chart import merge_values, parse_assignments, read_values
 from pyhce.deploy.images import ImagesReport
 from pyhce.deploy.sizing import BYTES_A_RESOURCE, RESOURCES_A_PATIENT, Platform, size, values_file
 from pyhce.records.loading.report import LoadReport
@@ -58,7 +58,7 @@ def context_of(target: str | None) -> str | None:
 
 def read_given(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> dict[str, Any]:
     """Values of the chart from files and from a.b=c, the later over the earlier."""
-    return merged(*(read_values(path) for path in files), assigned(assignments))
+    return merge_values(*(read_values(path) for path in files), parse_assignments(assignments))
 
 
 def up_on(
@@ -88,7 +88,7 @@ def up_on(
     made, loaded = False, None
     if target == KIND:
         made = kind.ensure(port=port, image=kind_image, workers=kind_workers, progress=progress)
-        if images.checkout():
+        if images.checkout_root():
             images.build(progress=progress)
         loaded = images.load(kind=kind.NAME, progress=progress)
     with Deployment(context=context_of(target), namespace=namespace, release=release, progress=progress) as deployment:

@@ -88,7 +88,7 @@ def up(
         with progress() as say:
             there = api.up_on(
                 target,
-                values=api.merged(api.read_given(files, assignments), _named(ctx)),
+                values=api.merge_values(api.read_given(files, assignments), _named(ctx)),
                 port=port,
                 kind_image=kind_image,
                 kind_workers=kind_nodes - 1,
@@ -134,9 +134,9 @@ def up(
 def _named(ctx: click.Context) -> dict[str, Any]:
     """The options that are values of the chart too, where the user gave them."""
     options = {"workers": "worker.replicas", "shards": "shards", "time_zone": "timeZone"}
-    return api.merged(
+    return api.merge_values(
         *(
-            api.nested(path, ctx.params[option])
+            api.nested_value(path, ctx.params[option])
             for option, path in options.items()
             if ctx.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
         )

@@ -12,7 +12,7 @@ _SHIPPED = Path(__file__).parent / "chart"
 _CHECKOUT = Path(__file__).parents[2] / "charts" / "hce-citus"
 
 
-def find(given: Path | str | None = None) -> Path | str:
+def find_chart(given: Path | str | None = None) -> Path | str:
     """The chart: the one given (a folder, an archive, oci://…), the one that ships, else the checkout's.
 
     Raises:
@@ -48,18 +48,18 @@ def read_values(path: Path) -> dict[str, Any]:
     return held
 
 
-def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
+def merge_values(*parts: Mapping[str, Any]) -> dict[str, Any]:
     """Values over values, map by map, as helm does; the later wins."""
     whole: dict[str, Any] = {}
     for part in parts:
         for key, value in part.items():
             held = whole.get(key)
             both = isinstance(held, Mapping) and isinstance(value, Mapping)
-            whole[key] = merged(held, value) if both else value  # type: ignore[arg-type]
+            whole[key] = merge_values(held, value) if both else value  # type: ignore[arg-type]
     return whole
 
 
-def assigned(assignments: Sequence[str]) -> dict[str, Any]:
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     """`--set a.b=c` as values; whole numbers, true, false, "" and YAML's [lists] are read, the rest is text.
 
     Raises:
@@ -78,11 +78,11 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
             read = value
         if not isinstance(read, bool | int | list | dict):  # 1.10 is a tag and 2024-01-01 too, as for helm
             read = "" if read == "" else value if not isinstance(read, str) else read
-        whole = merged(whole, nested(path, read))
+        whole = merge_values(whole, nested_value(path, read))
     return whole
 
 
-def nested(path: str, value: Any) -> dict[str, Any]:
+def nested_value(path: str, value: Any) -> dict[str, Any]:
     """a.b and a value as the values {a: {b: value}}."""
     first, *more = path.split(".", 1)
-    return {first: nested(more[0], value) if more else value}
+    return {first: nested_value(more[0], value) if more else value}

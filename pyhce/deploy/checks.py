@@ -6,7 +6,7 @@ import json
 from functools import cached_property
 from typing import Any
 
-from pyhce.deploy.cluster import Cluster, PodState
+from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
 from pyhce.settings import DATABASE, NODE_PORT
 from pyhce.verify.model import Finding, FunctionCheck, judged, ok, skipped
 
@@ -16,10 +16,10 @@ READINESS = ("pg_isready -U postgres", 10, 5, 5, 3)
 """Command, delay, period, time-out (seconds), failure threshold."""
 
 
-class View:
+class KubernetesView:
     """One look at a namespace; each thing is asked for once."""
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
+    def __init__(self, cluster: KubernetesCluster, namespace: str) -> None:
         self.cluster, self.namespace = cluster, namespace
         self.unseen: set[str] = set()
 
@@ -33,18 +33,18 @@ class View:
     @cached_property
     def nodes(self) -> dict[str, PodState]:
         """The database pods by name."""
-        return {p.name: p for p in self.cluster.nodes(self.namespace)}
+        return {p.name: p for p in self.cluster.database_pods(self.namespace)}
 
     @property
-    def wanted(self) -> list[str]:
+    def expected_pods(self) -> list[str]:
         """The database pods that should be there."""
         return [f"{name}-{n}" for name, held in self.sets.items() for n in range(held.spec.replicas)]
 
 
-def pods(view: View) -> Finding:
+def pods_ready(view: KubernetesView) -> Finding:
     """Every pod is there and ready, of the newest template."""
     problems = [f"there is no StatefulSet {n}" for n in ("citus-coordinator", "citus-worker") if n not in view.sets]
-    for name in view.wanted:
+    for name in view.expected_pods:
         held = view.nodes.get(name)
         if held is None:
             problems.append(f"{name} is not there")
@@ -55,10 +55,10 @@ def pods(view: View) -> Finding:
         if not problems and not (seen and held.status.update_revision == held.status.current_revision):
             problems.append(f"{name} is being rolled out: {held.status.updated_replicas or 0} of {held.spec.replicas}")
     restarts = sum(pod.restarts for pod in view.nodes.values())
-    return judged(problems, f"{len(view.wanted)} pods ready, {restarts} restarts since they were made")
+    return judged(problems, f"{len(view.expected_pods)} pods ready, {restarts} restarts since they were made")
 
 
-def probes(view: View) -> Finding:
+def probes_as_declared(view: KubernetesView) -> Finding:
     """Liveness, readiness and start-up as the project fixes them."""
     problems = []
     for name, held in view.sets.items():
@@ -80,10 +80,10 @@ def probes(view: View) -> Finding:
     return judged(problems, "liveness, readiness and start-up probes as declared")
 
 
-def claims(view: View) -> Finding:
+def volumes_bound(view: KubernetesView) -> Finding:
     """Each pod's volume is bound."""
     problems, sizes = [], []
-    for name in view.wanted:
+    for name in view.expected_pods:
         claim = f"data-{name}"
         held = view.cluster.get(view.cluster.core.read_namespaced_persistent_volume_claim, claim, view.namespace)
         if held is None or held.status.phase != "Bound":
@@ -93,21 +93,21 @@ def claims(view: View) -> Finding:
     return judged(problems, f"{len(sizes)} volumes bound: {', '.join(sizes)}")
 
 
-def services(view: View) -> Finding:
+def services_lead_to_pods(view: KubernetesView) -> Finding:
     """Each Service leads to the pods that it should lead to."""
     problems = []
-    of_workers = {name for name in view.wanted if name.startswith("citus-worker")}
+    of_workers = {name for name in view.expected_pods if name.startswith("citus-worker")}
     wanted = {
         "citus-coordinator": {"citus-coordinator-0"},
         "citus-worker": of_workers,
-        "citus-nodes": set(view.wanted),
+        "citus-nodes": set(view.expected_pods),
     }
     for service, names in wanted.items():
         held = view.cluster.get(view.cluster.core.read_namespaced_service, service, view.namespace)
         if held is None:
             problems.append(f"there is no Service {service}")
             continue
-        found = view.cluster.endpoints(view.namespace, service)
+        found = view.cluster.ready_pods_behind(view.namespace, service)
         if found != names:
             problems.append(f"{service} leads to {sorted(found) or 'nobody'}, should to {sorted(names)}")
         if service == "citus-nodes" and not held.spec.publish_not_ready_addresses:
@@ -115,7 +115,7 @@ def services(view: View) -> Finding:
     return judged(problems, f"{len(wanted)} services lead to their pods")
 
 
-def hook(view: View) -> Finding:
+def registrar_job_complete(view: KubernetesView) -> Finding:
     """The registrar's Job has ended well."""
     job = view.cluster.get(view.cluster.batch.read_namespaced_job, "citus-registrar", view.namespace)
     if job is None:
@@ -130,7 +130,7 @@ def hook(view: View) -> Finding:
     return judged([] if complete else [f"citus-registrar: {job.status.failed or 0} failed, not complete"], said)
 
 
-def node_port(view: View) -> Finding:
+def coordinator_node_port(view: KubernetesView) -> Finding:
     """The coordinator's node port."""
     held = view.cluster.get(view.cluster.core.read_namespaced_service, "citus-coordinator", view.namespace)
     if held is None:
@@ -143,7 +143,7 @@ def node_port(view: View) -> Finding:
     return judged(problems, f"5432 at node port {port.node_port}{usual}")
 
 
-def confined(view: View) -> Finding:
+def pods_unprivileged(view: KubernetesView) -> Finding:
     """No database pod runs as root, writes to its root file system or holds a Kubernetes token."""
     problems = []
     for name, held in view.sets.items():
@@ -161,7 +161,7 @@ def confined(view: View) -> Finding:
     return judged(problems, "no root, no token, no capability, root file system read-only")
 
 
-def members(view: View) -> Finding:
+def workers_registered(view: KubernetesView) -> Finding:
     """The workers that Citus knows are the pods that run."""
     if not view.nodes.get("citus-coordinator-0"):
         return judged(["the coordinator's pod is not there to be asked"], "")
@@ -173,7 +173,7 @@ def members(view: View) -> Finding:
         names = {str(host).partition(".")[0] for host in json.loads(said)}
     except (ValueError, TypeError):
         return judged([f"the coordinator did not say: {said.strip()[:200] or 'no worker'}"], "")
-    wanted = {name for name in view.wanted if name.startswith("citus-worker")}
+    wanted = {name for name in view.expected_pods if name.startswith("citus-worker")}
     if names == wanted:
         return ok(f"{len(names)} workers, each a pod")
     return judged(
@@ -184,16 +184,34 @@ def members(view: View) -> Finding:
 
 
 CHECKS = (
-    FunctionCheck("HCE0901", GROUP, "Pods are ready", "kubectl describe pod tells why one is not.", pods),
-    FunctionCheck("HCE0902", GROUP, "Probes are as declared", "pyhce upgrade puts the chart's own back.", probes),
-    FunctionCheck("HCE0903", GROUP, "Volumes are bound", "Check the storage class: kubectl get pvc,sc.", claims),
+    FunctionCheck("HCE0901", GROUP, "Pods are ready", "kubectl describe pod tells why one is not.", pods_ready),
     FunctionCheck(
-        "HCE0904", GROUP, "Services lead to ready pods", "Wait for readiness; pyhce upgrade mends Services.", services
+        "HCE0902", GROUP, "Probes are as declared", "pyhce upgrade puts the chart's own back.", probes_as_declared
     ),
-    FunctionCheck("HCE0905", GROUP, "The registrar's Job is complete", "Its log tells why; then pyhce upgrade.", hook),
-    FunctionCheck("HCE0906", GROUP, "The coordinator has its node port", "Set coordinator.service.", node_port),
-    FunctionCheck("HCE0907", GROUP, "Pods are confined", "pyhce upgrade puts the chart's own back.", confined),
+    FunctionCheck("HCE0903", GROUP, "Volumes are bound", "Check the storage class: kubectl get pvc,sc.", volumes_bound),
     FunctionCheck(
-        "HCE0908", GROUP, "Every worker pod is a member of the cluster", "pyhce upgrade runs the registrar.", members
+        "HCE0904",
+        GROUP,
+        "Services lead to ready pods",
+        "Wait for readiness; pyhce upgrade mends Services.",
+        services_lead_to_pods,
+    ),
+    FunctionCheck(
+        "HCE0905",
+        GROUP,
+        "The registrar's Job is complete",
+        "Its log tells why; then pyhce upgrade.",
+        registrar_job_complete,
+    ),
+    FunctionCheck(
+        "HCE0906", GROUP, "The coordinator has its node port", "Set coordinator.service.", coordinator_node_port
+    ),
+    FunctionCheck("HCE0907", GROUP, "Pods are confined", "pyhce upgrade puts the chart's own back.", pods_unprivileged),
+    FunctionCheck(
+        "HCE0908",
+        GROUP,
+        "Every worker pod is a member of the cluster",
+        "pyhce upgrade runs the registrar.",
+        workers_registered,
     ),
 )

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from pyhce.citus.connection import Database, Progress, connect, explained, silent
-from pyhce.deploy import chart, checks, helm, reach
-from pyhce.deploy.cluster import Cluster, PodState
-from pyhce.deploy.problems import CrashWatch, crashed, explain
-from pyhce.deploy.turn import turn
-from pyhce.deploy.watch import watched, words
+from pyhce.deploy import chart, checks, endpoint, helm
+from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
+from pyhce.deploy.pod_failures import CrashWatch, crash_failure, deployment_failed
+from pyhce.deploy.pod_watch import run_watching_pods, wait_message
+from pyhce.deploy.release_lock import release_lock
 from pyhce.errors import HceError
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen, Schema
@@ -97,9 +97,9 @@ class Deployment:
         progress: Progress = silent,
     ) -> None:
         self.schema = schema
-        self.cluster = Cluster(context)
+        self.cluster = KubernetesCluster(context)
         self.namespace, self.release = namespace, release
-        self.chart = chart.find(chart_path)
+        self.chart = chart.find_chart(chart_path)
         self.progress = progress
 
     def __enter__(self) -> Self:
@@ -137,38 +137,38 @@ class Deployment:
         Raises:
             HceError: nothing is installed, or as for `install`.
         """
-        self.cluster.check()
-        name, namespace = self._owner
-        before = self._ask(helm.values(self.context, name, namespace))
+        self.cluster.version()
+        name, namespace = self._helm_release
+        before = self._run_helm(helm.release_values(self.context, name, namespace))
         if before is None:
             raise HceError(
                 f"there is no release {name} in the namespace {namespace} of {self.context}",
                 remedy="Install it first: pyhce install",
             )
-        return self._apply(chart.merged(before, values or {}), timeout)
+        return self._apply(chart.merge_values(before, values or {}), timeout)
 
     def ensure(self, values: Mapping[str, Any] | None = None, *, timeout: float = 300.0) -> InstallReport:
         """Install, or upgrade what is installed, its former values kept."""
-        self.cluster.check()
-        before = self._ask(helm.values(self.context, *self._owner))
-        return self._apply(chart.merged(before or {}, values or {}), timeout)
+        self.cluster.version()
+        before = self._run_helm(helm.release_values(self.context, *self._helm_release))
+        return self._apply(chart.merge_values(before or {}, values or {}), timeout)
 
     def _apply(self, values: Mapping[str, Any], timeout: float) -> InstallReport:
         start = time.monotonic()
-        self.cluster.check()
-        before = {pod.uid for pod in self.cluster.nodes(self.namespace)}
-        name, namespace = self._owner
+        self.cluster.version()
+        before = {pod.uid for pod in self.cluster.database_pods(self.namespace)}
+        name, namespace = self._helm_release
         own = {"namespace": {"name": "" if namespace == self.namespace else self.namespace}}
-        given = chart.merged(values, own)
-        with turn(self.context, self.namespace):
+        given = chart.merge_values(values, own)
+        with release_lock(self.context, self.namespace):
             try:
                 deed = helm.install(self.context, name, namespace, self.chart, given)
-                self._ask(watched(deed, self.cluster, self.namespace, self.progress))
+                self._run_helm(run_watching_pods(deed, self.cluster, self.namespace, self.progress))
             except helm.HelmFailure as error:
-                raise self._told(error) from error
-        self._settle(timeout)
-        state = self._ask(helm.state(self.context, name, namespace))
-        after = self.cluster.nodes(self.namespace)
+                raise self._with_pod_details(error) from error
+        self._wait_until_ready(timeout)
+        state = self._run_helm(helm.release_state(self.context, name, namespace))
+        after = self.cluster.database_pods(self.namespace)
         return InstallReport(
             release=name,
             namespace=self.namespace,
@@ -180,13 +180,13 @@ class Deployment:
             seconds=round(time.monotonic() - start, 1),
         )
 
-    def _told(self, error: helm.HelmFailure) -> HceError:
+    def _with_pod_details(self, error: helm.HelmFailure) -> HceError:
         """A failure of helm with what the cluster knows about it."""
         if error.port:
-            holder = self.cluster.node_port_holder(error.port)
+            holder = self.cluster.service_with_node_port(error.port)
             return HceError(f"{error.wrong}: {holder}" if holder else error.wrong, remedy=error.remedy)
         if error.hook:
-            return explain(self.cluster, self.namespace, error.wrong, error.remedy)
+            return deployment_failed(self.cluster, self.namespace, error.wrong, error.remedy)
         return error
 
     def uninstall(self) -> UninstallReport:
@@ -195,27 +195,27 @@ class Deployment:
         Raises:
             HceError: helm failed.
         """
-        self.cluster.check()
-        name, namespace = self._owner
-        there = self._ask(helm.state(self.context, name, namespace)) is not None
-        if not there and self.cluster.nodes(self.namespace):
+        self.cluster.version()
+        name, namespace = self._helm_release
+        there = self._run_helm(helm.release_state(self.context, name, namespace)) is not None
+        if not there and self.cluster.database_pods(self.namespace):
             raise HceError(
                 f"the pods in {self.namespace} do not belong to a release {name}",
                 remedy="helm list -A names the releases; give its name with --release.",
             )
         self.progress(f"uninstalling {name}")
-        self._ask(helm.uninstall(self.context, name, namespace))
-        self._gone()
+        self._run_helm(helm.uninstall(self.context, name, namespace))
+        self._wait_until_stopped()
         self.cluster.delete_job(self.namespace, "citus-registrar")  # a hook's, which helm leaves behind
         self.cluster.delete_pod(self.namespace, "citus-verify")
-        with self.cluster.explained():
+        with self.cluster.errors_explained():
             claims = self.cluster.core.list_namespaced_persistent_volume_claim(self.namespace).items
         held = tuple(sorted(c.metadata.name for c in claims if c.metadata.name.startswith("data-citus-")))
         return UninstallReport(release=name, namespace=self.namespace, removed=there, volumes=held)
 
-    def _gone(self) -> None:
+    def _wait_until_stopped(self) -> None:
         deadline = time.monotonic() + 180
-        while (left := self.cluster.nodes(self.namespace)) and time.monotonic() < deadline:
+        while (left := self.cluster.database_pods(self.namespace)) and time.monotonic() < deadline:
             self.progress(f"stopping: {', '.join(pod.name for pod in left)}")
             time.sleep(0.5)
 
@@ -230,10 +230,10 @@ class Deployment:
             HceError: nothing is installed, or the database cannot be looked at.
         """
         return until_right(
-            lambda: self._verified(groups), wait=wait, progress=self.progress, pause=_PAUSE, forgiven=HceError
+            lambda: self._verify_once(groups), wait=wait, progress=self.progress, pause=_PAUSE, forgiven=HceError
         )
 
-    def _verified(self, groups: Sequence[str] | None) -> VerificationReport:
+    def _verify_once(self, groups: Sequence[str] | None) -> VerificationReport:
         start = time.monotonic()
         inside = [group for group in groups or () if group != checks.GROUP]
         if groups and not inside:
@@ -241,9 +241,9 @@ class Deployment:
         arguments = ["verify", "--output", "json"] + [word for group in inside for word in ("--group", group)]
         self.progress("verifying the database from a pod beside it")
         said = self.cluster.run_job_pod(self.namespace, "citus-registrar", "citus-verify-run", arguments, 300.0)
-        report = _report(said)
+        report = _parse_report(said)
         if groups is None or checks.GROUP in groups:
-            view = checks.View(self.cluster, self.namespace)
+            view = checks.KubernetesView(self.cluster, self.namespace)
             outside = run(checks.CHECKS, view, self.progress)
             kept = tuple(check for check in report.checks if groups is None or check.group in groups)
             report = report.model_copy(update={"checks": (*kept, *outside)})
@@ -251,7 +251,7 @@ class Deployment:
 
     def status(self) -> DeploymentStatus:
         """Release, pods and database at a glance."""
-        self.cluster.check()
+        self.cluster.version()
         database, silent_because = None, ""
         try:
             with self.dsn(SUPERUSER) as place:
@@ -261,7 +261,7 @@ class Deployment:
         return DeploymentStatus(
             context=self.context,
             namespace=self.namespace,
-            release=self._ask(helm.state(self.context, *self._owner)),
+            release=self._run_helm(helm.release_state(self.context, *self._helm_release)),
             pods=tuple(self.cluster.pods(self.namespace)),
             database=database,
             silent=silent_because,
@@ -269,13 +269,13 @@ class Deployment:
 
     def password(self, role: str = APP_ROLE) -> str:
         """A role's password."""
-        return reach.password(self.cluster, self.namespace, role)
+        return endpoint.password(self.cluster, self.namespace, role)
 
-    def place(self) -> reach.Place | None:
+    def place(self) -> endpoint.Endpoint | None:
         """Where the coordinator answers without a forwarded port, None if nowhere."""
-        return reach.node_port(self.cluster, self.namespace)
+        return endpoint.direct_endpoint(self.cluster, self.namespace)
 
-    def reachable_place(self) -> reach.Place:
+    def reachable_place(self) -> endpoint.Endpoint:
         """Where the coordinator answers without a forwarded port.
 
         Raises:
@@ -291,9 +291,9 @@ class Deployment:
         return found
 
     @contextmanager
-    def address(self) -> Iterator[reach.Place]:
+    def address(self) -> Iterator[endpoint.Endpoint]:
         """Where the coordinator answers while the block runs; a port is forwarded where there is no other way."""
-        with reach.reached(self.cluster, self.namespace) as place:
+        with endpoint.reachable_endpoint(self.cluster, self.namespace) as place:
             yield place
 
     @contextmanager
@@ -301,11 +301,11 @@ class Deployment:
         """A DSN that reaches the coordinator from here while the block runs. It holds the password."""
         secret = self.password(role)  # first: it says if nothing is installed
         with self.address() as place:
-            yield reach.dsn(place, role, secret)
+            yield endpoint.dsn(place, role, secret)
 
-    def dsn_at(self, place: reach.Place, role: str = APP_ROLE) -> str:
+    def dsn_at(self, place: endpoint.Endpoint, role: str = APP_ROLE) -> str:
         """A DSN at a place that is known to lead to the coordinator."""
-        return reach.dsn(place, role, self.password(role))
+        return endpoint.dsn(place, role, self.password(role))
 
     @contextmanager
     def connection(self, role: str = APP_ROLE) -> Iterator[Database]:
@@ -319,7 +319,7 @@ class Deployment:
             return conn.execute(statement.encode(), values or None).fetchall()
 
     @cached_property
-    def _owner(self) -> tuple[str, str]:
+    def _helm_release(self) -> tuple[str, str]:
         """Name and namespace of the release: as installed, else where pyhce would install it."""
         for read, kept in (
             (self.cluster.apps.read_namespaced_stateful_set, "citus-coordinator"),
@@ -332,34 +332,34 @@ class Deployment:
                 return found[0], found[1]
         return self.release, self.namespace
 
-    def _settle(self, timeout: float) -> None:
+    def _wait_until_ready(self, timeout: float) -> None:
         """Wait until every pod is ready and of the newest template."""
         deadline = time.monotonic() + timeout
         crashes = CrashWatch()
         while True:
-            view = checks.View(self.cluster, self.namespace)
-            waiting = checks.pods(view)
+            view = checks.KubernetesView(self.cluster, self.namespace)
+            waiting = checks.pods_ready(view)
             if waiting.result.value == "ok":
                 return
-            broken = crashes.found(list(view.nodes.values()))
+            broken = crashes.crashing_pod(list(view.nodes.values()))
             if broken:
-                raise crashed(self.cluster, self.namespace, broken)
+                raise crash_failure(self.cluster, self.namespace, broken)
             if time.monotonic() > deadline:
-                raise explain(
+                raise deployment_failed(
                     self.cluster,
                     self.namespace,
                     f"not ready within {timeout:.0f} s: {waiting.found}",
                     "Mend what the pods say and run the same command again.",
                 )
-            self.progress(words(self.cluster, self.namespace, list(view.nodes.values())))
+            self.progress(wait_message(self.cluster, self.namespace, list(view.nodes.values())))
             time.sleep(0.5)
 
     @staticmethod
-    def _ask(deed: Coroutine[Any, Any, Any]) -> Any:
-        return helm.run(deed)
+    def _run_helm(deed: Coroutine[Any, Any, Any]) -> Any:
+        return helm.run_to_end(deed)
 
 
-def _report(said: str) -> VerificationReport:
+def _parse_report(said: str) -> VerificationReport:
     """The report that a pod printed, after its lines of progress."""
     lines = said.splitlines()
     start = next((n for n, line in enumerate(lines) if line.startswith("{")), None)

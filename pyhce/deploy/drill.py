@@ -9,9 +9,9 @@ from enum import StrEnum
 from pyhce.citus.connection import Progress, connect, silent
 from pyhce.citus.nodes import known_nodes
 from pyhce.deploy import kind
-from pyhce.deploy.cluster import Cluster, PodState
 from pyhce.deploy.deployment import Deployment
-from pyhce.deploy.problems import explain
+from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
+from pyhce.deploy.pod_failures import deployment_failed
 from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen
 from pyhce.settings import APP_ROLE, SUPERUSER
@@ -94,28 +94,28 @@ def pod_failure(
     cluster, namespace = deployment.cluster, deployment.namespace
     place = deployment.reachable_place()  # a forwarded port would end with the pod that it leads to
     dsn = deployment.dsn_at(place, SUPERUSER)
-    before = _names(dsn)
+    before = _node_names(dsn)
     writer = Writer(deployment.dsn_at(place, APP_ROLE))
     writer.start()
     steps: list[PodDrill] = []
     try:
         for action in actions:
-            for pod in _pods(cluster, namespace):
+            for pod in _pods_in_order(cluster, namespace):
                 progress(f"{action.value} {pod.name} ({writer.acknowledged} rows acknowledged)")
-                steps.append(_one(deployment, pod, action, dsn, timeout, progress))
+                steps.append(_drill_pod(deployment, pod, action, dsn, timeout, progress))
     finally:
         progress("counting what was acknowledged")
         written = writer.stop()
-    return DrillReport(steps=tuple(steps), names_before=before, names_after=_names(dsn), writer=written)
+    return DrillReport(steps=tuple(steps), names_before=before, names_after=_node_names(dsn), writer=written)
 
 
-def _pods(cluster: Cluster, namespace: str) -> list[PodState]:
+def _pods_in_order(cluster: KubernetesCluster, namespace: str) -> list[PodState]:
     """The database pods, workers first."""
-    found = cluster.nodes(namespace)
+    found = cluster.database_pods(namespace)
     return sorted(found, key=lambda pod: (pod.name.startswith("citus-coordinator"), pod.name))
 
 
-def _one(
+def _drill_pod(
     deployment: Deployment, pod: PodState, action: Action, dsn: str, timeout: float, progress: Progress
 ) -> PodDrill:
     cluster, namespace = deployment.cluster, deployment.namespace
@@ -127,17 +127,17 @@ def _one(
         cluster.delete_pod(namespace, pod.name)
 
     def now() -> PodState | None:
-        return next((held for held in cluster.nodes(namespace) if held.name == pod.name), None)
+        return next((held for held in cluster.database_pods(namespace) if held.name == pod.name), None)
 
     def replaced() -> bool:
         held = now()
         return held is not None and (held.uid != pod.uid or held.restarts > pod.restarts)
 
     wanted: dict[str, Callable[[], bool]] = {
-        "out": lambda: pod.name not in cluster.endpoints(namespace, service),
+        "out": lambda: pod.name not in cluster.ready_pods_behind(namespace, service),
         "gone": replaced,
         "answers": lambda: "gone" in took and answers(dsn),
-        "back": lambda: {"gone", "out"} <= took.keys() and pod.name in cluster.endpoints(namespace, service),
+        "back": lambda: {"gone", "out"} <= took.keys() and pod.name in cluster.ready_pods_behind(namespace, service),
     }
     took: dict[str, float] = {}
     while len(took) < len(wanted):
@@ -147,7 +147,7 @@ def _one(
                 progress(f"{action.value} {pod.name}: {step} after {took[step]} s")
         if time.monotonic() - start > timeout:
             missing = ", ".join(step for step in wanted if step not in took)
-            raise explain(
+            raise deployment_failed(
                 cluster, namespace, f"{action.value} {pod.name}: not seen in {timeout:.0f} s: {missing}", "pyhce verify"
             )
         time.sleep(_PAUSE)
@@ -161,6 +161,6 @@ def _one(
     )
 
 
-def _names(dsn: str) -> tuple[str, ...]:
+def _node_names(dsn: str) -> tuple[str, ...]:
     with connect(dsn) as conn:
         return tuple(f"{node.group} {node.host}" for node in known_nodes(conn))

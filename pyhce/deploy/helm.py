@@ -58,7 +58,7 @@ def _client(context: str) -> Any:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _errors_explained() -> Iterator[None]:
     """What helm says on failure, in plain words.
 
     Raises:
@@ -69,24 +69,24 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except pyhelm3.errors.Error as error:
-        raise failure(str(error)) from error
+        raise explain_failure(str(error)) from error
 
 
-async def _newest(context: str, name: str, namespace: str) -> Any:
+async def _newest_revision(context: str, name: str, namespace: str) -> Any:
     """The release's newest revision, None if there is none."""
     client = _client(context)
     import pyhelm3
 
-    with _explained():
+    with _errors_explained():
         try:
             return await client.get_current_revision(name, namespace=namespace)
         except pyhelm3.errors.ReleaseNotFoundError:
             return None
 
 
-async def state(context: str, name: str, namespace: str) -> ReleaseState | None:
+async def release_state(context: str, name: str, namespace: str) -> ReleaseState | None:
     """The release's newest revision, None if there is none."""
-    found = await _newest(context, name, namespace)
+    found = await _newest_revision(context, name, namespace)
     if found is None:
         return None
     metadata = await found.chart_metadata()
@@ -99,12 +99,12 @@ async def state(context: str, name: str, namespace: str) -> ReleaseState | None:
     )
 
 
-async def values(context: str, name: str, namespace: str) -> dict[str, Any] | None:
+async def release_values(context: str, name: str, namespace: str) -> dict[str, Any] | None:
     """The values that were given to the release, None if there is none."""
-    found = await _newest(context, name, namespace)
+    found = await _newest_revision(context, name, namespace)
     if found is None:
         return None
-    with _explained():
+    with _errors_explained():
         given: dict[str, Any] = await found.values() or {}
     return given
 
@@ -116,7 +116,7 @@ async def install(context: str, name: str, namespace: str, chart: Path | str, gi
         HceError: what helm refused, in plain words.
     """
     client = _client(context)
-    with _explained():
+    with _errors_explained():
         await client.get_proceedable_revision(name, namespace=namespace, timeout=f"{TIMEOUT}s")
         loaded = await client.get_chart(chart)
         await client.install_or_upgrade_release(
@@ -131,11 +131,11 @@ async def uninstall(context: str, name: str, namespace: str) -> None:
         HceError: what helm refused, in plain words.
     """
     client = _client(context)
-    with _explained():
+    with _errors_explained():
         await client.uninstall_release(name, namespace=namespace, wait=True, timeout=f"{TIMEOUT}s")
 
 
-def run(deed: Coroutine[Any, Any, Any]) -> Any:
+def run_to_end(deed: Coroutine[Any, Any, Any]) -> Any:
     """Run to its end; Ctrl-C ends helm too, which marks the release as failed."""
     return asyncio.run(deed)
 
@@ -154,7 +154,7 @@ class HelmFailure(HceError):
         self.hook = hook
 
 
-def failure(said: str) -> HelmFailure:
+def explain_failure(said: str) -> HelmFailure:
     """What helm's standard error means."""
     said = said.strip()
     rule = re.search(r"validate\.yaml[^:]*:\d+:\d+\): (?:execution error at .*?: )?(.+?)(?:\n|$)", said)
@@ -185,7 +185,7 @@ def failure(said: str) -> HelmFailure:
             f"{owner[1]} {owner[2]} in the namespace {owner[3]} belongs to the release {owner[4]}",
             remedy=f"Install under that name (--release {owner[4]}), or in another namespace.",
         )
-    for words, wrong, remedy in _KNOWN:
+    for words, wrong, remedy in _KNOWN_FAILURES:
         if re.search(words, said):
             return HelmFailure(wrong, remedy=remedy, hook="hook" in wrong)
     return HelmFailure(
@@ -194,7 +194,7 @@ def failure(said: str) -> HelmFailure:
     )
 
 
-_KNOWN = (
+_KNOWN_FAILURES = (
     (
         "Kubernetes cluster unreachable",
         "no Kubernetes cluster answers",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyhce.citus.connection import Progress, silent
-from pyhce.deploy.programs import ProgramFailed, run
+from pyhce.deploy.programs import ProgramFailed, run_program
 from pyhce.errors import HceError, UsageError, printable
 from pyhce.schema.model import Frozen
 from pyhce.version import __version__
@@ -20,7 +20,7 @@ REGISTRAR = f"hce-citus/registrar:{__version__}"
 IMAGES = (POSTGRES, REGISTRAR)
 POSTGRES_BASE = "citusdata/citus:12.1"
 REGISTRAR_BASE = "python:3.11-slim"
-_CONTEXT = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "charts", "pyhce", "registrar")
+_BUILD_CONTEXT_FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "charts", "pyhce", "registrar")
 
 
 class ImagesReport(Frozen):
@@ -36,7 +36,7 @@ class ImagesReport(Frozen):
     seconds: float
 
 
-def checkout() -> Path | None:
+def checkout_root() -> Path | None:
     """The root of the checkout that this package runs from, None where it was installed from a wheel."""
     root = Path(__file__).parents[2]
     return root if (root / "registrar" / "Dockerfile").is_file() else None
@@ -61,18 +61,20 @@ def build(
         HceError: Docker failed, with its last words.
     """
     start = time.monotonic()
-    place = root or checkout()
+    place = root or checkout_root()
     if place is None or not (place / "registrar" / "Dockerfile").is_file():
         raise UsageError(
             f"{place or 'this installation'} is no checkout of hce-citus: there are no Dockerfiles to build from",
             remedy="Run it in a clone of the project, or take built images: pyhce images load --from FILE.",
         )
     progress(f"building {POSTGRES} from {postgres_base}")
-    run("docker", "build", "-q", "-t", POSTGRES, "--build-arg", f"BASE={postgres_base}", str(place / "postgres-citus"))
+    run_program(
+        "docker", "build", "-q", "-t", POSTGRES, "--build-arg", f"BASE={postgres_base}", str(place / "postgres-citus")
+    )
     progress(f"building {REGISTRAR} from {registrar_base}")
-    with _context(place, wheels) as context:
+    with _build_context(place, wheels) as context:
         offline = ("--build-arg", "PIP_NO_INDEX=1") if wheels else ()
-        run(
+        run_program(
             "docker", "build", "-q", "-t", REGISTRAR, "-f", str(context / "registrar" / "Dockerfile"),
             "--build-arg", f"BASE={registrar_base}", *offline, str(context),
         )  # fmt: skip
@@ -80,7 +82,7 @@ def build(
 
 
 @contextmanager
-def _context(root: Path, wheels: Path | None) -> Iterator[Path]:
+def _build_context(root: Path, wheels: Path | None) -> Iterator[Path]:
     """The registrar's build context: the checkout, or a copy of what it needs with the wheels beside."""
     if wheels is None:
         yield root
@@ -93,7 +95,7 @@ def _context(root: Path, wheels: Path | None) -> Iterator[Path]:
         )
     with tempfile.TemporaryDirectory(prefix="pyhce-images-") as made:
         context = Path(made)
-        for name in _CONTEXT:
+        for name in _BUILD_CONTEXT_FILES:
             source = root / name
             if source.is_dir():
                 shutil.copytree(source, context / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -104,12 +106,12 @@ def _context(root: Path, wheels: Path | None) -> Iterator[Path]:
         yield context
 
 
-def missing(images: Sequence[str] = IMAGES) -> list[str]:
+def missing_images(images: Sequence[str] = IMAGES) -> list[str]:
     """The images that Docker does not have."""
     absent = []
     for image in images:
         try:
-            run("docker", "image", "inspect", image)
+            run_program("docker", "image", "inspect", image)
         except ProgramFailed:
             absent.append(image)
     return absent
@@ -131,15 +133,15 @@ def load(
     start = time.monotonic()
     if archive is not None:
         progress(f"reading {archive}")
-        run("docker", "load", "-i", str(archive))
+        run_program("docker", "load", "-i", str(archive))
     _refuse_missing()
     if kind:
         progress(f"loading the images into the kind cluster {kind}")
-        run("kind", "load", "docker-image", *IMAGES, "--name", kind)
+        run_program("kind", "load", "docker-image", *IMAGES, "--name", kind)
     if minikube:
         for image in IMAGES:
             progress(f"loading {image} into Minikube's {minikube}")
-            run("minikube", "image", "load", image, "-p", minikube)
+            run_program("minikube", "image", "load", image, "-p", minikube)
     where = f"kind {kind}" if kind else f"minikube {minikube}" if minikube else "docker"
     return ImagesReport(images=IMAGES, where=where, seconds=round(time.monotonic() - start, 2))
 
@@ -155,7 +157,7 @@ def save(to: Path, *, progress: Progress = silent) -> ImagesReport:
     progress(f"writing {to}")
     part = to.with_name(to.name + ".part")
     try:
-        run("docker", "save", "-o", str(part), *IMAGES)
+        run_program("docker", "save", "-o", str(part), *IMAGES)
         part.replace(to)
     finally:
         part.unlink(missing_ok=True)
@@ -163,7 +165,7 @@ def save(to: Path, *, progress: Progress = silent) -> ImagesReport:
 
 
 def _refuse_missing() -> None:
-    absent = missing()
+    absent = missing_images()
     if absent:
         raise HceError(
             f"Docker has no image {', '.join(absent)}",

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from pyhce.citus.connection import Progress, silent
-from pyhce.deploy.programs import ProgramFailed, run
+from pyhce.deploy.programs import ProgramFailed, run_program
 from pyhce.errors import HceError, UsageError
 from pyhce.settings import NODE_PORT
 
@@ -16,7 +16,7 @@ NAME = "hce-citus"
 
 def exists(name: str = NAME) -> bool:
     """Whether kind knows the cluster."""
-    return name in run("kind", "get", "clusters").split()
+    return name in run_program("kind", "get", "clusters").split()
 
 
 def ensure(
@@ -38,22 +38,22 @@ def ensure(
         HceError: the port is taken, or kind failed.
     """
     if exists(name):
-        _start(name, progress)
-        if _whole(name):
-            run("kind", "export", "kubeconfig", "--name", name)
+        _start_stopped_nodes(name, progress)
+        if _is_complete(name):
+            run_program("kind", "export", "kubeconfig", "--name", name)
             return False
         progress(f"removing the kind cluster {name}, which was never finished")
         delete(name)
     if port is not None:
-        _refuse_taken(port)
-    chosen = image or _local_image()
+        _refuse_taken_port(port)
+    chosen = image or _newest_local_image()
     progress(f"making the kind cluster {name}" + (f" of {chosen}" if chosen else ""))
     command = ["kind", "create", "cluster", "--name", name, "--wait", "180s", "--config", "-"]
-    run(*command, *(["--image", chosen] if chosen else []), given=configuration(port, workers))
+    run_program(*command, *(["--image", chosen] if chosen else []), stdin=cluster_config(port, workers))
     return True
 
 
-def configuration(port: int | None, workers: int) -> str:
+def cluster_config(port: int | None, workers: int) -> str:
     """The configuration of such a cluster, for kind."""
     mapped = f"  extraPortMappings:\n  - {{containerPort: {NODE_PORT}, hostPort: {port}, listenAddress: 127.0.0.1}}\n"
     return (
@@ -65,14 +65,16 @@ def configuration(port: int | None, workers: int) -> str:
 
 def delete(name: str = NAME) -> None:
     """Delete the cluster, with every volume in it."""
-    run("kind", "delete", "cluster", "--name", name)
+    run_program("kind", "delete", "cluster", "--name", name)
 
 
-def _whole(name: str) -> bool:
+def _is_complete(name: str) -> bool:
     """Whether the making of a cluster came to its end: storage is what comes last."""
     configuration = "--kubeconfig=/etc/kubernetes/admin.conf"
     try:
-        run("docker", "exec", f"{name}-control-plane", "kubectl", configuration, "get", "storageclass", "standard")
+        run_program(
+            "docker", "exec", f"{name}-control-plane", "kubectl", configuration, "get", "storageclass", "standard"
+        )
     except ProgramFailed:
         return False
     return True
@@ -81,7 +83,7 @@ def _whole(name: str) -> bool:
 def mapped_ports(name: str, port: int) -> list[int]:
     """The ports of this machine that lead to a port of the cluster's control plane."""
     try:
-        said = run("docker", "port", f"{name}-control-plane", f"{port}/tcp")
+        said = run_program("docker", "port", f"{name}-control-plane", f"{port}/tcp")
     except HceError:
         return []
     return [int(line.rpartition(":")[2]) for line in said.split()]
@@ -97,29 +99,29 @@ def kill_first_process(node: str, pod_uid: str) -> None:
         HceError: there is no such process there.
     """
     uid = f"-e {pod_uid} -e {pod_uid.replace('-', '_')}"  # systemd's cgroup driver writes it with underscores
-    listed = run("docker", "exec", node, "sh", "-c", f"grep -ls {uid} /proc/[0-9]*/cgroup || true").split()
+    listed = run_program("docker", "exec", node, "sh", "-c", f"grep -ls {uid} /proc/[0-9]*/cgroup || true").split()
     for path in listed:
-        status = run("docker", "exec", node, "sh", "-c", f"cat {Path(path).parent}/status 2>/dev/null || true")
+        status = run_program("docker", "exec", node, "sh", "-c", f"cat {Path(path).parent}/status 2>/dev/null || true")
         lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         if lines.get("Name", "").strip() == "postgres" and lines.get("NSpid", "").split()[-1:] == ["1"]:
-            run("docker", "exec", node, "kill", "-9", Path(path).parent.name)
+            run_program("docker", "exec", node, "kill", "-9", Path(path).parent.name)
             return
     raise HceError(f"no PostgreSQL of the pod {pod_uid} runs on {node}", remedy="pyhce status --on kind")
 
 
-def _start(name: str, progress: Progress) -> None:
+def _start_stopped_nodes(name: str, progress: Progress) -> None:
     """Start the containers of a cluster that was stopped, as after a restart of the machine."""
     of_cluster = f"label=io.x-k8s.kind.cluster={name}"
-    stopped = run("docker", "ps", "-a", "-q", "--filter", of_cluster, "--filter", "status=exited").split()
+    stopped = run_program("docker", "ps", "-a", "-q", "--filter", of_cluster, "--filter", "status=exited").split()
     if not stopped:
         return
     progress(f"starting the kind cluster {name}")
-    run("docker", "start", *stopped)
-    run("kind", "export", "kubeconfig", "--name", name)
+    run_program("docker", "start", *stopped)
+    run_program("kind", "export", "kubeconfig", "--name", name)
     deadline = time.monotonic() + 120
     while True:
         try:
-            run("kubectl", "--context", f"kind-{name}", "wait", "--for=condition=Ready", "node", "--all")
+            run_program("kubectl", "--context", f"kind-{name}", "wait", "--for=condition=Ready", "node", "--all")
             return
         except UsageError:
             return  # without kubectl, whoever comes next waits
@@ -129,14 +131,14 @@ def _start(name: str, progress: Progress) -> None:
             time.sleep(1)
 
 
-def _local_image() -> str | None:
+def _newest_local_image() -> str | None:
     """The newest node image that Docker has."""
-    found = run("docker", "image", "ls", "kindest/node", "--format", "{{.Repository}}:{{.Tag}}").split()
+    found = run_program("docker", "image", "ls", "kindest/node", "--format", "{{.Repository}}:{{.Tag}}").split()
     tagged = [image for image in found if image.rpartition(":v")[2].replace(".", "").isdigit()]
     return max(tagged, key=lambda image: [int(n) for n in image.rpartition(":v")[2].split(".")], default=None)
 
 
-def _refuse_taken(port: int) -> None:
+def _refuse_taken_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

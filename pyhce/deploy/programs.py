@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyhce.errors import HceError, UsageError
 
-_WHERE = {
+_HOW_TO_INSTALL = {
     "docker": "Install Docker and start it: https://docs.docker.com/engine/install",
     "kind": "Install kind (https://kind.sigs.k8s.io), or `make tools` in a checkout.",
     "minikube": "Install Minikube: https://minikube.sigs.k8s.io/docs/start",
@@ -20,7 +20,7 @@ class ProgramFailed(HceError):
     """A program ran and ended badly."""
 
 
-def run(*command: str, given: str | None = None, folder: Path | None = None, timeout: float = 900.0) -> str:
+def run_program(*command: str, stdin: str | None = None, folder: Path | None = None, timeout: float = 900.0) -> str:
     """Run a program to its end; what it printed.
 
     Raises:
@@ -30,10 +30,10 @@ def run(*command: str, given: str | None = None, folder: Path | None = None, tim
     """
     program = shutil.which(command[0])
     if program is None:
-        raise UsageError(f"there is no {command[0]} on PATH", remedy=_WHERE[command[0]])
+        raise UsageError(f"there is no {command[0]} on PATH", remedy=_HOW_TO_INSTALL[command[0]])
     try:
         done = subprocess.run(  # noqa: S603 - our own command lines
-            [program, *command[1:]], input=given, cwd=folder, capture_output=True, text=True, timeout=timeout
+            [program, *command[1:]], input=stdin, cwd=folder, capture_output=True, text=True, timeout=timeout
         )
     except subprocess.TimeoutExpired:
         raise HceError(

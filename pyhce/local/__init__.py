@@ -1,8 +1,8 @@
 """PostgreSQL on this machine, without Docker or Kubernetes."""
 
 from pyhce.local.cluster import (
-    Contents,
     DeleteReport,
+    FolderContents,
     LocalCluster,
     LocalNode,
     LocalStatus,
@@ -21,9 +21,9 @@ from pyhce.local.engine import Engine, find_engine
 from pyhce.local.folder import default_folder, passwords, write_private
 
 __all__ = [
-    "Contents",
     "DeleteReport",
     "Engine",
+    "FolderContents",
     "LocalCluster",
     "LocalNode",
     "LocalStatus",

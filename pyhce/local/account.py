@@ -25,7 +25,7 @@ class Account(Frozen):
     gid: int
 
     @property
-    def other(self) -> bool:
+    def is_other_user(self) -> bool:
         """Whether it is another one than ours."""
         return self.uid != os.geteuid()
 
@@ -51,7 +51,7 @@ def server_account() -> Account:
     )
 
 
-def run(
+def run_as(
     command: Sequence[str], account: Account, *, timeout: float, env: dict[str, str] | None = None, cwd: str = "/"
 ) -> subprocess.CompletedProcess[str]:
     """Run one of PostgreSQL's programs under the account, in a session of its own: Ctrl-C does not reach it.
@@ -59,7 +59,7 @@ def run(
     Its output goes through files: a server that is left running would hold a pipe open.
     """
     switch: dict[str, Any] = {}
-    if account.other:
+    if account.is_other_user:
         switch = {"user": account.uid, "group": account.gid, "extra_groups": []}
     base = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     with tempfile.TemporaryFile() as out:
@@ -80,20 +80,22 @@ def run(
     return subprocess.CompletedProcess(done.args, done.returncode, text, "")
 
 
-def may_reach(path: Path, account: Account) -> bool:
+def can_read(path: Path, account: Account) -> bool:
     """Whether the account may pass through every folder above a path, and read it."""
-    if not account.other:
+    if not account.is_other_user:
         return os.access(path, os.R_OK)
-    return all(_may(part, account, 1) for part in path.resolve().parents) and _may(path, account, 4)
+    return all(_has_permission(part, account, 1) for part in path.resolve().parents) and _has_permission(
+        path, account, 4
+    )
 
 
-def _may(path: Path, account: Account, bit: int) -> bool:
+def _has_permission(path: Path, account: Account, bit: int) -> bool:
     held = path.stat()
     shift = 6 if held.st_uid == account.uid else 3 if held.st_gid == account.gid else 0
     return bool(held.st_mode >> shift & bit)
 
 
-def usable(engine: Engine, folder: Path, account: Account) -> Engine:
+def runnable_engine(engine: Engine, folder: Path, account: Account) -> Engine:
     """The engine where the account can run it: a wheel under root's home is copied into the data folder once.
 
     Raises:
@@ -108,7 +110,7 @@ def usable(engine: Engine, folder: Path, account: Account) -> Engine:
             f"PostgreSQL {engine.version} ({engine.source}), which runs {folder}, is no longer in {engine.bindir}",
             remedy="Install it again there, or start the folder with one of the same version (pyhce up --pg-config).",
         )
-    if may_reach(engine.bindir / "postgres", account):
+    if can_read(engine.bindir / "postgres", account):
         return engine
     if engine.kind != "embedded":
         raise HceError(

@@ -12,7 +12,7 @@ from pathlib import Path
 from pyhce.errors import HceError, UsageError
 from pyhce.local import folder as folders
 from pyhce.local import server
-from pyhce.local.account import server_account, usable
+from pyhce.local.account import runnable_engine, server_account
 from pyhce.local.engine import Engine, find_engine
 from pyhce.local.folder import FolderState, NodeState
 from pyhce.schema.model import Frozen
@@ -67,7 +67,7 @@ class StopReport(Frozen):
     stopped: tuple[str, ...]
 
 
-class Contents(Frozen):
+class FolderContents(Frozen):
     """What a deletion removes."""
 
     folder: Path
@@ -113,23 +113,23 @@ def start(
     """
     account = server_account()
     _refuse_workers(engine, workers)
-    folders.prepare(folder, account)
-    with folders.locked(folder):
+    folders.make_folder(folder, account)
+    with folders.folder_lock(folder):
         held = folders.read_state(folder)
         if held is not None:
-            _refuse_other(folder, held, engine)
-        _refuse_full(folder)
-        runnable = usable(engine, folder, account)
-        state = _planned(folder, held, engine, workers, port, time_zone)
-        recovered = [sentence for n in state.nodes for sentence in server.mend(_data(folder, n), n.name)]
+            _refuse_other_engine(folder, held, engine)
+        _refuse_full_disk(folder)
+        runnable = runnable_engine(engine, folder, account)
+        state = _target_state(folder, held, engine, workers, port, time_zone)
+        recovered = [sentence for n in state.nodes for sentence in server.recover(_data(folder, n), n.name)]
         running = {n.name: server.settled_pid_of(_data(folder, n)) for n in state.nodes}
         moved = held is not None and held.nodes[0].port != port and running["coordinator"] is not None
         if moved:
-            server.halt(_data(folder, state.nodes[0]), runnable, account)
+            server.stop_server(_data(folder, state.nodes[0]), runnable, account)
             running["coordinator"] = None
         stopped = [node for node in state.nodes if running[node.name] is None]
         for node in stopped:
-            server.refuse_taken(node.port, node.name)
+            server.refuse_taken_port(node.port, node.name)
         folders.write_state(folder, state)
         secrets = folders.passwords(folder)
         pgpass = folders.write_pgpass(folder, state)
@@ -141,11 +141,11 @@ def start(
                 server.initialise(data, runnable, account, secrets[SUPERUSER])
             server.configure(data, runnable, account, port=node.port, time_zone=state.time_zone)
             on_progress(f"starting {node.name} at port {node.port}")
-            server.launch(data, runnable, account, node.name)
+            server.start_server(data, runnable, account, node.name)
 
-        _together(bring_up, stopped)
+        _on_every_node(bring_up, stopped)
         on_progress("preparing the database on every node")
-        _together(lambda node: server.prepare_database(runnable, account, node.port, pgpass), state.nodes)
+        _on_every_node(lambda node: server.create_database(runnable, account, node.port, pgpass), state.nodes)
         return _cluster(
             folder,
             state,
@@ -172,7 +172,7 @@ def engine_for(folder: Path, pg_config: Path | None = None, *, citus: bool | Non
     return find_engine(citus=citus)
 
 
-def _together(deed: Callable[[NodeState], None], nodes: Iterable[NodeState]) -> None:
+def _on_every_node(deed: Callable[[NodeState], None], nodes: Iterable[NodeState]) -> None:
     """Do it to every node at the same time; the first error is raised when all have ended."""
     with ThreadPoolExecutor(max_workers=MAX_WORKERS + 1) as pool:
         for future in [pool.submit(deed, node) for node in nodes]:
@@ -190,7 +190,7 @@ def _refuse_workers(engine: Engine, workers: int) -> None:
         )
 
 
-def _refuse_other(folder: Path, held: FolderState, engine: Engine) -> None:
+def _refuse_other_engine(folder: Path, held: FolderState, engine: Engine) -> None:
     """A data folder belongs to one major version and one kind of PostgreSQL."""
     was, now = held.engine, engine
     if was.major != now.major or (was.kind == "citus") != (now.kind == "citus"):
@@ -207,7 +207,7 @@ def _refuse_other(folder: Path, held: FolderState, engine: Engine) -> None:
         )
 
 
-def _refuse_full(folder: Path) -> None:
+def _refuse_full_disk(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < NEEDED_BYTES:
         raise HceError(
@@ -216,7 +216,7 @@ def _refuse_full(folder: Path) -> None:
         )
 
 
-def _planned(
+def _target_state(
     folder: Path, held: FolderState | None, engine: Engine, workers: int, port: int, time_zone: str
 ) -> FolderState:
     """What the folder is to hold: what it holds, with the port asked for and perhaps more workers."""
@@ -269,21 +269,21 @@ def stop(folder: Path) -> StopReport:
     Raises:
         UsageError: it is none of ours.
     """
-    state, account = _ours(folder), server_account()
-    with folders.locked(folder):
-        engine = usable(state.engine, folder, account)
-        stopped = [n.name for n in reversed(state.nodes) if server.halt(_data(folder, n), engine, account)]
+    state, account = _require_state(folder), server_account()
+    with folders.folder_lock(folder):
+        engine = runnable_engine(state.engine, folder, account)
+        stopped = [n.name for n in reversed(state.nodes) if server.stop_server(_data(folder, n), engine, account)]
     return StopReport(folder=folder, stopped=tuple(stopped))
 
 
-def contents(folder: Path) -> Contents:
+def contents(folder: Path) -> FolderContents:
     """What a deletion would remove.
 
     Raises:
         UsageError: it is none of ours.
     """
-    state = _ours(folder)
-    return Contents(folder=folder, nodes=tuple(n.name for n in state.nodes), bytes=_size(folder))
+    state = _require_state(folder)
+    return FolderContents(folder=folder, nodes=tuple(n.name for n in state.nodes), bytes=_size(folder))
 
 
 def _size(folder: Path) -> int:
@@ -312,7 +312,7 @@ def delete(folder: Path) -> DeleteReport:
     return DeleteReport(folder=folder, nodes=goes.nodes, bytes=goes.bytes)
 
 
-def _ours(folder: Path) -> FolderState:
+def _require_state(folder: Path) -> FolderState:
     state = folders.read_state(folder)
     if state is None:
         raise UsageError(
@@ -330,8 +330,8 @@ def dsn(cluster: LocalCluster, role: str = SUPERUSER, database: str = DATABASE) 
 
 def environment(cluster: LocalCluster, role: str = SUPERUSER) -> dict[str, str]:
     """The PG* variables that lead libpq to the coordinator."""
-    state = _ours(cluster.folder)
-    return folders.environment_of(cluster.folder, state, role)
+    state = _require_state(cluster.folder)
+    return folders.libpq_environment(cluster.folder, state, role)
 
 
 def psql_program(folder: Path) -> Path | None:

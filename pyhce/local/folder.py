@@ -19,7 +19,7 @@ from pyhce.local.engine import Engine
 from pyhce.schema.model import Frozen
 from pyhce.settings import LOGIN_ROLES
 
-STATE = "pyhce.json"
+STATE_FILE = "pyhce.json"
 FORMAT = 1
 
 
@@ -56,7 +56,7 @@ def read_state(folder: Path) -> FolderState | None:
         HceError: it is there, but not to be read.
     """
     try:
-        text = (folder / STATE).read_bytes()
+        text = (folder / STATE_FILE).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
@@ -67,14 +67,14 @@ def read_state(folder: Path) -> FolderState | None:
         return FolderState.model_validate_json(text)
     except ValidationError as error:
         raise HceError(
-            f"{folder / STATE} is not as this release writes it",
+            f"{folder / STATE_FILE} is not as this release writes it",
             remedy="Use the release of pyhce that made the folder, or give another --folder.",
         ) from error
 
 
 def write_state(folder: Path, state: FolderState) -> None:
     """Remember, whole or not at all."""
-    write_private(folder / STATE, state.model_dump_json(indent=1) + "\n")
+    write_private(folder / STATE_FILE, state.model_dump_json(indent=1) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:
@@ -89,14 +89,14 @@ def write_private(path: Path, text: str) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the folder: a second `up` or `down` waits."""
     with (folder / ".lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
-def prepare(folder: Path, account: Account) -> None:
+def make_folder(folder: Path, account: Account) -> None:
     """Make the folder, if it is not there.
 
     Raises:
@@ -105,7 +105,12 @@ def prepare(folder: Path, account: Account) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", remedy="Give a folder with --folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / STATE).exists() and not _begun(folder):
+    if (
+        folder.is_dir()
+        and any(folder.iterdir())
+        and not (folder / STATE_FILE).exists()
+        and not _first_start_was_interrupted(folder)
+    ):
         raise UsageError(
             f"{folder} holds other things than a pyhce database", remedy="Give a new or empty folder with --folder."
         )
@@ -118,12 +123,12 @@ def prepare(folder: Path, account: Account) -> None:
             f"{folder} cannot be used: {error.strerror}", remedy="Give another --folder, or set PYHCE_HOME."
         ) from error
     for parent in folder.resolve().parents:
-        if account.other and not _open_to(parent, account):
+        if account.is_other_user and not _open_to(parent, account):
             raise HceError(
                 f"PostgreSQL runs under uid {account.uid}, which may not pass through {parent} to {folder}",
                 remedy="Give a --folder outside of private folders, such as /var/lib/pyhce.",
             )
-    if account.other:
+    if account.is_other_user:
         os.chown(folder, 0, account.gid)
         folder.chmod(0o710)
     else:
@@ -131,7 +136,7 @@ def prepare(folder: Path, account: Account) -> None:
     (folder / ".lock").touch(mode=0o600)
 
 
-def _begun(folder: Path) -> bool:
+def _first_start_was_interrupted(folder: Path) -> bool:
     """Whether a first start was cut off before it wrote what it remembers."""
     return (folder / ".lock").exists()
 
@@ -162,7 +167,7 @@ def write_pgpass(folder: Path, state: FolderState) -> Path:
     return path
 
 
-def environment_of(folder: Path, state: FolderState, role: str) -> dict[str, str]:
+def libpq_environment(folder: Path, state: FolderState, role: str) -> dict[str, str]:
     """The variables that lead libpq to the coordinator."""
     return {
         **variables("localhost", state.nodes[0].port, role),

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from pyhce.errors import HceError
-from pyhce.local.account import Account, run
+from pyhce.local.account import Account, run_as
 from pyhce.local.engine import Engine
 from pyhce.settings import DATABASE, SUPERUSER
 
@@ -37,7 +37,7 @@ def initialise(data: Path, engine: Engine, account: Account, password: str) -> N
         handle = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as out:
             out.write(password + "\n")
-        if account.other:
+        if account.is_other_user:
             os.chown(partial, account.uid, account.gid)
             os.chown(secret, account.uid, account.gid)
         locale = (
@@ -45,7 +45,7 @@ def initialise(data: Path, engine: Engine, account: Account, password: str) -> N
             if engine.major >= 17
             else ["--locale=C.UTF-8"]
         )
-        done = run(
+        done = run_as(
             [
                 engine.program("initdb"), "--pgdata", str(partial), "--username", SUPERUSER,
                 "--pwfile", str(secret), "--encoding=UTF8", *locale, "--data-checksums",
@@ -73,7 +73,7 @@ def configure(data: Path, engine: Engine, account: Account, *, port: int, time_z
     if "pyhce.conf" not in main.read_text():
         with main.open("a") as out:
             out.write("\ninclude_if_exists = 'pyhce.conf'\n")
-    if account.other:
+    if account.is_other_user:
         os.chown(ours, account.uid, account.gid)
 
 
@@ -134,7 +134,7 @@ def pid_of(data: Path) -> int | None:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     except (OSError, ValueError):
         return None
-    return pid if _works_in(pid, data) else None
+    return pid if _runs_in(pid, data) else None
 
 
 def settled_pid_of(data: Path) -> int | None:
@@ -165,7 +165,7 @@ def _answers(data: Path) -> bool:
         return False
 
 
-def _works_in(pid: int, data: Path) -> bool:
+def _runs_in(pid: int, data: Path) -> bool:
     """Whether a process's working folder is this data folder, as PostgreSQL's is."""
     if not Path("/proc").is_dir():
         try:
@@ -181,39 +181,39 @@ def _works_in(pid: int, data: Path) -> bool:
         return False
 
 
-def left_over(data: Path) -> list[int]:
+def orphaned_processes(data: Path) -> list[int]:
     """Processes that a killed server left behind on its data folder."""
     if not Path("/proc").is_dir():
         return []
-    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _works_in(int(p.name), data)]
+    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _runs_in(int(p.name), data)]
 
 
-def mend(data: Path, name: str) -> list[str]:
+def recover(data: Path, name: str) -> list[str]:
     """Make a data folder startable after a kill; what had to be done, in sentences."""
     if settled_pid_of(data) is not None or not (data / "postmaster.pid").exists():
         return []
     done = [f"{name}: its server was killed; the stale postmaster.pid was set aside"]
-    orphans = left_over(data)
+    orphans = orphaned_processes(data)
     if orphans:
         done.append(f"{name}: {len(orphans)} processes of the killed server were ended")
-        _end(orphans, data)
+        _end_processes(orphans, data)
     (data / "postmaster.pid").unlink(missing_ok=True)
     return done
 
 
-def _end(pids: list[int], data: Path) -> None:
+def _end_processes(pids: list[int], data: Path) -> None:
     for how in (signal.SIGTERM, signal.SIGKILL):
         for pid in pids:
-            if _works_in(pid, data):
+            if _runs_in(pid, data):
                 os.kill(pid, how)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            if not left_over(data):
+            if not orphaned_processes(data):
                 return
             time.sleep(0.05)
 
 
-def refuse_taken(port: int, name: str) -> None:
+def refuse_taken_port(port: int, name: str) -> None:
     """Refuse a port that something else listens at.
 
     Raises:
@@ -228,12 +228,12 @@ def refuse_taken(port: int, name: str) -> None:
             if error.errno not in (98, 48):  # EADDRINUSE on Linux and macOS; others: no such address here
                 continue
             raise HceError(
-                f"port {port} of {name} is taken by another program{_listener(port)}",
+                f"port {port} of {name} is taken by another program{_listening_process(port)}",
                 remedy="Stop it, or give another --port (a new folder's workers then take the ports after it).",
             ) from error
 
 
-def _listener(port: int) -> str:
+def _listening_process(port: int) -> str:
     """Which process listens at a port, if it can be seen."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -253,7 +253,7 @@ def _listener(port: int) -> str:
     return ""
 
 
-def launch(data: Path, engine: Engine, account: Account, name: str) -> None:
+def start_server(data: Path, engine: Engine, account: Account, name: str) -> None:
     """Start a server and wait until it answers.
 
     Raises:
@@ -264,7 +264,7 @@ def launch(data: Path, engine: Engine, account: Account, name: str) -> None:
         "--silent", "--log", str(data / "start.log"),
     ]  # fmt: skip
     try:
-        done = run(command, account, timeout=START_TIMEOUT + 10, cwd=str(data) if not account.other else "/")
+        done = run_as(command, account, timeout=START_TIMEOUT + 10, cwd=str(data) if not account.is_other_user else "/")
     except subprocess.TimeoutExpired:
         done = None
     if done is None or done.returncode != 0:
@@ -274,7 +274,7 @@ def launch(data: Path, engine: Engine, account: Account, name: str) -> None:
         )
 
 
-def halt(data: Path, engine: Engine, account: Account) -> bool:
+def stop_server(data: Path, engine: Engine, account: Account) -> bool:
     """Stop a server, its clients cut off; whether one ran.
 
     Raises:
@@ -283,7 +283,7 @@ def halt(data: Path, engine: Engine, account: Account) -> bool:
     if pid_of(data) is None:
         return False
     for mode in ("fast", "immediate"):
-        done = run(
+        done = run_as(
             [engine.program("pg_ctl"), "stop", "--pgdata", str(data), "--mode", mode, "--wait", "--timeout", "60"],
             account,
             timeout=70,
@@ -293,7 +293,7 @@ def halt(data: Path, engine: Engine, account: Account) -> bool:
     raise HceError(f"the server in {data} does not stop", remedy=f"See its log in {data / 'log'}.")
 
 
-def prepare_database(engine: Engine, account: Account, port: int, pgpass: Path) -> None:
+def create_database(engine: Engine, account: Account, port: int, pgpass: Path) -> None:
     """The database and, where there is Citus, its extension: every node needs both of its own.
 
     Raises:
@@ -302,7 +302,7 @@ def prepare_database(engine: Engine, account: Account, port: int, pgpass: Path) 
     env = {"PGPASSFILE": str(pgpass), "PGCONNECT_TIMEOUT": "20"}
     base = [engine.program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "localhost", "-p", str(port)]
     me = Account(uid=os.geteuid(), gid=os.getegid())  # the password file is ours
-    there = run(
+    there = run_as(
         [*base, "-U", SUPERUSER, "-d", "postgres", "-c", "SELECT datname FROM pg_database"], me, timeout=60, env=env
     )
     todo = []
@@ -311,7 +311,7 @@ def prepare_database(engine: Engine, account: Account, port: int, pgpass: Path) 
     if engine.kind == "citus":
         todo.append((DATABASE, "SET client_min_messages TO warning; CREATE EXTENSION IF NOT EXISTS citus"))
     for database, statement in todo:
-        done = run([*base, "-U", SUPERUSER, "-d", database, "-c", statement], me, timeout=120, env=env)
+        done = run_as([*base, "-U", SUPERUSER, "-d", database, "-c", statement], me, timeout=120, env=env)
         if done.returncode != 0:
             raise HceError(
                 f"the database could not be made at port {port}: {_last_lines(done.stdout)}",

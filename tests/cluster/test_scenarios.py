@@ -228,12 +228,12 @@ def test_09c_the_certificate_names_every_service_and_a_new_one_is_made_by_the_do
 ) -> None:
     deployment.install(AUTOMATIC)
     name = f"*.{deployment.namespace}.svc.cluster.local"
-    former = deployment.cluster.secret(deployment.namespace, "hce-citus-tls")["tls.crt"]
+    former = deployment.cluster.secret_values(deployment.namespace, "hce-citus-tls")["tls.crt"]
     assert name in names_of(former)
     kubectl("-n", deployment.namespace, "delete", "secret", "hce-citus-tls")
     kubectl("-n", deployment.namespace, "delete", "pod", "-l", "hce-citus/node=true", "--wait=false")
     deployment.install(AUTOMATIC)
-    made = deployment.cluster.secret(deployment.namespace, "hce-citus-tls")["tls.crt"]
+    made = deployment.cluster.secret_values(deployment.namespace, "hce-citus-tls")["tls.crt"]
     assert made != former
     assert name in names_of(made)
     assert unwell(deployment) == []

@@ -161,7 +161,7 @@ def test_an_interrupted_birth_is_finished_by_the_next_start(
     def cut(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(server, "prepare_database", cut)
+    monkeypatch.setattr(server, "create_database", cut)
     with pytest.raises(KeyboardInterrupt):
         local.start(data_folder, engine=engine, port=port)
     monkeypatch.undo()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pyhce.deploy.chart import assigned, merged, read_values
-from pyhce.deploy.turn import turn
+from pyhce.deploy.chart import merge_values, parse_assignments, read_values
+from pyhce.deploy.release_lock import release_lock
 from pyhce.errors import UsageError
 
 KUBECONFIG = """
@@ -67,26 +67,26 @@ def test_errors_are_json_where_that_was_asked_for(kubeconfig: str) -> None:
 @pytest.mark.parametrize("text", ["a", "=1", "a..b=1"])
 def test_what_is_no_value_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no value"):
-        assigned([text])
+        parse_assignments([text])
 
 
 def test_a_release_is_held_by_one_process_and_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    take = "from pyhce.deploy.turn import turn\nwith turn('c', 'n'): print('mine')"
-    with turn("c", "n"):
+    take = "from pyhce.deploy.release_lock import release_lock\nwith release_lock('c', 'n'): print('mine')"
+    with release_lock("c", "n"):
         second = subprocess.run([sys.executable, "-c", take], capture_output=True, text=True)
         assert "another pyhce is at work on n of c" in second.stderr
-        with turn("c", "other"):
+        with release_lock("c", "other"):
             pass
     assert subprocess.run([sys.executable, "-c", take], capture_output=True, text=True).stdout == "mine\n"
 
 
 def test_values_merge_as_helm_merges_them(tmp_path: Path) -> None:
-    assert assigned(["worker.replicas=3", "worker.storage.sizeGi=5", "coordinator.service.nodePort="]) == {
+    assert parse_assignments(["worker.replicas=3", "worker.storage.sizeGi=5", "coordinator.service.nodePort="]) == {
         "worker": {"replicas": 3, "storage": {"sizeGi": 5}},
         "coordinator": {"service": {"nodePort": ""}},
     }
-    assert merged({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2]}}) == {"a": {"b": 1, "c": [2]}}
+    assert merge_values({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2]}}) == {"a": {"b": 1, "c": [2]}}
     broken = tmp_path / "v.yaml"
     broken.write_text("a: [")
     with pytest.raises(UsageError, match="cannot be read"):

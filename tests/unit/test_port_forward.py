@@ -21,8 +21,8 @@ while True:
 """
 PROGRAM = """
 import types
-from pyhce.deploy import reach
-with reach._forwarded(types.SimpleNamespace(context="kind-here"), "clinical-database") as place:
+from pyhce.deploy import endpoint
+with endpoint._forwarded_port(types.SimpleNamespace(context="kind-here"), "clinical-database") as place:
     print("reached", flush=True)
     {then}
 """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pyhce.deploy.cluster import PodState
-from pyhce.deploy.problems import PATIENCE, PATIENCE_BEFORE, StuckWatch
+from pyhce.deploy.kubernetes_cluster import PodState
+from pyhce.deploy.pod_failures import STUCK_BEFORE_SECONDS, STUCK_SECONDS, StuckWatch
 
 BACK_OFF, FAILED = "ImagePullBackOff", "ErrImagePull"
 NEW, OLD = "citus-worker-new", "citus-worker-old"
-LATE = PATIENCE + 1
+LATE = STUCK_SECONDS + 1
 
 
 def pod(waiting: str, *, revision: str = NEW, name: str = "citus-worker-0", terminating: bool = False) -> PodState:
@@ -20,7 +20,7 @@ def pod(waiting: str, *, revision: str = NEW, name: str = "citus-worker-0", term
 def seen(*looks: tuple[float, PodState]) -> list[bool]:
     """Whether each look, at a second, found a pod that cannot start."""
     watch = StuckWatch()
-    return [bool(watch.found([state], {NEW}, now)) for now, state in looks]
+    return [bool(watch.stuck_pod([state], {NEW}, now)) for now, state in looks]
 
 
 def test_a_pod_that_gets_stuck_is_given_a_moment() -> None:
@@ -50,7 +50,7 @@ def test_a_pull_that_failed_just_before_is_not_taken_for_a_new_one() -> None:
 
 def test_a_pod_that_lacked_something_else_before_has_a_minute() -> None:
     lacks = pod("CreateContainerConfigError")
-    assert seen((0, lacks), (LATE, lacks), (PATIENCE_BEFORE + 1, lacks)) == [False, False, True]
+    assert seen((0, lacks), (LATE, lacks), (STUCK_BEFORE_SECONDS + 1, lacks)) == [False, False, True]
 
 
 def test_a_pod_that_an_upgrade_will_replace_does_not_count() -> None:

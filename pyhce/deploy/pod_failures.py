@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pyhce.deploy.cluster import Cluster, PodState
+from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
 from pyhce.errors import HceError
 
-HOPELESS = {
+STUCK_REASONS = {
     "ErrImagePull": "the image is not there",
     "ImagePullBackOff": "the image is not there",
     "ErrImageNeverPull": "the image is not there",
@@ -15,13 +15,13 @@ HOPELESS = {
 """States that waiting does not mend, with what they mean."""
 _PULLS = ("ErrImagePull", "ImagePullBackOff")
 
-PATIENCE = 20.0
+STUCK_SECONDS = 20.0
 """Seconds that a hopeless state must last: an image may be loaded a moment later."""
-PATIENCE_BEFORE = 60.0
+STUCK_BEFORE_SECONDS = 60.0
 """The same for a pod that was stuck before, in states that Kubernetes looks at again every ten seconds or so."""
 
-CRASHED = "CrashLoopBackOff"
-CRASHES = 2
+CRASH_LOOP = "CrashLoopBackOff"
+RESTARTS_ALLOWED = 2
 """Restarts after which the next crash is no accident: the third run of a container ended as the first two."""
 _NODES = ("citus-coordinator", "citus-worker")
 
@@ -42,7 +42,7 @@ class StuckWatch:
         self._before: dict[str, str] | None = None
         self._since: dict[str, float] = {}
 
-    def found(self, pods: list[PodState], newest: set[str], now: float) -> PodState | None:
+    def stuck_pod(self, pods: list[PodState], newest: set[str], now: float) -> PodState | None:
         """The first such pod.
 
         Args:
@@ -54,10 +54,10 @@ class StuckWatch:
             self._before = {uid: "" for uid in stuck}
         self._since = {uid: self._since.get(uid, now) for uid in stuck}
         for uid in self._before.keys() & stuck.keys():
-            self._look_again(stuck[uid], now)
+            self._note_new_pull(stuck[uid], now)
         return next((pod for pod in stuck.values() if self._counts(pod, newest, now)), None)
 
-    def _look_again(self, pod: PodState, now: float) -> None:
+    def _note_new_pull(self, pod: PodState, now: float) -> None:
         """Kubernetes reports a failed pull as ErrImagePull, then the pause before the next pull as ImagePullBackOff."""
         before = self._before or {}
         if (before[pod.uid], pod.waiting) == ("ImagePullBackOff", "ErrImagePull"):
@@ -71,12 +71,12 @@ class StuckWatch:
             return False
         lasted = now - self._since[pod.uid]
         if pod.uid not in (self._before or {}):
-            return lasted > PATIENCE
-        return pod.waiting not in _PULLS and lasted > PATIENCE_BEFORE
+            return lasted > STUCK_SECONDS
+        return pod.waiting not in _PULLS and lasted > STUCK_BEFORE_SECONDS
 
 
 def _stuck(pod: PodState) -> bool:
-    return pod.waiting in HOPELESS and pod.name != "citus-verify" and not pod.terminating
+    return pod.waiting in STUCK_REASONS and pod.name != "citus-verify" and not pod.terminating
 
 
 class CrashWatch:
@@ -88,21 +88,21 @@ class CrashWatch:
     def __init__(self) -> None:
         self._before: dict[str, int] | None = None
 
-    def found(self, pods: list[PodState]) -> PodState | None:
+    def crashing_pod(self, pods: list[PodState]) -> PodState | None:
         """The first such pod."""
         if self._before is None:
-            self._before = {pod.uid: pod.restarts for pod in pods if pod.restarts >= CRASHES}
+            self._before = {pod.uid: pod.restarts for pod in pods if pod.restarts >= RESTARTS_ALLOWED}
         nodes = (pod for pod in pods if pod.name.startswith(_NODES) and not pod.terminating)
-        return next((pod for pod in nodes if self._crashed(pod)), None)
+        return next((pod for pod in nodes if self._crashed_again(pod)), None)
 
-    def _crashed(self, pod: PodState) -> bool:
+    def _crashed_again(self, pod: PodState) -> bool:
         before = (self._before or {}).get(pod.uid, -1)
-        return pod.waiting == CRASHED and pod.restarts >= CRASHES and pod.restarts > before
+        return pod.waiting == CRASH_LOOP and pod.restarts >= RESTARTS_ALLOWED and pod.restarts > before
 
 
-def crashed(cluster: Cluster, namespace: str, pod: PodState) -> DeploymentFailed:
+def crash_failure(cluster: KubernetesCluster, namespace: str, pod: PodState) -> DeploymentFailed:
     """An error with the last lines of a container that goes on crashing."""
-    return explain(
+    return deployment_failed(
         cluster,
         namespace,
         f"{pod.name} goes on crashing: its container ended {pod.restarts + 1} times",
@@ -111,17 +111,17 @@ def crashed(cluster: Cluster, namespace: str, pod: PodState) -> DeploymentFailed
     )
 
 
-def explain(cluster: Cluster, namespace: str, wrong: str, remedy: str) -> DeploymentFailed:
+def deployment_failed(cluster: KubernetesCluster, namespace: str, wrong: str, remedy: str) -> DeploymentFailed:
     """An error with what every pod that is not as it should be says."""
     told = [wrong]
     stuck = None
     for pod in cluster.pods(namespace):
         if pod.ready or pod.phase == "Succeeded":
             continue
-        stuck = stuck or (pod if pod.waiting in HOPELESS else None)
+        stuck = stuck or (pod if pod.waiting in STUCK_REASONS else None)
         told.append(f"pod {pod.name}: {pod.words}" + (f", {pod.restarts} restarts" if pod.restarts else ""))
-        told += [f"    event {event}" for event in cluster.events(namespace, pod.name)]
-        told += [f"    {line}" for line in cluster.logs(namespace, pod.name, 8)]
+        told += [f"    event {event}" for event in cluster.last_warnings(namespace, pod.name)]
+        told += [f"    {line}" for line in cluster.last_log_lines(namespace, pod.name, 8)]
     if stuck is not None and "Image" in stuck.waiting:
         remedy = "Build and load the images (pyhce images build, pyhce images load), or name yours with images.*."
     return DeploymentFailed("\n".join(told), remedy=remedy)

@@ -13,7 +13,7 @@ from pyhce.errors import HceError
 
 
 @contextmanager
-def turn(context: str, namespace: str) -> Iterator[None]:
+def release_lock(context: str, namespace: str) -> Iterator[None]:
     """Hold a release of a cluster for this process, as far as this machine and account go; a kill gives it back.
 
     Raises:

@@ -46,7 +46,7 @@ class PodState(Frozen):
         return "ready" if self.ready else "starting" if self.phase == "Running" else self.phase
 
 
-class Cluster:
+class KubernetesCluster:
     """A Kubernetes cluster, by its context in the kubeconfig; the current one if none is named.
 
     Raises:
@@ -62,7 +62,7 @@ class Cluster:
             ) from None
         self._api: Any = kubernetes.client
         config: Any = kubernetes.config
-        self._refusal: type[Exception] = kubernetes.client.ApiException
+        self._api_exception: type[Exception] = kubernetes.client.ApiException
         try:
             # The list needs a current context to be set, a named one does not.
             self.context = context or config.list_kube_config_contexts()[1]["name"]
@@ -82,10 +82,10 @@ class Cluster:
 
     def close(self) -> None:
         """Close the connections to the cluster's API."""
-        _closed(self._client)
+        _close_client(self._client)
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
+    def errors_explained(self) -> Iterator[None]:
         """What Kubernetes refuses or does not answer, in plain words.
 
         Raises:
@@ -94,7 +94,7 @@ class Cluster:
         """
         try:
             yield
-        except self._refusal as error:
+        except self._api_exception as error:
             status, reason = getattr(error, "status", 0), getattr(error, "reason", "")
             raise HceError(
                 f"Kubernetes refused: {status} {reason}",
@@ -114,66 +114,66 @@ class Cluster:
 
         return HTTPError
 
-    def check(self) -> str:
+    def version(self) -> str:
         """The cluster's version.
 
         Raises:
             ConnectionFailed: nobody answers.
         """
-        with self.explained():
+        with self.errors_explained():
             version: str = self._api.VersionApi(self._client).get_code(_request_timeout=10).git_version
             return version
 
     def get(self, read: Callable[..., Any], *names: str) -> Any:
         """An object, None if there is none."""
-        with self.explained():
+        with self.errors_explained():
             try:
                 return read(*names, _request_timeout=10)
-            except self._refusal as error:
+            except self._api_exception as error:
                 if getattr(error, "status", 0) == _NOT_FOUND:
                     return None
                 raise
 
     def pods(self, namespace: str, selector: str = "app.kubernetes.io/name=hce-citus") -> list[PodState]:
         """Every pod of the release."""
-        with self.explained():
+        with self.errors_explained():
             found = self.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=10).items
         return [_pod_state(pod) for pod in found]
 
-    def nodes(self, namespace: str) -> list[PodState]:
+    def database_pods(self, namespace: str) -> list[PodState]:
         """The pods of the database's nodes."""
         return self.pods(namespace, "hce-citus/node=true")
 
-    def revisions(self, namespace: str) -> set[str]:
+    def newest_revisions(self, namespace: str) -> set[str]:
         """The newest template of each StatefulSet of the release; a pod made from another one will be replaced."""
-        with self.explained():
+        with self.errors_explained():
             found = self.apps.list_namespaced_stateful_set(
                 namespace, label_selector="app.kubernetes.io/name=hce-citus", _request_timeout=10
             ).items
         return {held.status.update_revision for held in found}
 
-    def secret(self, namespace: str, name: str) -> dict[str, str]:
+    def secret_values(self, namespace: str, name: str) -> dict[str, str]:
         """A Secret's values; empty if there is none."""
         held = self.get(self.core.read_namespaced_secret, name, namespace)
         return {key: base64.b64decode(value).decode() for key, value in ((held and held.data) or {}).items()}
 
-    def logs(self, namespace: str, pod: str, lines: int = 10) -> list[str]:
+    def last_log_lines(self, namespace: str, pod: str, lines: int = 10) -> list[str]:
         """A pod's last lines; of its former run if the present one has said nothing."""
         for previous in (False, True):
-            with self.explained():
+            with self.errors_explained():
                 try:
                     text: str = self.core.read_namespaced_pod_log(
                         pod, namespace, tail_lines=lines, previous=previous, _request_timeout=10
                     )
-                except self._refusal:
+                except self._api_exception:
                     continue
             if text.strip():
                 return text.strip().splitlines()
         return []
 
-    def events(self, namespace: str, name: str, last: int = 4) -> list[str]:
+    def last_warnings(self, namespace: str, name: str, last: int = 4) -> list[str]:
         """An object's last warnings."""
-        with self.explained():
+        with self.errors_explained():
             found = self.core.list_namespaced_event(
                 namespace, field_selector=f"involvedObject.name={name}", _request_timeout=10
             ).items
@@ -181,9 +181,9 @@ class Cluster:
         said = dict.fromkeys(f"{event.reason}: {(event.message or '').strip()}" for event in warnings)
         return list(said)[-last:]
 
-    def endpoints(self, namespace: str, service: str) -> set[str]:
+    def ready_pods_behind(self, namespace: str, service: str) -> set[str]:
         """The pods that a Service leads to now."""
-        with self.explained():
+        with self.errors_explained():
             slices = self.discovery.list_namespaced_endpoint_slice(
                 namespace, label_selector=f"kubernetes.io/service-name={service}", _request_timeout=10
             ).items
@@ -194,9 +194,9 @@ class Cluster:
             if endpoint.conditions.ready and endpoint.target_ref
         }
 
-    def node_port_holder(self, port: int) -> str | None:
+    def service_with_node_port(self, port: int) -> str | None:
         """Who has a node port, as namespace/service."""
-        with self.explained():
+        with self.errors_explained():
             services = self.core.list_service_for_all_namespaces(_request_timeout=10).items
         for service in services:
             if any(held.node_port == port for held in service.spec.ports or []):
@@ -205,7 +205,7 @@ class Cluster:
 
     def node_addresses(self) -> list[str]:
         """Addresses of the Kubernetes nodes."""
-        with self.explained():
+        with self.errors_explained():
             nodes = self.core.list_node(_request_timeout=10).items
         return [a.address for node in nodes for a in node.status.addresses if a.type in {"InternalIP", "ExternalIP"}]
 
@@ -222,7 +222,7 @@ class Cluster:
         from kubernetes.stream import stream
 
         client = self._fresh_client()
-        with self.explained():
+        with self.errors_explained():
             talk: Any = stream(
                 self._api.CoreV1Api(client).connect_get_namespaced_pod_exec,
                 pod,
@@ -241,7 +241,7 @@ class Cluster:
             finally:
                 talk.close()
                 talk.sock.shutdown()  # which `close` leaves open when the other end closed first
-                _closed(client)
+                _close_client(client)
         return printed
 
     def _fresh_client(self) -> Any:
@@ -271,16 +271,16 @@ class Cluster:
             metadata=self._api.V1ObjectMeta(name=name, namespace=namespace, labels={"hce-citus/run": name}), spec=spec
         )
         try:
-            with self.explained():
+            with self.errors_explained():
                 self.core.create_namespaced_pod(namespace, pod, _request_timeout=10)
-            self._when_ended(namespace, name, timeout)
-            with self.explained():
+            self._wait_until_ended(namespace, name, timeout)
+            with self.errors_explained():
                 text: str = self.core.read_namespaced_pod_log(name, namespace, _request_timeout=30)
             return text
         finally:
             self.delete_pod(namespace, name)
 
-    def _when_ended(self, namespace: str, name: str, timeout: float) -> None:
+    def _wait_until_ended(self, namespace: str, name: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while True:
             (state,) = self.pods(namespace, f"hce-citus/run={name}") or (None,)
@@ -295,7 +295,7 @@ class Cluster:
             time.sleep(0.3)
 
 
-def _closed(client: Any) -> None:
+def _close_client(client: Any) -> None:
     """Close a client's connections; its own `close` leaves those of its pool open."""
     client.close()
     client.rest_client.pool_manager.clear()

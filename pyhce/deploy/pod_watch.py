@@ -8,12 +8,14 @@ from collections.abc import Coroutine
 from typing import Any
 
 from pyhce.citus.connection import Progress
-from pyhce.deploy.cluster import Cluster, PodState
-from pyhce.deploy.problems import HOPELESS, CrashWatch, StuckWatch, crashed, explain
+from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
+from pyhce.deploy.pod_failures import STUCK_REASONS, CrashWatch, StuckWatch, crash_failure, deployment_failed
 from pyhce.errors import HceError
 
 
-async def watched(deed: Coroutine[Any, Any, None], cluster: Cluster, namespace: str, progress: Progress) -> None:
+async def run_watching_pods(
+    deed: Coroutine[Any, Any, None], cluster: KubernetesCluster, namespace: str, progress: Progress
+) -> None:
     """Run helm, saying what the pods are at; give up when one cannot start.
 
     Raises:
@@ -28,21 +30,21 @@ async def watched(deed: Coroutine[Any, Any, None], cluster: Cluster, namespace: 
                 break
             try:
                 pods = await asyncio.to_thread(cluster.pods, namespace)
-                newest = await asyncio.to_thread(cluster.revisions, namespace)
-                said = await asyncio.to_thread(words, cluster, namespace, pods)
+                newest = await asyncio.to_thread(cluster.newest_revisions, namespace)
+                said = await asyncio.to_thread(wait_message, cluster, namespace, pods)
             except HceError:
                 continue  # helm itself says what is wrong with the cluster
             progress(said)
-            broken = crashes.found(pods)
+            broken = crashes.crashing_pod(pods)
             if broken:
-                raise await asyncio.to_thread(crashed, cluster, namespace, broken)
-            stuck = starts.found(pods, newest, time.monotonic())
+                raise await asyncio.to_thread(crash_failure, cluster, namespace, broken)
+            stuck = starts.stuck_pod(pods, newest, time.monotonic())
             if stuck:
                 raise await asyncio.to_thread(
-                    explain,
+                    deployment_failed,
                     cluster,
                     namespace,
-                    f"{stuck.name} cannot start: {HOPELESS[stuck.waiting]}",
+                    f"{stuck.name} cannot start: {STUCK_REASONS[stuck.waiting]}",
                     "Mend what the events name, such as a Secret or its key, then run the same command again.",
                 )
         await helm
@@ -52,12 +54,12 @@ async def watched(deed: Coroutine[Any, Any, None], cluster: Cluster, namespace: 
             await asyncio.gather(helm, return_exceptions=True)
 
 
-def words(cluster: Cluster, namespace: str, pods: list[PodState]) -> str:
+def wait_message(cluster: KubernetesCluster, namespace: str, pods: list[PodState]) -> str:
     """What is waited for: the pods that are not ready, else the registrar's last line."""
     nodes = [pod for pod in pods if not pod.name.startswith("citus-registrar")]
     late = [f"{pod.name} {pod.words}" for pod in nodes if not pod.ready]
     registrar = next((pod for pod in pods if pod.name.startswith("citus-registrar")), None)
     if registrar and registrar.phase == "Running":
-        last = cluster.logs(namespace, registrar.name, 1)
+        last = cluster.last_log_lines(namespace, registrar.name, 1)
         late.append(f"registrar: {last[0][:100] if last else 'starting'}")
     return f"waiting: {', '.join(late)}" if late else "waiting: helm"
