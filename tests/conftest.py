@@ -71,7 +71,7 @@ def port() -> int:
 
 
 @contextmanager
-def running(engine: local.Engine, workers: int, schema: Schema = SCHEMA) -> Iterator[TestDatabase]:
+def registered_database(engine: local.Engine, workers: int, schema: Schema = SCHEMA) -> Iterator[TestDatabase]:
     """A registered database."""
     with server_folder() as folder:
         cluster = local.start(folder, engine=engine, workers=workers, port=free_port())

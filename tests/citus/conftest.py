@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from pyhce import local
-from tests.conftest import running
+from tests.conftest import registered_database
 from tests.shared.database import TestDatabase
 
 
 @pytest.fixture(scope="session")
 def db(citus_engine: local.Engine) -> Iterator[TestDatabase]:
     """A cluster with the schema."""
-    with running(citus_engine, 2) as made:
+    with registered_database(citus_engine, 2) as made:
         yield made
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pyhce import local
-from tests.conftest import running
+from tests.conftest import registered_database
 from tests.shared.database import TestDatabase
 from tests.shared.handed_cases import *  # noqa: F403 - every test of it
 
@@ -15,5 +15,5 @@ from tests.shared.handed_cases import *  # noqa: F403 - every test of it
 @pytest.fixture(scope="module")
 def db(citus_engine: local.Engine) -> Iterator[TestDatabase]:
     """A database with the schema and nothing else."""
-    with running(citus_engine, 2) as made:
+    with registered_database(citus_engine, 2) as made:
         yield made

@@ -20,7 +20,7 @@ from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.declaration.shorthand import text
 from pyhce.schema.model import Schema
 from pyhce.verify import verify
-from tests.conftest import running
+from tests.conftest import registered_database
 from tests.shared.database import TestDatabase
 from tests.shared.roles import *  # noqa: F403 - every test of it, on a coordinator and two workers
 from tests.shared.roles import as_role
@@ -31,7 +31,7 @@ EVERY_SHARD = "SELECT count(*) FROM observacion"
 @pytest.fixture
 def own(citus_engine: local.Engine) -> Iterator[TestDatabase]:
     """A cluster of one test's own: a coordinator and a worker."""
-    with running(citus_engine, 1) as made:
+    with registered_database(citus_engine, 1) as made:
         yield made
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from pyhce import local
-from tests.conftest import running
+from tests.conftest import registered_database
 from tests.shared.database import TestDatabase
 
 
 @pytest.fixture(scope="session")
 def db(embedded_engine: local.Engine) -> Iterator[TestDatabase]:
     """A database with the schema."""
-    with running(embedded_engine, 0) as made:
+    with registered_database(embedded_engine, 0) as made:
         yield made
 
 

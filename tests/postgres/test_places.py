@@ -10,13 +10,13 @@ from pyhce.citus.connection import connect
 from pyhce.citus.lock_table import batch_size, lock_slots
 from pyhce.errors import HceError
 from pyhce.verify import Result, verify
-from tests.conftest import running
+from tests.conftest import registered_database
 from tests.shared.places import *  # noqa: F403 - every test of it
 from tests.shared.places import SCHEMA, unique, weight
 
 
 def test_a_small_lock_table_makes_batches_smaller_and_is_told(embedded_engine: local.Engine, tmp_path: Path) -> None:
-    with running(embedded_engine, 0) as db:
+    with registered_database(embedded_engine, 0) as db:
         local.stop(db.folder)
         with (db.cluster.coordinator.data / "postgresql.conf").open("a") as settings:
             settings.write("\nmax_locks_per_transaction = 10\nmax_connections = 30\n")

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from pyhce import local
-from tests.conftest import running
+from tests.conftest import registered_database
 from tests.shared.database import TestDatabase
-from tests.shared.real_data import MAKERS, made
+from tests.shared.real_data import GENERATORS, generated_folder
 from tests.shared.round_trips import back, filled, out
 from tests.shared.whole import compared_tables, contents, differences, emptied, rows_of
 
@@ -29,12 +29,12 @@ GIVEN = [Path(name) for name in os.environ.get("PYHCE_DATA", "").split(",") if n
 def db(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
     """A database of each engine."""
     engine: local.Engine = request.getfixturevalue("embedded_engine" if request.param == "one" else "citus_engine")
-    with running(engine, 0 if request.param == "one" else 2) as started:
+    with registered_database(engine, 0 if request.param == "one" else 2) as started:
         yield started
 
 
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("data", ["cases", *MAKERS, *map(str, GIVEN)])
+@pytest.mark.parametrize("data", ["cases", *GENERATORS, *map(str, GIVEN)])
 def test_a_data_set_comes_back_the_same(
     db: TestDatabase, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -42,7 +42,7 @@ def test_a_data_set_comes_back_the_same(
     if data == "cases":
         filled(db, tmp_path)
     else:
-        folder = made(data, tmp_path) if data in MAKERS else Path(data)
+        folder = generated_folder(data, tmp_path) if data in GENERATORS else Path(data)
         db.load_paths([folder], source=folder.name, rejects=tmp_path / "r")
     before = contents(db)
     start = time.monotonic()

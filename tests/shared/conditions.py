@@ -22,7 +22,7 @@ from pyhce.records.writing.conditions import CONDITION_LOCKS, LOCKS, lock_condit
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import weight
-from tests.shared.references import CEDULA, where
+from tests.shared.references import CEDULA, row_location
 
 NPI, LAB = "http://hl7.org/fhir/sid/us-npi", "http://lab.example/id"
 
@@ -182,7 +182,7 @@ def test_what_fits_is_found_under_another_document_and_an_update_moves_it(db: Te
     search = f"identifier={LAB}|{mark}"
     done = load_bundles(db, tmp_path, source, transaction(create(observation("Patient/q", mark), search)))
     assert (done.conditional, done.read) == ({"matched": 1}, 0)
-    assert where(db, source, "o")[1] == f"CC-{mark.upper()}"
+    assert row_location(db, source, "o")[1] == f"CC-{mark.upper()}"
     done = load_bundles(
         db,
         tmp_path,
@@ -190,7 +190,7 @@ def test_what_fits_is_found_under_another_document_and_an_update_moves_it(db: Te
         transaction(put(observation("Patient/q", mark, status="amended"), f"Observation?{search}")),
     )
     assert (done.conditional, done.moved, done.changed) == ({"updated": 1}, 1, 1)
-    assert where(db, source, "o")[1] == f"CC-{other.upper()}"
+    assert row_location(db, source, "o")[1] == f"CC-{other.upper()}"
     assert len(ids(db, "observacion", source)) == 1
     assert load_bundles(db, tmp_path, unique(), transaction(create(observation("Patient/q", mark), search))).new == 1, (
         "another source has resources of its own"

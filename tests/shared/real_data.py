@@ -35,9 +35,9 @@ KEPT = ROOT / ".tools" / "real-data"
 CLINOSIM = "0.6.5"
 SEED, YEARS, POPULATION = 3, 2, 15
 pytestmark = pytest.mark.timeout(900)  # where the programs and their jars are not there yet, Maven brings them
-NO_FHIR = {"synthea-bulk": {}, "synthea-bundles": {}, "clinosim": {"not-a-resource": 1}}
+REJECTS_BY_REASON = {"synthea-bulk": {}, "synthea-bundles": {}, "clinosim": {"not-a-resource": 1}}
 """clinosim puts a file of its own, _generator_metadata.json, beside the resources."""
-NO_R4 = {
+NOT_R4 = {
     "synthea-bulk": set(),
     "synthea-bundles": set(),
     "clinosim": {
@@ -49,7 +49,7 @@ NO_R4 = {
 """What --strict finds: clinosim writes empty arrays, an element that R4 has not, and a study in place of a Media."""
 
 
-def synthea_patients(to: Path, *, bundles: bool) -> None:
+def generate_synthea(to: Path, *, bundles: bool) -> None:
     """Three patients who are alive, as NDJSON or as transaction Bundles."""
     try:
         synthea.generate(to, patients=3, seed=SEED, years=YEARS, bundles=bundles)
@@ -61,7 +61,7 @@ def synthea_patients(to: Path, *, bundles: bool) -> None:
         pytest.skip(str(error))
 
 
-def clinosim_hospital(to: Path) -> None:
+def generate_clinosim(to: Path) -> None:
     """Half a year of a small hospital."""
     try:
         there = version("clinosim")
@@ -81,16 +81,16 @@ def clinosim_hospital(to: Path) -> None:
     (work / "fhir_r4").rename(to)
 
 
-MAKERS: dict[str, tuple[str, Callable[[Path], None]]] = {
-    "synthea-bulk": (f"{synthea.VERSION}-{SEED}-{YEARS}", lambda to: synthea_patients(to, bundles=False)),
-    "synthea-bundles": (f"{synthea.VERSION}-{SEED}-{YEARS}", lambda to: synthea_patients(to, bundles=True)),
-    "clinosim": (f"{CLINOSIM}-{SEED}-{POPULATION}", clinosim_hospital),
+GENERATORS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "synthea-bulk": (f"{synthea.VERSION}-{SEED}-{YEARS}", lambda to: generate_synthea(to, bundles=False)),
+    "synthea-bundles": (f"{synthea.VERSION}-{SEED}-{YEARS}", lambda to: generate_synthea(to, bundles=True)),
+    "clinosim": (f"{CLINOSIM}-{SEED}-{POPULATION}", generate_clinosim),
 }
 
 
-def made(kind: str, scratch: Path) -> Path:
+def generated_folder(kind: str, scratch: Path) -> Path:
     """A folder with the data of a kind, made if it is not there yet."""
-    stamp, make = MAKERS[kind]
+    stamp, make = GENERATORS[kind]
     kept = KEPT / f"{kind}-{stamp}"
     if not kept.exists():
         make(scratch / kind)
@@ -102,7 +102,7 @@ def made(kind: str, scratch: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedData:
     """Data of a kind, and what its load into a source of its own said."""
 
     kind: str
@@ -112,27 +112,27 @@ class Loaded:
 
 
 @pytest.fixture(scope="session")
-def making(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Path]]]:
+def generated_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Path]]]:
     """Data of every kind, made at the same time."""
     scratch = tmp_path_factory.mktemp("made")
     with ThreadPoolExecutor() as pool:
-        yield {kind: pool.submit(made, kind, scratch) for kind in MAKERS}
+        yield {kind: pool.submit(generated_folder, kind, scratch) for kind in GENERATORS}
 
 
-@pytest.fixture(scope="session", params=list(MAKERS))
+@pytest.fixture(scope="session", params=list(GENERATORS))
 def loaded(
     request: pytest.FixtureRequest,
     db: TestDatabase,
-    making: dict[str, Future[Path]],
+    generated_folders: dict[str, Future[Path]],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Loaded:
+) -> LoadedData:
     """Real data in the database; skipped with the reason where it cannot be made."""
-    folder, source = making[request.param].result(), unique()
+    folder, source = generated_folders[request.param].result(), unique()
     rejects = tmp_path_factory.mktemp("real") / "rejected"
-    return Loaded(request.param, folder, source, db.load_paths([folder], source=source, rejects=rejects))
+    return LoadedData(request.param, folder, source, db.load_paths([folder], source=source, rejects=rejects))
 
 
-def spelled(text: str | bytes) -> Any:
+def parsed_exactly(text: str | bytes) -> Any:
     """JSON with every number as it is written, by Python's own json."""
     return json.loads(text, parse_float=lambda n: ("number", n), parse_int=lambda n: ("number", n))
 
@@ -143,7 +143,7 @@ def resources(folder: Path) -> Iterator[dict[str, Any]]:
         if path.name.startswith(("_", "manifest")):
             continue
         texts = path.read_text().splitlines() if path.suffix == ".ndjson" else [path.read_text()]
-        for value in map(spelled, texts):
+        for value in map(parsed_exactly, texts):
             if value["resourceType"] == "Bundle":
                 named = {
                     e["fullUrl"]: "/".join((e["resource"]["resourceType"], e["resource"]["id"])) for e in value["entry"]
@@ -160,39 +160,39 @@ def literal(value: Any, named: dict[str, str]) -> Any:
     return [literal(held, named) for held in value] if isinstance(value, list) else value
 
 
-def named(resource: dict[str, Any]) -> tuple[str, str | None]:
+def type_and_id(resource: dict[str, Any]) -> tuple[str, str | None]:
     return resource["resourceType"], resource.get("id")
 
 
-def exported(db: TestDatabase, to: Path, source: str) -> list[dict[str, Any]]:
+def exported_resources(db: TestDatabase, to: Path, source: str) -> list[dict[str, Any]]:
     report = export(db.conn, to, schema=SCHEMA, fuente=source)
-    return [spelled(line) for file in report.files for line in (to / file.path).read_text().split("\n") if line]
+    return [parsed_exactly(line) for file in report.files for line in (to / file.path).read_text().split("\n") if line]
 
 
 def assert_the_same(came_out: list[dict[str, Any]], went_in: list[dict[str, Any]]) -> None:
     """Each resource once, to the letter; one that came without an id has got one."""
-    wanted = {named(resource): resource for resource in went_in}
+    wanted = {type_and_id(resource): resource for resource in went_in}
     assert len(wanted) == len(went_in), "an id is there twice"
     unnamed = [resource for resource in went_in if "id" not in resource]
-    found = {named(resource): resource for resource in came_out}
+    found = {type_and_id(resource): resource for resource in came_out}
     given = [{n: v for n, v in r.items() if n != "id"} for key, r in found.items() if key not in wanted]
     assert given == unnamed
     assert [key for key in wanted if key[1] and found.get(key) != wanted[key]] == []
     assert len(came_out) == len(went_in)
 
 
-def test_real_data_is_loaded_whole_and_counted_by_type(loaded: Loaded) -> None:
+def test_real_data_is_loaded_whole_and_counted_by_type(loaded: LoadedData) -> None:
     counted = Counter(resource["resourceType"] for resource in resources(loaded.folder))
     assert loaded.report.by_type == dict(sorted(counted.items()))
     assert loaded.report.new == loaded.report.read == counted.total() > 500
-    assert loaded.report.by_reason == NO_FHIR[loaded.kind]
+    assert loaded.report.by_reason == REJECTS_BY_REASON[loaded.kind]
 
 
-def test_real_data_comes_out_to_the_letter(db: TestDatabase, loaded: Loaded, tmp_path: Path) -> None:
-    assert_the_same(exported(db, tmp_path / "out", loaded.source), list(resources(loaded.folder)))
+def test_real_data_comes_out_to_the_letter(db: TestDatabase, loaded: LoadedData, tmp_path: Path) -> None:
+    assert_the_same(exported_resources(db, tmp_path / "out", loaded.source), list(resources(loaded.folder)))
 
 
-def test_real_data_again_changes_nothing(db: TestDatabase, loaded: Loaded, tmp_path: Path) -> None:
+def test_real_data_again_changes_nothing(db: TestDatabase, loaded: LoadedData, tmp_path: Path) -> None:
     again = db.load_paths([loaded.folder], source=loaded.source, rejects=tmp_path / "rejected")
     matched = again.conditional.get("matched", 0)  # conditional creates, of resources that are there now
     assert matched == loaded.report.conditional.get("created", 0)
@@ -200,7 +200,7 @@ def test_real_data_again_changes_nothing(db: TestDatabase, loaded: Loaded, tmp_p
     assert (again.new, again.changed, again.moved, again.superseded) == (0, 0, 0, 0)
 
 
-def test_real_patients_have_their_documents_and_all_that_is_theirs(db: TestDatabase, loaded: Loaded) -> None:
+def test_real_patients_have_their_documents_and_all_that_is_theirs(db: TestDatabase, loaded: LoadedData) -> None:
     patients = loaded.report.by_type["Patient"]
     condition = "FROM paciente WHERE fuente = %s AND NOT starts_with(documento_id, 'PROV-')"
     assert db.value(f"SELECT count(*) {condition}", loaded.source) == patients
@@ -210,17 +210,19 @@ def test_real_patients_have_their_documents_and_all_that_is_theirs(db: TestDatab
 
 @pytest.mark.parametrize("loaded", ["synthea-bulk", "clinosim"], indirect=True)
 def test_real_patients_who_come_last_gather_what_waited_for_them(
-    db: TestDatabase, loaded: Loaded, tmp_path: Path
+    db: TestDatabase, loaded: LoadedData, tmp_path: Path
 ) -> None:
     patients = loaded.folder / "Patient.ndjson"
     source, rejects = unique(), tmp_path / "rejected"
     before = db.load_paths([p for p in loaded.folder.iterdir() if p != patients], source=source, rejects=rejects)
     after = db.load_paths([patients], source=source, rejects=rejects)
     assert after.moved > before.by_type["Observation"] > 0
-    assert_the_same(exported(db, tmp_path / "out", source), list(resources(loaded.folder)))
+    assert_the_same(exported_resources(db, tmp_path / "out", source), list(resources(loaded.folder)))
 
 
-def test_no_column_is_empty_without_a_reason_where_real_data_has_its_element(db: TestDatabase, loaded: Loaded) -> None:
+def test_no_column_is_empty_without_a_reason_where_real_data_has_its_element(
+    db: TestDatabase, loaded: LoadedData
+) -> None:
     every = list(filled(db.conn, loaded.source))
     assert [str(one) for one in every if one.there and not one.filled and one.reason is None] == []
     assert sum(bool(one.filled) for one in every) > 150
@@ -230,13 +232,13 @@ def test_no_column_is_empty_without_a_reason_where_real_data_has_its_element(db:
             assert by_name[name].filled > 0, name
 
 
-def test_the_verifier_finds_nothing_wrong_with_real_data(db: TestDatabase, loaded: Loaded) -> None:
+def test_the_verifier_finds_nothing_wrong_with_real_data(db: TestDatabase, loaded: LoadedData) -> None:
     groups = ["identity", "typed columns", "routing", "round trip"]
     assert verify(db.dsn, schema=SCHEMA, groups=groups).failed == ()
 
 
 def test_strict_finds_in_real_data_what_is_not_r4_and_nothing_else(
-    db: TestDatabase, loaded: Loaded, tmp_path: Path
+    db: TestDatabase, loaded: LoadedData, tmp_path: Path
 ) -> None:
     try:
         available()
@@ -248,5 +250,5 @@ def test_strict_finds_in_real_data_what_is_not_r4_and_nothing_else(
     )
     lines = map(json.loads, rejects.read_text().splitlines() if rejects.exists() else [])
     told = {problem for line in lines if line["reason"] == "not-r4" for problem in line["detail"].split("; ")}
-    assert told == NO_R4[loaded.kind]
+    assert told == NOT_R4[loaded.kind]
     assert report.read + report.rejected == loaded.report.read + loaded.report.rejected

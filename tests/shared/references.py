@@ -41,10 +41,10 @@ OWN, OTHER = "https://own.example/fhir", "https://other.example/fhir"
 def load_case(db: TestDatabase, folder: Path, case: str, **options: Any) -> tuple[str, LoadReport]:
     """Load a case's folder under a source of its own; the source and what came of it."""
     source = unique()
-    return source, loaded(db, folder, [CASES / case / "in"], source, **options)
+    return source, load_paths(db, folder, [CASES / case / "in"], source, **options)
 
 
-def loaded(db: TestDatabase, folder: Path, paths: list[Path], source: str, **options: Any) -> LoadReport:
+def load_paths(db: TestDatabase, folder: Path, paths: list[Path], source: str, **options: Any) -> LoadReport:
     """Load paths."""
     return load(
         db.conn, paths, schema=SCHEMA, fuente=source, reject_file=folder / "rejected.ndjson", again=True, **options
@@ -55,7 +55,7 @@ def load_bundle(db: TestDatabase, folder: Path, source: str, bundle: dict[str, A
     """Load one bundle."""
     path = folder / f"{unique()}.json"
     path.write_text(json.dumps(bundle), encoding="utf-8")
-    return loaded(db, folder, [path], source, **options)
+    return load_paths(db, folder, [path], source, **options)
 
 
 def collection(*entries: tuple[str | None, dict[str, Any]], kind: str = "collection", **members: Any) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def observation(key: str, subject: object, **members: Any) -> dict[str, Any]:
     return {**json.loads(weight(key, subject, "1")), **members}
 
 
-def where(db: TestDatabase, source: str, key: str) -> tuple[str, str | None, str | None]:
+def row_location(db: TestDatabase, source: str, key: str) -> tuple[str, str | None, str | None]:
     """Table, document and patient key of a resource; it must be in one place."""
     found: list[tuple[str, str | None, str | None]] = []
     for table in SCHEMA.resource_tables():
@@ -81,7 +81,7 @@ def where(db: TestDatabase, source: str, key: str) -> tuple[str, str | None, str
     return found[0]
 
 
-def verified(db: TestDatabase, code: str) -> Any:
+def check_result(db: TestDatabase, code: str) -> Any:
     """How a check ends."""
     (result,) = [c for c in pyhce.verify(db.dsn, groups=["identity"]).checks if c.code == code]
     return result
@@ -94,12 +94,12 @@ def test_case_07_every_form_of_a_reference_finds_the_record_or_is_counted(db: Te
         "r-logical-typed", "r-contained", "r-both", "c-logical", "cov1", "ap1",
     }  # fmt: skip
     for key in mine:
-        assert where(db, source, key)[1] == "CC-910000071", key
-    assert where(db, source, "r-oid")[1] == "CC-910000072"
+        assert row_location(db, source, key)[1] == "CC-910000071", key
+    assert row_location(db, source, "r-oid")[1] == "CC-910000072"
     for key in ("r-uuid", "r-uuidtyped"):
-        assert where(db, source, key)[1] == "CC-910000073", key
+        assert row_location(db, source, key)[1] == "CC-910000073", key
     for key in ("r-bare", "r-space", "r-frag", "r-display", "r-group", "r-none"):
-        assert where(db, source, key)[:2] == ("recurso_compartido", None), key
+        assert row_location(db, source, key)[:2] == ("recurso_compartido", None), key
     assert report.unreadable_references == {"Observation": 3}
     assert report.of_other_servers == {}
     assert (report.rejected, report.read) == (0, 27)
@@ -110,13 +110,13 @@ def test_case_07_another_servers_patient_is_not_ours_until_its_base_is_said_to_b
 ) -> None:
     source, report = load_case(db, tmp_path, "07-references")
     waiting = provisional("https://ehr.example/fhir", "rp")
-    assert {where(db, source, key)[1:] for key in ("r-abs", "r-abshist")} == {
+    assert {row_location(db, source, key)[1:] for key in ("r-abs", "r-abshist")} == {
         (waiting, "https://ehr.example/fhir/Patient/rp")
     }
     assert report.of_other_servers == {"https://ehr.example/fhir": 2}
-    again = loaded(db, tmp_path, [CASES / "07-references" / "in"], source, bases=["https://ehr.example/fhir"])
+    again = load_paths(db, tmp_path, [CASES / "07-references" / "in"], source, bases=["https://ehr.example/fhir"])
     assert again.of_other_servers == {}
-    assert where(db, source, "r-abs")[1:] == where(db, source, "r-abshist")[1:] == ("CC-910000071", "rp")
+    assert row_location(db, source, "r-abs")[1:] == row_location(db, source, "r-abshist")[1:] == ("CC-910000071", "rp")
     assert db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", waiting) == 0
 
 
@@ -125,26 +125,26 @@ def test_case_38_an_identifier_alone_names_the_patient_wherever_r4_allows_any_re
 ) -> None:
     source, _ = load_case(db, tmp_path, "38-task-for-identifier")
     for key in ("tf-o", "tf-t", "tf-tt", "tf-q", "tf-c", "tf-b"):
-        assert where(db, source, key)[1] == "CC-910000381", key
-    assert where(db, source, "tf-u")[1] == provisional(source, "9e9e9e9e-0000-4000-8000-000000000001")
+        assert row_location(db, source, key)[1] == "CC-910000381", key
+    assert row_location(db, source, "tf-u")[1] == provisional(source, "9e9e9e9e-0000-4000-8000-000000000001")
 
 
 def test_case_08_two_servers_in_one_bundle_are_two_sources(db: TestDatabase, tmp_path: Path) -> None:
     source, report = load_case(db, tmp_path, "08-two-servers-one-bundle")
     a, b = "https://a.example/fhir", "https://b.example/fhir"
-    assert where(db, a, "1")[1:] == ("CC-910000081", "1")
-    assert where(db, b, "1")[1:] == ("CC-910000082", "1")
-    assert where(db, a, "a1")[1:] == ("CC-910000081", "1")
-    assert where(db, b, "b1")[1:] == ("CC-910000082", "1")
-    assert where(db, b, "b2")[1:] == ("CC-910000081", f"{a}/Patient/1")
-    assert where(db, source, "7")[1] == "CC-910000083"
-    assert where(db, source, "c1")[1:] == (provisional("https://other.example/fhir", "7"), f"{OTHER}/Patient/7")
+    assert row_location(db, a, "1")[1:] == ("CC-910000081", "1")
+    assert row_location(db, b, "1")[1:] == ("CC-910000082", "1")
+    assert row_location(db, a, "a1")[1:] == ("CC-910000081", "1")
+    assert row_location(db, b, "b1")[1:] == ("CC-910000082", "1")
+    assert row_location(db, b, "b2")[1:] == ("CC-910000081", f"{a}/Patient/1")
+    assert row_location(db, source, "7")[1] == "CC-910000083"
+    assert row_location(db, source, "c1")[1:] == (provisional("https://other.example/fhir", "7"), f"{OTHER}/Patient/7")
     assert report.of_other_servers == {a: 2, b: 3, OTHER: 1}
     people = {(f, key): held for f, key, held in db.rows("SELECT fuente, id, documento_id FROM paciente")}
     named = db.rows("SELECT fuente, paciente_id, documento_id FROM observacion WHERE fuente = ANY(%s)", [a, b, source])
     assert len(named) == 4
     assert [row for row in named if people.get((row[0], row[1]), row[2]) != row[2]] == []
-    assert loaded(db, tmp_path, [CASES / "08-two-servers-one-bundle" / "in"], source).unchanged == report.read
+    assert load_paths(db, tmp_path, [CASES / "08-two-servers-one-bundle" / "in"], source).unchanged == report.read
 
 
 FORMS: tuple[Any, ...] = (
@@ -188,7 +188,7 @@ def test_python_and_sql_read_the_same_key_of_every_form(db: TestDatabase, tmp_pa
         resources.append({**held, "contained": [contained]} if contained else held)
     path = tmp_path / "all.ndjson"
     path.write_text("\n".join(map(json.dumps, resources)), encoding="utf-8")
-    report = loaded(db, tmp_path, [path], source, bases=[OWN])
+    report = load_paths(db, tmp_path, [path], source, bases=[OWN])
     assert (report.read, report.rejected) == (len(resources), 0)
 
     by_sql: dict[str, str | None] = {}
@@ -202,7 +202,7 @@ def test_python_and_sql_read_the_same_key_of_every_form(db: TestDatabase, tmp_pa
     given_back = db.exported(tmp_path, source)
     for resource in resources:
         assert given_back[resource["resourceType"], resource["id"]] == canonical(parse(json.dumps(resource)))
-    again = loaded(db, tmp_path, [path], source, bases=[OWN])
+    again = load_paths(db, tmp_path, [path], source, bases=[OWN])
     assert (again.unchanged, again.moved) == (len(resources), 0)
 
 
@@ -214,12 +214,12 @@ def test_a_reference_that_cannot_be_read_is_found_by_verify_and_mended_by_its_re
     bad = [{**flag, "id": key, "subject": {"reference": text}} for key, text in (("bad", "p"), ("odd", "Patient/p#x"))]
     report = db.load(tmp_path, person("p", number), *bad, source=source)
     assert report.unreadable_references == {"Flag": 2}
-    found = verified(db, "HCE0441")
+    found = check_result(db, "HCE0441")
     assert found.result == "warning"
     assert f"2 Flag: {source}/bad, {source}/odd" in found.details
     db.load(tmp_path, *({**held, "subject": {"reference": "Patient/p"}} for held in bad), source=source)
-    assert {where(db, source, key)[1] for key in ("bad", "odd")} == {f"CC-{number.upper()}"}
-    assert "Flag" not in str(verified(db, "HCE0441").details)
+    assert {row_location(db, source, key)[1] for key in ("bad", "odd")} == {f"CC-{number.upper()}"}
+    assert "Flag" not in str(check_result(db, "HCE0441").details)
 
 
 def test_a_reference_that_an_older_release_stored_as_it_came_is_found_and_mended_by_its_remedy(
@@ -236,15 +236,17 @@ def test_a_reference_that_an_older_release_stored_as_it_came_is_found_and_mended
             " WHERE documento_id = %s AND fuente = %s AND id = %s",
             values,
         )
-    assert where(db, source, "o")[1:] == (f"CC-{number.upper()}", "p"), "as the release before this rule had it"
-    assert "observacion: 1 absolute references to patients are stored as they came" in verified(db, "HCE0444").details
+    assert row_location(db, source, "o")[1:] == (f"CC-{number.upper()}", "p"), "as the release before this rule had it"
+    assert (
+        "observacion: 1 absolute references to patients are stored as they came" in check_result(db, "HCE0444").details
+    )
     report = db.load(tmp_path, line, also, source=source)
     assert (report.changed, report.unchanged) == (2, 0)
-    assert where(db, source, "o")[1:] == (provisional(OTHER, "p"), f"{OTHER}/Patient/p")
+    assert row_location(db, source, "o")[1:] == (provisional(OTHER, "p"), f"{OTHER}/Patient/p")
     assert db.rows("SELECT encuentro_id FROM observacion WHERE fuente = %s AND id = 'e'", source) == [
         (f"{OTHER}/Encounter/1",)
     ]
-    assert verified(db, "HCE0444").result == "ok"
+    assert check_result(db, "HCE0444").result == "ok"
 
 
 @pytest.mark.parametrize(
@@ -264,21 +266,21 @@ def test_another_servers_patient_finds_its_resources_when_it_comes(db: TestDatab
     db.load(tmp_path, local, observation("o", named), observation("local", "Patient/1"), source=source)
     db.load(tmp_path, observation("o", named), source=other)
     waiting = provisional(base, "1")
-    assert where(db, source, "o")[1:] == where(db, other, "o")[1:] == (waiting, f"{base}/Patient/1")
-    assert f"{base}: 2" in verified(db, "HCE0442").details
+    assert row_location(db, source, "o")[1:] == row_location(db, other, "o")[1:] == (waiting, f"{base}/Patient/1")
+    assert f"{base}: 2" in check_result(db, "HCE0442").details
 
     db.load(tmp_path, person("1", number), source=base)  # that server's own export, under its base
 
     for name in (source, other):
-        assert where(db, name, "o")[1] == f"CC-{number.upper()}"
-    assert base not in str(verified(db, "HCE0442").details)
+        assert row_location(db, name, "o")[1] == f"CC-{number.upper()}"
+    assert base not in str(check_result(db, "HCE0442").details)
     db.load(tmp_path, observation("later", named), source=other)
-    assert where(db, other, "later")[1] == f"CC-{number.upper()}"
+    assert row_location(db, other, "later")[1] == f"CC-{number.upper()}"
     rekey(db.conn, f"CC-{number}", f"CC-{right}", schema=SCHEMA)
     db.load(tmp_path, observation("last", named), person("1", number), source=base)
     for name, key in ((source, "o"), (other, "later"), (base, "last")):
-        assert where(db, name, key)[1] == f"CC-{right.upper()}"
-    assert where(db, source, "local")[1] != f"CC-{right.upper()}"
+        assert row_location(db, name, key)[1] == f"CC-{right.upper()}"
+    assert row_location(db, source, "local")[1] != f"CC-{right.upper()}"
     assert db.load(tmp_path, observation("o", named), source=other).unchanged == 1
 
 
@@ -318,7 +320,7 @@ def test_own_base_and_its_relative_form_are_one_patient_and_come_out_as_they_cam
     )  # fmt: skip
     report = load_bundle(db, tmp_path, source, bundle)
     assert report.of_other_servers == {}, "the only base of a bundle is the source's own"
-    assert where(db, source, "o")[1:] == (f"CC-{number.upper()}", "p")
+    assert row_location(db, source, "o")[1:] == (f"CC-{number.upper()}", "p")
     (encounter,) = db.rows("SELECT encuentro_id FROM observacion WHERE fuente = %s", source)
     assert encounter == (f"{OTHER}/Encounter/e",), "another server's encounter is not ours of the same id"
     assert db.exported(tmp_path, source)["Observation", "o"] == canonical(parse(json.dumps(absolute)))
@@ -335,15 +337,15 @@ def test_a_configured_base_makes_every_other_one_of_a_bundle_another_source(db: 
         ("urn:uuid:1", observation("z", "Patient/1")),
     )
     load_bundle(db, tmp_path, source, bundle, bases=[OWN + "/"])
-    assert where(db, source, "1")[1] == where(db, source, "z")[1] == f"CC-{number.upper()}"
+    assert row_location(db, source, "1")[1] == row_location(db, source, "z")[1] == f"CC-{number.upper()}"
     for name, key in ((base, "1"), (base, "x"), (source, "y")):
-        assert where(db, name, key)[1] == f"CC-{number.upper()}B"
+        assert row_location(db, name, key)[1] == f"CC-{number.upper()}B"
     gone = {"resourceType": "Bundle", "type": "transaction", "entry": [
         {"request": {"method": "DELETE", "url": f"{base}/Patient/1"}},
         {"fullUrl": f"{base}/Observation/x", "request": {"method": "DELETE", "url": "Observation/x"}},
     ]}  # fmt: skip
     assert load_bundle(db, tmp_path, source, gone, bases=[OWN]).deleted == 2
-    assert where(db, source, "1")[1] == f"CC-{number.upper()}", "ours of the same id stays"
+    assert row_location(db, source, "1")[1] == f"CC-{number.upper()}", "ours of the same id stays"
 
 
 def test_saves_read_references_and_bases_as_a_load_does(db: TestDatabase) -> None:
@@ -360,8 +362,8 @@ def test_saves_read_references_and_bases_as_a_load_does(db: TestDatabase) -> Non
         many = collection((f"{base}/Patient/1", person("1", f"{number}b")), (f"{OWN}/Basic/b", mine))
         assert writer.save_many([many]).new == 2
     for key in ("own", "inside", "b"):
-        assert where(db, source, key)[1] == f"CC-{number.upper()}", key
-    assert where(db, source, "foreign")[1] == where(db, base, "1")[1] == f"CC-{number.upper()}B"
+        assert row_location(db, source, key)[1] == f"CC-{number.upper()}", key
+    assert row_location(db, source, "foreign")[1] == row_location(db, base, "1")[1] == f"CC-{number.upper()}B"
     assert db.value("SELECT version FROM observacion WHERE fuente = %s AND id = 'foreign'", source) == 2
 
 
@@ -374,12 +376,12 @@ def test_a_contained_patient_with_a_document_has_a_record_before_it_comes(db: Te
     inside = {"resourceType": "Patient", "id": "me", "identifier": [{"system": "urn:x", "value": "7"}, coded]}
     db.load(tmp_path, observation("o", "#me", contained=[inside]), source=source)
     db.load(tmp_path, observation("l", {"identifier": coded}), source=source)
-    assert where(db, source, "o")[1] == where(db, source, "l")[1] == f"TI-{number}"
+    assert row_location(db, source, "o")[1] == row_location(db, source, "l")[1] == f"TI-{number}"
     db.load(tmp_path, {"resourceType": "Patient", "id": "p", "identifier": [
         {"system": CEDULA, "value": f"{number}9"}, {**coded, "use": "secondary"}
     ]}, source=source)  # fmt: skip
     document = db.document("Patient", "p", source)
-    assert where(db, source, "o")[1] == where(db, source, "l")[1] == document
+    assert row_location(db, source, "o")[1] == row_location(db, source, "l")[1] == document
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -401,7 +403,7 @@ def test_an_identifier_with_its_type_leads_to_no_record_once_its_document_is_con
     for position in order:
         db.load(tmp_path, loads[position][1], source=loads[position][0])
     key = f"identifier={coded['system']}|{number}&documento=TI-{number}"
-    assert where(db, f"{mark}-b", "o")[1:] == (provisional(f"{mark}-b", key), key)
+    assert row_location(db, f"{mark}-b", "o")[1:] == (provisional(f"{mark}-b", key), key)
     assert db.document("Patient", "p1", f"{mark}-a") == f"TI-{number}"
 
 
@@ -416,12 +418,12 @@ def composition(subject: dict[str, Any] | None, **members: Any) -> dict[str, Any
 
 def test_case_14_a_document_is_in_its_patients_record_and_erased_with_it(db: TestDatabase, tmp_path: Path) -> None:
     source, report = load_case(db, tmp_path, "14-ips-document")
-    table, document, _ = where(db, source, "ips1")
+    table, document, _ = row_location(db, source, "ips1")
     assert (table, document) == ("recurso_paciente", "CC-910000141")
     rnds = db.rows("SELECT documento_id FROM recurso_paciente WHERE fuente = %s AND id <> 'ips1'", source)
     assert rnds == [(RNDS,)]
     assert (report.read, report.documents_without_patient) == (2, 0)
-    assert loaded(db, tmp_path, [CASES / "14-ips-document" / "in"], source).unchanged == 2
+    assert load_paths(db, tmp_path, [CASES / "14-ips-document" / "in"], source).unchanged == 2
     record = patient(db.conn, "CC-910000141", schema=SCHEMA)
     assert record.counts == {"Bundle": 1}
     to = tmp_path / "theirs"
@@ -439,12 +441,12 @@ def test_case_14_opened_documents_have_their_entries_as_rows_with_their_origin(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, _ = load_case(db, tmp_path, "14-ips-document", open_documents=True)
-    assert where(db, source, "ipsa")[:2] == ("alergia_intolerancia", "CC-910000141")
-    assert where(db, source, "ips1")[:2] == ("recurso_paciente", "CC-910000141")
+    assert row_location(db, source, "ipsa")[:2] == ("alergia_intolerancia", "CC-910000141")
+    assert row_location(db, source, "ips1")[:2] == ("recurso_paciente", "CC-910000141")
     (tag,) = db.rows("SELECT recurso #> '{meta,tag}' FROM alergia_intolerancia WHERE fuente = %s", source)
     assert tag[0] == [{"system": "urn:pyhce:document", "code": "Bundle/ips1"}]
     before = db.exported(tmp_path, source)
-    again = loaded(db, tmp_path, [CASES / "14-ips-document" / "in"], source, open_documents=True)
+    again = load_paths(db, tmp_path, [CASES / "14-ips-document" / "in"], source, open_documents=True)
     assert (again.unchanged, again.moved) == (again.read, 0)
     assert db.exported(tmp_path, source) == before
     observations = db.rows("SELECT documento_id FROM observacion WHERE fuente = %s", source)
@@ -556,7 +558,7 @@ def test_whose_a_document_or_message_is_follows_from_its_head(db: TestDatabase, 
     report = db.load(tmp_path, *bundles, source=source)
     assert report.documents_without_patient == len(nobodys)
     for name in entries:
-        assert where(db, source, name)[1] == (None if name in nobodys else f"CC-{number.upper()}"), name
+        assert row_location(db, source, name)[1] == (None if name in nobodys else f"CC-{number.upper()}"), name
 
 
 def test_a_document_of_another_server_names_the_patients_of_that_server(db: TestDatabase, tmp_path: Path) -> None:
@@ -580,8 +582,8 @@ def test_a_document_of_another_server_names_the_patients_of_that_server(db: Test
     ]
     db.load(tmp_path, *held, source=source)
     for name in ("with", "without", "focus"):
-        assert where(db, source, name)[1:] == (provisional(base, "1"), f"{base}/Patient/1"), name
-    assert where(db, source, "two")[:2] == ("recurso_compartido", None), "an id of two entries names neither"
+        assert row_location(db, source, name)[1:] == (provisional(base, "1"), f"{base}/Patient/1"), name
+    assert row_location(db, source, "two")[:2] == ("recurso_compartido", None), "an id of two entries names neither"
 
 
 def test_a_document_that_an_older_release_kept_outside_the_records_comes_into_its_own(
@@ -595,10 +597,10 @@ def test_a_document_that_an_older_release_kept_outside_the_records_comes_into_it
         "INSERT INTO recurso_compartido (fuente, tipo, id, recurso, entrada) VALUES (%s, 'Bundle', 'd', %s::jsonb, %s)",
         (source, json.dumps(held), xxh3_128_hexdigest(json.dumps(held).encode())),
     )
-    before = int(verified(db, "HCE0443").found.split()[0])
+    before = int(check_result(db, "HCE0443").found.split()[0])
     assert db.load(tmp_path, held, source=source).moved == 1
-    assert where(db, source, "d")[:2] == ("recurso_paciente", f"CC-{number.upper()}")
-    assert int(verified(db, "HCE0443").found.split()[0]) == before - 1
+    assert row_location(db, source, "d")[:2] == ("recurso_paciente", f"CC-{number.upper()}")
+    assert int(check_result(db, "HCE0443").found.split()[0]) == before - 1
 
 
 def test_a_document_moves_when_its_patient_gets_another_identity(db: TestDatabase, tmp_path: Path) -> None:
@@ -607,9 +609,9 @@ def test_a_document_moves_when_its_patient_gets_another_identity(db: TestDatabas
     entries = (f"{OWN}/Composition/c", composition({"reference": "Patient/me"})), (f"{OWN}/Patient/me", me)
     held = collection(*entries, kind="document", id="d")
     load_bundle(db, tmp_path, source, held)
-    assert where(db, source, "d")[1] == provisional(source, f"identifier=urn:mrn|{number}")
+    assert row_location(db, source, "d")[1] == provisional(source, f"identifier=urn:mrn|{number}")
     db.load(tmp_path, {**me, "identifier": [*me["identifier"], {"system": CEDULA, "value": right}]}, source=source)
-    assert where(db, source, "d")[1] == f"CC-{right.upper()}"
+    assert row_location(db, source, "d")[1] == f"CC-{right.upper()}"
     assert load_bundle(db, tmp_path, source, held).unchanged == 1
 
 
@@ -641,7 +643,7 @@ def test_another_servers_patient_that_comes_beside_what_names_it_gathers_all_of_
             for key, document, named in rows:
                 n = int(key[1:]) % 20
                 assert (document, named) == (f"CC-{number.upper()}{n}", f"{base}/Patient/p{n}")
-    assert verified(db, "HCE0401").result == "ok"
+    assert check_result(db, "HCE0401").result == "ok"
 
 
 def test_load_tells_bases_and_what_it_could_not_read_and_refuses_a_base_that_is_no_url(
@@ -659,7 +661,7 @@ def test_load_tells_bases_and_what_it_could_not_read_and_refuses_a_base_that_is_
                   PYHCE_BASE=f"{OWN} {OTHER}/")  # fmt: skip
     report = json.loads(own.stdout)
     assert (report["of_other_servers"], report["unreadable_references"]) == ({}, {"Observation": 1})
-    assert where(db, source, "far")[1:] == (provisional(source, "1"), "1")
+    assert row_location(db, source, "far")[1:] == (provisional(source, "1"), "1")
     refused = command("load", path, "--source", unique(), "--base", "ehr.example", "--dsn", db.dsn)
     assert refused.returncode == 2
     assert "the base 'ehr.example' is not an http or https URL" in refused.stderr

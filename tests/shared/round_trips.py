@@ -22,7 +22,7 @@ from pyhce.records.patient import merge, rekey, split
 from pyhce.records.reading.exported import LATER, check_export
 from pyhce.records.writing.remove import remove
 from pyhce.schema.declaration import SCHEMA
-from tests.conftest import running
+from tests.conftest import registered_database
 from tests.shared.cases import CASES, case
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase
@@ -36,7 +36,7 @@ OWN = "https://ward.example/wristband"
 @pytest.fixture(scope="module")
 def alone(db: TestDatabase) -> Iterator[TestDatabase]:
     """A database that no other test sees: it is emptied."""
-    with running(db.cluster.engine, len(db.cluster.workers)) as made:
+    with registered_database(db.cluster.engine, len(db.cluster.workers)) as made:
         yield made
 
 

@@ -32,7 +32,7 @@ from pyhce.schema.declaration.people import keys
 from pyhce.schema.declaration.shorthand import code, index, resources, text
 from pyhce.schema.model import Area, Helper, Home, Index, Schema, Table
 from pyhce.verify import verify
-from tests.conftest import SHARDS, running
+from tests.conftest import SHARDS, registered_database
 from tests.shared.database import TestDatabase
 from tests.shared.erasure import until
 from tests.shared.records import person
@@ -158,7 +158,7 @@ def test_a_table_for_a_type_that_had_none_takes_its_rows_and_its_history(
     engine: local.Engine, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = with_tables(SCHEMA, SUBSTANCES, ACCOUNTS, SERVICES)
-    with running(engine, workers) as db:
+    with registered_database(engine, workers) as db:
         loaded(db, SCHEMA, tmp_path, *UNTYPED)
         assert loaded(db, SCHEMA, tmp_path, *CHANGED).changed == 3
         assert (count(db, "recurso_paciente"), count(db, "recurso_compartido")) == (3, 3)
@@ -214,7 +214,7 @@ def test_a_migration_waits_behind_an_export_and_readers_pass(
     monkeypatch.setattr(online, "PAUSE", 0.2)
     later = with_column_and_index(SMALL)
     lines: list[str] = []
-    with running(engine, workers, SMALL) as db, connect(db.dsn) as export, ThreadPoolExecutor(2) as pool:
+    with registered_database(engine, workers, SMALL) as db, connect(db.dsn) as export, ThreadPoolExecutor(2) as pool:
         process = f"process {export.info.backend_pid}"
         with export.transaction():
             export.execute("SELECT count(*) FROM alerta")
@@ -245,7 +245,7 @@ def test_a_migration_that_gives_up_says_which_session_to_end_and_then_goes_on(
     monkeypatch.setattr(online, "LOCK_TIMEOUT", 0.1)
     monkeypatch.setattr(online, "PAUSE", 0.1)
     later = with_column_and_index(SMALL)
-    with running(engine, workers, SMALL) as db, connect(db.dsn) as export:
+    with registered_database(engine, workers, SMALL) as db, connect(db.dsn) as export:
         with export.transaction():
             export.execute("SELECT count(*) FROM alerta")
             with pytest.raises(HceError, match=rf"could not lock public.alerta: .*{export.info.backend_pid}") as told:
@@ -264,7 +264,7 @@ def test_a_migration_that_is_killed_before_any_of_its_parts_is_finished_by_the_s
     engine: local.Engine, workers: int
 ) -> None:
     later = with_tables(with_column_and_index(SMALL), ACCOUNTS)
-    with running(engine, workers, SMALL) as db:
+    with registered_database(engine, workers, SMALL) as db:
         seen: set[str] = set()
         while not killed_at_the_next_part(db, later, seen):
             assert len(seen) < 20
@@ -292,7 +292,7 @@ def killed_at_the_next_part(db: TestDatabase, schema: Schema, seen: set[str]) ->
 @pytest.mark.usefixtures("sliced")
 def test_an_index_that_an_interrupted_build_left_is_built_anew(engine: local.Engine, workers: int) -> None:
     statement = "CREATE INDEX IF NOT EXISTS alerta_prueba_idx ON public.alerta USING btree (documento_id, version);"
-    with running(engine, workers, SMALL) as db:
+    with registered_database(engine, workers, SMALL) as db:
 
         def states() -> set[str]:
             return index_states(db.conn, "public.alerta_prueba_idx", "public.alerta")
@@ -357,7 +357,7 @@ def test_columns_are_computed_anew_once_with_their_indexes(engine: local.Engine,
             "SELECT array_agg(result) FROM run_command_on_placements('paciente', $$SELECT pg_relation_filepath('%s')$$)"
         )
     asked = "SELECT id, nombre, fecha_nacimiento::text FROM paciente ORDER BY id"
-    with running(engine, workers, SMALL) as db:
+    with registered_database(engine, workers, SMALL) as db:
         loaded(db, SMALL, tmp_path, *({**person(key, key[1:]), **members} for key, members in PEOPLE.items()))
         assert db.rows(asked) == [("p1", "Ana", None), ("p2", "Luz", "1960-02-03")]
         assert registered(db, later).migrations == (LATER,)
@@ -378,7 +378,7 @@ def test_a_column_that_a_site_built_upon_is_not_computed_anew_before_the_site_le
     engine: local.Engine, workers: int
 ) -> None:
     later = with_columns_computed_anew(SMALL)
-    with running(engine, workers, SMALL) as db:
+    with registered_database(engine, workers, SMALL) as db:
         db.conn.execute("CREATE VIEW nombres AS SELECT documento_id, nombre FROM paciente")
         db.conn.execute("CREATE INDEX del_sitio_idx ON paciente (nombre)")
         definition = db.value("SELECT pg_get_viewdef('nombres')")

@@ -14,7 +14,7 @@ import pytest
 
 from pyhce import local
 from pyhce.errors import HceError
-from tests.conftest import running
+from tests.conftest import registered_database
 from tests.shared.database import TestDatabase, unique
 from tests.shared.loads import loaded, people, state, written
 
@@ -28,7 +28,7 @@ def db(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
         engine = local.find_engine(citus=request.param == "citus")
     except HceError as error:
         pytest.skip(str(error))
-    with running(engine, 2 if request.param == "citus" else 0) as made:
+    with registered_database(engine, 2 if request.param == "citus" else 0) as made:
         yield made
 
 

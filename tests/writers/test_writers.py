@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pyhce import local
-from tests.conftest import running
+from tests.conftest import registered_database
 from tests.shared.database import TestDatabase
 from tests.shared.stress import writers_leave_each_identity_once
 
@@ -24,7 +24,7 @@ FIRST_SEED = int(os.environ.get("PYHCE_SEED") or time.time())
 def db(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
     """A database of each engine."""
     engine: local.Engine = request.getfixturevalue("embedded_engine" if request.param == "one" else "citus_engine")
-    with running(engine, 0 if request.param == "one" else 2) as made:
+    with registered_database(engine, 0 if request.param == "one" else 2) as made:
         yield made
 
 
