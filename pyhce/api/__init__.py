@@ -29,17 +29,17 @@ from pyhce.api.database import (
 from pyhce.api.kubernetes import (
     KIND,
     KubernetesReport,
-    context_of,
-    environment_on,
+    environment_on_kubernetes,
+    forwarded_environment,
     generate_values,
     install,
-    reaching_environment,
-    read_given,
-    up_on,
+    kubeconfig_context,
+    read_chart_values,
+    up_on_kubernetes,
     upgrade,
 )
 from pyhce.api.roles import RoleReport, RolesReport, add_role, drop_role, list_roles, rotate_role
-from pyhce.api.writing import connect, connect_async
+from pyhce.api.writers import connect, connect_async
 from pyhce.deploy import Deployment
 from pyhce.deploy.chart import merge_values, nested_value
 from pyhce.errors import HceError, UsageError
@@ -57,26 +57,26 @@ __all__ = [
     "check_export",
     "connect",
     "connect_async",
-    "context_of",
     "delete",
     "down",
     "drop_role",
     "environment",
-    "environment_on",
+    "environment_on_kubernetes",
     "erase",
     "export",
+    "forwarded_environment",
     "generate_docs",
     "generate_sql",
     "generate_values",
     "install",
+    "kubeconfig_context",
     "list_roles",
     "load",
     "merge",
     "merge_values",
     "nested_value",
     "patient",
-    "reaching_environment",
-    "read_given",
+    "read_chart_values",
     "register",
     "rekey",
     "repair_identities",
@@ -86,7 +86,7 @@ __all__ = [
     "split",
     "status",
     "up",
-    "up_on",
+    "up_on_kubernetes",
     "upgrade",
     "verify",
 ]

@@ -133,7 +133,7 @@ def up(
     engine = local.engine_for(place, pg_config, citus=citus)
     cluster = local.start(place, engine=engine, workers=workers, port=port, time_zone=time_zone, on_progress=progress)
     dsn = local.dsn(cluster)
-    registration = _registered(
+    registration = _register_and_upgrade(
         dsn,
         workers=[Node(host=node.host, port=node.port) for node in cluster.workers],
         coordinator=Node(host=cluster.coordinator.host, port=cluster.coordinator.port) if cluster.workers else None,
@@ -153,7 +153,7 @@ def up(
         port=cluster.coordinator.port,
         database=DATABASE,
         folder=printable(place),
-        engine=engine_words(cluster),
+        engine=describe_engine(cluster),
         workers=len(cluster.workers),
         created=cluster.created,
         already_running=cluster.already_running,
@@ -171,7 +171,7 @@ def load_sample(dsn: str, progress: Progress = silent) -> tuple[LoadReport, Pati
     return load(sample.files(), dsn=dsn), patient(sample.SHOWN_PATIENT, dsn=dsn)
 
 
-def engine_words(cluster: LocalCluster) -> str:
+def describe_engine(cluster: LocalCluster) -> str:
     """Which engine a local cluster runs on, and what that means for who uses it."""
     engine = cluster.engine
     if engine.kind == "citus":
@@ -229,7 +229,7 @@ def register(
         lock_wait: seconds that a migration goes on trying where others hold a table.
         identity_rules: those that the loads are done by, as for `load`: a migration may compute documents anew.
     """
-    return _registered(
+    return _register_and_upgrade(
         resolve_dsn(dsn),
         workers=[Node.parse(text) for text in workers],
         coordinator=Node.parse(coordinator) if coordinator else None,
@@ -243,7 +243,7 @@ def register(
     )
 
 
-def _registered(dsn: str, *, rules: RuleSet, progress: Progress, **options: Any) -> RegistrationReport:
+def _register_and_upgrade(dsn: str, *, rules: RuleSet, progress: Progress, **options: Any) -> RegistrationReport:
     """Nodes, schema and homes; then the stored rows, once every table is in its home."""
     report = _register(dsn, schema=SCHEMA, progress=progress, **options)
     with connection.connect(dsn) as conn:

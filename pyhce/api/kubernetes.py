@@ -51,17 +51,17 @@ class KubernetesReport(Frozen):
         return self.verification.exit_code if self.verification else 0
 
 
-def context_of(target: str | None) -> str | None:
+def kubeconfig_context(target: str | None) -> str | None:
     """The kubeconfig context that a target means: `kind` is this machine's cluster, None the current one."""
     return f"kind-{kind.NAME}" if target == KIND else target
 
 
-def read_given(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> dict[str, Any]:
+def read_chart_values(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> dict[str, Any]:
     """Values of the chart from files and from a.b=c, the later over the earlier."""
     return merge_values(*(read_values(path) for path in files), parse_assignments(assignments))
 
 
-def up_on(
+def up_on_kubernetes(
     target: str,
     *,
     values: Mapping[str, Any] | None = None,
@@ -91,8 +91,10 @@ def up_on(
         if images.checkout_root():
             images.build(progress=progress)
         loaded = images.load(kind=kind.NAME, progress=progress)
-    with Deployment(context=context_of(target), namespace=namespace, release=release, progress=progress) as deployment:
-        report = _installed(deployment, deployment.ensure(values), verify=True)
+    with Deployment(
+        context=kubeconfig_context(target), namespace=namespace, release=release, progress=progress
+    ) as deployment:
+        report = _verified(deployment, deployment.ensure(values), verify=True)
         records = shown = None
         if with_sample:
             with deployment.dsn(SUPERUSER) as dsn:
@@ -105,17 +107,17 @@ def install(
     deployment: Deployment, values: Mapping[str, Any] | None = None, *, verify: bool = True
 ) -> KubernetesReport:
     """Install the chart, or upgrade what is there to these values, and verify."""
-    return _installed(deployment, deployment.install(values), verify=verify)
+    return _verified(deployment, deployment.install(values), verify=verify)
 
 
 def upgrade(
     deployment: Deployment, values: Mapping[str, Any] | None = None, *, verify: bool = True
 ) -> KubernetesReport:
     """Upgrade the release with these values over its former ones, and verify."""
-    return _installed(deployment, deployment.upgrade(values), verify=verify)
+    return _verified(deployment, deployment.upgrade(values), verify=verify)
 
 
-def _installed(deployment: Deployment, report: InstallReport, *, verify: bool) -> KubernetesReport:
+def _verified(deployment: Deployment, report: InstallReport, *, verify: bool) -> KubernetesReport:
     verification = deployment.verify(wait=60.0) if verify else None
     place = deployment.place()
     return KubernetesReport(
@@ -126,7 +128,7 @@ def _installed(deployment: Deployment, report: InstallReport, *, verify: bool) -
     )
 
 
-def environment_on(deployment: Deployment, role: str = SUPERUSER) -> dict[str, str]:
+def environment_on_kubernetes(deployment: Deployment, role: str = SUPERUSER) -> dict[str, str]:
     """The PG* variables that lead any libpq program to the coordinator; the password goes to a file of mode 600.
 
     Raises:
@@ -143,7 +145,7 @@ def environment_on(deployment: Deployment, role: str = SUPERUSER) -> dict[str, s
 
 
 @contextmanager
-def reaching_environment(deployment: Deployment, role: str = SUPERUSER) -> Iterator[dict[str, str]]:
+def forwarded_environment(deployment: Deployment, role: str = SUPERUSER) -> Iterator[dict[str, str]]:
     """The same for a program of our own, while the block runs; a port is forwarded where there is no other way."""
     with deployment.address() as place:
         yield {**variables(place.host, place.port, role), "PGPASSWORD": deployment.password(role)}

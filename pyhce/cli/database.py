@@ -9,9 +9,9 @@ import click
 
 from pyhce import api
 from pyhce.cli.kubernetes import show_deployment
-from pyhce.cli.output import dsn_option, output_option, progress, show
-from pyhce.cli.tables import show_status, show_verification
-from pyhce.cli.where import namespace_option, on_kubernetes, on_option
+from pyhce.cli.output import dsn_option, output_option, print_report, progress
+from pyhce.cli.target_options import deployment_on, namespace_option, on_option
+from pyhce.cli.verification import show_status, show_verification
 from pyhce.deploy import GROUP as KUBERNETES
 from pyhce.verify import GROUPS, junit
 
@@ -71,13 +71,13 @@ def verify(
     """
     with progress() as say:
         if target is not None:
-            with on_kubernetes(target, namespace, say) as deployment:
+            with deployment_on(target, namespace, say) as deployment:
                 report = deployment.verify(groups=groups or None, wait=wait)
         else:
             report = api.verify(dsn, groups=groups or None, identity_rules=identity_rules, wait=wait, progress=say)
     if junit_file:
         junit_file.write_text(junit(report), encoding="utf-8")
-    show(report, output, lambda: show_verification(report, short=short))
+    print_report(report, output, lambda: show_verification(report, short=short))
     ctx.exit(report.exit_code)
 
 
@@ -96,12 +96,12 @@ def status(ctx: click.Context, dsn: str | None, target: str | None, namespace: s
       pyhce status --on kind
     """
     if target is not None:
-        with on_kubernetes(target, namespace) as deployment:
+        with deployment_on(target, namespace) as deployment:
             there = deployment.status()
-        show(there, output, lambda: show_deployment(there))
+        print_report(there, output, lambda: show_deployment(there))
         ctx.exit(there.exit_code)
     report = api.status(dsn)
-    show(report, output, lambda: show_status(report))
+    print_report(report, output, lambda: show_status(report))
 
 
 COMMANDS: tuple[click.Command, ...] = (verify, status)

@@ -21,8 +21,8 @@ from pyhce.cli.kubernetes import (
     show_uninstalled,
     values_option,
 )
-from pyhce.cli.output import ask, console, folder_option, output_option, progress, show
-from pyhce.cli.where import namespace_option, on_kubernetes, on_option
+from pyhce.cli.output import confirm, console, folder_option, output_option, print_report, progress
+from pyhce.cli.target_options import deployment_on, namespace_option, on_option
 from pyhce.deploy import kind
 from pyhce.deploy.sizing import BYTES_A_RESOURCE, RESOURCES_A_PATIENT, Platform
 from pyhce.errors import HceError, UsageError
@@ -86,9 +86,9 @@ def up(
     """
     if target != "local":
         with progress() as say:
-            there = api.up_on(
+            there = api.up_on_kubernetes(
                 target,
-                values=api.merge_values(api.read_given(files, assignments), _named(ctx)),
+                values=api.merge_values(api.read_chart_values(files, assignments), _named(ctx)),
                 port=port,
                 kind_image=kind_image,
                 kind_workers=kind_nodes - 1,
@@ -96,7 +96,7 @@ def up(
                 with_sample=sample,
                 progress=say,
             )
-        show(there, output, lambda: show_installed(there))
+        print_report(there, output, lambda: show_installed(there))
         ctx.exit(there.exit_code)
     with progress() as say:
         report = api.up(
@@ -127,7 +127,7 @@ def up(
             f"Stop:     pyhce down{where}",
         )
 
-    show(report, output, people)
+    print_report(report, output, people)
     ctx.exit(report.exit_code)
 
 
@@ -172,13 +172,13 @@ def down(target: str | None, namespace: str, delete: bool, yes: bool, folder: Pa
         console.print(f"deleted the kind cluster {kind.NAME}")
         return
     if target is not None:
-        with progress() as say, on_kubernetes(target, namespace, say) as deployment:
+        with progress() as say, deployment_on(target, namespace, say) as deployment:
             gone = deployment.uninstall()
-        show(gone, output, lambda: show_uninstalled(gone))
+        print_report(gone, output, lambda: show_uninstalled(gone))
         return
     if not delete:
         report = api.down(folder)
-        show(report, output, lambda: console.print(_stopped(report.stopped)))
+        print_report(report, output, lambda: console.print(_stopped(report.stopped)))
         return
     place = folder or local.default_folder()
     goes = local.contents(place)
@@ -186,12 +186,12 @@ def down(target: str | None, namespace: str, delete: bool, yes: bool, folder: Pa
         console.print(f"{goes.summary}")
     _confirm("Delete it for good?", yes)
     deleted = api.delete(folder)
-    show(deleted, output, lambda: console.print(f"deleted {place}"))
+    print_report(deleted, output, lambda: console.print(f"deleted {place}"))
 
 
 def _confirm(question: str, yes: bool) -> None:
     try:
-        ask(question, yes=yes, to="delete")
+        confirm(question, yes=yes, to="delete")
     except click.Abort:
         console.print("nothing was deleted")
         raise click.exceptions.Exit(1) from None
@@ -221,7 +221,7 @@ def psql(role: str, target: str | None, namespace: str, folder: Path | None, arg
     if program is None:
         raise HceError("there is no psql on this machine", remedy="Install PostgreSQL's client, or use `pyhce env`.")
     if target is not None:
-        with on_kubernetes(target, namespace) as deployment, api.reaching_environment(deployment, role) as variables:
+        with deployment_on(target, namespace) as deployment, api.forwarded_environment(deployment, role) as variables:
             command = [str(program), *arguments]
             raise click.exceptions.Exit(subprocess.run(command, env={**os.environ, **variables}).returncode)  # noqa: S603
     variables = api.environment(folder, role)
@@ -256,8 +256,8 @@ def env(role: str, pgpass: bool, target: str | None, namespace: str, folder: Pat
 def _environment(target: str | None, namespace: str, folder: Path | None, role: str) -> dict[str, str]:
     if target is None:
         return api.environment(folder, role)
-    with on_kubernetes(target, namespace) as deployment:
-        return api.environment_on(deployment, role)
+    with deployment_on(target, namespace) as deployment:
+        return api.environment_on_kubernetes(deployment, role)
 
 
 @click.command()
@@ -333,7 +333,7 @@ def register(
             console.print(f"not mended: {line}")
         console.print("nothing to change" if not report.changed else f"done in {report.seconds} s")
 
-    show(report, output, people)
+    print_report(report, output, people)
 
 
 @click.group()

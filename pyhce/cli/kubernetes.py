@@ -12,11 +12,11 @@ from rich.text import Text
 
 from pyhce import api
 from pyhce.api import Deployment, KubernetesReport, UpReport
-from pyhce.cli.output import add_row, ask, console, output_option, progress, show, table
+from pyhce.cli.output import add_row, confirm, console, new_table, output_option, print_report, progress
 from pyhce.cli.patient import show_patient
 from pyhce.cli.records import show_load
-from pyhce.cli.tables import show_failures, show_status
-from pyhce.cli.where import Command, namespace_option, on_kubernetes
+from pyhce.cli.target_options import Command, deployment_on, namespace_option
+from pyhce.cli.verification import show_failures, show_status
 from pyhce.deploy import NAMESPACE, RELEASE, DeploymentStatus, UninstallReport, images
 from pyhce.deploy.drill import Action, DrillReport, pod_failure
 from pyhce.deploy.images import ImagesReport
@@ -57,10 +57,10 @@ def _applying(deed: Command) -> click.Command:
         no_verify: bool,
         output: str,
     ) -> None:
-        given = api.read_given(files, assignments)
+        given = api.read_chart_values(files, assignments)
         with progress() as say, _deployment(context, namespace, release, chart, say) as deployment:
             report = deed(deployment, given, verify=not no_verify)
-        show(report, output, lambda: show_installed(report))
+        print_report(report, output, lambda: show_installed(report))
         ctx.exit(report.exit_code)
 
     options = (context_option, namespace_option, release_option, values_option, set_option, chart_option)
@@ -109,7 +109,7 @@ def uninstall(context: str | None, namespace: str, release: str, output: str) ->
     """
     with progress() as say, _deployment(context, namespace, release, None, say) as deployment:
         report = deployment.uninstall()
-    show(report, output, lambda: show_uninstalled(report))
+    print_report(report, output, lambda: show_uninstalled(report))
 
 
 def show_uninstalled(report: UninstallReport) -> None:
@@ -124,7 +124,7 @@ def _deployment(
     context: str | None, namespace: str, release: str, chart: str | None, say: Callable[[str], None]
 ) -> Deployment:
     return Deployment(
-        context=api.context_of(context), namespace=namespace, release=release, chart_path=chart, progress=say
+        context=api.kubeconfig_context(context), namespace=namespace, release=release, chart_path=chart, progress=say
     )
 
 
@@ -168,7 +168,7 @@ def show_deployment(report: DeploymentStatus) -> None:
         if held
         else f"no release in {report.namespace}",
     )
-    made = table("pod", "state", "restarts", "node")
+    made = new_table("pod", "state", "restarts", "node")
     for pod in report.pods:
         state = "done" if pod.phase == "Succeeded" else pod.words
         add_row(made, pod.name, state, pod.restarts, pod.node)
@@ -199,7 +199,7 @@ def images_build(wheels: Path | None, postgres_base: str, registrar_base: str, o
     """
     with progress() as say:
         report = images.build(wheels=wheels, postgres_base=postgres_base, registrar_base=registrar_base, progress=say)
-    show(report, output, lambda: _show_images("built", report))
+    print_report(report, output, lambda: _show_images("built", report))
 
 
 @images_group.command("load")
@@ -219,7 +219,7 @@ def images_load(kind_cluster: str | None, minikube: str | None, archive: Path | 
         raise UsageError("nowhere to load the images", remedy="Give --kind NAME, --minikube PROFILE or --from FILE.")
     with progress() as say:
         report = images.load(kind=kind_cluster, minikube=minikube, archive=archive, progress=say)
-    show(report, output, lambda: _show_images("loaded", report))
+    print_report(report, output, lambda: _show_images("loaded", report))
 
 
 @images_group.command("save")
@@ -236,7 +236,7 @@ def images_save(to: Path, output: str) -> None:
     """
     with progress() as say:
         report = images.save(to, progress=say)
-    show(report, output, lambda: _show_images("saved", report))
+    print_report(report, output, lambda: _show_images("saved", report))
 
 
 def _show_images(did: str, report: ImagesReport) -> None:
@@ -282,16 +282,16 @@ def drill_pod_failure(
     Example:
       pyhce drill pod-failure --on kind --yes
     """
-    ask(f"Break every pod of {namespace} on {target} once or twice?", yes=yes, to="break things")
-    with progress() as say, on_kubernetes(target, namespace, say) as deployment:
+    confirm(f"Break every pod of {namespace} on {target} once or twice?", yes=yes, to="break things")
+    with progress() as say, deployment_on(target, namespace, say) as deployment:
         chosen = tuple(Action(action) for action in actions)
         report = pod_failure(deployment, actions=chosen, timeout=timeout, progress=say)
-    show(report, output, lambda: _show_drill(report))
+    print_report(report, output, lambda: _show_drill(report))
     ctx.exit(report.exit_code)
 
 
 def _show_drill(report: DrillReport) -> None:
-    made = table("pod", "what", "out of the Service", "restarted", "queries answer", "in the Service", "restarts")
+    made = new_table("pod", "what", "out of the Service", "restarted", "queries answer", "in the Service", "restarts")
     for step in report.steps:
         seen = "new pod" if step.new_pod else step.restarts
         add_row(

@@ -8,7 +8,7 @@ import sys
 import click
 
 from pyhce.cli import database, deployment, kubernetes, records, repair, roles
-from pyhce.cli.output import error_console, fail
+from pyhce.cli.output import error_console, print_error
 from pyhce.errors import HceError
 from pyhce.version import __version__
 
@@ -23,13 +23,13 @@ class Program(click.Group):
         try:
             return super().invoke(ctx)
         except HceError as error:
-            fail(error, json_output=ctx.meta.get("pyhce.output") == "json")
+            print_error(error, json_output=ctx.meta.get("pyhce.output") == "json")
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             raise  # click knows what to do when the reader leaves
         except OSError as error:
             what = f"{error.filename or 'a file'}: {error.strerror or error}"
-            fail(HceError(what, remedy="Check the path and its rights."), json_output=False)
+            print_error(HceError(what, remedy="Check the path and its rights."), json_output=False)
             ctx.exit(2)
         except KeyboardInterrupt:
             error_console.print("\nInterrupted. What was finished stays; run the same command again to go on.")

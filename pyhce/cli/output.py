@@ -24,7 +24,7 @@ _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
 # No markup: what is printed is data, such as a patient called `[/b]`.
 console = Console(soft_wrap=True, highlight=False, emoji=False, markup=False, width=_WIDTH)
 error_console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
-PLAIN_EVERY = 5.0
+PLAIN_PROGRESS_SECONDS = 5.0
 """Seconds between lines of progress where there is no terminal."""
 
 
@@ -56,7 +56,7 @@ folder_option = click.option(
 )
 
 
-def fail(error: HceError, *, json_output: bool) -> None:
+def print_error(error: HceError, *, json_output: bool) -> None:
     """An error on standard error: what is wrong, what to do; as JSON on standard output where that was asked for."""
     if json_output:
         click.echo(json.dumps({"error": error.wrong, "remedy": error.remedy, "exit_code": error.exit_code}))
@@ -65,7 +65,7 @@ def fail(error: HceError, *, json_output: bool) -> None:
     error_console.print(Text.assemble(("what to do:", "bold"), f" {error.remedy}"))
 
 
-def show(report: BaseModel, output: str, people: Callable[[], None]) -> None:
+def print_report(report: BaseModel, output: str, people: Callable[[], None]) -> None:
     """Print a report as asked."""
     if output == "json":
         click.echo(report.model_dump_json(indent=2))
@@ -73,7 +73,7 @@ def show(report: BaseModel, output: str, people: Callable[[], None]) -> None:
         people()
 
 
-def table(*columns: str, title: str | None = None) -> Table:
+def new_table(*columns: str, title: str | None = None) -> Table:
     """An empty table."""
     made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
@@ -103,7 +103,7 @@ def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]
     It is called with the units done, the bytes done and those in all (0 if that is not known), and what is at work now.
     """
     start = time.monotonic()
-    last = start - PLAIN_EVERY
+    last = start - PLAIN_PROGRESS_SECONDS
     bar = Progress(
         TextColumn("{task.fields[words]}", markup=False),
         BarColumn(),
@@ -122,7 +122,7 @@ def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]
         words = f"{done} {unit}, {rate:.0f}/s"
         if error_console.is_terminal:
             bar.update(task, completed=reached, total=total or None, words=f"{words}, {now}"[:100])
-        elif moment - last >= PLAIN_EVERY:
+        elif moment - last >= PLAIN_PROGRESS_SECONDS:
             last = moment
             share = reached / total if total else 0.0
             left = f", {share:.0%}, some {(moment - start) * (1 - share) / share:.0f} s left" if share else ""
@@ -132,7 +132,7 @@ def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]
         yield say
 
 
-def ask(question: str, *, yes: bool, to: str) -> None:
+def confirm(question: str, *, yes: bool, to: str) -> None:
     """Ask before something is done that cannot be undone; not if the user said yes on the command line.
 
     Raises:

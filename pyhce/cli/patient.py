@@ -6,8 +6,8 @@ import click
 from rich.text import Text
 
 from pyhce import api
-from pyhce.cli.output import add_row, console, output_option, show, table
-from pyhce.cli.where import identity_rules_option, reaching
+from pyhce.cli.output import add_row, console, new_table, output_option, print_report
+from pyhce.cli.target_options import database_options, identity_rules_option
 from pyhce.records.patient import CorrectionReport, PatientRecord
 
 
@@ -38,7 +38,7 @@ def patient() -> None:
 @patient.command("show")
 @click.argument("document", metavar="DOCUMENTO")
 @click.option("--rows", type=int, default=40, show_default=True, help="Rows to show at most.")
-@reaching
+@database_options
 @output_option
 def show_command(document: str, rows: int, dsn: str | None, output: str) -> None:
     """Show one patient's record: everything under one document, newest first.
@@ -48,7 +48,7 @@ def show_command(document: str, rows: int, dsn: str | None, output: str) -> None
       pyhce patient CC-1032456789 --rows 10
     """
     record = api.patient(document, dsn=dsn)
-    show(record, output, lambda: show_patient(record, rows))
+    print_report(record, output, lambda: show_patient(record, rows))
 
 
 def show_patient(record: PatientRecord, rows: int) -> None:
@@ -56,7 +56,7 @@ def show_patient(record: PatientRecord, rows: int) -> None:
     nameless = "(no name)" if "Patient" in record.counts else "(no Patient yet)"
     console.print(Text.assemble((record.name or nameless, "bold"), f"  {record.document}"), end="")
     console.print(f"  {record.sex}  {record.birth}" + ("  (provisional)" if record.provisional else ""))
-    made = table("date", "resource", "code", "status", "value", "id")
+    made = new_table("date", "resource", "code", "status", "value", "id")
     for entry in record.entries[:rows]:
         add_row(made, entry.date, entry.type, entry.code, entry.status, entry.value, entry.id)
     console.print(made)
@@ -75,7 +75,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell what wo
 @click.argument("new", metavar="NEW")
 @identity_rules_option
 @dry_run_option
-@reaching
+@database_options
 @output_option
 def rekey(old: str, new: str, identity_rules: str | None, dry_run: bool, dsn: str | None, output: str) -> None:
     """Give a record another document; the source may go on sending the old one.
@@ -85,7 +85,7 @@ def rekey(old: str, new: str, identity_rules: str | None, dry_run: bool, dsn: st
       pyhce patient rekey CC-1032456780 CC-1032456789
     """
     report = api.rekey(old, new, dsn=dsn, identity_rules=identity_rules, dry_run=dry_run)
-    show(report, output, lambda: show_correction(report))
+    print_report(report, output, lambda: show_correction(report))
 
 
 @patient.command("merge")
@@ -93,7 +93,7 @@ def rekey(old: str, new: str, identity_rules: str | None, dry_run: bool, dsn: st
 @click.argument("into", metavar="INTO")
 @identity_rules_option
 @dry_run_option
-@reaching
+@database_options
 @output_option
 def merge(source: str, into: str, identity_rules: str | None, dry_run: bool, dsn: str | None, output: str) -> None:
     """Bring two records of one person together; later loads under FROM go to INTO too.
@@ -107,7 +107,7 @@ def merge(source: str, into: str, identity_rules: str | None, dry_run: bool, dsn
       pyhce patient merge hospital-sur/Patient/88 hospital-norte/Patient/4711
     """
     report = api.merge(source, into, dsn=dsn, identity_rules=identity_rules, dry_run=dry_run)
-    show(report, output, lambda: show_correction(report))
+    print_report(report, output, lambda: show_correction(report))
 
 
 @patient.command("split")
@@ -123,7 +123,7 @@ def merge(source: str, into: str, identity_rules: str | None, dry_run: bool, dsn
 @click.option("--to", "new", metavar="NEW", required=True, help="The document that it gets; no record has it.")
 @identity_rules_option
 @dry_run_option
-@reaching
+@database_options
 @output_option
 def split(
     document: str,
@@ -145,7 +145,7 @@ def split(
       pyhce patient split CC-1032456789 --patient a/17 --patient b/Patient/9 --to CC-52100200
     """
     report = api.split(document, patients=patients, to=new, dsn=dsn, identity_rules=identity_rules, dry_run=dry_run)
-    show(report, output, lambda: show_correction(report))
+    print_report(report, output, lambda: show_correction(report))
 
 
 def show_correction(report: CorrectionReport) -> None:

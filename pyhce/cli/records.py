@@ -14,17 +14,17 @@ from pyhce import api
 from pyhce.cli.load_files import show_files
 from pyhce.cli.output import (
     add_row,
-    ask,
+    confirm,
     console,
     counted_progress,
     error_console,
+    new_table,
     output_option,
+    print_report,
     progress,
-    show,
-    table,
 )
 from pyhce.cli.patient import patient
-from pyhce.cli.where import identity_rules_option, reaching
+from pyhce.cli.target_options import database_options, identity_rules_option
 from pyhce.errors import UsageError
 from pyhce.records.erasing.receipt import Erasure, Outcome
 from pyhce.records.exporting.copy import ExportProgress
@@ -72,7 +72,7 @@ from pyhce.records.reading.limits import DEFAULT_MAX_RESOURCE_SIZE, LARGEST_MAX_
     help="Reject a resource larger than this; a larger one takes memory, see docs/loading.md.",
 )
 @click.option("--again", is_flag=True, help="Read files that were loaded whole before, too.")
-@reaching
+@database_options
 @output_option
 @click.pass_context
 def load(
@@ -122,7 +122,7 @@ def load(
             max_resource_size=max_resource_size,
             progress=lambda state: say(state.read, state.bytes_read, state.bytes_total, state.current_file),
         )
-    show(report, output, lambda: show_load(report))
+    print_report(report, output, lambda: show_load(report))
     ctx.exit(report.exit_code)
 
 
@@ -213,7 +213,7 @@ def _show_identity(report: LoadReport) -> None:
 @click.option("--history", is_flag=True, help="Former versions and deletions too, in files of their own.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Connections at once. Default: the processors, at most 4.")
 @click.option("--check", type=click.Path(path_type=Path, file_okay=False), help="Compare a finished export's files.")
-@reaching
+@database_options
 @output_option
 def export(to: Path | None, check: Path | None, dsn: str | None, output: str, **asked: Any) -> None:
     """Write every resource as it came in: NDJSON, files by type, and a manifest, as FHIR's Bulk Data does.
@@ -233,7 +233,7 @@ def export(to: Path | None, check: Path | None, dsn: str | None, output: str, **
         raise UsageError("neither or both of --to and --check are given", remedy="Give one folder by one of them.")
     if check is not None:
         checked = api.check_export(check)
-        show(checked, output, lambda: show_check(checked))
+        print_report(checked, output, lambda: show_check(checked))
         click.get_current_context().exit(checked.exit_code)
     assert to is not None  # noqa: S101 - it is one or the other
     with counted_progress("resources") as say:
@@ -242,7 +242,7 @@ def export(to: Path | None, check: Path | None, dsn: str | None, output: str, **
             say(state.resources, state.resources, state.expected, f"{state.bytes / 1e6:.0f} MB")
 
         report = api.export(to, dsn=dsn, progress=tell, **asked)
-    show(report, output, lambda: show_export(report))
+    print_report(report, output, lambda: show_export(report))
     missing = sorted(set(asked["types"]) - {file.type for file in report.files})
     if missing and output != "json":
         console.print(f"nothing of the type {', '.join(missing)}")
@@ -250,7 +250,7 @@ def export(to: Path | None, check: Path | None, dsn: str | None, output: str, **
 
 def show_export(report: ExportReport) -> None:
     """An export as a table."""
-    made = table("file", "resources", "MB", "sha256")
+    made = new_table("file", "resources", "MB", "sha256")
     for file in (*report.files, *report.deleted):
         add_row(made, file.path, file.count, f"{file.bytes / 1e6:.1f}", file.sha256[:12] + "…")
     console.print(made)
@@ -297,7 +297,7 @@ def show_check(report: ExportCheck) -> None:
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @identity_rules_option
-@reaching
+@database_options
 @output_option
 @click.pass_context
 def erase(
@@ -326,7 +326,7 @@ def erase(
     if not dry_run:
         kept = api.retention(document, dsn=dsn, years=retention_years)
         error_console.print(kept.words)
-        ask("Erase this patient for good? It cannot be undone.", yes=yes, to="erase")
+        confirm("Erase this patient for good? It cannot be undone.", yes=yes, to="erase")
     with progress() as say:
         done = api.erase(
             document,
@@ -338,13 +338,13 @@ def erase(
             identity_rules=identity_rules,
             progress=say,
         )
-    show(done, output, lambda: show_erasure(done))
+    print_report(done, output, lambda: show_erasure(done))
     ctx.exit(done.exit_code)
 
 
 def show_erasure(done: Erasure) -> None:
     """An erasure as a table, and what a person must still see to."""
-    made = table("what", "table", "type", "rows", "sha256")
+    made = new_table("what", "table", "type", "rows", "sha256")
     for erased in done.record:
         add_row(made, "of the record", erased.table, "", erased.rows, (erased.sha256 or "")[:12])
     for erased in done.elsewhere:

@@ -7,8 +7,8 @@ import sys
 import click
 
 from pyhce import api
-from pyhce.cli.output import console, error_console, output_option, progress, show
-from pyhce.cli.where import reaching
+from pyhce.cli.output import console, error_console, output_option, print_report, progress
+from pyhce.cli.target_options import database_options
 from pyhce.records.repair import RepairReport
 
 
@@ -31,7 +31,7 @@ def repair() -> None:
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask: between two patients keep the newest copy.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
-@reaching
+@database_options
 @output_option
 def identities(keep: tuple[str, ...], yes: bool, dry_run: bool, dsn: str | None, output: str) -> None:
     """Give each resource that is stored in several places one place (HCE0401, HCE0402).
@@ -51,7 +51,7 @@ def identities(keep: tuple[str, ...], yes: bool, dry_run: bool, dsn: str | None,
     asked = _ask if may_ask else None
     with progress() as say:
         report = api.repair_identities(dsn=dsn, keep=keep, newest=yes, dry_run=dry_run, ask=asked, progress=say)
-    show(report, output, lambda: show_repair(report))
+    print_report(report, output, lambda: show_repair(report))
     sys.exit(report.exit_code)
 
 

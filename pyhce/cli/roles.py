@@ -11,8 +11,8 @@ import click
 from pyhce import api
 from pyhce.api import RoleReport
 from pyhce.citus.roles import LIKE
-from pyhce.cli.output import add_row, ask, console, output_option, show, table
-from pyhce.cli.where import Command, reaching
+from pyhce.cli.output import add_row, confirm, console, new_table, output_option, print_report
+from pyhce.cli.target_options import Command, database_options
 from pyhce.errors import UsageError
 
 PASSWORD = "PYHCE_ROLE_PASSWORD"  # noqa: S105 - the name of a variable
@@ -52,7 +52,7 @@ def role_group() -> None:
 @click.argument("name")
 @click.option("--like", type=click.Choice(list(LIKE)), required=True, help="Writes and reads, or reads only.")
 @_password_options
-@reaching
+@database_options
 @output_option
 def role_add(
     name: str, like: str, password_file: Path | None, pgpass: Path | None, dsn: str | None, output: str
@@ -67,11 +67,11 @@ def role_add(
       pyhce role add lis_reader --like readonly --on kind
     """
     report = api.add_role(name, like=like, password=_given(password_file), pgpass=pgpass, dsn=dsn)
-    show(report, output, lambda: _told("added", report))
+    print_report(report, output, lambda: _told("added", report))
 
 
 @role_group.command("list")
-@reaching
+@database_options
 @output_option
 @click.pass_context
 def role_list(ctx: click.Context, dsn: str | None, output: str) -> None:
@@ -84,19 +84,19 @@ def role_list(ctx: click.Context, dsn: str | None, output: str) -> None:
     report = api.list_roles(dsn=dsn)
 
     def people() -> None:
-        made = table("role", "like", "state")
+        made = new_table("role", "like", "state")
         for role in report.roles:
             add_row(made, role.name, ", ".join(role.like), "; ".join(role.problems) or "works on every node")
         console.print(made if report.roles else "there are no login roles of this site")
 
-    show(report, output, people)
+    print_report(report, output, people)
     ctx.exit(report.exit_code)
 
 
 @role_group.command("rotate")
 @click.argument("name")
 @_password_options
-@reaching
+@database_options
 @output_option
 def role_rotate(name: str, password_file: Path | None, pgpass: Path | None, dsn: str | None, output: str) -> None:
     """Give a login role another password, on every node at once. Open sessions go on.
@@ -107,13 +107,13 @@ def role_rotate(name: str, password_file: Path | None, pgpass: Path | None, dsn:
       pyhce role rotate lis_reader --pgpass /etc/lis/pgpass
     """
     report = api.rotate_role(name, password=_given(password_file), pgpass=pgpass, dsn=dsn)
-    show(report, output, lambda: _told("rotated", report))
+    print_report(report, output, lambda: _told("rotated", report))
 
 
 @role_group.command("drop")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@reaching
+@database_options
 @output_option
 def role_drop(name: str, yes: bool, dsn: str | None, output: str) -> None:
     """Remove a login role from every node and end its sessions.
@@ -122,9 +122,9 @@ def role_drop(name: str, yes: bool, dsn: str | None, output: str) -> None:
     Example:
       pyhce role drop lis_reader --yes
     """
-    ask(f"Remove the role {name} and end its sessions?", yes=yes, to="remove it")
+    confirm(f"Remove the role {name} and end its sessions?", yes=yes, to="remove it")
     report = api.drop_role(name, dsn=dsn)
-    show(report, output, lambda: _told("dropped", report))
+    print_report(report, output, lambda: _told("dropped", report))
 
 
 def _told(did: str, report: RoleReport) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
 from pyhce.settings import DATABASE, NODE_PORT
-from pyhce.verify.model import Finding, FunctionCheck, judged, ok, skipped
+from pyhce.verify.model import Finding, FunctionCheck, ok, ok_unless, skipped
 
 GROUP = "kubernetes"
 LIVENESS = ("pg_isready -U postgres -d postgres", 30, 10, 5, 6)
@@ -21,7 +21,7 @@ class KubernetesView:
 
     def __init__(self, cluster: KubernetesCluster, namespace: str) -> None:
         self.cluster, self.namespace = cluster, namespace
-        self.unseen: set[str] = set()
+        self.unreachable_nodes: set[str] = set()
 
     @cached_property
     def sets(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def pods_ready(view: KubernetesView) -> Finding:
         if not problems and not (seen and held.status.update_revision == held.status.current_revision):
             problems.append(f"{name} is being rolled out: {held.status.updated_replicas or 0} of {held.spec.replicas}")
     restarts = sum(pod.restarts for pod in view.nodes.values())
-    return judged(problems, f"{len(view.expected_pods)} pods ready, {restarts} restarts since they were made")
+    return ok_unless(problems, f"{len(view.expected_pods)} pods ready, {restarts} restarts since they were made")
 
 
 def probes_as_declared(view: KubernetesView) -> Finding:
@@ -77,7 +77,7 @@ def probes_as_declared(view: KubernetesView) -> Finding:
         start = container.startup_probe
         if not start or start.period_seconds * start.failure_threshold < 600:
             problems.append(f"{name}: a long replay of the write-ahead log would be killed")
-    return judged(problems, "liveness, readiness and start-up probes as declared")
+    return ok_unless(problems, "liveness, readiness and start-up probes as declared")
 
 
 def volumes_bound(view: KubernetesView) -> Finding:
@@ -90,7 +90,7 @@ def volumes_bound(view: KubernetesView) -> Finding:
             problems.append(f"{claim} is {held.status.phase if held else 'not there'}")
         else:
             sizes.append(f"{claim} {held.status.capacity['storage']}")
-    return judged(problems, f"{len(sizes)} volumes bound: {', '.join(sizes)}")
+    return ok_unless(problems, f"{len(sizes)} volumes bound: {', '.join(sizes)}")
 
 
 def services_lead_to_pods(view: KubernetesView) -> Finding:
@@ -112,14 +112,14 @@ def services_lead_to_pods(view: KubernetesView) -> Finding:
             problems.append(f"{service} leads to {sorted(found) or 'nobody'}, should to {sorted(names)}")
         if service == "citus-nodes" and not held.spec.publish_not_ready_addresses:
             problems.append("citus-nodes hides nodes that are not ready: a restarted one is found late")
-    return judged(problems, f"{len(wanted)} services lead to their pods")
+    return ok_unless(problems, f"{len(wanted)} services lead to their pods")
 
 
 def registrar_job_complete(view: KubernetesView) -> Finding:
     """The registrar's Job has ended well."""
     job = view.cluster.get(view.cluster.batch.read_namespaced_job, "citus-registrar", view.namespace)
     if job is None:
-        return judged(["there is no Job citus-registrar"], "")
+        return ok_unless(["there is no Job citus-registrar"], "")
     complete = any(c.type == "Complete" and c.status == "True" for c in job.status.conditions or [])
     took = (
         f" in {(job.status.completion_time - job.status.start_time).total_seconds():.0f} s"
@@ -127,20 +127,20 @@ def registrar_job_complete(view: KubernetesView) -> Finding:
         else ""
     )
     said = f"citus-registrar complete{took}"
-    return judged([] if complete else [f"citus-registrar: {job.status.failed or 0} failed, not complete"], said)
+    return ok_unless([] if complete else [f"citus-registrar: {job.status.failed or 0} failed, not complete"], said)
 
 
 def coordinator_node_port(view: KubernetesView) -> Finding:
     """The coordinator's node port."""
     held = view.cluster.get(view.cluster.core.read_namespaced_service, "citus-coordinator", view.namespace)
     if held is None:
-        return judged(["there is no Service citus-coordinator"], "")
+        return ok_unless(["there is no Service citus-coordinator"], "")
     if held.spec.type != "NodePort":
         return skipped(f"the Service is of type {held.spec.type}: there is no node port")
     port = held.spec.ports[0]
     problems = [] if port.port == 5432 else [f"the Service's port is {port.port}, should be 5432"]
     usual = "" if port.node_port == NODE_PORT else f" (the usual one is {NODE_PORT})"
-    return judged(problems, f"5432 at node port {port.node_port}{usual}")
+    return ok_unless(problems, f"5432 at node port {port.node_port}{usual}")
 
 
 def pods_unprivileged(view: KubernetesView) -> Finding:
@@ -158,13 +158,13 @@ def pods_unprivileged(view: KubernetesView) -> Finding:
         ):
             if not good:
                 problems.append(f"{name} {what}")
-    return judged(problems, "no root, no token, no capability, root file system read-only")
+    return ok_unless(problems, "no root, no token, no capability, root file system read-only")
 
 
 def workers_registered(view: KubernetesView) -> Finding:
     """The workers that Citus knows are the pods that run."""
     if not view.nodes.get("citus-coordinator-0"):
-        return judged(["the coordinator's pod is not there to be asked"], "")
+        return ok_unless(["the coordinator's pod is not there to be asked"], "")
     asked = "SELECT json_agg(nodename) FROM pg_dist_node WHERE groupid > 0 AND isactive"
     said = view.cluster.execute(
         view.namespace, "citus-coordinator-0", ["psql", "-U", "postgres", "-d", DATABASE, "-XAtc", asked]
@@ -172,11 +172,11 @@ def workers_registered(view: KubernetesView) -> Finding:
     try:
         names = {str(host).partition(".")[0] for host in json.loads(said)}
     except (ValueError, TypeError):
-        return judged([f"the coordinator did not say: {said.strip()[:200] or 'no worker'}"], "")
+        return ok_unless([f"the coordinator did not say: {said.strip()[:200] or 'no worker'}"], "")
     wanted = {name for name in view.expected_pods if name.startswith("citus-worker")}
     if names == wanted:
         return ok(f"{len(names)} workers, each a pod")
-    return judged(
+    return ok_unless(
         [f"{name} is a pod and no active worker" for name in sorted(wanted - names)]
         + [f"{name} is a worker and no pod" for name in sorted(names - wanted)],
         "",

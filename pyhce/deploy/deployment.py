@@ -20,7 +20,7 @@ from pyhce.errors import HceError
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen, Schema
 from pyhce.settings import APP_ROLE, SUPERUSER
-from pyhce.verify import GROUPS, StatusReport, VerificationReport, run, status, until_right
+from pyhce.verify import GROUPS, StatusReport, VerificationReport, repeat_until_ok, run_checks, status
 
 NAMESPACE = "clinical-database"
 RELEASE = "hce"
@@ -229,7 +229,7 @@ class Deployment:
         Raises:
             HceError: nothing is installed, or the database cannot be looked at.
         """
-        return until_right(
+        return repeat_until_ok(
             lambda: self._verify_once(groups), wait=wait, progress=self.progress, pause=_PAUSE, forgiven=HceError
         )
 
@@ -244,7 +244,7 @@ class Deployment:
         report = _parse_report(said)
         if groups is None or checks.GROUP in groups:
             view = checks.KubernetesView(self.cluster, self.namespace)
-            outside = run(checks.CHECKS, view, self.progress)
+            outside = run_checks(checks.CHECKS, view, self.progress)
             kept = tuple(check for check in report.checks if groups is None or check.group in groups)
             report = report.model_copy(update={"checks": (*kept, *outside)})
         return report.model_copy(update={"seconds": round(time.monotonic() - start, 2)})

@@ -15,7 +15,7 @@ from pyhce.deploy.pod_failures import deployment_failed
 from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen
 from pyhce.settings import APP_ROLE, SUPERUSER
-from pyhce.verify.acknowledged import Writer, WriterReport, answers
+from pyhce.verify.insert_thread import InsertReport, InsertThread, query_succeeds
 
 _PAUSE = 0.1
 
@@ -53,7 +53,7 @@ class DrillReport(Frozen):
     steps: tuple[PodDrill, ...]
     names_before: tuple[str, ...]
     names_after: tuple[str, ...]
-    writer: WriterReport
+    writer: InsertReport
 
     @property
     def ok(self) -> bool:
@@ -95,7 +95,7 @@ def pod_failure(
     place = deployment.reachable_place()  # a forwarded port would end with the pod that it leads to
     dsn = deployment.dsn_at(place, SUPERUSER)
     before = _node_names(dsn)
-    writer = Writer(deployment.dsn_at(place, APP_ROLE))
+    writer = InsertThread(deployment.dsn_at(place, APP_ROLE))
     writer.start()
     steps: list[PodDrill] = []
     try:
@@ -136,7 +136,7 @@ def _drill_pod(
     wanted: dict[str, Callable[[], bool]] = {
         "out": lambda: pod.name not in cluster.ready_pods_behind(namespace, service),
         "gone": replaced,
-        "answers": lambda: "gone" in took and answers(dsn),
+        "answers": lambda: "gone" in took and query_succeeds(dsn),
         "back": lambda: {"gone", "out"} <= took.keys() and pod.name in cluster.ready_pods_behind(namespace, service),
     }
     took: dict[str, float] = {}

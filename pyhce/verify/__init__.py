@@ -1,10 +1,10 @@
 """Verification: is the database what the declaration says?"""
 
-from pyhce.verify.document import checks_document
+from pyhce.verify.checks_document import checks_document
+from pyhce.verify.cluster_status import NodeStatus, StatusReport, status
 from pyhce.verify.junit import junit
 from pyhce.verify.model import GROUPS, Check, CheckResult, Finding, Result, VerificationReport
-from pyhce.verify.overview import NodeStatus, StatusReport, status
-from pyhce.verify.runner import CHECKS, run, until_right, verify
+from pyhce.verify.runner import CHECKS, repeat_until_ok, run_checks, verify
 
 __all__ = [
     "CHECKS",
@@ -18,8 +18,8 @@ __all__ = [
     "VerificationReport",
     "checks_document",
     "junit",
-    "run",
+    "repeat_until_ok",
+    "run_checks",
     "status",
-    "until_right",
     "verify",
 ]

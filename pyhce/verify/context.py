@@ -27,16 +27,16 @@ class Context:
         self.dsn = dsn
         self.schema = schema
         self.conn: Connection[TupleRow] = connect(dsn)
-        self._others: dict[str, Connection[TupleRow]] = {}
-        self.unseen: set[str] = set()
+        self._worker_connections: dict[str, Connection[TupleRow]] = {}
+        self.unreachable_nodes: set[str] = set()
         """Nodes that a probe could not look at from here, as from outside of their network."""
-        self._silent: dict[str, HceError] = {}
+        self._connection_errors: dict[str, HceError] = {}
         if self.citus:  # a frozen node holds a probe up no longer than it holds up a connection of our own
             self.conn.execute("SET citus.node_connection_timeout TO '10s'")
 
     def close(self) -> None:
         """Close every connection."""
-        for conn in (self.conn, *self._others.values()):
+        for conn in (self.conn, *self._worker_connections.values()):
             conn.close()
 
     def rows(self, query: str, *values: object) -> list[Any]:
@@ -68,12 +68,12 @@ class Context:
         return [node for node in self.nodes if node.group != 0]
 
     @cached_property
-    def placed(self) -> dict[str, Placed]:
+    def table_placements(self) -> dict[str, Placed]:
         """How Citus holds each table."""
         return placed(self.conn) if self.citus else {}
 
     @cached_property
-    def there(self) -> set[str]:
+    def existing_tables(self) -> set[str]:
         """The tables of our schemas, as schema.name."""
         found = self.rows(
             "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -81,7 +81,7 @@ class Context:
         )
         return {name for (name,) in found}
 
-    def node(self, place: KnownNode) -> Connection[TupleRow]:
+    def connection_to(self, place: KnownNode) -> Connection[TupleRow]:
         """A connection to a node, by its name.
 
         Raises:
@@ -89,31 +89,31 @@ class Context:
         """
         if place.group == 0:
             return self.conn
-        if place.place in self._silent:
-            raise self._silent[place.place]
-        held = self._others.get(place.place)
+        if place.place in self._connection_errors:
+            raise self._connection_errors[place.place]
+        held = self._worker_connections.get(place.place)
         if held is None or held.closed:
             try:
-                held = self._others[place.place] = connect(at(self.dsn, place.host, place.port))
+                held = self._worker_connections[place.place] = connect(at(self.dsn, place.host, place.port))
             except HceError as error:
-                self._silent[place.place] = error
+                self._connection_errors[place.place] = error
                 raise
         return held
 
     def every_node(self) -> Iterator[tuple[str, Connection[TupleRow]]]:
-        """Each node's name and a connection; one that cannot be reached from here is noted in `unseen` and left out."""
+        """Each node's name and a connection; a node that cannot be reached is left out."""
         if not self.nodes:
             yield "the server", self.conn
         for node in self.nodes:
             try:
-                conn = self.node(node)
+                conn = self.connection_to(node)
             except HceError:
-                self.unseen.add(node.place)
+                self.unreachable_nodes.add(node.place)
                 continue
             yield node.place, conn
 
 
-def on_citus(look: Callable[[Context], Finding]) -> Callable[[Context], Finding]:
+def only_on_citus(look: Callable[[Context], Finding]) -> Callable[[Context], Finding]:
     """A probe that only a Citus cluster has an answer to."""
 
     def probe(context: Context) -> Finding:

@@ -14,7 +14,7 @@ CHUNK = 1000
 """Keys compared at a time."""
 
 
-class Twice(NamedTuple):
+class ResourceIdentity(NamedTuple):
     """An identity that is not in one place."""
 
     source: str
@@ -25,12 +25,12 @@ class Twice(NamedTuple):
         return f"{self.source}/{self.type}/{self.id}" if self.source else f"{self.type}/{self.id}"
 
 
-def name_of(table: Table) -> sql.Identifier:
+def table_identifier(table: Table) -> sql.Identifier:
     """A table with its schema."""
     return sql.Identifier(table.sql_schema, table.name)
 
 
-def under_several_documents(conn: Connection[TupleRow], schema: Schema) -> Iterator[tuple[str, list[Twice]]]:
+def under_several_documents(conn: Connection[TupleRow], schema: Schema) -> Iterator[tuple[str, list[ResourceIdentity]]]:
     """By table, the identities that it holds under more than one document.
 
     Citus holds no unique key without the distribution column, so that no constraint says it.
@@ -38,26 +38,37 @@ def under_several_documents(conn: Connection[TupleRow], schema: Schema) -> Itera
     for table in schema.resource_tables(Home.PATIENT):
         kind = sql.SQL("tipo") if table.generic else sql.SQL("{}::text").format(sql.Literal(table.fhir_type))
         query = sql.SQL("SELECT fuente, {}, id FROM {} GROUP BY 1, 2, 3 HAVING count(*) > 1 ORDER BY 1, 2, 3")
-        found = [Twice(*row) for row in conn.execute(query.format(kind, name_of(table)))]
+        found = [ResourceIdentity(*row) for row in conn.execute(query.format(kind, table_identifier(table)))]
         if found:
             yield table.name, found
 
 
-def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tuple[str, list[Twice]]]:
+def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tuple[str, list[ResourceIdentity]]]:
     """By what is wrong, the identities that are in two tables, or in a table that is not their type's."""
     for table in (t for t in schema.resource_tables() if t.generic):
-        kinds = conn.execute(sql.SQL("SELECT DISTINCT tipo FROM {} ORDER BY 1").format(name_of(table))).fetchall()
+        kinds = conn.execute(
+            sql.SQL("SELECT DISTINCT tipo FROM {} ORDER BY 1").format(table_identifier(table))
+        ).fetchall()
         for (kind,) in kinds:
             homes = schema.homes_of(kind)
-            keys = sql.SQL("SELECT fuente, id FROM {} WHERE tipo = {}").format(name_of(table), sql.Literal(kind))
+            keys = sql.SQL("SELECT fuente, id FROM {} WHERE tipo = {}").format(
+                table_identifier(table), sql.Literal(kind)
+            )
             if table not in homes:
                 rows = conn.execute(keys + sql.SQL(" ORDER BY 1, 2"))
-                yield f"{kind} are in {table.name}, not in {homes[0].name}", [Twice(s, kind, i) for s, i in rows]
+                yield (
+                    f"{kind} are in {table.name}, not in {homes[0].name}",
+                    [ResourceIdentity(s, kind, i) for s, i in rows],
+                )
                 continue
             if table.home is Home.PATIENT:
                 continue
             for home in (h for h in homes if h.home is Home.PATIENT):
-                both = [Twice(s, kind, i) for chunk in chunks(conn, keys) for s, i in _in(conn, home, kind, chunk)]
+                both = [
+                    ResourceIdentity(s, kind, i)
+                    for chunk in fetched_in_chunks(conn, keys)
+                    for s, i in _in(conn, home, kind, chunk)
+                ]
                 if both:
                     yield f"{kind} are both in {home.name} and in {table.name}", sorted(set(both))
 
@@ -67,11 +78,11 @@ def _in(conn: Connection[TupleRow], table: Table, kind: str, chunk: list[Any]) -
     only = sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if table.generic else sql.SQL("")
     query = sql.SQL(
         "SELECT fuente, id FROM {} WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[])){}"
-    ).format(name_of(table), only)
-    return conn.execute(query, columns(chunk)).fetchall()
+    ).format(table_identifier(table), only)
+    return conn.execute(query, as_arrays(chunk)).fetchall()
 
 
-def chunks(conn: Connection[TupleRow], query: sql.Composed) -> Iterator[list[Any]]:
+def fetched_in_chunks(conn: Connection[TupleRow], query: sql.Composed) -> Iterator[list[Any]]:
     """A query's rows, some at a time: memory stays bounded however many there are."""
     with conn.transaction(), conn.cursor(name="verify") as cursor:
         cursor.execute(query)
@@ -79,6 +90,6 @@ def chunks(conn: Connection[TupleRow], query: sql.Composed) -> Iterator[list[Any
             yield chunk
 
 
-def columns(chunk: list[Any]) -> list[list[Any]]:
+def as_arrays(chunk: list[Any]) -> list[list[Any]]:
     """Rows of two columns as two arrays."""
     return [[row[0] for row in chunk], [row[1] for row in chunk]]

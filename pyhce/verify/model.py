@@ -44,7 +44,7 @@ def skipped(why: str) -> Finding:
     return Finding(result=Result.SKIPPED, found=why)
 
 
-def judged(problems: Sequence[str], fine: str, *, severity: Result = Result.FAILED) -> Finding:
+def ok_unless(problems: Sequence[str], fine: str, *, severity: Result = Result.FAILED) -> Finding:
     """All right with no problem, else as severe as said, with every problem."""
     if not problems:
         return ok(fine)

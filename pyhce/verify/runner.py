@@ -14,17 +14,17 @@ from pyhce.citus.migrate import applied
 from pyhce.citus.nodes import installation
 from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.schema.model import Schema
-from pyhce.verify import catalogue as schema_checks
 from pyhce.verify import (
-    configuration,
-    identity,
-    nodes,
-    persons,
-    placement,
-    references,
-    round_trip,
-    routing,
-    typed_columns,
+    identity_checks,
+    node_checks,
+    person_checks,
+    placement_checks,
+    reference_checks,
+    round_trip_checks,
+    routing_checks,
+    schema_checks,
+    settings_checks,
+    typed_column_checks,
 )
 from pyhce.verify.context import CITUS_VERSION, Context
 from pyhce.verify.model import (
@@ -39,16 +39,16 @@ from pyhce.verify.model import (
 )
 
 CHECKS: tuple[Check, ...] = (
-    *nodes.CHECKS,
+    *node_checks.CHECKS,
     *schema_checks.CHECKS,
-    *placement.CHECKS,
-    *identity.CHECKS,
-    *references.CHECKS,
-    *persons.CHECKS,
-    *typed_columns.CHECKS,
-    *routing.CHECKS,
-    *round_trip.CHECKS,
-    *configuration.CHECKS,
+    *placement_checks.CHECKS,
+    *identity_checks.CHECKS,
+    *reference_checks.CHECKS,
+    *person_checks.CHECKS,
+    *typed_column_checks.CHECKS,
+    *routing_checks.CHECKS,
+    *round_trip_checks.CHECKS,
+    *settings_checks.CHECKS,
 )
 _PAUSE = 1.0
 
@@ -76,12 +76,12 @@ def verify(
     """
     _refuse_unknown(groups, extra_checks)
     start, begun = time.monotonic(), datetime.now(UTC)
-    report = until_right(lambda: _once(dsn, schema, groups, extra_checks, progress), wait=wait, progress=progress)
+    report = repeat_until_ok(lambda: _once(dsn, schema, groups, extra_checks, progress), wait=wait, progress=progress)
     seconds = round(time.monotonic() - start, 2)
     return report.model_copy(update={"started_at": begun.isoformat(timespec="seconds"), "seconds": seconds})
 
 
-def until_right(
+def repeat_until_ok(
     look: Callable[[], VerificationReport],
     *,
     wait: float,
@@ -122,7 +122,7 @@ def _once(
 ) -> VerificationReport:
     context = Context(dsn, schema)
     try:
-        done = run([c for c in (*CHECKS, *extra) if groups is None or c.group in groups], context, progress)
+        done = run_checks([c for c in (*CHECKS, *extra) if groups is None or c.group in groups], context, progress)
         engine = f"PostgreSQL {context.conn.info.parameter_status('server_version')}"
         if context.citus:
             engine += f" with Citus {context.value(CITUS_VERSION)}, {len(context.workers)} workers"
@@ -138,7 +138,7 @@ def _once(
         context.close()
 
 
-def run(checks: Sequence[Check], context: Any, progress: Progress = silent) -> tuple[CheckResult, ...]:
+def run_checks(checks: Sequence[Check], context: Any, progress: Progress = silent) -> tuple[CheckResult, ...]:
     """Look at each; what they look at is the context that they were made for.
 
     Raises:
@@ -169,7 +169,7 @@ def _installation(context: Context) -> str | None:
 def _run(check: Check, context: Any) -> CheckResult:
     """One check; a probe that cannot finish has failed, and says why; one that needs a superuser is skipped."""
     start = time.monotonic()
-    context.unseen.clear()
+    context.unreachable_nodes.clear()
     try:
         finding = check.probe(context)
     except psycopg.Error as error:
@@ -191,7 +191,11 @@ def _run(check: Check, context: Any) -> CheckResult:
         title=check.title,
         result=finding.result,
         found=finding.found
-        + (f"; not reached from here: {', '.join(sorted(context.unseen))}" if context.unseen else ""),
+        + (
+            f"; not reached from here: {', '.join(sorted(context.unreachable_nodes))}"
+            if context.unreachable_nodes
+            else ""
+        ),
         details=finding.details,
         remedy=None if fine or not check.remedy else check.remedy,
         seconds=round(time.monotonic() - start, 3),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyhce.records.writing.claims import Claim, decide
-from pyhce.verify.comparison import kept_apart, traits_of
+from pyhce.verify.patient_comparison import kept_apart, traits_of
 
 PERSONS: list[dict[str, Any]] = [
     {"birthDate": "2003-04-19", "gender": "female", "name": [{"family": "Kil"}]},

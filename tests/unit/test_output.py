@@ -14,7 +14,7 @@ CLI = Path(output.__file__).parent
 
 @pytest.mark.parametrize("text", ["[/b]", "[red]Ana[/red]", "[/", "[link=x]", ":smile:"])
 def test_markup_in_data_is_shown_as_it_is(text: str) -> None:
-    made = output.table("name")
+    made = output.new_table("name")
     output.add_row(made, text)
     with output.console.capture() as shown:
         output.console.print(text)

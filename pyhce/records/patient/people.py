@@ -15,7 +15,7 @@ from pyhce.records.writing.claims import patients_in
 from pyhce.records.writing.decisions import PatientKey
 from pyhce.records.writing.homes import table_name
 from pyhce.schema.model import Schema
-from pyhce.verify.comparison import Traits, contradictions, traits_of
+from pyhce.verify.patient_comparison import Traits, contradictions, traits_of
 
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z")
 _NAMED = re.compile(r"(?:(?P<source>.*)/)?Patient/(?P<id>[A-Za-z0-9.\-]{1,64})\Z", re.DOTALL)

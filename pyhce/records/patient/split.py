@@ -34,7 +34,7 @@ from pyhce.records.writing.keys import identifiers_in, look_up_holders
 from pyhce.records.writing.patient_locks import lock
 from pyhce.records.writing.races import LostRace
 from pyhce.schema.model import Schema
-from pyhce.verify.comparison import traits_of
+from pyhce.verify.patient_comparison import traits_of
 
 
 def split(

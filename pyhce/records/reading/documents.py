@@ -34,7 +34,7 @@ from pyhce.records.reading.spelling import canonical
 from pyhce.records.reading.spool import Places
 from pyhce.schema.model import Schema
 from pyhce.schema.r4 import RESOURCE_TYPES
-from pyhce.verify.comparison import traits_of
+from pyhce.verify.patient_comparison import traits_of
 
 ORIGIN = "urn:pyhce:document"
 """The system of the tag in `meta.tag` that says which document a row was filed from: its code is `Bundle/<id>`."""

@@ -1,10 +1,10 @@
 """Which of the Patients that state one document have it, whatever the order in which they came.
 
 The rule. All Patients that state a document are taken in order of (source, id), those that a person assigned to it
-first. Each joins its record unless it contradicts one that has joined (`pyhce.verify.comparison`); the others stay in
-provisional records of their own and are noted in `hce.documento_en_disputa`. Two Patients that a person confirmed to be
-one (`pyhce patient merge`, `hce.misma_persona`) never contradict each other. A deleted Patient counts with its last
-content, as its clinical resources are still there.
+first. Each joins its record unless it contradicts one that has joined (`pyhce.verify.patient_comparison`); the others
+stay in provisional records of their own and are noted in `hce.documento_en_disputa`. Two Patients that a person
+confirmed to be one (`pyhce patient merge`, `hce.misma_persona`) never contradict each other. A deleted Patient counts
+with its last content, as its clinical resources are still there.
 
 So who has the document depends on what the Patients say now and on what persons decided, not on which came first: it is
 decided anew whenever a Patient that states it is written. One that is there as it came, under the document that it
@@ -28,7 +28,7 @@ from pyhce.records.writing.decisions import Correction, PatientKey, assigned_to,
 from pyhce.records.writing.homes import Place
 from pyhce.records.writing.moves import superseded
 from pyhce.schema.model import Schema
-from pyhce.verify.comparison import TRAITS, Traits, kept_apart, traits_from, traits_of
+from pyhce.verify.patient_comparison import TRAIT_COLUMNS, Traits, kept_apart, traits_from_columns, traits_of
 
 
 class Claim(NamedTuple):
@@ -222,9 +222,9 @@ def _unchanged(
     if not mine:
         return {}
     stored = {
-        key: mine[key]._replace(traits=traits_from(*said))
+        key: mine[key]._replace(traits=traits_from_columns(*said))
         for key, *said in conn.execute(
-            f"SELECT id, {TRAITS} FROM paciente"  # noqa: S608 - our own text
+            f"SELECT id, {TRAIT_COLUMNS} FROM paciente"  # noqa: S608 - our own text
             " WHERE documento_id = ANY(%s) AND fuente = %s AND id = ANY(%s)",
             (sorted(contested), fuente, sorted(mine)),
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pyhce.schema.model import Home
-from pyhce.verify.context import Context, on_citus
-from pyhce.verify.model import Finding, FunctionCheck, Result, judged, ok
+from pyhce.verify.context import Context, only_on_citus
+from pyhce.verify.model import Finding, FunctionCheck, Result, ok, ok_unless
 
 GROUP = "placement"
 
@@ -19,7 +19,7 @@ def balanced(context: Context) -> Finding:
         uneven |= bool(counts) and max(counts) > max(even * 1.1, even + 1)
         told.append(f"by {home.value} " + ", ".join(f"{place} {count}" for place, count in found))
     sentence = f"shards of a table on each worker: {'; '.join(told)}"
-    return judged([sentence] if uneven else [], sentence, severity=Result.WARNING)
+    return ok_unless([sentence] if uneven else [], sentence, severity=Result.WARNING)
 
 
 def _shards(context: Context, home: Home) -> list[tuple[str, int]]:
@@ -41,13 +41,15 @@ def placed_well(context: Context) -> Finding:
         " LEFT JOIN pg_dist_node n ON n.groupid = p.groupid AND n.isactive WHERE n.nodeid IS NULL GROUP BY 1"
     )
     total = context.value("SELECT count(*) FROM pg_dist_placement")
-    return judged([f"{count} shards of {table} are on no active node" for table, count in lost], f"{total} placements")
+    return ok_unless(
+        [f"{count} shards of {table} are on no active node" for table, count in lost], f"{total} placements"
+    )
 
 
 def none_left_over(context: Context) -> Finding:
     """What an interrupted move left for Citus to clean up."""
     count = context.value("SELECT count(*) FROM pg_dist_cleanup")
-    return judged(
+    return ok_unless(
         [f"{count} left-over shards or objects wait for clean-up"] if count else [],
         "nothing is left over",
         severity=Result.WARNING,
@@ -65,7 +67,9 @@ def everywhere(context: Context) -> Finding:
         active,
     )
     wanted = sum(table.home is Home.REFERENCE for table in context.schema.tables)
-    return judged([f"{table} is on {count} of {active} nodes" for table, count in short], f"{wanted} reference tables")
+    return ok_unless(
+        [f"{table} is on {count} of {active} nodes" for table, count in short], f"{wanted} reference tables"
+    )
 
 
 def sizes(context: Context) -> Finding:
@@ -80,18 +84,19 @@ def sizes(context: Context) -> Finding:
 CHECKS = (
     FunctionCheck(
         "HCE0301", GROUP, "Shards are balanced between workers",
-        "SELECT citus_rebalance_start(); moves shards while writes go on.", on_citus(balanced),
+        "SELECT citus_rebalance_start(); moves shards while writes go on.", only_on_citus(balanced),
     ),
     FunctionCheck(
         "HCE0302", GROUP, "Every shard is on an active node", "Bring the node back: `pyhce register`.",
-        on_citus(placed_well),
+        only_on_citus(placed_well),
     ),
     FunctionCheck(
-        "HCE0303", GROUP, "No shard is left over", "CALL citus_cleanup_orphaned_resources();", on_citus(none_left_over)
+        "HCE0303", GROUP, "No shard is left over",
+        "CALL citus_cleanup_orphaned_resources();", only_on_citus(none_left_over)
     ),
     FunctionCheck(
         "HCE0304", GROUP, "Reference tables are on every node", "SELECT replicate_reference_tables();",
-        on_citus(everywhere),
+        only_on_citus(everywhere),
     ),
-    FunctionCheck("HCE0305", GROUP, "Bytes by worker", "", on_citus(sizes)),
+    FunctionCheck("HCE0305", GROUP, "Bytes by worker", "", only_on_citus(sizes)),
 )  # fmt: skip

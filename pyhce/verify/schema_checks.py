@@ -13,9 +13,9 @@ from pyhce.schema.model import Home, Table
 from pyhce.schema.render import column_comment, index_name, migrations, table_comment
 from pyhce.schema.roles import grants
 from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE, WRITER_ROLE
-from pyhce.verify.context import Context, on_citus
-from pyhce.verify.functions import helpers, writing
-from pyhce.verify.model import Finding, FunctionCheck, judged
+from pyhce.verify.context import Context, only_on_citus
+from pyhce.verify.function_checks import helpers, writing
+from pyhce.verify.model import Finding, FunctionCheck, ok_unless
 
 GROUP = "schema"
 _GRANTS = (
@@ -43,7 +43,7 @@ def schema_version(context: Context) -> Finding:
             f"stored rows are not yet what migration {step.number} says: {step.name}"
             for step in pending(context.conn, context.schema)
         ]
-    return judged(problems, f"schema {max(had, default=0)}, {len(had)} migrations as declared")
+    return ok_unless(problems, f"schema {max(had, default=0)}, {len(had)} migrations as declared")
 
 
 def tables(context: Context) -> Finding:
@@ -71,7 +71,7 @@ def tables(context: Context) -> Finding:
             if c in there and there[c] != wanted[c]
         ]
     columns = sum(len(_columns(table)) for table in context.schema.tables)
-    return judged(problems, f"{len(context.schema.tables)} tables, {columns} columns")
+    return ok_unless(problems, f"{len(context.schema.tables)} tables, {columns} columns")
 
 
 def _columns(table: Table) -> dict[str, tuple[str, bool, bool]]:
@@ -87,20 +87,22 @@ def _told(column: tuple[str, bool, bool]) -> str:
 def homes(context: Context) -> Finding:
     """Each table where the declaration says."""
     problems = [
-        f"table {t.name} is not distributed" for t in context.schema.tables if t.qualified not in context.placed
+        f"table {t.name} is not distributed"
+        for t in context.schema.tables
+        if t.qualified not in context.table_placements
     ]
     try:
-        refuse_misplaced(context.schema, context.placed)
+        refuse_misplaced(context.schema, context.table_placements)
     except HceError as error:
         problems.append(error.wrong)
     for table in context.schema.tables:
-        held = context.placed.get(table.qualified)
+        held = context.table_placements.get(table.qualified)
         kind = "reference" if table.home is Home.REFERENCE else "distributed"
         if held is not None and held.kind != kind:
             problems.append(f"table {table.name} is {held.kind}, declared {kind}")
     problems += _apart(context)
     counts = {home: sum(t.home is home for t in context.schema.tables) for home in Home}
-    return judged(
+    return ok_unless(
         problems,
         f"{counts[Home.PATIENT]} tables by documento_id, {counts[Home.ID]} by id, {counts[Home.REFERENCE]} reference",
     )
@@ -147,7 +149,7 @@ def keys(context: Context) -> Finding:
         foreign = held.get((table.qualified, "f"))
         if table.parent and (foreign is None or tuple(foreign) != (["documento_id"], table.parent, "c")):
             problems.append(f"{table.name} has no foreign key to {table.parent} with ON DELETE CASCADE")
-    return judged(
+    return ok_unless(
         problems, f"{len(context.schema.tables)} primary keys, and a foreign key to expediente where declared"
     )
 
@@ -163,7 +165,7 @@ def indexes(context: Context) -> Finding:
     wanted = [index_name(table, index) for table in context.schema.tables for index in table.indexes]
     problems = [f"index {name} is missing" for name in wanted if name not in valid]
     problems += [f"index {name} is invalid" for name in wanted if valid.get(name) is False]
-    return judged(problems, f"{len(wanted)} indexes")
+    return ok_unless(problems, f"{len(wanted)} indexes")
 
 
 def roles(context: Context) -> Finding:
@@ -190,7 +192,7 @@ def roles(context: Context) -> Finding:
         for table in context.schema.tables
         if owners.get(table.qualified, OWNER_ROLE) != OWNER_ROLE
     ]
-    return judged(problems, f"{OWNER_ROLE} owns every table; {', '.join(DATABASE_ROLES[1:])} are there")
+    return ok_unless(problems, f"{OWNER_ROLE} owns every table; {', '.join(DATABASE_ROLES[1:])} are there")
 
 
 def privileges(context: Context) -> Finding:
@@ -204,7 +206,7 @@ def privileges(context: Context) -> Finding:
     problems = []
     for place, conn in context.every_node():
         held = {tuple(row) for row in rows(conn, _GRANTS, [APP_ROLE, READONLY_ROLE, WRITER_ROLE])}
-        declared = {key for key in wanted if key[0] in context.there}
+        declared = {key for key in wanted if key[0] in context.existing_tables}
         problems += [f"{place}: {role} lacks {what} on {name}" for name, role, what in sorted(declared - held)]
         problems += [
             f"{place}: {role} has {what} on {name}, which is not declared"
@@ -219,7 +221,7 @@ def privileges(context: Context) -> Finding:
         for schema in OWNER_SCHEMAS:
             if not scalar(conn, "SELECT has_schema_privilege(%s, %s, 'CREATE')", OWNER_ROLE, schema):
                 problems.append(f"{place}: {OWNER_ROLE} may not create in {schema}, so shards cannot move there")
-    return judged(problems, f"grants on {len(context.schema.tables)} tables as declared, CONNECT on every node")
+    return ok_unless(problems, f"grants on {len(context.schema.tables)} tables as declared, CONNECT on every node")
 
 
 def comments(context: Context) -> Finding:
@@ -239,14 +241,14 @@ def comments(context: Context) -> Finding:
     problems = [
         f"{'.'.join(filter(None, key))} is not described" for key, text in wanted.items() if held.get(key) != text
     ]
-    return judged(problems, f"{len(wanted)} descriptions")
+    return ok_unless(problems, f"{len(wanted)} descriptions")
 
 
 _REGISTER = "`pyhce register` makes what is missing; what somebody changed by hand must be changed back."
 CHECKS = (
     FunctionCheck("HCE0201", GROUP, "Every migration of this release is applied", "`pyhce register`.", schema_version),
     FunctionCheck("HCE0202", GROUP, "Tables and columns are as declared", _REGISTER, tables),
-    FunctionCheck("HCE0203", GROUP, "Every table is in its home", "`pyhce register`.", on_citus(homes)),
+    FunctionCheck("HCE0203", GROUP, "Every table is in its home", "`pyhce register`.", only_on_citus(homes)),
     FunctionCheck("HCE0204", GROUP, "Keys are as declared", _REGISTER, keys),
     FunctionCheck(
         "HCE0205", GROUP, "Indexes are there and valid", "REINDEX or recreate it as in 02-schema-fhir.sql.", indexes

@@ -77,7 +77,7 @@ def _answering(context: Context) -> set[str]:
 
 def _counts(context: Context) -> tuple[int, int, int]:
     """Patients, provisional records, resources."""
-    there = {t.name: t.qualified in context.there for t in context.schema.tables}
+    there = {t.name: t.qualified in context.existing_tables for t in context.schema.tables}
     counts = {t.name: _count(context, t.name) for t in context.schema.resource_tables() if there[t.name]}
     provisional = context.value("SELECT count(*) FROM expediente WHERE provisional") if there["expediente"] else 0
     return counts.get("paciente", 0), provisional, sum(counts.values())

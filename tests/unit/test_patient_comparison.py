@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyhce.verify.comparison import BIRTH_DATE, NAME, SEX, contradictions, kept_apart, traits_of
+from pyhce.verify.patient_comparison import BIRTH_DATE, NAME, SEX, contradictions, kept_apart, traits_of
 
 ANA = {"name": [{"family": "Díaz", "given": ["Ana"]}], "gender": "female", "birthDate": "2003-04-19"}
 

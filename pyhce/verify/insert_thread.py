@@ -18,7 +18,7 @@ _PAUSE = 0.02
 _SESSION = "SET citus.node_connection_timeout TO '3s'", "SET statement_timeout TO '10s'"
 
 
-class WriterReport(Frozen):
+class InsertReport(Frozen):
     """What a writer did, and what was there afterwards.
 
     Args:
@@ -35,7 +35,7 @@ class WriterReport(Frozen):
     seconds: float
 
 
-class Writer:
+class InsertThread:
     """Writes records of made-up documents over every shard until it is stopped; then counts and deletes them."""
 
     def __init__(self, dsn: str) -> None:
@@ -80,7 +80,7 @@ class Writer:
         if conn is not None:
             conn.close()
 
-    def stop(self) -> WriterReport:
+    def stop(self) -> InsertReport:
         """Stop writing, count what is there of what was acknowledged, and delete it.
 
         Raises:
@@ -98,7 +98,7 @@ class Writer:
                 )
             }
             conn.execute("DELETE FROM expediente WHERE documento_id LIKE %s", (f"{self._run}-%",))
-        return WriterReport(
+        return InsertReport(
             acknowledged=len(self._acknowledged),
             lost=sum(document not in found for document in self._acknowledged),
             refused=self._refused,
@@ -107,7 +107,7 @@ class Writer:
         )
 
 
-def answers(dsn: str) -> bool:
+def query_succeeds(dsn: str) -> bool:
     """Whether a query over every shard succeeds now."""
     try:
         with connect(f"{dsn} connect_timeout=2") as conn:

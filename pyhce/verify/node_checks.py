@@ -8,8 +8,8 @@ from pyhce.citus import authentication, roles
 from pyhce.citus.connection import rows, scalar
 from pyhce.citus.nodes import installation
 from pyhce.settings import LOGIN_ROLES
-from pyhce.verify.context import Context, on_citus
-from pyhce.verify.model import Finding, FunctionCheck, judged
+from pyhce.verify.context import Context, only_on_citus
+from pyhce.verify.model import Finding, FunctionCheck, ok_unless
 
 GROUP = "nodes"
 
@@ -29,7 +29,7 @@ def by_name(context: Context) -> Finding:
         problems.append("the coordinator is not registered: workers cannot route or reach it")
     if not context.workers:
         problems.append("there is no worker")
-    return judged(problems, f"{len(context.nodes)} nodes: " + ", ".join(node.place for node in context.nodes))
+    return ok_unless(problems, f"{len(context.nodes)} nodes: " + ", ".join(node.place for node in context.nodes))
 
 
 def in_service(context: Context) -> Finding:
@@ -42,7 +42,7 @@ def in_service(context: Context) -> Finding:
             problems.append(f"{node.place} has no metadata in step with the coordinator's")
         if node.group != 0 and not node.takes_shards:
             problems.append(f"{node.place} takes no shards (shouldhaveshards is false)")
-    return judged(problems, "every node is active, in step, and workers take shards")
+    return ok_unless(problems, "every node is active, in step, and workers take shards")
 
 
 def reachable(context: Context) -> Finding:
@@ -52,7 +52,7 @@ def reachable(context: Context) -> Finding:
         " FROM citus_check_cluster_node_health()"
     )
     problems = [f"{source} does not reach {target}" for source, target, fine in found if not fine]
-    return judged(problems, f"{len(found)} connections between {len(context.nodes)} nodes")
+    return ok_unless(problems, f"{len(found)} connections between {len(context.nodes)} nodes")
 
 
 def same_versions(context: Context) -> Finding:
@@ -68,7 +68,7 @@ def same_versions(context: Context) -> Finding:
     problems = [
         f"{place} runs PostgreSQL {pg}, Citus {ext}" for place, (pg, ext) in versions.items() if (pg, ext) != first
     ]
-    return judged(problems, f"PostgreSQL {first[0]}, Citus {first[1]} on every node")
+    return ok_unless(problems, f"PostgreSQL {first[0]}, Citus {first[1]} on every node")
 
 
 def answering(context: Context) -> Finding:
@@ -85,7 +85,7 @@ def answering(context: Context) -> Finding:
             problems.append(f"{place} does not answer: {str(result).strip().splitlines()[0]}")
         elif result != f"{groups.get(place)} {here}":
             problems.append(f"{place} belongs to another installation, or lost its metadata")
-    return judged(problems, "every worker answers and is this installation's")
+    return ok_unless(problems, "every worker answers and is this installation's")
 
 
 def no_trust(context: Context) -> Finding:
@@ -95,7 +95,7 @@ def no_trust(context: Context) -> Finding:
         for place, conn in context.every_node()
         for line in authentication.trusts_anyone(conn)
     ]
-    return judged(problems, "no trust over TCP on any node")
+    return ok_unless(problems, "no trust over TCP on any node")
 
 
 def secrets_there(context: Context) -> Finding:
@@ -109,37 +109,37 @@ def secrets_there(context: Context) -> Finding:
                 problems.append(f"{place} has no secret for {role}")
             elif role in may and (authentication.THIS_NODE, role) not in known:
                 problems.append(f"{place} has no secret for {role} to log in to itself")
-    return judged(problems, "every node has the secret of every role that logs in")
+    return ok_unless(problems, "every node has the secret of every role that logs in")
 
 
 def site_roles(context: Context) -> Finding:
     """A site's own login roles, which `CREATE ROLE … IN ROLE hce_readonly` alone does not make work."""
     found = roles.states(context.conn)
     problems = [problem for state in found for problem in state.problems]
-    return judged(problems, f"{len(found)} login roles of this site")
+    return ok_unless(problems, f"{len(found)} login roles of this site")
 
 
 CHECKS = (
     FunctionCheck(
         "HCE0101", GROUP, "Nodes are registered by name, the coordinator too",
-        "`pyhce register` with each worker's name registers it so.", on_citus(by_name),
+        "`pyhce register` with each worker's name registers it so.", only_on_citus(by_name),
     ),
     FunctionCheck(
         "HCE0102", GROUP, "Nodes are active, in step, and take shards",
-        "`pyhce register` activates and syncs them.", on_citus(in_service),
+        "`pyhce register` activates and syncs them.", only_on_citus(in_service),
     ),
     FunctionCheck(
         "HCE0103", GROUP, "Every node reaches every other",
         "Start the node that is down; then see its log for a refused password, and `pyhce register`.",
-        on_citus(reachable),
+        only_on_citus(reachable),
     ),
     FunctionCheck(
         "HCE0104", GROUP, "One version of PostgreSQL and Citus everywhere",
-        "Upgrade the node that lags: restart it with the same image or packages.", on_citus(same_versions),
+        "Upgrade the node that lags: restart it with the same image or packages.", only_on_citus(same_versions),
     ),
     FunctionCheck(
         "HCE0105", GROUP, "Every worker answers and belongs to this installation",
-        "Start it, or mount the volume that belongs to it.", on_citus(answering),
+        "Start it, or mount the volume that belongs to it.", only_on_citus(answering),
     ),
     FunctionCheck(
         "HCE0106", GROUP, "No trust over TCP",
@@ -147,7 +147,7 @@ CHECKS = (
     ),
     FunctionCheck(
         "HCE0107", GROUP, "Every node can log in to every other as every role",
-        "`pyhce register` with the roles' passwords notes them on every node.", on_citus(secrets_there),
+        "`pyhce register` with the roles' passwords notes them on every node.", only_on_citus(secrets_there),
     ),
     FunctionCheck(
         "HCE0108", GROUP, "Every login role of the site works on every node",

@@ -7,7 +7,7 @@ from pyhce.citus.delegate import undelegated
 from pyhce.schema.writer_functions import name_of, writers
 from pyhce.settings import WRITER_ROLE
 from pyhce.verify.context import Context
-from pyhce.verify.model import Finding, judged
+from pyhce.verify.model import Finding, ok_unless
 
 _WRITING = """
     SELECT p.proname, p.prosrc,
@@ -40,7 +40,7 @@ def helpers(context: Context) -> Finding:
                 )
             elif bodies[_essence(helper.body)] != "i":
                 problems.append(f"{place}: hce.{helper.name} is not IMMUTABLE")
-    return judged(problems, f"{len(context.schema.helpers)} helpers, immutable on every node")
+    return ok_unless(problems, f"{len(context.schema.helpers)} helpers, immutable on every node")
 
 
 def writing(context: Context) -> Finding:
@@ -64,7 +64,7 @@ def writing(context: Context) -> Finding:
             f"hce.{name_of(table)} is not distributed with {table.name}"
             for _, table in undelegated(context.conn, context.schema)
         ]
-    return judged(problems, f"{len(wanted)} functions write one resource with its history")
+    return ok_unless(problems, f"{len(wanted)} functions write one resource with its history")
 
 
 def _essence(body: str) -> str:

@@ -9,8 +9,15 @@ from psycopg import sql
 
 from pyhce.schema.model import FAMILIES, Column, Home, Kind, Table
 from pyhce.verify.context import Context
-from pyhce.verify.duplicates import Twice, chunks, columns, in_several_homes, name_of, under_several_documents
-from pyhce.verify.model import Finding, FunctionCheck, Result, judged, ok
+from pyhce.verify.duplicates import (
+    ResourceIdentity,
+    as_arrays,
+    fetched_in_chunks,
+    in_several_homes,
+    table_identifier,
+    under_several_documents,
+)
+from pyhce.verify.model import Finding, FunctionCheck, Result, ok, ok_unless
 
 GROUP = "identity"
 NAMED = 20
@@ -28,7 +35,7 @@ def one_home(context: Context) -> Finding:
     return _told(list(in_several_homes(context.conn, context.schema)))
 
 
-def _told(found: Sequence[tuple[str, Sequence[Twice]]]) -> Finding:
+def _told(found: Sequence[tuple[str, Sequence[ResourceIdentity]]]) -> Finding:
     """The counts, and in the details some resources of each kind."""
     if not found:
         return ok("every identity is in one place")
@@ -52,12 +59,12 @@ def empty_records(context: Context) -> Finding:
     """Records under which nothing is."""
     tables = context.schema.record_tables()
     none = sql.SQL(" AND ").join(
-        sql.SQL("NOT EXISTS (SELECT 1 FROM {} t WHERE t.documento_id = e.documento_id)").format(name_of(table))
+        sql.SQL("NOT EXISTS (SELECT 1 FROM {} t WHERE t.documento_id = e.documento_id)").format(table_identifier(table))
         for table in tables
     )
     row = context.conn.execute(sql.SQL("SELECT count(*) FROM expediente e WHERE {}").format(none)).fetchone()
     count = row[0] if row else 0
-    return judged([f"{count} records are empty"] if count else [], "no record is empty", severity=Result.WARNING)
+    return ok_unless([f"{count} records are empty"] if count else [], "no record is empty", severity=Result.WARNING)
 
 
 def staged(context: Context) -> Finding:
@@ -65,11 +72,11 @@ def staged(context: Context) -> Finding:
     problems = []
     for family in FAMILIES.values():
         row = context.conn.execute(
-            sql.SQL("SELECT count(*) FROM {}").format(name_of(context.schema.by_name[family.staging]))
+            sql.SQL("SELECT count(*) FROM {}").format(table_identifier(context.schema.by_name[family.staging]))
         ).fetchone()
         if row and row[0]:
             problems.append(f"{row[0]} rows are left in hce.{family.staging}")
-    return judged(problems, "the staging tables are empty", severity=Result.WARNING)
+    return ok_unless(problems, "the staging tables are empty", severity=Result.WARNING)
 
 
 def dangling(context: Context) -> Finding:
@@ -103,7 +110,7 @@ def _dangling(context: Context, table: Table, column: Column, target: Table) -> 
         unmatched = sql.SQL(
             " AND NOT EXISTS (SELECT 1 FROM {target} o WHERE o.fuente = t.fuente AND {match}{together})"
         ).format(
-            target=name_of(target),
+            target=table_identifier(target),
             match=sql.SQL("o.claves @> ARRAY[hce.acortado(t.{})]" if _has_keys(target) else "o.id = t.{}").format(name),
             together=sql.SQL(" AND o.documento_id = t.documento_id" if by_patient else ""),
         )
@@ -111,7 +118,7 @@ def _dangling(context: Context, table: Table, column: Column, target: Table) -> 
         "SELECT t.fuente, hce.acortado(t.{c}), count(*) FROM {t} t WHERE t.{c} IS NOT NULL{unmatched} GROUP BY 1, 2"
     )
     lost = 0
-    for chunk in chunks(context.conn, left.format(c=name, t=name_of(table), unmatched=unmatched)):
+    for chunk in fetched_in_chunks(context.conn, left.format(c=name, t=table_identifier(table), unmatched=unmatched)):
         there = _there(context, target, chunk) if target.home is not Home.REFERENCE else set()
         lost += sum(count for fuente, key, count in chunk if (fuente, key) not in there)
     return lost
@@ -124,13 +131,13 @@ def _has_keys(target: Table) -> bool:
 def _there(context: Context, target: Table, chunk: list[Any]) -> set[tuple[str, str]]:
     """The keys by which rows of the target can be named, of those asked for at least."""
     if _has_keys(target):
-        query = sql.SQL("SELECT fuente, claves FROM {} WHERE claves && %s::text[]").format(name_of(target))
+        query = sql.SQL("SELECT fuente, claves FROM {} WHERE claves && %s::text[]").format(table_identifier(target))
         found = context.conn.execute(query, (sorted({key for _, key, _ in chunk}),))
         return {(fuente, key) for fuente, keys in found for key in keys}
     query = sql.SQL(
         "SELECT fuente, id FROM {} WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
-    ).format(name_of(target))
-    return {(fuente, key) for fuente, key in context.conn.execute(query, columns(chunk))}
+    ).format(table_identifier(target))
+    return {(fuente, key) for fuente, key in context.conn.execute(query, as_arrays(chunk))}
 
 
 CHECKS = (

@@ -14,7 +14,7 @@ from pyhce.citus.connection import scalar
 from pyhce.schema.writer_functions import PROTOCOL
 from pyhce.settings import APP_ROLE, WRITER_ROLE
 from pyhce.verify.context import Context
-from pyhce.verify.model import Finding, FunctionCheck, Result, judged
+from pyhce.verify.model import Finding, FunctionCheck, Result, ok_unless
 
 GROUP = "round trip"
 _DAY = "2024-02-29"
@@ -49,7 +49,7 @@ def written_and_read(context: Context) -> Finding:
     problems = _undone(context, WRITER_ROLE, document, lambda: _trip(conn, key, document))
     if scalar(conn, "SELECT count(*) FROM expediente WHERE documento_id = %s", document):
         problems.append("the made-up record is still there after ROLLBACK")
-    return judged(problems, "written, read, joined, deleted, rolled back")
+    return ok_unless(problems, "written, read, joined, deleted, rolled back")
 
 
 def as_application(context: Context) -> Finding:
@@ -72,7 +72,7 @@ def as_application(context: Context) -> Finding:
         for what in ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
         if context.value("SELECT has_table_privilege(%s, 'public.historia', %s)", APP_ROLE, what)
     ]
-    return judged(problems, "it reads, it writes by the functions, it changes no row by itself")
+    return ok_unless(problems, "it reads, it writes by the functions, it changes no row by itself")
 
 
 _CALL = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from pyhce.cli.output import add_row, console, table
+from pyhce.cli.output import add_row, console, new_table
 from pyhce.verify import Result, StatusReport, VerificationReport
 
 _STYLES = {Result.OK: "green", Result.FAILED: "bold red", Result.WARNING: "yellow", Result.SKIPPED: "dim"}
@@ -14,7 +14,7 @@ def show_verification(report: VerificationReport, *, short: bool) -> None:
     """Every check, or with `short` only those that are not all right."""
     shown = [check for check in report.checks if not short or check.result in {Result.FAILED, Result.WARNING}]
     if shown:
-        made = table("check", "title", "result", "found")
+        made = new_table("check", "title", "result", "found")
         for check in shown:
             style = _STYLES[check.result]
             made.add_row(check.code, check.title, Text(check.result.value, style=style), Text(check.found))
@@ -46,7 +46,7 @@ def summary(report: VerificationReport) -> str:
 def show_status(report: StatusReport) -> None:
     """Nodes and counts."""
     console.print(f"{report.engine}, schema {report.schema_version}, {report.database_size}")
-    made = table("node", "role", "state", "shards", "size")
+    made = new_table("node", "role", "state", "shards", "size")
     for node in report.nodes:
         add_row(made, node.name, node.role, node.state, node.shards, node.size)
     console.print(made)

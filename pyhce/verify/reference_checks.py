@@ -10,7 +10,7 @@ from psycopg import sql
 from pyhce.schema.model import Home, Table
 from pyhce.schema.r4 import RESOURCE_TYPES
 from pyhce.verify.context import Context
-from pyhce.verify.model import Finding, FunctionCheck, Result, judged, ok
+from pyhce.verify.model import Finding, FunctionCheck, Result, ok, ok_unless
 
 GROUP = "identity"
 SHOWN = 5
@@ -54,7 +54,7 @@ def unreadable(context: Context) -> Finding:
         f"{count} {kind}: {', '.join(sorted(examples[kind])[:SHOWN])}" for kind, count in sorted(counts.items())
     ]
     fine = "every reference to a patient is one that FHIR has"
-    return judged(problems, fine, severity=Result.WARNING)
+    return ok_unless(problems, fine, severity=Result.WARNING)
 
 
 def _of_odd_ids(context: Context, table: Table) -> list[Any]:
@@ -99,7 +99,7 @@ def as_they_came(context: Context) -> Finding:
         count = sum(_absolute(context, table, kind) for kind in kinds if kind and kind != "Patient")
         if count:
             problems.append(f"{table.name}: {count} absolute references to patients are stored as they came")
-    return judged(problems, "every absolute reference to a patient is stored by its base", severity=Result.WARNING)
+    return ok_unless(problems, "every absolute reference to a patient is stored by its base", severity=Result.WARNING)
 
 
 def _absolute(context: Context, table: Table, kind: str) -> int:

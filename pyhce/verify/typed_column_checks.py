@@ -8,7 +8,7 @@ from pyhce.schema.expression import concrete_paths, expression
 from pyhce.schema.model import Column, Kind, Table
 from pyhce.schema.path import alternatives, place
 from pyhce.verify.context import Context
-from pyhce.verify.model import Finding, FunctionCheck, Result, judged
+from pyhce.verify.model import Finding, FunctionCheck, Result, ok_unless
 
 GROUP = "typed columns"
 SAMPLE = 200
@@ -43,7 +43,7 @@ def recomputed(context: Context) -> Finding:
         total, *counts = row or (0,)
         looked += total
         problems += [f"{table.name}.{c.name}: {n} of {total}" for c, n in zip(table.columns, counts, strict=True) if n]
-    return judged(problems, f"{looked} rows of {len(_typed(context))} tables computed again, all the same")
+    return ok_unless(problems, f"{looked} rows of {len(_typed(context))} tables computed again, all the same")
 
 
 def readable_dates(context: Context) -> Finding:
@@ -61,7 +61,7 @@ def readable_dates(context: Context) -> Finding:
             for (name, _), count in zip(asked, row or (), strict=True)
             if count
         ]
-    return judged(problems, "every date that is there can be read", severity=Result.WARNING)
+    return ok_unless(problems, "every date that is there can be read", severity=Result.WARNING)
 
 
 def _unreadable(table: Table, column: Column) -> sql.Composed | None:

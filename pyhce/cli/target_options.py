@@ -34,19 +34,19 @@ identity_rules_option = click.option(
 )
 
 
-def on_kubernetes(target: str, namespace: str, say: Callable[[str], None] = lambda _: None) -> Deployment:
+def deployment_on(target: str, namespace: str, say: Callable[[str], None] = lambda _: None) -> Deployment:
     """The deployment that --on names."""
-    return Deployment(context=api.context_of(target), namespace=namespace, progress=say)
+    return Deployment(context=api.kubeconfig_context(target), namespace=namespace, progress=say)
 
 
-def reaching(command: Command) -> Command:
+def database_options(command: Command) -> Command:
     """Give a command --dsn, --on and --namespace; it receives the DSN, which reaches Kubernetes while it runs."""
 
     @wraps(command)
     def wrapped(*arguments: Any, dsn: str | None, target: str | None, namespace: str, **options: Any) -> Any:
         if target is None:
             return command(*arguments, dsn=dsn, **options)
-        with on_kubernetes(target, namespace) as deployment, deployment.dsn(SUPERUSER) as found:
+        with deployment_on(target, namespace) as deployment, deployment.dsn(SUPERUSER) as found:
             return command(*arguments, dsn=found, **options)
 
     return dsn_option(on_option(namespace_option(wrapped)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pyhce.verify.context import Context, on_citus
-from pyhce.verify.model import Finding, FunctionCheck, judged
+from pyhce.verify.context import Context, only_on_citus
+from pyhce.verify.model import Finding, FunctionCheck, ok_unless
 
 GROUP = "routing"
 _ONE_PATIENT = "SELECT * FROM observacion WHERE documento_id = 'CC-1'"
@@ -39,14 +39,14 @@ def one_task(context: Context) -> Finding:
         "a patient's joined tables": _tasks(context, _JOIN),
     }
     problems = [f"{what} take {count} tasks" for what, count in found.items() if count != 1]
-    return judged(problems, "a patient's query, and a join, are one task on one shard")
+    return ok_unless(problems, "a patient's query, and a join, are one task on one shard")
 
 
 def together(context: Context) -> Finding:
     """Related tables join on the workers, shard by shard."""
     shards = context.value("SELECT shard_count FROM citus_tables WHERE table_name = 'expediente'::regclass")
     count = _tasks(context, "SELECT count(*) FROM paciente p JOIN observacion o USING (documento_id)")
-    return judged(
+    return ok_unless(
         [f"joining patients and observations takes {count} tasks for {shards} shards"] if count != shards else [],
         f"a join of all patients is {shards} tasks, one a shard",
     )
@@ -64,17 +64,17 @@ def summed(context: Context) -> Finding:
             )
         if whole != parts:
             problems.append(f"{table}: {whole} rows by one query, {parts} shard by shard")
-    return judged(problems, "a count over all shards is the sum of their counts")
+    return ok_unless(problems, "a count over all shards is the sum of their counts")
 
 
 CHECKS = (
     FunctionCheck(
         "HCE0601", GROUP, "A patient's query is one task on one shard", "`pyhce register` co-locates what is missing.",
-        on_citus(one_task),
+        only_on_citus(one_task),
     ),
-    FunctionCheck("HCE0602", GROUP, "Tables join shard by shard", "`pyhce register`.", on_citus(together)),
+    FunctionCheck("HCE0602", GROUP, "Tables join shard by shard", "`pyhce register`.", only_on_citus(together)),
     FunctionCheck(
         "HCE0603", GROUP, "A cross-shard aggregate is right", "If a load was running, look again; else tell us.",
-        on_citus(summed),
+        only_on_citus(summed),
     ),
 )  # fmt: skip

@@ -8,8 +8,8 @@ from pathlib import Path
 from pyhce.citus import log_settings
 from pyhce.citus.connection import scalar
 from pyhce.citus.lock_table import WRITERS, lock_slots, slots_needed
-from pyhce.verify.context import Context, on_citus
-from pyhce.verify.model import Finding, FunctionCheck, Result, judged, skipped
+from pyhce.verify.context import Context, only_on_citus
+from pyhce.verify.model import Finding, FunctionCheck, Result, ok_unless, skipped
 
 GROUP = "settings"
 REQUIRED = {
@@ -31,7 +31,7 @@ def durable(context: Context) -> Finding:
                 problems.append(f"{place}: {name} is {held}, not {wanted}")
         if scalar(conn, "SHOW synchronous_commit") == "off":
             problems.append(f"{place}: synchronous_commit is off: an acknowledged write can be lost")
-    return judged(problems, ", ".join(f"{name} {value}" for name, value in REQUIRED.items()))
+    return ok_unless(problems, ", ".join(f"{name} {value}" for name, value in REQUIRED.items()))
 
 
 def zone(context: Context) -> Finding:
@@ -45,13 +45,13 @@ def zone(context: Context) -> Finding:
     stored = context.value("SELECT zona_horaria FROM hce.instalacion LIMIT 1")
     if stored != here:
         problems.append(f"installed with {stored}, now {here}")
-    return judged(problems, f"{here} on every node")
+    return ok_unless(problems, f"{here} on every node")
 
 
 def connections(context: Context) -> Finding:
     """Room for Citus: two-phase commits, and a connection a shard of one query on each worker and some besides."""
     problems = []
-    shards = max((p.shards for p in context.placed.values() if p.kind == "distributed"), default=0)
+    shards = max((p.shards for p in context.table_placements.values() if p.kind == "distributed"), default=0)
     per_worker = -(-shards // max(len(context.workers), 1))
     for place, conn in context.every_node():
         prepared = int(scalar(conn, "SELECT current_setting('max_prepared_transactions')"))
@@ -64,7 +64,7 @@ def connections(context: Context) -> Finding:
             )
         if scalar(conn, "SHOW wal_level") != "logical":
             problems.append(f"{place}: wal_level is not logical, so shards move only with writes blocked")
-    return judged(problems, f"room for {per_worker} connections of one query on each worker")
+    return ok_unless(problems, f"room for {per_worker} connections of one query on each worker")
 
 
 def write_ahead_log(context: Context) -> Finding:
@@ -85,7 +85,7 @@ def write_ahead_log(context: Context) -> Finding:
             problems.append(f"{place}: {disk.free // 1024**2} MiB are free")
     if not told:
         return skipped("the servers are on other machines, whose volumes SQL does not show")
-    return judged(problems, "; ".join(told))
+    return ok_unless(problems, "; ".join(told))
 
 
 def _is_here(host: str, data: Path, changed: int) -> bool:
@@ -104,14 +104,14 @@ def _is_here(host: str, data: Path, changed: int) -> bool:
 def loaded(context: Context) -> Finding:
     """Extensions that the schema needs."""
     there = {name for (name,) in context.rows("SELECT extname FROM pg_extension")}
-    return judged(["the extension pg_trgm is missing"] if "pg_trgm" not in there else [], ", ".join(sorted(there)))
+    return ok_unless(["the extension pg_trgm is missing"] if "pg_trgm" not in there else [], ", ".join(sorted(there)))
 
 
 def lock_table(context: Context) -> Finding:
     """Room on the coordinator for a lock on each resource of the batches that are written at once."""
     slots, needed = lock_slots(context.conn), slots_needed()
     told = f"{slots} locks, {needed} for {WRITERS} writers"
-    return judged([f"room for {told}: loads write smaller batches"] if slots < needed else [], told,
+    return ok_unless([f"room for {told}: loads write smaller batches"] if slots < needed else [], told,
                   severity=Result.WARNING)  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def logs(context: Context) -> Finding:
     problems = [
         f"{place}: {problem}" for place, conn in context.every_node() for problem in log_settings.differing(conn)
     ]
-    return judged(problems, "parameters and details stay out of every log, statements out of a worker's")
+    return ok_unless(problems, "parameters and details stay out of every log, statements out of a worker's")
 
 
 CHECKS = (
@@ -133,7 +133,7 @@ CHECKS = (
     ),
     FunctionCheck(
         "HCE0803", GROUP, "Room for Citus' connections", "Raise them in postgresql.conf and restart.",
-        on_citus(connections),
+        only_on_citus(connections),
     ),
     FunctionCheck(
         "HCE0804", GROUP, "max_wal_size fits the volume",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pyhce.schema.later_helpers import plain_text
 
 BIRTH_DATE, NAME, SEX = "birth date", "name", "sex"
-APART = 2
+CONTRADICTIONS_THAT_SEPARATE = 2
 """Patients that contradict each other in this many elements are kept apart; in fewer it is a finding."""
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?\Z", re.ASCII)
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -38,12 +38,12 @@ def traits_of(patient: Mapping[str, Any]) -> Traits:
     )
 
 
-TRAITS = "recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name'"
-"""What of a stored Patient tells its traits, in SQL: the arguments of `traits_from`."""
+TRAIT_COLUMNS = "recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name'"
+"""What of a stored Patient tells its traits, in SQL: the arguments of `traits_from_columns`."""
 
 
-def traits_from(birth: Any, sex: Any, name: Any) -> Traits:
-    """What a stored Patient says of the person, by the values of `TRAITS`."""
+def traits_from_columns(birth: Any, sex: Any, name: Any) -> Traits:
+    """What a stored Patient says of the person, by the values of `TRAIT_COLUMNS`."""
     return traits_of({"birthDate": birth, "gender": sex, "name": name})
 
 
@@ -61,7 +61,7 @@ def contradictions(one: Traits, other: Traits) -> tuple[str, ...]:
 
 def kept_apart(one: Traits, other: Traits) -> bool:
     """Whether two Patients contradict each other so much that they do not share a record."""
-    return len(contradictions(one, other)) >= APART
+    return len(contradictions(one, other)) >= CONTRADICTIONS_THAT_SEPARATE
 
 
 def _names(value: Any) -> Iterator[str]:

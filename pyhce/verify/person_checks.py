@@ -14,11 +14,18 @@ from itertools import combinations, groupby
 from psycopg import sql
 
 from pyhce.schema.model import Home
-from pyhce.verify.comparison import APART, TRAITS, Traits, contradictions, kept_apart, traits_from
 from pyhce.verify.context import Context
-from pyhce.verify.duplicates import chunks, name_of
-from pyhce.verify.identity import GROUP
+from pyhce.verify.duplicates import fetched_in_chunks, table_identifier
+from pyhce.verify.identity_checks import GROUP
 from pyhce.verify.model import Finding, FunctionCheck, Result, ok
+from pyhce.verify.patient_comparison import (
+    CONTRADICTIONS_THAT_SEPARATE,
+    TRAIT_COLUMNS,
+    Traits,
+    contradictions,
+    kept_apart,
+    traits_from_columns,
+)
 
 SHOWN = 200
 """Cases that are listed one by one."""
@@ -64,7 +71,10 @@ def apart(context: Context) -> Finding:
     for document, source, key in shown:
         mine = traits.get((source, key))
         others = [(p, contradictions(mine, said)) for d, p, said in held if d == document and mine]
-        named = next((f" {words(p)}: {_and(what)}" for p, what in others if len(what) >= APART), " a deleted Patient")
+        named = next(
+            (f" {words(p)}: {_and(what)}" for p, what in others if len(what) >= CONTRADICTIONS_THAT_SEPARATE),
+            " a deleted Patient",
+        )
         details.append(f"{words((source, key))} contradicts{named}")
     return _found(
         len(rows),
@@ -95,29 +105,29 @@ def contradicting(context: Context) -> Finding:
         "pairs of Patients of one record contradict each other",
         details,
         "Patients of one record do not contradict each other, or are confirmed to be one person",
-        Result.FAILED if worst >= APART else Result.WARNING,
+        Result.FAILED if worst >= CONTRADICTIONS_THAT_SEPARATE else Result.WARNING,
     )
 
 
 def _shared_records(context: Context) -> Iterator[list[tuple[Patient, Traits]]]:
     """The Patients of each record that holds several."""
     query = sql.SQL(
-        f"SELECT documento_id, fuente, id, {TRAITS} FROM paciente"  # noqa: S608 - our own text
+        f"SELECT documento_id, fuente, id, {TRAIT_COLUMNS} FROM paciente"  # noqa: S608 - our own text
         " WHERE documento_id IN (SELECT documento_id FROM paciente GROUP BY documento_id HAVING count(*) > 1)"
         " ORDER BY documento_id, fuente, id"
     )
-    rows = (row for chunk in chunks(context.conn, sql.Composed([query])) for row in chunk)
+    rows = (row for chunk in fetched_in_chunks(context.conn, sql.Composed([query])) for row in chunk)
     for _, people in groupby(rows, key=lambda row: row[0]):
-        yield [((source, key), traits_from(*said)) for _, source, key, *said in people]
+        yield [((source, key), traits_from_columns(*said)) for _, source, key, *said in people]
 
 
 def _traits(context: Context, condition: str, values: Sequence[str]) -> list[tuple[str, Patient, Traits]]:
     """Document, source and id, traits of the Patients that a condition on one list of values fits."""
     rows = context.rows(
-        f"SELECT documento_id, fuente, id, {TRAITS} FROM paciente WHERE {condition} ORDER BY fuente, id",  # noqa: S608
+        f"SELECT documento_id, fuente, id, {TRAIT_COLUMNS} FROM paciente WHERE {condition} ORDER BY fuente, id",  # noqa: S608
         sorted(set(values)),
     )
-    return [(document, (source, key), traits_from(*said)) for document, source, key, *said in rows]
+    return [(document, (source, key), traits_from_columns(*said)) for document, source, key, *said in rows]
 
 
 def _and(what: Iterable[str]) -> str:
@@ -128,7 +138,7 @@ def one_number(context: Context) -> Finding:
     """Records with one number under RC, TI and CC: one person, who grew up, unless their Patients contradict it."""
     count, details = 0, []
     query = sql.SQL("SELECT documento_id FROM expediente WHERE documento_id ~ '^(RC|TI|NUIP)-[A-Z0-9]+$'")
-    for chunk in chunks(context.conn, sql.Composed([query])):
+    for chunk in fetched_in_chunks(context.conn, sql.Composed([query])):
         younger = {document.partition("-")[::2] for (document,) in chunk}
         asked = {(kind, number): [f"{k}-{number}" for k in NUIP[NUIP.index(kind) + 1 :]] for kind, number in younger}
         there = {
@@ -165,7 +175,7 @@ def links(context: Context) -> Finding:
         " WHERE recurso ? 'link' AND l ->> 'type' IN ('replaced-by', 'replaces')"
     )
     details = set()
-    for chunk in chunks(context.conn, sql.Composed([query])):
+    for chunk in fetched_in_chunks(context.conn, sql.Composed([query])):
         named = [
             (source, key, document, kind, *_linked(source, reference, other))
             for source, key, document, kind, reference, other in chunk
@@ -211,7 +221,7 @@ def waiting_by_identifier(context: Context) -> Finding:
             " FROM expediente AS e INNER JOIN {} AS t ON t.documento_id = e.documento_id"
             " WHERE e.provisional AND starts_with(t.paciente_id, 'identifier=')"
             " GROUP BY 1, 2"
-        ).format(name_of(table))
+        ).format(table_identifier(table))
         for source, key, count in context.conn.execute(query):
             counts[source, key] += count
     disputed = {
@@ -266,17 +276,17 @@ def one_identifier(context: Context) -> Finding:
     )
     noted = {(s, key) for s, key in context.rows("SELECT fuente, paciente_id FROM hce.documento_en_disputa")}
     details = set()
-    for chunk in chunks(context.conn, sql.Composed([shared])):
+    for chunk in fetched_in_chunks(context.conn, sql.Composed([shared])):
         keys = sorted(key for (key,) in chunk)
         carriers: dict[str, dict[str, tuple[Patient, Traits]]] = defaultdict(dict)
         for document, source, key, claves, *said in context.rows(
-            f"SELECT documento_id, fuente, id, claves, {TRAITS}"  # noqa: S608 - our own text
+            f"SELECT documento_id, fuente, id, claves, {TRAIT_COLUMNS}"  # noqa: S608 - our own text
             " FROM paciente WHERE claves && %s::text[] ORDER BY fuente, id",
             keys,
         ):
             if (source, key) not in noted:
                 for clave in set(claves).intersection(keys):
-                    carriers[clave].setdefault(document, ((source, key), traits_from(*said)))
+                    carriers[clave].setdefault(document, ((source, key), traits_from_columns(*said)))
         for records in carriers.values():
             (_, first), *others = sorted(records.items(), key=lambda held: _rank(held[0]), reverse=True)
             for _, other in others:
