@@ -26,7 +26,7 @@ from pyhce.citus.connection import Database, connect
 from pyhce.records.reading.reader import Incoming, read
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.spelling import dumps
-from pyhce.records.saving.given import given_one
+from pyhce.records.saving.application_input import resource_to_save
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.writer_functions import ARGUMENTS, PROTOCOL
 
@@ -68,7 +68,9 @@ class Rows:
 
     def values(self, number: int, key: str, **more: object) -> tuple[str, Ready]:
         """The document of its patient, and the observation ready to be written."""
-        return f"CC-{self.source.upper()}{number % PATIENTS}", given_one(SCHEMA, self.text(number, key, **more)).ready
+        return f"CC-{self.source.upper()}{number % PATIENTS}", resource_to_save(
+            SCHEMA, self.text(number, key, **more)
+        ).ready
 
 
 def one_by_one(dsn: str, rows: Rows, count: int) -> dict[str, list[float]]:

@@ -38,7 +38,7 @@ from pyhce.records.patient import split as _split
 from pyhce.records.reading.exported import ExportCheck
 from pyhce.records.reading.exported import check_export as _check_export
 from pyhce.records.reading.limits import DEFAULT_MAX_RESOURCE_SIZE, at_most
-from pyhce.records.repair import Ask, RepairReport
+from pyhce.records.repair import AskWhichPatient, RepairReport
 from pyhce.records.repair import repair_identities as _repair
 from pyhce.records.upgrading.upgrade import upgrade
 from pyhce.schema import generate as _generate
@@ -422,7 +422,7 @@ def repair_identities(
     keep: Sequence[str] = (),
     newest: bool = False,
     dry_run: bool = False,
-    ask: Ask | None = None,
+    ask: AskWhichPatient | None = None,
     progress: Progress = silent,
 ) -> RepairReport:
     """Give each resource that is stored in several places one place; see `pyhce.records.repair`."""

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 
-def private(path: str, flags: int) -> int:
+def open_private(path: str, flags: int) -> int:
     """Opens a file that its owner alone may read, for `open(..., opener=private)`."""
     return os.open(path, flags, 0o600)
 
 
-def sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """See the names in a folder on disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:

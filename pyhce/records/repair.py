@@ -1,7 +1,7 @@
 """Repair: identities that are stored in several places are brought together, wherever they are in the database.
 
-The rule is that of `pyhce.records.writing.together`. What is in the records of two patients is left to a person, who
-says which Patient is right, for all resources of these two at once.
+The rule is that of `pyhce.records.writing.deduplication`. What is in the records of two patients is left to a person,
+who says which Patient is right, for all resources of these two at once.
 """
 
 from __future__ import annotations
@@ -16,16 +16,22 @@ from psycopg.rows import TupleRow
 from pyhce.citus.connection import Progress, silent
 from pyhce.errors import UsageError
 from pyhce.records.patient.people import patient_named, words
-from pyhce.records.writing.decisions import PatientKey
-from pyhce.records.writing.together import Choice, Undecided, WholeIdentity, bring_together, tried
+from pyhce.records.writing.deduplication import (
+    CopyChoice,
+    ResourceIdentity,
+    UndecidedResource,
+    deduplicate,
+    preview_deduplication,
+)
+from pyhce.records.writing.manual_decisions import PatientKey
 from pyhce.schema.model import Frozen, Schema
 from pyhce.verify.duplicates import in_several_homes, under_several_documents
 
-Ask = Callable[[tuple[str, ...], int], int | None]
+AskWhichPatient = Callable[[tuple[str, ...], int], int | None]
 """Asked which of several Patients, named as SOURCE/Patient/ID, is right for so many resources; None: not decided."""
 
 
-class Waiting(Frozen):
+class WaitingResources(Frozen):
     """Resources that are in the records of the same patients, and wait for a person.
 
     Args:
@@ -48,7 +54,7 @@ class RepairReport(Frozen):
 
     found: int
     joined: int
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[WaitingResources, ...]
     dry_run: bool
     seconds: float
 
@@ -65,7 +71,7 @@ def repair_identities(
     keep: Sequence[str] = (),
     newest: bool = False,
     dry_run: bool = False,
-    ask: Ask | None = None,
+    ask: AskWhichPatient | None = None,
     progress: Progress = silent,
 ) -> RepairReport:
     """Give every identity that is in several places one place; safe to repeat and to interrupt.
@@ -85,28 +91,30 @@ def repair_identities(
                 f"--keep {words((source, key))}: there is no such Patient",
                 remedy="Name one that `pyhce repair identities --dry-run` lists.",
             )
-    choice = Choice(newest=newest, patients=frozenset(_patient(text) for text in keep))
+    choice = CopyChoice(newest=newest, patients=frozenset(_patient(text) for text in keep))
     progress("looking for identities in several places")
     found = set(_scattered(conn, schema))
     if dry_run:
-        done = tried(conn, schema, found, choice=choice)
+        done = preview_deduplication(conn, schema, found, choice=choice)
     else:
         progress(f"bringing together {len(found)} identities")
-        done = bring_together(conn, schema, found, choice=choice)
+        done = deduplicate(conn, schema, found, choice=choice)
     joined, waiting = len(done.joined), _grouped(done.undecided)
     if ask is not None and not dry_run:
         for patients, resources in list(waiting.items()):
             named = tuple(words(patient) for patient in patients)
             chosen = ask(named, len(resources))
             if chosen is not None:
-                one = Choice(newest=len(patients) < 2, patients=frozenset([patients[chosen]]))
-                joined += len(bring_together(conn, schema, resources, choice=one).joined)
+                one = CopyChoice(newest=len(patients) < 2, patients=frozenset([patients[chosen]]))
+                joined += len(deduplicate(conn, schema, resources, choice=one).joined)
                 del waiting[patients]
     return RepairReport(
         found=len(found),
         joined=joined,
         waiting=tuple(
-            Waiting(patients=tuple(map(words, patients)), resources=tuple("/".join(filter(None, r)) for r in resources))
+            WaitingResources(
+                patients=tuple(map(words, patients)), resources=tuple("/".join(filter(None, r)) for r in resources)
+            )
             for patients, resources in waiting.items()
         ),
         dry_run=dry_run,
@@ -114,7 +122,7 @@ def repair_identities(
     )
 
 
-def _scattered(conn: Connection[TupleRow], schema: Schema) -> Iterable[WholeIdentity]:
+def _scattered(conn: Connection[TupleRow], schema: Schema) -> Iterable[ResourceIdentity]:
     for _, found in (*under_several_documents(conn, schema), *in_several_homes(conn, schema)):
         yield from (tuple(identity) for identity in found)  # type: ignore[misc]
 
@@ -129,9 +137,9 @@ def _patient(text: str) -> PatientKey:
     return found
 
 
-def _grouped(undecided: Iterable[Undecided]) -> dict[tuple[PatientKey, ...], list[WholeIdentity]]:
+def _grouped(undecided: Iterable[UndecidedResource]) -> dict[tuple[PatientKey, ...], list[ResourceIdentity]]:
     """The undecided by the patients between whom a person is to decide."""
-    found: dict[tuple[PatientKey, ...], list[WholeIdentity]] = defaultdict(list)
+    found: dict[tuple[PatientKey, ...], list[ResourceIdentity]] = defaultdict(list)
     for one in undecided:
         found[one.patients].append(one.identity)
     return dict(sorted(found.items()))

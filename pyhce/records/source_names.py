@@ -8,7 +8,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.errors import UsageError
-from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import Schema, Table
 
 LONGEST = 200

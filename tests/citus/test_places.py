@@ -9,8 +9,8 @@ import pytest
 import pyhce
 from pyhce.citus.connection import at, connect
 from pyhce.errors import UsageError
-from pyhce.records.writing.locks import GATE, close_gate, gate_open
-from pyhce.records.writing.races import retried
+from pyhce.records.writing.locks import GATE, close_gate, shared_gate
+from pyhce.records.writing.retry import retry_transaction
 from tests.shared.database import TestDatabase, unique
 from tests.shared.erasure import until, waiting
 from tests.shared.places import *  # noqa: F403 - every test of it
@@ -39,7 +39,7 @@ def test_what_begins_at_a_worker_is_refused(db: TestDatabase, tmp_path: Path) ->
 
 def test_a_look_up_waits_for_a_record_that_moves_and_leaves_no_lock(db: TestDatabase) -> None:
     def look() -> str:
-        with connect(db.dsn) as conn, gate_open(conn):
+        with connect(db.dsn) as conn, shared_gate(conn):
             return "looked"
 
     with ThreadPoolExecutor(1) as pool, connect(db.dsn) as mover:
@@ -54,14 +54,14 @@ def test_a_look_up_waits_for_a_record_that_moves_and_leaves_no_lock(db: TestData
 
 def test_a_look_up_that_fails_in_a_transaction_leaves_the_gate_open(db: TestDatabase) -> None:
     def work(divisor: int) -> None:
-        with gate_open(conn):
+        with shared_gate(conn):
             conn.execute("SELECT 1 / %s", (divisor,))
 
     with connect(db.dsn) as conn:
         with pytest.raises(psycopg.errors.DivisionByZero):
-            retried(conn, lambda _: work(0), remedy="Again.")
+            retry_transaction(conn, lambda _: work(0), remedy="Again.")
         assert gates(db) == 0, "released after the rollback"
-        retried(conn, lambda _: work(1), remedy="Again.")
+        retry_transaction(conn, lambda _: work(1), remedy="Again.")
         assert gates(db) == 0
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyhce import local
 from pyhce.citus.nodes import Node
 from pyhce.citus.register import register
-from pyhce.records.saving.given import given_one
-from pyhce.records.saving.save import Records, save
+from pyhce.records.saving.application_input import resource_to_save
+from pyhce.records.saving.save import SourceRecords, save
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight
@@ -14,16 +14,16 @@ from tests.shared.saves import *  # noqa: F403 - every test of it, on a coordina
 
 
 def test_a_save_is_one_statement_on_the_node_of_the_patient(db: TestDatabase) -> None:
-    records, number = Records(SCHEMA, unique(), ()), unique()
-    save(db.conn, records, given_one(SCHEMA, person("p", number)))
+    records, number = SourceRecords(SCHEMA, unique(), ()), unique()
+    save(db.conn, records, resource_to_save(SCHEMA, person("p", number)))
     observation = weight("o", "Patient/p")
-    save(db.conn, records, given_one(SCHEMA, observation))
+    save(db.conn, records, resource_to_save(SCHEMA, observation))
     issued: list[str] = []
     handler = lambda notice: issued.append(notice.message_primary or "")  # noqa: E731
     db.conn.add_notice_handler(handler)
     db.conn.execute("SET citus.log_remote_commands TO on")
     try:
-        save(db.conn, records, given_one(SCHEMA, weight("o", "Patient/p", "80")))
+        save(db.conn, records, resource_to_save(SCHEMA, weight("o", "Patient/p", "80")))
     finally:
         db.conn.execute("RESET citus.log_remote_commands")
         db.conn.remove_notice_handler(handler)

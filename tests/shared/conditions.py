@@ -17,8 +17,8 @@ import pyhce
 from pyhce.citus.connection import connect
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
-from pyhce.records.saving.given import InvalidResource
-from pyhce.records.writing.conditions import CONDITION_LOCKS, LOCKS, lock_conditions
+from pyhce.records.saving.application_input import InvalidResource
+from pyhce.records.writing.condition_matches import CONDITION_LOCK_CLASS, CONDITION_LOCK_COUNT, lock_conditions
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import weight
@@ -66,7 +66,7 @@ def rejects(report: LoadReport) -> list[tuple[str, str]]:
 
 def locks(db: TestDatabase) -> int:
     query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2"
-    return int(db.value(query, CONDITION_LOCKS))
+    return int(db.value(query, CONDITION_LOCK_CLASS))
 
 
 @pytest.fixture(autouse=True)
@@ -140,10 +140,10 @@ def test_a_load_waits_for_another_ones_conditions_and_no_longer_once_that_was_ki
             return load(conn, [path], schema=SCHEMA, fuente=source, reject_file=tmp_path / "r")
 
     with ThreadPoolExecutor(1) as pool, connect(db.dsn) as killed:  # closed first, should the test fail
-        lock_conditions(killed, range(LOCKS))
+        lock_conditions(killed, range(CONDITION_LOCK_COUNT))
         done = pool.submit(loading)
         deadline = time.monotonic() + 30
-        while not db.value(waiting, CONDITION_LOCKS) and time.monotonic() < deadline:
+        while not db.value(waiting, CONDITION_LOCK_CLASS) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not done.done()
         assert ids(db, "profesional", source) == []

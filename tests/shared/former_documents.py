@@ -16,7 +16,7 @@ from pyhce.errors import SchemaMismatch
 from pyhce.records.identity import provisional
 from pyhce.records.loading.load import load
 from pyhce.records.patient import patient
-from pyhce.records.upgrading import documents
+from pyhce.records.upgrading import document_step
 from pyhce.records.upgrading.upgrade import upgrade
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.later_helpers import shortened
@@ -146,7 +146,7 @@ PATIENTS = {
 def test_records_of_the_former_grammar_are_split_and_moved_and_nothing_is_lost(
     engine: local.Engine, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(documents, "PAGE", 3)
+    monkeypatch.setattr(document_step, "PAGE", 3)
     with former_database(engine, workers) as db:
         filled(db, tmp_path)
         assert place(db, "a", "o") == place(db, "b", "o") == "NI-123"

@@ -21,7 +21,7 @@ from pyhce.records.loading.report import LoadReport
 from pyhce.records.reading.exported import check_export
 from pyhce.records.reading.ids import derived_id
 from pyhce.records.repair import repair_identities
-from pyhce.records.saving.given import InvalidResource
+from pyhce.records.saving.application_input import InvalidResource
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.commands import pyhce as command

@@ -11,9 +11,9 @@ import pyhce
 from pyhce.citus.connection import Database, connect
 from pyhce.records.identity import DEFAULT_RULES
 from pyhce.records.loading.load import LoadReport, load
-from pyhce.records.saving.given import given_one
-from pyhce.records.saving.save import Records, save
-from pyhce.records.writing.homes import move_patient
+from pyhce.records.saving.application_input import resource_to_save
+from pyhce.records.saving.save import SourceRecords, save
+from pyhce.records.writing.record_moves import move_patient
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
@@ -64,10 +64,10 @@ def test_a_resource_that_moves_while_its_former_patient_moves_is_there_once(db: 
 
 def test_what_is_saved_while_the_resource_moves_to_another_patient_stays(db: TestDatabase, tmp_path: Path) -> None:
     source, _ = two_patients(db, tmp_path)
-    records = Records(SCHEMA, source, DEFAULT_RULES)
+    records = SourceRecords(SCHEMA, source, DEFAULT_RULES)
 
     def saves(conn: Database) -> None:
-        saved = save(conn, records, given_one(SCHEMA, weight("o", "Patient/p1", "1.5")))
+        saved = save(conn, records, resource_to_save(SCHEMA, weight("o", "Patient/p1", "1.5")))
         assert (saved.outcome, saved.version) == ("changed", 2)
 
     report = meanwhile(db, tmp_path, source, saves, weight("o", "Patient/p0", "2.0"))
@@ -80,7 +80,7 @@ def test_what_is_saved_while_the_resource_moves_to_another_patient_stays(db: Tes
 
 def test_what_names_no_patient_is_saved_while_a_writer_gives_it_one(db: TestDatabase, tmp_path: Path) -> None:
     source, _ = two_patients(db, tmp_path)
-    records = Records(SCHEMA, source, DEFAULT_RULES)
+    records = SourceRecords(SCHEMA, source, DEFAULT_RULES)
     alone = {"resourceType": "Observation", "id": "alone", "status": "final", "code": {"text": "weight"}}
     db.load(tmp_path, alone, source=source)
     with (
@@ -89,7 +89,7 @@ def test_what_names_no_patient_is_saved_while_a_writer_gives_it_one(db: TestData
         connect(db.dsn) as conn,
     ):
         with conn.transaction():
-            save(conn, records, given_one(SCHEMA, {**alone, "subject": {"reference": "Patient/p1"}}))
+            save(conn, records, resource_to_save(SCHEMA, {**alone, "subject": {"reference": "Patient/p1"}}))
             saving = pool.submit(application.save, {**alone, "status": "amended"})
             until(lambda: waiting(db) > 0)
         saved = saving.result()

@@ -14,8 +14,8 @@ from pyhce.citus.connection import connect
 from pyhce.records.identity import DEFAULT_RULES, provisional
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
-from pyhce.records.saving.given import given_one
-from pyhce.records.saving.save import Records, save, save_many
+from pyhce.records.saving.application_input import resource_to_save
+from pyhce.records.saving.save import SourceRecords, save, save_many
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
@@ -166,9 +166,11 @@ def test_saves_follow_the_same_rule(db: TestDatabase, tmp_path: Path) -> None:
     (_, first), (_, second) = sent(one, "p", cedula, ANA), sent(other, "p", cedula, LEO)
     with connect(db.dsn) as conn:
         for line in second:
-            save(conn, Records(SCHEMA, other, DEFAULT_RULES), given_one(SCHEMA, line))
-        save_many(conn, Records(SCHEMA, one, DEFAULT_RULES), [given_one(SCHEMA, line) for line in first])
-        saved = save(conn, Records(SCHEMA, other, DEFAULT_RULES), given_one(SCHEMA, weight("late", "Patient/p")))
+            save(conn, SourceRecords(SCHEMA, other, DEFAULT_RULES), resource_to_save(SCHEMA, line))
+        save_many(conn, SourceRecords(SCHEMA, one, DEFAULT_RULES), [resource_to_save(SCHEMA, line) for line in first])
+        saved = save(
+            conn, SourceRecords(SCHEMA, other, DEFAULT_RULES), resource_to_save(SCHEMA, weight("late", "Patient/p"))
+        )
     assert saved.outcome == "new"
     assert db.document("Observation", "late", other) == provisional(other, "p")
     assert places(db, [(one, "p"), (other, "p")]) == {

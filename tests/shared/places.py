@@ -20,7 +20,7 @@ from pyhce.errors import HceError
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.patient.corrections import merge
-from pyhce.records.writing.together import Choice, bring_together
+from pyhce.records.writing.deduplication import CopyChoice, deduplicate
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import Result, verify
 from tests.shared.database import TestDatabase, unique
@@ -274,9 +274,9 @@ def test_a_load_chooses_nothing_between_the_records_of_two_patients(db: TestData
     assert found == [(second,)] * 3
     identities = [(source, "Observation", f"o{i}") for i in range(3)]
     with connect(db.dsn) as conn:
-        assert bring_together(conn, SCHEMA, identities).waiting() == set(identities)
-        choice = Choice(patients=frozenset([(source, "p0")]))
-        assert bring_together(conn, SCHEMA, identities, choice=choice).joined == tuple(identities)
+        assert deduplicate(conn, SCHEMA, identities).waiting() == set(identities)
+        choice = CopyChoice(patients=frozenset([(source, "p0")]))
+        assert deduplicate(conn, SCHEMA, identities, choice=choice).joined == tuple(identities)
     found = db.rows("SELECT documento_id, version FROM observacion WHERE fuente = %s AND valor = 2", source)
     assert found == [(first, 5)] * 3, "two former versions of each, and the content under the other patient"
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
@@ -363,9 +363,9 @@ def test_a_local_server_has_room_for_the_locks_of_its_writers(db: TestDatabase) 
 
 
 def test_what_gave_up_names_no_writer_that_is_not_there() -> None:
-    from pyhce.records.writing.races import LostRace, kept_losing
+    from pyhce.records.writing.retry import ConcurrentChange, gave_up
 
-    told = kept_losing(LostRace(), 12, remedy="Again.")
+    told = gave_up(ConcurrentChange(), 12, remedy="Again.")
     assert isinstance(told, HceError)
     assert "other writers" not in told.wrong
     assert "pyhce repair identities" in told.remedy

@@ -10,8 +10,8 @@ import pytest
 
 from pyhce.citus.connection import connect
 from pyhce.records.loading.load import load
-from pyhce.records.writing.races import retried
 from pyhce.records.writing.remove import Removed, remove
+from pyhce.records.writing.retry import retry_transaction
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
@@ -146,7 +146,9 @@ def test_loaders_and_removers_at_once_leave_a_history_without_gaps(db: TestDatab
 
     def removing(_: int) -> None:
         with connect(db.dsn) as conn:
-            retried(conn, lambda _: remove(conn, SCHEMA, source, [("Observation", key) for key in ids]), remedy="")
+            retry_transaction(
+                conn, lambda _: remove(conn, SCHEMA, source, [("Observation", key) for key in ids]), remedy=""
+            )
 
     with ThreadPoolExecutor(4) as pool:
         for work in [pool.submit(loading if turn % 2 else removing, turn) for turn in range(12)]:

@@ -20,7 +20,7 @@ from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, rekey
 from pyhce.records.reading.reader import Incoming, read
 from pyhce.records.reading.spelling import dumps
-from pyhce.records.saving.given import InvalidResource, given_one
+from pyhce.records.saving.application_input import InvalidResource, resource_to_save
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import FAMILIES
 from pyhce.verify import verify
@@ -118,7 +118,7 @@ def test_a_saved_resource_keeps_its_spelling_and_gets_an_id_if_it_has_none(db: T
     assert (made.outcome, made.version, made.type) == ("new", 1, "Observation")
     assert made.id != other.id
     assert db.value("SELECT valor::text FROM observacion WHERE fuente = %s AND id = %s", source, made.id) == "72.50"
-    wanted = given_one(SCHEMA, weight("x", "Patient/p")).ready.text.fingerprint
+    wanted = resource_to_save(SCHEMA, weight("x", "Patient/p")).ready.text.fingerprint
     assert db.value("SELECT entrada FROM observacion WHERE fuente = %s AND id = 'x'", source).hex == wanted
 
 

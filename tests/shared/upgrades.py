@@ -25,7 +25,7 @@ from pyhce.citus.steps import pending
 from pyhce.errors import HceError, SchemaMismatch
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
-from pyhce.records.upgrading import tables
+from pyhce.records.upgrading import table_step
 from pyhce.records.upgrading.upgrade import upgrade
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.declaration.people import keys
@@ -174,7 +174,7 @@ def test_a_table_for_a_type_that_had_none_takes_its_rows_and_its_history(
         with pytest.raises(SchemaMismatch, match="the table cuenta takes these"):  # a writer that began before
             loaded(db, SCHEMA, tmp_path, account("c5", "Patient/p1"))
 
-        monkeypatch.setattr(tables, "ROWS_AT_ONCE", 1)
+        monkeypatch.setattr(table_step, "ROWS_AT_ONCE", 1)
         interrupt(db, later, at="Account from recurso_paciente to cuenta: 2 of 4")
         done = {step.name: step.counts for step in upgrade(db.conn, schema=later)}
         assert done["Account to cuenta"] == {"rows": 3}

@@ -6,7 +6,7 @@ from collections import Counter
 
 from psycopg import sql
 
-from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Home, Table
 from tests.shared.database import TestDatabase

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyhce.records.writing.claims import Claim, decide
+from pyhce.records.writing.claims import Claim, patients_kept_apart
 from pyhce.verify.patient_comparison import kept_apart, traits_of
 
 PERSONS: list[dict[str, Any]] = [
@@ -34,14 +34,14 @@ CLAIMS = st.dictionaries(KEYS, st.tuples(st.integers(0, len(PERSONS) - 1), st.bo
 def test_the_order_does_not_matter(claims: list[Claim], chance: Any) -> None:
     shuffled = list(claims)
     chance.shuffle(shuffled)
-    assert decide(claims) == decide(shuffled)
+    assert patients_kept_apart(claims) == patients_kept_apart(shuffled)
 
 
 @given(CLAIMS)
 def test_no_two_that_share_the_record_contradict_each_other_unless_a_person_assigned_the_later(
     claims: list[Claim],
 ) -> None:
-    apart = decide(claims)
+    apart = patients_kept_apart(claims)
     joined = [c for c in claims if c.patient not in apart]
     for one in joined:
         for other in joined:
@@ -50,7 +50,7 @@ def test_no_two_that_share_the_record_contradict_each_other_unless_a_person_assi
 
 @given(CLAIMS)
 def test_each_that_is_kept_apart_contradicts_one_that_has_the_document(claims: list[Claim]) -> None:
-    apart = decide(claims)
+    apart = patients_kept_apart(claims)
     for one in claims:
         if one.patient in apart:
             assert not one.confirmed
@@ -60,10 +60,10 @@ def test_each_that_is_kept_apart_contradicts_one_that_has_the_document(claims: l
 @given(CLAIMS)
 def test_pairs_that_a_person_confirmed_share_the_record(claims: list[Claim]) -> None:
     pairs = {frozenset((one.patient, other.patient)) for one in claims for other in claims}
-    assert decide(claims, pairs) == set()
+    assert patients_kept_apart(claims, pairs) == set()
 
 
 @given(CLAIMS)
 def test_the_first_patient_has_the_document(claims: list[Claim]) -> None:
     if claims and not any(c.confirmed for c in claims):
-        assert min(c.patient for c in claims) not in decide(claims)
+        assert min(c.patient for c in claims) not in patients_kept_apart(claims)

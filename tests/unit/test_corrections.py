@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pyhce.records.identity import provisional
-from pyhce.records.upgrading.corrections import EVERYBODY, Decision, translated
-from pyhce.records.writing.decisions import PatientKey
+from pyhce.records.upgrading.decision_translation import ANY_PATIENT, StoredDecision, translated_decisions
+from pyhce.records.writing.manual_decisions import PatientKey
 
 P, Q, R = ("s", "p"), ("s", "q"), ("t", "r")
 Under = Mapping[str, Mapping[PatientKey, str]]
@@ -14,13 +14,13 @@ Under = Mapping[str, Mapping[PatientKey, str]]
 
 def kept(decisions: list[tuple[str, PatientKey, str]], under: Under) -> set[tuple[str, PatientKey, str]]:
     """What is kept of decisions given as (stated, patient, holds)."""
-    done = translated([Decision(*decision, None) for decision in decisions], under)
+    done = translated_decisions([StoredDecision(*decision, None) for decision in decisions], under)
     return {(decision.stated, decision.patient, decision.holds) for decision in done.kept}
 
 
 def merged(old: str, patient: PatientKey, new: str) -> list[tuple[str, PatientKey, str]]:
     """What a merge of a record with one Patient notes."""
-    return [(old, EVERYBODY, new), (old, patient, new)]
+    return [(old, ANY_PATIENT, new), (old, patient, new)]
 
 
 def test_a_merge_of_two_documents_is_said_in_their_new_form() -> None:
@@ -42,23 +42,23 @@ def test_a_rekey_keeps_the_document_that_was_typed() -> None:
 
 
 def test_merges_one_after_the_other_are_kept() -> None:
-    first = [("NI-1", EVERYBODY, "CC-3"), ("NI-1", P, "CC-3")]
-    second = [("CC-2", EVERYBODY, "CC-3"), ("CC-2", P, "CC-3"), ("CC-2", Q, "CC-3")]
+    first = [("NI-1", ANY_PATIENT, "CC-3"), ("NI-1", P, "CC-3")]
+    second = [("CC-2", ANY_PATIENT, "CC-3"), ("CC-2", P, "CC-3"), ("CC-2", Q, "CC-3")]
     found = kept([*first, *second], {"CC-3": {P: "NI-1@urn:oid:1", Q: "CC-2", R: "CC-3"}})
-    assert found >= {("NI-1@urn:oid:1", P, "CC-3"), ("CC-2", Q, "CC-3"), ("CC-2", EVERYBODY, "CC-3")}
+    assert found >= {("NI-1@urn:oid:1", P, "CC-3"), ("CC-2", Q, "CC-3"), ("CC-2", ANY_PATIENT, "CC-3")}
 
 
 def test_a_merge_from_a_record_of_two_persons_is_dropped_and_told() -> None:
-    rows = [("MR-9", EVERYBODY, "CC-1"), ("MR-9", P, "CC-1"), ("MR-9", Q, "CC-1")]
+    rows = [("MR-9", ANY_PATIENT, "CC-1"), ("MR-9", P, "CC-1"), ("MR-9", Q, "CC-1")]
     under = {"CC-1": {P: "MR-9@http://a-b", Q: "MR-9@http://ab", R: "CC-1"}}
-    done = translated([Decision(*row, None) for row in rows], under)
+    done = translated_decisions([StoredDecision(*row, None) for row in rows], under)
     assert done.kept == []
     assert [line.split(" ")[0] for line in done.dropped] == ["s/Patient/p", "s/Patient/q"]
 
 
 def test_a_merge_into_a_record_of_two_persons_is_dropped_and_told() -> None:
     under = {"MR-9": {P: "CC-1", Q: "MR-9@http://a-b", R: "MR-9@http://ab"}}
-    done = translated([Decision(*row, None) for row in merged("CC-1", P, "MR-9")], under)
+    done = translated_decisions([StoredDecision(*row, None) for row in merged("CC-1", P, "MR-9")], under)
     assert (done.kept, len(done.dropped)) == ([], 1)
 
 
@@ -70,5 +70,5 @@ def test_a_merge_of_a_provisional_record_is_kept() -> None:
 def test_no_note_holds_a_document() -> None:
     under = {"CC-1": {P: "MR-9@http://a-b", Q: "MR-9@http://ab", R: "CC-1"}}
     rows = [("MR-9", P, "CC-1"), ("MR-9", Q, "CC-1")]
-    notes = translated([Decision(*row, None) for row in rows], under).dropped
+    notes = translated_decisions([StoredDecision(*row, None) for row in rows], under).dropped
     assert notes and not any("CC-1" in note or "MR-9" in note for note in notes)

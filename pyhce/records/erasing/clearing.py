@@ -15,8 +15,8 @@ from pyhce.records.erasing.receipt import Counted, Erased, digest
 from pyhce.records.erasing.search import Found, Hit, patient_of
 from pyhce.records.erasing.trace import Person, Row, Verdict, judge, masked
 from pyhce.records.identity import PROVISIONAL
-from pyhce.records.writing.homes import table_name, type_of
-from pyhce.records.writing.races import LostRace
+from pyhce.records.writing.retry import ConcurrentChange
+from pyhce.records.writing.table_sql import table_name, type_expression
 from pyhce.schema.model import Home, Schema, Table
 
 _CONTENT = "encode(sha256(convert_to(recurso::text || coalesce(chr(10) || original, ''), 'UTF8')), 'hex')"
@@ -68,7 +68,7 @@ def would_clear(conn: Connection[TupleRow], schema: Schema, person: Person, foun
     lines = {table.name: _read(conn, table, person.document) for table in schema.distributed_by_patient()}
     gone: dict[str, list[str]] = defaultdict(list)
     for hit in found.by(Verdict.ERASE):
-        with suppress(LostRace):  # somebody else deleted it since
+        with suppress(ConcurrentChange):  # somebody else deleted it since
             gone[hit.table.name].append(_read_hit(conn, hit)[0])
     row = conn.execute("SELECT count(*) FROM hce.asignacion WHERE documento_id = %s", (person.document,)).fetchone()
     return Cleared(summed(lines), summed(gone), counted(found.by(Verdict.MASK)), row[0] if row else 0)
@@ -78,7 +78,9 @@ def line(table: Table) -> sql.Composable:
     """A row's line in the hash of its table; never with the document, and nothing where there is no resource."""
     if not table.stores("recurso"):
         return sql.SQL("''::text")
-    return sql.SQL("concat_ws('|', {}, fuente, id, {}, " + _CONTENT + ")").format(type_of(table), _version(table))
+    return sql.SQL("concat_ws('|', {}, fuente, id, {}, " + _CONTENT + ")").format(
+        type_expression(table), _version(table)
+    )
 
 
 def _read(conn: Connection[TupleRow], table: Table, document: str, *, lock: bool = False) -> list[str]:
@@ -95,7 +97,7 @@ def _erase_rows(conn: Connection[TupleRow], table: Table, document: str) -> list
     if lines:
         query = sql.SQL("DELETE FROM {} WHERE documento_id = %s").format(table_name(table))
         if conn.execute(query, (document,)).rowcount != len(lines):
-            raise LostRace
+            raise ConcurrentChange
     return lines
 
 
@@ -106,7 +108,7 @@ def _read_hit(conn: Connection[TupleRow], hit: Hit) -> tuple[str, int]:
     )
     row = conn.execute(query, hit.key).fetchone()
     if row is None:
-        raise LostRace
+        raise ConcurrentChange
     return row[0], row[1]
 
 
@@ -142,7 +144,7 @@ def _erase_hits(conn: Connection[TupleRow], schema: Schema, hits: Sequence[Hit])
             table_name(hit.table), _key_is(hit.table), _version(hit.table)
         )
         if conn.execute(query, [*hit.key, version]).rowcount != 1:
-            raise LostRace
+            raise ConcurrentChange
         lines[hit.table.name].append(text)
     anchors = {str(hit.key[0]) for hit in hits if hit.table.home is Home.PATIENT}
     for anchor in sorted(anchor for anchor in anchors if anchor.startswith(PROVISIONAL)):
@@ -169,15 +171,15 @@ def _mask(conn: Connection[TupleRow], schema: Schema, person: Person, hit: Hit) 
     """
     table = hit.table
     query = sql.SQL("SELECT {}, fuente, {}, recurso::text, original, {} FROM {} WHERE {}").format(
-        type_of(table), patient_of(table), _version(table), table_name(table), _key_is(table)
+        type_expression(table), patient_of(table), _version(table), table_name(table), _key_is(table)
     )
     row = conn.execute(query, hit.key).fetchone()
     if row is None:
-        raise LostRace
+        raise ConcurrentChange
     kind, fuente, patient_key, recurso, original, version = row
     held = Row(kind, fuente, patient_key, recurso, original, shared=table.home is not Home.PATIENT)
     if judge(schema, person, held) is not Verdict.MASK:
-        raise LostRace
+        raise ConcurrentChange
     values: list[Any] = [*masked(person, fuente, recurso, original)]
     more = sql.SQL("")
     if table.holds_resources:
@@ -187,4 +189,4 @@ def _mask(conn: Connection[TupleRow], schema: Schema, person: Person, hit: Hit) 
         table_name(table), more, _key_is(table), _version(table)
     )
     if conn.execute(update, [*values, *hit.key, version]).rowcount != 1:
-        raise LostRace
+        raise ConcurrentChange

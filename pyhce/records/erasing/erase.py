@@ -27,10 +27,10 @@ from pyhce.records.erasing.retention import retention
 from pyhce.records.erasing.search import Found, find_person, identities, search
 from pyhce.records.erasing.trace import MIN_WORD, Person, Verdict
 from pyhce.records.identity import DEFAULT_RULES, RuleSet, check_document, folded, parsed
-from pyhce.records.writing.homes import table_name
-from pyhce.records.writing.locks import close_gate, lock_all, lock_anchors
-from pyhce.records.writing.patient_locks import lock
-from pyhce.records.writing.races import AGAIN, LostRace, kept_losing
+from pyhce.records.writing.locks import close_gate, lock_anchors, lock_identities_across_sources
+from pyhce.records.writing.patient_locks import lock_patients
+from pyhce.records.writing.retry import CONFLICTS, ConcurrentChange, gave_up
+from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import Schema
 from pyhce.version import __version__
 
@@ -143,18 +143,18 @@ class _Erasing:
                     again = self._hold(person, found)
                     if again != person:
                         person = again
-                        raise LostRace
+                        raise ConcurrentChange
                     done = _with(made, clear(self.conn, self.schema, person, found), found, erased_at=_now())
                     self.write(_with(done, outcome=Outcome.COMMITTING))
                     close_gate(self.conn)
                 self.write(_with(done, outcome=Outcome.NOT_CHECKED))
                 return person, done
-            except AGAIN as error:
+            except CONFLICTS as error:
                 if self.receipt is not None:
                     self.receipt.unlink(missing_ok=True)  # for certain it was rolled back
                 if attempt == ATTEMPTS:
                     remedy = "Run the same command again when they are done: nothing was erased."
-                    raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
+                    raise gave_up(error, ATTEMPTS, remedy=remedy) from error
                 time.sleep(secrets.randbelow(50 * 2**attempt) / 1000)
         raise AssertionError
 
@@ -165,8 +165,8 @@ class _Erasing:
         keys, the anchor, without which no row under the document can be written.
         """
         self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
-        lock_all(self.conn, identities(found.by(Verdict.ERASE, Verdict.MASK)))
-        lock(self.conn, person.identities)
+        lock_identities_across_sources(self.conn, identities(found.by(Verdict.ERASE, Verdict.MASK)))
+        lock_patients(self.conn, person.identities)
         lock_anchors(self.conn, [person.document])
         return find_person(self.conn, self.schema, person.document, person.rules)
 
@@ -197,9 +197,9 @@ class _Erasing:
         try:
             with self.conn.transaction():
                 self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
-                lock_all(self.conn, identities(found.by(Verdict.ERASE, Verdict.MASK)))
+                lock_identities_across_sources(self.conn, identities(found.by(Verdict.ERASE, Verdict.MASK)))
                 more = clear(self.conn, self.schema, person, found)
-        except AGAIN:
+        except CONFLICTS:
             return done
         return _with(done, elsewhere=(*done.elsewhere, *more.elsewhere), masked=(*done.masked, *more.masked))
 

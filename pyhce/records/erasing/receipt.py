@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pyhce.errors import UsageError
-from pyhce.records.durable import sync
+from pyhce.records.durable import sync_folder
 from pyhce.records.erasing.retention import Retention
 from pyhce.records.identity import check_document
 from pyhce.schema.model import Frozen
@@ -167,4 +167,4 @@ def write_receipt(path: Path, receipt: Erasure) -> None:
         partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)
-    sync(path.parent)
+    sync_folder(path.parent)

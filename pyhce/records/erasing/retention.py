@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import check_document
-from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import Area, Frozen, Home, Schema, Table
 
 YEARS = 15

@@ -16,7 +16,7 @@ from pyhce.records.identity import DEFAULT_RULES, RuleSet, parsed
 from pyhce.records.patient import people_of
 from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.reference import keys_elsewhere, value_of_key
-from pyhce.records.writing.homes import names, table_name, type_of
+from pyhce.records.writing.table_sql import column_list, table_name, type_expression
 from pyhce.schema.later_helpers import shortened
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
@@ -151,9 +151,9 @@ def _hits(conn: Connection[TupleRow], schema: Schema, table: Table, person: Pers
         " CASE WHEN fuente = ANY(%(sources)s::text[]) THEN recurso::text ~ %(here)s OR original ~ %(here)s"
         " ELSE recurso::text ~ %(anywhere)s OR original ~ %(anywhere)s END"
     ).format(
-        type=type_of(table),
+        type=type_expression(table),
         patient=patient_of(table),
-        key=names(table.key),
+        key=column_list(table.key),
         table=table_name(table),
         outside=_outside(table),
     )
@@ -190,7 +190,7 @@ def _led_to_by_others(
         query = sql.SQL(
             "SELECT fuente, m[1], m[2], {key} FROM {table}, regexp_matches(recurso::text, %(leads)s, 'g') AS m"
             " WHERE {outside} AND m[2] = ANY(%(ids)s)"
-        ).format(key=names(table.key), table=table_name(table), outside=_outside(table))
+        ).format(key=column_list(table.key), table=table_name(table), outside=_outside(table))
         for fuente, kind, held, *key in conn.execute(query, {"document": person.document, "ids": ids, "leads": _LEADS}):
             if (table.name, tuple(key)) not in gone:
                 kept.add((fuente, kind, held))
@@ -208,7 +208,7 @@ def _attached_rows(
         home = schema.home_of(kind, names_patient=False)
         for table in (home, schema.by_name[FAMILIES[home.home].history]):
             query = sql.SQL("SELECT fuente, id, {} FROM {} WHERE tipo = %s AND id = ANY(%s)").format(
-                names(table.key), table_name(table)
+                column_list(table.key), table_name(table)
             )
             for fuente, held, *key in conn.execute(query, (kind, sorted({key for _, key in wanted}))):
                 if (fuente, held) in wanted:

@@ -15,7 +15,7 @@ from pyhce.records.exporting.moments import HERE, Moment
 from pyhce.records.exporting.units import Done, Unit, Wanted
 from pyhce.records.line import AS_IT_IS
 from pyhce.records.reading.exported import CORRECTIONS, RECORDS
-from pyhce.records.writing.homes import names, table_name
+from pyhce.records.writing.table_sql import column_list, table_name
 from pyhce.schema.model import Table
 
 DECISIONS = ("asignacion", "misma_persona", "documento_en_disputa")
@@ -49,7 +49,7 @@ def _decided(moment: Moment, name: str, wanted: Wanted) -> sql.Composed:
 
 
 def _rows_of(table: Table, first: sql.Composable, condition: sql.Composable) -> sql.Composed:
-    columns = names(column.name for column in table.stored)
+    columns = column_list(column.name for column in table.stored)
     return sql.SQL("SELECT json_build_array({}{})::text FROM {} WHERE {}").format(
         first, columns, table_name(table), condition
     )

@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from pyhce.records.exporting.folder import ExportFolder, Part
 from pyhce.records.exporting.moments import HERE, Moment
 from pyhce.records.exporting.units import Done, Unit, Wanted
-from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import FAMILIES, Home, Schema
 
 _AT_ONCE = 1000

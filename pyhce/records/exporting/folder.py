@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from pyhce.errors import UsageError
-from pyhce.records.durable import private, sync
+from pyhce.records.durable import open_private, sync_folder
 from pyhce.records.exporting.units import Done
 from pyhce.records.reading.exported import JOURNAL, MANIFEST, WORK, digest
 
@@ -28,7 +28,7 @@ class Part:
     """A file that is being written, hashed on the way; on disk when it is closed."""
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "wb", buffering=0, opener=private)  # noqa: SIM115 - closed by __exit__
+        self._file = open(path, "wb", buffering=0, opener=open_private)  # noqa: SIM115 - closed by __exit__
         self._hash = hashlib.sha256()
         self.size = 0
 
@@ -104,15 +104,15 @@ class ExportFolder:
             if (self.work / part).exists():
                 (self.work / part).rename(target)
         for folder in {(self.path / name).parent for name in self.finish_record["names"].values()}:
-            sync(folder)
+            sync_folder(folder)
         written = self.work / MANIFEST
-        with open(written, "w", encoding="utf-8", opener=private) as file:
+        with open(written, "w", encoding="utf-8", opener=open_private) as file:
             json.dump(self.finish_record["manifest"], file, indent=1, ensure_ascii=False)
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
         written.rename(self.path / MANIFEST)
-        sync(self.path)
+        sync_folder(self.path)
         shutil.rmtree(self.work)
 
     def _note(self, record: Mapping[str, Any]) -> None:
@@ -180,7 +180,7 @@ def opened(path: Path, request: Mapping[str, Any]) -> Iterator[ExportFolder]:
         )
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     journal.parent.mkdir(mode=0o700, exist_ok=True)
-    with open(journal, "r+b" if journal.exists() else "w+b", opener=private) as stream:
+    with open(journal, "r+b" if journal.exists() else "w+b", opener=open_private) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -189,8 +189,8 @@ def opened(path: Path, request: Mapping[str, Any]) -> Iterator[ExportFolder]:
             ) from None
         made = ExportFolder(path, stream)
         made.take_up(stream.readlines(), request)
-        sync(journal.parent)
-        sync(path)
+        sync_folder(journal.parent)
+        sync_folder(path)
         yield made
 
 

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from pyhce.records.exporting.moments import HERE, Moment, Place
 from pyhce.records.exporting.units import Unit, Wanted
-from pyhce.records.writing.homes import table_name, type_of
+from pyhce.records.writing.table_sql import table_name, type_expression
 from pyhce.schema.model import Home, Table
 
 LEAST, MOST = 16 * 1024**2, 1024**3
@@ -175,7 +175,9 @@ def _kinds_by_table(moment: Moment, tables: Sequence[Table], filled: dict[str, l
     """The same by way of the coordinator: every place as if it held what the table holds."""
     for table in tables:
         if filled[table.name]:
-            query = sql.SQL("SELECT DISTINCT fuente, {} AS tipo FROM {}").format(type_of(table), table_name(table))
+            query = sql.SQL("SELECT DISTINCT fuente, {} AS tipo FROM {}").format(
+                type_expression(table), table_name(table)
+            )
             several = [(row["fuente"], row["tipo"]) for row in moment.ask(HERE, query)]
             for place in moment.places[table.name] if several else ():
                 yield table, place, several
@@ -191,7 +193,7 @@ def _distinct(table: Table, relation: sql.Composable, number: int) -> sql.Compos
         " (SELECT {key} FROM {t} AS t WHERE ({key}) > ({k}) ORDER BY {key} LIMIT 1) AS m) SELECT * FROM k) AS q{q}"
     ).format(
         n=number,
-        tipo=type_of(table),
+        tipo=type_expression(table),
         key=key,
         k=sql.SQL(", ".join(f"k.{name}" for name in columns)),
         t=relation,

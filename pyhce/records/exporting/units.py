@@ -9,7 +9,7 @@ from psycopg import sql
 
 from pyhce.records.exporting.moments import DOCUMENT, HERE, Moment
 from pyhce.records.line import AS_IT_IS, LINE, QUICK, kept_of
-from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import Frozen
 
 

@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import PROVISIONAL, DocumentRule, RuleSet
 from pyhce.records.identity.tally import IdentifierCount, Tally
 from pyhce.records.reading.ready import Ready
-from pyhce.records.writing.assign import Assigned
+from pyhce.records.writing.assign import AssignedBatch
 from pyhce.schema.model import Schema
 
 _WAITING = 200_000
@@ -62,7 +62,7 @@ class Census:
             self.waiting += sum(self._provisional[document] for (document,) in left)
 
 
-def census_of(schema: Schema, rules: tuple[DocumentRule, ...], batch: Sequence[Ready], found: Assigned) -> Census:
+def census_of(schema: Schema, rules: tuple[DocumentRule, ...], batch: Sequence[Ready], found: AssignedBatch) -> Census:
     """The counts of a batch that is written."""
     counted = Census()
     indexed = rules if isinstance(rules, RuleSet) else RuleSet(rules)

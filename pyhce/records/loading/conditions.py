@@ -1,9 +1,9 @@
 """Conditional creates and updates of a load's bundles: answered from the database, one load at a time.
 
 What is before the bundle is written first, so that it is found. From the answer until the bundle is committed no other
-load gets an answer about the same terms (`pyhce.records.writing.conditions`): of two loads that bring one conditional
-create, one creates and the other finds it. If the load is killed the server releases the locks, and a repeated load
-finds what was committed.
+load gets an answer about the same terms (`pyhce.records.writing.condition_matches`): of two loads that bring one
+conditional create, one creates and the other finds it. If the load is killed the server releases the locks, and a
+repeated load finds what was committed.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from pyhce.records.loading.writers import Writers
 from pyhce.records.reading.conditions import Asked, Condition, Settled
 from pyhce.records.reading.incoming import Asking, Deleted, Where
 from pyhce.records.reading.ready import source_of
-from pyhce.records.writing.conditions import (
+from pyhce.records.writing.condition_matches import (
     Terms,
-    condition_numbers,
-    fitting,
+    condition_lock_numbers,
     lock_conditions,
+    matching_ids,
     release_conditions,
 )
-from pyhce.records.writing.races import retried
+from pyhce.records.writing.retry import retry_transaction
 
 
 class Conditions:
@@ -72,7 +72,7 @@ class Conditions:
         numbers: set[int] = set()
         for one in asked.conditional:
             fuente = self._source_of(one.condition, asked)
-            numbers |= condition_numbers(fuente, one.condition.type, one.condition.terms | one.carries)
+            numbers |= condition_lock_numbers(fuente, one.condition.type, one.condition.terms | one.carries)
         for condition in asked.conditions:
             sources[self._source_of(condition, asked)][condition.type][condition.terms].append(condition)
         lock_conditions(self._conn, numbers)
@@ -82,11 +82,11 @@ class Conditions:
             found = {}
             for fuente, kinds in sources.items():
                 for kind, asks in kinds.items():
-                    for terms, ids in fitting(self._conn, self._state.schema, fuente, kind, asks).items():
+                    for terms, ids in matching_ids(self._conn, self._state.schema, fuente, kind, asks).items():
                         found.update(dict.fromkeys(asks[terms], ids))
             return found
 
-        asked.found = retried(self._conn, look_up, remedy=REMEDY)
+        asked.found = retry_transaction(self._conn, look_up, remedy=REMEDY)
         self._state.conditional.update(asked.outcomes())
 
     def _source_of(self, condition: Condition, asked: Asked) -> str:

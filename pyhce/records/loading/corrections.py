@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.errors import HceError
-from pyhce.records.writing.homes import names, stored_columns, table_name
+from pyhce.records.writing.table_sql import column_list, stored_columns, table_name
 from pyhce.schema.model import Schema
 
 Decision = Sequence[str | None]
@@ -69,7 +69,7 @@ def _insert(conn: Connection[TupleRow], schema: Schema, name: str | None, *value
             remedy="Use the release of pyhce that made the export, or a newer one.",
         )
     query = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
-        table_name(table), names(stored_columns(table)), sql.SQL(", ").join([sql.Placeholder()] * len(values))
+        table_name(table), column_list(stored_columns(table)), sql.SQL(", ").join([sql.Placeholder()] * len(values))
     )
     return conn.execute(query, values).rowcount
 
@@ -89,6 +89,6 @@ def _knows_patient(conn: Connection[TupleRow], fuente: str | None, key: str | No
 
 def _is_there(conn: Connection[TupleRow], columns: str, table: str, values: Sequence[str | None]) -> bool:
     query = sql.SQL("SELECT 1 FROM hce.{} WHERE ({}) = ({})").format(
-        sql.Identifier(table), names(columns.split(", ")), sql.SQL(", ").join([sql.Placeholder()] * len(values))
+        sql.Identifier(table), column_list(columns.split(", ")), sql.SQL(", ").join([sql.Placeholder()] * len(values))
     )
     return conn.execute(query, values).fetchone() is not None

@@ -31,13 +31,19 @@ from pyhce.records.reading.incoming import Deleted, Incoming, Rejected
 from pyhce.records.reading.kept import Kept, kept_rows
 from pyhce.records.reading.reader import read
 from pyhce.records.reading.ready import Ready, ready
-from pyhce.records.writing.assign import Assigned
-from pyhce.records.writing.homes import Place
-from pyhce.records.writing.locks import lock_all
-from pyhce.records.writing.lookup import Memory
-from pyhce.records.writing.placed import Placed, is_empty, make_records, place, place_former
-from pyhce.records.writing.races import REFUSED, retried
+from pyhce.records.writing.assign import AssignedBatch
+from pyhce.records.writing.exported_rows import (
+    RestoredRows,
+    create_records,
+    is_empty_database,
+    restore_former_versions,
+    restore_rows,
+)
+from pyhce.records.writing.locks import lock_identities_across_sources
+from pyhce.records.writing.lookup import LookupMemory
 from pyhce.records.writing.remove import Removable
+from pyhce.records.writing.retry import REFUSED_VALUES, retry_transaction
+from pyhce.records.writing.row_location import RowLocation
 
 _RECORDS = 5000
 OTHER_VERSIONS = "former versions of an export, as the database was not empty"
@@ -113,10 +119,10 @@ def _begun(
     """
 
     def work(_: int) -> tuple[set[str], set[str], Taken]:
-        lock_all(conn, [("", "export", export.id) for export in exports])
+        lock_identities_across_sources(conn, [("", "export", export.id) for export in exports])
         restored = {export.id for export in exports if is_noted(conn, "", f"restored {export.id}")}
         taken = Taken()
-        if not restored and is_empty(conn, state.schema):
+        if not restored and is_empty_database(conn, state.schema):
             restored = {export.id for export in exports if export.installation == exports[0].installation}
             for export in sorted(exports, key=lambda one: one.time, reverse=True):  # the last decision counts
                 if export.id in restored:
@@ -128,7 +134,7 @@ def _begun(
                 note(conn, "", f"corrections {export.id}", 0, 0)
         return restored, {one for one in restored if is_noted(conn, "", f"finished {one}")}, taken
 
-    restored, finished, taken = retried(conn, work, remedy=REMEDY)
+    restored, finished, taken = retry_transaction(conn, work, remedy=REMEDY)
     with state.lock:
         state.counts["corrections"] += taken.taken
         state.counts["corrections_left"] += taken.left
@@ -200,14 +206,14 @@ class _Crew:
         if task.file.role == "records":
             for records in () if task.restored else self._records(task):
                 with conn.transaction():
-                    make_records(conn, records)
+                    create_records(conn, records)
             return 0
         if task.file.role == "history" and task.restored:
             self._state.skip(OTHER_VERSIONS, task.file.count)
             return 0
         if task.file.path not in task.export.rows:
             return self._without_rows(conn, task)
-        memory = Memory()
+        memory = LookupMemory()
         for rows in self._batches(task, path):
             if self._stopped.is_set():
                 break
@@ -253,19 +259,21 @@ class _Crew:
         if rows:
             yield rows
 
-    def _place(self, conn: Connection[TupleRow], task: _Task, rows: list[Kept], memory: Memory) -> None:
+    def _place(self, conn: Connection[TupleRow], task: _Task, rows: list[Kept], memory: LookupMemory) -> None:
         schema, fuente = self._state.schema, task.file.fuente
         try:
             missing = not task.restored
-            done = retried(conn, lambda _: place(conn, schema, fuente, rows, memory, missing=missing), remedy=REMEDY)
-        except (*REFUSED, psycopg.errors.InternalError_):
-            done = Placed([], [], rows)  # the writer of other resources finds which one the database cannot take
-        places: dict[Place, list[Ready]] = {}
+            done = retry_transaction(
+                conn, lambda _: restore_rows(conn, schema, fuente, rows, memory, missing=missing), remedy=REMEDY
+            )
+        except (*REFUSED_VALUES, psycopg.errors.InternalError_):
+            done = RestoredRows([], [], rows)  # the writer of other resources finds which one the database cannot take
+        places: dict[RowLocation, list[Ready]] = {}
         for row in done.rows:
             table = schema.home_of(task.file.type, names_patient=row.document is not None)
-            places.setdefault(Place(table.name, row.document), []).append(row.ready)
+            places.setdefault(RowLocation(table.name, row.document), []).append(row.ready)
         batch = [row.ready for row in done.rows]
-        counted = census_of(schema, self._state.rules, batch, Assigned({}, places, [], 0))
+        counted = census_of(schema, self._state.rules, batch, AssignedBatch({}, places, [], 0))
         self._state.placed(counted, done, task.file.type)
         self._write(conn, done.rest)
 
@@ -275,7 +283,7 @@ class _Crew:
 
     def _former(self, conn: Connection[TupleRow], task: _Task, rows: Sequence[Kept]) -> None:
         schema, fuente = self._state.schema, task.file.fuente
-        placed = retried(conn, lambda _: place_former(conn, schema, fuente, rows), remedy=REMEDY)
+        placed = retry_transaction(conn, lambda _: restore_former_versions(conn, schema, fuente, rows), remedy=REMEDY)
         with self._state.lock:
             self._state.counts["former_versions"] += placed
 

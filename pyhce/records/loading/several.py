@@ -13,8 +13,8 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.reading.ready import Identity
-from pyhce.records.writing.homes import of_type, table_name
-from pyhce.records.writing.lookup import array_of
+from pyhce.records.writing.lookup import array_literal
+from pyhce.records.writing.table_sql import table_name, type_condition
 from pyhce.schema.model import Schema, Table
 
 
@@ -39,7 +39,7 @@ class Several:
         counts = self._counts(ids)
         found: set[Identity] = set()
         for fhir_type, keys in ids.items():
-            several = self.in_other_tables(fhir_type, array_of(keys))
+            several = self.in_other_tables(fhir_type, array_literal(keys))
             if counts.get(fhir_type, 0) != len(keys):
                 several |= self._twice(fhir_type, keys)
             found |= {(fhir_type, key) for key in several}
@@ -52,7 +52,9 @@ class Several:
             self._others[fhir_type] = self._filled(fhir_type)
         for table in self._others[fhir_type]:
             query = sql.SQL("SELECT id FROM {} WHERE fuente = %s AND id = ANY(%s::text[]){}")
-            rows = self._conn.execute(query.format(table_name(table), of_type(table, fhir_type)), (self._fuente, ids))
+            rows = self._conn.execute(
+                query.format(table_name(table), type_condition(table, fhir_type)), (self._fuente, ids)
+            )
             found.update(key for (key,) in rows)
         return found
 
@@ -67,14 +69,14 @@ class Several:
                 table_name(self._tables[kind]),
                 sql.Placeholder("fuente"),
                 sql.Placeholder(kind),
-                of_type(self._tables[kind], kind),
+                type_condition(self._tables[kind], kind),
             )
             for kind in ids
         ]
         query = sql.SQL("SELECT tipo, sum(n)::bigint FROM ({}) AS todo GROUP BY tipo").format(
             sql.SQL(" UNION ALL ").join(branches)
         )
-        values = {"fuente": self._fuente} | {kind: array_of(keys) for kind, keys in ids.items()}
+        values = {"fuente": self._fuente} | {kind: array_literal(keys) for kind, keys in ids.items()}
         return dict(self._conn.execute(query, values).fetchall())
 
     def _twice(self, fhir_type: str, keys: Collection[str]) -> set[str]:
@@ -83,7 +85,7 @@ class Several:
             "SELECT id FROM {} WHERE fuente = %s AND id = ANY(%s::text[]){} GROUP BY id HAVING count(*) > 1"
         )
         rows = self._conn.execute(
-            query.format(table_name(table), of_type(table, fhir_type)), (self._fuente, array_of(keys))
+            query.format(table_name(table), type_condition(table, fhir_type)), (self._fuente, array_literal(keys))
         )
         return {key for (key,) in rows}
 
@@ -94,6 +96,6 @@ class Several:
             table
             for table in others
             if self._conn.execute(
-                sql.SQL(query).format(table_name(table), of_type(table, fhir_type)), (self._fuente,)
+                sql.SQL(query).format(table_name(table), type_condition(table, fhir_type)), (self._fuente,)
             ).fetchone()
         ]

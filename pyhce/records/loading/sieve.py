@@ -30,10 +30,10 @@ from pyhce.records.reading.ids import is_id
 from pyhce.records.reading.incoming import Found, Line
 from pyhce.records.reading.normal import may_differ_in_line, may_have_a_base
 from pyhce.records.reading.ready import Identity, first_member
-from pyhce.records.writing.documents import REMEMBERED
-from pyhce.records.writing.homes import of_type, table_name
-from pyhce.records.writing.keys import known_documents
-from pyhce.records.writing.lookup import array_of
+from pyhce.records.writing.lookup import array_literal
+from pyhce.records.writing.patient_documents import REMEMBERED_DOCUMENTS
+from pyhce.records.writing.patient_keys import known_documents
+from pyhce.records.writing.table_sql import table_name, type_condition
 from pyhce.schema.model import Schema, Table
 from pyhce.schema.r4 import RESOURCE_TYPES
 
@@ -242,7 +242,7 @@ class Sieve:
                 kinds.setdefault(fhir_type, {})[key] = document
         found: dict[Identity, bytes] = {}
         for fhir_type, documents in kinds.items():
-            ids = array_of(documents)
+            ids = array_literal(documents)
             several = set() if self._distributed else self._several.in_other_tables(fhir_type, ids)
             rows: list[str] = []
             for document, keys, prints in self._rows(fhir_type, ids, documents):
@@ -266,7 +266,7 @@ class Sieve:
         ).format(
             sql.SQL(_UNKNOWN),
             table_name(table),
-            of_type(table, fhir_type),
+            type_condition(table, fhir_type),
             sql.SQL(" AND documento_id = ANY(%(documents)s)" if self._distributed else ""),
         )
         values = {"fuente": self._fuente, "ids": ids, "documents": sorted(set(documents.values()))}
@@ -275,7 +275,7 @@ class Sieve:
     def _know(self, keys: set[str]) -> None:
         """Look up the documents of patients."""
         unknown = keys - self._documents.keys()
-        if len(self._documents) + len(unknown) > REMEMBERED:
+        if len(self._documents) + len(unknown) > REMEMBERED_DOCUMENTS:
             self._documents.clear()
             unknown = keys
         if unknown:

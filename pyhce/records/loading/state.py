@@ -28,15 +28,21 @@ from pyhce.records.reading.ready import LineReader, Ready
 from pyhce.records.reading.reference import owner_of
 from pyhce.records.reading.repair_ids import Admitted
 from pyhce.records.reading.sources import STDIN, Source, size_of
-from pyhce.records.writing.assign import Assigned, assign
-from pyhce.records.writing.decisions import PatientKey
+from pyhce.records.writing.assign import AssignedBatch, assign_batch
+from pyhce.records.writing.deduplication import ResourceIdentity, resolve_conflict
+from pyhce.records.writing.exported_rows import RestoredRows
 from pyhce.records.writing.locks import close_gate
-from pyhce.records.writing.lookup import Memory
-from pyhce.records.writing.placed import Placed
-from pyhce.records.writing.races import REFUSED, LostRace, lock_table_full, refuse_migrated, retried
+from pyhce.records.writing.lookup import LookupMemory
+from pyhce.records.writing.manual_decisions import PatientKey
 from pyhce.records.writing.remove import Removable, Removed, remove
-from pyhce.records.writing.together import WholeIdentity, mend
-from pyhce.records.writing.upsert import Written, write
+from pyhce.records.writing.retry import (
+    REFUSED_VALUES,
+    ConcurrentChange,
+    lock_table_full,
+    refuse_migrated,
+    retry_transaction,
+)
+from pyhce.records.writing.upsert import WriteCounts, write_batch
 from pyhce.schema.model import Schema
 
 _COUNTED = (
@@ -54,7 +60,7 @@ _COUNTED = (
     "former_versions",
     "corrections",
     "corrections_left",
-    *Written._fields,
+    *WriteCounts._fields,
 )
 
 REMEDY = "Run the same load again when they are done: what is loaded stays, nothing is twice."
@@ -94,8 +100,8 @@ class State:
         self.total = self.finished = self.sifted = 0
         self.lock = threading.RLock()
         self.lines = LineReader(schema, rules)
-        self.undecided: set[WholeIdentity] = set()
-        self.memories: dict[str, Memory] = defaultdict(lambda: Memory(undecided=self.undecided))
+        self.undecided: set[ResourceIdentity] = set()
+        self.memories: dict[str, LookupMemory] = defaultdict(lambda: LookupMemory(undecided=self.undecided))
         self.elsewhere: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
         self.conditional: Counter[str] = Counter()
@@ -176,7 +182,7 @@ class State:
         def work(_: int) -> Removed:
             return remove(conn, self.schema, source, list(deleted), versions=versions)
 
-        done = retried(conn, work, remedy=REMEDY)
+        done = retry_transaction(conn, work, remedy=REMEDY)
         self.counts["deleted"] += done.deleted
         self.counts["not_there"] += done.missing
         self.counts["superseded"] += done.overtaken
@@ -195,7 +201,7 @@ class State:
     def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
         try:
-            written, found = retried(
+            written, found = retry_transaction(
                 conn,
                 lambda attempt: self._written(conn, batch, attempt),
                 remedy=REMEDY,
@@ -207,7 +213,7 @@ class State:
             self.write(conn, batch[: len(batch) // 2])
             self.write(conn, batch[len(batch) // 2 :])
             return
-        except REFUSED as error:
+        except REFUSED_VALUES as error:
             refuse_migrated(error)
             if len(batch) > 1:
                 self.write(conn, batch[: len(batch) // 2])
@@ -230,7 +236,7 @@ class State:
             if self.progress:
                 self.progress(self.report())
 
-    def placed(self, counted: Census, done: Placed, fhir_type: str) -> None:
+    def placed(self, counted: Census, done: RestoredRows, fhir_type: str) -> None:
         """Note rows of an export that are where they were."""
         read = len(done.rows) + len(done.there)
         with self.lock:
@@ -256,17 +262,19 @@ class State:
             if self.progress:
                 self.progress(self.report())
 
-    def _written(self, conn: Connection[TupleRow], batch: list[Ready], attempt: int) -> tuple[Written, Assigned]:
+    def _written(
+        self, conn: Connection[TupleRow], batch: list[Ready], attempt: int
+    ) -> tuple[WriteCounts, AssignedBatch]:
         fuente = self.fuente if batch[0].fuente is None else batch[0].fuente
-        found = assign(conn, self.schema, batch, fuente=fuente, rules=self.rules, memory=self.memories[fuente])
-        written = write(conn, self.schema, found, fuente=fuente, by_copy=attempt == 1)
+        found = assign_batch(conn, self.schema, batch, fuente=fuente, rules=self.rules, memory=self.memories[fuente])
+        written = write_batch(conn, self.schema, found, fuente=fuente, by_copy=attempt == 1)
         if found.moved:
             close_gate(conn)
         return written, found
 
-    def _mend(self, conn: Connection[TupleRow], error: LostRace) -> None:
+    def _mend(self, conn: Connection[TupleRow], error: ConcurrentChange) -> None:
         """Bring together what is stored twice; what a person has to decide is left as it is."""
-        self.undecided.update(mend(conn, self.schema, error).waiting())
+        self.undecided.update(resolve_conflict(conn, self.schema, error).waiting())
 
     def report(self) -> LoadReport:
         """The counts so far."""

@@ -29,13 +29,13 @@ from pyhce.records.patient.people import (
     traits_in,
 )
 from pyhce.records.patient.waiting import bring_home, disputed_by, identifiers_of_records
-from pyhce.records.writing.claims import document_lock
-from pyhce.records.writing.decisions import PatientKey, corrections
-from pyhce.records.writing.homes import ensure_records, move_record
+from pyhce.records.writing.claims import document_lock_key
+from pyhce.records.writing.deduplication import resolve_conflict
 from pyhce.records.writing.locks import close_gate
-from pyhce.records.writing.patient_locks import lock
-from pyhce.records.writing.races import LostRace, retried
-from pyhce.records.writing.together import mend
+from pyhce.records.writing.manual_decisions import PatientKey, corrections_for
+from pyhce.records.writing.patient_locks import lock_patients
+from pyhce.records.writing.record_moves import ensure_anchors, move_record
+from pyhce.records.writing.retry import ConcurrentChange, retry_transaction
 from pyhce.schema.model import Frozen, Schema
 
 Done = TypeVar("Done")
@@ -95,7 +95,7 @@ def rekey(
                 remedy="If both are one person: pyhce patient merge OLD NEW.",
             )
         created = created_at(conn, source)
-        ensure_records(conn, [target])
+        ensure_anchors(conn, [target])
         moved = move_record(conn, schema, old=source, new=target)
         _lead_on(conn, source, target)
         _assign(conn, source, people, target, created)
@@ -142,7 +142,7 @@ def merge(
             )
         people, identifiers = lock_people(conn, old, schema, [old, new], rules)
         if (old, new) != tuple(_document(conn, named, what) for named, what in ((one, "FROM"), (other, "INTO"))):
-            raise LostRace
+            raise ConcurrentChange
         require(conn, old, "FROM")
         require(conn, new, "INTO")
         if old == new:
@@ -181,7 +181,9 @@ def corrected(conn: Connection[TupleRow], work: Callable[[], Done], *, schema: S
                 raise psycopg.Rollback(inner)
             close_gate(conn)
 
-    retried(conn, attempt, remedy=_REMEDY, mend=None if dry_run else lambda error: mend(conn, schema, error))
+    retry_transaction(
+        conn, attempt, remedy=_REMEDY, mend=None if dry_run else lambda error: resolve_conflict(conn, schema, error)
+    )
     return found[0]
 
 
@@ -253,10 +255,10 @@ def lock_people(
         return people, identifiers_of_records(conn, schema, {*documents, *disputed}, rules)
 
     people, identifiers = look()
-    lock(conn, [*people, *identifiers, *(document_lock(d) for d in documents)])
+    lock_patients(conn, [*people, *identifiers, *(document_lock_key(d) for d in documents)])
     again, needed = look()
     if people != again or not needed <= identifiers:
-        raise LostRace
+        raise ConcurrentChange
     return people, identifiers
 
 
@@ -305,7 +307,7 @@ def _settle_disputes(conn: Connection[TupleRow], people: Iterable[PatientKey], n
                 (source, key),
             )
         }
-        holds = corrections(conn, {(document, source, key) for document in stated})
+        holds = corrections_for(conn, {(document, source, key) for document in stated})
         for document in stated:
             said = holds.get((document, source, key))
             if (said.document if said else document) != new:

@@ -12,8 +12,8 @@ from pyhce.errors import UsageError
 from pyhce.records.identity import check_document
 from pyhce.records.reading.reference import owner_of
 from pyhce.records.writing.claims import patients_in
-from pyhce.records.writing.decisions import PatientKey
-from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.manual_decisions import PatientKey
+from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import Schema
 from pyhce.verify.patient_comparison import Traits, contradictions, traits_of
 

@@ -12,7 +12,7 @@ from pyhce.errors import HceError
 from pyhce.records.identity import check_document
 from pyhce.records.line import line_of
 from pyhce.records.patient.value import value_of
-from pyhce.records.writing.homes import table_name, type_of
+from pyhce.records.writing.table_sql import table_name, type_expression
 from pyhce.schema.model import Frozen, Home, Schema, Table
 
 
@@ -108,7 +108,7 @@ def _select(table: Table) -> sql.Composed:
         " {}, {}, {} AS nombre, recurso ? 'id' AS con_id, coalesce(original, recurso::text), recurso::text"
         " FROM {} WHERE documento_id = %(documento)s"
     ).format(
-        type_of(table),
+        type_expression(table),
         sql.Literal(table.name),
         column("fecha", "tstzrange"),
         sql.SQL("coalesce({})").format(sql.SQL(", ").join(map(sql.SQL, (*codes, "NULL::text")))),

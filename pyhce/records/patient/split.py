@@ -27,12 +27,12 @@ from pyhce.records.patient.corrections import CorrectionReport, corrected, is_th
 from pyhce.records.patient.people import check_patient, named_in_errors, people_of
 from pyhce.records.patient.waiting import send_back, strays_in
 from pyhce.records.reading.normal import keys_of
-from pyhce.records.writing.claims import Claim, decide, document_lock, patients_in
-from pyhce.records.writing.decisions import PatientKey, assigned_to, confirmed_pairs
-from pyhce.records.writing.homes import move_patient
-from pyhce.records.writing.keys import identifiers_in, look_up_holders
-from pyhce.records.writing.patient_locks import lock
-from pyhce.records.writing.races import LostRace
+from pyhce.records.writing.claims import Claim, document_lock_key, patients_in, patients_kept_apart
+from pyhce.records.writing.manual_decisions import PatientKey, confirmed_pairs, patients_assigned_to
+from pyhce.records.writing.patient_keys import identifiers_in, look_up_holders
+from pyhce.records.writing.patient_locks import lock_patients
+from pyhce.records.writing.record_moves import move_patient
+from pyhce.records.writing.retry import ConcurrentChange
 from pyhce.schema.model import Schema
 from pyhce.verify.patient_comparison import traits_of
 
@@ -98,10 +98,10 @@ class _Split:
         keys = self._keys()
         held = {*(key for names in keys.values() for key in names), *self.leaving}
         held |= set(identifiers_in(self.conn, self.schema, self.old))
-        lock(self.conn, [*held, document_lock(self.old), document_lock(self.new)])
+        lock_patients(self.conn, [*held, document_lock_key(self.old), document_lock_key(self.new)])
         self._refuse()
         if keys != self._keys():
-            raise LostRace
+            raise ConcurrentChange
         goals = self._goals(keys)
         going = sorted(key for key, goal in goals.items() if goal == self.new)
         self._create()
@@ -255,7 +255,7 @@ class _Split:
 
     def _contradicts(self, patient: PatientKey, document: str) -> bool:
         """Whether the rule alone keeps a Patient that has left out of a record."""
-        assigned = assigned_to(self.conn, [document])
+        assigned = patients_assigned_to(self.conn, [document])
         claims = {
             (source, key): Claim((source, key), document, document, place, (), traits_of(content))
             for place, source, key, content in patients_in(self.conn, [document, self.new])
@@ -264,4 +264,4 @@ class _Split:
         confirmed = (
             c._replace(confirmed=(document, *c.patient) in assigned and c.patient != patient) for c in claims.values()
         )
-        return patient in decide(confirmed, confirmed_pairs(self.conn, set(claims)))
+        return patient in patients_kept_apart(confirmed, confirmed_pairs(self.conn, set(claims)))

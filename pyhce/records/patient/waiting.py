@@ -1,7 +1,8 @@
 """What waits under an identifier goes home when a person settled to whom the identifier leads; a split sends it back.
 
 A resource that names its patient by an identifier waits in a provisional record while the identifier fits several
-records, or while the document that it states is in dispute (`pyhce.records.writing.keys`, `documents`). A merge, a
+records, or while the document that it states is in dispute (`pyhce.records.writing.patient_keys`).
+A merge, a
 re-key or a settled dispute may leave one record. `hce.asignacion` notes where what waited under an identifier went, and
 when its provisional record was made, so that a split restores it.
 """
@@ -17,11 +18,12 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import DocumentRule, document_of_key, provisional
 from pyhce.records.reading.normal import keys_of
 from pyhce.records.writing.claims import patients_in
-from pyhce.records.writing.decisions import PatientKey, corrections
-from pyhce.records.writing.documents import guessed
-from pyhce.records.writing.homes import drop_if_empty, move_patient, table_name
-from pyhce.records.writing.keys import Keys, identifiers_in, look_up_holders
 from pyhce.records.writing.locks import lock_anchors
+from pyhce.records.writing.manual_decisions import PatientKey, corrections_for
+from pyhce.records.writing.patient_documents import documents_of_absent_patients
+from pyhce.records.writing.patient_keys import KeyLookup, identifiers_in, look_up_holders
+from pyhce.records.writing.record_moves import delete_anchor_if_empty, move_patient
+from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import Home, Schema
 
 
@@ -64,7 +66,7 @@ def disputed_by(conn: Connection[TupleRow], people: Iterable[PatientKey]) -> set
         )
         if (source, key) in patients
     }
-    holds = corrections(conn, noted)
+    holds = corrections_for(conn, noted)
     return {holds[note].document if note in holds else note[0] for note in noted}
 
 
@@ -83,8 +85,8 @@ def bring_home(
         by_source[source].add(key)
     moved = 0
     for source, names in sorted(by_source.items()):
-        leads = Keys(source, {}, look_up_holders(conn, source, names, rules)).documents()
-        goals = {**guessed(conn, source, names - leads.keys(), rules)[0], **leads}
+        leads = KeyLookup(source, {}, look_up_holders(conn, source, names, rules)).documents()
+        goals = {**documents_of_absent_patients(conn, source, names - leads.keys(), rules)[0], **leads}
         for key, goal in sorted(goals.items()):
             old = provisional(source, key)
             if goal != old:
@@ -112,7 +114,7 @@ def strays_in(
         for source, key in identifiers_in(conn, schema, record)
         if document_of_key(key, rules) == stated and not look_up_holders(conn, source, [key], rules)
     }
-    assigned = corrections(conn, {(stated, *key) for key in found})
+    assigned = corrections_for(conn, {(stated, *key) for key in found})
     return {key for key in found if (stated, *key) not in assigned}
 
 
@@ -133,5 +135,5 @@ def send_back(conn: Connection[TupleRow], schema: Schema, document: str, keys: I
         )
         moved += move_patient(conn, schema, old=document, new=waits, fuente=source, keys=[key])
         lock_anchors(conn, [waits])
-        drop_if_empty(conn, schema, waits)
+        delete_anchor_if_empty(conn, schema, waits)
     return moved

@@ -21,25 +21,31 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule
 from pyhce.records.reading.ids import is_id
-from pyhce.records.saving.given import Given
+from pyhce.records.saving.application_input import ResourceToSave
 from pyhce.records.saving.saved import Deleted, Outcome, Saved, SavedMany
-from pyhce.records.writing.assign import Assigned, assign
-from pyhce.records.writing.documents import REMEMBERED
-from pyhce.records.writing.homes import table_name
-from pyhce.records.writing.keys import known_documents
-from pyhce.records.writing.locks import close_gate, gate_open, lock_all, lock_identities, release_gate
-from pyhce.records.writing.lookup import Memory
-from pyhce.records.writing.races import Collision, LostRace, Scattered, lock_table_full
+from pyhce.records.writing.assign import AssignedBatch, assign_batch
+from pyhce.records.writing.deduplication import ResourceIdentity, resolve_conflict
+from pyhce.records.writing.locks import (
+    close_gate,
+    lock_identities,
+    lock_identities_across_sources,
+    release_gate,
+    shared_gate,
+)
+from pyhce.records.writing.lookup import LookupMemory
+from pyhce.records.writing.patient_documents import REMEMBERED_DOCUMENTS
+from pyhce.records.writing.patient_keys import known_documents
 from pyhce.records.writing.remove import remove
-from pyhce.records.writing.together import WholeIdentity, mend
-from pyhce.records.writing.upsert import Counts, Written, write
+from pyhce.records.writing.retry import ConcurrentChange, DuplicateResources, RecordCollision, lock_table_full
+from pyhce.records.writing.table_sql import table_name
+from pyhce.records.writing.upsert import CountTotals, WriteCounts, write_batch
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 from pyhce.schema.writer_functions import ARGUMENTS, LOOK_AGAIN, PROTOCOL, name_of
 
 _PARAMETERS = ", ".join("%s" for _ in ARGUMENTS)
 
 
-class Records:
+class SourceRecords:
     """A source system's records in a database, and what is known of their patients' documents."""
 
     def __init__(
@@ -47,37 +53,37 @@ class Records:
         schema: Schema,
         fuente: str,
         rules: tuple[DocumentRule, ...],
-        undecided: set[WholeIdentity] | None = None,
+        undecided: set[ResourceIdentity] | None = None,
     ) -> None:
         self.schema, self.fuente, self.rules = schema, fuente, rules
         self.documents: dict[str, str] = {}
         """Documents by the id of the patient. One that is wrong by now is found out by what is written under it."""
-        self.undecided: set[WholeIdentity] = set() if undecided is None else undecided
+        self.undecided: set[ResourceIdentity] = set() if undecided is None else undecided
         """Resources that are in the records of several patients until a person decides."""
         self.calls = {
             table.name: f"SELECT hce.{name_of(table)}({_PARAMETERS})"  # our own names
             for table in schema.resource_tables()
         }
 
-        self._elsewhere: dict[str, Records] = {}
+        self._elsewhere: dict[str, SourceRecords] = {}
 
-    def of(self, item: Given) -> Records:
+    def of(self, item: ResourceToSave) -> SourceRecords:
         """The records of the source that a resource is of: itself, unless its Bundle is of several servers."""
         fuente = item.ready.fuente
         if fuente is None or fuente == self.fuente:
             return self
         if fuente not in self._elsewhere:
-            self._elsewhere[fuente] = Records(self.schema, fuente, self.rules, self.undecided)
+            self._elsewhere[fuente] = SourceRecords(self.schema, fuente, self.rules, self.undecided)
         return self._elsewhere[fuente]
 
     def remember(self, key: str, document: str) -> None:
         """Note a patient's document."""
-        if len(self.documents) >= REMEMBERED:
+        if len(self.documents) >= REMEMBERED_DOCUMENTS:
             self.documents.clear()
         self.documents[key] = document
 
 
-def save(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
+def save(conn: Connection[TupleRow], records: SourceRecords, item: ResourceToSave) -> Saved:
     """Write one resource.
 
     Raises:
@@ -90,7 +96,7 @@ def save(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
 
 
 @contextmanager
-def _prepared_again(conn: Connection[TupleRow], records: Records) -> Iterator[None]:
+def _prepared_again(conn: Connection[TupleRow], records: SourceRecords) -> Iterator[None]:
     """What is stored twice is brought together after the rollback; the caller is then told to do its call again.
 
     Raises:
@@ -99,22 +105,24 @@ def _prepared_again(conn: Connection[TupleRow], records: Records) -> Iterator[No
     """
     try:
         yield
-    except (Scattered, Collision) as error:
+    except (DuplicateResources, RecordCollision) as error:
         release_gate(conn)
-        records.undecided.update(mend(conn, records.schema, error).waiting())
-        raise LostRace from error
+        records.undecided.update(resolve_conflict(conn, records.schema, error).waiting())
+        raise ConcurrentChange from error
     except psycopg.errors.OutOfMemory as error:
         raise lock_table_full(error) from error
     finally:
         release_gate(conn)
 
 
-def _plain(item: Given) -> bool:
+def _plain(item: ResourceToSave) -> bool:
     """Whether it can be written without touching another row: no Patient, and its patient named by an id."""
     return item.type != "Patient" and (item.key is None or bool(is_id(item.key)))
 
 
-def _directly(conn: Connection[TupleRow], records: Records, item: Given, version: int | None) -> Saved | None:
+def _directly(
+    conn: Connection[TupleRow], records: SourceRecords, item: ResourceToSave, version: int | None
+) -> Saved | None:
     """Write it where it is expected; None if its patient is not known, or it is not there.
 
     Args:
@@ -136,14 +144,14 @@ def _directly(conn: Connection[TupleRow], records: Records, item: Given, version
             raise
         if item.key is not None:
             records.documents.pop(item.key, None)
-        raise LostRace from error
+        raise ConcurrentChange from error
     outcome, now = row[0]
     if outcome == "absent":
         return None
     return Saved.model_validate({"type": item.type, "id": item.id, "version": int(now), "outcome": outcome})
 
 
-def _document(conn: Connection[TupleRow], records: Records, key: str) -> str | None:
+def _document(conn: Connection[TupleRow], records: SourceRecords, key: str) -> str | None:
     document = records.documents.get(key)
     if document is None:
         document = known_documents(conn, records.fuente, [key], records.rules).get(key)
@@ -152,7 +160,7 @@ def _document(conn: Connection[TupleRow], records: Records, key: str) -> str | N
     return document
 
 
-def _carefully(conn: Connection[TupleRow], records: Records, item: Given) -> Saved:
+def _carefully(conn: Connection[TupleRow], records: SourceRecords, item: ResourceToSave) -> Saved:
     """Look where it is first: create it if it is nowhere, else as the loader does."""
     document = _document(conn, records, item.key) if item.key and _plain(item) else None
     if document or (item.key is None and _plain(item)):
@@ -171,7 +179,9 @@ def _carefully(conn: Connection[TupleRow], records: Records, item: Given) -> Sav
     return Saved(type=item.type, id=item.id, version=now, outcome=outcome)
 
 
-def _last_version(conn: Connection[TupleRow], records: Records, item: Given, document: str | None) -> int | None:
+def _last_version(
+    conn: Connection[TupleRow], records: SourceRecords, item: ResourceToSave, document: str | None
+) -> int | None:
     """Hold an identity; its last version in the history where it would be new, 0 if none.
 
     None if it is somewhere already, or its history is elsewhere.
@@ -179,7 +189,7 @@ def _last_version(conn: Connection[TupleRow], records: Records, item: Given, doc
     values = {"fuente": records.fuente, "tipo": item.type, "id": item.id}
     lock_identities(conn, records.fuente, [(item.type, item.id)])
     last = 0
-    with gate_open(conn):
+    with shared_gate(conn):
         for table in records.schema.homes_of(item.type):
             for held, is_current, version in conn.execute(_everywhere(records.schema, table), values, prepare=True):
                 if is_current or table.home is not item.table.home or held != document:
@@ -201,12 +211,12 @@ def _everywhere(schema: Schema, table: Table) -> sql.Composed:
     return sql.SQL("SELECT documento, vigente, version FROM ({}) AS todo").format(sql.SQL(" UNION ALL ").join(parts))
 
 
-def save_many(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> SavedMany:
+def save_many(conn: Connection[TupleRow], records: SourceRecords, items: Sequence[ResourceToSave]) -> SavedMany:
     """Write several resources in one transaction, in their order: all of them or none."""
-    total = Counts()
-    assigned: list[tuple[Records, Assigned]] = []
+    total = CountTotals()
+    assigned: list[tuple[SourceRecords, AssignedBatch]] = []
     with _prepared_again(conn, records), conn.transaction():
-        lock_all(conn, [(records.of(item).fuente, item.type, item.id) for item in items])
+        lock_identities_across_sources(conn, [(records.of(item).fuente, item.type, item.id) for item in items])
         for part in _parts(items):
             done, written = _as_loaded(conn, records, part)
             total.add(written)
@@ -219,30 +229,32 @@ def save_many(conn: Connection[TupleRow], records: Records, items: Sequence[Give
     return SavedMany(references=tuple(f"{item.type}/{item.id}" for item in items), moved=moved, **vars(total))
 
 
-def delete(conn: Connection[TupleRow], records: Records, fhir_type: str, key: str) -> Deleted:
+def delete(conn: Connection[TupleRow], records: SourceRecords, fhir_type: str, key: str) -> Deleted:
     """Delete one resource; its content stays in the history, a tombstone follows."""
     with _prepared_again(conn, records), conn.transaction():
         there = remove(conn, records.schema, records.fuente, [(fhir_type, key)]).deleted
     return Deleted(type=fhir_type, id=key, outcome="deleted" if there else "absent")
 
 
-def _as_loaded(conn: Connection[TupleRow], records: Records, items: Sequence[Given]) -> tuple[Assigned, Written]:
+def _as_loaded(
+    conn: Connection[TupleRow], records: SourceRecords, items: Sequence[ResourceToSave]
+) -> tuple[AssignedBatch, WriteCounts]:
     """The loader's own way, inside the caller's transaction."""
     source = records.of(items[0])
-    assigned = assign(
+    assigned = assign_batch(
         conn,
         records.schema,
         [item.ready for item in items],
         fuente=source.fuente,
         rules=records.rules,
-        memory=Memory(undecided=records.undecided),
+        memory=LookupMemory(undecided=records.undecided),
         by_content=False,
     )
-    written = write(conn, records.schema, assigned, fuente=source.fuente, by_copy=False, by_content=False)
+    written = write_batch(conn, records.schema, assigned, fuente=source.fuente, by_copy=False, by_content=False)
     return assigned, written
 
 
-def _learn(records: Records, written: Iterable[Assigned]) -> None:
+def _learn(records: SourceRecords, written: Iterable[AssignedBatch]) -> None:
     """Remember the documents of patients that were written; a provisional one of a patient not known would mislead."""
     for assigned in written:
         for place, ready in assigned.places():
@@ -250,7 +262,7 @@ def _learn(records: Records, written: Iterable[Assigned]) -> None:
                 records.remember(ready.identity[1], place.document)
 
 
-def _version(conn: Connection[TupleRow], records: Records, assigned: Assigned) -> int:
+def _version(conn: Connection[TupleRow], records: SourceRecords, assigned: AssignedBatch) -> int:
     """The version of the one resource that was written."""
     ((place, ready),) = assigned.places()
     table = records.schema.by_name[place.table]
@@ -259,7 +271,7 @@ def _version(conn: Connection[TupleRow], records: Records, assigned: Assigned) -
         _key(records, place.document, *ready.identity),
     ).fetchone()
     if found is None:
-        raise LostRace
+        raise ConcurrentChange
     return int(found[0])
 
 
@@ -269,13 +281,13 @@ def _equal(columns: Iterable[str]) -> sql.Composed:
     )
 
 
-def _key(records: Records, document: str | None, fhir_type: str, key: str) -> dict[str, object]:
+def _key(records: SourceRecords, document: str | None, fhir_type: str, key: str) -> dict[str, object]:
     return {"documento_id": document, "fuente": records.fuente, "tipo": fhir_type, "id": key}
 
 
-def _parts(items: Sequence[Given]) -> list[list[Given]]:
+def _parts(items: Sequence[ResourceToSave]) -> list[list[ResourceToSave]]:
     """Runs of one source in which no identity is twice, so that versions keep their order."""
-    parts: list[list[Given]] = [[]]
+    parts: list[list[ResourceToSave]] = [[]]
     seen: set[tuple[str, str]] = set()
     for item in items:
         if (item.type, item.id) in seen or (parts[-1] and parts[-1][0].ready.fuente != item.ready.fuente):

@@ -21,11 +21,11 @@ from pyhce.errors import ConnectionFailed, HceError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.bases import own_bases
 from pyhce.records.reading.ids import derived_id, is_id
-from pyhce.records.saving.given import Reading, Resource, given, given_one
-from pyhce.records.saving.save import Records, delete, save, save_many
+from pyhce.records.saving.application_input import ReadOptions, Resource, resource_to_save, resources_to_save
+from pyhce.records.saving.save import SourceRecords, delete, save, save_many
 from pyhce.records.saving.saved import Deleted, Saved, SavedMany
 from pyhce.records.source_names import check_source
-from pyhce.records.writing.races import AGAIN, ATTEMPTS, kept_losing
+from pyhce.records.writing.retry import ATTEMPTS, CONFLICTS, gave_up
 from pyhce.schema.model import Schema
 
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # it logs each attempt; we tell the outcome
@@ -70,10 +70,10 @@ class Writer:
         connections: int = 4,
     ) -> None:
         self._dsn = dsn
-        self._reading = Reading(own_bases(bases, check_source(fuente)), rules, fuente, repair_ids)
+        self._reading = ReadOptions(own_bases(bases, check_source(fuente)), rules, fuente, repair_ids)
         from psycopg_pool import ConnectionPool  # only a writer needs it, and every program imports this module
 
-        self._records = Records(schema, fuente, rules)
+        self._records = SourceRecords(schema, fuente, rules)
         self._slots = threading.BoundedSemaphore(connections)
         with connect(dsn) as conn:
             refuse_worker(conn)
@@ -97,12 +97,14 @@ class Writer:
             ConnectionFailed: the database went away; whether this was kept is not known, and saving it again is right.
             HceError: the database refused it, or others kept getting in the way.
         """
-        item = given_one(self._records.schema, resource, self._reading)
+        item = resource_to_save(self._records.schema, resource, self._reading)
         return self._done(lambda conn: save(conn, self._records, item))
 
     def save_many(self, resources: Iterable[Resource]) -> SavedMany:
         """Write several resources, and those of Bundles, in one transaction: all of them or none. Raises as `save`."""
-        items = [item for resource in resources for item in given(self._records.schema, resource, self._reading)]
+        items = [
+            item for resource in resources for item in resources_to_save(self._records.schema, resource, self._reading)
+        ]
         return self._done(lambda conn: save_many(conn, self._records, items))
 
     def delete(self, fhir_type: str, resource_id: str) -> Deleted:
@@ -153,10 +155,10 @@ class Writer:
                 try:
                     with self._connection() as conn:
                         return deed(conn)
-                except AGAIN as error:
+                except CONFLICTS as error:
                     if attempt == ATTEMPTS:
                         remedy = "Try again when they are done: nothing of this call was kept."
-                        raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
+                        raise gave_up(error, ATTEMPTS, remedy=remedy) from error
                 except psycopg.OperationalError as error:
                     lost += 1
                     if not _is_lost(error) or lost > RECONNECTIONS:

@@ -12,8 +12,8 @@ from pyhce.citus.migrate import refuse_unmigrated
 from pyhce.citus.sessions import end_sessions
 from pyhce.citus.steps import DataStepReport, pending
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.upgrading.documents import move_documents
-from pyhce.records.upgrading.tables import move_type
+from pyhce.records.upgrading.document_step import move_documents
+from pyhce.records.upgrading.table_step import move_type
 from pyhce.schema.model import DataStep, Schema
 
 REWRITES = {"documents": move_documents}

@@ -24,9 +24,15 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import DocumentRule, documents_of, provisional
 from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.ready import Ready
-from pyhce.records.writing.decisions import Correction, PatientKey, assigned_to, confirmed_pairs, corrections
-from pyhce.records.writing.homes import Place
-from pyhce.records.writing.moves import superseded
+from pyhce.records.writing.manual_decisions import (
+    Correction,
+    PatientKey,
+    confirmed_pairs,
+    corrections_for,
+    patients_assigned_to,
+)
+from pyhce.records.writing.resource_moves import superseded_resources
+from pyhce.records.writing.row_location import RowLocation
 from pyhce.schema.model import Schema
 from pyhce.verify.patient_comparison import TRAIT_COLUMNS, Traits, kept_apart, traits_from_columns, traits_of
 
@@ -51,7 +57,7 @@ class Claim(NamedTuple):
     confirmed: bool = False
 
 
-class Said(NamedTuple):
+class PatientStatement(NamedTuple):
     """What a Patient of a batch says of itself, read once.
 
     Args:
@@ -63,13 +69,13 @@ class Said(NamedTuple):
     traits: Traits
 
 
-def said_by(patient: dict[str, Any], fuente: str, key: str, rules: tuple[DocumentRule, ...]) -> Said:
+def statement_of(patient: dict[str, Any], fuente: str, key: str, rules: tuple[DocumentRule, ...]) -> PatientStatement:
     """What a Patient says of its document, of the keys that name it, of the person."""
     document = documents_of(patient, rules) or provisional(fuente, key)
-    return Said(document, tuple(keys_of(patient, key, rules)), traits_of(patient))
+    return PatientStatement(document, tuple(keys_of(patient, key, rules)), traits_of(patient))
 
 
-class Judged(NamedTuple):
+class ClaimDecisions(NamedTuple):
     """What came of it.
 
     Args:
@@ -96,12 +102,12 @@ class Judged(NamedTuple):
         return [c for c in self.claims.values() if c.place is not None and c.place != self.target(c.patient)]
 
 
-def document_lock(document: str) -> PatientKey:
+def document_lock_key(document: str) -> PatientKey:
     """What is locked, among patient keys, while it is decided who has a document; no key of a patient is like it."""
     return "", f"document {document}"
 
 
-def decide(claims: Iterable[Claim], same: Collection[frozenset[PatientKey]] = ()) -> set[PatientKey]:
+def patients_kept_apart(claims: Iterable[Claim], same: Collection[frozenset[PatientKey]] = ()) -> set[PatientKey]:
     """Which of the Patients that state one document are kept apart.
 
     Args:
@@ -120,17 +126,17 @@ def decide(claims: Iterable[Claim], same: Collection[frozenset[PatientKey]] = ()
     return apart
 
 
-def judge(
+def decide_claims(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
     patients: Mapping[str, Ready],
-    said: Mapping[str, Said],
+    said: Mapping[str, PatientStatement],
     places: Mapping[str, str],
     rules: tuple[DocumentRule, ...],
     *,
     by_content: bool,
-) -> Judged:
+) -> ClaimDecisions:
     """Decide about a batch's Patients and about all others that state the same documents.
 
     Args:
@@ -139,7 +145,7 @@ def judge(
         by_content: whether a Patient whose content is a former version of what is there changes nothing.
     """
     if not patients:
-        return Judged({}, frozenset(), frozenset(), frozenset())
+        return ClaimDecisions({}, frozenset(), frozenset(), frozenset())
     claims = _of_batch(conn, schema, fuente, patients, said, places, by_content)
     left = {places[key] for (_, key), claim in claims.items() if places.get(key, claim.document) != claim.document}
     documents = {claim.document for claim in claims.values()} | left
@@ -153,12 +159,14 @@ def judge(
     apart: set[PatientKey] = set()
     if contested:
         current = claims | _unchanged(conn, schema, fuente, patients, contested, by_content)
-        assigned = assigned_to(conn, contested)
+        assigned = patients_assigned_to(conn, contested)
         same = confirmed_pairs(conn, {claim.patient for found in contested.values() for claim in found})
         for document, found in contested.items():
             those = (current[claim.patient] for claim in found)
-            apart |= decide((c._replace(confirmed=(document, *c.patient) in assigned) for c in those), same)
-    return Judged(claims, frozenset(apart), frozenset(contested), frozenset(noted))
+            apart |= patients_kept_apart(
+                (c._replace(confirmed=(document, *c.patient) in assigned) for c in those), same
+            )
+    return ClaimDecisions(claims, frozenset(apart), frozenset(contested), frozenset(noted))
 
 
 def _of_batch(
@@ -166,12 +174,12 @@ def _of_batch(
     schema: Schema,
     fuente: str,
     patients: Mapping[str, Ready],
-    said: Mapping[str, Said],
+    said: Mapping[str, PatientStatement],
     places: Mapping[str, str],
     by_content: bool,
 ) -> dict[PatientKey, Claim]:
     """What the Patients of a batch state, without former versions of those that are there: these change nothing."""
-    holds = corrections(conn, {(said[key].document, fuente, key) for key in patients})
+    holds = corrections_for(conn, {(said[key].document, fuente, key) for key in patients})
     documents = {
         key: holds.get((said[key].document, fuente, key), Correction(said[key].document, by_patient=False)).document
         for key in patients
@@ -200,8 +208,8 @@ def _former(
 ) -> set[str]:
     """Which of these Patients, given with their documents, are former versions of what is there."""
     table = schema.by_type["Patient"].name
-    candidates = [(ready, Place(table, place)) for ready, place in patients.values()]
-    return {key for _, key in superseded(conn, schema, fuente, candidates, by_content=by_content)}
+    candidates = [(ready, RowLocation(table, place)) for ready, place in patients.values()]
+    return {key for _, key in superseded_resources(conn, schema, fuente, candidates, by_content=by_content)}
 
 
 def _unchanged(
@@ -259,7 +267,7 @@ def _others(
     without: tuple[str, list[str]],
 ) -> list[Claim]:
     """The Patients in these records, deleted ones too, and those that are kept apart from them."""
-    holds = corrections(conn, noted)
+    holds = corrections_for(conn, noted)
     apart = {
         (source, key): Correction(computed, by_patient=False) if said is None else said
         for computed, source, key in noted
@@ -301,7 +309,7 @@ def patients_in(
     return conn.execute(query, values).fetchall()
 
 
-def note_disputes(conn: Connection[TupleRow], judged: Judged) -> None:
+def record_disputes(conn: Connection[TupleRow], judged: ClaimDecisions) -> None:
     """Write down which Patients are kept apart, and no longer those that are not."""
     now = {(judged.claims[patient].computed, *patient) for patient in judged.apart}
     gone = sorted(note for note in judged.noted - now if note[1:] in judged.claims)

@@ -4,8 +4,8 @@ The tables' keys begin with `documento_id`, so no unique constraint can say that
 it by locks, all of them on the coordinator, where every write begins (`refuse_worker` in `pyhce/citus/connection.py`).
 One order:
 
-0. **Conditions** (`pyhce.records.writing.conditions`). Session locks of a load on what the conditional entries of a
-   bundle look for, taken while it holds nothing else, released when all of that bundle is committed.
+0. **Conditions** (`pyhce.records.writing.condition_matches`). Session locks of a load on what the conditional entries
+   of a bundle look for, taken while it holds nothing else, released when all of that bundle is committed.
 1. **Identities** (`lock_identities`). One lock for each identity that a transaction may add, move or delete, held to
    its end: the 64-bit xxh3 of (source, type, id) in PostgreSQL's single-bigint advisory space, sorted, a batch in one
    statement. Load, `save` of what is new or elsewhere, `save_many`, delete, repair and the rows that an erasure
@@ -58,10 +58,10 @@ def lock_identities(conn: Connection[TupleRow], fuente: str, identities: Iterabl
 
     Before they are looked up, and before any other lock of this module.
     """
-    lock_all(conn, [(fuente, *identity) for identity in identities])
+    lock_identities_across_sources(conn, [(fuente, *identity) for identity in identities])
 
 
-def lock_all(conn: Connection[TupleRow], identities: Iterable[tuple[str, str, str]]) -> None:
+def lock_identities_across_sources(conn: Connection[TupleRow], identities: Iterable[tuple[str, str, str]]) -> None:
     """As `lock_identities`, of several sources: (source, type, id)."""
     numbers = sorted({identity_number(*identity) for identity in identities})
     if numbers:
@@ -97,7 +97,7 @@ def _has_gate(conn: Connection[TupleRow]) -> bool:
 
 
 @contextmanager
-def gate_open(conn: Connection[TupleRow]) -> Iterator[None]:
+def shared_gate(conn: Connection[TupleRow]) -> Iterator[None]:
     """Look up identities meanwhile: no record that moves commits before this ends."""
     if not _has_gate(conn):
         yield

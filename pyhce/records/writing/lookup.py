@@ -16,16 +16,17 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.reading.ready import Identity
-from pyhce.records.writing.homes import Place, of_type, table_name
-from pyhce.records.writing.locks import gate_open
+from pyhce.records.writing.locks import shared_gate
+from pyhce.records.writing.row_location import RowLocation, history_location
+from pyhce.records.writing.table_sql import table_name, type_condition
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
-Kinds = tuple[str, str]
+TableType = tuple[str, str]
 """A table, and a FHIR type that may be in it."""
 
 
 @dataclass
-class Memory:
+class LookupMemory:
     """What earlier batches of a load found out: it spares asking, and is never trusted where that could do harm.
 
     Args:
@@ -36,19 +37,19 @@ class Memory:
     """
 
     documents: dict[str, str] = field(default_factory=dict)
-    filled: set[Kinds] = field(default_factory=set)
-    empty: set[Kinds] = field(default_factory=set)
+    filled: set[TableType] = field(default_factory=set)
+    empty: set[TableType] = field(default_factory=set)
     undecided: set[tuple[str, str, str]] = field(default_factory=set)
 
 
-class Held(NamedTuple):
+class ExistingRow(NamedTuple):
     """A resource that is there, and the fingerprint of the text it was loaded from, if that is known."""
 
-    place: Place
+    place: RowLocation
     fingerprint: str | None
 
 
-class Found(NamedTuple):
+class ExistingResources(NamedTuple):
     """What is there of a batch's resources.
 
     Args:
@@ -57,31 +58,31 @@ class Found(NamedTuple):
         several: every place of those that have more than one, rows and histories taken together.
     """
 
-    rows: dict[Identity, Held]
-    former: dict[Identity, Place]
-    several: dict[Identity, set[Place]]
+    rows: dict[Identity, ExistingRow]
+    former: dict[Identity, RowLocation]
+    several: dict[Identity, set[RowLocation]]
 
 
-def look_up(
+def look_up_existing(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
     ids: Mapping[str, list[str]],
-    seated: Set[Kinds],
-    memory: Memory,
-) -> Found:
+    seated: Set[TableType],
+    memory: LookupMemory,
+) -> ExistingResources:
     """Every place of a batch's resources, and of their former versions; the caller holds the identities.
 
     Args:
         ids: of the resources, by FHIR type.
         seated: the tables, with FHIR types, in which they are to be.
     """
-    found = Found({}, {}, {})
+    found = ExistingResources({}, {}, {})
 
     def look(home: Home, history: Table, looked: Sequence[tuple[Table, str]]) -> None:
         for number, document, keys, fingerprints in _rows(conn, fuente, looked, ids):
             table, fhir_type = looked[number]
-            place = Place(table.name, document if home is Home.PATIENT else None)
+            place = RowLocation(table.name, document if home is Home.PATIENT else None)
             if table is history:
                 for key in keys:
                     other = found.former.setdefault((fhir_type, key), place)
@@ -89,11 +90,11 @@ def look_up(
                         found.several.setdefault((fhir_type, key), {other}).add(place)
                 continue
             for key, fingerprint in zip(keys, fingerprints, strict=True):
-                row = found.rows.setdefault((fhir_type, key), Held(place, fingerprint))
+                row = found.rows.setdefault((fhir_type, key), ExistingRow(place, fingerprint))
                 if row.place != place:
                     found.several.setdefault((fhir_type, key), {row.place}).add(place)
 
-    with gate_open(conn):
+    with shared_gate(conn):
         for home in Home:
             history = schema.by_name[FAMILIES[home].history]
             homes = [(t, kind) for kind in ids for t in schema.homes_of(kind) if t.home is home]
@@ -105,18 +106,13 @@ def look_up(
             look(home, history, _filled(conn, fuente, [kinds for kinds in others if kinds not in known], memory))
     for identity, former in found.former.items():
         row = found.rows.get(identity)
-        if row is not None and history_of(schema, row.place) != former:
+        if row is not None and history_location(schema, row.place) != former:
             found.several.setdefault(identity, {former}).add(row.place)
     return found
 
 
-def history_of(schema: Schema, place: Place) -> Place:
-    """Where the former versions of a resource at this place are."""
-    return Place(FAMILIES[schema.by_name[place.table].home].history, place.document)
-
-
 def _filled(
-    conn: Connection[TupleRow], fuente: str, asked: Iterable[tuple[Table, str]], memory: Memory
+    conn: Connection[TupleRow], fuente: str, asked: Iterable[tuple[Table, str]], memory: LookupMemory
 ) -> list[tuple[Table, str]]:
     """Those tables that hold anything of this source and type."""
     empty: dict[Table, list[str]] = {}
@@ -141,7 +137,9 @@ def _filled(
 
 
 def _any(conn: Connection[TupleRow], table: Table, fuente: str, fhir_type: str) -> bool:
-    query = sql.SQL("SELECT 1 FROM {} WHERE fuente = %s{} LIMIT 1").format(table_name(table), of_type(table, fhir_type))
+    query = sql.SQL("SELECT 1 FROM {} WHERE fuente = %s{} LIMIT 1").format(
+        table_name(table), type_condition(table, fhir_type)
+    )
     return conn.execute(query, (fuente,)).fetchone() is not None
 
 
@@ -155,11 +153,11 @@ def _rows(
     query = sql.SQL("SELECT n, documento_id, ids, huellas FROM ({}) AS todo").format(
         sql.SQL(" UNION ALL ").join(branches)
     )
-    values = {f"ids_{fhir_type}": array_of(ids[fhir_type]) for _, fhir_type in looked}
+    values = {f"ids_{fhir_type}": array_literal(ids[fhir_type]) for _, fhir_type in looked}
     return conn.execute(query, {"fuente": fuente, **values}).fetchall()
 
 
-def array_of(ids: Iterable[str]) -> str:
+def array_literal(ids: Iterable[str]) -> str:
     """Ids as PostgreSQL spells an array: they hold nothing that must be escaped."""
     return '{"' + '","'.join(ids) + '"}'
 
@@ -178,5 +176,5 @@ def _branch(table: Table, fhir_type: str, number: int) -> sql.Composed:
         table_name(table),
         sql.Placeholder("fuente"),
         sql.Placeholder(f"ids_{fhir_type}"),
-        of_type(table, fhir_type),
+        type_condition(table, fhir_type),
     )

@@ -10,32 +10,32 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.reading.reference import owner_of
 
-IDENTITY_LOCKS = 0x4944
+PATIENT_LOCK_CLASS = 0x4944
 """The class of our advisory locks on identities ("ID")."""
-LOCKS = 1024
+PATIENT_LOCK_COUNT = 1024
 
 Identity = tuple[str, str]
 """A source and a key of a patient in it."""
 
 
-def lock(conn: Connection[TupleRow], alone: Iterable[Identity], *, shared: Iterable[Identity] = ()) -> None:
+def lock_patients(conn: Connection[TupleRow], alone: Iterable[Identity], *, shared: Iterable[Identity] = ()) -> None:
     """Hold the identities of these patients until the end of the transaction, in one order for everybody.
 
     Args:
         alone: held alone, as their document may change.
         shared: held with others who only write under the document that is known.
     """
-    modes = {lock_number(*owner_of(*identity)): True for identity in shared}
-    modes |= {lock_number(*owner_of(*identity)): False for identity in alone}
+    modes = {patient_lock_number(*owner_of(*identity)): True for identity in shared}
+    modes |= {patient_lock_number(*owner_of(*identity)): False for identity in alone}
     numbers = sorted(modes)
     conn.execute(
         "SELECT CASE WHEN s THEN pg_advisory_xact_lock_shared(%s, n) ELSE pg_advisory_xact_lock(%s, n) END FROM"
         " (SELECT n, s FROM unnest(%s::integer[], %s::boolean[]) AS u (n, s) ORDER BY n) AS ordered",
-        (IDENTITY_LOCKS, IDENTITY_LOCKS, numbers, [modes[number] for number in numbers]),
+        (PATIENT_LOCK_CLASS, PATIENT_LOCK_CLASS, numbers, [modes[number] for number in numbers]),
     )
 
 
-def lock_number(fuente: str, key: str) -> int:
+def patient_lock_number(fuente: str, key: str) -> int:
     """One of a fixed number of locks: a batch of a thousand new patients would else fill the server's lock table."""
     digest = hashlib.sha256(f"{fuente}\n{key}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") % LOCKS
+    return int.from_bytes(digest[:4], "big") % PATIENT_LOCK_COUNT

@@ -19,11 +19,11 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.reading.ready import Identity
 from pyhce.records.reading.requests import version_number
-from pyhce.records.writing.conditions import Terms, fitting
-from pyhce.records.writing.homes import names, of_type, table_name
-from pyhce.records.writing.locks import gate_open, lock_identities
-from pyhce.records.writing.patient_locks import lock
-from pyhce.records.writing.races import LostRace
+from pyhce.records.writing.condition_matches import Terms, matching_ids
+from pyhce.records.writing.locks import lock_identities, shared_gate
+from pyhce.records.writing.patient_locks import lock_patients
+from pyhce.records.writing.retry import ConcurrentChange
+from pyhce.records.writing.table_sql import column_list, table_name, type_condition
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 Removable = tuple[str, str]
@@ -73,10 +73,10 @@ def remove(
     wanted = {*plain, *(identity for found in resolved.values() if len(found) == 1 for identity in found)}
     lock_identities(conn, fuente, wanted)
     if _resolved(conn, schema, fuente, conditions) != resolved:
-        raise LostRace
+        raise ConcurrentChange
     people = [(fuente, key) for kind, key in wanted if kind == "Patient"]
     if people:
-        lock(conn, people)
+        lock_patients(conn, people)
     not_done = [condition for condition, found in resolved.items() if len(found) > 1 or _terms(condition) is None]
     missing = sum(not found and condition not in not_done for condition, found in resolved.items())
     there = _places(conn, schema, fuente, wanted)
@@ -109,7 +109,7 @@ def _resolved(
             kinds[condition[0]][terms] = condition
     found: dict[Removable, set[Identity]] = {condition: set() for condition in conditions}
     for kind, asked in kinds.items():
-        for terms, ids in fitting(conn, schema, fuente, kind, asked).items():
+        for terms, ids in matching_ids(conn, schema, fuente, kind, asked).items():
             found[asked[terms]] = {(kind, key) for key in ids}
     return found
 
@@ -122,12 +122,12 @@ def _places(
     for kind, key in identities:
         kinds[kind].append(key)
     found: dict[tuple[str, str], dict[Identity, list[str]]] = defaultdict(lambda: defaultdict(list))
-    with gate_open(conn):
+    with shared_gate(conn):
         for kind, ids in sorted(kinds.items()):
             for table in schema.homes_of(kind):
                 document = "documento_id" if table.home is Home.PATIENT else "''"
                 query = sql.SQL("SELECT id, {} FROM {} WHERE fuente = %s AND id = ANY(%s){}").format(
-                    sql.SQL(document), table_name(table), of_type(table, kind)
+                    sql.SQL(document), table_name(table), type_condition(table, kind)
                 )
                 for key, held in conn.execute(query, (fuente, sorted(ids))):
                     found[table.name, kind][kind, key].append(held)
@@ -149,7 +149,7 @@ def _overtaken(
             continue
         table = schema.by_name[name]
         query = sql.SQL("SELECT id, recurso #>> '{{meta,versionId}}' FROM {} WHERE fuente = %s AND id = ANY(%s){}")
-        for key, version in conn.execute(query.format(table_name(table), of_type(table, kind)), (fuente, ids)):
+        for key, version in conn.execute(query.format(table_name(table), type_condition(table, kind)), (fuente, ids)):
             number = version_number(version)
             if number is not None and number > versions[kind, key]:
                 found.add((kind, key))
@@ -173,10 +173,10 @@ def _remove(
         "t": table_name(table),
         "h": table_name(history),
         "type": sql.Literal(kind),
-        "of_type": of_type(table, kind, "t."),
+        "of_type": type_condition(table, kind, "t."),
         "there": sql.SQL(" AND t.documento_id = ANY(%(documents)s)" if by_patient else ""),
-        "home": names(both) + sql.SQL(", ") if both else sql.SQL(""),
-        "home_of_t": names(both, "t.") + sql.SQL(", ") if both else sql.SQL(""),
+        "home": column_list(both) + sql.SQL(", ") if both else sql.SQL(""),
+        "home_of_t": column_list(both, "t.") + sql.SQL(", ") if both else sql.SQL(""),
         "together": sql.SQL("".join(f" AND h.{column} = t.{column}" for column in home)),
     }
     documents = sorted({document for held in places.values() for document in held})
@@ -190,7 +190,7 @@ def _remove(
         conn.execute(sql.SQL(statement).format(**parts), values).rowcount for statement in (_ARCHIVE, _TOMB, _DELETE)
     )
     if not archived == tombs == gone == sum(map(len, places.values())):
-        raise LostRace
+        raise ConcurrentChange
 
 
 _THOSE = "t.fuente = %(fuente)s AND t.id = ANY(%(ids)s){there}{of_type}"

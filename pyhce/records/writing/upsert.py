@@ -18,9 +18,10 @@ from psycopg import Connection, Cursor, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.reading.ready import Ready
-from pyhce.records.writing.assign import Assigned, Located
-from pyhce.records.writing.homes import Place, names, stored_columns, table_name
-from pyhce.records.writing.races import LostRace
+from pyhce.records.writing.assign import AssignedBatch, LocatedResource
+from pyhce.records.writing.retry import ConcurrentChange
+from pyhce.records.writing.row_location import RowLocation
+from pyhce.records.writing.table_sql import column_list, stored_columns, table_name
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 from pyhce.schema.writer_functions import PROTOCOL
 
@@ -28,7 +29,7 @@ _PIECES = 300
 """Parts of rows that are sent at once, three a row."""
 
 
-class Written(NamedTuple):
+class WriteCounts(NamedTuple):
     """Counts of a batch."""
 
     new: int
@@ -37,15 +38,15 @@ class Written(NamedTuple):
     superseded: int
 
 
-def write(
+def write_batch(
     conn: Connection[TupleRow],
     schema: Schema,
-    batch: Assigned,
+    batch: AssignedBatch,
     *,
     fuente: str,
     by_copy: bool = True,
     by_content: bool = True,
-) -> Written:
+) -> WriteCounts:
     """Write a batch whose places are known, inside the caller's transaction.
 
     Args:
@@ -57,17 +58,17 @@ def write(
     Raises:
         LostRace: the batch must be done again.
     """
-    total = Counts()
+    total = CountTotals()
     total.unchanged += sum(map(len, batch.same.values()))
-    other: dict[str, list[Located]] = defaultdict(list)
-    new: dict[str, list[Place]] = defaultdict(list)
+    other: dict[str, list[LocatedResource]] = defaultdict(list)
+    new: dict[str, list[RowLocation]] = defaultdict(list)
     for row in batch.other:
         other[row.place.table].append(row)
     for place, rows in batch.new.items():
         if by_copy:
             new[place.table].append(place)
         else:
-            other[place.table] += [Located(place, False, ready) for ready in rows]
+            other[place.table] += [LocatedResource(place, False, ready) for ready in rows]
     for home in (Home.REFERENCE, Home.ID, Home.PATIENT):
         tables = [table for table in schema.tables if table.home is home]
         for table in tables:
@@ -83,49 +84,53 @@ def write(
             total.add(_merge(conn, schema, schema.by_name[name], held, lot, by_content))
         staging = schema.by_name[FAMILIES[home].staging]
         conn.execute(sql.SQL("DELETE FROM {} WHERE lote = %s").format(table_name(staging)), (lot,))
-    return Written(**vars(total))
+    return WriteCounts(**vars(total))
 
 
-class Counts:
+class CountTotals:
     """Counts that grow."""
 
     def __init__(self) -> None:
         self.new = self.changed = self.unchanged = self.superseded = 0
 
-    def add(self, written: Written) -> None:
+    def add(self, written: WriteCounts) -> None:
         """Add the counts of one table."""
         for name, count in written._asdict().items():
             setattr(self, name, getattr(self, name) + count)
 
 
-def _copy(conn: Connection[TupleRow], table: Table, places: Mapping[Place, Sequence[Ready]], fuente: str) -> int:
+def _copy(conn: Connection[TupleRow], table: Table, places: Mapping[RowLocation, Sequence[Ready]], fuente: str) -> int:
     """New resources straight into their table, by COPY; their number.
 
     If another writer has brought one of them meanwhile, its key is there: the batch is done again.
     """
     columns = [name for name in stored_columns(table) if name not in {"version", "actualizado_en"}]
-    command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), names(columns))
+    command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), column_list(columns))
     with conn.cursor() as cursor, cursor.copy(command) as copy:
         for lines in _lines(table, places, fuente):
             copy.write(b"".join(lines))
     return sum(map(len, places.values()))
 
 
-def _lines(table: Table, places: Mapping[Place, Sequence[Ready]], fuente: str) -> Iterator[list[bytes]]:
+def _lines(table: Table, places: Mapping[RowLocation, Sequence[Ready]], fuente: str) -> Iterator[list[bytes]]:
     """Rows in COPY's text format, some hundred at a time: what fits the processor's cache is copied fastest."""
     lines: list[bytes] = []
     for place, rows in sorted(places.items()):
-        first = f"{escape(place.document)}\t{escape(fuente)}" if place.document is not None else escape(fuente)
+        first = (
+            f"{copy_escape(place.document)}\t{copy_escape(fuente)}"
+            if place.document is not None
+            else copy_escape(fuente)
+        )
         for (fhir_type, key), patient, recurso, original, fingerprint, _, _, _ in rows:
             if not table.generic:
                 start = f"{first}\t{key}\t"
             elif table.home is Home.PATIENT:
-                start = f"{first}\t{fhir_type}\t{key}\t{escape(patient)}\t"
+                start = f"{first}\t{fhir_type}\t{key}\t{copy_escape(patient)}\t"
             else:
                 start = f"{first}\t{fhir_type}\t{key}\t"
             if b"\\" in recurso:
                 recurso = recurso.replace(b"\\", b"\\\\")
-            exact = "\\N" if original is None else escape(original.decode())
+            exact = "\\N" if original is None else copy_escape(original.decode())
             lines += (start.encode(), recurso, f"\t{exact}\t{fingerprint}\n".encode())
             if len(lines) > _PIECES:
                 yield lines
@@ -133,7 +138,7 @@ def _lines(table: Table, places: Mapping[Place, Sequence[Ready]], fuente: str) -
     yield lines
 
 
-def escape(value: str | None) -> str:
+def copy_escape(value: str | None) -> str:
     """A value in COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html."""
     if value is None:
         return "\\N"
@@ -142,11 +147,16 @@ def escape(value: str | None) -> str:
 
 
 def _stage(
-    conn: Connection[TupleRow], schema: Schema, home: Home, batch: uuid.UUID, fuente: str, rows: Sequence[Located]
+    conn: Connection[TupleRow],
+    schema: Schema,
+    home: Home,
+    batch: uuid.UUID,
+    fuente: str,
+    rows: Sequence[LocatedResource],
 ) -> None:
     staging = schema.by_name[FAMILIES[home].staging]
     columns = tuple(column.name for column in staging.stored)
-    command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(staging), names(columns))
+    command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(staging), column_list(columns))
     with conn.cursor() as cursor, cursor.copy(command) as copy:
         for order, row in enumerate(rows):
             ready = row.ready
@@ -171,10 +181,10 @@ def _merge(
     conn: Connection[TupleRow],
     schema: Schema,
     table: Table,
-    rows: Sequence[Located],
+    rows: Sequence[LocatedResource],
     batch: uuid.UUID,
     by_content: bool,
-) -> Written:
+) -> WriteCounts:
     """Staged rows into their table. What was looked up as there or not there spares the statements for the other."""
     family = FAMILIES[table.home]
     parts = _parts(table, schema.by_name[family.history], schema.by_name[family.staging])
@@ -190,13 +200,13 @@ def _merge(
         row = run(_OLDER).fetchone()
         older = row[0] if row else 0
         if run(_UPDATE).rowcount != archived:
-            raise LostRace
+            raise ConcurrentChange
     new = 0 if all(row.there for row in rows) else run(_INSERT).rowcount
     present, same, superseded = run(_CHECK).fetchone() or (0, 0, 0)
     if present != len(rows) or same + superseded != len(rows):
-        raise LostRace
+        raise ConcurrentChange
     changed = archived - older
-    return Written(new=new, changed=changed, unchanged=same - new - changed, superseded=superseded)
+    return WriteCounts(new=new, changed=changed, unchanged=same - new - changed, superseded=superseded)
 
 
 def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Composable]:
@@ -219,10 +229,10 @@ def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Compos
         "c": table_name(staging),
         "t_is_c": on("t", "c") + kind,
         "h_is_c": on("h", "c") + sql.SQL(" AND h.tipo = c.tipo"),
-        "inserted": names(inserted),
-        "inserted_from_c": names(inserted, "c."),
-        "document": names(document) + sql.SQL(", ") if document else sql.SQL(""),
-        "document_from_t": names(document, "t.") + sql.SQL(", ") if document else sql.SQL(""),
+        "inserted": column_list(inserted),
+        "inserted_from_c": column_list(inserted, "c."),
+        "document": column_list(document) + sql.SQL(", ") if document else sql.SQL(""),
+        "document_from_t": column_list(document, "t.") + sql.SQL(", ") if document else sql.SQL(""),
         "patient": sql.SQL(", paciente_id") if by_patient else sql.SQL(""),
         "patient_from_c": sql.SQL(", c.paciente_id") if by_patient else sql.SQL(""),
         "set_patient": sql.SQL(", paciente_id = c.paciente_id") if plain_patient else sql.SQL(""),

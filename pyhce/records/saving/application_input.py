@@ -35,7 +35,7 @@ class InvalidResource(UsageError):
         self.reason = reason
 
 
-class Reading(NamedTuple):
+class ReadOptions(NamedTuple):
     """What decides how a resource is read.
 
     Args:
@@ -51,10 +51,10 @@ class Reading(NamedTuple):
     repair_ids: bool = False
 
 
-NO_BASES = Reading()
+DEFAULT_READ_OPTIONS = ReadOptions()
 
 
-class Given(NamedTuple):
+class ResourceToSave(NamedTuple):
     """A resource ready to be written.
 
     Args:
@@ -82,19 +82,21 @@ class Given(NamedTuple):
         return self.ready.key
 
 
-def given_one(schema: Schema, resource: Resource, reading: Reading = NO_BASES) -> Given:
+def resource_to_save(schema: Schema, resource: Resource, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> ResourceToSave:
     """One resource; one without an id gets a new UUID.
 
     Raises:
         InvalidResource: it is no FHIR resource, or a Bundle of several.
     """
-    found = list(given(schema, resource, reading))
+    found = list(resources_to_save(schema, resource, reading))
     if len(found) != 1:
         raise InvalidResource("not-one-resource", f"a Bundle with {len(found)} resources: save_many takes it")
     return found[0]
 
 
-def given(schema: Schema, resource: Resource, reading: Reading = NO_BASES) -> Iterator[Given]:
+def resources_to_save(
+    schema: Schema, resource: Resource, reading: ReadOptions = DEFAULT_READ_OPTIONS
+) -> Iterator[ResourceToSave]:
     """A resource, or those of a Bundle; one without an id of its own gets a new UUID, in a Bundle as `load` does.
 
     Raises:
@@ -117,7 +119,7 @@ def given(schema: Schema, resource: Resource, reading: Reading = NO_BASES) -> It
         yield _ready(schema, item, reading, new=item.resource is value and "id" not in value)
 
 
-def _ready(schema: Schema, item: Incoming, reading: Reading, *, new: bool) -> Given:
+def _ready(schema: Schema, item: Incoming, reading: ReadOptions, *, new: bool) -> ResourceToSave:
     taken = admitted(item, reading.own, reading.fuente, repair=reading.repair_ids)
     if isinstance(taken, Rejected):
         raise InvalidResource(taken.reason, taken.detail.removesuffix(f"; {REMEDY}"))
@@ -127,7 +129,7 @@ def _ready(schema: Schema, item: Incoming, reading: Reading, *, new: bool) -> Gi
     except NotJson as error:
         raise InvalidResource("not-json", str(error)) from error
     table = schema.home_of(incoming.type, names_patient=made.key is not None)
-    return Given(made, table, fresh=new)
+    return ResourceToSave(made, table, fresh=new)
 
 
 def _value(value: Any) -> Any:

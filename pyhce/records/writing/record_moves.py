@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
@@ -12,28 +12,12 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import PROVISIONAL
 from pyhce.records.reading.reference import keys_elsewhere
 from pyhce.records.writing.locks import lock_anchors
-from pyhce.records.writing.races import Collision, LostRace
+from pyhce.records.writing.retry import ConcurrentChange, RecordCollision
+from pyhce.records.writing.table_sql import column_list, stored_columns, table_name
 from pyhce.schema.model import Schema, Table
 
 
-def names(columns: Iterable[str], prefix: str = "") -> sql.Composed:
-    """Column names joined by commas."""
-    return sql.SQL(", ").join(
-        sql.SQL(prefix) + sql.Identifier(column) if prefix else sql.Identifier(column) for column in columns
-    )
-
-
-def table_name(table: Table) -> sql.Identifier:
-    """A table with its schema."""
-    return sql.Identifier(table.sql_schema, table.name)
-
-
-def stored_columns(table: Table) -> tuple[str, ...]:
-    """The columns that a writer fills."""
-    return tuple(column.name for column in table.stored)
-
-
-def ensure_records(conn: Connection[TupleRow], documents: Iterable[str]) -> None:
+def ensure_anchors(conn: Connection[TupleRow], documents: Iterable[str]) -> None:
     """Make the anchors that are not there yet."""
     wanted = sorted(set(documents))
     if wanted:
@@ -75,23 +59,23 @@ def _move(conn: Connection[TupleRow], schema: Schema, condition: sql.SQL, values
     filled = _filled(conn, tables, condition, values)
     if not filled:
         return 0
-    ensure_records(conn, [values["new"]])
+    ensure_anchors(conn, [values["new"]])
     moved = 0
     for table in filled:
         count = _move_rows(conn, table, condition, values)
         moved += count if table.holds_resources else 0
-    drop_if_empty(conn, schema, values["old"])
+    delete_anchor_if_empty(conn, schema, values["old"])
     return moved
 
 
-def drop_if_empty(conn: Connection[TupleRow], schema: Schema, document: str) -> None:
+def delete_anchor_if_empty(conn: Connection[TupleRow], schema: Schema, document: str) -> None:
     """Delete the anchor of a record under which nothing is left; the caller holds it FOR UPDATE."""
     tables = schema.record_tables()
     if not _filled(conn, tables, _OF_RECORD, {"old": document}):
         conn.execute("DELETE FROM expediente WHERE documento_id = %s", (document,))
 
 
-def drop_emptied(conn: Connection[TupleRow], schema: Schema, documents: Iterable[str]) -> None:
+def delete_empty_anchors(conn: Connection[TupleRow], schema: Schema, documents: Iterable[str]) -> None:
     """Delete the anchors of those provisional records that single resources have left, if nothing else is in them.
 
     An anchor that another writer holds is passed over: something is being written under it.
@@ -108,7 +92,7 @@ def drop_emptied(conn: Connection[TupleRow], schema: Schema, documents: Iterable
     for document in left:
         held = "SELECT 1 FROM expediente WHERE documento_id = %s FOR UPDATE SKIP LOCKED"
         if document not in filled and conn.execute(held, (document,)).fetchone():
-            drop_if_empty(conn, schema, document)
+            delete_anchor_if_empty(conn, schema, document)
 
 
 def _filled(
@@ -135,34 +119,15 @@ def _move_rows(conn: Connection[TupleRow], table: Table, condition: sql.SQL, val
         sql.SQL("%(new)s::text") if column == "documento_id" else sql.Identifier(column) for column in columns
     )
     query = sql.SQL("INSERT INTO {t} ({columns}) SELECT {moved} FROM {t} WHERE {condition}").format(
-        t=table_name(table), columns=names(columns), moved=moved, condition=condition
+        t=table_name(table), columns=column_list(columns), moved=moved, condition=condition
     )
     try:
         inserted = conn.execute(query, values).rowcount
     except (psycopg.errors.UniqueViolation, psycopg.errors.InternalError_) as error:
         if isinstance(error, psycopg.errors.InternalError_) and "duplicate key" not in str(error):
             raise  # what Citus copies from node to node fails so whatever the error is (ReportCopyError)
-        raise Collision(values["old"], values["new"]) from error
+        raise RecordCollision(values["old"], values["new"]) from error
     query = sql.SQL("DELETE FROM {} WHERE {}").format(table_name(table), condition)
     if inserted != conn.execute(query, values).rowcount:
-        raise LostRace
+        raise ConcurrentChange
     return inserted
-
-
-class Place(NamedTuple):
-    """Where a resource is: its table, and its record if it has a patient."""
-
-    table: str
-    document: str | None
-
-
-def type_of(table: Table) -> sql.Composable:
-    """What tells the FHIR type of a table's rows."""
-    return sql.Literal(table.fhir_type) if table.fhir_type else sql.Identifier("tipo")
-
-
-def of_type(table: Table, fhir_type: str, prefix: str = "") -> sql.Composable:
-    """The condition that a table's rows are of a type, where they may be of another."""
-    if not table.stores("tipo"):
-        return sql.SQL("")
-    return sql.SQL(" AND {}tipo = {}").format(sql.SQL(prefix), sql.Literal(fhir_type))

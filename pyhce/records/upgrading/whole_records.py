@@ -13,14 +13,15 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.reading.reference import own_keys, owner_of
-from pyhce.records.writing.decisions import PatientKey
-from pyhce.records.writing.homes import ensure_records, names, stored_columns, table_name
 from pyhce.records.writing.locks import lock_anchors
-from pyhce.records.writing.races import LostRace
+from pyhce.records.writing.manual_decisions import PatientKey
+from pyhce.records.writing.record_moves import ensure_anchors
+from pyhce.records.writing.retry import ConcurrentChange
+from pyhce.records.writing.table_sql import column_list, stored_columns, table_name
 from pyhce.schema.model import Schema, Table
 
 
-class Due(NamedTuple):
+class DocumentChange(NamedTuple):
     """A Patient, and the document that it is to be under."""
 
     patient: PatientKey
@@ -28,14 +29,14 @@ class Due(NamedTuple):
     target: str
 
 
-class Whole(NamedTuple):
+class WholeRecords(NamedTuple):
     """Records that can be moved as a whole, and the tables that hold anything of them."""
 
-    moves: dict[str, Due]
+    moves: dict[str, DocumentChange]
     tables: list[Table]
 
 
-def whole_records(conn: Connection[TupleRow], schema: Schema, due: Mapping[str, Due]) -> Whole:
+def find_whole_records(conn: Connection[TupleRow], schema: Schema, due: Mapping[str, DocumentChange]) -> WholeRecords:
     """Which of these records, with one Patient each, can be moved as a whole.
 
     Not one whose new document is there, is asked for twice or is disputed; nor one that holds what names another
@@ -59,7 +60,7 @@ def whole_records(conn: Connection[TupleRow], schema: Schema, due: Mapping[str, 
         held[table.name] = table
         if document in simple and not _names(simple[document], fuente, key):
             del simple[document]
-    return Whole(simple, list(held.values()))
+    return WholeRecords(simple, list(held.values()))
 
 
 def _named_in(
@@ -80,7 +81,7 @@ def _named_in(
     return [(tables[number], document, fuente, key) for number, document, fuente, key in found]
 
 
-def _names(due: Due, fuente: str, key: str | None) -> bool:
+def _names(due: DocumentChange, fuente: str, key: str | None) -> bool:
     """Whether what names its patient so names this one."""
     if key is None:
         return False
@@ -88,7 +89,7 @@ def _names(due: Due, fuente: str, key: str | None) -> bool:
     return owner_of(fuente, key) == due.patient or (fuente == source and key in own_keys(due.content, own_id))
 
 
-def move_whole(conn: Connection[TupleRow], whole: Whole) -> int:
+def move_whole_records(conn: Connection[TupleRow], whole: WholeRecords) -> int:
     """Give records their new documents, inside the caller's transaction; the number of resources moved.
 
     Raises:
@@ -100,7 +101,7 @@ def move_whole(conn: Connection[TupleRow], whole: Whole) -> int:
     olds = sorted(whole.moves)
     values = {"olds": olds, "news": [whole.moves[old].target for old in olds]}
     lock_anchors(conn, olds)
-    ensure_records(conn, values["news"])
+    ensure_anchors(conn, values["news"])
     for table in whole.tables:
         columns = stored_columns(table)
         selected = sql.SQL(", ").join(
@@ -110,11 +111,11 @@ def move_whole(conn: Connection[TupleRow], whole: Whole) -> int:
         insert = sql.SQL(
             "INSERT INTO {table} ({columns}) SELECT {selected} FROM {table} AS t INNER JOIN"
             " (SELECT unnest(%(olds)s::text[]) AS old, unnest(%(news)s::text[]) AS new) AS m ON t.documento_id = m.old"
-        ).format(table=table_name(table), columns=names(columns), selected=selected)
+        ).format(table=table_name(table), columns=column_list(columns), selected=selected)
         delete = sql.SQL("DELETE FROM {} WHERE documento_id = ANY(%(olds)s)").format(table_name(table))
         inserted, deleted = (conn.execute(statement, values).rowcount for statement in (insert, delete))
         if inserted != deleted:
-            raise LostRace
+            raise ConcurrentChange
         moved += deleted if table.holds_resources else 0
     conn.execute("DELETE FROM expediente WHERE documento_id = ANY(%(olds)s)", values)
     return moved

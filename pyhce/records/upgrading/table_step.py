@@ -17,8 +17,8 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, rows
 from pyhce.citus.steps import Reached, note, reached
-from pyhce.records.writing.homes import names, stored_columns, table_name
-from pyhce.records.writing.races import LostRace, retried
+from pyhce.records.writing.retry import ConcurrentChange, retry_transaction
+from pyhce.records.writing.table_sql import column_list, stored_columns, table_name
 from pyhce.schema.model import FAMILIES, DataStep, Schema, Table
 
 ROWS_AT_ONCE = 20_000
@@ -39,7 +39,7 @@ def move_type(conn: Connection[TupleRow], schema: Schema, step: DataStep, progre
                 sql.Literal(slices - 1),
                 sql.Literal(number),
             )
-            retried(conn, partial(_slice, conn, schema, step, generic, part), remedy=_REMEDY)
+            retry_transaction(conn, partial(_slice, conn, schema, step, generic, part), remedy=_REMEDY)
     end = reached(conn, step)
     note(conn, step, end.counts, until=None)
     return end
@@ -66,7 +66,7 @@ def _move(
 
 
 def _rows(conn: Connection[TupleRow], source: Table, target: Table, condition: sql.Composed) -> int:
-    columns = names(stored_columns(target))
+    columns = column_list(stored_columns(target))
     inserted = conn.execute(
         sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} WHERE {}").format(
             table_name(target), columns, columns, table_name(source), condition
@@ -74,5 +74,5 @@ def _rows(conn: Connection[TupleRow], source: Table, target: Table, condition: s
     ).rowcount
     deleted = conn.execute(sql.SQL("DELETE FROM {} WHERE {}").format(table_name(source), condition)).rowcount
     if inserted != deleted:
-        raise LostRace
+        raise ConcurrentChange
     return deleted

@@ -19,7 +19,7 @@ class Correction(NamedTuple):
     by_patient: bool
 
 
-def corrections(
+def corrections_for(
     conn: Connection[TupleRow], stated: Collection[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], Correction]:
     """What holds instead of computed documents, by (document, source, patient key), where a person said so."""
@@ -42,7 +42,7 @@ def corrections(
     return found
 
 
-def assigned_to(conn: Connection[TupleRow], documents: Collection[str]) -> set[tuple[str, str, str]]:
+def patients_assigned_to(conn: Connection[TupleRow], documents: Collection[str]) -> set[tuple[str, str, str]]:
     """The Patients that a person assigned to these documents: document, source, id."""
     rows = conn.execute(
         "SELECT documento_id, fuente, paciente_id FROM hce.asignacion"

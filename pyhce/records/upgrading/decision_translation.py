@@ -22,13 +22,13 @@ from pyhce.errors import UsageError
 from pyhce.records.identity import PROVISIONAL, DocumentRule, check_document, documents_of, provisional
 from pyhce.records.patient.people import words
 from pyhce.records.writing.claims import patients_in
-from pyhce.records.writing.decisions import PatientKey
+from pyhce.records.writing.manual_decisions import PatientKey
 
-EVERYBODY: PatientKey = ("", "")
+ANY_PATIENT: PatientKey = ("", "")
 """Stands for every Patient that states the document."""
 
 
-class Decision(NamedTuple):
+class StoredDecision(NamedTuple):
     """A row of `hce.asignacion`."""
 
     stated: str
@@ -37,26 +37,26 @@ class Decision(NamedTuple):
     created: datetime | None
 
 
-class Translated(NamedTuple):
+class TranslatedDecisions(NamedTuple):
     """The decisions as they are now, and those that could not be kept, as notes for the report."""
 
-    kept: list[Decision]
+    kept: list[StoredDecision]
     dropped: list[str]
 
 
-def translate_corrections(conn: Connection[TupleRow], rules: tuple[DocumentRule, ...]) -> list[str]:
+def translate_decisions(conn: Connection[TupleRow], rules: tuple[DocumentRule, ...]) -> list[str]:
     """Say every decision anew, inside the caller's transaction; a note for each that could not be kept."""
     rows = conn.execute(
         "SELECT documento_calculado, fuente, paciente_id, documento_id, expediente_creado_en FROM hce.asignacion"
         " ORDER BY documento_calculado, fuente, paciente_id"
     ).fetchall()
-    decisions = [Decision(stated, (source, key), holds, created) for stated, source, key, holds, created in rows]
+    decisions = [StoredDecision(stated, (source, key), holds, created) for stated, source, key, holds, created in rows]
     if not decisions:
         return []
     under: dict[str, dict[PatientKey, str]] = defaultdict(dict)
     for place, source, key, content in patients_in(conn, {decision.holds for decision in decisions}):
-        under[place][source, key] = stated_by(content, (source, key), rules)
-    kept, dropped = translated(decisions, under)
+        under[place][source, key] = stated_document(content, (source, key), rules)
+    kept, dropped = translated_decisions(decisions, under)
     if kept != decisions:
         conn.execute("DELETE FROM hce.asignacion")
         for stated, patient, holds, created in kept:
@@ -69,12 +69,14 @@ def translate_corrections(conn: Connection[TupleRow], rules: tuple[DocumentRule,
     return dropped
 
 
-def stated_by(patient: Mapping[str, Any], key: PatientKey, rules: tuple[DocumentRule, ...]) -> str:
+def stated_document(patient: Mapping[str, Any], key: PatientKey, rules: tuple[DocumentRule, ...]) -> str:
     """The document that a Patient states, its provisional one if it states none."""
     return documents_of(dict(patient), rules) or provisional(*key)
 
 
-def translated(decisions: Iterable[Decision], under: Mapping[str, Mapping[PatientKey, str]]) -> Translated:
+def translated_decisions(
+    decisions: Iterable[StoredDecision], under: Mapping[str, Mapping[PatientKey, str]]
+) -> TranslatedDecisions:
     """Decisions in the documents of the present grammar.
 
     Args:
@@ -87,24 +89,24 @@ def translated(decisions: Iterable[Decision], under: Mapping[str, Mapping[Patien
     assigned: dict[str, set[PatientKey]] = defaultdict(set)
     for decision in held:
         said = under.get(decision.holds, {}).get(decision.patient)
-        if decision.patient != EVERYBODY:
+        if decision.patient != ANY_PATIENT:
             assigned[decision.holds].add(decision.patient)
         if said is not None:
             (told if rows_of[decision.patient] == 1 else perhaps)[decision.stated].add(said)
-    kept: dict[tuple[str, PatientKey], Decision] = {}
+    kept: dict[tuple[str, PatientKey], StoredDecision] = {}
     dropped: list[str] = []
     for decision in held:
         stated = _only(told[decision.stated] or perhaps[decision.stated], decision.stated)
-        arrived = {d for c in held if c.holds == decision.holds and c.patient == EVERYBODY for d in told[c.stated]}
+        arrived = {d for c in held if c.holds == decision.holds and c.patient == ANY_PATIENT for d in told[c.stated]}
         there = under.get(decision.holds, {}).items()
         own = {said for patient, said in there if patient not in assigned[decision.holds]}
         holds = _only(own - arrived, decision.holds)
         if holds is None or stated is None:
-            if decision.patient != EVERYBODY:
+            if decision.patient != ANY_PATIENT:
                 dropped.append(f"{words(decision.patient)} was merged or re-keyed with a record of several persons")
-        elif decision.patient != EVERYBODY or stated != holds:
+        elif decision.patient != ANY_PATIENT or stated != holds:
             kept.setdefault((stated, decision.patient), decision._replace(stated=stated, holds=holds))
-    return Translated(list(kept.values()), list(dict.fromkeys(dropped)))
+    return TranslatedDecisions(list(kept.values()), list(dict.fromkeys(dropped)))
 
 
 def _only(stated: set[str], former: str) -> str | None:

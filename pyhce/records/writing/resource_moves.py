@@ -15,12 +15,13 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.reading.ready import Identity, Ready
-from pyhce.records.writing.homes import Place, names, of_type, stored_columns, table_name
-from pyhce.records.writing.races import LostRace
+from pyhce.records.writing.retry import ConcurrentChange
+from pyhce.records.writing.row_location import RowLocation
+from pyhce.records.writing.table_sql import column_list, stored_columns, table_name, type_condition
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 
-class Move(NamedTuple):
+class ResourceMove(NamedTuple):
     """A resource that moves with its history.
 
     Args:
@@ -28,8 +29,8 @@ class Move(NamedTuple):
     """
 
     ready: Ready
-    old: Place
-    new: Place
+    old: RowLocation
+    new: RowLocation
     there: bool = True
 
 
@@ -37,13 +38,13 @@ _CHUNK = 1000
 """Resources in one statement: on Citus each shard gets the whole list."""
 
 
-def move_resources(conn: Connection[TupleRow], schema: Schema, fuente: str, moves: Sequence[Move]) -> None:
+def move_resources(conn: Connection[TupleRow], schema: Schema, fuente: str, moves: Sequence[ResourceMove]) -> None:
     """Move resources, with their histories, inside the caller's transaction.
 
     Raises:
         LostRace: one of them is no longer where it was.
     """
-    pairs: dict[tuple[str, str, str], list[Move]] = defaultdict(list)
+    pairs: dict[tuple[str, str, str], list[ResourceMove]] = defaultdict(list)
     for move in moves:
         pairs[move.old.table, move.new.table, move.ready.identity[0]].append(move)
     for (old, new, fhir_type), all_of_them in sorted(pairs.items()):
@@ -67,7 +68,7 @@ class _Moving:
         target: Table,
         fhir_type: str,
         fuente: str,
-        moves: Sequence[Move],
+        moves: Sequence[ResourceMove],
     ) -> None:
         self.conn, self.source, self.target, self.count = conn, source, target, len(moves)
         self.values = {
@@ -82,7 +83,7 @@ class _Moving:
         self.parts = {
             "s": table_name(source),
             "d": table_name(target),
-            "columns": names(stored_columns(target)),
+            "columns": column_list(stored_columns(target)),
             "values": sql.SQL(", ").join(_value(source, column) for column in stored_columns(target)),
             "list": sql.SQL(
                 "unnest(%(ids)s::text[], %(antes)s::text[], %(ahora)s::text[], %(claves)s::text[])"
@@ -90,7 +91,7 @@ class _Moving:
             ),
             "where": sql.SQL("t.id = m.id AND t.fuente = %(fuente)s")
             + together
-            + of_type(source, fhir_type, prefix="t."),
+            + type_condition(source, fhir_type, prefix="t."),
         }
 
     def _run(self, statement: str) -> int:
@@ -99,14 +100,14 @@ class _Moving:
     def move_rows(self) -> None:
         """Move the rows themselves."""
         if self._run("UPDATE {s} AS t SET version = t.version FROM {list} WHERE {where}") != self.count:
-            raise LostRace
+            raise ConcurrentChange
         self.move_history()
 
     def move_history(self) -> None:
         """Move what is there, with as many rows added as deleted."""
         added = self._run("INSERT INTO {d} ({columns}) SELECT {values} FROM {s} AS t INNER JOIN {list} ON {where}")
         if added != self._run("DELETE FROM {s} AS t USING {list} WHERE {where}"):
-            raise LostRace
+            raise ConcurrentChange
 
 
 def _value(source: Table, column: str) -> sql.Composable:
@@ -120,11 +121,11 @@ def _value(source: Table, column: str) -> sql.Composable:
     return sql.SQL("t.") + sql.Identifier(column)
 
 
-def superseded(
+def superseded_resources(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    candidates: Iterable[tuple[Ready, Place]],
+    candidates: Iterable[tuple[Ready, RowLocation]],
     *,
     by_content: bool = True,
 ) -> set[Identity]:
@@ -134,7 +135,7 @@ def superseded(
         by_content: also those whose new content is a former version of the resource there, as a load takes it.
     """
     found: set[Identity] = set()
-    places: dict[tuple[str, str], list[tuple[Ready, Place]]] = defaultdict(list)
+    places: dict[tuple[str, str], list[tuple[Ready, RowLocation]]] = defaultdict(list)
     for ready, place in candidates:
         places[place.table, ready.identity[0]].append((ready, place))
     for (name, fhir_type), all_of_them in sorted(places.items()):
@@ -151,7 +152,7 @@ def _superseded(
     table: Table,
     fhir_type: str,
     fuente: str,
-    candidates: Sequence[tuple[Ready, Place]],
+    candidates: Sequence[tuple[Ready, RowLocation]],
     by_content: bool,
 ) -> set[str]:
     """The same in one table; the shards get hashes of the contents, not the contents."""
@@ -176,7 +177,7 @@ def _superseded(
     found: set[str] = set()
     for looked, query in queries:
         together = sql.SQL(" AND t.documento_id = m.documento_id" if table.home is Home.PATIENT else "")
-        parts = {"t": table_name(looked), "more": of_type(looked, fhir_type, prefix="t.") + together}
+        parts = {"t": table_name(looked), "more": type_condition(looked, fhir_type, prefix="t.") + together}
         found |= {key for (key,) in conn.execute(sql.SQL(query).format(**parts), values)}
     return found
 

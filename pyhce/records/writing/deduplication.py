@@ -22,20 +22,22 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL
 from pyhce.records.reading.reference import owner_of
-from pyhce.records.writing.homes import Place, drop_if_empty, move_patient, names, of_type, stored_columns, table_name
-from pyhce.records.writing.locks import close_gate, gate_open, lock_all, lock_anchors
-from pyhce.records.writing.patient_locks import lock
-from pyhce.records.writing.races import Collision, LostRace, Scattered, retried
+from pyhce.records.writing.locks import close_gate, lock_anchors, lock_identities_across_sources, shared_gate
+from pyhce.records.writing.patient_locks import lock_patients
+from pyhce.records.writing.record_moves import delete_anchor_if_empty, move_patient
+from pyhce.records.writing.retry import ConcurrentChange, DuplicateResources, RecordCollision, retry_transaction
+from pyhce.records.writing.row_location import RowLocation
+from pyhce.records.writing.table_sql import column_list, stored_columns, table_name, type_condition
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
-AT_ONCE = 200
+IDENTITIES_PER_TRANSACTION = 200
 """Identities in one transaction: each may have a long history."""
 
-WholeIdentity = tuple[str, str, str]
+ResourceIdentity = tuple[str, str, str]
 """A source, a FHIR type and an id."""
 
 
-class Stored(NamedTuple):
+class StoredRow(NamedTuple):
     """A row of an identity, current or former, as far as it is needed.
 
     Args:
@@ -45,7 +47,7 @@ class Stored(NamedTuple):
         updated: its meta.lastUpdated, the least there is if it has none.
     """
 
-    place: Place
+    place: RowLocation
     patient: str | None
     version: int
     since: datetime
@@ -63,7 +65,7 @@ class Stored(NamedTuple):
         return self.updated, self.since, not _is_open(document), document or ""
 
 
-class Choice(NamedTuple):
+class CopyChoice(NamedTuple):
     """How to decide between the records of two patients.
 
     Args:
@@ -77,23 +79,23 @@ class Choice(NamedTuple):
     same: frozenset[str] = frozenset()
 
 
-NOTHING_CHOSEN = Choice()
+NO_CHOICE = CopyChoice()
 
 
-class Undecided(NamedTuple):
+class UndecidedResource(NamedTuple):
     """An identity in the records of several patients, with their keys; a person has to decide."""
 
-    identity: WholeIdentity
+    identity: ResourceIdentity
     patients: tuple[tuple[str, str], ...]
 
 
-class Together(NamedTuple):
+class DeduplicationResult(NamedTuple):
     """What came of it: the identities that are in one place now, and those that wait for a person."""
 
-    joined: tuple[WholeIdentity, ...]
-    undecided: tuple[Undecided, ...]
+    joined: tuple[ResourceIdentity, ...]
+    undecided: tuple[UndecidedResource, ...]
 
-    def waiting(self) -> set[WholeIdentity]:
+    def waiting(self) -> set[ResourceIdentity]:
         """The identities that wait for a person."""
         return {undecided.identity for undecided in self.undecided}
 
@@ -103,57 +105,60 @@ def _is_open(document: str | None) -> bool:
     return document is None or document.startswith(PROVISIONAL)
 
 
-def bring_together(
+def deduplicate(
     conn: Connection[TupleRow],
     schema: Schema,
-    identities: Iterable[WholeIdentity],
+    identities: Iterable[ResourceIdentity],
     *,
-    choice: Choice = NOTHING_CHOSEN,
-) -> Together:
+    choice: CopyChoice = NO_CHOICE,
+) -> DeduplicationResult:
     """Give each of these identities one place, by the rule of this module; what has one already is left alone.
 
     Not inside a transaction: it makes its own, some identities each.
     """
     wanted = sorted(set(identities))
-    joined: list[WholeIdentity] = []
-    undecided: list[Undecided] = []
-    for start in range(0, len(wanted), AT_ONCE):
-        joining = _Joining(conn, schema, wanted[start : start + AT_ONCE], choice)
-        done = retried(
+    joined: list[ResourceIdentity] = []
+    undecided: list[UndecidedResource] = []
+    for start in range(0, len(wanted), IDENTITIES_PER_TRANSACTION):
+        joining = _Joining(conn, schema, wanted[start : start + IDENTITIES_PER_TRANSACTION], choice)
+        done = retry_transaction(
             conn,
             joining.done,
             remedy="Run the same command again: what was brought together stays.",
-            mend=lambda error: mend(conn, schema, error),
+            mend=lambda error: resolve_conflict(conn, schema, error),
         )
         joined += done.joined
         undecided += done.undecided
-    return Together(tuple(joined), tuple(undecided))
+    return DeduplicationResult(tuple(joined), tuple(undecided))
 
 
-def tried(
-    conn: Connection[TupleRow], schema: Schema, identities: Iterable[WholeIdentity], *, choice: Choice
-) -> Together:
+def preview_deduplication(
+    conn: Connection[TupleRow], schema: Schema, identities: Iterable[ResourceIdentity], *, choice: CopyChoice
+) -> DeduplicationResult:
     """What `bring_together` would do; nothing is changed."""
     wanted = sorted(set(identities))
-    parts = [_Joining(conn, schema, wanted[at : at + AT_ONCE], choice) for at in range(0, len(wanted), AT_ONCE)]
+    parts = [
+        _Joining(conn, schema, wanted[at : at + IDENTITIES_PER_TRANSACTION], choice)
+        for at in range(0, len(wanted), IDENTITIES_PER_TRANSACTION)
+    ]
     done = [part.judged(part.read()) for part in parts]
-    return Together(
+    return DeduplicationResult(
         tuple(identity for part in done for identity in part.joined),
         tuple(one for part in done for one in part.undecided),
     )
 
 
-def mend(conn: Connection[TupleRow], schema: Schema, error: LostRace) -> Together:
+def resolve_conflict(conn: Connection[TupleRow], schema: Schema, error: ConcurrentChange) -> DeduplicationResult:
     """Remove what made a transaction fail, before it is done again."""
-    if isinstance(error, Scattered):
-        return bring_together(conn, schema, [(error.fuente, *identity) for identity in error.identities])
-    if isinstance(error, Collision):
+    if isinstance(error, DuplicateResources):
+        return deduplicate(conn, schema, [(error.fuente, *identity) for identity in error.identities])
+    if isinstance(error, RecordCollision):
         both = identities_under(conn, schema, error.old) & identities_under(conn, schema, error.new)
-        return bring_together(conn, schema, both, choice=Choice(same=frozenset((error.old, error.new))))
-    return Together((), ())
+        return deduplicate(conn, schema, both, choice=CopyChoice(same=frozenset((error.old, error.new))))
+    return DeduplicationResult((), ())
 
 
-def identities_under(conn: Connection[TupleRow], schema: Schema, document: str) -> set[WholeIdentity]:
+def identities_under(conn: Connection[TupleRow], schema: Schema, document: str) -> set[ResourceIdentity]:
     """Everything that a record holds, deleted resources too."""
     tables = schema.record_tables()
     query = sql.SQL(" UNION ").join(
@@ -169,42 +174,42 @@ class _Joining:
     """One transaction of `bring_together`."""
 
     def __init__(
-        self, conn: Connection[TupleRow], schema: Schema, identities: Sequence[WholeIdentity], choice: Choice
+        self, conn: Connection[TupleRow], schema: Schema, identities: Sequence[ResourceIdentity], choice: CopyChoice
     ) -> None:
         self.conn, self.schema, self.identities, self.choice = conn, schema, identities, choice
         self.now = datetime.now(UTC)
         self._at_home: dict[tuple[str, str], set[str]] = {}
 
-    def done(self, _: int) -> Together:
+    def done(self, _: int) -> DeduplicationResult:
         """Bring them together, inside a transaction."""
-        lock_all(self.conn, self.identities)
+        lock_identities_across_sources(self.conn, self.identities)
         before = self.read()
-        lock(self.conn, _people(before))
+        lock_patients(self.conn, _people(before))
         lock_anchors(self.conn, _documents(before))
         rows = self.read()
         if not (_documents(rows) <= _documents(before) and _people(rows) <= _people(before)):
-            raise LostRace
+            raise ConcurrentChange
         done = self.judged(rows)
         self._write({identity: rows[identity] for identity in done.joined})
         if done.joined:
             close_gate(self.conn)
         return done
 
-    def judged(self, rows: Mapping[WholeIdentity, Sequence[Stored]]) -> Together:
+    def judged(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> DeduplicationResult:
         """Which of these are scattered, and can be brought together or not."""
         self._at_home = self._records_of(rows)
-        joined: list[WholeIdentity] = []
-        undecided: list[Undecided] = []
+        joined: list[ResourceIdentity] = []
+        undecided: list[UndecidedResource] = []
         for identity, held in rows.items():
             if not self._is_scattered(identity[1], held):
                 continue
             if self._decided(identity, held):
                 joined.append(identity)
             else:
-                undecided.append(Undecided(identity, tuple(sorted(_people({identity: _current(held)})))))
-        return Together(tuple(joined), tuple(undecided))
+                undecided.append(UndecidedResource(identity, tuple(sorted(_people({identity: _current(held)})))))
+        return DeduplicationResult(tuple(joined), tuple(undecided))
 
-    def _records_of(self, rows: Mapping[WholeIdentity, Sequence[Stored]]) -> dict[tuple[str, str], set[str]]:
+    def _records_of(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> dict[tuple[str, str], set[str]]:
         """The records in which the Patients are that these rows name."""
         found: dict[tuple[str, str], set[str]] = defaultdict(set)
         people = sorted(_people(rows))
@@ -215,17 +220,17 @@ class _Joining:
                 found[fuente, key].add(document)
         return found
 
-    def _is_scattered(self, kind: str, rows: Sequence[Stored]) -> bool:
+    def _is_scattered(self, kind: str, rows: Sequence[StoredRow]) -> bool:
         """Whether rows or former versions are in several places, or the row is in a table of another type's."""
         current = _current(rows)
         places = {(self.schema.by_name[row.place.table].home, row.place.document) for row in rows}
         homes = {table.name for table in self.schema.homes_of(kind)}
         return len(current) > 1 or len(places) > 1 or any(row.place.table not in homes for row in current)
 
-    def read(self) -> dict[WholeIdentity, list[Stored]]:
+    def read(self) -> dict[ResourceIdentity, list[StoredRow]]:
         """Every row of the identities, current and former."""
-        found: dict[WholeIdentity, list[Stored]] = defaultdict(list)
-        with gate_open(self.conn):
+        found: dict[ResourceIdentity, list[StoredRow]] = defaultdict(list)
+        with shared_gate(self.conn):
             for (fuente, kind), ids in self._kinds(self.identities):
                 homes = self.schema.homes_of(kind)
                 histories = [self.schema.by_name[FAMILIES[home].history] for home in Home]
@@ -234,13 +239,13 @@ class _Joining:
                         found[fuente, kind, key].append(row)
         return found
 
-    def _kinds(self, identities: Iterable[WholeIdentity]) -> Iterable[tuple[tuple[str, str], list[str]]]:
+    def _kinds(self, identities: Iterable[ResourceIdentity]) -> Iterable[tuple[tuple[str, str], list[str]]]:
         kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
         for fuente, kind, key in identities:
             kinds[fuente, kind].append(key)
         return sorted(kinds.items())
 
-    def _rows(self, table: Table, fuente: str, kind: str, ids: list[str]) -> Iterator[tuple[str, Stored]]:
+    def _rows(self, table: Table, fuente: str, kind: str, ids: list[str]) -> Iterator[tuple[str, StoredRow]]:
         by_patient = table.home is Home.PATIENT
         times = "actualizado_en, NULL::timestamptz, false, recurso::text, original, entrada"
         if not table.holds_resources:
@@ -253,7 +258,7 @@ class _Joining:
             sql.SQL("paciente_id" if by_patient else "NULL::text"),
             sql.SQL(times),
             table_name(table),
-            of_type(table, kind),
+            type_condition(table, kind),
         )
         for (
             key,
@@ -268,12 +273,12 @@ class _Joining:
             entrada,
             updated,
         ) in self.conn.execute(query, (fuente, ids)).fetchall():
-            yield key, Stored(
-                Place(table.name, document), patient, version, since, until, deleted, recurso, original, entrada,
+            yield key, StoredRow(
+                RowLocation(table.name, document), patient, version, since, until, deleted, recurso, original, entrada,
                 updated or _LEAST,
             )  # fmt: skip
 
-    def _decided(self, identity: WholeIdentity, rows: Sequence[Stored]) -> bool:
+    def _decided(self, identity: ResourceIdentity, rows: Sequence[StoredRow]) -> bool:
         """Whether the rule says which row is kept."""
         current = _current(rows)
         real = {row.place.document for row in current if not _is_open(row.place.document)}
@@ -281,7 +286,7 @@ class _Joining:
             return True
         return bool(self._chosen(identity, current))
 
-    def _chosen(self, identity: WholeIdentity, current: Sequence[Stored]) -> list[Stored]:
+    def _chosen(self, identity: ResourceIdentity, current: Sequence[StoredRow]) -> list[StoredRow]:
         """The rows of the patients that a person chose; or, if all name one Patient, that in the Patient's record."""
         chosen = [row for row in current if row.patient and owner_of(identity[0], row.patient) in self.choice.patients]
         people = _people({identity: current})
@@ -290,12 +295,12 @@ class _Joining:
         home = self._at_home[people.pop()]
         return [row for row in current if len(home) == 1 and row.place.document in home]
 
-    def _kept(self, identity: WholeIdentity, rows: Sequence[Stored]) -> Stored | None:
+    def _kept(self, identity: ResourceIdentity, rows: Sequence[StoredRow]) -> StoredRow | None:
         """The row that is kept, None of what was deleted."""
         current = _current(rows)
         return max(self._chosen(identity, current) or current, key=lambda row: row.rank, default=None)
 
-    def _write(self, rows: Mapping[WholeIdentity, Sequence[Stored]]) -> None:
+    def _write(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> None:
         """Everything of these identities goes, and comes again in one place each."""
         for (fuente, kind), ids in self._kinds(rows):
             counts: dict[str, int] = defaultdict(int)
@@ -305,10 +310,10 @@ class _Joining:
             for name, count in sorted(counts.items()):
                 table = self.schema.by_name[name]
                 query = sql.SQL("DELETE FROM {} WHERE fuente = %s AND id = ANY(%s){}").format(
-                    table_name(table), of_type(table, kind)
+                    table_name(table), type_condition(table, kind)
                 )
                 if self.conn.execute(query, (fuente, ids)).rowcount != count:
-                    raise LostRace
+                    raise ConcurrentChange
         added: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for identity, held in rows.items():
             for name, value in self._again(identity, held):
@@ -316,13 +321,13 @@ class _Joining:
         for name, values in sorted(added.items()):
             table = self.schema.by_name[name]
             columns = stored_columns(table)
-            command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), names(columns))
+            command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), column_list(columns))
             with self.conn.cursor() as cursor, cursor.copy(command) as copy:
                 for value in values:
                     copy.write_row([value[column] for column in columns])
         self._follow(rows)
 
-    def _again(self, identity: WholeIdentity, rows: Sequence[Stored]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _again(self, identity: ResourceIdentity, rows: Sequence[StoredRow]) -> Iterator[tuple[str, dict[str, Any]]]:
         """The one current row, if there is one, and the history, by table."""
         fuente, kind, key = identity
         kept = self._kept(identity, rows)
@@ -343,7 +348,7 @@ class _Joining:
                 "recurso": kept.recurso, "original": kept.original, "entrada": kept.entrada,
             }  # fmt: skip
 
-    def _follow(self, rows: Mapping[WholeIdentity, Sequence[Stored]]) -> None:
+    def _follow(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> None:
         """What names a Patient that was in two records follows it; provisional records left empty go."""
         for identity, held in rows.items():
             kept = self._kept(identity, held)
@@ -356,7 +361,7 @@ class _Joining:
                 )  # fmt: skip
         for document in sorted(_documents(rows)):
             if document.startswith(PROVISIONAL):
-                drop_if_empty(self.conn, self.schema, document)
+                delete_anchor_if_empty(self.conn, self.schema, document)
 
 
 _LEAST = datetime.min.replace(tzinfo=UTC)
@@ -367,20 +372,20 @@ def _every_home(schema: Schema, kind: str, homes: Collection[Table]) -> list[Tab
     return [*homes, *(table for table in schema.resource_tables() if table.generic and table not in homes)]
 
 
-def _current(rows: Sequence[Stored]) -> list[Stored]:
+def _current(rows: Sequence[StoredRow]) -> list[StoredRow]:
     return [row for row in rows if row.until is None]
 
 
-def _people(rows: Mapping[WholeIdentity, Sequence[Stored]]) -> set[tuple[str, str]]:
+def _people(rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> set[tuple[str, str]]:
     """The patients that rows name, by source and key."""
     return {owner_of(fuente, row.patient) for (fuente, _, _), held in rows.items() for row in held if row.patient}
 
 
-def _documents(rows: Mapping[WholeIdentity, Sequence[Stored]]) -> set[str]:
+def _documents(rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> set[str]:
     return {row.place.document for held in rows.values() for row in held if row.place.document is not None}
 
 
-def former_versions(rows: Sequence[Stored], kept: Stored | None, now: datetime) -> list[Stored]:
+def former_versions(rows: Sequence[StoredRow], kept: StoredRow | None, now: datetime) -> list[StoredRow]:
     """The history of all places in the order of time, each version ending where the next begins."""
     others = [
         row

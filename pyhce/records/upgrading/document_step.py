@@ -30,17 +30,18 @@ from pyhce.records.identity import PROVISIONAL, DocumentRule, document_of_key, p
 from pyhce.records.reading.incoming import Line
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.reference import own_keys, owner_of
-from pyhce.records.upgrading.corrections import stated_by, translate_corrections
-from pyhce.records.upgrading.whole import Due, move_whole, whole_records
-from pyhce.records.writing.claims import document_lock, patients_in
-from pyhce.records.writing.decisions import PatientKey, corrections
-from pyhce.records.writing.documents import documents_for
-from pyhce.records.writing.homes import move_patient, table_name
-from pyhce.records.writing.keys import look_up_holders
-from pyhce.records.writing.locks import close_gate, lock_all, lock_identities
-from pyhce.records.writing.patient_locks import lock
-from pyhce.records.writing.races import retried
-from pyhce.records.writing.together import mend
+from pyhce.records.upgrading.decision_translation import stated_document, translate_decisions
+from pyhce.records.upgrading.whole_records import DocumentChange, find_whole_records, move_whole_records
+from pyhce.records.writing.claims import document_lock_key, patients_in
+from pyhce.records.writing.deduplication import resolve_conflict
+from pyhce.records.writing.locks import close_gate, lock_identities, lock_identities_across_sources
+from pyhce.records.writing.manual_decisions import PatientKey, corrections_for
+from pyhce.records.writing.patient_documents import assign_documents
+from pyhce.records.writing.patient_keys import look_up_holders
+from pyhce.records.writing.patient_locks import lock_patients
+from pyhce.records.writing.record_moves import move_patient
+from pyhce.records.writing.retry import retry_transaction
+from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import DataStep, Schema
 
 PAGE = 500
@@ -64,19 +65,19 @@ def move_documents(
 ) -> Reached:
     """Bring every record under the document of the present grammar; the counts, of interrupted runs too."""
     if reached(conn, step).until is None:
-        retried(conn, partial(_translate, conn, step, rules), remedy=_REMEDY)
+        retry_transaction(conn, partial(_translate, conn, step, rules), remedy=_REMEDY)
     total = int(scalar(conn, "SELECT count(*) FROM expediente"))
     while page := _page(conn, reached(conn, step)):
         due = _due(conn, page, rules)
-        retried(conn, partial(_whole, conn, schema, step, page, due), remedy=_REMEDY)
+        retry_transaction(conn, partial(_whole, conn, schema, step, page, due), remedy=_REMEDY)
         for fuente, patients in _left(conn, due).items():
-            retried(
+            retry_transaction(
                 conn,
                 partial(_decide, conn, schema, step, page, fuente, patients, rules),
                 remedy=_REMEDY,
-                mend=partial(mend, conn, schema),
+                mend=partial(resolve_conflict, conn, schema),
             )
-        retried(conn, partial(_waiting, conn, schema, step, page, rules), remedy=_REMEDY)
+        retry_transaction(conn, partial(_waiting, conn, schema, step, page, rules), remedy=_REMEDY)
         done = reached(conn, step).counts
         progress(f"{done['records']} of {total} records have the document of the present grammar, {_told(done)}")
     end = reached(conn, step)
@@ -89,7 +90,7 @@ def _told(counts: Mapping[str, int]) -> str:
 
 
 def _translate(conn: Connection[TupleRow], step: DataStep, rules: tuple[DocumentRule, ...], _: int) -> None:
-    dropped = translate_corrections(conn, rules)
+    dropped = translate_decisions(conn, rules)
     notes = [f"{line}; merge again what is one person: `pyhce patient merge`" for line in dropped]
     start = str(scalar(conn, "SELECT transaction_timestamp()::text"))
     note(conn, step, {"records": 0, "decisions dropped": len(dropped)}, notes=notes, until=_mark(start, ""))
@@ -115,14 +116,14 @@ def _page(conn: Connection[TupleRow], done: Reached) -> _Page | None:
     return _Page(documents, patients, waiting, _mark(start, documents[-1])) if documents else None
 
 
-def _due(conn: Connection[TupleRow], page: _Page, rules: tuple[DocumentRule, ...]) -> list[tuple[str, Due]]:
+def _due(conn: Connection[TupleRow], page: _Page, rules: tuple[DocumentRule, ...]) -> list[tuple[str, DocumentChange]]:
     """The Patients whose document may change, each with its record: it is another one, or they share a record."""
     stated = {
-        (place, patient): stated_by(content, patient, rules)
+        (place, patient): stated_document(content, patient, rules)
         for place, held in page.patients.items()
         for patient, content in held.items()
     }
-    holds = corrections(conn, {(document, *patient) for (_, patient), document in stated.items()})
+    holds = corrections_for(conn, {(document, *patient) for (_, patient), document in stated.items()})
     found = []
     for place, held in page.patients.items():
         for patient, content in held.items():
@@ -130,22 +131,29 @@ def _due(conn: Connection[TupleRow], page: _Page, rules: tuple[DocumentRule, ...
             correction = holds.get((document, *patient))
             target = correction.document if correction else document
             if len(held) > 1 or target != place:
-                found.append((place, Due(patient, content, target)))
+                found.append((place, DocumentChange(patient, content, target)))
     return found
 
 
 def _whole(
-    conn: Connection[TupleRow], schema: Schema, step: DataStep, page: _Page, due: Sequence[tuple[str, Due]], _: int
+    conn: Connection[TupleRow],
+    schema: Schema,
+    step: DataStep,
+    page: _Page,
+    due: Sequence[tuple[str, DocumentChange]],
+    _: int,
 ) -> None:
     """Move the records that only get another document, and note it."""
     alone = {place: one for place, one in due if len(page.patients[place]) == 1}
     if not alone:
         return
-    lock_all(conn, [(source, "Patient", key) for source, key in (one.patient for one in alone.values())])
+    lock_identities_across_sources(
+        conn, [(source, "Patient", key) for source, key in (one.patient for one in alone.values())]
+    )
     keys = {(one.patient[0], key) for one in alone.values() for key in own_keys(one.content, one.patient[1])}
-    lock(conn, keys | {document_lock(one.target) for one in alone.values()})
-    whole = whole_records(conn, schema, alone)
-    moved = move_whole(conn, whole)
+    lock_patients(conn, keys | {document_lock_key(one.target) for one in alone.values()})
+    whole = find_whole_records(conn, schema, alone)
+    moved = move_whole_records(conn, whole)
     _count(conn, step, {
         "patients moved": len(whole.moves),
         "to a provisional record": sum(one.target.startswith(PROVISIONAL) for one in whole.moves.values()),
@@ -154,7 +162,9 @@ def _whole(
     close_gate(conn)
 
 
-def _left(conn: Connection[TupleRow], due: Sequence[tuple[str, Due]]) -> dict[str, dict[str, dict[str, Any]]]:
+def _left(
+    conn: Connection[TupleRow], due: Sequence[tuple[str, DocumentChange]]
+) -> dict[str, dict[str, dict[str, Any]]]:
     """The Patients that did not move with a whole record, by source and id."""
     asked = sorted({place for place, _ in due})
     there = {d for (d,) in rows(conn, "SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", asked)}
@@ -178,7 +188,7 @@ def _decide(
     """Give Patients of one source their documents, and note it."""
     lock_identities(conn, fuente, [("Patient", key) for key in patients])
     ready = {key: _stored(key, content) for key, content in patients.items()}
-    found = documents_for(conn, schema, ready, set(patients), fuente, rules, {}, by_content=False, anew=True)
+    found = assign_documents(conn, schema, ready, set(patients), fuente, rules, {}, by_content=False, anew=True)
     counts = Counter({"resources moved": found.moved})
     for place, held in page.patients.items():
         targets = {key: found.of[key] for source, key in held if source == fuente and key in found.of}
@@ -209,7 +219,7 @@ def _waiting(
 ) -> None:
     """Records without a Patient to the document that their resources name, and the page is done."""
     moves = _named_by_identifier(conn, schema, page.waiting, rules) if page.waiting else {}
-    lock(conn, [*((source, key) for _, source, key in moves), *map(document_lock, moves.values())])
+    lock_patients(conn, [*((source, key) for _, source, key in moves), *map(document_lock_key, moves.values())])
     moved = 0
     for (old, source, key), new in sorted(moves.items()):
         moved += move_patient(conn, schema, old=old, new=new, fuente=source, keys=[key])
@@ -244,7 +254,7 @@ def _named_by_identifier(
         new = document_of_key(key, rules)
         if new and document == provisional(*owner_of(fuente, key)) and not look_up_holders(conn, fuente, [key], rules):
             found[document, fuente, key] = new
-    holds = corrections(conn, {(new, source, key) for (_, source, key), new in found.items()})
+    holds = corrections_for(conn, {(new, source, key) for (_, source, key), new in found.items()})
     return {
         (document, source, key): said.document if (said := holds.get((new, source, key))) else new
         for (document, source, key), new in found.items()

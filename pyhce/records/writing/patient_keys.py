@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import DocumentRule, plain_key, provisional
 from pyhce.records.reading.normal import keys_of
 from pyhce.records.reading.reference import owner_of
-from pyhce.records.writing.homes import table_name
+from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.later_helpers import shortened
 from pyhce.schema.model import Home, Schema
 
@@ -41,7 +41,7 @@ class KeyReader:
         return found
 
 
-class Keys(NamedTuple):
+class KeyLookup(NamedTuple):
     """What is known of a source's patient keys.
 
     Args:
@@ -79,7 +79,7 @@ def look_up_keys(
     *,
     carried: bool = False,
     reader: KeyReader | None = None,
-) -> Keys:
+) -> KeyLookup:
     """What these keys lead to: one fan-out query for ids, one for identifiers, one for the ids of each other server.
 
     Of a Patient that was deleted the record stays, and what comes for it belongs there.
@@ -119,7 +119,7 @@ def look_up_keys(
                 (fuente, gone),
             )
         )
-    return Keys(fuente, found, look_up_holders(conn, fuente, wanted, rules, reader), carries, fingerprints)
+    return KeyLookup(fuente, found, look_up_holders(conn, fuente, wanted, rules, reader), carries, fingerprints)
 
 
 def look_up_holders(

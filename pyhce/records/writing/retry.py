@@ -20,28 +20,28 @@ ATTEMPTS = 12
 Done = TypeVar("Done")
 
 
-class LostRace(Exception):
+class ConcurrentChange(Exception):
     """Another writer got in the way of our batch: it is to be done again."""
 
 
-class Scattered(LostRace):
-    """Resources are in several places at once; see `pyhce.records.writing.together`."""
+class DuplicateResources(ConcurrentChange):
+    """Resources are in several places at once; see `pyhce.records.writing.deduplication`."""
 
     def __init__(self, fuente: str, identities: Iterable[tuple[str, str]]) -> None:
         super().__init__()
         self.fuente, self.identities = fuente, frozenset(identities)
 
 
-class Collision(LostRace):
-    """Rows that move from one record to another are there already; see `pyhce.records.writing.together`."""
+class RecordCollision(ConcurrentChange):
+    """Rows that move from one record to another are there already; see `pyhce.records.writing.deduplication`."""
 
     def __init__(self, old: str, new: str) -> None:
         super().__init__()
         self.old, self.new = old, new
 
 
-AGAIN = (
-    LostRace,
+CONFLICTS = (
+    ConcurrentChange,
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.ForeignKeyViolation,
@@ -49,11 +49,11 @@ AGAIN = (
     psycopg.errors.LockNotAvailable,
 )
 """Errors after which a transaction is done again: another writer was there first."""
-REFUSED = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.CheckViolation)
+REFUSED_VALUES = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.CheckViolation)
 """Errors that are about one resource: a value that PostgreSQL cannot take, or that a constraint of the site refuses."""
 _MIGRATED = re.compile(r"\bsin_(\w+?)_check(_\d+)?\b")
 """The constraint that a migration puts on a generic table, with the shard's number on Citus, which tells it by the
-message alone; see `pyhce.records.upgrading.tables`."""
+message alone; see `pyhce.records.upgrading.table_step`."""
 
 
 def refuse_migrated(error: psycopg.Error) -> None:
@@ -69,7 +69,7 @@ def refuse_migrated(error: psycopg.Error) -> None:
         ) from error
 
 
-def kept_losing(error: Exception, attempts: int, *, remedy: str) -> HceError:
+def gave_up(error: Exception, attempts: int, *, remedy: str) -> HceError:
     """What to say when every one of these attempts was in vain."""
     return HceError(
         f"gave up after {attempts} attempts, each undone by a conflict ({type(error).__name__})",
@@ -88,12 +88,12 @@ def lock_table_full(error: Exception) -> HceError:
     )
 
 
-def retried(
+def retry_transaction(
     conn: Connection[TupleRow],
     work: Callable[[int], Done],
     *,
     remedy: str,
-    mend: Callable[[LostRace], object] | None = None,
+    mend: Callable[[ConcurrentChange], object] | None = None,
 ) -> Done:
     """Do something in one transaction, again when another writer got in the way; it is told which attempt it is.
 
@@ -110,11 +110,11 @@ def retried(
         except psycopg.errors.InternalError_:
             if attempt > 1:
                 raise
-        except AGAIN as error:
+        except CONFLICTS as error:
             if attempt == ATTEMPTS:
-                raise kept_losing(error, ATTEMPTS, remedy=remedy) from error
+                raise gave_up(error, ATTEMPTS, remedy=remedy) from error
             release_gate(conn)
-            if mend is not None and isinstance(error, Scattered | Collision):
+            if mend is not None and isinstance(error, DuplicateResources | RecordCollision):
                 mend(error)
                 continue
             time.sleep(min(0.05 * 2**attempt, 2.0) * random.uniform(0.5, 1))  # noqa: S311 - only to spread them

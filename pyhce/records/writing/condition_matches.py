@@ -21,28 +21,28 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 from xxhash import xxh3_64_intdigest
 
-from pyhce.records.writing.homes import of_type, table_name
-from pyhce.records.writing.locks import gate_open
+from pyhce.records.writing.locks import shared_gate
+from pyhce.records.writing.table_sql import table_name, type_condition
 from pyhce.schema.later_helpers import shortened
 from pyhce.schema.model import Kind, Schema, Table
 
-CONDITION_LOCKS = 0x434F
+CONDITION_LOCK_CLASS = 0x434F
 """The class of the advisory locks on conditions ("CO")."""
-LOCKS = 1024
+CONDITION_LOCK_COUNT = 1024
 _AT_ONCE = 1000
 
 Terms = frozenset[str]
 """The keys that a resource must all carry: its id, `identifier=system|value`."""
 
 
-def condition_numbers(fuente: str, fhir_type: str, terms: Iterable[str]) -> set[int]:
+def condition_lock_numbers(fuente: str, fhir_type: str, terms: Iterable[str]) -> set[int]:
     """The locks of these terms in a source and type."""
-    return {xxh3_64_intdigest(f"{fuente}\n{fhir_type}\n{term}".encode()) % LOCKS for term in terms}
+    return {xxh3_64_intdigest(f"{fuente}\n{fhir_type}\n{term}".encode()) % CONDITION_LOCK_COUNT for term in terms}
 
 
 def lock_conditions(conn: Connection[TupleRow], numbers: Collection[int]) -> None:
     """Hold these until they are released or the session ends; outside of a transaction, before every other lock."""
-    values = (CONDITION_LOCKS, sorted(numbers))
+    values = (CONDITION_LOCK_CLASS, sorted(numbers))
     query = "SELECT count(pg_advisory_lock(%s, n)) FROM (SELECT n FROM unnest(%s::integer[]) AS u (n) ORDER BY n) AS o"
     try:
         conn.execute(query, values)
@@ -58,11 +58,11 @@ def release_conditions(conn: Connection[TupleRow], numbers: Collection[int]) -> 
         "SELECT count(pg_advisory_unlock(classid::integer, objid::integer)) FROM pg_locks"
         " WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND classid = %s AND objid = ANY(%s::oid[])"
         " AND objsubid = 2 AND granted",
-        (CONDITION_LOCKS, sorted(numbers)),
+        (CONDITION_LOCK_CLASS, sorted(numbers)),
     )
 
 
-def fitting(
+def matching_ids(
     conn: Connection[TupleRow], schema: Schema, fuente: str, fhir_type: str, conditions: Iterable[Terms]
 ) -> dict[Terms, set[str]]:
     """The ids of the resources of a source and type that fit each condition, in whatever record they are."""
@@ -73,7 +73,7 @@ def fitting(
         ids = sorted(term for term in terms if "=" not in term)
         by_key[ids[0] if ids else min(terms)].append(terms)
     wanted = sorted(by_key)
-    with gate_open(conn):
+    with shared_gate(conn):
         for table in schema.homes_of(fhir_type):
             for first in range(0, len(wanted), _AT_ONCE):
                 some = wanted[first : first + _AT_ONCE]
@@ -103,7 +103,7 @@ def _carrying(
     ):
         if values:
             query = sql.SQL("SELECT id, {} FROM {} WHERE fuente = %s{} AND {}").format(
-                own, table_name(table), of_type(table, fhir_type), condition
+                own, table_name(table), type_condition(table, fhir_type), condition
             )
             rows += [(key, set(carried)) for key, carried in conn.execute(query, (fuente, values))]
     return rows

@@ -17,20 +17,27 @@ from psycopg.rows import TupleRow
 from pyhce.records.identity import DocumentRule, document_of_key, provisional
 from pyhce.records.reading.ready import Ready
 from pyhce.records.reading.reference import owner_of
-from pyhce.records.writing.claims import Claim, Judged, document_lock, judge, note_disputes, said_by
-from pyhce.records.writing.decisions import PatientKey, corrections
-from pyhce.records.writing.homes import ensure_records, move_patient
-from pyhce.records.writing.keys import KeyReader, Keys, identifiers_in, look_up_holders, look_up_keys
+from pyhce.records.writing.claims import (
+    Claim,
+    ClaimDecisions,
+    decide_claims,
+    document_lock_key,
+    record_disputes,
+    statement_of,
+)
 from pyhce.records.writing.locks import lock_anchors
-from pyhce.records.writing.patient_locks import lock
-from pyhce.records.writing.races import LostRace
+from pyhce.records.writing.manual_decisions import PatientKey, corrections_for
+from pyhce.records.writing.patient_keys import KeyLookup, KeyReader, identifiers_in, look_up_holders, look_up_keys
+from pyhce.records.writing.patient_locks import lock_patients
+from pyhce.records.writing.record_moves import ensure_anchors, move_patient
+from pyhce.records.writing.retry import ConcurrentChange
 from pyhce.schema.model import Schema
 
-REMEMBERED = 100_000
+REMEMBERED_DOCUMENTS = 100_000
 """Documents of patients that a load keeps in mind."""
 
 
-class Documents(NamedTuple):
+class PatientDocuments(NamedTuple):
     """What a batch's patient keys lead to.
 
     Args:
@@ -56,9 +63,9 @@ class _View(NamedTuple):
             carries: document, source, identifier.
     """
 
-    keys: Keys
-    judged: Judged
-    settled: Keys
+    keys: KeyLookup
+    judged: ClaimDecisions
+    settled: KeyLookup
     strays: frozenset[tuple[str, str, str]]
 
     def changing(self, wanted: Iterable[str]) -> set[PatientKey]:
@@ -70,10 +77,10 @@ class _View(NamedTuple):
             found |= {(claim.patient[0], key) for key in claim.keys}
         found |= {(source, key) for _, source, key in self.strays}
         documents = {c.document for c in self.judged.claims.values() if c.place != self.judged.target(c.patient)}
-        return found | {document_lock(document) for document in documents | self.judged.contested}
+        return found | {document_lock_key(document) for document in documents | self.judged.contested}
 
 
-def documents_for(
+def assign_documents(
     conn: Connection[TupleRow],
     schema: Schema,
     patients: Mapping[str, Ready],
@@ -84,7 +91,7 @@ def documents_for(
     *,
     by_content: bool = True,
     anew: bool = False,
-) -> Documents:
+) -> PatientDocuments:
     """The document of every patient key of a batch, inside the caller's transaction; afterwards every record is there.
 
     Args:
@@ -94,12 +101,12 @@ def documents_for(
         by_content: whether a Patient whose content is a former version of what is there changes nothing.
         anew: decide also about Patients that are there as they came, under the document that they state.
     """
-    said = {key: said_by(ready.resource or {}, fuente, key, rules) for key, ready in patients.items()}
+    said = {key: statement_of(ready.resource or {}, fuente, key, rules) for key, ready in patients.items()}
     own = {key: list(words.keys) for key, words in said.items()}
     reader = KeyReader(rules)
     wanted = keys.union(*own.values())
     if not wanted:
-        return Documents({})
+        return PatientDocuments({})
 
     def look() -> _View:
         found = look_up_keys(conn, fuente, wanted, rules, carried=bool(own), reader=reader)
@@ -111,7 +118,7 @@ def documents_for(
             for key, ready in patients.items()
             if anew or found.ids.get(key) != said[key].document or found.fingerprints.get(key) != ready.fingerprint
         }
-        judged = judge(conn, schema, fuente, deciding, said, found.ids, rules, by_content=by_content)
+        judged = decide_claims(conn, schema, fuente, deciding, said, found.ids, rules, by_content=by_content)
         settled = _settled(found, own, judged)
         return _View(found, judged, settled, _strays(conn, schema, judged, settled, rules))
 
@@ -119,33 +126,37 @@ def documents_for(
     expected = first.changing(wanted) if first else set()
     shared = {(fuente, key) for key in wanted}
     taken = (document_of_key(key, rules) for key in keys if "=" in key)
-    shared |= {document_lock(said) for said in taken if said}
+    shared |= {document_lock_key(said) for said in taken if said}
     if first:
-        shared |= {document_lock(claim.document) for claim in first.judged.claims.values()}
-    lock(conn, expected, shared=shared - expected)
+        shared |= {document_lock_key(claim.document) for claim in first.judged.claims.values()}
+    lock_patients(conn, expected, shared=shared - expected)
     view = look()
     changing = view.changing(wanted)
     if changing - expected:
         seen.clear()
-        raise LostRace  # what was only shared would have to be held alone: from the start, in order
+        raise ConcurrentChange  # what was only shared would have to be held alone: from the start, in order
     known, settled, several = view.keys.documents(), view.settled.documents(), view.settled.several()
-    if len(seen) > REMEMBERED:
+    if len(seen) > REMEMBERED_DOCUMENTS:
         seen.clear()
     seen.update({key: document for key, document in known.items() if key not in several})
     moved = 0
     if changing:
         moved = _move(conn, schema, view, own, {key for source, key in changing if source == fuente}, rules)
-        note_disputes(conn, view.judged)
-    likely, doubtful = guessed(conn, fuente, keys - settled.keys(), rules)
+        record_disputes(conn, view.judged)
+    likely, doubtful = documents_of_absent_patients(conn, fuente, keys - settled.keys(), rules)
     documents = likely | {key: settled[key] for key in keys & settled.keys()}
-    ensure_records(conn, {d for key, d in documents.items() if known.get(key) != d or key in several})
+    ensure_anchors(conn, {d for key, d in documents.items() if known.get(key) != d or key in several})
     judged = view.judged
     joined = frozenset(c.patient for c in judged.claims.values() if c.document in judged.contested) - judged.apart
-    return Documents(documents, moved, judged.apart, joined, frozenset((several | doubtful) & keys))
+    return PatientDocuments(documents, moved, judged.apart, joined, frozenset((several | doubtful) & keys))
 
 
 def _strays(
-    conn: Connection[TupleRow], schema: Schema, judged: Judged, settled: Keys, rules: tuple[DocumentRule, ...]
+    conn: Connection[TupleRow],
+    schema: Schema,
+    judged: ClaimDecisions,
+    settled: KeyLookup,
+    rules: tuple[DocumentRule, ...],
 ) -> frozenset[tuple[str, str, str]]:
     """What was taken for the person of a document by an identifier alone, before another Patient stated that document.
 
@@ -162,11 +173,11 @@ def _strays(
                 continue
             if not look_up_holders(conn, source, [key], rules):
                 found.add((document, source, key))
-    assigned = corrections(conn, found)
+    assigned = corrections_for(conn, found)
     return frozenset(stray for stray in found if stray not in assigned)
 
 
-def _settled(found: Keys, own: Mapping[str, list[str]], judged: Judged) -> Keys:
+def _settled(found: KeyLookup, own: Mapping[str, list[str]], judged: ClaimDecisions) -> KeyLookup:
     """Where keys lead once the batch's Patients are written and all of them are where they are to be."""
     fuente = found.fuente
 
@@ -186,10 +197,10 @@ def _settled(found: Keys, own: Mapping[str, list[str]], judged: Judged) -> Keys:
             for identifier in identifiers:
                 if identifier != key:
                     holders[identifier][key] = ids[key]
-    return Keys(fuente, ids, dict(holders))
+    return KeyLookup(fuente, ids, dict(holders))
 
 
-def guessed(
+def documents_of_absent_patients(
     conn: Connection[TupleRow],
     fuente: str,
     unknown: set[str],
@@ -199,7 +210,7 @@ def guessed(
     owners = {key: owner_of(fuente, key) for key in unknown}
     waiting = {key: provisional(*owner) for key, owner in owners.items()}
     likely = {key: document_of_key(key, rules) or waiting[key] for key in unknown}
-    holds = corrections(conn, {(document, *owners[key]) for key, document in likely.items()})
+    holds = corrections_for(conn, {(document, *owners[key]) for key, document in likely.items()})
     found = {}
     for key, document in likely.items():
         said = holds.get((document, *owners[key]))
@@ -295,14 +306,14 @@ def _collect(
 
 def _settled_elsewhere(
     conn: Connection[TupleRow], view: _View, moving: Iterable[Claim], rules: tuple[DocumentRule, ...]
-) -> dict[str, Keys]:
+) -> dict[str, KeyLookup]:
     """Where keys are to lead, by source: also those of Patients that are not of the batch and have to move."""
     found = {view.keys.fuente: view.settled}
     wanted: dict[str, set[str]] = defaultdict(set)
     for claim in moving:
         wanted[claim.patient[0]] |= {key for key in claim.keys if "=" in key}
     for source, keys in wanted.items():
-        known = found.get(source, Keys(source, {}, {}))
-        more = Keys(source, {}, look_up_holders(conn, source, keys - known.holders.keys(), rules))
-        found[source] = Keys(source, known.ids, {**_settled(more, {}, view.judged).holders, **known.holders})
+        known = found.get(source, KeyLookup(source, {}, {}))
+        more = KeyLookup(source, {}, look_up_holders(conn, source, keys - known.holders.keys(), rules))
+        found[source] = KeyLookup(source, known.ids, {**_settled(more, {}, view.judged).holders, **known.holders})
     return found

@@ -15,20 +15,22 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DEFAULT_RULES, PROVISIONAL
 from pyhce.records.reading.kept import Kept
-from pyhce.records.writing.claims import document_lock
-from pyhce.records.writing.homes import Place, ensure_records, names, stored_columns, table_name
-from pyhce.records.writing.keys import look_up_keys
+from pyhce.records.writing.claims import document_lock_key
 from pyhce.records.writing.locks import lock_identities
-from pyhce.records.writing.lookup import Memory, look_up
-from pyhce.records.writing.patient_locks import lock
-from pyhce.records.writing.upsert import escape
+from pyhce.records.writing.lookup import LookupMemory, look_up_existing
+from pyhce.records.writing.patient_keys import look_up_keys
+from pyhce.records.writing.patient_locks import lock_patients
+from pyhce.records.writing.record_moves import ensure_anchors
+from pyhce.records.writing.row_location import RowLocation
+from pyhce.records.writing.table_sql import column_list, stored_columns, table_name
+from pyhce.records.writing.upsert import copy_escape
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 _PIECES = 300
 """Rows that are sent at once."""
 
 
-class Placed(NamedTuple):
+class RestoredRows(NamedTuple):
     """What came of a batch.
 
     Args:
@@ -42,15 +44,15 @@ class Placed(NamedTuple):
     rest: list[Kept]
 
 
-def place(
+def restore_rows(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
     rows: Sequence[Kept],
-    memory: Memory | None = None,
+    memory: LookupMemory | None = None,
     *,
     missing: bool = True,
-) -> Placed:
+) -> RestoredRows:
     """Put current rows of one type where they were, inside the caller's transaction; no identity is twice in them.
 
     Args:
@@ -60,10 +62,10 @@ def place(
     _lock_patients(conn, fuente, rows)
     seats = [_seat(schema, row) for row in rows]
     seated = {(seat.table, row.ready.identity[0]) for seat, row in zip(seats, rows, strict=True)}
-    found = look_up(conn, schema, fuente, _ids(rows), seated, memory or Memory())
+    found = look_up_existing(conn, schema, fuente, _ids(rows), seated, memory or LookupMemory())
     keys = {row.ready.key for row in rows if row.ready.key and "=" not in row.ready.key}
     known = look_up_keys(conn, fuente, keys, DEFAULT_RULES).ids if keys else {}
-    done = Placed([], [], [])
+    done = RestoredRows([], [], [])
     by_table: dict[str, list[Kept]] = defaultdict(list)
     for row, seat in zip(rows, seats, strict=True):
         held, identity = found.rows.get(row.ready.identity), row.ready.identity
@@ -80,20 +82,20 @@ def place(
         else:
             by_table[seat.table].append(row)
             done.rows.append(row)
-    ensure_records(conn, (row.document for row in done.rows if row.document is not None))
+    ensure_anchors(conn, (row.document for row in done.rows if row.document is not None))
     for name, those in sorted(by_table.items()):
         _copy(conn, schema.by_name[name], fuente, those)
     return done
 
 
-def place_former(conn: Connection[TupleRow], schema: Schema, fuente: str, rows: Sequence[Kept]) -> int:
+def restore_former_versions(conn: Connection[TupleRow], schema: Schema, fuente: str, rows: Sequence[Kept]) -> int:
     """Put former versions and tombstones of one type beside the resources; how many were not there.
 
     Their record is that of the resource, or of its other versions, if it is there.
     """
     lock_identities(conn, fuente, {row.ready.identity for row in rows})
     _lock_patients(conn, fuente, rows)
-    found = look_up(conn, schema, fuente, _ids(rows), set(), Memory())
+    found = look_up_existing(conn, schema, fuente, _ids(rows), set(), LookupMemory())
     by_history: dict[str, list[Kept]] = defaultdict(list)
     for row in rows:
         held = found.rows.get(row.ready.identity)
@@ -113,13 +115,13 @@ def place_former(conn: Connection[TupleRow], schema: Schema, fuente: str, rows: 
             )
         )
         new = [row for row in those if (*row.ready.identity, row.version) not in there]
-        ensure_records(conn, (row.document for row in new if row.document is not None))
+        ensure_anchors(conn, (row.document for row in new if row.document is not None))
         _copy(conn, table, fuente, new)
         placed += len(new)
     return placed
 
 
-def make_records(conn: Connection[TupleRow], records: Iterable[tuple[str, bool, str]]) -> None:
+def create_records(conn: Connection[TupleRow], records: Iterable[tuple[str, bool, str]]) -> None:
     """Make records, given as document, whether provisional, when made; those that are there stay as they are."""
     wanted = list(records)
     conn.execute(
@@ -130,7 +132,7 @@ def make_records(conn: Connection[TupleRow], records: Iterable[tuple[str, bool, 
     )
 
 
-def is_empty(conn: Connection[TupleRow], schema: Schema) -> bool:
+def is_empty_database(conn: Connection[TupleRow], schema: Schema) -> bool:
     """Whether a database holds no resource, no former version, no record and no decision of a person."""
     decisions = (schema.by_name[name] for name in ("expediente", "asignacion", "misma_persona", "documento_en_disputa"))
     tables = [*schema.resource_tables(), *schema.histories(), *decisions]
@@ -148,9 +150,9 @@ def _ids(rows: Iterable[Kept]) -> dict[str, list[str]]:
     return ids
 
 
-def _seat(schema: Schema, row: Kept) -> Place:
+def _seat(schema: Schema, row: Kept) -> RowLocation:
     table = schema.home_of(row.ready.identity[0], names_patient=row.document is not None)
-    return Place(table.name, row.document)
+    return RowLocation(table.name, row.document)
 
 
 def _lock_patients(conn: Connection[TupleRow], fuente: str, rows: Iterable[Kept]) -> None:
@@ -160,16 +162,16 @@ def _lock_patients(conn: Connection[TupleRow], fuente: str, rows: Iterable[Kept]
         if row.ready.identity[0] == "Patient":
             alone.add((fuente, row.ready.identity[1]))
             if row.document is not None and not row.document.startswith(PROVISIONAL):
-                alone.add(document_lock(row.document))
+                alone.add(document_lock_key(row.document))
         elif row.ready.key is not None:
             shared.add((fuente, row.ready.key))
     if alone or shared:
-        lock(conn, alone, shared=shared - alone)
+        lock_patients(conn, alone, shared=shared - alone)
 
 
 def _copy(conn: Connection[TupleRow], table: Table, fuente: str, rows: Sequence[Kept]) -> None:
     columns = stored_columns(table)
-    command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), names(columns))
+    command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), column_list(columns))
     with conn.cursor() as cursor, cursor.copy(command) as copy:
         for start in range(0, len(rows), _PIECES):
             copy.write(b"".join(_lines(table, columns, fuente, rows[start : start + _PIECES])))
@@ -198,4 +200,4 @@ def _lines(table: Table, columns: Sequence[str], fuente: str, rows: Sequence[Kep
 
 
 def _field(value: object) -> str:
-    return escape(value.decode() if isinstance(value, bytes) else None if value is None else str(value))
+    return copy_escape(value.decode() if isinstance(value, bytes) else None if value is None else str(value))
