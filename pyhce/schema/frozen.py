@@ -20,6 +20,7 @@ NAMES = {1: "initial"}
 
 FROZEN = {
     1: "da135df2a1948cabed48297e55fd0e3d683b93d629f918f7716b8c1a8664c7f0",
+    2: "122e9f1701bb04f2bf4db99b2cd7968af32ddd58864d1c3c7cecc4cce78609e2",
 }
 """The frozen migrations: sha256 of each text, hexadecimal. It is noted in `hce.migracion` of every database."""
 

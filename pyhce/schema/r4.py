@@ -148,6 +148,7 @@ def _walk(resource_type: str, path: str) -> list[tuple[str, Element]]:
     return walked
 
 
+@cache
 def _member(owner: str, prefix: str, name: str) -> tuple[str, Element] | None:
     """A direct member of a type or of a backbone, with its path there; a choice's member has that one type."""
     held = _table()["elements"].get(owner, {})

@@ -77,6 +77,7 @@ def objects(schema: Schema, number: int) -> str:
     """What the declaration says came with a migration: helpers, tables, functions, columns, privileges, indexes."""
     new = [table for table in schema.tables if table.since == number]
     old = [table for table in schema.tables if table.since < number]
+    computed = {table.name: _computed_columns(schema, table, number) for table in old}
     template = environment().get_template("migration.sql.j2")
     body = template.render(
         owner=OWNER_ROLE,
@@ -88,10 +89,12 @@ def objects(schema: Schema, number: int) -> str:
         dropped=dropped_by(number, schema.tables),
         tables=[_table(schema, table) for table in new],
         added_columns=[column for table in old for column in _added_columns(table, number)],
-        computed=[computed for table in old if (computed := _computed(schema, table, number))["columns"]],
+        computed=[_computed(schema, table, columns, number) for table in old if (columns := computed[table.name])],
         comments=[comment for table in schema.tables for comment in _reworded(table, number)],
         privileges=[statement for table in old for statement in _changed_privileges(table, number)],
-        indexes=[_index(table, index) for table in old for index in _built_indexes(schema, table, number)],
+        indexes=[
+            _index(table, index) for table in old for index in _built_indexes(table, computed[table.name], number)
+        ],
         moved=[
             (generic.qualified, table.name, table.fhir_type)
             for table in new
@@ -112,9 +115,9 @@ def _new_indexes(table: Table, number: int) -> list[Index]:
     return [index for index in table.indexes if max(index.since, table.since) == number]
 
 
-def _built_indexes(schema: Schema, table: Table, number: int) -> list[Index]:
+def _built_indexes(table: Table, computed: list[Column], number: int) -> list[Index]:
     """The indexes that a migration builds on a table that is there: new ones, and those of a column computed anew."""
-    renewed = {column.name for column in _computed_columns(schema, table, number) if column.first < number}
+    renewed = {column.name for column in computed if column.first < number}
     new = _new_indexes(table, number)
     return [index for index in table.indexes if index in new or (index.since < number and index.words & renewed)]
 
@@ -178,9 +181,8 @@ def _added_columns(table: Table, number: int) -> list[dict[str, str]]:
     ]
 
 
-def _computed(schema: Schema, table: Table, number: int) -> dict[str, Any]:
+def _computed(schema: Schema, table: Table, columns: list[Column], number: int) -> dict[str, Any]:
     """The typed columns that a migration adds to a table that is there or computes anew: all in one statement."""
-    columns = _computed_columns(schema, table, number)
     return {
         "table": table.qualified,
         "columns": [_column(schema, table, column, number) for column in columns],
