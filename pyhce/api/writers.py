@@ -56,7 +56,15 @@ def connect_async(
     repair_ids: bool = False,
     connections: int = 4,
 ) -> AsyncWriter:
-    """The same for asyncio: `async with pyhce.connect_async() as db: await db.save({…})`; see `connect`."""
+    """Open a database to save single resources from asyncio. Arguments and errors are those of `connect`.
+
+    Both forms open the writer:
+
+        db = await pyhce.connect_async(source="app")
+        async with pyhce.connect_async(source="app") as db: ...
+
+    With the first form, close it with `await db.close()`.
+    """
     return AsyncWriter(
         partial(
             connect,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pytest
 import pyhce
 from pyhce import local
 from pyhce.citus.connection import connect
-from pyhce.errors import SchemaMismatch
+from pyhce.errors import ConnectionFailed, HceError, SchemaMismatch
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.writer_functions import PROTOCOL
 from pyhce.verify import Result, verify
@@ -92,6 +93,82 @@ def test_the_event_loop_goes_on_while_an_async_writer_closes(db: TestDatabase) -
             return (await waiting).outcome
 
     assert asyncio.run(closing()) == "new"
+
+
+def test_an_async_writer_opens_when_it_is_awaited_and_closes_its_connections(db: TestDatabase) -> None:
+    source, number = unique(), unique()
+    name = f"pyhce-{source}"
+
+    async def save_and_close() -> str:
+        writer = await pyhce.connect_async(f"{db.dsn} application_name={name}", source=source)
+        assert await writer is writer  # already open
+        async with writer as same:
+            assert same is writer
+            outcome = (await same.save(person("p", number))).outcome
+            assert sessions(db, name) == 1
+        with pytest.raises(HceError, match="this writer is closed"):
+            await writer.save(person("p", number))
+        with pytest.raises(HceError, match="this writer is closed"):
+            await writer
+        return outcome
+
+    assert asyncio.run(save_and_close()) == "new"
+    until(lambda: sessions(db, name) == 0, "the writer's connections are still open")
+
+
+def test_an_async_writer_that_is_not_open_yet_says_how_to_open_it() -> None:
+    async def save_unopened() -> None:
+        await pyhce.connect_async("host=localhost port=1").save({"resourceType": "Patient", "id": "p"})
+
+    with pytest.raises(HceError, match="not open yet") as caught:
+        asyncio.run(save_unopened())
+    assert "await pyhce.connect_async()" in caught.value.remedy
+
+
+def test_awaiting_a_writer_that_cannot_be_opened_leaves_no_connection_and_no_thread(db: TestDatabase) -> None:
+    name = f"pyhce-{unique()}"
+
+    async def fail() -> None:
+        await pyhce.connect_async(f"{db.dsn} application_name={name}")
+
+    db.conn.execute("UPDATE hce.migracion SET numero = numero + 100")
+    try:
+        with pytest.raises(SchemaMismatch):
+            asyncio.run(fail())
+    finally:
+        db.conn.execute("UPDATE hce.migracion SET numero = numero - 100")
+    until(lambda: sessions(db, name) == 0, "the connection is still open")
+    with pytest.raises(ConnectionFailed):
+        asyncio.run(fail_on("host=localhost port=1 connect_timeout=1"))
+    until(lambda: not writer_threads(), "a thread of the writer is still running")
+
+
+async def fail_on(dsn: str) -> None:
+    await pyhce.connect_async(dsn)
+
+
+def writer_threads() -> list[str]:
+    """Threads of asyncio writers and of their connection pools."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("pyhce")]
+
+
+def test_a_cancelled_await_closes_the_writer_that_its_thread_opens(db: TestDatabase) -> None:
+    name = f"pyhce-{unique()}"
+
+    async def cancel() -> None:
+        opening = asyncio.ensure_future(pyhce.connect_async(f"{db.dsn} application_name={name}"))
+        await asyncio.sleep(0)  # lets the task start
+        until(lambda: sessions(db, name) == 1, "the thread has not begun to open the writer")
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+    with connect(db.dsn, autocommit=False) as other:
+        other.execute("LOCK TABLE hce.migracion IN ACCESS EXCLUSIVE MODE")  # so that opening takes until the rollback
+        asyncio.run(cancel())
+        other.rollback()
+    until(lambda: sessions(db, name) == 0, "the connection is still open")
+    until(lambda: not writer_threads(), "a thread of the writer is still running")
 
 
 def changing(table: str, column: str) -> list[str]:

@@ -7,11 +7,11 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 
@@ -174,15 +174,22 @@ def _is_lost(error: psycopg.OperationalError) -> bool:
 
 
 class AsyncWriter:
-    """The same for asyncio: calls run in threads of its own, `connections` at once, and the event loop goes on.
+    """A `Writer` for asyncio. Each call runs in a thread of its own, at most `connections` at once.
 
-    A call whose awaiting task is cancelled may still be done.
+    The writer opens when it is awaited or entered, and only once:
+
+        db = await pyhce.connect_async()        # close it with `await db.close()`
+        async with pyhce.connect_async() as db: ...
+
+    An open that fails or is cancelled leaves no connection. A save whose task is cancelled may still be committed.
     """
 
     def __init__(self, writer: Callable[[], Writer], *, connections: int) -> None:
-        self._open = writer
+        self._open_writer = writer
         self._writer: Writer | None = None
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="pyhce")
+        self._opening = asyncio.Lock()
+        self._closed = False
 
     async def save(self, resource: Resource) -> Saved:
         """As `Writer.save`."""
@@ -197,26 +204,54 @@ class AsyncWriter:
         return await self._run(lambda writer: writer.delete(fhir_type, resource_id))
 
     async def close(self) -> None:
-        """Wait for what is under way, then close the connections; the event loop goes on meanwhile."""
+        """Wait for the calls in progress, then close the connections. The event loop is not blocked. Safe to repeat."""
+        self._closed = True
         await asyncio.to_thread(self._threads.shutdown)
         if self._writer is not None:
             await asyncio.to_thread(self._writer.close)
 
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._opened().__await__()
+
     async def __aenter__(self) -> Self:
-        try:
-            self._writer = await asyncio.get_running_loop().run_in_executor(self._threads, self._open)
-        except BaseException:
-            self._threads.shutdown(wait=False)
-            raise
-        return self
+        return await self._opened()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         await self.close()
 
-    async def _run(self, deed: Callable[[Writer], T]) -> T:
-        writer = self._writer
-        if writer is None:
-            raise HceError("this writer is not open", remedy="async with pyhce.connect_async() as db: …")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, deed, writer)
+    async def _opened(self) -> Self:
+        """Open the writer if it is not open yet. An error or a cancellation closes it for good."""
+        async with self._opening:
+            if self._closed:
+                raise _closed_error()
+            if self._writer is None:
+                opening = self._threads.submit(self._open_writer)
+                try:
+                    self._writer = await asyncio.wrap_future(opening)
+                except BaseException:  # a cancellation too: the thread goes on opening the writer, which then closes
+                    self._closed = True
+                    opening.add_done_callback(_close_writer)
+                    self._threads.shutdown(wait=False)
+                    raise
+        return self
+
+    async def _run(self, call: Callable[[Writer], T]) -> T:
+        if self._closed:
+            raise _closed_error()
+        if self._writer is None:
+            raise HceError(
+                "this writer is not open yet",
+                remedy="Open it with `db = await pyhce.connect_async()` or `async with pyhce.connect_async() as db`.",
+            )
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, self._writer)
+
+
+def _close_writer(opening: Future[Writer]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+def _closed_error() -> HceError:
+    return HceError("this writer is closed", remedy="Open another one with `await pyhce.connect_async()`.")
