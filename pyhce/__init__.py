@@ -1,6 +1,7 @@
 """hce-citus: an electronic health record database on PostgreSQL and Citus."""
 
 import gc
+import logging
 
 _enabled = gc.isenabled()
 gc.disable()  # the objects that imports make stay: to look for garbage among them takes a tenth of their time
@@ -39,6 +40,8 @@ try:
 finally:
     if _enabled:
         gc.enable()
+
+logging.getLogger("pyhce").addHandler(logging.NullHandler())  # an application decides what is shown
 
 __all__ = [
     "Deployment",

@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from pyhce.cli import database, deployment, kubernetes, records, repair, roles
+from pyhce.cli import completion, database, deployment, kubernetes, records, repair, roles
+from pyhce.cli.logs import add_log_options
 from pyhce.cli.output import error_console, print_error
 from pyhce.errors import HceError
 from pyhce.version import __version__
@@ -58,9 +59,10 @@ def main() -> None:
     """
 
 
-for module in (deployment, database, records, repair, roles, kubernetes):
+for module in (deployment, database, records, repair, roles, kubernetes, completion):
     for command in module.COMMANDS:
         main.add_command(command)
+add_log_options(main)
 
 
 if __name__ == "__main__":
