@@ -1,10 +1,10 @@
-# hce-citus: `make up` leaves a verified database at localhost:30007, `make test` runs every tier that this machine can run.
+# hce-citus: `make up` leaves a verified database at localhost:30007; `make test` tests a change, `make test-all` everything.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint generate bench-load bench-save bench-export bench-chart tools clean
+.PHONY: help up down test test-all coverage lint generate bench-load bench-save bench-export bench-chart tools clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 $(VENV)/developed: $(VENV)/installed
+	$(BIN)/pip install --quiet --editable '.[local,k8s,dev]'
+	@touch $@
+
+$(VENV)/with-real-data: $(VENV)/developed
 	$(BIN)/pip install --quiet --editable '.[local,k8s,dev,real-data]'
 	@touch $@
 
@@ -26,14 +30,21 @@ up: $(VENV)/installed ## Make a virtual environment, start the database, show a 
 down: $(VENV)/installed ## Stop the database; its data stays
 	$(BIN)/pyhce down
 
-test: $(VENV)/developed ## Run every tier of tests that this machine can run
+test: $(VENV)/developed ## Test a change: unit, chart, PostgreSQL and a part of Citus; no slow tests, no cluster
 	$(BIN)/python tests/run.py
 
-lint: $(VENV)/developed ## ruff, mypy --strict, import-linter, sqlfluff on the generated SQL
+test-all: $(VENV)/with-real-data ## Run every test that this machine can run
+	$(BIN)/python tests/run.py --all
+
+coverage: $(VENV)/developed ## Line coverage of pyhce by the unit and PostgreSQL tests: htmlcov/index.html, coverage.xml
+	$(BIN)/python tests/run.py unit postgres --quick --coverage
+
+lint: $(VENV)/developed ## ruff, mypy --strict, import-linter, vulture, sqlfluff on the generated SQL
 	$(BIN)/ruff check pyhce tests tools bench
 	$(BIN)/ruff format --check pyhce tests tools bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 	$(BIN)/sqlfluff lint --disable-progress-bar postgres-citus/init
 
 generate: $(VENV)/installed ## Write the files that are made from the declaration

@@ -38,6 +38,7 @@ def shards_of(db: TestDatabase, source: str) -> list[int]:
     return [row[0] for row in db.rows(query, documents)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_shards_that_move_during_an_export_lose_and_double_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source = many(db, tmp_path, patients=8)

@@ -84,6 +84,7 @@ def test_the_whole_schema_registers_within_its_time(citus_engine: local.Engine) 
     assert report.seconds < 60, "15 s is the aim on two quiet cores; this bound only catches a change of scale"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_any_moment_the_next_run_finishes(citus_engine: local.Engine) -> None:
     moments = random.Random(7)  # noqa: S311 - moments of a test

@@ -59,6 +59,7 @@ def workers_at(db: TestDatabase) -> list[Database]:
     return [connect(at(db.dsn, node.host, node.port)) for node in db.cluster.workers]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_role_is_added_used_carried_to_a_new_worker_rotated_and_dropped(
     own: TestDatabase, citus_engine: local.Engine, tmp_path: Path
@@ -172,6 +173,7 @@ STEPS = {
 """What a registrar says when it begins a step."""
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("step", sorted(STEPS))
 def test_a_registrar_that_fails_half_way_leaves_the_applications_their_passwords(

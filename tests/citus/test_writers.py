@@ -8,6 +8,7 @@ from tests.shared.database import TestDatabase
 from tests.shared.stress import SEEDS, SHORT, writers_leave_each_identity_once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_writers_of_all_kinds_leave_each_identity_once(db: TestDatabase, tmp_path: Path, seed: int) -> None:
     model = writers_leave_each_identity_once(db, tmp_path, seed, SHORT)

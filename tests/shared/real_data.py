@@ -34,7 +34,10 @@ ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".tools" / "real-data"
 CLINOSIM = "0.6.5"
 SEED, YEARS, POPULATION = 3, 2, 15
-pytestmark = pytest.mark.timeout(900)  # where the programs and their jars are not there yet, Maven brings them
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),  # the first run downloads Synthea's jars with Maven
+]
 REJECTS_BY_REASON = {"synthea-bulk": {}, "synthea-bundles": {}, "clinosim": {"not-a-resource": 1}}
 """clinosim puts a file of its own, _generator_metadata.json, beside the resources."""
 NOT_R4 = {

@@ -72,6 +72,7 @@ def _read(path: Path) -> Iterator[Found]:
             yield found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_r4_example_comes_out_as_it_went_in_and_again_in_reversed_order_changes_nothing(
     db: TestDatabase, tmp_path: Path

@@ -154,6 +154,7 @@ def _resources() -> Callable[[Any, int], Iterator[dict[str, Any]]]:
     return found["resources"]  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_migrations_beside_a_writer_and_a_reader_lose_nothing_and_keep_nobody_waiting(
     engine: local.Engine, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
