@@ -23,9 +23,9 @@ import pyhce
 from bench.database import engines, keep, median, opened
 from pyhce import sample
 from pyhce.citus.connection import Database, connect
+from pyhce.records.reading.exact_json import dumps
+from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.reading.reader import Incoming, read
-from pyhce.records.reading.ready import Ready
-from pyhce.records.reading.spelling import dumps
 from pyhce.records.saving.application_input import resource_to_save
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.writer_functions import ARGUMENTS, PROTOCOL
@@ -66,11 +66,11 @@ class Rows:
         held["subject"] = {"reference": f"Patient/p{number % PATIENTS}"}
         return dumps({name: value for name, value in held.items() if value is not None})
 
-    def values(self, number: int, key: str, **more: object) -> tuple[str, Ready]:
+    def values(self, number: int, key: str, **more: object) -> tuple[str, PreparedResource]:
         """The document of its patient, and the observation ready to be written."""
         return f"CC-{self.source.upper()}{number % PATIENTS}", resource_to_save(
             SCHEMA, self.text(number, key, **more)
-        ).ready
+        ).prepared
 
 
 def one_by_one(dsn: str, rows: Rows, count: int) -> dict[str, list[float]]:
@@ -80,13 +80,13 @@ def one_by_one(dsn: str, rows: Rows, count: int) -> dict[str, list[float]]:
     with connect(dsn) as conn, pyhce.connect(dsn, source=rows.source, connections=1) as db:
 
         def insert(number: int, key: str) -> Callable[[], object]:
-            document, ready = rows.values(number, key)
-            values = (document, rows.source, key, *ready.text)
+            document, prepared = rows.values(number, key)
+            values = (document, rows.source, key, *prepared.text)
             return lambda: conn.execute(INSERT, values, prepare=True)
 
         def call(number: int, key: str, *, version: int | None, **more: object) -> Callable[[], object]:
-            document, ready = rows.values(number, key, **more)
-            values = (document, rows.source, "Observation", key, ready.key, *ready.text, version, PROTOCOL)
+            document, prepared = rows.values(number, key, **more)
+            values = (document, rows.source, "Observation", key, prepared.key, *prepared.text, version, PROTOCOL)
             return lambda: conn.execute(CALL, values, prepare=True).fetchone()
 
         def save(number: int, key: str | None, **more: object) -> Callable[[], object]:
@@ -131,8 +131,8 @@ def at_once(dsn: str, rows: Rows, count: int) -> dict[str, dict[str, float]]:
 
     def inserts(client: int, conn: Database, first: int, last: int) -> None:
         for number in range(first + client, last, CLIENTS):
-            document, ready = rows.values(number, f"c{number}")
-            values = (document, rows.source, ready.identity[1], *ready.text)
+            document, prepared = rows.values(number, f"c{number}")
+            values = (document, rows.source, prepared.identity[1], *prepared.text)
             conn.execute(INSERT, values, prepare=True)
 
     def bare() -> float:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pyhce.records.reading.strict import problems
+from pyhce.records.reading.strict import r4_problems
 
 NEEDS_MORE = frozenset({"profile", "profiles", "supporting", "packages", "logical"})
 COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="list each case that is judged otherwise")
     given = parser.parse_args()
     held = list(cases(given.folder))
-    found = {case.name: problems(case.data) for case in held}
+    found = {case.name: r4_problems(case.data) for case in held}
     wrong = [case for case in held if case.errors]
     right = [case for case in held if not case.errors]
     missed = [case for case in wrong if not found[case.name]]

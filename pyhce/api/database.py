@@ -35,9 +35,9 @@ from pyhce.records.patient import merge as _merge
 from pyhce.records.patient import patient as _patient
 from pyhce.records.patient import rekey as _rekey
 from pyhce.records.patient import split as _split
-from pyhce.records.reading.exported import ExportCheck
-from pyhce.records.reading.exported import check_export as _check_export
-from pyhce.records.reading.limits import DEFAULT_MAX_RESOURCE_SIZE, at_most
+from pyhce.records.reading.finished_export import ExportCheck
+from pyhce.records.reading.finished_export import check_export as _check_export
+from pyhce.records.reading.limits import DEFAULT_MAX_RESOURCE_SIZE, limit_resource_size
 from pyhce.records.repair import AskWhichPatient, RepairReport
 from pyhce.records.repair import repair_identities as _repair
 from pyhce.records.upgrading.upgrade import upgrade
@@ -313,7 +313,7 @@ def load(
         raise UsageError("a path is empty", remedy="Give files, folders or patterns; . is the current folder.")
     named = [Path(path) for path in paths]
     rules = choose_rules(identity_rules)
-    with at_most(max_resource_size), _ready(dsn) as conn, ExitStack() as stack:
+    with limit_resource_size(max_resource_size), _ready(dsn) as conn, ExitStack() as stack:
         writers = [stack.enter_context(connection.connect_to_write(resolve_dsn(dsn))) for _ in range(jobs)]
         return _load(
             conn,

@@ -32,7 +32,7 @@ from pyhce.records.exporting.export import ExportReport
 from pyhce.records.identity.tally import HOW_TO_WRITE_RULES
 from pyhce.records.loading.load import DEFAULT_JOBS
 from pyhce.records.loading.report import LoadReport
-from pyhce.records.reading.exported import ExportCheck
+from pyhce.records.reading.finished_export import ExportCheck
 from pyhce.records.reading.limits import DEFAULT_MAX_RESOURCE_SIZE, LARGEST_MAX_RESOURCE_SIZE
 
 

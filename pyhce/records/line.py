@@ -8,7 +8,7 @@ from pyhce.schema.model import Table
 
 _CONTROLS = "".join(f"\\x{code:02x}" for code in range(1, 32))
 
-LINE = (
+LINE_SQL = (
     f"CASE WHEN recurso ? 'id' THEN coalesce(translate(original, E'{_CONTROLS}', repeat(' ', 31)), recurso::text)"
     " WHEN original IS NULL THEN (jsonb_build_object('id', id) || recurso)::text"
     " ELSE '{\"id\":' || to_jsonb(id)::text || ','"
@@ -19,7 +19,7 @@ LINE = (
 A raw control character of `original` is white space between members: JSON has none inside a string.
 """
 
-QUICK = f"CASE WHEN original IS NULL AND starts_with(t, '{{\"id\": ') THEN t ELSE {LINE} END"
+QUICK_LINE_SQL = f"CASE WHEN original IS NULL AND starts_with(t, '{{\"id\": ') THEN t ELSE {LINE_SQL} END"
 """The same of rows that have `recurso::text` as t, so that a large resource is unpacked once.
 
 jsonb writes a member `id` first, unless another name is shorter.
@@ -34,8 +34,8 @@ _KEPT = (
 )
 
 
-def kept_of(table: Table, text: str) -> str:
-    """The SQL of what a row holds besides its line, as `pyhce.records.reading.kept` reads it.
+def row_sql(table: Table, text: str) -> str:
+    """The SQL of what a row holds besides its line, as `pyhce.records.reading.exported_rows` reads it.
 
     Args:
         text: what gives `recurso::text`.
@@ -52,7 +52,7 @@ def kept_of(table: Table, text: str) -> str:
     )
 
 
-AS_IT_IS = "(FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')"
+COPY_UNESCAPED = "(FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')"
 """COPY without any escape: no line holds a delimiter, a quote or a line end, so nothing is left to undo."""
 
 

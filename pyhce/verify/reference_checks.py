@@ -19,7 +19,7 @@ _TYPES = "|".join(sorted(RESOURCE_TYPES))
 _READABLE = (
     rf"^#|^urn:(uuid|oid):|(^|/)({_TYPES})\?.|(^|/)({_TYPES})/[A-Za-z0-9.-]{{1,64}}(/_history/[A-Za-z0-9.-]{{1,64}})?$"
 )
-"""As `pyhce.records.reading.reference.literal` reads the string of a reference."""
+"""As `pyhce.records.reading.reference.literal_target` reads the string of a reference."""
 _DERIVED = "^repaired-[0-9a-f]{48}$"
 """The id of a patient whose own id is not FHIR's, as `pyhce.records.reading.ids` derives it."""
 _UNREADABLE = """

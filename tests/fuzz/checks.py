@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from pyhce.records.identity import DEFAULT_RULES, check_document, document_of_key, documents_of
-from pyhce.records.reading import bundles, limits, opening, reader, sources
-from pyhce.records.reading.opening import SEVERAL_LINES
-from pyhce.records.reading.reader import Deleted, Incoming, Line, Rejected, Skipped
-from pyhce.records.reading.ready import LineReader, ready
-from pyhce.records.reading.reference import every_reference, named, own_keys
-from pyhce.records.reading.spelling import MAX_DEPTH, NotJson, Number, stored
-from pyhce.records.reading.strict import problems
+from pyhce.records.reading import bundles, first_value, input_file, limits, reader
+from pyhce.records.reading.exact_json import MAX_DEPTH, ExactNumber, InvalidJson, stored_json
+from pyhce.records.reading.first_value import SEVERAL_LINES
+from pyhce.records.reading.prepared import LineReader, prepare
+from pyhce.records.reading.reader import Deletion, Incoming, Line, Rejected, Skipped
+from pyhce.records.reading.reference import every_reference, own_keys, reference_target
+from pyhce.records.reading.strict import r4_problems
 from pyhce.schema.declaration import SCHEMA
 from tests.fuzz.inputs import unpacked
 
@@ -36,13 +36,13 @@ class Broken(AssertionError):
 @contextmanager
 def sizes(chunk: int, few: int, max_line: int) -> Iterator[None]:
     """The reader's limits, made small so that a small input reaches them."""
-    patched = [(sources, "CHUNK", chunk)]
-    patched += [(module, "FEW", few) for module in (limits, bundles, opening, reader)]
+    patched = [(input_file, "CHUNK", chunk)]
+    patched += [(module, "SMALL", few) for module in (limits, bundles, first_value, reader)]
     held = [(module, name, getattr(module, name)) for module, name, _ in patched]
     try:
         for module, name, value in patched:
             setattr(module, name, value)
-        with limits.at_most_bytes(max_line):
+        with limits.limit_resource_bytes(max_line):
             yield
     finally:
         for module, name, value in held:
@@ -59,9 +59,9 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
     plain = unpacked(data, path.suffix)
     chunk = max(chunk, len(plain or data) // 5_000)  # a byte at a time takes too long
     start = time.process_time()
-    with sources.Source(path) as source:
+    with input_file.InputFile(path) as source:
         found = list(reader.read(source))
-    with sizes(chunk, limits.FEW, limits.largest()):
+    with sizes(chunk, limits.SMALL, limits.max_resource_bytes()):
         pieces = list(reader.read(path))
     if pieces != found and plain is not None:  # of a damaged file more is seen in small pieces
         ours, theirs = next((a, b) for a, b in zip_longest(found, pieces) if a != b)
@@ -69,7 +69,7 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
     with sizes(chunk, few, max_line):
         few_bytes = list(reader.read(path))
     for item in [*found, *few_bytes]:
-        if not isinstance(item, Incoming | Deleted | Rejected | Skipped):
+        if not isinstance(item, Incoming | Deletion | Rejected | Skipped):
             raise Broken(f"{type(item).__name__} came out")
     for item in found:
         if isinstance(item, Incoming):
@@ -82,12 +82,12 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
         _account(path, plain, found, several_lines=SEVERAL_LINES in source.notes)
     if time.process_time() - start > MOST_SECONDS:
         raise Broken(f"it took {time.process_time() - start:.0f} s")
-    source = sources.Source(path)
+    source = input_file.InputFile(path)
     with source:
         for line in reader.scan(source):
             if isinstance(line, Line):
                 _plain(line)
-        if source.fingerprint() != sources.fingerprint_of(path) or source.position != len(data):
+        if source.fingerprint() != input_file.file_fingerprint(path) or source.position != len(data):
             raise Broken("the fingerprint or the position is wrong")
     return Counter(type(item).__name__ for item in found)
 
@@ -100,7 +100,7 @@ def _plain(line: Line) -> None:
     careful = list(reader.resources_in(line))
     if len(careful) != 1 or not isinstance(careful[0], Incoming):
         raise Broken(f"{line.where}: taken as plain, and it is {careful!s:.300}")
-    slow = ready(SCHEMA, careful[0])
+    slow = prepare(SCHEMA, careful[0])
     if slow[:4] != quick[:4] or (line.data.strip() == quick.recurso and slow.fingerprint != quick.fingerprint):
         raise Broken(f"{line.where}: {quick[:5]!s:.300} by the quick way, {slow[:5]!s:.300} by the careful one")
 
@@ -109,8 +109,8 @@ def _take(item: Incoming) -> None:
     """What the loader does with a resource, as far as it needs no database."""
     came = item.exact if item.exact is not None else item.resource
     try:
-        text = stored(item.resource, item.exact)
-    except NotJson:
+        text = stored_json(item.resource, item.exact)
+    except InvalidJson:
         return
     kept = json.loads(text.original or text.recurso, parse_float=str, parse_int=str)
     if kept != _spelled(came):
@@ -119,14 +119,14 @@ def _take(item: Incoming) -> None:
         raise Broken(f"{item.where}: jsonb cannot hold a NUL")
     text.recurso.encode()
     assert text.fingerprint
-    problems(text.recurso)
+    r4_problems(text.recurso)
     for reference in every_reference(item.resource):
-        named(reference)
+        reference_target(reference)
     keyed = [document_of_key(key, DEFAULT_RULES) for key in own_keys(item.resource, item.id)]
     for document in {documents_of(item.resource, DEFAULT_RULES), *keyed} - {None}:
         if check_document(str(document), "DOCUMENTO") != document:
             raise Broken(f"{item.where}: its document cannot be typed back")
-    made = ready(SCHEMA, item, rules=DEFAULT_RULES)
+    made = prepare(SCHEMA, item, rules=DEFAULT_RULES)
     if json.loads(made.exact, parse_float=str, parse_int=str) != _spelled(came):
         raise Broken(f"{item.where}: what is stored with its references resolved is not what came")
 
@@ -137,7 +137,7 @@ def _spelled(value: Any) -> Any:
         return {name: _spelled(held) for name, held in value.items()}
     if isinstance(value, list):
         return [_spelled(held) for held in value]
-    return value.text if isinstance(value, Number) else value
+    return value.text if isinstance(value, ExactNumber) else value
 
 
 def _account(path: Path, plain: bytes, found: list[Any], *, several_lines: bool) -> None:

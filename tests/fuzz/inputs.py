@@ -204,18 +204,18 @@ def unpacked(data: bytes, suffix: str) -> bytes | None:
 
 def changed(rng: Random, value: Any) -> Any:
     """A JSON value with another one in some place."""
-    places: list[tuple[Any, Any]] = []
+    full_urls: list[tuple[Any, Any]] = []
     waiting = [value]
     while waiting:
         held = waiting.pop()
         keys = held.keys() if isinstance(held, dict) else range(len(held)) if isinstance(held, list) else ()
         for key in keys:
-            places.append((held, key))
+            full_urls.append((held, key))
             waiting.append(held[key])
     for _ in range(rng.randint(1, 3)):
-        if not places:
+        if not full_urls:
             return rng.choice(ODD_VALUES)
-        holder, key = rng.choice(places)
+        holder, key = rng.choice(full_urls)
         try:
             if rng.random() < 0.3:
                 del holder[key]
@@ -265,8 +265,8 @@ def _twice(rng: Random, data: bytes) -> bytes:
 
 
 def _shuffle(rng: Random, data: bytes) -> bytes:
-    places = sorted(rng.randint(0, len(data)) for _ in range(4))
-    chunks = [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
+    full_urls = sorted(rng.randint(0, len(data)) for _ in range(4))
+    chunks = [data[a:b] for a, b in zip([0, *full_urls], [*full_urls, len(data)], strict=True)]
     rng.shuffle(chunks)
     return b"".join(chunks)
 

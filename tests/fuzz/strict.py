@@ -35,13 +35,13 @@ def parts() -> dict[str, list[Any]]:
     """What the examples hold under each member's name."""
     found: dict[str, list[Any]] = defaultdict(list)
     for resource in resources():
-        for holder, key in places(resource):
+        for holder, key in full_urls(resource):
             if isinstance(key, str):
                 found[key].append(holder[key])
     return found
 
 
-def places(value: Any) -> list[tuple[Any, Any]]:
+def full_urls(value: Any) -> list[tuple[Any, Any]]:
     """Every object or array in a value, with each of its keys."""
     found: list[tuple[Any, Any]] = []
     waiting = [value]
@@ -58,7 +58,7 @@ def nearly(rng: Random) -> dict[str, Any]:
     """A resource of the examples with other parts, some of them in resources that contain it."""
     resource = copy.deepcopy(rng.choice(resources()))
     for _ in range(rng.choice([1, 1, 2, 5])):
-        holder, key = rng.choice(places(resource))
+        holder, key = rng.choice(full_urls(resource))
         if isinstance(key, str) and key == "resourceType":
             continue
         _change(rng, holder, key)
@@ -117,21 +117,21 @@ def check(rng: Random) -> Counter[str]:
     resource = nearly(rng)
     secret = f"Qz{rng.getrandbits(64):x}"
     texts = [
-        (holder, key) for holder, key in places(resource) if isinstance(holder[key], str) and key != "resourceType"
+        (holder, key) for holder, key in full_urls(resource) if isinstance(holder[key], str) and key != "resourceType"
     ]
     if texts and rng.random() < 0.5:
         holder, key = rng.choice(texts)
         holder[key] = secret
     start = time.process_time()
     text = json.dumps(resource, ensure_ascii=True)
-    told = strict.problems(text)
+    told = strict.r4_problems(text)
     if time.process_time() - start > MOST_SECONDS:
         raise Broken(f"it took {time.process_time() - start:.0f} s: {text[:2000]}")
-    if len(told) > strict.MOST + 1 or not all(isinstance(problem, str) and problem for problem in told):
+    if len(told) > strict.MOST_PROBLEMS + 1 or not all(isinstance(problem, str) and problem for problem in told):
         raise Broken(f"it said {told!s:.500}")
     if secret in " ".join(told):
         raise Broken(f"it told a value: {told!s:.500}")
-    if strict.problems(text) != told:
+    if strict.r4_problems(text) != told:
         raise Broken("it said something else the second time")
     by_rule = any(problem.endswith(")") for problem in told)
     return Counter({"strict": 1, "strict: a rule broken": by_rule, "strict: nothing wrong": not told})

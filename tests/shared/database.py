@@ -15,7 +15,7 @@ from pyhce.citus.connection import Database, connect
 from pyhce.records.exporting.export import export
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
-from pyhce.records.reading.spelling import canonical, parse
+from pyhce.records.reading.exact_json import canonical, parse
 from pyhce.schema.declaration import SCHEMA
 
 BASES = ("http://example.org/fhir", "https://example.org/fhir")

@@ -22,8 +22,8 @@ from pyhce.errors import HceError, UsageError
 from pyhce.records.exporting import plan
 from pyhce.records.exporting.export import ExportReport, export
 from pyhce.records.patient import rekey
-from pyhce.records.reading.exported import check_export
-from pyhce.records.reading.spelling import canonical, parse
+from pyhce.records.reading.exact_json import canonical, parse
+from pyhce.records.reading.finished_export import check_export
 from pyhce.records.writing.remove import remove
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.commands import pyhce

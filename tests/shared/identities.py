@@ -13,7 +13,7 @@ from pyhce.records.erasing.erase import erase
 from pyhce.records.exporting.export import export
 from pyhce.records.identity import DEFAULT_RULES, documents_of, provisional
 from pyhce.records.patient import merge, patient, rekey, split
-from pyhce.records.reading.spelling import canonical, parse
+from pyhce.records.reading.exact_json import canonical, parse
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.cases import case, expected_documents
 from tests.shared.commands import pyhce

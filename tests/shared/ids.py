@@ -18,7 +18,7 @@ from pyhce.records.exporting.export import export
 from pyhce.records.identity.tally import ORIGINAL_ID
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
-from pyhce.records.reading.exported import check_export
+from pyhce.records.reading.finished_export import check_export
 from pyhce.records.reading.ids import derived_id
 from pyhce.records.repair import repair_identities
 from pyhce.records.saving.application_input import InvalidResource

@@ -20,7 +20,7 @@ from pyhce.records.loading import sieve
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.loading.sieve import Sieve
-from pyhce.records.reading.ready import LineReader
+from pyhce.records.reading.prepared import LineReader
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.database import TestDatabase, unique
 from tests.shared.memory import PEAK
@@ -228,7 +228,7 @@ def test_a_load_that_passes_over_what_is_there_leaves_what_one_leaves_that_looks
     reports, states = [], []  # how often something moved depends on what is in a batch together
     for sifts in (True, False):
         if not sifts:
-            monkeypatch.setattr(Sieve, "sifted", lambda _, found: found)
+            monkeypatch.setattr(Sieve, "sift", lambda _, found: found)
         for name, size in {"SAMPLE": 5, "AT_ONCE": 40, "PAUSE": 3, "LONGEST_PAUSE": 20, "UNSURE": 60}.items():
             monkeypatch.setattr(sieve, name, size)
         source = unique()

@@ -23,7 +23,7 @@ from pyhce.errors import UsageError
 from pyhce.records.exporting.export import export
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
-from pyhce.records.reading.strict import available
+from pyhce.records.reading.strict import require_validator
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
@@ -244,7 +244,7 @@ def test_strict_finds_in_real_data_what_is_not_r4_and_nothing_else(
     db: TestDatabase, loaded: LoadedData, tmp_path: Path
 ) -> None:
     try:
-        available()
+        require_validator()
     except UsageError as error:
         pytest.skip(str(error))
     rejects = tmp_path / "rejected"

@@ -20,12 +20,12 @@ from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import provisional
 from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, patient, rekey
-from pyhce.records.reading.conditions import Asked
+from pyhce.records.reading.conditions import ConditionsAsked
+from pyhce.records.reading.exact_json import canonical
 from pyhce.records.reading.folders import files_in
-from pyhce.records.reading.incoming import Found, Line
+from pyhce.records.reading.incoming import Line, ReadItem
+from pyhce.records.reading.prepared import source_and_bases
 from pyhce.records.reading.reader import Incoming, Rejected, resources_in, scan
-from pyhce.records.reading.ready import source_of
-from pyhce.records.reading.spelling import canonical
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
@@ -57,18 +57,18 @@ def expected(paths: list[Path]) -> dict[tuple[str, str], set[str]]:
     for path in files_in(paths):
         for item in _read(path):
             assert not isinstance(item, Rejected) or item.reason == "unsupported"
-            if isinstance(item, Incoming) and source_of(item, frozenset())[0] is None:
+            if isinstance(item, Incoming) and source_and_bases(item, frozenset())[0] is None:
                 came = {**(item.exact or item.resource), "id": item.id}
                 found.setdefault((item.type, item.id), set()).add(canonical(came))
     return found
 
 
-def _read(path: Path) -> Iterator[Found]:
+def _read(path: Path) -> Iterator[ReadItem]:
     """What is in a file, where no resource fits a condition."""
     for item in scan(path):
         for found in resources_in(item) if isinstance(item, Line) else (item,):
-            if isinstance(found, Asked):
-                found.found = {}
+            if isinstance(found, ConditionsAsked):
+                found.matches = {}
             yield found
 
 
@@ -380,7 +380,7 @@ def test_texts_and_numbers_come_out_spelled_as_they_went_in(db: TestDatabase, tm
     report = db.load(tmp_path, person("p", number), *observations, *notes, source=source)
     again = db.load(tmp_path, *observations, *notes, source=source)
     assert (report.rejected, again.unchanged) == (0, len(values) + len(texts))
-    from pyhce.records.reading.spelling import parse
+    from pyhce.records.reading.exact_json import parse
 
     found = db.exported(tmp_path, source)
     for text in (*observations, *notes):

@@ -22,9 +22,9 @@ from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.patient import patient, rekey
 from pyhce.records.reading.bases import own_bases
-from pyhce.records.reading.incoming import Incoming, Where
-from pyhce.records.reading.ready import ready
-from pyhce.records.reading.spelling import canonical, parse
+from pyhce.records.reading.exact_json import canonical, parse
+from pyhce.records.reading.incoming import Incoming, InputLocation
+from pyhce.records.reading.prepared import prepare
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.commands import pyhce as command
 from tests.shared.database import TestDatabase, unique
@@ -196,9 +196,9 @@ def test_python_and_sql_read_the_same_key_of_every_form(db: TestDatabase, tmp_pa
         table = SCHEMA.by_type[kind].name
         by_sql.update(db.rows(f"SELECT id, paciente_id FROM {table} WHERE fuente = %s", source))
     for resource in resources:
-        came = Incoming(Where("f", 1), resource["resourceType"], resource["id"], parse(json.dumps(resource)))
-        made = ready(SCHEMA, came, own_bases([OWN]), DEFAULT_RULES)
-        assert by_sql.get(resource["id"]) == made.key, resource
+        came = Incoming(InputLocation("f", 1), resource["resourceType"], resource["id"], parse(json.dumps(resource)))
+        made = prepare(SCHEMA, came, own_bases([OWN]), DEFAULT_RULES)
+        assert by_sql.get(resource["id"]) == made.patient_key, resource
     given_back = db.exported(tmp_path, source)
     for resource in resources:
         assert given_back[resource["resourceType"], resource["id"]] == canonical(parse(json.dumps(resource)))

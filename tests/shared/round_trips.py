@@ -19,7 +19,7 @@ from pyhce.records.identity import DEFAULT_RULES, choose_rules
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.patient import merge, rekey, split
-from pyhce.records.reading.exported import LATER, check_export
+from pyhce.records.reading.finished_export import SUPERSEDED, check_export
 from pyhce.records.writing.remove import remove
 from pyhce.schema.declaration import SCHEMA
 from tests.conftest import registered_database
@@ -143,16 +143,16 @@ def test_a_load_of_an_export_that_was_killed_goes_on_and_ends_in_the_same_databa
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from pyhce.citus.connection import connect\n"
-        "from pyhce.records.loading import exported\n"
+        "from pyhce.records.loading import exports\n"
         "from pyhce.records.loading.load import load\n"
         "from pyhce.schema.declaration import SCHEMA\n"
-        "note, files = exported.note, []\n"
+        "record_file, files = exports.record_file, []\n"
         "def last(conn, fuente, name, *more):\n"
-        "    note(conn, fuente, name, *more)\n"
+        "    record_file(conn, fuente, name, *more)\n"
         "    files.append(name)\n"
         "    if len(files) == int(sys.argv[3]):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "exported.note = last\n"
+        "exports.record_file = last\n"
         "load(connect(sys.argv[1]), [Path(sys.argv[2])], schema=SCHEMA, reject_file=Path(sys.argv[2] + '-r'))\n"
     )
     for files in (3, 4):  # the second kill meets a database that the first one began
@@ -410,7 +410,7 @@ def test_of_two_exports_of_one_database_the_later_one_is_loaded_and_changes_afte
     done = pyhce("load", folder, "--dsn", alone.dsn, "--output", "json", "--rejects", tmp_path / "r")
     assert json.loads(done.stdout)["restored"] == 3, done.stderr
     told = json.loads(done.stdout)["not_read"]
-    assert [one["what"] for one in told] == [LATER] and "2-older" in str(told) and "3-merged" in str(told)
+    assert [one["what"] for one in told] == [SUPERSEDED] and "2-older" in str(told) and "3-merged" in str(told)
     assert set(differences(was, contents(alone))) <= {"historia", "historia_compartida", "historia_referencia"}
     shutil.rmtree(folder / "3-merged")
     shutil.rmtree(folder / "1-newest")

@@ -18,8 +18,8 @@ from pyhce.citus.connection import connect
 from pyhce.errors import HceError, UsageError
 from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, rekey
+from pyhce.records.reading.exact_json import dumps
 from pyhce.records.reading.reader import Incoming, read
-from pyhce.records.reading.spelling import dumps
 from pyhce.records.saving.application_input import InvalidResource, resource_to_save
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import FAMILIES

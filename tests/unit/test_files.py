@@ -28,16 +28,16 @@ from pyhce.local.engine import Engine
 from pyhce.local.folder import FolderState
 from pyhce.records.erasing.receipt import DocumentHash, Erasure, Outcome
 from pyhce.records.exporting.export import ExportReport
+from pyhce.records.loading.fhir_versions import LOOKED_AT, FhirVersions, OtherVersion
 from pyhce.records.loading.reject_file import RejectFile
 from pyhce.records.loading.report import FilesNoted, LoadReport
-from pyhce.records.loading.versions import LOOKED_AT, OtherVersion, Versions
-from pyhce.records.reading import folders, opening, recognised
-from pyhce.records.reading.exported import ExportCheck
-from pyhce.records.reading.folders import files_found, files_in
-from pyhce.records.reading.listed import Listed
-from pyhce.records.reading.reader import Incoming, Line, Rejected, Where, read, resources_in, scan
-from pyhce.records.reading.ready import LineReader, Ready, ready
-from pyhce.records.reading.sources import Source, printable
+from pyhce.records.reading import first_value, folders, signatures
+from pyhce.records.reading.finished_export import ExportCheck
+from pyhce.records.reading.folders import files_in, find_files
+from pyhce.records.reading.input_file import InputFile, printable
+from pyhce.records.reading.manifest_lists import ManifestLists
+from pyhce.records.reading.prepared import LineReader, PreparedResource, prepare
+from pyhce.records.reading.reader import Incoming, InputLocation, Line, Rejected, read, resources_in, scan
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.other_versions import signs_of_other_versions, versions_with_type
 from pyhce.schema.r4 import RESOURCE_TYPES
@@ -45,30 +45,30 @@ from pyhce.verify.model import VerificationReport
 from tests.shared.cases import CASES, case
 
 PATIENT = b'{"resourceType":"Patient","id":"%s"}'
-REJECT = Rejected(Where("a.ndjson", 3), "not-json", "what is wrong", '{"not": "json')
+REJECT = Rejected(InputLocation("a.ndjson", 3), "not-json", "what is wrong", '{"not": "json')
 
 
-def told(path: Path, lists_errors: bool | None = None) -> tuple[list[str], Source]:
+def told(path: Path, lists_errors: bool | None = None) -> tuple[list[str], InputFile]:
     """The ids that came of a file, or the reasons of its rejects; and what was said of the file."""
-    with Source(path) as source:
+    with InputFile(path) as source:
         source.lists_errors = lists_errors
         found = list(read(source))
     return [i.id if isinstance(i, Incoming) else getattr(i, "reason", "skipped") for i in found], source
 
 
 def test_of_a_folder_each_file_is_read_or_told_with_the_reason() -> None:
-    found = files_found([case("28-file-names")])
+    found = find_files([case("28-file-names")])
     assert sorted(path.name for path in found.to_read) == [
         "A.JSON", "B.NDJSON", "empty.json", "g.json", "h.ndjson.gz.json", "i.fhir.json",
     ]  # fmt: skip
     assert {path.name: why for path, why in found.not_read} == {
-        "._f.ndjson": recognised.APPLE_DOUBLE,
+        "._f.ndjson": signatures.APPLE_DOUBLE,
         "c.txt": folders.OTHER_NAME,
-        "d.ndjson.bz2": recognised.BZIP2,
-        "e.zip": recognised.ZIP,
+        "d.ndjson.bz2": signatures.BZIP2,
+        "e.zip": signatures.ZIP,
         "noext": folders.OTHER_NAME,
     }
-    assert told(case("28-file-names") / "empty.json")[1].not_read == recognised.EMPTY
+    assert told(case("28-file-names") / "empty.json")[1].not_read == signatures.EMPTY
 
 
 def test_endings_count_in_any_case_of_letters(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_links_pipes_and_closed_folders_are_told(tmp_path: Path, monkeypatch: py
     (inside / "good.json").symlink_to(beside / "b.json")
     (inside / "beside").symlink_to(beside)
     os.mkfifo(inside / "pipe.json")
-    found = files_found([inside])
+    found = find_files([inside])
     assert [path.name for path in found.to_read] == ["a.json", "good.json"]
     assert {path.name: why for path, why in found.not_read} == {
         "dead.json": folders.DEAD_LINK,
@@ -113,19 +113,19 @@ def test_links_pipes_and_closed_folders_are_told(tmp_path: Path, monkeypatch: py
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", closed)  # the superuser may open every folder
-    assert "Permission denied" in {path.name: why for path, why in files_found([inside]).not_read}["closed"]
+    assert "Permission denied" in {path.name: why for path, why in find_files([inside]).not_read}["closed"]
 
 
 def test_a_file_that_is_named_is_read_whatever_its_name(tmp_path: Path) -> None:
     for name in ("notes.txt", "noending"):
         (tmp_path / name).write_bytes(PATIENT % b"x")
     (tmp_path / "a.json").write_bytes(PATIENT % b"a")
-    found = files_found([tmp_path, tmp_path / "notes.txt"])
+    found = find_files([tmp_path, tmp_path / "notes.txt"])
     assert [path.name for path in found.to_read] == ["a.json", "notes.txt"]
     assert [path.name for path, _ in found.not_read] == ["noending"]
     (tmp_path / "a.json").unlink()
     with pytest.raises(UsageError, match=r"holds no file .*; it holds noending: the name does not end"):
-        files_found([tmp_path])
+        find_files([tmp_path])
 
 
 def packed(folder: Path, what: str) -> Path:
@@ -155,7 +155,7 @@ def test_what_is_packed_is_one_reject_and_the_command_that_it_names_works(
     found, source = told(path)
     assert found == ["archive"], "named on the command line"
     (tmp_path / "in" / "a.json").write_bytes(PATIENT % b"a")
-    [(_, why)] = files_found([tmp_path / "in"]).not_read
+    [(_, why)] = find_files([tmp_path / "in"]).not_read
     assert why == source.not_read, "in a folder it is told by its name"
     (tmp_path / "in" / "renamed.json").write_bytes(path.read_bytes())
     assert told(tmp_path / "in" / "renamed.json")[0] == ["archive"], "known by what it is"
@@ -180,7 +180,7 @@ def test_xml_is_one_reject_however_many_lines_it_has(tmp_path: Path, encoding: s
     path = tmp_path / "x.json"
     path.write_bytes(compress(("\n " + text).encode(encoding)))
     found, source = told(path)
-    assert (found, source.not_read) == (["xml"], recognised.XML)
+    assert (found, source.not_read) == (["xml"], signatures.XML)
     page = tmp_path / "page.ndjson"
     page.write_text("<!DOCTYPE html>\n<html>\n<body>503</body>\n")
     assert told(page)[0] == ["xml"]
@@ -188,7 +188,7 @@ def test_xml_is_one_reject_however_many_lines_it_has(tmp_path: Path, encoding: s
 
 def test_a_reject_file_is_known_by_its_form_whatever_its_name(tmp_path: Path) -> None:
     rejects = RejectFile(tmp_path / "rejected.ndjson")
-    rejects.write(REJECT._replace(where=Where('quote"d \\ name.json', 1, 4), text=(PATIENT % b"p").decode()))
+    rejects.write(REJECT._replace(where=InputLocation('quote"d \\ name.json', 1, 4), text=(PATIENT % b"p").decode()))
     rejects.write(REJECT)
     rejects.close()
     assert rejects.path is not None
@@ -243,7 +243,7 @@ def test_the_summary_names_files_that_were_not_read_and_files_of_other_versions(
     names = tuple(f"in/{number}[/b].txt" for number in range(7))
     report = LoadReport(
         not_read=(FilesNoted(what=folders.OTHER_NAME, files=names, count=40),),
-        noted=(FilesNoted(what=opening.ERRORS, files=("e.ndjson",), count=1),),
+        noted=(FilesNoted(what=first_value.ERRORS, files=("e.ndjson",), count=1),),
         other_versions=(OtherVersion(file="e.ndjson", version="R5", resources=3, elements=("Encounter.class",)),),
         other_versions_rest=2,
     )
@@ -251,7 +251,7 @@ def test_the_summary_names_files_that_were_not_read_and_files_of_other_versions(
         show_files(report)
     shown = " ".join(captured.get().split())
     assert f"40 files not read: {folders.OTHER_NAME} ({', '.join(names[:5])}, …)" in shown
-    assert f"1 file with {opening.ERRORS} (e.ndjson)" in shown
+    assert f"1 file with {first_value.ERRORS} (e.ndjson)" in shown
     assert "3 resources of FHIR R5 in e.ndjson (Encounter.class)" in shown
     assert "2 more files" in shown
 
@@ -261,7 +261,7 @@ def test_a_database_in_the_folder_is_one_line_of_the_report(tmp_path: Path) -> N
     (tmp_path / "hce" / "PG_VERSION").write_text("18")
     (tmp_path / "hce" / "base" / "1234").write_bytes(b"")
     (tmp_path / "a.json").write_bytes(PATIENT % b"a")
-    assert files_found([tmp_path]) == ([tmp_path / "a.json"], [(tmp_path / "hce", folders.DATA_FOLDER)])
+    assert find_files([tmp_path]) == ([tmp_path / "a.json"], [(tmp_path / "hce", folders.DATA_FOLDER)])
 
 
 def test_each_load_has_a_reject_file_of_its_own_that_only_its_owner_reads(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_a_name_that_is_not_utf_8_can_be_printed(tmp_path: Path) -> None:
     odd.write_bytes(b"{")
     assert printable(odd) == f"{tmp_path}/a\\xf1.json"
     rejects = RejectFile(tmp_path / "rejected.ndjson")
-    with Source(odd) as source:
+    with InputFile(odd) as source:
         for item in read(source):
             assert isinstance(item, Rejected)
             rejects.write(item)
@@ -321,7 +321,7 @@ def test_a_name_that_is_not_utf_8_can_be_printed(tmp_path: Path) -> None:
 
 
 def test_the_log_and_the_errors_of_a_bulk_data_client_are_told(tmp_path: Path) -> None:
-    folder, listed = case("04-bulk-export"), Listed()
+    folder, listed = case("04-bulk-export"), ManifestLists()
     assert told(folder / "log.ndjson")[1].not_read == "the log of a Bulk Data client"
     rotated = tmp_path / "log1.ndjson"
     event = {
@@ -331,7 +331,7 @@ def test_the_log_and_the_errors_of_a_bulk_data_client_are_told(tmp_path: Path) -
         "eventDetail": {"resourceType": "Patient"},
     }
     rotated.write_text(f"{json.dumps(event)}\n" * 2)
-    assert told(rotated)[1].not_read == recognised.LOG
+    assert told(rotated)[1].not_read == signatures.LOG
     roles = {path.name: listed.has_errors(path) for path in files_in([folder])}
     assert roles == {
         "Patient.000.ndjson.gz": False,
@@ -343,7 +343,7 @@ def test_the_log_and_the_errors_of_a_bulk_data_client_are_told(tmp_path: Path) -
         "manifest.json": None,
     }
     found, source = told(folder / "error.000.ndjson", lists_errors=True)
-    assert (found, source.notes[opening.ERRORS]) == (["skipped"], 1)
+    assert (found, source.notes[first_value.ERRORS]) == (["skipped"], 1)
 
 
 def test_where_clients_save_the_files_that_a_manifest_names(tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_where_clients_save_the_files_that_a_manifest_names(tmp_path: Path) -> N
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert told(tmp_path / "manifest.json")[0] == ["skipped"]
-    listed = Listed()
+    listed = ManifestLists()
     assert listed.has_errors(tmp_path / "error" / "1.OperationOutcome.ndjson") is True
     assert listed.has_errors(tmp_path / "2.Patient.ndjson.gz") is False
     assert listed.list_of(tmp_path / "deleted" / "d.ndjson") == "deleted"
@@ -405,13 +405,13 @@ def test_json_over_several_lines_is_read_whatever_the_name(
     path = tmp_path / "a.ndjson"
     path.write_bytes(text.encode())
     ids, source = told(path)
-    assert (ids, source.notes[opening.SEVERAL_LINES] > 0) == (found, several)
+    assert (ids, source.notes[first_value.SEVERAL_LINES] > 0) == (found, several)
 
 
 def test_many_broken_lines_are_rejected_one_by_one_and_quickly(tmp_path: Path) -> None:
     lines = [PATIENT % str(n).encode() if n % 2 else b'{"resourceType":"Patient","name":[{' for n in range(20_000)]
     (tmp_path / "a.ndjson").write_bytes(b"\n".join(lines))
-    with Source(tmp_path / "a.ndjson") as source:
+    with InputFile(tmp_path / "a.ndjson") as source:
         found = list(scan(source))
     assert [item.line for item in found if isinstance(item, Line)] == [*range(1, 20_001)]
     assert not source.notes
@@ -419,20 +419,20 @@ def test_many_broken_lines_are_rejected_one_by_one_and_quickly(tmp_path: Path) -
 
 def version_of(path: Path) -> OtherVersion | None:
     """What is told of a file's version."""
-    versions, lines = Versions(), LineReader(SCHEMA)
+    versions, lines = FhirVersions(), LineReader(SCHEMA)
     for item in scan(path):
         for one in _ready(lines, item):
-            if one.identity[0] not in versions.settled:
-                versions.look(one)
-    return versions.of_file(path.name)
+            if one.identity[0] not in versions.settled_types:
+                versions.inspect(one)
+    return versions.report(path.name)
 
 
-def _ready(lines: LineReader, item: object) -> list[Ready]:
+def _ready(lines: LineReader, item: object) -> list[PreparedResource]:
     if isinstance(item, Line):
         quick = lines.read(item)
-        found = [quick] if quick else [ready(SCHEMA, one) for one in resources_in(item) if isinstance(one, Incoming)]
+        found = [quick] if quick else [prepare(SCHEMA, one) for one in resources_in(item) if isinstance(one, Incoming)]
         return found
-    return [ready(SCHEMA, item)] if isinstance(item, Incoming) else []
+    return [prepare(SCHEMA, item)] if isinstance(item, Incoming) else []
 
 
 def test_files_of_other_versions_are_told_once_with_the_elements_that_show_it() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pyhce.records.reading.exact_json import InvalidJson, canonical, dumps, parse, stored_json
 from pyhce.records.reading.reader import Incoming, Rejected, content_id, resources_of
-from pyhce.records.reading.reader import Where as Place
+from pyhce.records.reading.reader import InputLocation as Place
 from pyhce.records.reading.reference import key_of, own_keys
-from pyhce.records.reading.spelling import NotJson, canonical, dumps, parse, stored
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_json_keeps_its_spelling(text: str) -> None:
     ],
 )
 def test_what_jsonb_would_change_is_kept_beside_it(text: str, recurso: str, kept: str | None) -> None:
-    found = stored(parse(text))
+    found = stored_json(parse(text))
     assert (found.recurso, found.original) == (recurso, kept)
 
 
 @pytest.mark.parametrize("text", [b"{", b"\xff", b'{"a":NaN}', b'{"a":1,"a":2}', b"[" * 100_000, b"", b"{} x"])
 def test_what_is_no_json_is_told(text: bytes) -> None:
-    with pytest.raises(NotJson):
+    with pytest.raises(InvalidJson):
         parse(text)
 
 

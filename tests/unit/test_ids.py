@@ -9,16 +9,16 @@ import pytest
 
 from pyhce.records.identity.tally import ORIGINAL_ID
 from pyhce.records.reading.bases import split_url, with_repaired_id
-from pyhce.records.reading.documents import opened, subject_of
-from pyhce.records.reading.ids import derived_id, is_id, wrong_id
-from pyhce.records.reading.incoming import Incoming, Rejected, Where
-from pyhce.records.reading.normal import stored_form
+from pyhce.records.reading.exact_json import parse
+from pyhce.records.reading.ids import derived_id, id_problem, is_id
+from pyhce.records.reading.incoming import Incoming, InputLocation, Rejected
 from pyhce.records.reading.reader import resources_of
-from pyhce.records.reading.repair_ids import Admitted, admitted
-from pyhce.records.reading.spelling import parse
+from pyhce.records.reading.repair_ids import AdmittedResource, admit
+from pyhce.records.reading.stored_references import stored_form
+from pyhce.records.reading.whole_bundles import filed_entries, subject_of
 from pyhce.schema.declaration import SCHEMA
 
-HERE = Where("a.ndjson", 1)
+HERE = InputLocation("a.ndjson", 1)
 OWN = "https://own.example/fhir"
 LONG = "e" * 70
 
@@ -29,9 +29,11 @@ def found(value: object) -> Any:
     return item
 
 
-def repaired(value: object, *, fuente: str = "", own: frozenset[str] = frozenset()) -> tuple[dict[str, Any], Admitted]:
-    taken = admitted(found(value), own, fuente, repair=True)
-    assert isinstance(taken, Admitted)
+def repaired(
+    value: object, *, fuente: str = "", own: frozenset[str] = frozenset()
+) -> tuple[dict[str, Any], AdmittedResource]:
+    taken = admit(found(value), own, fuente, repair=True)
+    assert isinstance(taken, AdmittedResource)
     return taken.item.resource, taken
 
 
@@ -55,12 +57,12 @@ def patient(key: object, **members: object) -> dict[str, object]:
     ],
 )  # fmt: skip
 def test_the_words_say_what_is_wrong_with_an_id(key: object, words: str | None) -> None:
-    assert wrong_id(parse(json.dumps(patient(key)))) == words
+    assert id_problem(parse(json.dumps(patient(key)))) == words
 
 
 @pytest.mark.parametrize("key", ["under_score", LONG, "a b", 123, ""])
 def test_a_resource_with_such_an_id_is_rejected_with_the_remedy(key: object) -> None:
-    taken = admitted(found(patient(key)), frozenset(), "", repair=False)
+    taken = admit(found(patient(key)), frozenset(), "", repair=False)
     assert isinstance(taken, Rejected)
     assert taken.reason == "invalid-id"
     assert "--repair-ids" in taken.detail
@@ -69,7 +71,7 @@ def test_a_resource_with_such_an_id_is_rejected_with_the_remedy(key: object) -> 
 
 @pytest.mark.parametrize("key", [True, ["a"], {}])
 def test_an_id_that_cannot_be_read_is_rejected_with_the_option_too(key: object) -> None:
-    taken = admitted(found(patient(key)), frozenset(), "", repair=True)
+    taken = admit(found(patient(key)), frozenset(), "", repair=True)
     assert isinstance(taken, Rejected)
     assert "--repair-ids" not in taken.detail
 
@@ -146,8 +148,8 @@ def test_every_reference_and_link_to_a_binary_follows_the_rest_stays() -> None:
 
 def test_a_resource_without_such_ids_is_the_very_same_object() -> None:
     item = found({"resourceType": "Observation", "id": "o", "subject": {"reference": "Patient/p"}})
-    taken = admitted(item, frozenset(), "", repair=True)
-    assert isinstance(taken, Admitted)
+    taken = admit(item, frozenset(), "", repair=True)
+    assert isinstance(taken, AdmittedResource)
     assert taken.item.resource is item.resource
 
 
@@ -165,9 +167,9 @@ def test_a_bundle_of_a_server_keeps_its_base_and_its_references_follow() -> None
     items = list(resources_of(HERE, parse(json.dumps(bundle))))
     assert all(isinstance(item, Incoming) for item in items)
     assert [item.base for item in items if isinstance(item, Incoming)] == [OWN, OWN, None]
-    taken = [admitted(item, frozenset({OWN}), "s", repair=True) for item in items if isinstance(item, Incoming)]
+    taken = [admit(item, frozenset({OWN}), "s", repair=True) for item in items if isinstance(item, Incoming)]
     observation = taken[1]
-    assert isinstance(observation, Admitted)
+    assert isinstance(observation, AdmittedResource)
     key, doctor = derived_id("Patient", "a_b"), derived_id("Practitioner", "d_1")
     assert observation.item.resource["subject"]["reference"] == f"Patient/{key}"
     assert observation.item.resource["performer"][0]["reference"] == f"Practitioner/{doctor}"
@@ -192,11 +194,11 @@ def test_entries_of_a_document_that_are_filed_are_rejected_or_repaired_like_othe
         {"fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000001", "resource": observation},
     ]
     document = found({"resourceType": "Bundle", "type": "document", "id": "d", "entry": entries})
-    filed = [item for item in opened(document, SCHEMA, frozenset({OWN})) if isinstance(item, Incoming)]
-    refused = [admitted(item, frozenset({OWN}), "", repair=False) for item in filed]
+    filed = [item for item in filed_entries(document, SCHEMA, frozenset({OWN})) if isinstance(item, Incoming)]
+    refused = [admit(item, frozenset({OWN}), "", repair=False) for item in filed]
     assert [isinstance(item, Rejected) for item in refused] == [False, True, True]
-    taken = [admitted(item, frozenset({OWN}), "", repair=True) for item in filed]
-    resources = [one.item.resource for one in taken if isinstance(one, Admitted)]
+    taken = [admit(item, frozenset({OWN}), "", repair=True) for item in filed]
+    resources = [one.item.resource for one in taken if isinstance(one, AdmittedResource)]
     assert [held["id"] for held in resources[:2]] == ["c", derived_id("Patient", "a_b")]
     assert resources[2]["id"] == filed[2].id
     assert resources[2]["identifier"] == [{"system": ORIGINAL_ID, "value": "o_1"}]

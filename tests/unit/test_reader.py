@@ -15,11 +15,11 @@ import pytest
 import zstandard
 
 from pyhce.errors import UsageError
-from pyhce.records.reading import bundles, limits, nesting, reader, sources, spool
+from pyhce.records.reading import bundles, input_file, limits, nesting, reader, spool
 from pyhce.records.reading.folders import files_in
-from pyhce.records.reading.reader import Deleted, Incoming, Rejected, Skipped, read, scan
-from pyhce.records.reading.ready import ready
-from pyhce.records.reading.sources import Source, fingerprint_of
+from pyhce.records.reading.input_file import InputFile, file_fingerprint
+from pyhce.records.reading.prepared import prepare
+from pyhce.records.reading.reader import Deletion, Incoming, Rejected, Skipped, read, scan
 from pyhce.schema.declaration import SCHEMA
 from tests.fuzz.rounds import run
 
@@ -68,8 +68,8 @@ def test_a_line_that_is_too_long_is_passed_and_the_next_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (limits, reader):
-        monkeypatch.setattr(module, "FEW", 10_000)
-        monkeypatch.setattr(module, "largest", lambda: 10_000)
+        monkeypatch.setattr(module, "SMALL", 10_000)
+        monkeypatch.setattr(module, "max_resource_bytes", lambda: 10_000)
     path = tmp_path / "a.ndjson"
     path.write_bytes(LINES.splitlines()[0] + b"\n" + b'"' + b"x" * 3_000_000 + b'"\n' + LINES.splitlines()[1])
     assert kinds(path) == ["p0", "too-large", "p1"]
@@ -170,11 +170,11 @@ def told(path: Path, data: bytes) -> list[str]:
         (bundle(entry(bundle(entry(ONE))), entry(TWO)), ["p1", "p2"]),
     ],
 )
-@pytest.mark.parametrize("chunk", [1, 7, sources.CHUNK])
+@pytest.mark.parametrize("chunk", [1, 7, input_file.CHUNK])
 def test_whatever_stands_in_a_file_is_taken_or_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, wanted: list[str], chunk: int
 ) -> None:
-    monkeypatch.setattr(sources, "CHUNK", chunk)
+    monkeypatch.setattr(input_file, "CHUNK", chunk)
     assert told(tmp_path / "a.json", data) == wanted
 
 
@@ -182,8 +182,8 @@ def test_whatever_stands_in_a_file_is_taken_or_told(
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader's limits, so small that a small bundle is a large one."""
     for module in (limits, bundles, reader):
-        monkeypatch.setattr(module, "FEW", 150)
-        monkeypatch.setattr(module, "largest", lambda: 150)
+        monkeypatch.setattr(module, "SMALL", 150)
+        monkeypatch.setattr(module, "max_resource_bytes", lambda: 150)
     monkeypatch.setattr(spool, "_BLOCK", 100)
     monkeypatch.setattr(spool, "_PLACES_IN_MEMORY", 2)
 
@@ -251,7 +251,7 @@ def test_many_values_in_few_bytes_are_too_large(tmp_path: Path) -> None:
 def test_a_file_that_unpacks_to_ever_more_is_given_up_and_that_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: bytes
 ) -> None:
-    monkeypatch.setattr(sources, "MAX_WASTED", 5_000_000)
+    monkeypatch.setattr(input_file, "MAX_WASTED", 5_000_000)
     for compress, suffix in ((gzip.compress, ".gz"), (zstandard.ZstdCompressor(level=19).compress, ".zst")):
         (tmp_path / f"a.json{suffix}").write_bytes(compress(ONE + b"\n" + b'"' + fill * 80_000_000))
         found = list(read(tmp_path / f"a.json{suffix}"))
@@ -293,7 +293,7 @@ def test_deletions_come_first_in_a_transaction_and_of_a_history_the_oldest(
     (tmp_path / "a.ndjson").write_bytes(bundle(*entries, kind=kind))
     found = [getattr(item, "key", getattr(item, "id", "")) for item in read(tmp_path / "a.ndjson")]
     assert found == wanted
-    assert all(isinstance(item, Deleted | Incoming) for item in read(tmp_path / "a.ndjson"))
+    assert all(isinstance(item, Deletion | Incoming) for item in read(tmp_path / "a.ndjson"))
 
 
 @pytest.mark.parametrize(
@@ -344,24 +344,24 @@ def test_a_source_tells_how_far_it_is_and_what_it_was(tmp_path: Path, name: str)
     compress = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}.get(Path(name).suffix, bytes)
     raw = compress(LINES)
     (tmp_path / name).write_bytes(raw)
-    with Source(tmp_path / name) as source:
+    with InputFile(tmp_path / name) as source:
         assert len(list(scan(source))) == 1000
         assert (source.size, source.position) == (len(raw), len(raw))
-        assert source.fingerprint() == fingerprint_of(tmp_path / name)
+        assert source.fingerprint() == file_fingerprint(tmp_path / name)
     (tmp_path / name).write_bytes(raw[:-1] + b"x")
-    assert fingerprint_of(tmp_path / name) != source.fingerprint()
+    assert file_fingerprint(tmp_path / name) != source.fingerprint()
 
 
 @pytest.mark.usefixtures("small")
 def test_the_position_grows_while_a_large_bundles_entries_are_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "CHUNK", 1000)
+    monkeypatch.setattr(input_file, "CHUNK", 1000)
     (tmp_path / "a.json").write_bytes(bundle(*[entry(PATIENT % str(n).encode()) for n in range(1000)]))
-    with Source(tmp_path / "a.json") as source:
-        places = [source.position for _ in read(source)]
-    assert places == sorted(places)
-    assert places[0] < source.size / 2 < places[-1] < source.size  # type: ignore[operator]
+    with InputFile(tmp_path / "a.json") as source:
+        full_urls = [source.position for _ in read(source)]
+    assert full_urls == sorted(full_urls)
+    assert full_urls[0] < source.size / 2 < full_urls[-1] < source.size  # type: ignore[operator]
 
 
 def test_a_bundle_larger_than_memory_may_be_is_read_in_little(tmp_path: Path) -> None:
@@ -390,26 +390,29 @@ def test_inputs_changed_by_chance_break_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, 15, 241])
 def test_a_limit_that_is_out_of_range_is_refused(size: int) -> None:
-    with pytest.raises(UsageError, match=f"at most {size} MB: the limit is from 16 to 240 MB"), limits.at_most(size):
+    with (
+        pytest.raises(UsageError, match=f"at most {size} MB: the limit is from 16 to 240 MB"),
+        limits.limit_resource_size(size),
+    ):
         pass
 
 
 def test_the_limit_holds_within_its_load_only_and_the_setting_that_is_told_is_enough() -> None:
     many = b'{"resourceType":"Group","member":[' + b'{"entity":{"reference":"Patient/1"}},' * 500_000 + b"{}]}"
     assert len(many) > 16 * limits.MB
-    told = limits.too_large(many)
+    told = limits.size_problem(many)
     assert told is not None
     assert f"{len(many)} bytes, more than 16 MB" in told
-    with limits.at_most(int(told.rsplit(" ", 1)[1])):
-        assert limits.too_large(many) is None
-    assert limits.too_large(many) == told
-    with limits.at_most(20):
-        dense = limits.too_large(many)
+    with limits.limit_resource_size(int(told.rsplit(" ", 1)[1])):
+        assert limits.size_problem(many) is None
+    assert limits.size_problem(many) == told
+    with limits.limit_resource_size(20):
+        dense = limits.size_problem(many)
         assert dense is not None
         assert "values, more than" in dense
-    with limits.at_most(int(dense.rsplit(" ", 1)[1])):
-        assert limits.too_large(many) is None
-    assert "goes up to 240" in limits.too_long(241 * limits.MB, "resource")
+    with limits.limit_resource_size(int(dense.rsplit(" ", 1)[1])):
+        assert limits.size_problem(many) is None
+    assert "goes up to 240" in limits.size_message(241 * limits.MB, "resource")
 
 
 @pytest.mark.parametrize("kind", [[None], {"a": 1}, 1, None])
@@ -423,7 +426,7 @@ def test_a_resource_type_that_is_no_text_stops_no_reading(tmp_path: Path, kind: 
     found = list(reader.read(path))
     assert [type(item).__name__ for item in found] == ["Incoming", "Rejected"]
     assert isinstance(found[0], Incoming)
-    assert ready(SCHEMA, found[0]).key is None
+    assert prepare(SCHEMA, found[0]).patient_key is None
 
 
 @pytest.mark.parametrize("python", [sys.executable, "/usr/bin/python3"])
@@ -435,11 +438,11 @@ def test_a_value_ends_where_its_brackets_do_on_every_python(python: str) -> None
     code = """
 import runpy, sys
 nesting, data = runpy.run_path(sys.argv[1])["Nesting"], sys.argv[2].encode()
-print(nesting().end(data, 0))
+print(nesting().find_end(data, 0))
 for cut in range(1, len(data)):
     two = nesting()
-    assert two.end(data[:cut], 0) is None, cut
-    assert two.end(data[cut:], 0) == len(data) - cut, cut
+    assert two.find_end(data[:cut], 0) is None, cut
+    assert two.find_end(data[cut:], 0) == len(data) - cut, cut
 """
     data = json.dumps(value, indent=1)
     run = [python, "-c", code, nesting.__file__, data]

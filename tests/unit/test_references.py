@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pyhce.errors import UsageError
 from pyhce.records.reading.bases import canonical_base, own_bases, split_url
 from pyhce.records.reading.ids import is_id
-from pyhce.records.reading.normal import may_differ, may_differ_in_line, stored_form
-from pyhce.records.reading.reference import keys_elsewhere, literal, owner_of
+from pyhce.records.reading.reference import keys_in_other_sources, literal_target, source_and_key
+from pyhce.records.reading.stored_references import may_differ, may_differ_in_line, stored_form
 
 OWN = "https://own.example/fhir"
 _PIECES = (
@@ -43,7 +43,7 @@ def test_a_text_that_is_taken_as_it_is_is_stored_as_it_is(reference: str) -> Non
 @example("other.example/Patient/p")
 @example("https://other.example/fhir/Patient/p/_history/2")
 def test_the_key_of_another_servers_reference_is_never_an_id(reference: str) -> None:
-    named = literal(stored_form(reference, {OWN}))
+    named = literal_target(stored_form(reference, {OWN}))
     url = split_url(reference)
     if url is None or "?" in reference or reference.startswith("#") or reference[:4].lower() == "urn:":
         return
@@ -63,9 +63,9 @@ def test_a_stored_form_is_stored_as_it_is(reference: str) -> None:
 
 @given(references, st.text(max_size=5))
 def test_a_key_leads_back_to_its_source_and_id(key: str, fuente: str) -> None:
-    base, there = owner_of(fuente, key)
+    base, there = source_and_key(fuente, key)
     if (base, there) != (fuente, key):
-        assert keys_elsewhere(base, [there]) == [key]
+        assert keys_in_other_sources(base, [there]) == [key]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 
-from pyhce.records.reading.conditions import Asked, Condition, NotUnderstood, Settled, terms_of
+from pyhce.records.reading.conditions import Condition, ConditionsAsked, ConditionsDone, UnsupportedSearch, terms_of
 from pyhce.records.reading.ids import derived_id
-from pyhce.records.reading.incoming import Asking, Deleted, Found, Incoming, Rejected, Skipped, Where
+from pyhce.records.reading.incoming import (
+    ConditionSignal,
+    Deletion,
+    Incoming,
+    InputLocation,
+    ReadItem,
+    Rejected,
+    Skipped,
+)
 from pyhce.records.reading.reader import read, resources_of
 
 DOE = {"resourceType": "Practitioner", "identifier": [{"system": "urn:npi", "value": "1"}]}
@@ -36,17 +44,19 @@ def test_a_search_by_identifiers_and_id_is_understood(search: str, terms: set[st
      "_id=a_b", "identifier:of-type=a|MR|1", "identifier=a|1&active=true", "identifier=a|1%0A7", "identifier=a%00|1"],
 )  # fmt: skip
 def test_any_other_search_is_not_understood_and_its_value_is_not_told(search: str) -> None:
-    with pytest.raises(NotUnderstood) as error:
+    with pytest.raises(UnsupportedSearch) as error:
         terms_of(search)
     assert "1" not in str(error.value).replace("1 to 64", "")
 
 
-def found(kind: str, *entries: dict[str, Any], there: dict[str, set[str]] | None = None) -> list[Found]:
+def found(kind: str, *entries: dict[str, Any], there: dict[str, set[str]] | None = None) -> list[ReadItem]:
     """What a bundle carries; its conditions are answered with the ids that fit each term."""
-    listed: list[Found] = []
-    for item in resources_of(Where("f", 1), {"resourceType": "Bundle", "type": kind, "entry": list(entries)}):
-        if isinstance(item, Asked) and there is not None:
-            item.found = {one: set().union(*(there.get(term, set()) for term in one.terms)) for one in item.conditions}
+    listed: list[ReadItem] = []
+    for item in resources_of(InputLocation("f", 1), {"resourceType": "Bundle", "type": kind, "entry": list(entries)}):
+        if isinstance(item, ConditionsAsked) and there is not None:
+            item.matches = {
+                one: set().union(*(there.get(term, set()) for term in one.terms)) for one in item.conditions
+            }
         listed.append(item)
     return listed
 
@@ -57,7 +67,7 @@ def told(kind: str, *entries: dict[str, Any], there: dict[str, set[str]] | None 
     for item in found(kind, *entries, there=there):
         if isinstance(item, Incoming):
             short.append(item.id)
-        elif isinstance(item, Deleted):
+        elif isinstance(item, Deletion):
             short.append(f"delete {item.key}")
         elif isinstance(item, Rejected):
             short.append(item.reason)
@@ -151,10 +161,10 @@ def test_a_history_tells_what_was_done(made: dict[str, Any], what: str) -> None:
 def test_a_deletion_of_a_history_tells_its_version(url: str, etag: str | None, version: int | None) -> None:
     made = {**entry("DELETE", url, None), "response": {"etag": etag} if etag else None}
     (deleted,) = found("history", made)
-    assert isinstance(deleted, Deleted)
+    assert isinstance(deleted, Deletion)
     assert deleted.version == version
     (asked,) = found("transaction", made)
-    assert isinstance(asked, Deleted)
+    assert isinstance(asked, Deletion)
     assert asked.version is None, "what is asked for is done"
 
 
@@ -199,7 +209,7 @@ def test_references_lead_to_what_a_condition_fits(there: dict[str, set[str]], ke
             practitioner(2, "identifier=urn:npi|1"),
             there=there,
         )
-        if not isinstance(item, Asking)
+        if not isinstance(item, ConditionSignal)
     ]
     assert isinstance(role, Incoming)
     assert role.resource["practitioner"] == {"reference": f"Practitioner/{key}"}
@@ -219,9 +229,9 @@ def test_what_asks_is_answered_between_the_deletions_and_all_else_of_a_transacti
         practitioner(1, "identifier=urn:npi|1"), {"resource": ROLE}, entry("DELETE", "Practitioner/7", None),
     )  # fmt: skip
     kinds = [type(item) for item in found("transaction", *entries, there={})]
-    assert kinds == [Deleted, Asked, Incoming, Incoming, Settled]
+    assert kinds == [Deletion, ConditionsAsked, Incoming, Incoming, ConditionsDone]
     asked = found("transaction", *entries)[1]
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, ConditionsAsked)
     assert asked.conditions == {Condition(None, "Practitioner", frozenset({"identifier=urn:npi|1"}))}
 
 

@@ -16,7 +16,7 @@ import pytest
 from pyhce import sample
 from pyhce.records.identity import DEFAULT_RULES, documents_of
 from pyhce.records.reading.reader import Incoming, read
-from pyhce.records.reading.reference import every_reference, named
+from pyhce.records.reading.reference import every_reference, reference_target
 from pyhce.schema import r4
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -79,7 +79,7 @@ def test_every_reference_leads_to_a_resource_that_ships() -> None:
         reference["reference"]
         for item in RESOURCES
         for reference in every_reference(item.resource)
-        if (found := named(reference)) and (found.type, found.key) not in there and found.key not in licences
+        if (found := reference_target(reference)) and (found.type, found.key) not in there and found.key not in licences
     ]
     assert lost == []
 
@@ -129,7 +129,7 @@ def test_nothing_happens_before_a_birth_or_after_a_death() -> None:
         for item in RESOURCES
         if item.type in {"Encounter", "Observation", "Immunization", "MedicationRequest", "Procedure", "Claim"}
         for reference in every_reference(item.resource)
-        if (found := named(reference)) and found.type == "Patient" and found.key in lives
+        if (found := reference_target(reference)) and found.type == "Patient" and found.key in lives
         for day in re.findall(r'"(\d{4}-\d\d-\d\d)', json.dumps(item.resource, default=str))
         if not lives[found.key][0] <= day <= lives[found.key][1]
     ]

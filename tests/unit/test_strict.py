@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pyhce.records.reading.spelling import parse
-from pyhce.records.reading.strict import MOST, problems
+from pyhce.records.reading.exact_json import parse
+from pyhce.records.reading.strict import MOST_PROBLEMS, r4_problems
 
 EXAMPLES = Path(__file__).parents[2].parent / "shared" / "fhir-examples" / "r4-examples.tar.gz"
 BREAK_THEIR_OWN_RULES = {
@@ -45,12 +45,12 @@ def changed(**members: Any) -> dict[str, Any]:
 
 
 def said(resource: dict[str, Any]) -> list[str]:
-    return problems(json.dumps(resource))
+    return r4_problems(json.dumps(resource))
 
 
 def test_a_whole_resource_has_no_problem_as_text_or_as_members() -> None:
     text = json.dumps(OBSERVATION)
-    assert problems(text) == problems(text.encode()) == problems(parse(text)) == []
+    assert r4_problems(text) == r4_problems(text.encode()) == r4_problems(parse(text)) == []
 
 
 def test_official_examples_pass_except_those_that_break_a_rule_of_r4() -> None:
@@ -58,7 +58,7 @@ def test_official_examples_pass_except_those_that_break_a_rule_of_r4() -> None:
         pytest.skip("the FHIR R4 examples are not at ../shared/fhir-examples")
     with tarfile.open(EXAMPLES) as archive:
         members = [member for member in archive if member.name.endswith(".json")]
-        found = {member.name: problems(archive.extractfile(member).read()) for member in members}  # type: ignore[union-attr]
+        found = {member.name: r4_problems(archive.extractfile(member).read()) for member in members}  # type: ignore[union-attr]
     assert len(found) > 400
     rules = {Path(name).stem: {problem.rpartition("(")[2] for problem in told} for name, told in found.items() if told}
     assert rules == {name: {f"{rule})"} for name, rule in BREAK_THEIR_OWN_RULES.items()}
@@ -155,10 +155,10 @@ def test_no_value_of_a_resource_is_told() -> None:
 
 
 def test_many_problems_are_told_up_to_a_number() -> None:
-    assert len(said(changed(note=[{"text": 1}] * 1000))) == MOST + 1
+    assert len(said(changed(note=[{"text": 1}] * 1000))) == MOST_PROBLEMS + 1
 
 
 def test_a_number_beyond_any_range_is_told_and_no_crash() -> None:
     text = json.dumps(OBSERVATION).replace("72.5", "1e400")
-    assert problems(text) == ["a number is too large to be looked at"]
-    assert problems(b"{") != []
+    assert r4_problems(text) == ["a number is too large to be looked at"]
+    assert r4_problems(b"{") != []

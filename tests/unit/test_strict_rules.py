@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pyhce.errors import DeclarationError
+from pyhce.records.reading.checks.dates import surely_after
 from pyhce.records.reading.checks.fhirpath import compiled, holds
-from pyhce.records.reading.checks.moments import surely_after
-from pyhce.records.reading.strict import problems
+from pyhce.records.reading.strict import r4_problems
 from pyhce.schema.r4_rules import _table
 
 Resource = dict[str, Any]
@@ -234,7 +234,7 @@ BROKEN: list[tuple[str, Resource, Resource]] = [
 
 
 def rules(resource: Resource) -> list[str]:
-    return [problem.rpartition("(")[2].rstrip(")") for problem in problems(json.dumps(resource))]
+    return [problem.rpartition("(")[2].rstrip(")") for problem in r4_problems(json.dumps(resource))]
 
 
 @pytest.mark.parametrize(("rule", "broken", "mended"), BROKEN, ids=[f"{n} {row[0]}" for n, row in enumerate(BROKEN)])
@@ -242,27 +242,27 @@ def test_a_resource_that_breaks_a_rule_is_told_and_mended_it_passes(
     rule: str, broken: Resource, mended: Resource
 ) -> None:
     assert rule in rules(broken)
-    assert problems(json.dumps(mended)) == []
+    assert r4_problems(json.dumps(mended)) == []
 
 
 def test_a_problem_names_the_element_what_is_demanded_and_the_rule() -> None:
     contact = patient(contact=[{"name": {"text": "x"}}, {"gender": "male"}])
     expected = "SHALL at least contain a contact's details or a reference to an organization"
-    assert problems(json.dumps(contact)) == [f"Patient.contact[1]: {expected} (pat-1)"]
+    assert r4_problems(json.dumps(contact)) == [f"Patient.contact[1]: {expected} (pat-1)"]
     nested = document(held(UUID, contact))
-    assert problems(json.dumps(nested)) == [f"Bundle.entry[1].resource.contact[1]: {expected} (pat-1)"]
+    assert r4_problems(json.dumps(nested)) == [f"Bundle.entry[1].resource.contact[1]: {expected} (pat-1)"]
 
 
 def test_rules_are_held_against_a_resource_of_the_right_shape_only() -> None:
     both = patient(contact=[{"gender": "male"}], colour="red")
-    assert problems(json.dumps(both)) == ["Patient: R4 has no such element: colour"]
+    assert r4_problems(json.dumps(both)) == ["Patient: R4 has no such element: colour"]
 
 
 def test_no_value_of_a_resource_is_told_by_a_rule() -> None:
     secret = "1032456789"
     for _, broken, _ in BROKEN:
         marked = {**broken, "id": secret}
-        assert secret not in " ".join(problems(json.dumps(marked)))
+        assert secret not in " ".join(r4_problems(json.dumps(marked)))
 
 
 def test_the_time_grows_with_the_size_of_a_resource_not_with_its_square() -> None:
@@ -275,14 +275,14 @@ def test_the_time_grows_with_the_size_of_a_resource_not_with_its_square() -> Non
         code={"coding": codings}, valueInteger=1, component=components, contained=contained, performer=performers
     )
     start = time.process_time()
-    assert problems(json.dumps(large)) == []
+    assert r4_problems(json.dumps(large)) == []
     assert time.process_time() - start < 8  # some 1 s; each pair of them would take minutes
 
 
 def test_of_a_large_resource_the_first_problem_of_its_shape_is_told_at_once() -> None:
     large = patient(name=[{"colour": "red"} for _ in range(100_000)])
     start = time.process_time()
-    assert problems(json.dumps(large)) == [
+    assert r4_problems(json.dumps(large)) == [
         "Patient.name[0]: R4 has no such element: colour",
         "and perhaps more: of a resource over 256 kB the first is told",
     ]

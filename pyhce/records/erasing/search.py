@@ -14,8 +14,8 @@ from pyhce.errors import HceError
 from pyhce.records.erasing.trace import MIN_ID, MIN_WORD, NEVER, Person, Row, Verdict, carries_system, judge
 from pyhce.records.identity import DEFAULT_RULES, RuleSet, parsed
 from pyhce.records.patient import people_of
-from pyhce.records.reading.normal import keys_of
-from pyhce.records.reading.reference import keys_elsewhere, value_of_key
+from pyhce.records.reading.reference import keys_in_other_sources, value_of_key
+from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.table_sql import column_list, table_name, type_expression
 from pyhce.schema.later_helpers import shortened
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
@@ -97,7 +97,7 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str, rules
         ambiguous=ambiguous & frozenset(identified.values()),
         words=frozenset(word for word in numbers | values if len(word) >= MIN_WORD)
         | {key for _, key in identities if "=" not in key and len(key) >= MIN_ID}
-        | {url for fuente, key in identities for url in keys_elsewhere(fuente, [key])},
+        | {url for fuente, key in identities for url in keys_in_other_sources(fuente, [key])},
         attached=frozenset(_attached(conn, schema, document)),
         rules=rules,
     )

@@ -17,9 +17,16 @@ from typing import Any, NamedTuple
 from pydantic import InstanceOf
 
 from pyhce.records.identity import DEFAULT_RULES, RuleSet
-from pyhce.records.reading.normal import key_by
-from pyhce.records.reading.reference import Named, at_path, identifiers_of, named, owner_of, value_of_key
-from pyhce.records.reading.spelling import canonical, dumps, parse
+from pyhce.records.reading.exact_json import canonical, dumps, parse
+from pyhce.records.reading.reference import (
+    ReferenceTarget,
+    at_path,
+    identifiers_of,
+    reference_target,
+    source_and_key,
+    value_of_key,
+)
+from pyhce.records.reading.stored_references import key_by
 from pyhce.schema.expression import untyped_names
 from pyhce.schema.model import Frozen, Schema
 
@@ -74,7 +81,7 @@ class Person(Frozen):
 
     def has(self, fuente: str, key: str) -> bool:
         """Whether a key names this patient in a source, and nobody else."""
-        known = owner_of(fuente, key) in self.identities
+        known = source_and_key(fuente, key) in self.identities
         return key not in self.ambiguous and (known or key in self.anywhere)
 
     @cached_property
@@ -203,12 +210,12 @@ class _Finder:
             return False
         if value.get("reference") in self.own:
             return True
-        found = named(value) if isinstance(value.get("reference"), str) else None
+        found = reference_target(value) if isinstance(value.get("reference"), str) else None
         ways = [found]
         if isinstance(identifier, dict) and by_identifier:
             said = value.get("type")
             kind_said = found.type if found else said if isinstance(said, str) else None
-            ways.append(Named(kind_said, key_by(identifier, {}, self.person.rules)))
+            ways.append(ReferenceTarget(kind_said, key_by(identifier, {}, self.person.rules)))
         return any(
             way is not None
             and self.person.has(self.fuente, way.key)

@@ -13,8 +13,8 @@ from pyhce.records.exporting.copy_out import blocks
 from pyhce.records.exporting.folder import ExportFolder, Part
 from pyhce.records.exporting.moments import HERE, Moment
 from pyhce.records.exporting.units import Done, Unit, Wanted
-from pyhce.records.line import AS_IT_IS
-from pyhce.records.reading.exported import CORRECTIONS, RECORDS
+from pyhce.records.line import COPY_UNESCAPED
+from pyhce.records.reading.finished_export import CORRECTIONS, RECORDS
 from pyhce.records.writing.table_sql import column_list, table_name
 from pyhce.schema.model import Table
 
@@ -59,7 +59,7 @@ def _copied(conn: Connection[TupleRow], folder: ExportFolder, what: str, queries
     name, count = folder.part(), 0
     with Part(folder.work / name) as file:
         for query in queries:
-            for rows, block in blocks(conn, sql.SQL("COPY ({}) TO STDOUT {}").format(query, sql.SQL(AS_IT_IS))):
+            for rows, block in blocks(conn, sql.SQL("COPY ({}) TO STDOUT {}").format(query, sql.SQL(COPY_UNESCAPED))):
                 file.write(block)
                 count += rows
     unit = Unit(table="", type=what, source="", places=())

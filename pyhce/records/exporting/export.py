@@ -33,7 +33,7 @@ from pyhce.records.exporting.moments import Moment, everything_committed_before
 from pyhce.records.exporting.plan import plan
 from pyhce.records.exporting.units import Done, Wanted
 from pyhce.records.identity import check_document
-from pyhce.records.reading.exported import CORRECTIONS, HISTORY, RESTORE, ExportedFile, files_of
+from pyhce.records.reading.finished_export import CORRECTIONS, HISTORY, RESTORE, ExportedFile, manifest_files
 from pyhce.records.source_names import refuse_unknown_source
 from pyhce.schema.model import Frozen, Schema
 from pyhce.schema.r4 import RESOURCE_TYPES
@@ -264,9 +264,9 @@ def _little(changed: Sequence[Done], store: ExportFolder) -> bool:
 
 
 def _report(folder: Path, told: dict[str, Any], seconds: float) -> ExportReport:
-    files, deleted = files_of(told), files_of(told, "deleted")
+    files, deleted = manifest_files(told), manifest_files(told, "deleted")
     ours = told["extension"]
-    more = files_of(ours, RESTORE)
+    more = manifest_files(ours, RESTORE)
     return ExportReport(
         folder=printable(folder),
         files=files,

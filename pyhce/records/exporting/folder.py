@@ -21,7 +21,7 @@ from typing import IO, Any, Self
 from pyhce.errors import UsageError
 from pyhce.records.durable import open_private, sync_folder
 from pyhce.records.exporting.units import Done
-from pyhce.records.reading.exported import JOURNAL, MANIFEST, WORK, digest
+from pyhce.records.reading.finished_export import JOURNAL, MANIFEST, WORK, digest
 
 
 class Part:

@@ -10,14 +10,14 @@ from typing import Any
 
 import orjson
 
-from pyhce.records.reading.spelling import canonical, parse
+from pyhce.records.reading.exact_json import canonical, parse
 
 
 def with_literal_references(line: bytes, kept: bytes) -> bytes:
     """A resource's line in which no reference that the loader resolved is by `urn:`.
 
     Args:
-        kept: what else the row holds, as `pyhce.records.reading.kept` reads it.
+        kept: what else the row holds, as `pyhce.records.reading.exported_rows` reads it.
     """
     stored = orjson.loads(kept)[-2]
     if stored is None:

@@ -1,7 +1,7 @@
 """The manifest of an export, as FHIR's Bulk Data has it.
 
 https://hl7.org/fhir/uv/bulkdata/export.html#response---output-manifest; what is ours is in the member `extension`,
-which the guide leaves free (`pyhce.records.reading.exported`). `url` is relative to the manifest.
+which the guide leaves free (`pyhce.records.reading.finished_export`). `url` is relative to the manifest.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from pyhce.records.exporting.units import Done, Wanted
-from pyhce.records.reading.exported import HISTORY, OURS, RESTORE, ROWS, ExportedFile
-from pyhce.records.reading.sources import COMPRESSIONS, SUFFIXES
+from pyhce.records.reading.finished_export import HISTORY, RESTORE, ROWS, SOFTWARE_PREFIX, ExportedFile
+from pyhce.records.reading.input_file import COMPRESSIONS, SUFFIXES
 from pyhce.version import __version__
 
 _ENDINGS = (*SUFFIXES, *COMPRESSIONS, f".{ROWS}", f".{HISTORY}")
@@ -84,7 +84,11 @@ def manifest(
         "output": [_item(file) for file in files],
         "deleted": [_item(file) for file in deleted],
         "error": [],
-        "extension": {"software": f"{OURS}{__version__}", **ours, RESTORE: [_item(file) for file in restore]},
+        "extension": {
+            "software": f"{SOFTWARE_PREFIX}{__version__}",
+            **ours,
+            RESTORE: [_item(file) for file in restore],
+        },
     }
 
 

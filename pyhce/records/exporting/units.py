@@ -1,6 +1,6 @@
 """A unit of an export: some rows, read by one statement at one node into one file, with a second one beside it.
 
-The second file has a line a row: what the row holds besides the resource (`pyhce.records.reading.kept`).
+The second file has a line a row: what the row holds besides the resource (`pyhce.records.reading.exported_rows`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from psycopg import sql
 
 from pyhce.records.exporting.moments import DOCUMENT, HERE, Moment
-from pyhce.records.line import AS_IT_IS, LINE, QUICK, kept_of
+from pyhce.records.line import COPY_UNESCAPED, LINE_SQL, QUICK_LINE_SQL, row_sql
 from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import Frozen
 
@@ -69,15 +69,15 @@ class Done(Frozen):
 
 def copying(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
     """The COPY that reads a unit, a line a row."""
-    return sql.SQL("COPY ({}) TO STDOUT {}").format(selecting(moment, unit, wanted), sql.SQL(AS_IT_IS))
+    return sql.SQL("COPY ({}) TO STDOUT {}").format(selecting(moment, unit, wanted), sql.SQL(COPY_UNESCAPED))
 
 
 def selecting(moment: Moment, unit: Unit, wanted: Wanted) -> sql.Composed:
     """The query of a unit's lines. By way of the coordinator it takes the document as the parameter $1."""
     table = moment.schema.table(unit.table)
-    line, kept, rows = sql.SQL(LINE), sql.SQL(kept_of(table, "recurso::text")), sql.SQL("{} WHERE {}")
+    line, kept, rows = sql.SQL(LINE_SQL), sql.SQL(row_sql(table, "recurso::text")), sql.SQL("{} WHERE {}")
     if unit.direct:  # OFFSET keeps PostgreSQL from computing the text twice; Citus cannot push it to the workers
-        line, kept = sql.SQL(QUICK), sql.SQL(kept_of(table, "t"))
+        line, kept = sql.SQL(QUICK_LINE_SQL), sql.SQL(row_sql(table, "t"))
         rows = sql.SQL("(SELECT *, recurso::text AS t FROM {} WHERE {} OFFSET 0) AS r")
     parts = [rows.format(relation, condition_of(moment, unit, wanted)) for relation in relations_of(moment, unit)]
     return sql.SQL(" UNION ALL ").join(sql.SQL("SELECT {}, {} FROM {}").format(line, kept, part) for part in parts)

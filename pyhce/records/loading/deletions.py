@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyhce.records.reading.incoming import Deleted
-from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.incoming import Deletion
+from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.reading.requests import version_number
 
 REMEMBERED = 100_000
 """Deletions that a load keeps in mind."""
 
 
-class Deletions:
+class HistoryDeletions:
     """The deletions of a load that say which version of their resource they are."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Deletions:
     def __bool__(self) -> bool:
         return bool(self._versions)
 
-    def note(self, fuente: str | None, deleted: Deleted) -> None:
+    def note(self, fuente: str | None, deleted: Deletion) -> None:
         """Keep a deletion in mind, as long as there is room.
 
         Args:
@@ -35,7 +35,7 @@ class Deletions:
         if deleted.version is not None and (key in self._versions or len(self._versions) < REMEMBERED):
             self._versions[key] = max(deleted.version, self._versions.get(key, 0))
 
-    def overtake(self, made: Ready, resource: dict[str, Any]) -> bool:
+    def supersede(self, made: PreparedResource, resource: dict[str, Any]) -> bool:
         """Whether a resource was deleted after this version of it."""
         deletion = self._versions.get((made.fuente, *made.identity))
         if deletion is None:

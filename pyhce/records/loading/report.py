@@ -8,16 +8,16 @@ from itertools import islice
 from pydantic import Field
 
 from pyhce.records.identity.tally import IdentifierCount
-from pyhce.records.loading.versions import OtherVersion
+from pyhce.records.loading.fhir_versions import OtherVersion
 from pyhce.schema.model import Frozen
 
-SHOWN = 20
+LISTED = 20
 """Bases that are listed one by one."""
 
 
 def most_common(counts: Counter[str]) -> dict[str, int]:
     """The largest counts, and the sum of the rest as "others"."""
-    largest = dict(counts.most_common(SHOWN))
+    largest = dict(counts.most_common(LISTED))
     rest = counts.total() - sum(largest.values())
     return largest | ({"others": rest} if rest else {})
 
@@ -49,7 +49,7 @@ class Notes:
     def report(self) -> tuple[FilesNoted, ...]:
         """All that was said."""
         return tuple(
-            FilesNoted(what=what, files=tuple(islice(files, SHOWN)), count=len(files))
+            FilesNoted(what=what, files=tuple(islice(files, LISTED)), count=len(files))
             for what, files in sorted(self._files.items())
         )
 

@@ -25,11 +25,11 @@ from xxhash import xxh3_128_digest
 
 from pyhce.citus.connection import has_citus
 from pyhce.citus.steps import has_older_rows
-from pyhce.records.loading.several import Several
+from pyhce.records.loading.duplicates import DuplicateFinder
 from pyhce.records.reading.ids import is_id
-from pyhce.records.reading.incoming import Found, Line
-from pyhce.records.reading.normal import may_differ_in_line, may_have_a_base
-from pyhce.records.reading.ready import Identity, first_member
+from pyhce.records.reading.incoming import Line, ReadItem
+from pyhce.records.reading.prepared import ResourceKey, patient_member
+from pyhce.records.reading.stored_references import may_differ_in_line, may_have_a_base
 from pyhce.records.writing.lookup import array_literal
 from pyhce.records.writing.patient_documents import REMEMBERED_DOCUMENTS
 from pyhce.records.writing.patient_keys import known_documents
@@ -58,7 +58,7 @@ class _Head(NamedTuple):
     """What a line says of itself; without a key, that of its patient, it is not judged but keeps its place."""
 
     line: Line
-    identity: Identity
+    identity: ResourceKey
     key: str | None
     fingerprint: bytes
 
@@ -67,8 +67,8 @@ class _Asked(NamedTuple):
     """Heads, the first of each identity that may be judged, and what the database is going to say of those."""
 
     heads: list[_Head]
-    first: dict[Identity, _Head]
-    there: Future[dict[Identity, bytes]] | None
+    first: dict[ResourceKey, _Head]
+    there: Future[dict[ResourceKey, bytes]] | None
 
 
 class Sieve:
@@ -83,7 +83,7 @@ class Sieve:
         waits: while set, everything is passed on.
     """
 
-    waits = False
+    paused = False
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Sieve:
         schema: Schema,
         fuente: str,
         *,
-        pending: Callable[[Identity], bool],
+        pending: Callable[[ResourceKey], bool],
         unchanged: Callable[[Counter[str]], None],
     ) -> None:
         self._conn, self._fuente = conn, fuente
@@ -99,7 +99,7 @@ class Sieve:
         self._tables: dict[str, tuple[Table, str]] = {
             kind: (schema.home_of(kind, names_patient=True), member)
             for kind in RESOURCE_TYPES - {"Patient", "Bundle"}  # a Patient's document depends on more than its text
-            if (member := first_member(schema, kind))
+            if (member := patient_member(schema, kind))
         }
         members = sorted({member for _, member in self._tables.values()})
         head = msgspec.defstruct(
@@ -109,14 +109,16 @@ class Sieve:
         )
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(head).decode
         self._documents: dict[str, str | None] = {}
-        self._several = Several(conn, schema, fuente, {kind: table for kind, (table, _) in self._tables.items()})
+        self._duplicates = DuplicateFinder(
+            conn, schema, fuente, {kind: table for kind, (table, _) in self._tables.items()}
+        )
         self._distributed = has_citus(conn)
         self._differs = may_differ_in_line if has_older_rows(conn) else may_have_a_base
         self._unsure: list[_Head] = []
         self._unsure_size = 0
         self._size, self._pause, self._left = SAMPLE, PAUSE, 0
 
-    def sifted(self, found: Iterable[Line | Found]) -> Iterator[Line | Found]:
+    def sift(self, found: Iterable[Line | ReadItem]) -> Iterator[Line | ReadItem]:
         """What is to be looked at and written, in its order.
 
         What was given before must be `pending` or written when more is asked for; `waits` is for what is neither.
@@ -128,7 +130,7 @@ class Sieve:
         items = iter(found)
         with ThreadPoolExecutor(1) as pool:  # the next heads are read while the database looks
             for item in items:
-                if self._left or self.waits:
+                if self._left or self.paused:
                     yield item
                     yield from islice(items, self._left)
                     self._left = 0
@@ -172,8 +174,8 @@ class Sieve:
 
     def _ask(self, pool: ThreadPoolExecutor, heads: list[_Head]) -> _Asked:
         """Begin to look; all that came before must be given away by now."""
-        seen: set[Identity] = set()
-        first: dict[Identity, _Head] = {}
+        seen: set[ResourceKey] = set()
+        first: dict[ResourceKey, _Head] = {}
         for head in heads:
             if head.key is not None and head.identity not in seen and not self._pending(head.identity):
                 first[head.identity] = head
@@ -211,7 +213,7 @@ class Sieve:
     def _surely(self) -> Iterator[Line]:
         """Those of the lines that wait that are stored in several places; the others are passed over."""
         heads, self._unsure, self._unsure_size = self._unsure, [], 0
-        several = self._several.of(head.identity for head in heads)
+        several = self._duplicates.duplicated(head.identity for head in heads)
         self._count([head for head in heads if head.identity not in several])
         for head in heads:
             if head.identity in several:
@@ -229,7 +231,7 @@ class Sieve:
             self._size, self._left = SAMPLE, self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
-    def _there(self, heads: dict[Identity, _Head]) -> dict[Identity, bytes]:
+    def _there(self, heads: dict[ResourceKey, _Head]) -> dict[ResourceKey, bytes]:
         """The fingerprints of those that are under the patient that they name: one query a type.
 
         On a single node without those that are anywhere else.
@@ -240,10 +242,10 @@ class Sieve:
             document = self._documents.get(head.key or "")
             if document:
                 kinds.setdefault(fhir_type, {})[key] = document
-        found: dict[Identity, bytes] = {}
+        found: dict[ResourceKey, bytes] = {}
         for fhir_type, documents in kinds.items():
             ids = array_literal(documents)
-            several = set() if self._distributed else self._several.in_other_tables(fhir_type, ids)
+            several = set() if self._distributed else self._duplicates.in_other_tables(fhir_type, ids)
             rows: list[str] = []
             for document, keys, prints in self._rows(fhir_type, ids, documents):
                 here = keys.split(" ")

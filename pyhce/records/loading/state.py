@@ -15,19 +15,19 @@ from psycopg.rows import TupleRow
 from pyhce.citus.lock_table import SMALLEST_BATCH
 from pyhce.errors import printable
 from pyhce.records.identity import DocumentRule
-from pyhce.records.loading.census import Census, census_of
-from pyhce.records.loading.deletions import Deletions
-from pyhce.records.loading.journal import Journal
+from pyhce.records.loading.deletions import HistoryDeletions
+from pyhce.records.loading.fhir_versions import FhirVersions, OtherVersion
+from pyhce.records.loading.identity_counts import IdentityCounts, count_identities
+from pyhce.records.loading.loaded_files import LoadedFiles
 from pyhce.records.loading.reject_file import RejectFile
-from pyhce.records.loading.report import SHOWN, LoadReport, Notes, most_common
-from pyhce.records.loading.versions import OtherVersion, Versions
+from pyhce.records.loading.report import LISTED, LoadReport, Notes, most_common
 from pyhce.records.reading.conditions import SEVERAL
-from pyhce.records.reading.incoming import Deleted, Incoming, Rejected
-from pyhce.records.reading.normal import is_unreadable
-from pyhce.records.reading.ready import LineReader, Ready
-from pyhce.records.reading.reference import owner_of
-from pyhce.records.reading.repair_ids import Admitted
-from pyhce.records.reading.sources import STDIN, Source, size_of
+from pyhce.records.reading.incoming import Deletion, Incoming, Rejected
+from pyhce.records.reading.input_file import STDIN, InputFile, file_size
+from pyhce.records.reading.prepared import LineReader, PreparedResource
+from pyhce.records.reading.reference import source_and_key
+from pyhce.records.reading.repair_ids import AdmittedResource
+from pyhce.records.reading.stored_references import is_unreadable
 from pyhce.records.writing.assign import AssignedBatch, assign_batch
 from pyhce.records.writing.deduplication import ResourceIdentity, resolve_conflict
 from pyhce.records.writing.exported_rows import RestoredRows
@@ -63,12 +63,12 @@ _COUNTED = (
     *WriteCounts._fields,
 )
 
-REMEDY = "Run the same load again when they are done: what is loaded stays, nothing is twice."
+RERUN_REMEDY = "Run the same load again when they are done: what is loaded stays, nothing is twice."
 
-Progress = Callable[[LoadReport], None]
+LoadProgress = Callable[[LoadReport], None]
 
 
-class State:
+class LoadState:
     """The counts of a load under way; writers in several threads add to them."""
 
     def __init__(
@@ -78,14 +78,14 @@ class State:
         rules: tuple[DocumentRule, ...],
         reject_file: RejectFile,
         strict: bool,
-        journal: Journal,
-        progress: Progress | None,
+        loaded_files: LoadedFiles,
+        progress: LoadProgress | None,
         bases: Set[str] = frozenset(),
         open_documents: bool = False,
         repair_ids: bool = False,
     ) -> None:
         self.bases, self.open_documents, self.repair_ids = bases, open_documents, repair_ids
-        self.strict, self.journal = strict, journal
+        self.strict, self.loaded_files = strict, loaded_files
         self.schema, self.fuente, self.rules = schema, fuente, rules
         self.reject_file, self.progress = reject_file, progress
         self.start = time.monotonic()
@@ -96,8 +96,8 @@ class State:
         self.not_read, self.noted = Notes(), Notes()
         self.other_versions: list[OtherVersion] = []
         self.kept_apart: set[PatientKey] = set()
-        self.source: Source | None = None
-        self.total = self.finished = self.sifted = 0
+        self.source: InputFile | None = None
+        self.total = self.finished = self.unchanged_lines = 0
         self.lock = threading.RLock()
         self.lines = LineReader(schema, rules)
         self.undecided: set[ResourceIdentity] = set()
@@ -106,16 +106,16 @@ class State:
         self.unreadable: Counter[str] = Counter()
         self.conditional: Counter[str] = Counter()
         self.repaired: Counter[str] = Counter()
-        self.deletions = Deletions()
-        self.census = Census()
+        self.deletions = HistoryDeletions()
+        self.identity_counts = IdentityCounts()
 
     def pass_over(self, path: Path) -> None:
         """Note a file that was loaded before."""
         with self.lock:
             self.counts["passed_over"] += 1
-            self.finished += size_of(path)
+            self.finished += file_size(path)
 
-    def begin(self, source: Source | None) -> None:
+    def begin_file(self, source: InputFile | None) -> None:
         """Note which file is read now."""
         with self.lock:
             if self.source is not None and self.source.path != STDIN:
@@ -123,7 +123,7 @@ class State:
             self.source = source
             self.counts["files"] += source is not None
 
-    def ended(self, source: Source, versions: Versions) -> None:
+    def end_file(self, source: InputFile, versions: FhirVersions) -> None:
         """Note what is to be said of a file that was read to its end."""
         with self.lock:
             for what in source.notes:
@@ -131,44 +131,44 @@ class State:
             if source.not_read:
                 self.not_read.add(source.not_read, source.name)
                 self.counts["files"] -= 1
-            if found := versions.of_file(source.name):
+            if found := versions.report(source.name):
                 self.counts["other_versions"] += 1
-                if len(self.other_versions) < SHOWN:
+                if len(self.other_versions) < LISTED:
                     self.other_versions.append(found)
 
-    def fits(self, found: Ready) -> bool:
+    def conforms_to_r4(self, found: PreparedResource) -> bool:
         """Whether a resource is what R4 says; if not it is rejected."""
-        from pyhce.records.reading.strict import problems  # other loads need not wait until all rules are imported
+        from pyhce.records.reading.strict import r4_problems  # other loads need not wait until all rules are imported
 
-        wrong = problems(found.exact)
+        wrong = r4_problems(found.exact)
         if wrong:
             self.reject(Rejected(found.where, "not-r4", "; ".join(wrong), found.exact.decode()))
         return not wrong
 
-    def is_overtaken(self, made: Ready, came: Incoming) -> bool:
+    def is_superseded(self, made: PreparedResource, came: Incoming) -> bool:
         """Whether a resource was deleted after this version of it, as a history told; it is counted then."""
-        overtaken = bool(self.deletions) and self.deletions.overtake(made, came.resource)
+        overtaken = bool(self.deletions) and self.deletions.supersede(made, came.resource)
         if overtaken:
             with self.lock:
                 self.counts.update(read=1, superseded=1)
                 self.types[came.type] += 1
         return overtaken
 
-    def note(self, made: Ready, taken: Admitted) -> None:
+    def note_resource(self, made: PreparedResource, taken: AdmittedResource) -> None:
         """Count what is of another server, what was repaired, and references to a patient that cannot be read."""
         came = taken.item
         if taken.repaired:
             self.repaired[came.type] += 1
         self.counts["repaired_references"] += taken.references
-        base = made.fuente or (owner_of("", made.key)[0] if made.key else "")
+        base = made.fuente or (source_and_key("", made.patient_key)[0] if made.patient_key else "")
         if base:
             self.elsewhere[base] += 1
-        if made.key is None and is_unreadable(self.schema, came.type, came.resource):
+        if made.patient_key is None and is_unreadable(self.schema, came.type, came.resource):
             self.unreadable[came.type] += 1
-        self.counts["documents_without_patient"] += came.type == "Bundle" and made.key is None
+        self.counts["documents_without_patient"] += came.type == "Bundle" and made.patient_key is None
 
     def delete(
-        self, conn: Connection[TupleRow], deleted: Mapping[Removable, Deleted], fuente: str | None = None
+        self, conn: Connection[TupleRow], deleted: Mapping[Removable, Deletion], fuente: str | None = None
     ) -> None:
         """Delete what DELETE entries name; what they do not name for certain is rejected.
 
@@ -182,7 +182,7 @@ class State:
         def work(_: int) -> Removed:
             return remove(conn, self.schema, source, list(deleted), versions=versions)
 
-        done = retry_transaction(conn, work, remedy=REMEDY)
+        done = retry_transaction(conn, work, remedy=RERUN_REMEDY)
         self.counts["deleted"] += done.deleted
         self.counts["not_there"] += done.missing
         self.counts["superseded"] += done.overtaken
@@ -196,15 +196,15 @@ class State:
             self.reject_file.write(rejected)
             self.counts["rejected"] += 1
             self.reasons[rejected.reason] += 1
-            self.journal.reject(rejected.where.file)
+            self.loaded_files.note_reject(rejected.where.file)
 
-    def write(self, conn: Connection[TupleRow], batch: list[Ready]) -> None:
+    def write(self, conn: Connection[TupleRow], batch: list[PreparedResource]) -> None:
         """Write a batch; if the database cannot take a value of it, find which one and reject that."""
         try:
             written, found = retry_transaction(
                 conn,
                 lambda attempt: self._written(conn, batch, attempt),
-                remedy=REMEDY,
+                remedy=RERUN_REMEDY,
                 mend=lambda error: self._mend(conn, error),
             )
         except psycopg.errors.OutOfMemory as error:  # no room for the locks of so many at once
@@ -223,47 +223,47 @@ class State:
             detail = str(error.diag.message_primary or type(error).__name__)
             self.reject(Rejected(only.where, "database", detail, only.exact.decode()))
             return
-        counted = census_of(self.schema, self.rules, batch, found)
+        counted = count_identities(self.schema, self.rules, batch, found)
         with self.lock:
-            self.census.merge(counted)
+            self.identity_counts.merge(counted)
             self.counts.update(written._asdict())
             self.counts["moved"] += found.moved
             self.counts["ambiguous"] += found.ambiguous
             self.kept_apart = (self.kept_apart - found.joined) | found.apart
             self.counts["read"] += len(batch)
-            self.types.update([ready.identity[0] for ready in batch])
-            self.journal.wrote(Counter([ready.file for ready in batch]))
+            self.types.update([prepared.identity[0] for prepared in batch])
+            self.loaded_files.note_written(Counter([prepared.file for prepared in batch]))
             if self.progress:
                 self.progress(self.report())
 
-    def placed(self, counted: Census, done: RestoredRows, fhir_type: str) -> None:
+    def note_restored(self, counted: IdentityCounts, done: RestoredRows, fhir_type: str) -> None:
         """Note rows of an export that are where they were."""
         read = len(done.rows) + len(done.there)
         with self.lock:
-            self.census.merge(counted)
+            self.identity_counts.merge(counted)
             self.counts.update(new=len(done.rows), restored=len(done.rows), unchanged=len(done.there), read=read)
             self.types[fhir_type] += read
             if self.progress:
                 self.progress(self.report())
 
-    def skip(self, what: str, count: int) -> None:
+    def note_skipped(self, what: str, count: int) -> None:
         """Note what is passed over."""
         with self.lock:
             self.skipped += Counter({what: count})
 
-    def unchanged(self, types: Counter[str]) -> None:
+    def note_unchanged(self, types: Counter[str]) -> None:
         """Note what is there as it came, by FHIR type; it needs no writer."""
         with self.lock:
             count = types.total()
-            self.sifted += count
+            self.unchanged_lines += count
             self.counts.update(unchanged=count, read=count)
-            self.journal.wrote(Counter({self.source.name: count} if self.source else ()))
+            self.loaded_files.note_written(Counter({self.source.name: count} if self.source else ()))
             self.types.update(types)
             if self.progress:
                 self.progress(self.report())
 
     def _written(
-        self, conn: Connection[TupleRow], batch: list[Ready], attempt: int
+        self, conn: Connection[TupleRow], batch: list[PreparedResource], attempt: int
     ) -> tuple[WriteCounts, AssignedBatch]:
         fuente = self.fuente if batch[0].fuente is None else batch[0].fuente
         found = assign_batch(conn, self.schema, batch, fuente=fuente, rules=self.rules, memory=self.memories[fuente])
@@ -293,11 +293,11 @@ class State:
             conditional=dict(sorted((self.conditional + Counter(refused=self.reasons["condition"])).items())),
             repaired_ids=dict(sorted(self.repaired.items())),
             unreadable_references=dict(sorted(self.unreadable.items())),
-            without_document=self.census.tally.without_document,
-            identifiers=self.census.identifiers,
-            identifiers_rest=self.census.identifiers_rest,
-            without_patient=dict(sorted(self.census.without_patient.items())),
-            waiting=self.census.waiting,
+            without_document=self.identity_counts.tally.without_document,
+            identifiers=self.identity_counts.identifiers,
+            identifiers_rest=self.identity_counts.identifiers_rest,
+            without_patient=dict(sorted(self.identity_counts.without_patient.items())),
+            waiting=self.identity_counts.waiting,
             current_file=self.source.name if self.source else "",
             bytes_read=self.finished + (self.source.position if self.source and self.source.size else 0),
             bytes_total=self.total,

@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.errors import UsageError
 from pyhce.records.identity import check_document
-from pyhce.records.reading.reference import owner_of
+from pyhce.records.reading.reference import source_and_key
 from pyhce.records.writing.claims import patients_in
 from pyhce.records.writing.manual_decisions import PatientKey
 from pyhce.records.writing.table_sql import table_name
@@ -35,7 +35,7 @@ def people_of(conn: Connection[TupleRow], document: str, schema: Schema) -> list
             for table in tables
         )
     )
-    return sorted({owner_of(fuente, key) for fuente, key in conn.execute(query, {"documento": document})})
+    return sorted({source_and_key(fuente, key) for fuente, key in conn.execute(query, {"documento": document})})
 
 
 def traits_in(conn: Connection[TupleRow], document: str) -> dict[PatientKey, Traits]:

@@ -26,7 +26,7 @@ from pyhce.records.identity import (
 from pyhce.records.patient.corrections import CorrectionReport, corrected, is_there
 from pyhce.records.patient.people import check_patient, named_in_errors, people_of
 from pyhce.records.patient.waiting import send_back, strays_in
-from pyhce.records.reading.normal import keys_of
+from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.claims import Claim, document_lock_key, patients_in, patients_kept_apart
 from pyhce.records.writing.manual_decisions import PatientKey, confirmed_pairs, patients_assigned_to
 from pyhce.records.writing.patient_keys import identifiers_in, look_up_holders

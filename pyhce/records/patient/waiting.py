@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule, document_of_key, provisional
-from pyhce.records.reading.normal import keys_of
+from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.claims import patients_in
 from pyhce.records.writing.locks import lock_anchors
 from pyhce.records.writing.manual_decisions import PatientKey, corrections_for

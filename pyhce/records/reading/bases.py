@@ -40,7 +40,7 @@ def split_url(text: str) -> tuple[str, str, str, str] | None:
     return canonical_base(found["base"]), found["type"], key, found["version"] or ""
 
 
-def odd_relative(text: str) -> str | None:
+def relative_with_derived_id(text: str) -> str | None:
     """`Type/id` with the derived id, of a relative reference whose id is not FHIR's; None if it is no such one."""
     found = _ODD_RELATIVE.match(text)
     if found is None or found["type"] not in RESOURCE_TYPES:
@@ -48,9 +48,9 @@ def odd_relative(text: str) -> str | None:
     return f"{found['type']}/{id_in_reference(found['type'], found['id'])}{found['version'] or ''}"
 
 
-def odd_named(text: str) -> tuple[str | None, str, str] | None:
+def target_with_derived_id(text: str) -> tuple[str | None, str, str] | None:
     """Base (None of a relative one), type and derived id that a reference names whose id is not FHIR's."""
-    if odd := odd_relative(text):
+    if odd := relative_with_derived_id(text):
         kind, key, *_ = odd.split("/")
         return None, kind, key
     url = split_url(text)
@@ -90,11 +90,11 @@ def own_bases(given: Iterable[str], fuente: str = "") -> frozenset[str]:
     Raises:
         UsageError: one of those given is not an http or https URL.
     """
-    found = {canonical_base(base) for base in given if _checked(base)}
+    found = {canonical_base(base) for base in given if _check_base(base)}
     return frozenset({*found, fuente} if _BASE.match(fuente) else found)
 
 
-def _checked(base: str) -> bool:
+def _check_base(base: str) -> bool:
     if not _BASE.match(base):
         raise UsageError(
             f"the base {base!r} is not an http or https URL without query and user name",

@@ -10,25 +10,25 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from pyhce.records.reading.conditions import Settled
+from pyhce.records.reading.conditions import ConditionsDone
 from pyhce.records.reading.entries import (
-    EMPTY,
-    asks,
+    EMPTY_BUNDLE,
+    conditions_asked,
     deletes_first,
-    entry_of,
     is_deletion,
     is_newest_first,
-    note,
-    parsed,
+    note_entry,
+    parse_or_none,
+    read_entry,
 )
-from pyhce.records.reading.incoming import Found, Rejected, Skipped, Where
-from pyhce.records.reading.limits import FEW, largest, too_large, too_long
-from pyhce.records.reading.spelling import NotJson, parse
-from pyhce.records.reading.splitter import SHOWN, Cursor, Cut, Element, Malformed, TooLong
-from pyhce.records.reading.spool import Places, Spool
+from pyhce.records.reading.exact_json import InvalidJson, parse
+from pyhce.records.reading.incoming import InputLocation, ReadItem, Rejected, Skipped
+from pyhce.records.reading.limits import SMALL, max_resource_bytes, size_message, size_problem
+from pyhce.records.reading.splitter import EXCERPT_BYTES, Cursor, Element, Malformed, Truncated, ValueTooLong
+from pyhce.records.reading.spool import FullUrls, Spool
 
 
-class Opened(NamedTuple):
+class ScannedBundle(NamedTuple):
     """An object whose `entry` is an array, that was read to its end.
 
     Args:
@@ -44,37 +44,37 @@ class Opened(NamedTuple):
     size: int
 
 
-def read_bundle(cursor: Cursor, spool: Spool, places: Places) -> Opened:
+def read_bundle(cursor: Cursor, spool: Spool, full_urls: FullUrls) -> ScannedBundle:
     """Read the object that begins here: the elements of its `entry` into the spool, what their fullUrls name."""
-    members = _Members(cursor, spool, places)
-    begin = cursor.passed
+    members = _Members(cursor, spool, full_urls)
+    begin = cursor.offset
     problem, left = None, b""
     try:
         members.read()
-    except (Cut, Malformed) as error:
-        left = cursor.data[cursor.at :] if isinstance(error, Cut) else cursor.shown()
+    except (Truncated, Malformed) as error:
+        left = cursor.data[cursor.at :] if isinstance(error, Truncated) else cursor.excerpt()
         passed = cursor.skip_value(members.depth)
-        detail = "the text ends" if isinstance(error, Cut) else f"{passed} bytes are no JSON"
+        detail = "the text ends" if isinstance(error, Truncated) else f"{passed} bytes are no JSON"
         problem = "not-json", f"after entry {spool.count}: {detail}" if spool.count else detail
     try:
         shell = parse(b"{" + b",".join(members.held) + b"}")
-    except NotJson as error:
-        return Opened(None, problem or ("not-json", f"beside its entries: {error}"), left, cursor.passed - begin)
+    except InvalidJson as error:
+        return ScannedBundle(None, problem or ("not-json", f"beside its entries: {error}"), left, cursor.offset - begin)
     if members.longest:
-        problem = problem or ("too-large", too_long(cursor.passed - begin, f"object, most in {members.longest}"))
-    return Opened(shell, problem or members.problem, left, cursor.passed - begin)
+        problem = problem or ("too-large", size_message(cursor.offset - begin, f"object, most in {members.longest}"))
+    return ScannedBundle(shell, problem or members.problem, left, cursor.offset - begin)
 
 
 class _Members:
     """The members of the object that begins at a cursor, `entry` without its elements."""
 
-    def __init__(self, cursor: Cursor, spool: Spool, places: Places) -> None:
-        self.cursor, self.spool, self.places = cursor, spool, places
+    def __init__(self, cursor: Cursor, spool: Spool, full_urls: FullUrls) -> None:
+        self.cursor, self.spool, self.full_urls = cursor, spool, full_urls
         self.held: list[bytes] = []
         self.problem: tuple[str, str] | None = None
         self.longest = ""
         self.depth = 1
-        self._left = largest()
+        self._left = max_resource_bytes()
 
     def read(self) -> None:
         """Read it to its end.
@@ -94,7 +94,7 @@ class _Members:
     def _expect(self, byte: bytes) -> None:
         found = self.cursor.peek()
         if not found:
-            raise Cut
+            raise Truncated
         if found != byte:
             raise Malformed
         self.cursor.take(self.cursor.at + 1)
@@ -103,9 +103,9 @@ class _Members:
         if self.cursor.peek() not in (b'"', b""):
             raise Malformed
         try:
-            name = self.cursor.value(FEW)
+            name = self.cursor.value(SMALL)
             self._left -= len(name)
-        except TooLong as error:
+        except ValueTooLong as error:
             raise Malformed from error
         self._expect(b":")
         if name == b'"entry"' and self.cursor.peek() == b"[":
@@ -115,71 +115,71 @@ class _Members:
         try:
             value = self.cursor.value(self._left)
             self._left -= len(value)
-        except TooLong:
+        except ValueTooLong:
             self.cursor.skip_value()
-            self.longest = f"its member {name[:SHOWN].decode('utf-8', 'replace')}"
+            self.longest = f"its member {name[:EXCERPT_BYTES].decode('utf-8', 'replace')}"
             value = b"null"
-        if large := too_large(value):
-            self.problem = ("too-large", f"{name[:SHOWN].decode('utf-8', 'replace')}: {large}")
+        if large := size_problem(value):
+            self.problem = ("too-large", f"{name[:EXCERPT_BYTES].decode('utf-8', 'replace')}: {large}")
             value = b"null"
         self.held.append(name + b":" + value)
 
     def _entries(self) -> None:
         self.depth = 2
-        for element in self.cursor.elements(largest()):
+        for element in self.cursor.elements(max_resource_bytes()):
             self.spool.append(element)
-            if not element.passed:
-                note(self.places, element.value or _glance(element.data), self.spool.count, element.data)
+            if not element.oversized_bytes:
+                note_entry(self.full_urls, element.value or _glance(element.data), self.spool.count, element.data)
         self.depth = 1
 
 
 def _glance(data: bytes) -> Any:
     """An entry's members, numbers without their spelling; None if it is none or takes too much memory."""
-    if len(data) > FEW and too_large(data):
+    if len(data) > SMALL and size_problem(data):
         return None
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        return parsed(data)
+        return parse_or_none(data)
 
 
-def spooled(
-    where: Where, bundle: dict[str, Any], spool: Spool, places: Places
-) -> Iterator[tuple[int, Iterable[Found]]]:
+def read_spooled(
+    where: InputLocation, bundle: dict[str, Any], spool: Spool, full_urls: FullUrls
+) -> Iterator[tuple[int, Iterable[ReadItem]]]:
     """What each entry in the spool carries, with how many came before it."""
     if not spool.count:
-        yield 0, [Skipped(where, EMPTY)]
-    places.kind = str(bundle.get("type"))
-    first = deletes_first(places)
+        yield 0, [Skipped(where, EMPTY_BUNDLE)]
+    full_urls.kind = str(bundle.get("type"))
+    first = deletes_first(full_urls)
     if first:
         for number, element in spool.numbered():
             if (entry := _deletion(element)) is not None:
-                yield 0, entry_of(Where(where.file, element.line, number), entry, places, number)
-    asked = asks(places)
+                yield 0, read_entry(InputLocation(where.file, element.line, number), entry, full_urls, number)
+    asked = conditions_asked(full_urls)
     if asked:
         yield 0, [asked]
-        places.answer(asked)
+        full_urls.answer(asked)
     for done, (number, element) in enumerate(spool.numbered(backwards=is_newest_first(bundle))):
         if first and _deletion(element) is not None:
             continue
-        here = Where(where.file, element.line, number)
-        size = too_long(element.passed, "entry") if element.passed else None
-        if large := size or too_large(element.data):
-            yield done, [Rejected(here, "too-large", large, element.data[:SHOWN].decode("utf-8", "replace"))]
+        here = InputLocation(where.file, element.line, number)
+        size = size_message(element.oversized_bytes, "entry") if element.oversized_bytes else None
+        if large := size or size_problem(element.data):
+            yield done, [Rejected(here, "too-large", large, element.data[:EXCERPT_BYTES].decode("utf-8", "replace"))]
             continue
         try:
             entry = parse(element.data)
-        except NotJson as error:
+        except InvalidJson as error:
             yield done, [Rejected(here, "not-json", str(error), element.data.decode("utf-8", "replace"))]
             continue
-        yield done, entry_of(here, entry, places, number)
+        yield done, read_entry(here, entry, full_urls, number)
     if asked:
-        yield spool.count, [Settled()]
+        yield spool.count, [ConditionsDone()]
 
 
 def _deletion(element: Element) -> Any:
     """An entry that is a deletion, None if it is anything else."""
-    if b'"DELETE"' not in element.data or element.passed or too_large(element.data):
+    if b'"DELETE"' not in element.data or element.oversized_bytes or size_problem(element.data):
         return None
-    entry = parsed(element.data)
+    entry = parse_or_none(element.data)
     return entry if is_deletion(entry) else None

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from pyhce.records.reading.exact_json import jsonb_text
 from pyhce.records.reading.ids import id_of, is_id
-from pyhce.records.reading.incoming import Asking
+from pyhce.records.reading.incoming import ConditionSignal
 from pyhce.records.reading.reference import identifier_key, identifiers_of
 from pyhce.records.reading.requests import PRESENTATION, Request
-from pyhce.records.reading.spelling import fitting_text
 
 MOST_CONDITIONS = 100_000
 """Conditional entries of one bundle, and characters that are kept of them in memory."""
@@ -35,7 +35,7 @@ _ESCAPED = re.compile(r"\\([\\|,$])")
 _CONTROL = re.compile(r"[\x00-\x1f]")
 
 
-class NotUnderstood(ValueError):
+class UnsupportedSearch(ValueError):
     """A search that is not carried out; its words name no value, which may be a patient's document."""
 
 
@@ -52,21 +52,21 @@ def terms_of(query: str) -> frozenset[str]:
         if not part or name in PRESENTATION:
             continue
         if name not in {"identifier", "_id"}:
-            raise NotUnderstood(f"of searches identifier=system|value and _id are understood, not {name[:40]!r}")
+            raise UnsupportedSearch(f"of searches identifier=system|value and _id are understood, not {name[:40]!r}")
         if _COMMA.match(value):
-            raise NotUnderstood(rf"a comma in {name} means `or`, which is not understood; as a character it is \,")
+            raise UnsupportedSearch(rf"a comma in {name} means `or`, which is not understood; as a character it is \,")
         if name == "_id":
             if not is_id(value):
-                raise NotUnderstood("_id is not 1 to 64 letters, digits, hyphens or dots")
+                raise UnsupportedSearch("_id is not 1 to 64 letters, digits, hyphens or dots")
             terms.add(value)
             continue
         token = _TOKEN.match(value)
         if not token or not token[2] or _CONTROL.search(value):
-            raise NotUnderstood("identifier is not system|value")
+            raise UnsupportedSearch("identifier is not system|value")
         system, own = (_ESCAPED.sub(r"\1", text) for text in token.groups())
-        terms.add(fitting_text(f"identifier={system}|{own}"))
+        terms.add(jsonb_text(f"identifier={system}|{own}"))
     if not terms:
-        raise NotUnderstood("the search is empty")
+        raise UnsupportedSearch("the search is empty")
     return frozenset(terms)
 
 
@@ -83,13 +83,13 @@ class Condition(NamedTuple):
     terms: frozenset[str]
 
 
-class Conditional(NamedTuple):
+class ConditionalEntry(NamedTuple):
     """An entry with a condition.
 
     Args:
         number: the entry's, from 1 on.
         update: whether it is an update, else a create.
-        key: the id of its resource if nothing fits; `given` is the one that the resource says itself.
+        key: the id of its resource if nothing fits; `own_id` is the id in the resource itself.
         carries: the keys of its resource, by which conditions of later entries find it.
     """
 
@@ -98,11 +98,11 @@ class Conditional(NamedTuple):
     url: str | None
     condition: Condition
     key: str
-    given: str | None
-    carries: frozenset[str]
+    own_id: str | None
+    resource_keys: frozenset[str]
 
 
-class Decision(NamedTuple):
+class ConditionOutcome(NamedTuple):
     """What an entry's condition came to.
 
     Args:
@@ -116,55 +116,57 @@ class Decision(NamedTuple):
     detail: str = ""
 
 
-class Asked(Asking):
+class ConditionsAsked(ConditionSignal):
     """The conditions of a bundle. What takes it sets `found`: the ids in the database that fit each."""
 
-    def __init__(self, conditional: Sequence[Conditional], bases: Set[str]) -> None:
+    def __init__(self, conditional: Sequence[ConditionalEntry], bases: Set[str]) -> None:
         self.conditional, self.bases = conditional, bases
-        self.found: Mapping[Condition, Collection[str]] | None = None
+        self.matches: Mapping[Condition, Collection[str]] | None = None
 
     @property
     def conditions(self) -> set[Condition]:
         """What is to be looked up."""
         return {one.condition for one in self.conditional}
 
-    def decisions(self) -> dict[int, Decision]:
+    def decisions(self) -> dict[int, ConditionOutcome]:
         """What each entry came to, by its number; nothing if there was no answer."""
-        return {} if self.found is None else decide(self.conditional, self.found)
+        return {} if self.matches is None else condition_outcomes(self.conditional, self.matches)
 
     def outcomes(self) -> Counter[str]:
         """How many entries came to what, of those that were not refused."""
         return Counter(made.outcome for made in self.decisions().values() if made.outcome != "refused")
 
 
-class Settled(Asking):
+class ConditionsDone(ConditionSignal):
     """The end of a bundle that has asked: its conditions need not hold any longer."""
 
 
 def conditional_entry(
     number: int, request: Request, url: str | None, base: str | None, resource: dict[str, Any], key: str
-) -> Conditional | None:
+) -> ConditionalEntry | None:
     """An entry with a condition that is understood, else None."""
     query = request.condition
     if query is None or request.problem:
         return None
     try:
         condition = Condition(base, resource["resourceType"], terms_of(query))
-    except NotUnderstood:
+    except UnsupportedSearch:
         return None
-    carries = frozenset({*map(identifier_key, identifiers_of(resource)), key})
-    return Conditional(number, request.method == "PUT", url, condition, key, id_of(resource), carries)
+    resource_keys = frozenset({*map(identifier_key, identifiers_of(resource)), key})
+    return ConditionalEntry(number, request.method == "PUT", url, condition, key, id_of(resource), resource_keys)
 
 
-def size_of(one: Conditional) -> int:
+def kept_characters(one: ConditionalEntry) -> int:
     """The characters that are kept of an entry."""
-    texts: Iterable[str] = (one.url or "", *one.condition.terms, *one.carries)
+    texts: Iterable[str] = (one.url or "", *one.condition.terms, *one.resource_keys)
     return sum(map(len, texts))
 
 
-def decide(conditional: Sequence[Conditional], found: Mapping[Condition, Collection[str]]) -> dict[int, Decision]:
+def condition_outcomes(
+    conditional: Sequence[ConditionalEntry], found: Mapping[Condition, Collection[str]]
+) -> dict[int, ConditionOutcome]:
     """What the entries of a bundle mean, in their order: a later one finds what an earlier one creates."""
-    decided: dict[int, Decision] = {}
+    decided: dict[int, ConditionOutcome] = {}
     by_condition: dict[Condition, str] = {}
     carrying: dict[tuple[str | None, str, str], set[str]] = defaultdict(set)
     for one in conditional:
@@ -177,19 +179,19 @@ def decide(conditional: Sequence[Conditional], found: Mapping[Condition, Collect
         decided[one.number] = _decision(one, fitting)
         if decided[one.number].outcome == "created":
             by_condition[condition] = one.key
-            for term in one.carries:
+            for term in one.resource_keys:
                 carrying[*condition[:2], term].add(one.key)
     return decided
 
 
-def _decision(one: Conditional, fitting: set[str]) -> Decision:
+def _decision(one: ConditionalEntry, fitting: set[str]) -> ConditionOutcome:
     if len(fitting) > 1:
-        return Decision(one.key, "refused", SEVERAL)
+        return ConditionOutcome(one.key, "refused", SEVERAL)
     if not fitting:
-        return Decision(one.key, "created")
+        return ConditionOutcome(one.key, "created")
     (key,) = fitting
     if not one.update:
-        return Decision(key, "matched")
-    if one.given not in (None, key):
-        return Decision(one.key, "refused", OTHER_ID)
-    return Decision(key, "updated")
+        return ConditionOutcome(key, "matched")
+    if one.own_id not in (None, key):
+        return ConditionOutcome(one.key, "refused", OTHER_ID)
+    return ConditionOutcome(key, "updated")

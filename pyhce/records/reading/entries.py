@@ -9,19 +9,35 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pyhce.records.reading.bases import odd_named, split_url
-from pyhce.records.reading.conditions import NOT_ANSWERED, Asked, NotUnderstood, Settled, conditional_entry, terms_of
+from pyhce.records.reading.bases import split_url, target_with_derived_id
+from pyhce.records.reading.conditions import (
+    NOT_ANSWERED,
+    ConditionsAsked,
+    ConditionsDone,
+    UnsupportedSearch,
+    conditional_entry,
+    terms_of,
+)
+from pyhce.records.reading.exact_json import InvalidJson, canonical, parse
 from pyhce.records.reading.ids import id_in_reference, id_of
-from pyhce.records.reading.incoming import Deleted, Found, Incoming, Rejected, Skipped, Where, content_id, problem_of
-from pyhce.records.reading.reference import copied, every_reference, literal
-from pyhce.records.reading.requests import Request, named_by, request_of, version_told
-from pyhce.records.reading.spelling import NotJson, canonical, parse
-from pyhce.records.reading.spool import Places
+from pyhce.records.reading.incoming import (
+    Deletion,
+    Incoming,
+    InputLocation,
+    ReadItem,
+    Rejected,
+    Skipped,
+    content_id,
+    resource_problem,
+)
+from pyhce.records.reading.reference import every_reference, json_copy, literal_target
+from pyhce.records.reading.requests import Request, history_version, request_of, url_target_with_derived_id
+from pyhce.records.reading.spool import FullUrls
 from pyhce.schema.r4 import RESOURCE_TYPES
 
 KEPT_WHOLE = frozenset({"document", "message"})
 """Bundles that are one thing."""
-EMPTY = "a bundle without entries"
+EMPTY_BUNDLE = "a bundle without entries"
 HISTORY = "history"
 RESPONSES = frozenset({"transaction-response", "batch-response"})
 
@@ -44,15 +60,15 @@ def is_newest_first(bundle: dict[str, Any]) -> bool:
     return bundle.get("type") == HISTORY
 
 
-def parsed(data: bytes) -> Any:
+def parse_or_none(data: bytes) -> Any:
     """What a text says, None if it is no JSON."""
     try:
         return parse(data)
-    except NotJson:
+    except InvalidJson:
         return None
 
 
-def note(places: Places, entry: Any, number: int, text: bytes | None = None) -> None:
+def note_entry(full_urls: FullUrls, entry: Any, number: int, text: bytes | None = None) -> None:
     """Keep which resource an entry's fullUrl names, unless it names that by itself, and the entry's condition.
 
     Args:
@@ -66,31 +82,31 @@ def note(places: Places, entry: Any, number: int, text: bytes | None = None) -> 
     if isinstance(request, dict):
         method = request.get("method")
         if method == "DELETE":
-            places.deletes = True
+            full_urls.deletes = True
         conditional = "ifNoneExist" in request or (method == "PUT" and "?" in str(request.get("url")))
     url = url if isinstance(url, str) else None
-    if (url is None and not conditional) or not isinstance(resource, dict) or problem_of(resource):
+    if (url is None and not conditional) or not isinstance(resource, dict) or resource_problem(resource):
         return
     kind = resource["resourceType"]
-    base = base_of(url, kind)
+    base = base_of_url(url, kind)
     if base:
-        places.bases.add(base)
+        full_urls.bases.add(base)
     if kind == "Bundle":
         return
     given = resource.get("id")
     key = (id_of(resource) if isinstance(given, str) else None) or _id_of(entry, kind)
     if key is None or not isinstance(given, str | None):
-        exact = entry if text is None else parsed(text)
+        exact = entry if text is None else parse_or_none(text)
         if exact is None:
             return
         key = id_of(exact["resource"]) or key or content_id(exact["resource"])
     if conditional and (one := conditional_entry(number, request_of(entry), url, base, resource, key)):
-        places.add_conditional(one)
-    if url is not None and tuple(literal(url) or ()) != (kind, key):
-        places.add(url, kind, key)
+        full_urls.add_conditional(one)
+    if url is not None and tuple(literal_target(url) or ()) != (kind, key):
+        full_urls.add(url, kind, key)
 
 
-def entry_of(where: Where, entry: Any, places: Places, number: int) -> Iterator[Found]:
+def read_entry(where: InputLocation, entry: Any, full_urls: FullUrls, number: int) -> Iterator[ReadItem]:
     """What an entry of a bundle carries.
 
     Args:
@@ -100,9 +116,9 @@ def entry_of(where: Where, entry: Any, places: Places, number: int) -> Iterator[
         yield Rejected(where, "not-an-entry", "an entry is a JSON object", canonical(entry))
         return
     resource = entry.get("resource")
-    request = request_of(entry, history=places.kind == HISTORY)
+    request = request_of(entry, history=full_urls.kind == HISTORY)
     if request.method == "DELETE":
-        yield _deleted(where, entry, request, places)
+        yield _read_deletion(where, entry, request, full_urls)
     elif resource is None:
         if request.problem and request.method == "PATCH":
             yield Rejected(where, *request.problem, text=canonical(entry))
@@ -110,38 +126,38 @@ def entry_of(where: Where, entry: Any, places: Places, number: int) -> Iterator[
             yield Skipped(where, f"entry without a resource ({(request.method or 'response')[:20]})")
     elif request.reads:
         yield Skipped(where, f"entry that reads ({request.method})")
-    elif about := _is_outcome(entry, places.kind):
+    elif about := _outcome_subject(entry, full_urls.kind):
         yield Skipped(where, f"OperationOutcome about {about}")
     elif request.problem:
         yield Rejected(where, *request.problem, text=canonical(entry))
     elif request.condition is not None and isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
         yield Rejected(where, "condition", "a Bundle is not looked for by a condition", canonical(entry))
     elif is_unpacked(resource):
-        yield from entries_in(where, resource)
-    elif problem := problem_of(resource):
+        yield from read_entries(where, resource)
+    elif problem := resource_problem(resource):
         yield Rejected(where, *problem, text=canonical(resource))
     elif resource["resourceType"] == "Bundle":
         key = id_of(resource) or content_id(resource)
-        base = base_of(entry.get("fullUrl"), "Bundle")
-        yield Incoming(where, "Bundle", key, resource, base=base, bases=places.bases)
+        base = base_of_url(entry.get("fullUrl"), "Bundle")
+        yield Incoming(where, "Bundle", key, resource, base=base, bases=full_urls.bases)
     else:
         url = entry.get("fullUrl")
         kind = resource["resourceType"]
         key = id_of(resource) or _id_of(entry, kind) or content_id(resource)
         if request.condition is not None:
-            decision = places.decisions.get(number)
+            decision = full_urls.decisions.get(number)
             if decision is None or decision.outcome == "refused":
-                detail = decision.detail if decision else _not_looked_up(request.condition)
+                detail = decision.detail if decision else _why_not_looked_up(request.condition)
                 yield Rejected(where, "condition", detail, canonical(entry))
                 return
             if decision.outcome == "matched":
                 return
             key = decision.key
-        came = Incoming(where, kind, key, resource, base=base_of(url, kind), bases=places.bases)
-        yield resolved(came, places)
+        came = Incoming(where, kind, key, resource, base=base_of_url(url, kind), bases=full_urls.bases)
+        yield with_resolved_references(came, full_urls)
 
 
-def _is_outcome(entry: dict[str, Any], kind: str) -> str | None:
+def _outcome_subject(entry: dict[str, Any], kind: str) -> str | None:
     """What an OperationOutcome is about that is no content of the server: a search, a transaction or a batch.
 
     https://hl7.org/fhir/R4/search.html#outcome, https://hl7.org/fhir/R4/http.html#transaction-response
@@ -155,35 +171,35 @@ def _is_outcome(entry: dict[str, Any], kind: str) -> str | None:
     return f"a {kind.removesuffix('-response')}" if kind in RESPONSES else None
 
 
-def _not_looked_up(condition: str) -> str:
+def _why_not_looked_up(condition: str) -> str:
     try:
         terms_of(condition)
-    except NotUnderstood as error:
+    except UnsupportedSearch as error:
         return str(error)
     return NOT_ANSWERED
 
 
-def entries_in(where: Where, bundle: dict[str, Any]) -> Iterator[Found]:
+def read_entries(where: InputLocation, bundle: dict[str, Any]) -> Iterator[ReadItem]:
     """What the entries of a bundle carry that is in memory already."""
     entries = list(enumerate(bundle["entry"], 1))
     if not entries:
-        yield Skipped(where, EMPTY)
-    with Places() as places:
-        places.kind = str(bundle.get("type"))
+        yield Skipped(where, EMPTY_BUNDLE)
+    with FullUrls() as full_urls:
+        full_urls.kind = str(bundle.get("type"))
         for number, entry in entries:
-            note(places, entry, number)
+            note_entry(full_urls, entry, number)
         if is_newest_first(bundle):
             entries.reverse()
-        elif deletes_first(places):
+        elif deletes_first(full_urls):
             entries.sort(key=lambda numbered: not is_deletion(numbered[1]))
         asked = None
         for number, entry in entries:
-            if asked is None and not is_deletion(entry) and (asked := asks(places)):
+            if asked is None and not is_deletion(entry) and (asked := conditions_asked(full_urls)):
                 yield asked
-                places.answer(asked)
-            yield from entry_of(where if where.entry else where._replace(entry=number), entry, places, number)
+                full_urls.answer(asked)
+            yield from read_entry(where if where.entry else where._replace(entry=number), entry, full_urls, number)
         if asked:
-            yield Settled()
+            yield ConditionsDone()
 
 
 def is_deletion(entry: Any) -> bool:
@@ -192,27 +208,27 @@ def is_deletion(entry: Any) -> bool:
     return isinstance(request, dict) and request.get("method") == "DELETE"
 
 
-def deletes_first(places: Places) -> bool:
+def deletes_first(full_urls: FullUrls) -> bool:
     """Whether a bundle's deletions come before all else: http.html#trules."""
-    return places.kind == "transaction" and places.deletes
+    return full_urls.kind == "transaction" and full_urls.deletes
 
 
-def asks(places: Places) -> Asked | None:
+def conditions_asked(full_urls: FullUrls) -> ConditionsAsked | None:
     """What is to be looked up before a bundle's entries are given; of a history nothing, it is over."""
-    return places.asked() if places.kind != HISTORY else None
+    return full_urls.asked() if full_urls.kind != HISTORY else None
 
 
 def _id_of(entry: dict[str, Any], kind: str) -> str | None:
     """The id that a resource without one has by its request's URL (`PUT Type/id`), else by its entry's fullUrl."""
     request = entry.get("request")
     if isinstance(request, dict) and request.get("method") != "POST":
-        named, key = named_by(request.get("url"))
+        named, key = url_target_with_derived_id(request.get("url"))
         if key and named == kind:
             return key
-    return id_by(entry.get("fullUrl"), kind)
+    return id_from_url(entry.get("fullUrl"), kind)
 
 
-def id_by(url: Any, kind: str) -> str | None:
+def id_from_url(url: Any, kind: str) -> str | None:
     """The id that an entry's fullUrl gives to a resource that has none."""
     if not isinstance(url, str):
         return None
@@ -222,63 +238,67 @@ def id_by(url: Any, kind: str) -> str | None:
     return id_in_reference(kind, found[2]) if found and found[1] == kind else None
 
 
-def base_of(url: Any, kind: str) -> str | None:
+def base_of_url(url: Any, kind: str) -> str | None:
     """What stands before `Type/id` in an entry's fullUrl; None if it is no URL of a resource of this type."""
     found = split_url(url) if isinstance(url, str) else None
     return found[0] if found and found[1] == kind and found[0].startswith("http") else None
 
 
-def _deleted(where: Where, entry: dict[str, Any], request: Request, places: Places) -> Deleted | Rejected:
+def _read_deletion(
+    where: InputLocation, entry: dict[str, Any], request: Request, full_urls: FullUrls
+) -> Deletion | Rejected:
     """A deletion: `Type/id`, or `Type?identifier=system|value`: https://hl7.org/fhir/R4/http.html#delete."""
     url, kind, key = entry["request"].get("url"), request.type, request.id
     if request.problem:
         return Rejected(where, *request.problem, text=canonical(entry))
-    if not kind and isinstance(url, str) and (odd := odd_named(url)):
+    if not kind and isinstance(url, str) and (odd := target_with_derived_id(url)):
         base, kind, key = odd
-        return Deleted(where, kind, key, base or base_of(entry.get("fullUrl"), kind), places.bases)
+        return Deletion(where, kind, key, base or base_of_url(entry.get("fullUrl"), kind), full_urls.bases)
     if not kind or not (key or request.query):
         return Rejected(where, "unsupported", "a DELETE names Type/id or Type?identifier=…", canonical(entry))
     if kind not in RESOURCE_TYPES:
         return Rejected(where, "unknown-type", f"FHIR R4 has no resource type {kind!r}", canonical(entry))
     named = split_url(url.partition("?")[0])  # an absolute URL says itself whose it is, else the entry's fullUrl does
-    base = named[0] if named else base_of(entry.get("fullUrl"), kind)
-    if not key and places.kind == HISTORY:
-        key = id_by(entry.get("fullUrl"), kind)  # what the condition fitted then
+    base = named[0] if named else base_of_url(entry.get("fullUrl"), kind)
+    if not key and full_urls.kind == HISTORY:
+        key = id_from_url(entry.get("fullUrl"), kind)  # what the condition fitted then
     if key:
-        version = version_told(entry) if places.kind == HISTORY else None
-        return Deleted(where, kind, key, base, places.bases, version)
+        version = history_version(entry) if full_urls.kind == HISTORY else None
+        return Deletion(where, kind, key, base, full_urls.bases, version)
     try:
         terms = terms_of(request.query or "")
-    except NotUnderstood as error:
+    except UnsupportedSearch as error:
         return Rejected(where, "unsupported", f"conditional DELETE: {error}", canonical(entry))
-    return Deleted(where, kind, "\n".join(sorted(terms)), base, places.bases)
+    return Deletion(where, kind, "\n".join(sorted(terms)), base, full_urls.bases)
 
 
-def resolved(came: Incoming, places: Places) -> Incoming:
+def with_resolved_references(came: Incoming, full_urls: FullUrls) -> Incoming:
     """References by fullUrl made literal, as a FHIR server does on a transaction (R4 http.html, 3.1.0.11.2).
 
     They are kept so, and exported so: outside of its bundle a `urn:uuid:` means nothing.
     """
     resource = came.resource
-    if not places or not any(_needs(r["reference"], came, places) for r in every_reference(resource)):
+    if not full_urls or not any(
+        _resolved_reference(r["reference"], came, full_urls) for r in every_reference(resource)
+    ):
         return came
-    literal_form = copied(resource)
+    literal_form = json_copy(resource)
     for reference in every_reference(literal_form):
-        place = _needs(reference["reference"], came, places)
+        place = _resolved_reference(reference["reference"], came, full_urls)
         if place:
             reference["reference"] = place
     return came._replace(resource=literal_form)
 
 
-def _needs(text: str, came: Incoming, places: Places) -> str | None:
+def _resolved_reference(text: str, came: Incoming, full_urls: FullUrls) -> str | None:
     """What a reference names in the bundle, if it does not say that itself.
 
     Among entries of several servers an id alone would be taken for one of the referring entry's own server.
     """
-    found = places.get(text)
-    if found is None or tuple(literal(text) or ()) == found:
+    found = full_urls.get(text)
+    if found is None or tuple(literal_target(text) or ()) == found:
         return None
-    target = base_of(text, found[0])
+    target = base_of_url(text, found[0])
     if len(came.bases) < 2 or target == came.base:
         return "/".join(found)
     return "/".join((target, *found)) if target else None

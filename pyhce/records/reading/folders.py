@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from pyhce.errors import UsageError
-from pyhce.records.reading.recognised import APPLE_DOUBLE, ARCHIVE, BZIP2, TAR, XML, XZ, ZIP, recognised
-from pyhce.records.reading.sources import COMPRESSIONS, STDIN, SUFFIXES, plain_name
+from pyhce.records.reading.input_file import COMPRESSIONS, STDIN, SUFFIXES, plain_name
+from pyhce.records.reading.signatures import APPLE_DOUBLE, ARCHIVE, BZIP2, TAR, XML, XZ, ZIP, known_file
 
 _ENDINGS = f"{', '.join(SUFFIXES)}, with or without {' or '.join(COMPRESSIONS)}"
 OTHER_NAME = f"the name does not end in {_ENDINGS}: name the file itself to read it"
@@ -30,7 +30,7 @@ _BY_ENDING = {
 }
 
 
-class NotRead(NamedTuple):
+class UnreadFile(NamedTuple):
     """A file in a named folder that is not read.
 
     Args:
@@ -45,10 +45,10 @@ class FilesFound(NamedTuple):
     """The files to read, each once, those of Patients first; and those that are not read."""
 
     to_read: list[Path]
-    not_read: list[NotRead]
+    not_read: list[UnreadFile]
 
 
-def files_found(paths: Sequence[Path]) -> FilesFound:
+def find_files(paths: Sequence[Path]) -> FilesFound:
     """The files to read: those named or matched, and those of named folders that end as JSON does; `-` is stdin.
 
     Any order of files ends the same; with Patients first, fewer resources have to move to their patient later.
@@ -74,7 +74,7 @@ def files_found(paths: Sequence[Path]) -> FilesFound:
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
     """The files to read, as of `files_found`."""
-    return files_found(paths).to_read
+    return find_files(paths).to_read
 
 
 def _exists(path: Path) -> bool:
@@ -103,7 +103,7 @@ def _add(found: FilesFound, path: Path) -> None:
         return
     inside = list(_walked(path))
     read = [one for one in inside if isinstance(one, Path)]
-    others = [one for one in inside if isinstance(one, NotRead)]
+    others = [one for one in inside if isinstance(one, UnreadFile)]
     if not read:
         beside = f"; it holds {others[0].path.name}: {others[0].why}" if others else ""
         raise UsageError(
@@ -114,25 +114,25 @@ def _add(found: FilesFound, path: Path) -> None:
     found.not_read.extend(others)
 
 
-def _walked(folder: Path) -> Iterator[Path | NotRead]:
+def _walked(folder: Path) -> Iterator[Path | UnreadFile]:
     """Every file in a folder and in those below it; links to folders are not followed."""
-    closed: list[NotRead] = []
+    closed: list[UnreadFile] = []
 
     def cannot_open(error: OSError) -> None:
-        closed.append(NotRead(Path(error.filename), f"a folder that cannot be opened: {error.strerror}"))
+        closed.append(UnreadFile(Path(error.filename), f"a folder that cannot be opened: {error.strerror}"))
 
     for parent, folders, names in os.walk(folder, onerror=cannot_open):
         here = Path(parent)
         if _DATABASE in names:
             folders.clear()
-            yield NotRead(here, DATA_FOLDER)
+            yield UnreadFile(here, DATA_FOLDER)
             continue
         folders.sort()
-        yield from (NotRead(here / name, LINKED_FOLDER) for name in folders if (here / name).is_symlink())
+        yield from (UnreadFile(here / name, LINKED_FOLDER) for name in folders if (here / name).is_symlink())
         for name in sorted(names):
             path = here / name
             why = _why_not(path)
-            yield NotRead(path, why) if why else path
+            yield UnreadFile(path, why) if why else path
     yield from closed
 
 
@@ -152,7 +152,7 @@ def _why_not(path: Path) -> str | None:
 def _is_apple_double(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            found = recognised(file.read(4))
+            found = known_file(file.read(4))
     except OSError:
         return False
     return found is not None and found.what == APPLE_DOUBLE

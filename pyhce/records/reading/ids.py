@@ -13,14 +13,14 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from pyhce.records.reading.spelling import Number
+from pyhce.records.reading.exact_json import ExactNumber
 
-LONGEST = 64
+LONGEST_ID = 64
 """Characters of an id."""
 _PREFIX = "repaired-"
 _SHOWN = 80
 
-is_id = re.compile(rf"[A-Za-z0-9.\-]{{1,{LONGEST}}}\Z").match
+is_id = re.compile(rf"[A-Za-z0-9.\-]{{1,{LONGEST_ID}}}\Z").match
 """Whether a string is a FHIR id."""
 
 
@@ -36,10 +36,10 @@ def id_in_reference(fhir_type: str, text: str) -> str:
     return named if is_id(named) else derived_id(fhir_type, named)
 
 
-def text_of_id(resource: dict[str, Any]) -> str | None:
+def id_text(resource: dict[str, Any]) -> str | None:
     """The id of a resource as text: a number as it is spelled; None if it has none, or one that cannot be read."""
     given = resource.get("id")
-    text = given.text if isinstance(given, Number) else given
+    text = given.text if isinstance(given, ExactNumber) else given
     return text if isinstance(text, str) and text.strip() else None
 
 
@@ -48,16 +48,16 @@ def id_of(resource: dict[str, Any]) -> str | None:
 
     A number counts as the text that it is spelled as, so `Patient/7` leads to the Patient whose id is the number 7.
     """
-    text = text_of_id(resource)
+    text = id_text(resource)
     return text if text is None or is_id(text) else derived_id(resource["resourceType"], text)
 
 
-def wrong_id(resource: dict[str, Any]) -> str | None:
+def id_problem(resource: dict[str, Any]) -> str | None:
     """What is wrong with the id of a resource, None if it is FHIR's or if there is none."""
     given = resource.get("id")
     if given is None or (isinstance(given, str) and is_id(given)):
         return None
-    if isinstance(given, Number):
+    if isinstance(given, ExactNumber):
         return f"the id is the number {given.text[:_SHOWN]}, not text"
     if not isinstance(given, str):
         kinds = {bool: "a boolean", list: "an array", dict: "an object"}
@@ -66,9 +66,9 @@ def wrong_id(resource: dict[str, Any]) -> str | None:
         return "the id is empty"
     if odd := re.sub(r"[A-Za-z0-9.\-]", "", given):
         return f"the id {given[:_SHOWN]!r} contains {odd[0]!r}: an id has only letters A to Z, digits, hyphens and dots"
-    return f"the id {given[:_SHOWN]!r} has {len(given)} characters, the longest that FHIR has is {LONGEST}"
+    return f"the id {given[:_SHOWN]!r} has {len(given)} characters, the longest that FHIR has is {LONGEST_ID}"
 
 
 def can_be_repaired(resource: dict[str, Any]) -> bool:
     """Whether there is a derived id for a resource with a wrong id: not for a boolean, an array or an object."""
-    return isinstance(resource.get("id"), str | Number)
+    return isinstance(resource.get("id"), str | ExactNumber)

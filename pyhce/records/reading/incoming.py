@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Set
 from typing import Any, NamedTuple
 
-from pyhce.records.reading.spelling import canonical
+from pyhce.records.reading.exact_json import canonical
 from pyhce.schema.other_versions import versions_with_type
 from pyhce.schema.r4 import RESOURCE_TYPES
 
 
-class Where(NamedTuple):
+class InputLocation(NamedTuple):
     """Where something was found.
 
     Args:
@@ -33,12 +33,12 @@ class Incoming(NamedTuple):
     `exact` is the resource as it came, None where that is the same.
 
     Args:
-        id: the one under which it is known: not as it came, where that is not FHIR's (`ids.wrong_id`).
+        id: the one under which it is known: not as it came, where that is not FHIR's (`ids.id_problem`).
         base: what stands before `Type/id` in the fullUrl that it came under; None without one.
         bases: those of all entries of its bundle.
     """
 
-    where: Where
+    where: InputLocation
     type: str
     id: str
     resource: dict[str, Any]
@@ -47,7 +47,7 @@ class Incoming(NamedTuple):
     bases: Set[str] = frozenset()
 
 
-class Deleted(NamedTuple):
+class Deletion(NamedTuple):
     """A resource that is to be deleted.
 
     Args:
@@ -57,7 +57,7 @@ class Deleted(NamedTuple):
         version: which version of the resource the deletion was, if a history tells; an older one does not undo it.
     """
 
-    where: Where
+    where: InputLocation
     type: str
     key: str
     base: str | None = None
@@ -72,7 +72,7 @@ class Rejected(NamedTuple):
         text: what it is, or its beginning if it is too long or cannot be read.
     """
 
-    where: Where
+    where: InputLocation
     reason: str
     detail: str
     text: str
@@ -81,15 +81,15 @@ class Rejected(NamedTuple):
 class Skipped(NamedTuple):
     """Something that carries no resource, such as an entry that is a response, or a manifest."""
 
-    where: Where
+    where: InputLocation
     what: str
 
 
-class Asking:
+class ConditionSignal:
     """A question that a bundle asks before it goes on, or the end of one that asked: see `reading.conditions`."""
 
 
-Found = Incoming | Deleted | Rejected | Skipped | Asking
+ReadItem = Incoming | Deletion | Rejected | Skipped | ConditionSignal
 
 
 class Line(NamedTuple):
@@ -101,13 +101,13 @@ class Line(NamedTuple):
     entry: int = 0
 
     @property
-    def where(self) -> Where:
+    def where(self) -> InputLocation:
         """Where it was found."""
-        return Where(self.file, self.line, self.entry)
+        return InputLocation(self.file, self.line, self.entry)
 
 
-def problem_of(value: Any) -> tuple[str, str] | None:
-    """Why a value is no FHIR resource, as reason code and detail; None if it is one. `ids.wrong_id` checks the id."""
+def resource_problem(value: Any) -> tuple[str, str] | None:
+    """Why a value is no FHIR resource, as reason code and detail; None if it is one. `ids.id_problem` checks the id."""
     if not isinstance(value, dict):
         return "not-a-resource", f"a resource is a JSON object, this is {type(value).__name__}"
     kind = value.get("resourceType")

@@ -20,19 +20,19 @@ _BYTES_A_VALUE = 32
 """Bytes of the size for each value that a resource may have, about."""
 _FULL = 3
 """How much more than its bytes a text takes of the limit if it is all references: a Group of 500,000 members does."""
-FEW = 1_000_000
+SMALL = 1_000_000
 """Bytes of a text that is never too large: it has at most 500,000 values."""
 
 _largest: ContextVar[int] = ContextVar("largest", default=DEFAULT_MAX_RESOURCE_SIZE * MB)
 
 
-def largest() -> int:
+def max_resource_bytes() -> int:
     """Bytes that one resource may have, in this thread."""
     return _largest.get()
 
 
 @contextmanager
-def at_most(max_resource_size: int) -> Iterator[None]:
+def limit_resource_size(max_resource_size: int) -> Iterator[None]:
     """Read resources of at most so many MB, in this thread.
 
     Raises:
@@ -44,12 +44,12 @@ def at_most(max_resource_size: int) -> Iterator[None]:
             f"{LARGEST_MAX_RESOURCE_SIZE} MB",
             remedy=f"Give one of these, for example --max-resource-size {4 * DEFAULT_MAX_RESOURCE_SIZE}.",
         )
-    with at_most_bytes(max_resource_size * MB):
+    with limit_resource_bytes(max_resource_size * MB):
         yield
 
 
 @contextmanager
-def at_most_bytes(size: int) -> Iterator[None]:
+def limit_resource_bytes(size: int) -> Iterator[None]:
     """Read resources of at most so many bytes, in this thread."""
     token = _largest.set(size)
     try:
@@ -58,24 +58,24 @@ def at_most_bytes(size: int) -> Iterator[None]:
         _largest.reset(token)
 
 
-def too_large(data: bytes, what: str = "resource") -> str | None:
+def size_problem(data: bytes, what: str = "resource") -> str | None:
     """Why a text would take too much memory, None if it would not."""
-    if len(data) <= FEW:
+    if len(data) <= SMALL:
         return None
-    if len(data) > largest():
-        return too_long(len(data), what)
+    if len(data) > max_resource_bytes():
+        return size_message(len(data), what)
     values = data.count(b",") + data.count(b"{") + data.count(b"[")
-    most = max(largest() // _BYTES_A_VALUE, FEW // 2)
+    most = max(max_resource_bytes() // _BYTES_A_VALUE, SMALL // 2)
     if values <= most:
         return None
     return f"about {values} values, more than {most}, in one {what}{_remedy(values * _BYTES_A_VALUE)}"
 
 
-def too_long(size: int, what: str) -> str:
+def size_message(size: int, what: str) -> str:
     """What is wrong with a text of more bytes than a resource may have: its values were not counted."""
     last = LARGEST_MAX_RESOURCE_SIZE * MB
     remedy = _remedy(size if size > last else min(size * _FULL, last))
-    return f"{size} bytes, more than {largest() // MB} MB, in one {what}{remedy}"
+    return f"{size} bytes, more than {max_resource_bytes() // MB} MB, in one {what}{remedy}"
 
 
 def _remedy(size: int) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from pyhce.records.reading.incoming import Found, Rejected, Skipped, Where
-from pyhce.records.reading.sources import COMPRESSIONS, SUFFIXES, plain_name
+from pyhce.records.reading.incoming import InputLocation, ReadItem, Rejected, Skipped
+from pyhce.records.reading.input_file import COMPRESSIONS, SUFFIXES, plain_name
 
 _BULK_LISTS = ("output", "deleted", "error")
 
@@ -37,7 +37,7 @@ def _is_ours(value: Any) -> bool:
     )
 
 
-def in_manifest(where: Where, value: dict[str, Any]) -> Iterator[Found]:
+def manifest_items(where: InputLocation, value: dict[str, Any]) -> Iterator[ReadItem]:
     """That it is one, and each file that it names and that is not beside it."""
     yield Skipped(where, "a manifest of an export")
     manifest = Path(where.file)

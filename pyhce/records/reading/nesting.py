@@ -33,7 +33,7 @@ class Nesting:
         self.depth = depth
         self.in_string = self.escaped = False
 
-    def end(self, data: bytes, at: int) -> int | None:
+    def find_end(self, data: bytes, at: int) -> int | None:
         """Where the value ends that began at depth 0; None if that is not in this chunk."""
         size = len(data)
         if self.escaped and at < size:

@@ -11,40 +11,40 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from pyhce.records.reading.bundles import Opened, read_bundle, spooled
-from pyhce.records.reading.entries import KEPT_WHOLE, entries_in, is_unpacked
+from pyhce.records.reading.bundles import ScannedBundle, read_bundle, read_spooled
+from pyhce.records.reading.entries import KEPT_WHOLE, is_unpacked, read_entries
+from pyhce.records.reading.exact_json import InvalidJson, canonical, parse
+from pyhce.records.reading.first_value import SEVERAL_LINES, begins_with_outcome, spans_lines, without_outcomes
 from pyhce.records.reading.ids import id_of
 from pyhce.records.reading.incoming import (
-    Asking,
-    Deleted,
-    Found,
+    ConditionSignal,
+    Deletion,
     Incoming,
+    InputLocation,
     Line,
+    ReadItem,
     Rejected,
     Skipped,
-    Where,
     content_id,
-    problem_of,
+    resource_problem,
 )
-from pyhce.records.reading.limits import FEW, largest, too_large, too_long
-from pyhce.records.reading.manifest import in_manifest, is_manifest
+from pyhce.records.reading.input_file import LINE_SUFFIXES, InputFile, plain_name
+from pyhce.records.reading.limits import SMALL, max_resource_bytes, size_message, size_problem
+from pyhce.records.reading.manifest import is_manifest, manifest_items
 from pyhce.records.reading.nesting import Nesting
-from pyhce.records.reading.opening import SEVERAL_LINES, begins_with_outcome, goes_on, without_outcomes
-from pyhce.records.reading.recognised import EMPTY, ENOUGH, Recognised, may_be_resource, recognised
-from pyhce.records.reading.sources import LINES, Source, plain_name
-from pyhce.records.reading.spelling import NotJson, canonical, parse
-from pyhce.records.reading.splitter import SHOWN, Cursor, Cut, Malformed, TooLong
-from pyhce.records.reading.spool import Places, Spool
+from pyhce.records.reading.signatures import EMPTY, SIGNATURE_BYTES, KnownFile, known_file, may_be_resource
+from pyhce.records.reading.splitter import EXCERPT_BYTES, Cursor, Malformed, Truncated, ValueTooLong
+from pyhce.records.reading.spool import FullUrls, Spool
 
 __all__ = [
     "KEPT_WHOLE",
-    "Deleted",
-    "Found",
+    "Deletion",
     "Incoming",
+    "InputLocation",
     "Line",
+    "ReadItem",
     "Rejected",
     "Skipped",
-    "Where",
     "content_id",
     "read",
     "resources_in",
@@ -58,15 +58,15 @@ _TRIES = 3
 """Broken lines of a text after which no more are looked at for JSON over several lines."""
 
 
-def read(source: Source | Path) -> Iterator[Found]:
+def read(source: InputFile | Path) -> Iterator[ReadItem]:
     """Every resource of a file, in order; of a bundle that is a history the oldest first.
 
     What a bundle asks of the database is not answered: an entry with a condition is rejected.
     """
-    return (item for item in _looked_at(scan(source)) if not isinstance(item, Asking))
+    return (item for item in _looked_at(scan(source)) if not isinstance(item, ConditionSignal))
 
 
-def _looked_at(found: Iterator[Line | Found]) -> Iterator[Found]:
+def _looked_at(found: Iterator[Line | ReadItem]) -> Iterator[ReadItem]:
     for item in found:
         if isinstance(item, Line):
             yield from resources_in(item)
@@ -74,31 +74,31 @@ def _looked_at(found: Iterator[Line | Found]) -> Iterator[Found]:
             yield item
 
 
-def scan(source: Source | Path) -> Iterator[Line | Found]:
+def scan(source: InputFile | Path) -> Iterator[Line | ReadItem]:
     """As `read`, but what is small and no part of a larger bundle as its text: most need not be looked at closely.
 
     A file holds one value a line if its first line is a whole JSON object, or if its name says so.
     """
     if isinstance(source, Path):
-        with Source(source) as opened:
+        with InputFile(source) as opened:
             yield from scan(opened)
         return
     cursor = Cursor(source.chunks(), source=source)
     if not cursor.peek():
         source.not_read = None if cursor.damage else EMPTY
-    elif known := recognised(cursor.shown(ENOUGH)):
+    elif known := known_file(cursor.excerpt(SIGNATURE_BYTES)):
         yield from _no_resources(source, cursor, known)
     else:
         yield from _resources(source, cursor)
     if cursor.damage:
-        yield Rejected(Where(source.name, cursor.line), cursor.damage.reason, str(cursor.damage), "")
+        yield Rejected(InputLocation(source.name, cursor.line), cursor.damage.reason, str(cursor.damage), "")
 
 
-def _no_resources(source: Source, cursor: Cursor, known: Recognised) -> Iterator[Line | Found]:
+def _no_resources(source: InputFile, cursor: Cursor, known: KnownFile) -> Iterator[Line | ReadItem]:
     """That a file holds no resources, once; and those that were put behind its lines all the same."""
     source.not_read = known.what
     if known.reason:
-        yield Rejected(Where(source.name, cursor.line), known.reason, known.what, _text(cursor.shown()))
+        yield Rejected(InputLocation(source.name, cursor.line), known.reason, known.what, _text(cursor.excerpt()))
     elif known.in_lines:
         for item in _lines(source.name, cursor):
             if isinstance(item, Line) and may_be_resource(item.data):
@@ -106,7 +106,7 @@ def _no_resources(source: Source, cursor: Cursor, known: Recognised) -> Iterator
                 yield item
 
 
-def _resources(source: Source, cursor: Cursor) -> Iterator[Line | Found]:
+def _resources(source: InputFile, cursor: Cursor) -> Iterator[Line | ReadItem]:
     """What is in a text that may hold resources."""
     found = _lines(source.name, cursor) if _has_lines(source, cursor) else _values(source.name, cursor)
     if source.lists_errors or (source.lists_errors is None and begins_with_outcome(cursor)):
@@ -114,23 +114,23 @@ def _resources(source: Source, cursor: Cursor) -> Iterator[Line | Found]:
     yield from found
 
 
-def _has_lines(source: Source, cursor: Cursor) -> bool:
-    named = plain_name(source.path).lower().endswith(LINES)
-    line = cursor.line_here(largest())
+def _has_lines(source: InputFile, cursor: Cursor) -> bool:
+    named = plain_name(source.path).lower().endswith(LINE_SUFFIXES)
+    line = cursor.peek_line(max_resource_bytes())
     if line is None:
         return named
     plain = line.strip()
-    if plain[:1] == b"{" and Nesting().end(plain, 0) == len(plain):
+    if plain[:1] == b"{" and Nesting().find_end(plain, 0) == len(plain):
         return True
-    if named and (plain in (b"{", b"[", b"[{") or goes_on(cursor)):
+    if named and (plain in (b"{", b"[", b"[{") or spans_lines(cursor)):
         source.notes[SEVERAL_LINES] += 1
         return False
     return named
 
 
-def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
+def _lines(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
     """The values of a text in which each line that is not blank is one."""
-    data, number, new, few = cursor.data[cursor.at :], cursor.line, tuple.__new__, FEW
+    data, number, new, few = cursor.data[cursor.at :], cursor.line, tuple.__new__, SMALL
     tries = _TRIES
     while True:
         blank = data.isspace()
@@ -144,7 +144,7 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
             elif line and not line.isspace():
                 if line[-1] != _CLOSING and tries and _is_open(line):
                     cursor.data, cursor.at, cursor.line = b"\n".join((*lines[number - first :], tail)), 0, number
-                    if goes_on(cursor):
+                    if spans_lines(cursor):
                         yield from _several_lines(file, cursor)
                         return
                     yield Line(line, number, file)
@@ -154,9 +154,9 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
             number += 1
         else:
             if cursor.source and lines:
-                cursor.source.wasted = 0
+                cursor.source.bytes_without_resource = 0
             cursor.line = number
-            if len(tail) > FEW:
+            if len(tail) > SMALL:
                 rest = _RestOfLine(tail, cursor)
                 yield from _values(file, Cursor(iter(rest), number, cursor.source))
                 if rest.after is None:
@@ -164,7 +164,7 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
                 number, data = number + 1, rest.after
                 continue
             parts, size, chunk = [tail], len(tail), None
-            while size <= FEW and (chunk := cursor.next_chunk()) is not None:
+            while size <= SMALL and (chunk := cursor.next_chunk()) is not None:
                 parts.append(chunk)
                 size += len(chunk)
                 if b"\n" in chunk:
@@ -181,7 +181,7 @@ def _is_open(line: bytes) -> bool:
     return line.lstrip()[:1] == b"{" and line.rstrip()[-1] != _CLOSING
 
 
-def _several_lines(file: str, cursor: Cursor) -> Iterator[Line | Found]:
+def _several_lines(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
     """The rest of a text whose values go over several lines from here on."""
     if cursor.source:
         cursor.source.notes[SEVERAL_LINES] += 1
@@ -206,34 +206,34 @@ class _RestOfLine:
                 return
 
 
-def _values(file: str, cursor: Cursor) -> Iterator[Line | Found]:
+def _values(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
     """The values of a text, one after another, whatever white space is between them."""
     while first := cursor.peek():
-        if first == BOM_UTF8[:1] and cursor.skip_mark():
+        if first == BOM_UTF8[:1] and cursor.skip_byte_order_mark():
             continue
-        where = Where(file, cursor.line)
+        where = InputLocation(file, cursor.line)
         if first == b"[":
             yield from _elements(where, cursor)
         elif first != b"{":
             yield from _no_object(where, cursor)
         else:
             try:
-                data = cursor.value(largest())
-            except (Cut, TooLong) as error:
-                yield from _object(where, cursor, cut=isinstance(error, Cut))
+                data = cursor.value(max_resource_bytes())
+            except (Truncated, ValueTooLong) as error:
+                yield from _object(where, cursor, cut=isinstance(error, Truncated))
             else:
                 yield from _value(Line(data, where.line, file))
 
 
-def _no_object(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
+def _no_object(where: InputLocation, cursor: Cursor) -> Iterator[Line | ReadItem]:
     """The rest of a line that begins with something else."""
-    line = cursor.line_here(FEW)
+    line = cursor.peek_line(SMALL)
     if line is not None:
         yield Line(cursor.take(cursor.at + len(line)), where.line, where.file)
         return
-    shown = _text(cursor.shown())
+    shown = _text(cursor.excerpt())
     passed = cursor.skip_line()
-    reason = "too-large" if passed > largest() else "not-json"
+    reason = "too-large" if passed > max_resource_bytes() else "not-json"
     yield Rejected(where, reason, f"{passed} bytes that are no JSON object", shown)
 
 
@@ -241,28 +241,28 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _value(line: Line) -> Iterator[Line | Found]:
+def _value(line: Line) -> Iterator[Line | ReadItem]:
     """A text as it is, unless it is better not looked at whole."""
-    if len(line.data) > FEW and (_BUNDLE in line.data or too_large(line.data)):
+    if len(line.data) > SMALL and (_BUNDLE in line.data or size_problem(line.data)):
         yield from resources_in(line)
     else:
         yield line
 
 
-def _elements(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
+def _elements(where: InputLocation, cursor: Cursor) -> Iterator[Line | ReadItem]:
     """The elements of an array."""
     number = 0
     try:
-        for number, element in enumerate(cursor.elements(largest()), 1):
+        for number, element in enumerate(cursor.elements(max_resource_bytes()), 1):
             here = Line(element.data, element.line, where.file, number)
-            if element.passed:
-                detail = too_long(element.passed, "element of an array")
+            if element.oversized_bytes:
+                detail = size_message(element.oversized_bytes, "element of an array")
                 yield Rejected(here.where, "too-large", detail, _text(element.data))
             else:
                 yield from _value(here)
-    except (Cut, Malformed) as error:
-        cut = isinstance(error, Cut)
-        text = _text(cursor.data[cursor.at :] if cut else cursor.shown())
+    except (Truncated, Malformed) as error:
+        cut = isinstance(error, Truncated)
+        text = _text(cursor.data[cursor.at :] if cut else cursor.excerpt())
         passed = cursor.skip_value(1)
         detail = "the text ends" if cut else f"{passed} bytes are no JSON"
         yield Rejected(where, "not-json", f"after element {number}: {detail}", text)
@@ -271,59 +271,59 @@ def _elements(where: Where, cursor: Cursor) -> Iterator[Line | Found]:
             yield Skipped(where, "an empty array")
 
 
-def _object(where: Where, cursor: Cursor, *, cut: bool) -> Iterator[Found]:
+def _object(where: InputLocation, cursor: Cursor, *, cut: bool) -> Iterator[ReadItem]:
     """An object that is too large, or not all there: of a bundle its entries, of anything else that it is so.
 
     Args:
         cut: whether the text ends in it; then all of it that is there is in memory.
     """
-    text = _text(cursor.data[cursor.at :] if cut else cursor.shown())
+    text = _text(cursor.data[cursor.at :] if cut else cursor.excerpt())
     opened = yield from _taken_apart(where, cursor)
     if opened:
-        detail = too_long(opened.size, "JSON value that is no bundle to take apart")
+        detail = size_message(opened.size, "JSON value that is no bundle to take apart")
         yield Rejected(where, *(opened.problem or ("too-large", detail)), text=text)
 
 
-def _taken_apart(where: Where, cursor: Cursor) -> Generator[Found, None, Opened | None]:
+def _taken_apart(where: InputLocation, cursor: Cursor) -> Generator[ReadItem, None, ScannedBundle | None]:
     """The entries of the bundle that begins here; returned is None then, else what else it is. It is passed."""
     source = cursor.source
     start = source.position if source else 0
-    with Spool() as spool, Places() as places:
+    with Spool() as spool, FullUrls() as full_urls:
         if source:
-            source.given = start
-        opened = read_bundle(cursor, spool, places)
+            source.reported_position = start
+        opened = read_bundle(cursor, spool, full_urls)
         if source:
-            source.given = None
+            source.reported_position = None
         if opened.shell is None or not is_unpacked(opened.shell):
             return opened
         span = source.position - start if source else 0
-        for done, found in spooled(where, opened.shell, spool, places):
+        for done, found in read_spooled(where, opened.shell, spool, full_urls):
             if source:
-                source.given = start + span * done // max(1, spool.count)
+                source.reported_position = start + span * done // max(1, spool.count)
             yield from found
         if source:
-            source.given = None
+            source.reported_position = None
     if opened.problem:
         yield Rejected(where, *opened.problem, text=_text(opened.left))
     return None
 
 
-def resources_in(line: Line) -> Iterator[Found]:
+def resources_in(line: Line) -> Iterator[ReadItem]:
     """The resources of a text: of one value, or of several in one line."""
     if _BUNDLE in line.data:
         cursor = Cursor(iter((line.data,)), line.line)
         if cursor.peek() == b"{" and not (yield from _taken_apart(line.where, cursor)):
             yield from _looked_at(_values(line.file, cursor))
             return
-    large = too_large(line.data)
+    large = size_problem(line.data)
     if large:
-        yield Rejected(line.where, "too-large", large, _text(line.data[:SHOWN]))
+        yield Rejected(line.where, "too-large", large, _text(line.data[:EXCERPT_BYTES]))
         return
     try:
         value = parse(line.data)
-    except NotJson as error:
+    except InvalidJson as error:
         cursor = Cursor(iter((line.data,)), line.line)
-        end = Nesting().end(cursor.data, cursor.at) if cursor.peek() == b"{" else None
+        end = Nesting().find_end(cursor.data, cursor.at) if cursor.peek() == b"{" else None
         if end is None or not cursor.data[end:].strip():
             yield Rejected(line.where, "not-json", str(error), _text(line.data))
         else:
@@ -332,7 +332,7 @@ def resources_in(line: Line) -> Iterator[Found]:
     yield from resources_of(line.where, value)
 
 
-def resources_of(where: Where, value: Any) -> Iterator[Found]:
+def resources_of(where: InputLocation, value: Any) -> Iterator[ReadItem]:
     """The resources of a JSON value: itself, a bundle's entries, or an array's elements."""
     if not isinstance(value, list):
         yield from _of_one(where, value)
@@ -343,12 +343,12 @@ def resources_of(where: Where, value: Any) -> Iterator[Found]:
         yield Skipped(where, "an empty array")
 
 
-def _of_one(where: Where, value: Any) -> Iterator[Found]:
+def _of_one(where: InputLocation, value: Any) -> Iterator[ReadItem]:
     if is_manifest(value):
-        yield from in_manifest(where, value)
+        yield from manifest_items(where, value)
     elif is_unpacked(value):
-        yield from entries_in(where, value)
-    elif problem := problem_of(value):
+        yield from read_entries(where, value)
+    elif problem := resource_problem(value):
         yield Rejected(where, *problem, text=canonical(value))
     else:
         yield Incoming(where, value["resourceType"], id_of(value) or content_id(value), value)

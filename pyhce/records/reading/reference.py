@@ -1,8 +1,9 @@
 """How a FHIR Reference names a resource: the same rules as the SQL helper `hce.clave`.
 
 https://hl7.org/fhir/R4/references.html: literal (relative, absolute, urn:uuid), conditional, logical, contained.
-`hce.clave` reads what writers store, and they store what `reading.normal` makes of a reference: `Patient/7` of another
-server is stored as `Patient?https://other.example/fhir/Patient/7`, so that both read its whole URL as the key.
+`hce.clave` reads what writers store, and they store what `reading.stored_references` makes of a reference:
+`Patient/7` of another server is stored as `Patient?https://other.example/fhir/Patient/7`, and both read the whole URL
+as its key.
 """
 
 from __future__ import annotations
@@ -12,52 +13,52 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pyhce.records.identity import plain_key
-from pyhce.records.reading.spelling import fitting_text
+from pyhce.records.reading.exact_json import jsonb_text
 
 _LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?\Z")
 _URN = re.compile(r"^urn:(?:uuid|oid):")
 _FOREIGN = re.compile(r"(https?://[^\s?#]*[^\s?#/])/Patient/([A-Za-z0-9.\-]{1,64})\Z")
 
 
-class Named(NamedTuple):
+class ReferenceTarget(NamedTuple):
     """What a reference names; `type` is None where it does not say."""
 
     type: str | None
     key: str
 
 
-def named(reference: Any) -> Named | None:
+def reference_target(reference: Any) -> ReferenceTarget | None:
     """The type and key that a Reference names; None for a contained or an empty one."""
     if not isinstance(reference, dict):
         return None
     said = reference.get("type") if isinstance(reference.get("type"), str) else None
     text = reference.get("reference")
     if isinstance(text, str):
-        return literal(text, said)
+        return literal_target(text, said)
     identifier = reference.get("identifier")
     if isinstance(identifier, dict) and isinstance(identifier.get("value"), str):
-        return Named(said, identifier_key(identifier))
+        return ReferenceTarget(said, identifier_key(identifier))
     return None
 
 
-def literal(text: str, said: str | None = None) -> Named | None:
+def literal_target(text: str, said: str | None = None) -> ReferenceTarget | None:
     """What the string of a reference names."""
     if text.startswith("#"):
         return None
-    text = fitting_text(text)  # keys are compared with those that SQL reads from jsonb
+    text = jsonb_text(text)  # keys are compared with those that SQL reads from jsonb
     if urn := _URN.match(text):
-        return Named(said, text[urn.end() :])
+        return ReferenceTarget(said, text[urn.end() :])
     head, mark, query = text.partition("?")
     if mark:
-        return Named(head.rsplit("/", 1)[-1], query) if query else None
+        return ReferenceTarget(head.rsplit("/", 1)[-1], query) if query else None
     found = _LITERAL.search(text)
-    return Named(found[1], found[2]) if found else None
+    return ReferenceTarget(found[1], found[2]) if found else None
 
 
 def identifier_key(identifier: dict[str, Any]) -> str:
     """`identifier=system|value`, as a conditional reference spells it."""
     system = identifier.get("system")
-    return fitting_text(f"identifier={system if isinstance(system, str) else ''}|{identifier['value']}")
+    return jsonb_text(f"identifier={system if isinstance(system, str) else ''}|{identifier['value']}")
 
 
 def value_of_key(key: str) -> str:
@@ -65,7 +66,7 @@ def value_of_key(key: str) -> str:
     return plain_key(key)[0].partition("|")[2]
 
 
-def owner_of(fuente: str, key: str) -> tuple[str, str]:
+def source_and_key(fuente: str, key: str) -> tuple[str, str]:
     """The source and key of the patient that a key names in a source: a whole URL names one of another server.
 
     `https://other.example/fhir/Patient/7` is Patient 7 of the source `https://other.example/fhir`, in whichever source
@@ -76,7 +77,7 @@ def owner_of(fuente: str, key: str) -> tuple[str, str]:
     return fuente, key
 
 
-def keys_elsewhere(fuente: str, keys: Sequence[str]) -> list[str]:
+def keys_in_other_sources(fuente: str, keys: Sequence[str]) -> list[str]:
     """The keys by which resources of other sources name patients of a source: whole URLs, if it is a base URL.
 
     Args:
@@ -85,7 +86,7 @@ def keys_elsewhere(fuente: str, keys: Sequence[str]) -> list[str]:
     if not fuente.startswith("http"):
         return []
     urls = (f"{fuente}/Patient/{key}" for key in keys)
-    return [url for url, key in zip(urls, keys, strict=True) if owner_of("", url) == (fuente, key)]
+    return [url for url, key in zip(urls, keys, strict=True) if source_and_key("", url) == (fuente, key)]
 
 
 def key_of(reference: Any, fhir_type: str, *, untyped: bool = True) -> str | None:
@@ -94,7 +95,7 @@ def key_of(reference: Any, fhir_type: str, *, untyped: bool = True) -> str | Non
     Args:
         untyped: whether one that does not say its type counts, as `pyhce.schema.expression.untyped_names` tells.
     """
-    found = named(reference)
+    found = reference_target(reference)
     return found.key if found and (found.type == fhir_type or (untyped and found.type is None)) else None
 
 
@@ -136,8 +137,8 @@ def every_reference(value: Any) -> Iterator[dict[str, Any]]:
             waiting += [item for item in held if isinstance(item, dict | list)]
 
 
-def copied(value: Any) -> Any:
+def json_copy(value: Any) -> Any:
     """A copy of a JSON value; what is neither object nor array is the very same."""
     if isinstance(value, dict):
-        return {name: copied(held) for name, held in value.items()}
-    return [copied(held) for held in value] if isinstance(value, list) else value
+        return {name: json_copy(held) for name, held in value.items()}
+    return [json_copy(held) for held in value] if isinstance(value, list) else value

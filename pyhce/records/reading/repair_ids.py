@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 from pyhce.records.identity.tally import ORIGINAL_ID
 from pyhce.records.reading.bases import with_repaired_id
-from pyhce.records.reading.ids import can_be_repaired, text_of_id, wrong_id
+from pyhce.records.reading.exact_json import canonical
+from pyhce.records.reading.ids import can_be_repaired, id_problem, id_text
 from pyhce.records.reading.incoming import Incoming, Rejected
-from pyhce.records.reading.ready import source_of
-from pyhce.records.reading.reference import copied, every_reference
-from pyhce.records.reading.spelling import canonical
+from pyhce.records.reading.prepared import source_and_bases
+from pyhce.records.reading.reference import every_reference, json_copy
 from pyhce.schema.r4 import json_path
 
 REMEDY = "load it with --repair-ids: it gets an id that FHIR allows"
@@ -25,11 +25,11 @@ REMEDY = "load it with --repair-ids: it gets an id that FHIR allows"
 _CODE = re.compile(r"[^\s]+( [^\s]+)*\Z")
 _BINARY = re.compile(rb'"url"\s*:\s*"[^"]*Binary/(?![A-Za-z0-9.\-]{1,64}["/?#])')
 
-names_odd_binary = _BINARY.search
+may_link_to_odd_binary = _BINARY.search
 """Whether the text of a resource perhaps links to a Binary whose id is not FHIR's; other references say so anyhow."""
 
 
-class Admitted(NamedTuple):
+class AdmittedResource(NamedTuple):
     """A resource whose id is FHIR's.
 
     Args:
@@ -42,7 +42,7 @@ class Admitted(NamedTuple):
     references: bool = False
 
 
-def admitted(item: Incoming, own: Set[str], fuente: str, *, repair: bool) -> Admitted | Rejected:
+def admit(item: Incoming, own: Set[str], fuente: str, *, repair: bool) -> AdmittedResource | Rejected:
     """A resource that came in, if its id is FHIR's or can be repaired.
 
     Args:
@@ -50,20 +50,20 @@ def admitted(item: Incoming, own: Set[str], fuente: str, *, repair: bool) -> Adm
         fuente: the source that is loaded.
         repair: whether to repair ids and the references to them.
     """
-    wrong = wrong_id(item.resource)
+    wrong = id_problem(item.resource)
     if wrong and not (repair and can_be_repaired(item.resource)):
         detail = f"{wrong}; {REMEDY}" if not repair and can_be_repaired(item.resource) else wrong
         return Rejected(item.where, "invalid-id", detail, canonical(item.exact or item.resource))
     if "id" in item.resource and item.resource["id"] is None:  # JSON's way to say that there is none
         item = item._replace(resource=_without_id(item.resource), exact=item.exact and _without_id(item.exact))
     if not repair:
-        return Admitted(item)
-    other, bases = source_of(item, own)
+        return AdmittedResource(item)
+    other, bases = source_and_bases(item, own)
     source = fuente if other is None else other
     resource = _repaired(item.resource, item, bases, source, wrong)
     exact = None if item.exact is None else _repaired(item.exact, item, bases, source, wrong)
     followed = _refers(item.resource, bases) or (item.exact is not None and _refers(item.exact, bases))
-    return Admitted(item._replace(resource=resource, exact=exact), bool(wrong), followed)
+    return AdmittedResource(item._replace(resource=resource, exact=exact), bool(wrong), followed)
 
 
 def _without_id(resource: dict[str, Any]) -> dict[str, Any]:
@@ -81,11 +81,11 @@ def _repaired(
     """A resource with its derived id and those of what it refers to: the very same object if nothing had to change."""
     if not wrong and not _refers(resource, own):
         return resource
-    made: dict[str, Any] = copied(resource)
+    made: dict[str, Any] = json_copy(resource)
     for holder, name in _links(made):
         holder[name] = with_repaired_id(holder[name], own)
     if wrong:
-        original = text_of_id(resource)
+        original = id_text(resource)
         if original is None:
             del made["id"]  # an empty one says nothing: as if there were none
         else:

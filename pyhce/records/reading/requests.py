@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from pyhce.records.reading.bases import odd_named
+from pyhce.records.reading.bases import target_with_derived_id
 from pyhce.records.reading.ids import id_of
 
 _TARGET = re.compile(
@@ -46,11 +46,11 @@ class Request(NamedTuple):
     problem: tuple[str, str] | None = None
 
 
-NONE = Request()
+NO_REQUEST = Request()
 _POST = Request("POST")
 
 
-def target_of(url: Any) -> tuple[str | None, str | None, str | None]:
+def url_target(url: Any) -> tuple[str | None, str | None, str | None]:
     """Type, id and query of a request's URL, relative or absolute, with or without a version."""
     if not isinstance(url, str):
         return None, None, None
@@ -60,10 +60,10 @@ def target_of(url: Any) -> tuple[str | None, str | None, str | None]:
     return kind, key, query if mark else None
 
 
-def named_by(url: Any) -> tuple[str | None, str | None]:
+def url_target_with_derived_id(url: Any) -> tuple[str | None, str | None]:
     """Type and id that a request's URL names, of an id that is not FHIR's the derived one."""
-    kind, key, query = target_of(url)
-    if kind is None and query is None and isinstance(url, str) and (odd := odd_named(url)):
+    kind, key, query = url_target(url)
+    if kind is None and query is None and isinstance(url, str) and (odd := target_with_derived_id(url)):
         return odd[1:]
     return kind, key
 
@@ -73,7 +73,7 @@ def version_number(text: Any) -> int | None:
     return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 19 else None
 
 
-def version_told(entry: dict[str, Any]) -> int | None:
+def history_version(entry: dict[str, Any]) -> int | None:
     """The number of the version that an entry of a history is, by its URL or its ETag."""
     response = entry.get("response")
     etag = response.get("etag") if isinstance(response, dict) else None
@@ -91,7 +91,7 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
     """
     request = entry.get("request")
     if not isinstance(request, dict):
-        return NONE
+        return NO_REQUEST
     method, url = request.get("method"), request.get("url")
     method = method if isinstance(method, str) else None
     resource = entry.get("resource")
@@ -99,7 +99,7 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
     said = said if isinstance(said, str) else None
     if url == said and method == "POST" and len(request) == 2:
         return _POST  # most entries are so
-    kind, key, query = target_of(url)
+    kind, key, query = url_target(url)
     made = Request(method, kind, key, query)
     if history:
         bad = method == "PATCH" and (said != kind if kind else said in _PATCHES)
@@ -109,7 +109,7 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
     if method == "PATCH":
         return made._replace(problem=("unsupported", _PATCH))
     if method == "PUT" and kind is None:
-        kind, key = named_by(url)
+        kind, key = url_target_with_derived_id(url)
         made = made._replace(type=kind, id=key)
     given = id_of(resource) if isinstance(resource, dict) and said else None
     if problem := _problem(request, made, url, said, given):
@@ -124,7 +124,7 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
     head, mark, rest = search.partition("?")  # some write the whole URL; an identifier may hold a ?
     if not mark or "=" in head:
         return made._replace(condition=search)
-    if target_of(head)[0] not in (None, said):
+    if url_target(head)[0] not in (None, said):
         return made._replace(problem=("condition", "ifNoneExist searches another type than the resource's"))
     return made._replace(condition=rest)
 

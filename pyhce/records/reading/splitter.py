@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from pyhce.records.reading.input_file import DamagedFile, InputFile
 from pyhce.records.reading.nesting import Nesting
-from pyhce.records.reading.sources import Damaged, Source
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _SCALAR = re.compile(rb'[^\s{}\[\]",:]*+')
@@ -21,15 +21,15 @@ _NEXT = re.compile(rb'\s*,\s*\{\s*"[^"\\]{1,64}"\s*:')
 """What stands between two objects of an array, and the first member of the second."""
 _LONGEST_SCALAR = 65536
 _LONGEST_GUESS = 1024 * 1024
-SHOWN = 1000
+EXCERPT_BYTES = 1000
 """Bytes of what is too long that are shown."""
 
 
-class Cut(ValueError):
+class Truncated(ValueError):
     """The text ends within a value."""
 
 
-class TooLong(ValueError):
+class ValueTooLong(ValueError):
     """A value has more bytes than it may have."""
 
 
@@ -48,7 +48,7 @@ class Element(NamedTuple):
 
     data: bytes
     line: int
-    passed: int = 0
+    oversized_bytes: int = 0
     value: Any = None
 
 
@@ -62,20 +62,20 @@ class Cursor:
         damage: why the text ends here, if it should not.
     """
 
-    def __init__(self, chunks: Iterator[bytes], line: int = 1, source: Source | None = None) -> None:
+    def __init__(self, chunks: Iterator[bytes], line: int = 1, source: InputFile | None = None) -> None:
         self.chunks, self.line, self.source = chunks, line, source
-        self.data, self.at, self.passed = b"", 0, 0
-        self.damage: Damaged | None = None
+        self.data, self.at, self.offset = b"", 0, 0
+        self.damage: DamagedFile | None = None
 
     def next_chunk(self) -> bytes | None:
         """The chunk after the data; None at the end."""
         try:
             return next(self.chunks, None)
-        except Damaged as error:
+        except DamagedFile as error:
             self.damage = error
             return None
 
-    def more(self) -> bool:
+    def read_more(self) -> bool:
         """Read one chunk more; False at the end."""
         chunk = self.next_chunk()
         if chunk is None:
@@ -89,12 +89,12 @@ class Cursor:
         while True:
             found = _SPACE.match(self.data, self.at)
             self.take(found.end() if found else self.at)
-            if self.at < len(self.data) or not self.more():
+            if self.at < len(self.data) or not self.read_more():
                 return self.data[self.at : self.at + 1]
 
-    def skip_mark(self) -> bool:
+    def skip_byte_order_mark(self) -> bool:
         """Pass a byte order mark, as stands between files that were put together; whether there was one."""
-        while len(self.data) - self.at < len(BOM_UTF8) and self.more():
+        while len(self.data) - self.at < len(BOM_UTF8) and self.read_more():
             pass
         found = self.data.startswith(BOM_UTF8, self.at)
         self.at += len(BOM_UTF8) if found else 0
@@ -104,7 +104,7 @@ class Cursor:
         """What goes to `end` in the data."""
         taken = self.data[self.at : end]
         self.line += taken.count(b"\n")
-        self.passed += len(taken)
+        self.offset += len(taken)
         self.at = end
         return taken
 
@@ -118,7 +118,7 @@ class Cursor:
         if self.peek() not in (b"{", b"[", b'"'):
             return self._scalar()
         nesting = Nesting()
-        end = nesting.end(self.data, self.at)
+        end = nesting.find_end(self.data, self.at)
         if end is not None and end - self.at <= limit:
             return self._whole(end)
         parts = [self.data[self.at :]]
@@ -127,18 +127,18 @@ class Cursor:
             chunk = self.next_chunk()
             if chunk is None:
                 self.data, self.at = b"".join(parts), 0
-                raise Cut
+                raise Truncated
             parts.append(chunk)
-            end = nesting.end(chunk, 0)
+            end = nesting.find_end(chunk, 0)
             size += len(chunk) if end is None else end
         self.data, self.at = b"".join(parts), 0
         if size > limit:
-            raise TooLong
+            raise ValueTooLong
         return self._whole(size)
 
     def _whole(self, end: int) -> bytes:
         if self.source:
-            self.source.wasted = 0
+            self.source.bytes_without_resource = 0
         return self.take(end)
 
     def _scalar(self) -> bytes:
@@ -149,12 +149,12 @@ class Cursor:
                 raise Malformed
             if end < len(self.data):
                 return self.take(end)
-            if not self.more():
+            if not self.read_more():
                 return self.take(len(self.data))
 
-    def shown(self, size: int = SHOWN) -> bytes:
+    def excerpt(self, size: int = EXCERPT_BYTES) -> bytes:
         """The beginning of what is here, without passing it."""
-        while len(self.data) - self.at < size and self.more():
+        while len(self.data) - self.at < size and self.read_more():
             pass
         return self.data[self.at : self.at + size]
 
@@ -163,9 +163,9 @@ class Cursor:
         nesting = Nesting(depth)
         passed = 0
         while True:
-            end = nesting.end(self.data, self.at)
+            end = nesting.find_end(self.data, self.at)
             passed += len(self.take(len(self.data) if end is None else end))
-            if end is not None or not self.more():
+            if end is not None or not self.read_more():
                 return passed
 
     def skip_line(self) -> int:
@@ -174,10 +174,10 @@ class Cursor:
         while True:
             end = self.data.find(b"\n", self.at)
             passed += len(self.take(len(self.data) if end < 0 else end + 1))
-            if end >= 0 or not self.more():
+            if end >= 0 or not self.read_more():
                 return passed
 
-    def line_here(self, limit: int) -> bytes | None:
+    def peek_line(self, limit: int) -> bytes | None:
         """The line from here on, without passing it; None if it has more than `limit` bytes."""
         parts = [self.data[self.at :]]
         size = len(parts[0])
@@ -206,8 +206,8 @@ class Cursor:
             line = self.line
             try:
                 yield (separator and self._guessed(separator)) or Element(self.value(limit), line)
-            except TooLong:
-                yield Element(self.shown(), line, passed=self.skip_value())
+            except ValueTooLong:
+                yield Element(self.excerpt(), line, oversized_bytes=self.skip_value())
             if found := _NEXT.match(self.data, self.at):
                 separator = found[0]
                 self.take(self.at + separator.index(b"{"))
@@ -215,7 +215,7 @@ class Cursor:
             separator = b""
             following = self.peek()
             if not following:
-                raise Cut
+                raise Truncated
             if following not in (b",", b"]"):
                 raise Malformed
             self.take(self.at + 1)

@@ -18,10 +18,10 @@ import zstandard
 from pyhce.records.reading.conditions import (
     MOST_CHARACTERS,
     MOST_CONDITIONS,
-    Asked,
-    Conditional,
-    Decision,
-    size_of,
+    ConditionalEntry,
+    ConditionOutcome,
+    ConditionsAsked,
+    kept_characters,
 )
 from pyhce.records.reading.splitter import Element
 
@@ -59,7 +59,7 @@ class Spool:
     def _put_by(self) -> None:
         if self._file is None:
             self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed with the spool
-        packed = b"".join(_HEAD.pack(len(e.data), e.line, e.passed) + e.data for e in self._block)
+        packed = b"".join(_HEAD.pack(len(e.data), e.line, e.oversized_bytes) + e.data for e in self._block)
         block = zstandard.ZstdCompressor(level=1).compress(packed)
         self._blocks.append((self._file.tell(), len(block)))
         self._file.write(block)
@@ -93,7 +93,7 @@ class Spool:
         return elements
 
 
-class Places:
+class FullUrls:
     """The type and id of the resource that each fullUrl of a bundle names."""
 
     def __init__(self) -> None:
@@ -103,9 +103,9 @@ class Places:
         """The bundle's type, once it is known."""
         self.deletes = False
         """Whether an entry is a deletion."""
-        self.decisions: dict[int, Decision] = {}
+        self.decisions: dict[int, ConditionOutcome] = {}
         """What the conditions of entries came to, by the entry's number, once they were answered."""
-        self._conditional: list[Conditional] = []
+        self._conditional: list[ConditionalEntry] = []
         self._room = MOST_CHARACTERS
         self._few: dict[str, tuple[str, str]] = {}
         self._many: sqlite3.Connection | None = None
@@ -119,17 +119,17 @@ class Places:
         if len(self._few) >= _PLACES_IN_MEMORY:
             self._put_by()
 
-    def add_conditional(self, one: Conditional) -> None:
+    def add_conditional(self, one: ConditionalEntry) -> None:
         """Keep an entry with a condition, as far as there is room; one that is not kept is refused."""
-        self._room -= size_of(one)
+        self._room -= kept_characters(one)
         if self._room >= 0 and len(self._conditional) < MOST_CONDITIONS:
             self._conditional.append(one)
 
-    def asked(self) -> Asked | None:
+    def asked(self) -> ConditionsAsked | None:
         """What is to be looked up before the entries are given."""
-        return Asked(self._conditional, self.bases) if self._conditional else None
+        return ConditionsAsked(self._conditional, self.bases) if self._conditional else None
 
-    def answer(self, asked: Asked) -> None:
+    def answer(self, asked: ConditionsAsked) -> None:
         """Take what conditions came to: from now on a fullUrl names the resource that was found."""
         self.decisions = asked.decisions()
         for one in asked.conditional:

@@ -16,12 +16,12 @@ import orjson
 from pyhce.errors import UsageError
 from pyhce.records.reading.checks.references import types_within
 from pyhce.records.reading.checks.resource import broken_rules
-from pyhce.records.reading.ids import wrong_id
-from pyhce.records.reading.incoming import problem_of
-from pyhce.records.reading.spelling import dumps
+from pyhce.records.reading.exact_json import dumps
+from pyhce.records.reading.ids import id_problem
+from pyhce.records.reading.incoming import resource_problem
 from pyhce.schema.json_schema import resource_schema
 
-MOST = 20
+MOST_PROBLEMS = 20
 """Problems of one resource that are told."""
 LARGE = 256 * 1024
 """Above so many bytes only the first problem of the shape is reported: finding all of 180,000 takes 30 s."""
@@ -47,7 +47,7 @@ _SAYS: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-def available() -> None:
+def require_validator() -> None:
     """See whether resources can be validated.
 
     Raises:
@@ -61,7 +61,7 @@ def available() -> None:
         ) from error
 
 
-def problems(resource: dict[str, Any] | str | bytes) -> list[str]:
+def r4_problems(resource: dict[str, Any] | str | bytes) -> list[str]:
     """What of a resource is not R4, as `path: what`, without any value of it; empty if nothing is.
 
     A broken rule has its key behind it, `path: what (obs-7)`. Rules are held against a resource of the right shape.
@@ -85,21 +85,21 @@ def problems(resource: dict[str, Any] | str | bytes) -> list[str]:
 def _limited(found: Iterator[str]) -> list[str]:
     told: list[str] = []
     for problem in found:
-        if len(told) == MOST:
+        if len(told) == MOST_PROBLEMS:
             return [*told, "and more"]
         told.append(problem)
     return told
 
 
 def _problems(resource: Any, place: str, *, large: bool) -> Iterator[str]:
-    not_fhir = problem_of(resource)
+    not_fhir = resource_problem(resource)
     if not_fhir:
         yield f"{place or 'it'}: {not_fhir[1]}"
         return
     kind = resource["resourceType"]
     validator = _validator(kind)
     place = place or kind
-    wrong = wrong_id(resource)
+    wrong = id_problem(resource)
     if wrong:
         yield f"{place}.id: {wrong}"
     if not validator.is_valid(resource):
@@ -136,7 +136,7 @@ def _rules(resource: dict[str, Any], place: str, within: dict[str, str]) -> Iter
 
 @cache
 def _validator(resource_type: str) -> Any:
-    available()
+    require_validator()
     import jsonschema_rs
 
     return jsonschema_rs.validator_for(resource_schema(resource_type), validate_formats=True)

@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 
 from pyhce.errors import UsageError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.reading.incoming import Asking, Incoming, Rejected, Skipped, Where
+from pyhce.records.reading.exact_json import ExactNumber, InvalidJson, parse
+from pyhce.records.reading.incoming import ConditionSignal, Incoming, InputLocation, Rejected, Skipped
+from pyhce.records.reading.prepared import PreparedResource
+from pyhce.records.reading.prepared import prepare as made_ready
 from pyhce.records.reading.reader import resources_of
-from pyhce.records.reading.ready import Ready
-from pyhce.records.reading.ready import ready as made_ready
-from pyhce.records.reading.repair_ids import REMEDY, admitted
-from pyhce.records.reading.spelling import NotJson, Number, parse
+from pyhce.records.reading.repair_ids import REMEDY, admit
 from pyhce.schema.model import Schema, Table
 
 Resource = Mapping[str, Any] | str | bytes
 """A FHIR resource: a dict, or JSON text, in which every number keeps its spelling."""
 
-_HERE = Where("the resource given", 1)
+_HERE = InputLocation("the resource given", 1)
 
 
 class InvalidResource(UsageError):
@@ -62,24 +62,24 @@ class ResourceToSave(NamedTuple):
         fresh: whether its id was made here, so that nothing can be under it.
     """
 
-    ready: Ready
+    prepared: PreparedResource
     table: Table
     fresh: bool
 
     @property
     def type(self) -> str:
         """Its FHIR type."""
-        return self.ready.identity[0]
+        return self.prepared.identity[0]
 
     @property
     def id(self) -> str:
         """Its id."""
-        return self.ready.identity[1]
+        return self.prepared.identity[1]
 
     @property
     def key(self) -> str | None:
         """The key of the patient that it names, None if it names none."""
-        return self.ready.key
+        return self.prepared.patient_key
 
 
 def resource_to_save(schema: Schema, resource: Resource, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> ResourceToSave:
@@ -104,12 +104,12 @@ def resources_to_save(
     """
     try:
         value = parse(resource) if isinstance(resource, str | bytes) else _value(resource)
-    except NotJson as error:
+    except InvalidJson as error:
         raise InvalidResource("not-json", str(error)) from error
     except RecursionError as error:
         raise InvalidResource("not-json", "nested too deeply") from error
     for item in resources_of(_HERE, value):
-        if isinstance(item, Asking):
+        if isinstance(item, ConditionSignal):
             raise InvalidResource("condition", "an entry with ifNoneExist or PUT Type?…: pyhce load takes it")
         if isinstance(item, Rejected):
             raise InvalidResource(item.reason, item.detail)
@@ -120,31 +120,31 @@ def resources_to_save(
 
 
 def _ready(schema: Schema, item: Incoming, reading: ReadOptions, *, new: bool) -> ResourceToSave:
-    taken = admitted(item, reading.own, reading.fuente, repair=reading.repair_ids)
+    taken = admit(item, reading.own, reading.fuente, repair=reading.repair_ids)
     if isinstance(taken, Rejected):
         raise InvalidResource(taken.reason, taken.detail.removesuffix(f"; {REMEDY}"))
     incoming = taken.item._replace(id=str(uuid.uuid4())) if new else taken.item
     try:
         made = made_ready(schema, incoming, reading.own, reading.rules)
-    except NotJson as error:
+    except InvalidJson as error:
         raise InvalidResource("not-json", str(error)) from error
-    table = schema.home_of(incoming.type, names_patient=made.key is not None)
+    table = schema.home_of(incoming.type, names_patient=made.patient_key is not None)
     return ResourceToSave(made, table, fresh=new)
 
 
 def _value(value: Any) -> Any:
     """Python's values as `parse` gives them; a Decimal keeps its digits."""
-    if value is None or isinstance(value, str | bool | Number):
+    if value is None or isinstance(value, str | bool | ExactNumber):
         return value
     if isinstance(value, int | Decimal | float):
         if not math.isfinite(value):
-            raise NotJson(f"{value} is no JSON number")
-        return Number(repr(float(value)) if isinstance(value, float) else str(value))
+            raise InvalidJson(f"{value} is no JSON number")
+        return ExactNumber(repr(float(value)) if isinstance(value, float) else str(value))
     if isinstance(value, Mapping):
         odd = next((name for name in value if not isinstance(name, str)), None)
         if odd is not None:
-            raise NotJson(f"the name of a member is {type(odd).__name__}, not str")
+            raise InvalidJson(f"the name of a member is {type(odd).__name__}, not str")
         return {name: _value(held) for name, held in value.items()}
     if isinstance(value, list | tuple):
         return [_value(held) for held in value]
-    raise NotJson(f"{type(value).__name__} is no JSON value: give dates as text, models as their JSON text")
+    raise InvalidJson(f"{type(value).__name__} is no JSON value: give dates as text, models as their JSON text")

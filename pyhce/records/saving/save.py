@@ -69,7 +69,7 @@ class SourceRecords:
 
     def of(self, item: ResourceToSave) -> SourceRecords:
         """The records of the source that a resource is of: itself, unless its Bundle is of several servers."""
-        fuente = item.ready.fuente
+        fuente = item.prepared.fuente
         if fuente is None or fuente == self.fuente:
             return self
         if fuente not in self._elsewhere:
@@ -133,7 +133,7 @@ def _directly(
         document = _document(conn, records, item.key)
         if document is None:
             return None
-    text = item.ready.text
+    text = item.prepared.text
     values = (document, records.fuente, item.type, item.id, item.key, *text, version, PROTOCOL)
     row: Any = None
     try:
@@ -244,7 +244,7 @@ def _as_loaded(
     assigned = assign_batch(
         conn,
         records.schema,
-        [item.ready for item in items],
+        [item.prepared for item in items],
         fuente=source.fuente,
         rules=records.rules,
         memory=LookupMemory(undecided=records.undecided),
@@ -257,18 +257,18 @@ def _as_loaded(
 def _learn(records: SourceRecords, written: Iterable[AssignedBatch]) -> None:
     """Remember the documents of patients that were written; a provisional one of a patient not known would mislead."""
     for assigned in written:
-        for place, ready in assigned.places():
-            if ready.identity[0] == "Patient" and place.document is not None:
-                records.remember(ready.identity[1], place.document)
+        for place, prepared in assigned.places():
+            if prepared.identity[0] == "Patient" and place.document is not None:
+                records.remember(prepared.identity[1], place.document)
 
 
 def _version(conn: Connection[TupleRow], records: SourceRecords, assigned: AssignedBatch) -> int:
     """The version of the one resource that was written."""
-    ((place, ready),) = assigned.places()
+    ((place, prepared),) = assigned.places()
     table = records.schema.by_name[place.table]
     found = conn.execute(
         sql.SQL("SELECT version FROM {} AS t WHERE {}").format(table_name(table), _equal(table.key)),
-        _key(records, place.document, *ready.identity),
+        _key(records, place.document, *prepared.identity),
     ).fetchone()
     if found is None:
         raise ConcurrentChange
@@ -290,7 +290,7 @@ def _parts(items: Sequence[ResourceToSave]) -> list[list[ResourceToSave]]:
     parts: list[list[ResourceToSave]] = [[]]
     seen: set[tuple[str, str]] = set()
     for item in items:
-        if (item.type, item.id) in seen or (parts[-1] and parts[-1][0].ready.fuente != item.ready.fuente):
+        if (item.type, item.id) in seen or (parts[-1] and parts[-1][0].prepared.fuente != item.prepared.fuente):
             parts.append([])
             seen.clear()
         parts[-1].append(item)

@@ -28,8 +28,8 @@ from pyhce.citus.connection import Progress, rows, scalar
 from pyhce.citus.steps import Reached, note, reached
 from pyhce.records.identity import PROVISIONAL, DocumentRule, document_of_key, provisional
 from pyhce.records.reading.incoming import Line
-from pyhce.records.reading.ready import Ready
-from pyhce.records.reading.reference import own_keys, owner_of
+from pyhce.records.reading.prepared import PreparedResource
+from pyhce.records.reading.reference import own_keys, source_and_key
 from pyhce.records.upgrading.decision_translation import stated_document, translate_decisions
 from pyhce.records.upgrading.whole_records import DocumentChange, find_whole_records, move_whole_records
 from pyhce.records.writing.claims import document_lock_key, patients_in
@@ -187,8 +187,8 @@ def _decide(
 ) -> None:
     """Give Patients of one source their documents, and note it."""
     lock_identities(conn, fuente, [("Patient", key) for key in patients])
-    ready = {key: _stored(key, content) for key, content in patients.items()}
-    found = assign_documents(conn, schema, ready, set(patients), fuente, rules, {}, by_content=False, anew=True)
+    prepared = {key: _stored(key, content) for key, content in patients.items()}
+    found = assign_documents(conn, schema, prepared, set(patients), fuente, rules, {}, by_content=False, anew=True)
     counts = Counter({"resources moved": found.moved})
     for place, held in page.patients.items():
         targets = {key: found.of[key] for source, key in held if source == fuente and key in found.of}
@@ -200,10 +200,10 @@ def _decide(
     close_gate(conn)
 
 
-def _stored(key: str, content: dict[str, Any]) -> Ready:
+def _stored(key: str, content: dict[str, Any]) -> PreparedResource:
     """A stored Patient, as if it came again."""
     text = orjson.dumps(content)
-    return Ready(("Patient", key), key, text, None, "", content, Line(text, 0, ""))
+    return PreparedResource(("Patient", key), key, text, None, "", content, Line(text, 0, ""))
 
 
 def _count(conn: Connection[TupleRow], step: DataStep, counts: Mapping[str, int], *, until: str | None = None) -> None:
@@ -252,7 +252,11 @@ def _named_by_identifier(
     found = {}
     for document, fuente, key in conn.execute(query, {"documents": list(documents)}).fetchall():
         new = document_of_key(key, rules)
-        if new and document == provisional(*owner_of(fuente, key)) and not look_up_holders(conn, fuente, [key], rules):
+        if (
+            new
+            and document == provisional(*source_and_key(fuente, key))
+            and not look_up_holders(conn, fuente, [key], rules)
+        ):
             found[document, fuente, key] = new
     holds = corrections_for(conn, {(new, source, key) for (_, source, key), new in found.items()})
     return {

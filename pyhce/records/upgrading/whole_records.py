@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.reading.reference import own_keys, owner_of
+from pyhce.records.reading.reference import own_keys, source_and_key
 from pyhce.records.writing.locks import lock_anchors
 from pyhce.records.writing.manual_decisions import PatientKey
 from pyhce.records.writing.record_moves import ensure_anchors
@@ -86,7 +86,7 @@ def _names(due: DocumentChange, fuente: str, key: str | None) -> bool:
     if key is None:
         return False
     source, own_id = due.patient
-    return owner_of(fuente, key) == due.patient or (fuente == source and key in own_keys(due.content, own_id))
+    return source_and_key(fuente, key) == due.patient or (fuente == source and key in own_keys(due.content, own_id))
 
 
 def move_whole_records(conn: Connection[TupleRow], whole: WholeRecords) -> int:

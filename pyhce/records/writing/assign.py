@@ -15,7 +15,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule
-from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.writing.locks import lock_identities
 from pyhce.records.writing.lookup import ExistingResources, LookupMemory, look_up_existing
 from pyhce.records.writing.manual_decisions import PatientKey
@@ -32,7 +32,7 @@ class LocatedResource(NamedTuple):
 
     place: RowLocation
     there: bool
-    ready: Ready
+    prepared: PreparedResource
 
 
 class AssignedBatch(NamedTuple):
@@ -48,25 +48,25 @@ class AssignedBatch(NamedTuple):
         ambiguous: resources that name their patient by an identifier that fits several records.
     """
 
-    same: dict[RowLocation, list[Ready]]
-    new: dict[RowLocation, list[Ready]]
+    same: dict[RowLocation, list[PreparedResource]]
+    new: dict[RowLocation, list[PreparedResource]]
     other: list[LocatedResource]
     moved: int
     apart: frozenset[PatientKey] = frozenset()
     joined: frozenset[PatientKey] = frozenset()
     ambiguous: int = 0
 
-    def places(self) -> Iterator[tuple[RowLocation, Ready]]:
+    def places(self) -> Iterator[tuple[RowLocation, PreparedResource]]:
         """Every resource with its place, in no order."""
         for place, rows in (*self.same.items(), *self.new.items()):
-            yield from ((place, ready) for ready in rows)
-        yield from ((row.place, row.ready) for row in self.other)
+            yield from ((place, prepared) for prepared in rows)
+        yield from ((row.place, row.prepared) for row in self.other)
 
 
 def assign_batch(
     conn: Connection[TupleRow],
     schema: Schema,
-    batch: Sequence[Ready],
+    batch: Sequence[PreparedResource],
     *,
     fuente: str,
     rules: tuple[DocumentRule, ...],
@@ -87,11 +87,13 @@ def assign_batch(
         Scattered: resources are in several places, and are to be brought together first.
     """
     remembered = memory or LookupMemory()
-    lock_identities(conn, fuente, [ready.identity for ready in batch])
-    kinds: dict[tuple[str, str | None], list[Ready]] = defaultdict(list)
-    for ready in batch:
-        kinds[ready.identity[0], ready.key].append(ready)
-    patients = {ready.identity[1]: ready for (kind, _), rows in kinds.items() if kind == "Patient" for ready in rows}
+    lock_identities(conn, fuente, [prepared.identity for prepared in batch])
+    kinds: dict[tuple[str, str | None], list[PreparedResource]] = defaultdict(list)
+    for prepared in batch:
+        kinds[prepared.identity[0], prepared.patient_key].append(prepared)
+    patients = {
+        prepared.identity[1]: prepared for (kind, _), rows in kinds.items() if kind == "Patient" for prepared in rows
+    }
     keys = {key for _, key in kinds if key is not None}
     documents = assign_documents(
         conn, schema, patients, keys, fuente, rules, remembered.documents, by_content=by_content
@@ -99,19 +101,21 @@ def assign_batch(
     seats = {kind: _seat(schema, *kind, documents.of) for kind in kinds}
     ids: dict[str, list[str]] = defaultdict(list)
     for (fhir_type, _), rows in kinds.items():
-        ids[fhir_type] += [ready.identity[1] for ready in rows]
+        ids[fhir_type] += [prepared.identity[1] for prepared in rows]
     seated = {(seats[kind].table, kind[0]) for kind in kinds}
     found = look_up_existing(conn, schema, fuente, ids, seated, remembered)
     if scattered := {i for i in found.several if (fuente, *i) not in remembered.undecided}:
         raise DuplicateResources(fuente, scattered)
     assigned, moves = _by_place(schema, kinds, seats, found)
-    leaving = [(move.ready, move.old) for move in moves if move.there]
+    leaving = [(move.prepared, move.old) for move in moves if move.there]
     stay = superseded_resources(conn, schema, fuente, leaving, by_content=by_content)
-    assigned.other.extend(LocatedResource(move.old, True, move.ready) for move in moves if move.ready.identity in stay)
-    moves = [move for move in moves if move.ready.identity not in stay]
+    assigned.other.extend(
+        LocatedResource(move.old, True, move.prepared) for move in moves if move.prepared.identity in stay
+    )
+    moves = [move for move in moves if move.prepared.identity not in stay]
     move_resources(conn, schema, fuente, moves)
     delete_empty_anchors(conn, schema, {move.old.document for move in moves if move.old.document is not None})
-    assigned.other.extend(LocatedResource(move.new, move.there, move.ready) for move in moves)
+    assigned.other.extend(LocatedResource(move.new, move.there, move.prepared) for move in moves)
     return assigned._replace(
         moved=documents.moved + sum(move.there for move in moves),
         apart=documents.apart,
@@ -122,12 +126,15 @@ def assign_batch(
 
 def _by_place(
     schema: Schema,
-    kinds: Mapping[tuple[str, str | None], Sequence[Ready]],
+    kinds: Mapping[tuple[str, str | None], Sequence[PreparedResource]],
     seats: Mapping[tuple[str, str | None], RowLocation],
     found: ExistingResources,
 ) -> tuple[AssignedBatch, list[ResourceMove]]:
     """What is where it is to be or was never there, and what would have to move."""
-    same, new = defaultdict[RowLocation, list[Ready]](list), defaultdict[RowLocation, list[Ready]](list)
+    same, new = (
+        defaultdict[RowLocation, list[PreparedResource]](list),
+        defaultdict[RowLocation, list[PreparedResource]](list),
+    )
     other: list[LocatedResource] = []
     moves: list[ResourceMove] = []
     for kind, rows in kinds.items():
@@ -136,24 +143,24 @@ def _by_place(
             new[seat] += rows
             continue
         history = history_location(schema, seat)
-        for ready in rows:
-            row = found.rows.get(ready.identity)
-            former = found.former.get(ready.identity)
-            if row is not None and seat in found.several.get(ready.identity, ()):
-                other.append(LocatedResource(seat, True, ready))
+        for prepared in rows:
+            row = found.rows.get(prepared.identity)
+            former = found.former.get(prepared.identity)
+            if row is not None and seat in found.several.get(prepared.identity, ()):
+                other.append(LocatedResource(seat, True, prepared))
             elif row is not None and row.place == seat:
-                if row.fingerprint == ready.fingerprint:
-                    same[seat].append(ready)
+                if row.fingerprint == prepared.fingerprint:
+                    same[seat].append(prepared)
                 else:
-                    other.append(LocatedResource(seat, True, ready))
+                    other.append(LocatedResource(seat, True, prepared))
             elif row is not None:
-                moves.append(ResourceMove(ready, row.place, seat))
+                moves.append(ResourceMove(prepared, row.place, seat))
             elif former is None:
-                new[seat].append(ready)
+                new[seat].append(prepared)
             elif former == history:
-                other.append(LocatedResource(seat, False, ready))
+                other.append(LocatedResource(seat, False, prepared))
             else:
-                moves.append(ResourceMove(ready, former, seat, there=False))
+                moves.append(ResourceMove(prepared, former, seat, there=False))
     return AssignedBatch(same, new, other, 0), moves
 
 

@@ -22,8 +22,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule, documents_of, provisional
-from pyhce.records.reading.normal import keys_of
-from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.prepared import PreparedResource
+from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.manual_decisions import (
     Correction,
     PatientKey,
@@ -130,7 +130,7 @@ def decide_claims(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    patients: Mapping[str, Ready],
+    patients: Mapping[str, PreparedResource],
     said: Mapping[str, PatientStatement],
     places: Mapping[str, str],
     rules: tuple[DocumentRule, ...],
@@ -173,7 +173,7 @@ def _of_batch(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    patients: Mapping[str, Ready],
+    patients: Mapping[str, PreparedResource],
     said: Mapping[str, PatientStatement],
     places: Mapping[str, str],
     by_content: bool,
@@ -203,12 +203,12 @@ def _former(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    patients: Mapping[str, tuple[Ready, str]],
+    patients: Mapping[str, tuple[PreparedResource, str]],
     by_content: bool,
 ) -> set[str]:
     """Which of these Patients, given with their documents, are former versions of what is there."""
     table = schema.by_type["Patient"].name
-    candidates = [(ready, RowLocation(table, place)) for ready, place in patients.values()]
+    candidates = [(prepared, RowLocation(table, place)) for prepared, place in patients.values()]
     return {key for _, key in superseded_resources(conn, schema, fuente, candidates, by_content=by_content)}
 
 
@@ -216,7 +216,7 @@ def _unchanged(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    patients: Mapping[str, Ready],
+    patients: Mapping[str, PreparedResource],
     contested: Mapping[str, Sequence[Claim]],
     by_content: bool,
 ) -> dict[PatientKey, Claim]:

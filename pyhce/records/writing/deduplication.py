@@ -21,7 +21,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL
-from pyhce.records.reading.reference import owner_of
+from pyhce.records.reading.reference import source_and_key
 from pyhce.records.writing.locks import close_gate, lock_anchors, lock_identities_across_sources, shared_gate
 from pyhce.records.writing.patient_locks import lock_patients
 from pyhce.records.writing.record_moves import delete_anchor_if_empty, move_patient
@@ -288,7 +288,9 @@ class _Joining:
 
     def _chosen(self, identity: ResourceIdentity, current: Sequence[StoredRow]) -> list[StoredRow]:
         """The rows of the patients that a person chose; or, if all name one Patient, that in the Patient's record."""
-        chosen = [row for row in current if row.patient and owner_of(identity[0], row.patient) in self.choice.patients]
+        chosen = [
+            row for row in current if row.patient and source_and_key(identity[0], row.patient) in self.choice.patients
+        ]
         people = _people({identity: current})
         if chosen or len(people) != 1 or identity[1] == "Patient":
             return chosen
@@ -378,7 +380,7 @@ def _current(rows: Sequence[StoredRow]) -> list[StoredRow]:
 
 def _people(rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> set[tuple[str, str]]:
     """The patients that rows name, by source and key."""
-    return {owner_of(fuente, row.patient) for (fuente, _, _), held in rows.items() for row in held if row.patient}
+    return {source_and_key(fuente, row.patient) for (fuente, _, _), held in rows.items() for row in held if row.patient}
 
 
 def _documents(rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> set[str]:

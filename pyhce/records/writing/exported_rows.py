@@ -14,7 +14,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DEFAULT_RULES, PROVISIONAL
-from pyhce.records.reading.kept import Kept
+from pyhce.records.reading.exported_rows import ExportedRow
 from pyhce.records.writing.claims import document_lock_key
 from pyhce.records.writing.locks import lock_identities
 from pyhce.records.writing.lookup import LookupMemory, look_up_existing
@@ -39,16 +39,16 @@ class RestoredRows(NamedTuple):
         rest: those that are to be written as other resources are.
     """
 
-    rows: list[Kept]
-    there: list[Kept]
-    rest: list[Kept]
+    rows: list[ExportedRow]
+    there: list[ExportedRow]
+    rest: list[ExportedRow]
 
 
 def restore_rows(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    rows: Sequence[Kept],
+    rows: Sequence[ExportedRow],
     memory: LookupMemory | None = None,
     *,
     missing: bool = True,
@@ -58,25 +58,27 @@ def restore_rows(
     Args:
         missing: whether to put those that are not there; else they are of the rest.
     """
-    lock_identities(conn, fuente, [row.ready.identity for row in rows])
+    lock_identities(conn, fuente, [row.prepared.identity for row in rows])
     _lock_patients(conn, fuente, rows)
     seats = [_seat(schema, row) for row in rows]
-    seated = {(seat.table, row.ready.identity[0]) for seat, row in zip(seats, rows, strict=True)}
+    seated = {(seat.table, row.prepared.identity[0]) for seat, row in zip(seats, rows, strict=True)}
     found = look_up_existing(conn, schema, fuente, _ids(rows), seated, memory or LookupMemory())
-    keys = {row.ready.key for row in rows if row.ready.key and "=" not in row.ready.key}
+    keys = {
+        row.prepared.patient_key for row in rows if row.prepared.patient_key and "=" not in row.prepared.patient_key
+    }
     known = look_up_keys(conn, fuente, keys, DEFAULT_RULES).ids if keys else {}
     done = RestoredRows([], [], [])
-    by_table: dict[str, list[Kept]] = defaultdict(list)
+    by_table: dict[str, list[ExportedRow]] = defaultdict(list)
     for row, seat in zip(rows, seats, strict=True):
-        held, identity = found.rows.get(row.ready.identity), row.ready.identity
-        same_text = held is not None and held.fingerprint is not None and held.fingerprint == row.entrada_as_it_is_kept
+        held, identity = found.rows.get(row.prepared.identity), row.prepared.identity
+        same_text = held is not None and held.fingerprint is not None and held.fingerprint == row.entrada_hex
         if held is not None and held.place == seat and same_text:
             done.there.append(row)
         elif (
             not missing
             or held is not None
             or identity in found.former
-            or known.get(row.ready.key or "", seat.document) != seat.document
+            or known.get(row.prepared.patient_key or "", seat.document) != seat.document
         ):
             done.rest.append(row)
         else:
@@ -88,18 +90,20 @@ def restore_rows(
     return done
 
 
-def restore_former_versions(conn: Connection[TupleRow], schema: Schema, fuente: str, rows: Sequence[Kept]) -> int:
+def restore_former_versions(
+    conn: Connection[TupleRow], schema: Schema, fuente: str, rows: Sequence[ExportedRow]
+) -> int:
     """Put former versions and tombstones of one type beside the resources; how many were not there.
 
     Their record is that of the resource, or of its other versions, if it is there.
     """
-    lock_identities(conn, fuente, {row.ready.identity for row in rows})
+    lock_identities(conn, fuente, {row.prepared.identity for row in rows})
     _lock_patients(conn, fuente, rows)
     found = look_up_existing(conn, schema, fuente, _ids(rows), set(), LookupMemory())
-    by_history: dict[str, list[Kept]] = defaultdict(list)
+    by_history: dict[str, list[ExportedRow]] = defaultdict(list)
     for row in rows:
-        held = found.rows.get(row.ready.identity)
-        here = held.place if held else found.former.get(row.ready.identity)
+        held = found.rows.get(row.prepared.identity)
+        here = held.place if held else found.former.get(row.prepared.identity)
         at = row if here is None else row._replace(document=here.document)
         home = schema.by_name[here.table if here else _seat(schema, row).table].home
         by_history[FAMILIES[home].history].append(at)
@@ -111,10 +115,10 @@ def restore_former_versions(conn: Connection[TupleRow], schema: Schema, fuente: 
                 sql.SQL("SELECT tipo, id, version FROM {} WHERE fuente = %s AND id = ANY(%s)").format(
                     table_name(table)
                 ),
-                (fuente, sorted({row.ready.identity[1] for row in those})),
+                (fuente, sorted({row.prepared.identity[1] for row in those})),
             )
         )
-        new = [row for row in those if (*row.ready.identity, row.version) not in there]
+        new = [row for row in those if (*row.prepared.identity, row.version) not in there]
         ensure_anchors(conn, (row.document for row in new if row.document is not None))
         _copy(conn, table, fuente, new)
         placed += len(new)
@@ -141,35 +145,35 @@ def is_empty_database(conn: Connection[TupleRow], schema: Schema) -> bool:
     )
 
 
-def _ids(rows: Iterable[Kept]) -> dict[str, list[str]]:
+def _ids(rows: Iterable[ExportedRow]) -> dict[str, list[str]]:
     """The ids of rows, by type."""
     ids: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        fhir_type, key = row.ready.identity
+        fhir_type, key = row.prepared.identity
         ids[fhir_type].append(key)
     return ids
 
 
-def _seat(schema: Schema, row: Kept) -> RowLocation:
-    table = schema.home_of(row.ready.identity[0], names_patient=row.document is not None)
+def _seat(schema: Schema, row: ExportedRow) -> RowLocation:
+    table = schema.home_of(row.prepared.identity[0], names_patient=row.document is not None)
     return RowLocation(table.name, row.document)
 
 
-def _lock_patients(conn: Connection[TupleRow], fuente: str, rows: Iterable[Kept]) -> None:
+def _lock_patients(conn: Connection[TupleRow], fuente: str, rows: Iterable[ExportedRow]) -> None:
     """Alone a Patient's own key and document, which other writers may be deciding about; shared those named."""
     alone, shared = set(), set()
     for row in rows:
-        if row.ready.identity[0] == "Patient":
-            alone.add((fuente, row.ready.identity[1]))
+        if row.prepared.identity[0] == "Patient":
+            alone.add((fuente, row.prepared.identity[1]))
             if row.document is not None and not row.document.startswith(PROVISIONAL):
                 alone.add(document_lock_key(row.document))
-        elif row.ready.key is not None:
-            shared.add((fuente, row.ready.key))
+        elif row.prepared.patient_key is not None:
+            shared.add((fuente, row.prepared.patient_key))
     if alone or shared:
         lock_patients(conn, alone, shared=shared - alone)
 
 
-def _copy(conn: Connection[TupleRow], table: Table, fuente: str, rows: Sequence[Kept]) -> None:
+def _copy(conn: Connection[TupleRow], table: Table, fuente: str, rows: Sequence[ExportedRow]) -> None:
     columns = stored_columns(table)
     command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), column_list(columns))
     with conn.cursor() as cursor, cursor.copy(command) as copy:
@@ -177,23 +181,23 @@ def _copy(conn: Connection[TupleRow], table: Table, fuente: str, rows: Sequence[
             copy.write(b"".join(_lines(table, columns, fuente, rows[start : start + _PIECES])))
 
 
-def _lines(table: Table, columns: Sequence[str], fuente: str, rows: Sequence[Kept]) -> Iterator[bytes]:
+def _lines(table: Table, columns: Sequence[str], fuente: str, rows: Sequence[ExportedRow]) -> Iterator[bytes]:
     """Rows in COPY's text format."""
     for row in rows:
-        ready = row.ready
+        prepared = row.prepared
         held: dict[str, object] = {
             "documento_id": row.document,
             "fuente": fuente,
-            "tipo": ready.identity[0],
-            "id": ready.identity[1],
-            "paciente_id": ready.key if table.home is Home.PATIENT else None,
+            "tipo": prepared.identity[0],
+            "id": prepared.identity[1],
+            "paciente_id": prepared.patient_key if table.home is Home.PATIENT else None,
             "version": row.version,
             "actualizado_en": row.since,
             "vigente_desde": row.since,
             "vigente_hasta": row.until,
             "borrado": row.deleted,
-            "recurso": ready.recurso,
-            "original": ready.original,
+            "recurso": prepared.recurso,
+            "original": prepared.original,
             "entrada": row.entrada,
         }
         yield "\t".join(_field(held[name]) for name in columns).encode() + b"\n"

@@ -47,13 +47,13 @@ from psycopg.rows import TupleRow
 from xxhash import xxh3_64_intdigest
 
 from pyhce.citus.connection import has_citus
-from pyhce.records.reading.ready import Identity
+from pyhce.records.reading.prepared import ResourceKey
 
 GATE = (0x4741, 0)
 """The gate's advisory lock ("GA")."""
 
 
-def lock_identities(conn: Connection[TupleRow], fuente: str, identities: Iterable[Identity]) -> None:
+def lock_identities(conn: Connection[TupleRow], fuente: str, identities: Iterable[ResourceKey]) -> None:
     """Hold identities of a source, by type and id, until the end of the transaction.
 
     Before they are looked up, and before any other lock of this module.

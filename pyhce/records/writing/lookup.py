@@ -15,7 +15,7 @@ from typing import NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.reading.ready import Identity
+from pyhce.records.reading.prepared import ResourceKey
 from pyhce.records.writing.locks import shared_gate
 from pyhce.records.writing.row_location import RowLocation, history_location
 from pyhce.records.writing.table_sql import table_name, type_condition
@@ -58,9 +58,9 @@ class ExistingResources(NamedTuple):
         several: every place of those that have more than one, rows and histories taken together.
     """
 
-    rows: dict[Identity, ExistingRow]
-    former: dict[Identity, RowLocation]
-    several: dict[Identity, set[RowLocation]]
+    rows: dict[ResourceKey, ExistingRow]
+    former: dict[ResourceKey, RowLocation]
+    several: dict[ResourceKey, set[RowLocation]]
 
 
 def look_up_existing(

@@ -15,8 +15,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule, document_of_key, provisional
-from pyhce.records.reading.ready import Ready
-from pyhce.records.reading.reference import owner_of
+from pyhce.records.reading.prepared import PreparedResource
+from pyhce.records.reading.reference import source_and_key
 from pyhce.records.writing.claims import (
     Claim,
     ClaimDecisions,
@@ -83,7 +83,7 @@ class _View(NamedTuple):
 def assign_documents(
     conn: Connection[TupleRow],
     schema: Schema,
-    patients: Mapping[str, Ready],
+    patients: Mapping[str, PreparedResource],
     keys: set[str],
     fuente: str,
     rules: tuple[DocumentRule, ...],
@@ -101,7 +101,7 @@ def assign_documents(
         by_content: whether a Patient whose content is a former version of what is there changes nothing.
         anew: decide also about Patients that are there as they came, under the document that they state.
     """
-    said = {key: statement_of(ready.resource or {}, fuente, key, rules) for key, ready in patients.items()}
+    said = {key: statement_of(prepared.resource or {}, fuente, key, rules) for key, prepared in patients.items()}
     own = {key: list(words.keys) for key, words in said.items()}
     reader = KeyReader(rules)
     wanted = keys.union(*own.values())
@@ -114,9 +114,9 @@ def assign_documents(
         wanted.update(dropped)
         found.holders.update(look_up_holders(conn, fuente, dropped - found.holders.keys(), rules, reader))
         deciding = {
-            key: ready
-            for key, ready in patients.items()
-            if anew or found.ids.get(key) != said[key].document or found.fingerprints.get(key) != ready.fingerprint
+            key: prepared
+            for key, prepared in patients.items()
+            if anew or found.ids.get(key) != said[key].document or found.fingerprints.get(key) != prepared.fingerprint
         }
         judged = decide_claims(conn, schema, fuente, deciding, said, found.ids, rules, by_content=by_content)
         settled = _settled(found, own, judged)
@@ -182,7 +182,7 @@ def _settled(found: KeyLookup, own: Mapping[str, list[str]], judged: ClaimDecisi
     fuente = found.fuente
 
     def place(key: str, now: str) -> str:
-        return judged.target(owner_of(fuente, key)) or now
+        return judged.target(source_and_key(fuente, key)) or now
 
     ids = {key: place(key, document) for key, document in found.ids.items()}
     for key in own:
@@ -207,7 +207,7 @@ def documents_of_absent_patients(
     rules: tuple[DocumentRule, ...],
 ) -> tuple[dict[str, str], set[str]]:
     """Documents for keys of Patients that have not arrived; those keys whose document several Patients state."""
-    owners = {key: owner_of(fuente, key) for key in unknown}
+    owners = {key: source_and_key(fuente, key) for key in unknown}
     waiting = {key: provisional(*owner) for key, owner in owners.items()}
     likely = {key: document_of_key(key, rules) or waiting[key] for key in unknown}
     holds = corrections_for(conn, {(document, *owners[key]) for key, document in likely.items()})

@@ -16,8 +16,8 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import DocumentRule, plain_key, provisional
-from pyhce.records.reading.normal import keys_of
-from pyhce.records.reading.reference import owner_of
+from pyhce.records.reading.reference import source_and_key
+from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.later_helpers import shortened
 from pyhce.schema.model import Home, Schema
@@ -93,7 +93,7 @@ def look_up_keys(
     found: dict[str, str] = {}
     elsewhere: dict[str, dict[str, str]] = defaultdict(dict)
     for key in wanted:
-        base, key_there = owner_of(fuente, key)
+        base, key_there = source_and_key(fuente, key)
         if key_there != key:
             elsewhere[base][key_there] = key
     for base, urls in elsewhere.items():

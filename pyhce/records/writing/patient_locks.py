@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.reading.reference import owner_of
+from pyhce.records.reading.reference import source_and_key
 
 PATIENT_LOCK_CLASS = 0x4944
 """The class of our advisory locks on identities ("ID")."""
@@ -25,8 +25,8 @@ def lock_patients(conn: Connection[TupleRow], alone: Iterable[Identity], *, shar
         alone: held alone, as their document may change.
         shared: held with others who only write under the document that is known.
     """
-    modes = {patient_lock_number(*owner_of(*identity)): True for identity in shared}
-    modes |= {patient_lock_number(*owner_of(*identity)): False for identity in alone}
+    modes = {patient_lock_number(*source_and_key(*identity)): True for identity in shared}
+    modes |= {patient_lock_number(*source_and_key(*identity)): False for identity in alone}
     numbers = sorted(modes)
     conn.execute(
         "SELECT CASE WHEN s THEN pg_advisory_xact_lock_shared(%s, n) ELSE pg_advisory_xact_lock(%s, n) END FROM"

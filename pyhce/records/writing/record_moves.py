@@ -10,7 +10,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL
-from pyhce.records.reading.reference import keys_elsewhere
+from pyhce.records.reading.reference import keys_in_other_sources
 from pyhce.records.writing.locks import lock_anchors
 from pyhce.records.writing.retry import ConcurrentChange, RecordCollision
 from pyhce.records.writing.table_sql import column_list, stored_columns, table_name
@@ -40,7 +40,7 @@ def move_patient(
         "documento_id = %(old)s AND ((fuente = %(fuente)s AND paciente_id = ANY(%(keys)s))"
         " OR paciente_id = ANY(%(elsewhere)s::text[]))"
     )
-    elsewhere = keys_elsewhere(fuente, keys)
+    elsewhere = keys_in_other_sources(fuente, keys)
     values = {"old": old, "new": new, "fuente": fuente, "keys": list(keys), "elsewhere": list(elsewhere)}
     return _move(conn, schema, condition, values)
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.reading.ready import Identity
+from pyhce.records.reading.prepared import ResourceKey
 from pyhce.records.reading.requests import version_number
 from pyhce.records.writing.condition_matches import Terms, matching_ids
 from pyhce.records.writing.locks import lock_identities, shared_gate
@@ -101,13 +101,13 @@ def _terms(condition: Removable) -> Terms | None:
 
 def _resolved(
     conn: Connection[TupleRow], schema: Schema, fuente: str, conditions: Sequence[Removable]
-) -> dict[Removable, set[Identity]]:
+) -> dict[Removable, set[ResourceKey]]:
     """The resources that each condition fits."""
     kinds: dict[str, dict[Terms, Removable]] = defaultdict(dict)
     for condition in conditions:
         if terms := _terms(condition):
             kinds[condition[0]][terms] = condition
-    found: dict[Removable, set[Identity]] = {condition: set() for condition in conditions}
+    found: dict[Removable, set[ResourceKey]] = {condition: set() for condition in conditions}
     for kind, asked in kinds.items():
         for terms, ids in matching_ids(conn, schema, fuente, kind, asked).items():
             found[asked[terms]] = {(kind, key) for key in ids}
@@ -115,13 +115,13 @@ def _resolved(
 
 
 def _places(
-    conn: Connection[TupleRow], schema: Schema, fuente: str, identities: Iterable[Identity]
-) -> dict[tuple[str, str], dict[Identity, list[str]]]:
+    conn: Connection[TupleRow], schema: Schema, fuente: str, identities: Iterable[ResourceKey]
+) -> dict[tuple[str, str], dict[ResourceKey, list[str]]]:
     """Where each of these is: by table and type, the records that hold it (more than one only by a fault)."""
     kinds: dict[str, list[str]] = defaultdict(list)
     for kind, key in identities:
         kinds[kind].append(key)
-    found: dict[tuple[str, str], dict[Identity, list[str]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[str, str], dict[ResourceKey, list[str]]] = defaultdict(lambda: defaultdict(list))
     with shared_gate(conn):
         for kind, ids in sorted(kinds.items()):
             for table in schema.homes_of(kind):
@@ -138,11 +138,11 @@ def _overtaken(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    places: Mapping[tuple[str, str], Mapping[Identity, Sequence[str]]],
+    places: Mapping[tuple[str, str], Mapping[ResourceKey, Sequence[str]]],
     versions: Mapping[Removable, int],
-) -> set[Identity]:
+) -> set[ResourceKey]:
     """Those of which a later version is there than the one that was deleted, by `meta.versionId` as a number."""
-    found: set[Identity] = set()
+    found: set[ResourceKey] = set()
     for (name, kind), held in places.items():
         ids = sorted(key for kind_, key in held if (kind_, key) in versions)
         if not ids:
@@ -162,7 +162,7 @@ def _remove(
     schema: Schema,
     kind: str,
     fuente: str,
-    places: Mapping[Identity, Sequence[str]],
+    places: Mapping[ResourceKey, Sequence[str]],
 ) -> None:
     """Delete these from a table, where they were found."""
     history = schema.by_name[FAMILIES[table.home].history]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.reading.ready import Identity, Ready
+from pyhce.records.reading.prepared import PreparedResource, ResourceKey
 from pyhce.records.writing.retry import ConcurrentChange
 from pyhce.records.writing.row_location import RowLocation
 from pyhce.records.writing.table_sql import column_list, stored_columns, table_name, type_condition
@@ -28,7 +28,7 @@ class ResourceMove(NamedTuple):
         there: whether it has a row; else it was deleted, and only its history moves.
     """
 
-    ready: Ready
+    prepared: PreparedResource
     old: RowLocation
     new: RowLocation
     there: bool = True
@@ -46,7 +46,7 @@ def move_resources(conn: Connection[TupleRow], schema: Schema, fuente: str, move
     """
     pairs: dict[tuple[str, str, str], list[ResourceMove]] = defaultdict(list)
     for move in moves:
-        pairs[move.old.table, move.new.table, move.ready.identity[0]].append(move)
+        pairs[move.old.table, move.new.table, move.prepared.identity[0]].append(move)
     for (old, new, fhir_type), all_of_them in sorted(pairs.items()):
         for start in range(0, len(all_of_them), _CHUNK):
             some = all_of_them[start : start + _CHUNK]
@@ -74,10 +74,10 @@ class _Moving:
         self.values = {
             "fuente": fuente,
             "tipo": fhir_type,
-            "ids": [move.ready.identity[1] for move in moves],
+            "ids": [move.prepared.identity[1] for move in moves],
             "antes": [move.old.document for move in moves],
             "ahora": [move.new.document for move in moves],
-            "claves": [move.ready.key for move in moves],
+            "claves": [move.prepared.patient_key for move in moves],
         }
         together = sql.SQL(" AND t.documento_id = m.antes" if source.home is Home.PATIENT else "")
         self.parts = {
@@ -125,19 +125,19 @@ def superseded_resources(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    candidates: Iterable[tuple[Ready, RowLocation]],
+    candidates: Iterable[tuple[PreparedResource, RowLocation]],
     *,
     by_content: bool = True,
-) -> set[Identity]:
+) -> set[ResourceKey]:
     """Those resources whose new content is older, by meta.lastUpdated, than what is at the place given.
 
     Args:
         by_content: also those whose new content is a former version of the resource there, as a load takes it.
     """
-    found: set[Identity] = set()
-    places: dict[tuple[str, str], list[tuple[Ready, RowLocation]]] = defaultdict(list)
-    for ready, place in candidates:
-        places[place.table, ready.identity[0]].append((ready, place))
+    found: set[ResourceKey] = set()
+    places: dict[tuple[str, str], list[tuple[PreparedResource, RowLocation]]] = defaultdict(list)
+    for prepared, place in candidates:
+        places[place.table, prepared.identity[0]].append((prepared, place))
     for (name, fhir_type), all_of_them in sorted(places.items()):
         for start in range(0, len(all_of_them), _CHUNK):
             some = all_of_them[start : start + _CHUNK]
@@ -152,11 +152,11 @@ def _superseded(
     table: Table,
     fhir_type: str,
     fuente: str,
-    candidates: Sequence[tuple[Ready, RowLocation]],
+    candidates: Sequence[tuple[PreparedResource, RowLocation]],
     by_content: bool,
 ) -> set[str]:
     """The same in one table; the shards get hashes of the contents, not the contents."""
-    texts = [ready.text for ready, _ in candidates]
+    texts = [prepared.text for prepared, _ in candidates]
     hashed = conn.execute(
         f"SELECT {_HASH.format('r.recurso::jsonb::text')}, {_HASH.format('r.original')},"  # noqa: S608 - our own text
         " hce.instante(r.recurso::jsonb #>> '{meta,lastUpdated}')"
@@ -165,7 +165,7 @@ def _superseded(
     ).fetchall()
     values = {
         "fuente": fuente,
-        "ids": [ready.identity[1] for ready, _ in candidates],
+        "ids": [prepared.identity[1] for prepared, _ in candidates],
         "documents": [place.document for _, place in candidates],
         "contents": [content for content, _, _ in hashed],
         "originals": [original for _, original, _ in hashed],

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from psycopg import Connection, Cursor, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.writing.assign import AssignedBatch, LocatedResource
 from pyhce.records.writing.retry import ConcurrentChange
 from pyhce.records.writing.row_location import RowLocation
@@ -68,7 +68,7 @@ def write_batch(
         if by_copy:
             new[place.table].append(place)
         else:
-            other[place.table] += [LocatedResource(place, False, ready) for ready in rows]
+            other[place.table] += [LocatedResource(place, False, prepared) for prepared in rows]
     for home in (Home.REFERENCE, Home.ID, Home.PATIENT):
         tables = [table for table in schema.tables if table.home is home]
         for table in tables:
@@ -99,7 +99,9 @@ class CountTotals:
             setattr(self, name, getattr(self, name) + count)
 
 
-def _copy(conn: Connection[TupleRow], table: Table, places: Mapping[RowLocation, Sequence[Ready]], fuente: str) -> int:
+def _copy(
+    conn: Connection[TupleRow], table: Table, places: Mapping[RowLocation, Sequence[PreparedResource]], fuente: str
+) -> int:
     """New resources straight into their table, by COPY; their number.
 
     If another writer has brought one of them meanwhile, its key is there: the batch is done again.
@@ -112,7 +114,9 @@ def _copy(conn: Connection[TupleRow], table: Table, places: Mapping[RowLocation,
     return sum(map(len, places.values()))
 
 
-def _lines(table: Table, places: Mapping[RowLocation, Sequence[Ready]], fuente: str) -> Iterator[list[bytes]]:
+def _lines(
+    table: Table, places: Mapping[RowLocation, Sequence[PreparedResource]], fuente: str
+) -> Iterator[list[bytes]]:
     """Rows in COPY's text format, some hundred at a time: what fits the processor's cache is copied fastest."""
     lines: list[bytes] = []
     for place, rows in sorted(places.items()):
@@ -159,8 +163,8 @@ def _stage(
     command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(staging), column_list(columns))
     with conn.cursor() as cursor, cursor.copy(command) as copy:
         for order, row in enumerate(rows):
-            ready = row.ready
-            (fhir_type, key), text = ready.identity, ready.text
+            prepared = row.prepared
+            (fhir_type, key), text = prepared.identity, prepared.text
             held = {
                 "documento_id": row.place.document,
                 "lote": batch,
@@ -168,7 +172,7 @@ def _stage(
                 "tipo": fhir_type,
                 "fuente": fuente,
                 "id": key,
-                "paciente_id": ready.key,
+                "paciente_id": prepared.patient_key,
                 "recurso": text.recurso,
                 "original": text.original,
                 "entrada": text.fingerprint,
@@ -188,7 +192,7 @@ def _merge(
     """Staged rows into their table. What was looked up as there or not there spares the statements for the other."""
     family = FAMILIES[table.home]
     parts = _parts(table, schema.by_name[family.history], schema.by_name[family.staging])
-    values = {"lote": batch, "tipos": sorted({row.ready.identity[0] for row in rows}), "ahora": datetime.now(UTC)}
+    values = {"lote": batch, "tipos": sorted({row.prepared.identity[0] for row in rows}), "ahora": datetime.now(UTC)}
     parts["passed_over"] = sql.SQL(_KNOWN if by_content else f"({_IS_OLDER} AND {_KNOWN})").format(**parts)
 
     def run(statement: str) -> Cursor[TupleRow]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyhce.records.reading.checks.codes import is_absolute
-from pyhce.records.reading.checks.spot import Said, objects
+from pyhce.records.reading.checks.problems import RuleProblem, object_items
 
 _REQUESTS = frozenset({"batch", "transaction", "history"})
 _RESPONSES = frozenset({"batch-response", "transaction-response", "history"})
@@ -21,10 +21,10 @@ _COMPOSITION = (
 """What a document's Composition refers to that the document holds; and what its sections do."""
 
 
-def check_bundle(bundle: dict[str, Any]) -> Iterator[Said]:
+def check_bundle(bundle: dict[str, Any]) -> Iterator[RuleProblem]:
     """What is wrong with a Bundle's entries and links as a whole."""
     kind = bundle.get("type")
-    entries = list(objects(bundle.get("entry")))
+    entries = list(object_items(bundle.get("entry")))
     yield from _links(bundle)
     for number, entry in enumerate(entries):
         for said in _entry(entry, kind):
@@ -36,25 +36,25 @@ def check_bundle(bundle: dict[str, Any]) -> Iterator[Said]:
         for place, literal in _needed(entries[0].get("resource")):
             problem = known.unclear(literal)
             if problem:
-                yield Said("bundle-reference", problem, f".entry[0].resource{place}")
+                yield RuleProblem("bundle-reference", problem, f".entry[0].resource{place}")
 
 
-def _links(bundle: dict[str, Any]) -> Iterator[Said]:
-    relations = Counter(link.get("relation") for link in objects(bundle.get("link")))
+def _links(bundle: dict[str, Any]) -> Iterator[RuleProblem]:
+    relations = Counter(link.get("relation") for link in object_items(bundle.get("link")))
     for relation in sorted(_ONCE & relations.keys()):
         if relations[relation] > 1:
-            yield Said("bundle-link", f"there is more than one link with the relation {relation}", ".link")
+            yield RuleProblem("bundle-link", f"there is more than one link with the relation {relation}", ".link")
 
 
-def _entry(entry: dict[str, Any], kind: Any) -> Iterator[Said]:
+def _entry(entry: dict[str, Any], kind: Any) -> Iterator[RuleProblem]:
     """What is wrong with an entry, given the type of its Bundle."""
     resource = entry["resource"] if isinstance(entry.get("resource"), dict) else {}
     if ("request" in entry) != (kind in _REQUESTS):
         wanted = "is required" if kind in _REQUESTS else "is not allowed"
-        yield Said("bdl-3", f"request {wanted} in a Bundle of this type")
+        yield RuleProblem("bdl-3", f"request {wanted} in a Bundle of this type")
     if ("response" in entry) != (kind in _RESPONSES):
         wanted = "is required" if kind in _RESPONSES else "is not allowed"
-        yield Said("bdl-4", f"response {wanted} in a Bundle of this type")
+        yield RuleProblem("bdl-4", f"response {wanted} in a Bundle of this type")
     url = entry.get("fullUrl")
     if isinstance(url, str):
         yield from _full_url(url, resource)
@@ -62,31 +62,31 @@ def _entry(entry: dict[str, Any], kind: Any) -> Iterator[Said]:
         yield from _found(entry, resource)
 
 
-def _found(entry: dict[str, Any], resource: dict[str, Any]) -> Iterator[Said]:
+def _found(entry: dict[str, Any], resource: dict[str, Any]) -> Iterator[RuleProblem]:
     """What is wrong with an entry of a search's result; an outcome is about the search and needs no id."""
     mode = entry["search"].get("mode") if isinstance(entry.get("search"), dict) else None
     outcome = resource.get("resourceType") == "OperationOutcome"
     if mode == "outcome" and not outcome:
-        yield Said("search-outcome", "an entry of the mode outcome holds an OperationOutcome", ".resource")
+        yield RuleProblem("search-outcome", "an entry of the mode outcome holds an OperationOutcome", ".resource")
     if "id" not in resource and mode != "outcome" and not (outcome and mode is None):
-        yield Said("search-id", "a resource that a search found has an id", ".resource")
+        yield RuleProblem("search-id", "a resource that a search found has an id", ".resource")
 
 
-def _full_url(url: str, resource: dict[str, Any]) -> Iterator[Said]:
+def _full_url(url: str, resource: dict[str, Any]) -> Iterator[RuleProblem]:
     if not is_absolute(url):
-        yield Said("bundle-fullurl", "a fullUrl is absolute", ".fullUrl")
+        yield RuleProblem("bundle-fullurl", "a fullUrl is absolute", ".fullUrl")
         return
     match = _REST(url)
     if match and resource.get("id") and match["type"] == resource.get("resourceType") and match["id"] != resource["id"]:
-        yield Said("bundle-fullurl", "a fullUrl ends with the id of its resource", ".fullUrl")
+        yield RuleProblem("bundle-fullurl", "a fullUrl ends with the id of its resource", ".fullUrl")
 
 
-def _duplicates(entries: list[dict[str, Any]]) -> Iterator[Said]:
+def _duplicates(entries: list[dict[str, Any]]) -> Iterator[RuleProblem]:
     seen: set[tuple[Any, Any]] = set()
     for number, entry in enumerate(entries):
         key = (entry.get("fullUrl"), _version(entry))
         if key[0] is not None and key in seen:
-            yield Said("bdl-7", "another entry has the same fullUrl and version", f".entry[{number}]")
+            yield RuleProblem("bdl-7", "another entry has the same fullUrl and version", f".entry[{number}]")
         seen.add(key)
 
 
@@ -105,12 +105,12 @@ def _needed(resource: Any) -> Iterator[tuple[str, str]]:
         return
     for path in _COMPOSITION:
         yield from _references(resource, path, "")
-    sections = [(f".section[{n}]", held) for n, held in enumerate(objects(resource.get("section")))]
+    sections = [(f".section[{n}]", held) for n, held in enumerate(object_items(resource.get("section")))]
     while sections:
         place, section = sections.pop()
         for path in (("author",), ("focus",), ("entry",)):
             yield from _references(section, path, place)
-        sections += [(f"{place}.section[{n}]", held) for n, held in enumerate(objects(section.get("section")))]
+        sections += [(f"{place}.section[{n}]", held) for n, held in enumerate(object_items(section.get("section")))]
 
 
 def _references(held: Any, path: tuple[str, ...], place: str) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pyhce.records.reading.checks.spot import Said, objects
+from pyhce.records.reading.checks.problems import RuleProblem, object_items
 from pyhce.schema.r4_rules import codes_of_system
 
 is_absolute = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S").match
@@ -21,7 +21,7 @@ _FORMS = {
 }
 
 
-def check_coding(coding: dict[str, Any]) -> Iterator[Said]:
+def check_coding(coding: dict[str, Any]) -> Iterator[RuleProblem]:
     """A Coding's system is absolute and a code system, and has the code if the specification lists its codes."""
     system, code = coding.get("system"), coding.get("code")
     if not isinstance(system, str):
@@ -31,29 +31,31 @@ def check_coding(coding: dict[str, Any]) -> Iterator[Said]:
         yield from check_code(system, code)
 
 
-def check_system(system: str) -> Iterator[Said]:
+def check_system(system: str) -> Iterator[RuleProblem]:
     """What is wrong with the URL of a code system."""
     if not is_absolute(system):
-        yield Said("coding-system", "the code system's URL is relative: an absolute URL or URN is required", ".system")
+        yield RuleProblem(
+            "coding-system", "the code system's URL is relative: an absolute URL or URN is required", ".system"
+        )
     elif system.startswith("http://hl7.org/fhir/ValueSet/"):
-        yield Said("coding-system", "the URL of a value set is given in place of a code system's", ".system")
+        yield RuleProblem("coding-system", "the URL of a value set is given in place of a code system's", ".system")
 
 
-def check_code(system: str, code: str) -> Iterator[Said]:
+def check_code(system: str, code: str) -> Iterator[RuleProblem]:
     """What is wrong with a code of a system."""
     known = codes_of_system(system)
     form = _FORMS.get(system)
     if known and code not in known:
-        yield Said("code-unknown", f"the code system {system} of R4 has no such code", ".code")
+        yield RuleProblem("code-unknown", f"the code system {system} of R4 has no such code", ".code")
     elif form is not None and not form(code):
-        yield Said("code-form", f"{system} has no code of that form", ".code")
+        yield RuleProblem("code-form", f"{system} has no code of that form", ".code")
 
 
-def check_required(value: dict[str, Any], required: dict[str, list[str]]) -> Iterator[Said]:
+def check_required(value: dict[str, Any], required: dict[str, list[str]]) -> Iterator[RuleProblem]:
     """A Coding or CodeableConcept with a required binding has one of its codes; its absence may have a reason."""
-    codings = list(objects(value.get("coding"))) if "coding" in value or "text" in value else [value]
+    codings = list(object_items(value.get("coding"))) if "coding" in value or "text" in value else [value]
     if "extension" in value or any("extension" in coding for coding in codings):
         return
     if not any(coding.get("code") in required.get(str(coding.get("system")), ()) for coding in codings):
         systems = ", ".join(sorted(required))
-        yield Said("required-binding", f"a code of {systems} is required")
+        yield RuleProblem("required-binding", f"a code of {systems} is required")

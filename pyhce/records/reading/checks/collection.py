@@ -19,13 +19,13 @@ ABSENT = Absent()
 Collection = list[Any]
 
 
-class Fixed(list[Any]):
+class ReusedCollection(list[Any]):
     """A collection that is asked many times whether it has an item."""
 
     @cached_property
-    def identities(self) -> Set[Any]:
+    def equality_keys(self) -> Set[Any]:
         """The keys of its items."""
-        return {identity(item) for item in self}
+        return {equality_key(item) for item in self}
 
 
 class Scope(NamedTuple):
@@ -98,7 +98,7 @@ def descendants(focus: Collection) -> Collection:
     return found
 
 
-def of_type(item: Any, name: str) -> bool:
+def is_of_type(item: Any, name: str) -> bool:
     """Whether an item is of a type, as far as its JSON tells; R4's rules ask for Boolean, decimal and resources."""
     if name in RESOURCE_TYPES:
         return isinstance(item, dict) and item.get("resourceType") == name
@@ -109,10 +109,10 @@ def of_type(item: Any, name: str) -> bool:
 
 def distinct(items: Collection) -> Collection:
     """The items without those that are equal to a former one."""
-    return list({identity(item): item for item in items}.values())
+    return list({equality_key(item): item for item in items}.values())
 
 
-def identity(item: Any) -> Any:
+def equality_key(item: Any) -> Any:
     """A key that two items share if they are equal."""
     if isinstance(item, dict | list):
         return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
@@ -121,9 +121,9 @@ def identity(item: Any) -> Any:
     return id(item) if item is ABSENT else item
 
 
-def identities(items: Collection) -> Set[Any]:
+def equality_keys(items: Collection) -> Set[Any]:
     """The keys of the items."""
-    return items.identities if isinstance(items, Fixed) else {identity(item) for item in items}
+    return items.equality_keys if isinstance(items, ReusedCollection) else {equality_key(item) for item in items}
 
 
 def truth(items: Collection) -> bool | None:

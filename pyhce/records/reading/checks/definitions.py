@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyhce.records.reading.checks.codes import check_code, is_absolute
-from pyhce.records.reading.checks.spot import Said, listed, objects
-from pyhce.records.reading.checks.structure import Kind, members
+from pyhce.records.reading.checks.problems import RuleProblem, array_items, object_items
+from pyhce.records.reading.checks.structure import ObjectKind, members
 from pyhce.schema.r4 import RESOURCE_TYPES, element
 from pyhce.schema.r4_rules import search_parameter
 
@@ -17,84 +17,84 @@ _LEADING = re.compile(r"\s*\(*\s*([A-Z][A-Za-z]+)\.")
 _ANY = frozenset({"Resource", "DomainResource"})
 
 
-def check_definition(resource: dict[str, Any]) -> Iterator[Said]:
+def check_definition(resource: dict[str, Any]) -> Iterator[RuleProblem]:
     """What is wrong with a definition; nothing for any other resource."""
     kind = resource["resourceType"]
     declared = element(kind, "url") if "url" in resource else None
     if declared and declared.types == ("uri",) and not is_absolute(str(resource["url"])):
-        yield Said("canonical-url", "the URL of a definition is absolute", ".url")
+        yield RuleProblem("canonical-url", "the URL of a definition is absolute", ".url")
     check = _CHECKS.get(kind)
     if check:
         yield from check(resource)
 
 
-def _value_set(resource: dict[str, Any]) -> Iterator[Said]:
+def _value_set(resource: dict[str, Any]) -> Iterator[RuleProblem]:
     compose = resource.get("compose")
     if not isinstance(compose, dict):
         return
     for name in ("include", "exclude"):
-        for number, held in enumerate(objects(compose.get(name))):
+        for number, held in enumerate(object_items(compose.get(name))):
             place = f".compose.{name}[{number}]"
             system = held.get("system")
             if not isinstance(system, str):
                 continue
             if not is_absolute(system):
-                yield Said("valueset-system", "the code system's URL is absolute", place + ".system")
-            for at, concept in enumerate(objects(held.get("concept"))):
+                yield RuleProblem("valueset-system", "the code system's URL is absolute", place + ".system")
+            for at, concept in enumerate(object_items(held.get("concept"))):
                 for said in check_code(system, str(concept.get("code"))):
                     yield said._replace(place=f"{place}.concept[{at}].code")
 
 
-def _code_system(resource: dict[str, Any]) -> Iterator[Said]:
+def _code_system(resource: dict[str, Any]) -> Iterator[RuleProblem]:
     if "supplements" in resource and resource.get("content") != "supplement":
-        yield Said("supplement", "a CodeSystem with supplements has the content supplement", ".content")
+        yield RuleProblem("supplement", "a CodeSystem with supplements has the content supplement", ".content")
     seen: set[Any] = set()
-    for number, held in enumerate(objects(resource.get("property"))):
+    for number, held in enumerate(object_items(resource.get("property"))):
         if held.get("code") in seen:
-            yield Said("property-code", "another property has the same code", f".property[{number}].code")
+            yield RuleProblem("property-code", "another property has the same code", f".property[{number}].code")
         seen.add(held.get("code"))
 
 
-def _search_parameter(resource: dict[str, Any]) -> Iterator[Said]:
-    kind, bases = resource.get("type"), {base for base in listed(resource.get("base")) if isinstance(base, str)}
-    if kind == "composite" and len(listed(resource.get("component"))) < 2:
-        yield Said("search-composite", "a composite search parameter has two components or more", ".component")
+def _search_parameter(resource: dict[str, Any]) -> Iterator[RuleProblem]:
+    kind, bases = resource.get("type"), {base for base in array_items(resource.get("base")) if isinstance(base, str)}
+    if kind == "composite" and len(array_items(resource.get("component"))) < 2:
+        yield RuleProblem("search-composite", "a composite search parameter has two components or more", ".component")
     parts = map(_LEADING.match, str(resource.get("expression", "")).split("|"))
     leading = {match[1] for match in parts if match} & RESOURCE_TYPES
     if leading - bases and not bases & _ANY:
-        yield Said("search-base", "the expression begins with a type that is not among the bases", ".expression")
+        yield RuleProblem("search-base", "the expression begins with a type that is not among the bases", ".expression")
     known = search_parameter(str(resource.get("derivedFrom", "")).split("|")[0])
     if known and known[0] != kind:
-        yield Said("search-derived", f"the parameter it is derived from has the type {known[0]}", ".type")
+        yield RuleProblem("search-derived", f"the parameter it is derived from has the type {known[0]}", ".type")
     if known and not bases <= known[1] and not known[1] & _ANY:
-        yield Said("search-derived", "the parameter it is derived from is not for these bases", ".base")
+        yield RuleProblem("search-derived", "the parameter it is derived from is not for these bases", ".base")
 
 
-def _capabilities(resource: dict[str, Any]) -> Iterator[Said]:
-    for at, rest in enumerate(objects(resource.get("rest"))):
-        for number, held in enumerate(objects(rest.get("resource"))):
-            for index, parameter in enumerate(objects(held.get("searchParam"))):
+def _capabilities(resource: dict[str, Any]) -> Iterator[RuleProblem]:
+    for at, rest in enumerate(object_items(resource.get("rest"))):
+        for number, held in enumerate(object_items(rest.get("resource"))):
+            for index, parameter in enumerate(object_items(held.get("searchParam"))):
                 known = search_parameter(str(parameter.get("definition", "")).split("|")[0])
                 if known and known[0] != parameter.get("type"):
                     place = f".rest[{at}].resource[{number}].searchParam[{index}].type"
-                    yield Said("search-type", f"the definition of this parameter has the type {known[0]}", place)
+                    yield RuleProblem("search-type", f"the definition of this parameter has the type {known[0]}", place)
 
 
-def _structure_definition(resource: dict[str, Any]) -> Iterator[Said]:
+def _structure_definition(resource: dict[str, Any]) -> Iterator[RuleProblem]:
     kind = resource.get("type")
     if resource.get("derivation") != "constraint" or kind not in RESOURCE_TYPES:
         return
-    names = {member.path for member in members(Kind(kind, "")).values()} | members(Kind(kind, "")).keys()
+    names = {member.path for member in members(ObjectKind(kind, "")).values()} | members(ObjectKind(kind, "")).keys()
     for view in ("differential", "snapshot"):
         held = resource.get(view)
-        for number, entry in enumerate(objects(held.get("element") if isinstance(held, dict) else None)):
+        for number, entry in enumerate(object_items(held.get("element") if isinstance(held, dict) else None)):
             steps = str(entry.get("path", "")).split(".")
             if len(steps) > 1 and steps[0] == kind and steps[1] not in names:
                 place = f".{view}.element[{number}].path"
-                yield Said("profile-path", f"{kind} has no such element in R4", place)
+                yield RuleProblem("profile-path", f"{kind} has no such element in R4", place)
 
 
-_CHECKS: dict[str, Callable[[dict[str, Any]], Iterator[Said]]] = {
+_CHECKS: dict[str, Callable[[dict[str, Any]], Iterator[RuleProblem]]] = {
     "CapabilityStatement": _capabilities,
     "CodeSystem": _code_system,
     "SearchParameter": _search_parameter,

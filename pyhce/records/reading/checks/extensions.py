@@ -11,24 +11,24 @@ from functools import cache
 from typing import Any
 
 from pyhce.records.reading.checks.codes import is_absolute
-from pyhce.records.reading.checks.spot import Frame, Said
+from pyhce.records.reading.checks.problems import Frame, RuleProblem
 from pyhce.schema.r4_rules import extension
 
 _REPEATED = re.compile(r"(\.[A-Za-z]+)\1+\Z")
 _INDEX = re.compile(r"\[\d+\]")
 
 
-def check_extension(held: dict[str, Any], frames: Sequence[Frame], resource_type: str) -> Iterator[Said]:
+def check_extension(held: dict[str, Any], frames: Sequence[Frame], resource_type: str) -> Iterator[RuleProblem]:
     """An extension has a value or extensions; the specification's own are where they belong, with their type."""
     values = [name for name in held if name.lstrip("_").startswith("value")]
     url = held.get("url")
     if bool(values) == ("extension" in held):
-        yield Said("ext-1", "an extension has either a value or extensions within, not both and not neither")
+        yield RuleProblem("ext-1", "an extension has either a value or extensions within, not both and not neither")
     inner = len(frames) > 1 and frames[-2].type == "Extension"
     if not isinstance(url, str):
         return
     if not inner and not is_absolute(url):
-        yield Said("extension-url", "the URL of an extension is absolute", ".url")
+        yield RuleProblem("extension-url", "the URL of an extension is absolute", ".url")
     known = extension(url)
     if known is None:
         return
@@ -36,9 +36,9 @@ def check_extension(held: dict[str, Any], frames: Sequence[Frame], resource_type
     kinds = {name.lstrip("_").removeprefix("value") for name in values}
     if kinds and not kinds <= _members(types):
         expected = " or ".join("value" + kind for kind in sorted(_members(types))) or "extensions within"
-        yield Said("extension-value", f"this extension has {expected[:120]}")
+        yield RuleProblem("extension-value", f"this extension has {expected[:120]}")
     if places and not inner and not _paths(frames[:-1], resource_type) & _plain(places):
-        yield Said("extension-place", f"this extension belongs to {', '.join(sorted(places))[:120]}")
+        yield RuleProblem("extension-place", f"this extension belongs to {', '.join(sorted(places))[:120]}")
 
 
 @cache

@@ -12,7 +12,7 @@ import re
 from functools import cache
 
 from pyhce.errors import DeclarationError
-from pyhce.records.reading.checks.collection import Collection, Fixed, Scope, member, of_type
+from pyhce.records.reading.checks.collection import Collection, ReusedCollection, Scope, is_of_type, member
 from pyhce.records.reading.checks.functions import FUNCTIONS, Expression
 from pyhce.records.reading.checks.operators import OPERATORS, Operator
 from pyhce.schema.r4 import RESOURCE_TYPES
@@ -120,7 +120,7 @@ class _Parser:
         if word in _NAMED:
             return _NAMED[word]
         if word in RESOURCE_TYPES:
-            return lambda focus, scope: [item for item in focus if of_type(item, word)]
+            return lambda focus, scope: [item for item in focus if is_of_type(item, word)]
         self.at -= 1
         return self._step(lambda focus, scope: focus)
 
@@ -162,7 +162,7 @@ def _remembered(found: Expression) -> Expression:
     def function(focus: Collection, scope: Scope) -> Collection:
         held = scope.memory.get(id(found))
         if held is None:
-            held = scope.memory[id(found)] = Fixed(found(focus, scope))
+            held = scope.memory[id(found)] = ReusedCollection(found(focus, scope))
         return held
 
     return function

@@ -15,9 +15,9 @@ from pyhce.records.reading.checks.collection import (
     children,
     descendants,
     distinct,
-    identities,
-    identity,
-    of_type,
+    equality_key,
+    equality_keys,
+    is_of_type,
     truth,
 )
 
@@ -62,12 +62,12 @@ def _iif(focus: Collection, given: Sequence[Expression], scope: Scope) -> Collec
 
 
 def _distinct(focus: Collection, given: Sequence[Expression], scope: Scope) -> Collection:
-    return boolean(len({identity(item) for item in focus}) == len(focus))
+    return boolean(len({equality_key(item) for item in focus}) == len(focus))
 
 
 def _intersect(focus: Collection, given: Sequence[Expression], scope: Scope) -> Collection:
-    others = identities(given[0]([scope.this], scope))
-    return [item for item in distinct(focus) if identity(item) in others]
+    others = equality_keys(given[0]([scope.this], scope))
+    return [item for item in distinct(focus) if equality_key(item) in others]
 
 
 def _combine(focus: Collection, given: Sequence[Expression], scope: Scope) -> Collection:
@@ -108,7 +108,7 @@ def _to_integer(focus: Collection, given: Sequence[Expression], scope: Scope) ->
 
 FUNCTIONS: dict[str, Function] = {
     "all": _all,
-    "as": lambda focus, given, scope: [item for item in focus if of_type(item, str(given[0]([], scope)[0]))],
+    "as": lambda focus, given, scope: [item for item in focus if is_of_type(item, str(given[0]([], scope)[0]))],
     "children": lambda focus, given, scope: children(focus),
     "combine": _combine,
     "contains": _of_text(lambda text, other: other in text),
@@ -120,7 +120,7 @@ FUNCTIONS: dict[str, Function] = {
     "hasValue": _has_value,
     "iif": _iif,
     "intersect": _intersect,
-    "is": lambda focus, given, scope: [of_type(item, str(given[0]([], scope)[0])) for item in focus[:1]],
+    "is": lambda focus, given, scope: [is_of_type(item, str(given[0]([], scope)[0])) for item in focus[:1]],
     "isDistinct": _distinct,
     "matches": _of_text(_matches),
     "not": _not,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html.entities import html5
 from xml.parsers import expat
 
-from pyhce.records.reading.checks.spot import Said
+from pyhce.records.reading.checks.problems import RuleProblem
 
 _ELEMENTS = frozenset({
     "a", "abbr", "acronym", "address", "area", "b", "bdo", "big", "blockquote", "br", "caption", "center", "cite",
@@ -20,14 +20,14 @@ _XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 
 
-def check_narrative(div: str) -> Iterator[Said]:
+def check_narrative(div: str) -> Iterator[RuleProblem]:
     """A narrative is well-formed XHTML with the elements that R4 allows, and says something."""
     reader = _Reader()
     problem = reader.read(div)
     if problem:
-        yield Said("txt-1", problem, ".div")
+        yield RuleProblem("txt-1", problem, ".div")
     elif not reader.says_something:
-        yield Said("txt-2", "the narrative has no text and no image", ".div")
+        yield RuleProblem("txt-2", "the narrative has no text and no image", ".div")
 
 
 class _Reader:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyhce.records.reading.checks.collection import ABSENT, Collection, boolean, distinct, identities, identity, truth
-from pyhce.records.reading.checks.moments import surely_after
+from pyhce.records.reading.checks.collection import (
+    ABSENT,
+    Collection,
+    boolean,
+    distinct,
+    equality_key,
+    equality_keys,
+    truth,
+)
+from pyhce.records.reading.checks.dates import surely_after
 
 Operator = Callable[[Collection, Collection], Collection]
 
@@ -34,7 +42,7 @@ def _implies(left: Collection, right: Collection) -> Collection:
 def _equal(left: Collection, right: Collection) -> bool | None:
     if not left or not right or ABSENT in (left[0], right[0]):
         return None
-    return [identity(item) for item in left] == [identity(item) for item in right]
+    return [equality_key(item) for item in left] == [equality_key(item) for item in right]
 
 
 def _not_equal(left: Collection, right: Collection) -> Collection:
@@ -77,7 +85,7 @@ def _join(left: Collection, right: Collection) -> Collection:
 def _in(left: Collection, right: Collection) -> Collection:
     if not left:
         return []
-    return boolean(identity(left[0]) in identities(right))
+    return boolean(equality_key(left[0]) in equality_keys(right))
 
 
 OPERATORS: tuple[dict[str, Operator | None], ...] = (

@@ -9,7 +9,7 @@ from pyhce.schema.r4 import Element, elements, is_complex
 from pyhce.schema.r4_rules import Invariant, canonical_targets, invariants, required_codes
 
 
-class Kind(NamedTuple):
+class ObjectKind(NamedTuple):
     """A kind of object: a data type or resource type, or an element of one that has elements of its own.
 
     Args:
@@ -36,7 +36,7 @@ class Member(NamedTuple):
 
     path: str
     type: str
-    inside: Kind | None
+    inside: ObjectKind | None
     targets: frozenset[str]
     rules: tuple[Invariant, ...]
     canonical: frozenset[str]
@@ -44,7 +44,7 @@ class Member(NamedTuple):
 
 
 @cache
-def members(kind: Kind) -> dict[str, Member]:
+def members(kind: ObjectKind) -> dict[str, Member]:
     """The members of a kind of object by their names in JSON; of a choice, one for each type."""
     prefix = kind.path + "." if kind.path else ""
     found: dict[str, Member] = {}
@@ -60,15 +60,15 @@ def members(kind: Kind) -> dict[str, Member]:
 
 
 def _member(owner: str, element: Element, fhir_type: str) -> Member:
-    inside: Kind | None = None
+    inside: ObjectKind | None = None
     at = element.path
     if fhir_type.startswith("#"):
-        inside = Kind(owner, fhir_type[1:])
+        inside = ObjectKind(owner, fhir_type[1:])
         at = inside.path  # its rules are those of the element that it repeats
     elif fhir_type in ("BackboneElement", "Element"):
-        inside = Kind(owner, element.path)
+        inside = ObjectKind(owner, element.path)
     elif is_complex(fhir_type) and fhir_type != "Resource":
-        inside = Kind(fhir_type, "")
+        inside = ObjectKind(fhir_type, "")
     return Member(
         path=element.path,
         type="BackboneElement" if fhir_type.startswith("#") else fhir_type,
@@ -80,5 +80,5 @@ def _member(owner: str, element: Element, fhir_type: str) -> Member:
     )
 
 
-ELEMENT = Kind("Element", "")
+ELEMENT = ObjectKind("Element", "")
 """What stands beside a primitive: its id and extensions."""

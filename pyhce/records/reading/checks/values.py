@@ -8,13 +8,13 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from pyhce.records.reading.checks.spot import Said
+from pyhce.records.reading.checks.problems import RuleProblem
 
 MOST_CHARACTERS = 1024 * 1024
 """Of a string: https://hl7.org/fhir/R4/datatypes.html#string."""
 
 
-def check_attachment(attachment: dict[str, Any]) -> Iterator[Said]:
+def check_attachment(attachment: dict[str, Any]) -> Iterator[RuleProblem]:
     """An Attachment's size and hash are those of its data: https://hl7.org/fhir/R4/datatypes.html#attachment."""
     data, size, digest = (attachment.get(name) for name in ("data", "size", "hash"))
     if not isinstance(data, str) or (size is None and digest is None):
@@ -22,18 +22,20 @@ def check_attachment(attachment: dict[str, Any]) -> Iterator[Said]:
     try:
         held = base64.b64decode("".join(data.split()), validate=True)
     except (binascii.Error, ValueError):
-        yield Said("attachment-data", "the data is not base64", ".data")
+        yield RuleProblem("attachment-data", "the data is not base64", ".data")
         return
     if size is not None and size != len(held):
-        yield Said("attachment-size", f"{size} bytes are stated, the data has {len(held)}", ".size")
+        yield RuleProblem("attachment-size", f"{size} bytes are stated, the data has {len(held)}", ".size")
     if (
         isinstance(digest, str)
         and digest != base64.b64encode(hashlib.sha1(held, usedforsecurity=False).digest()).decode()
     ):
-        yield Said("attachment-hash", "the hash is not the base64 of the data's SHA-1", ".hash")
+        yield RuleProblem("attachment-hash", "the hash is not the base64 of the data's SHA-1", ".hash")
 
 
-def check_length(value: str) -> Iterator[Said]:
+def check_length(value: str) -> Iterator[RuleProblem]:
     """A string is at most 1,048,576 characters long."""
     if len(value) > MOST_CHARACTERS:
-        yield Said("string-size", f"{len(value)} characters, more than the {MOST_CHARACTERS} that a string may have")
+        yield RuleProblem(
+            "string-size", f"{len(value)} characters, more than the {MOST_CHARACTERS} that a string may have"
+        )

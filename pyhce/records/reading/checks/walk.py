@@ -9,14 +9,14 @@ from pyhce.records.reading.checks.codes import check_coding, check_required
 from pyhce.records.reading.checks.extensions import check_extension
 from pyhce.records.reading.checks.fhirpath import holds
 from pyhce.records.reading.checks.narrative import check_narrative
+from pyhce.records.reading.checks.problems import ElementPosition, Frame, RuleProblem
 from pyhce.records.reading.checks.references import check_canonical, check_reference
-from pyhce.records.reading.checks.spot import Frame, Said, Spot
-from pyhce.records.reading.checks.structure import ELEMENT, Kind, Member, members
+from pyhce.records.reading.checks.structure import ELEMENT, Member, ObjectKind, members
 from pyhce.records.reading.checks.values import MOST_CHARACTERS, check_attachment, check_length
 from pyhce.schema.r4_rules import Invariant, invariants
 
 
-def elements_of(resource: dict[str, Any], within: dict[str, str]) -> list[Said]:
+def element_problems(resource: dict[str, Any], within: dict[str, str]) -> list[RuleProblem]:
     """What is wrong with a resource's elements; each with its path from the resource.
 
     Args:
@@ -24,7 +24,7 @@ def elements_of(resource: dict[str, Any], within: dict[str, str]) -> list[Said]:
         within: the types of what `#x` may name in it; see `types_within`.
     """
     walk = _Walk(resource, within)
-    kind = Kind(resource["resourceType"], "")
+    kind = ObjectKind(resource["resourceType"], "")
     walk.rules(invariants(kind.owner, ""), resource)
     walk.object(resource, kind)
     return walk.found
@@ -34,11 +34,11 @@ class _Walk:
     """Goes through one resource and gathers what is wrong."""
 
     def __init__(self, resource: dict[str, Any], within: dict[str, str]) -> None:
-        self.spot, self.within = Spot(resource, []), within
-        self.found: list[Said] = []
+        self.spot, self.within = ElementPosition(resource, []), within
+        self.found: list[RuleProblem] = []
         self.ids: set[str] = set()
 
-    def tell(self, problems: Iterable[Said]) -> None:
+    def tell(self, problems: Iterable[RuleProblem]) -> None:
         """Keep what a check says of the element that is looked at."""
         for said in problems:
             self.found.append(said._replace(place=self.spot.place + said.place))
@@ -47,9 +47,9 @@ class _Walk:
         """Hold the invariants of an element against it."""
         for rule in rules:
             if not holds(rule.expression, element, self.spot.resource):
-                self.tell([Said(rule.key, rule.text)])
+                self.tell([RuleProblem(rule.key, rule.text)])
 
-    def object(self, value: dict[str, Any], kind: Kind) -> None:
+    def object(self, value: dict[str, Any], kind: ObjectKind) -> None:
         """Go through an object's members."""
         known = members(kind)
         for name, held in value.items():
@@ -65,7 +65,7 @@ class _Walk:
             else:
                 self._element(held, name, kind, member)
 
-    def _item(self, owner: dict[str, Any], step: str, item: Any, kind: Kind, member: Member, number: int) -> None:
+    def _item(self, owner: dict[str, Any], step: str, item: Any, kind: ObjectKind, member: Member, number: int) -> None:
         """One of an array; null is only a place for what the array beside it has there."""
         name = step.partition("[")[0]
         if name.startswith("_"):
@@ -76,20 +76,20 @@ class _Walk:
         elif item is not None:
             self._element(item, step, kind, member)
         elif not _at(owner.get("_" + name), number):
-            self.found.append(Said("ele-1", "null without an extension beside it", f"{self.spot.place}.{step}"))
+            self.found.append(RuleProblem("ele-1", "null without an extension beside it", f"{self.spot.place}.{step}"))
 
-    def _beside(self, value: Any, held: Any, step: str, kind: Kind, member: Member) -> None:
+    def _beside(self, value: Any, held: Any, step: str, kind: ObjectKind, member: Member) -> None:
         """What stands beside a primitive: its id and extensions."""
         if not isinstance(held, dict):
             return
         self.spot.frames.append(Frame(step, f"{kind.owner}.{member.path}", member.type))
         if value is None and "extension" not in held:
-            self.tell([Said("ele-1", "an element has a value or an extension, an id alone is not enough")])
+            self.tell([RuleProblem("ele-1", "an element has a value or an extension, an id alone is not enough")])
         self._id(held)
         self.object(held, ELEMENT)
         self.spot.frames.pop()
 
-    def _element(self, value: Any, step: str, kind: Kind, member: Member) -> None:
+    def _element(self, value: Any, step: str, kind: ObjectKind, member: Member) -> None:
         if member.inside is None:
             if isinstance(value, str) and (member.canonical or member.rules or len(value) > MOST_CHARACTERS):
                 self.spot.frames.append(Frame(step, f"{kind.owner}.{member.path}", member.type))
@@ -100,7 +100,7 @@ class _Walk:
             return
         self.spot.frames.append(Frame(step, f"{kind.owner}.{member.path}", member.type))
         if len(value) == 1 and "id" in value:
-            self.tell([Said("ele-1", "an element has a value or an extension, an id alone is not enough")])
+            self.tell([RuleProblem("ele-1", "an element has a value or an extension, an id alone is not enough")])
         if member.type != "ElementDefinition":  # the differential and the snapshot use the same ids
             self._id(value)
         self._typed(value, member)
@@ -119,7 +119,7 @@ class _Walk:
         key = value.get("id")
         if isinstance(key, str):
             if key in self.ids:
-                self.tell([Said("element-id", "another element of the resource has the same id", ".id")])
+                self.tell([RuleProblem("element-id", "another element of the resource has the same id", ".id")])
             self.ids.add(key)
 
     def _typed(self, value: dict[str, Any], member: Member) -> None:

@@ -20,7 +20,7 @@ _ODD_NUMBER = re.compile(r"[eE]|^-0(\.0*)?$|^-?\d{300}|\.\d{300}")
 _ODD_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
-class Number:
+class ExactNumber:
     """A JSON number as it was spelled."""
 
     __slots__ = ("text",)
@@ -29,7 +29,7 @@ class Number:
         self.text = text
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Number) and other.text == self.text
+        return isinstance(other, ExactNumber) and other.text == self.text
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -40,11 +40,11 @@ class Number:
     __repr__ = __str__
 
 
-class NotJson(ValueError):
+class InvalidJson(ValueError):
     """A text that is not JSON as FHIR has it; the message says where and why."""
 
 
-class Stored(NamedTuple):
+class StoredJson(NamedTuple):
     """A resource as it is stored: jsonb text, the exact text where jsonb changes it, and the fingerprint of both."""
 
     recurso: str
@@ -62,15 +62,17 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise NotJson(f"the member {twice!r} is there twice in one object")
+        raise InvalidJson(f"the member {twice!r} is there twice in one object")
     return found
 
 
 def _constant(name: str) -> Any:
-    raise NotJson(f"{name} is no JSON number")
+    raise InvalidJson(f"{name} is no JSON number")
 
 
-_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_constant, object_pairs_hook=_members)
+_DECODER = json.JSONDecoder(
+    parse_float=ExactNumber, parse_int=ExactNumber, parse_constant=_constant, object_pairs_hook=_members
+)
 
 
 def parse(text: str | bytes) -> Any:
@@ -86,23 +88,23 @@ def parse(text: str | bytes) -> Any:
             _refuse_deep(value, MAX_DEPTH)
         return value
     except UnicodeDecodeError as error:
-        raise NotJson(f"byte {error.start} is not UTF-8") from error
+        raise InvalidJson(f"byte {error.start} is not UTF-8") from error
     except json.JSONDecodeError as error:
-        raise NotJson(f"line {error.lineno} column {error.colno}: {error.msg}") from error
+        raise InvalidJson(f"line {error.lineno} column {error.colno}: {error.msg}") from error
     except RecursionError as error:
-        raise NotJson("nested too deeply") from error
+        raise InvalidJson("nested too deeply") from error
 
 
 def _refuse_deep(value: Any, left: int) -> None:
     if left < 0:
-        raise NotJson(f"nested more than {MAX_DEPTH} levels deep")
+        raise InvalidJson(f"nested more than {MAX_DEPTH} levels deep")
     for held in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         if isinstance(held, dict | list):
             _refuse_deep(held, left - 1)
 
 
 def _fragment(value: object) -> orjson.Fragment:
-    if isinstance(value, Number):
+    if isinstance(value, ExactNumber):
         return orjson.Fragment(value.text)
     raise TypeError(type(value).__name__)
 
@@ -120,7 +122,7 @@ def _write(value: Any) -> str:
         return "{" + ",".join(f"{json.dumps(name)}:{_write(held)}" for name, held in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(_write(held) for held in value) + "]"
-    return value.text if isinstance(value, Number) else json.dumps(value)
+    return value.text if isinstance(value, ExactNumber) else json.dumps(value)
 
 
 def canonical(value: Any) -> str:
@@ -129,51 +131,51 @@ def canonical(value: Any) -> str:
         return "{" + ",".join(f"{json.dumps(n)}:{canonical(value[n])}" for n in sorted(value)) + "}"
     if isinstance(value, list):
         return "[" + ",".join(canonical(held) for held in value) + "]"
-    return value.text if isinstance(value, Number) else json.dumps(value)
+    return value.text if isinstance(value, ExactNumber) else json.dumps(value)
 
 
-def stored(resource: Any, exact: Any | None = None) -> Stored:
+def stored_json(resource: Any, exact: Any | None = None) -> StoredJson:
     """How to store a resource. `exact` is what came in, where `resource` differs from it by a resolved reference.
 
     Raises:
         NotJson: it is nested too deeply.
     """
-    fitting = _fitting(resource, 0)
+    fitting = _jsonb_value(resource, 0)
     changed = fitting is not resource
     keep = exact if exact is not None else resource if changed else None
     recurso, original = dumps(fitting), None if keep is None else canonical(keep)
     whole = recurso if original is None else f"{recurso}\0{original}"
-    return Stored(recurso, original, fingerprint(whole.encode()))
+    return StoredJson(recurso, original, fingerprint(whole.encode()))
 
 
-def fitting_text(text: str) -> str:
+def jsonb_text(text: str) -> str:
     """A text as jsonb can hold it."""
     return text if text.isascii() and "\x00" not in text else _ODD_TEXT.sub("\ufffd", text)
 
 
-def _fitting(value: Any, depth: int) -> Any:
+def _jsonb_value(value: Any, depth: int) -> Any:
     """The value as jsonb can hold it: the very same object if nothing had to change."""
     if depth > MAX_DEPTH + 1:
-        raise NotJson(f"nested more than {MAX_DEPTH} levels deep")
+        raise InvalidJson(f"nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, str):
-        return fitting_text(value)
-    if isinstance(value, Number):
-        return _fitting_number(value)
+        return jsonb_text(value)
+    if isinstance(value, ExactNumber):
+        return _jsonb_number(value)
     if isinstance(value, dict):
-        names = {name: _fitting(name, depth) for name in value}
-        held = {names[name]: _fitting(member, depth + 1) for name, member in value.items()}
+        names = {name: _jsonb_value(name, depth) for name in value}
+        held = {names[name]: _jsonb_value(member, depth + 1) for name, member in value.items()}
         same = all(new is old for new, old in zip(held.values(), value.values(), strict=False))
         return value if same and all(new is old for old, new in names.items()) else held
     if isinstance(value, list):
-        items = [_fitting(item, depth + 1) for item in value]
+        items = [_jsonb_value(item, depth + 1) for item in value]
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items
     return value
 
 
-def _fitting_number(number: Number) -> Any:
+def _jsonb_number(number: ExactNumber) -> Any:
     if not _ODD_NUMBER.search(number.text):
         return number
     mantissa, _, exponent = number.text.lower().partition("e")
     if len(mantissa) > 300 or len(exponent) > 4 or abs(int(exponent or 0)) > 300:
         return number.text  # numeric cannot hold it: as a string, typed columns give NULL
-    return Number(number.text)
+    return ExactNumber(number.text)

@@ -15,11 +15,11 @@ import orjson
 from xxhash import xxh3_128_hexdigest
 
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.reading.documents import subject_of
+from pyhce.records.reading.exact_json import StoredJson, stored_json
 from pyhce.records.reading.ids import is_id
-from pyhce.records.reading.incoming import Deleted, Incoming, Line, Where
-from pyhce.records.reading.normal import may_differ, with_patient, with_stored_references
-from pyhce.records.reading.spelling import Stored, stored
+from pyhce.records.reading.incoming import Deletion, Incoming, InputLocation, Line
+from pyhce.records.reading.stored_references import may_differ, with_patient, with_stored_references
+from pyhce.records.reading.whole_bundles import subject_of
 from pyhce.schema.model import Schema
 from pyhce.schema.r4 import RESOURCE_TYPES, json_path
 
@@ -30,23 +30,23 @@ _CACHED = 100_000
 _NOT_PLAIN = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, TypeError, ValueError)
 
 
-Identity = tuple[str, str]
+ResourceKey = tuple[str, str]
 """FHIR type and id."""
 
 
-class Ready(NamedTuple):
+class PreparedResource(NamedTuple):
     """A resource with the text that will be stored, as bytes: most go as they came.
 
     Args:
         identity: FHIR type and id.
-        key: the key of the patient that it names, None if it names none.
-        fingerprint: of the text as it came if that is one line, else of what is stored; see `spelling.fingerprint`.
+        patient_key: the key of the patient that it names, None if it names none.
+        fingerprint: of the text as it came if that is one line, else of what is stored; see `exact_json.fingerprint`.
         resource: the Patient, if it is one: its identifiers are read again.
         fuente: the base that it came under, if that is another server's; None if it is of the source that is loaded.
     """
 
-    identity: Identity
-    key: str | None
+    identity: ResourceKey
+    patient_key: str | None
     recurso: bytes
     original: bytes | None
     fingerprint: str
@@ -60,7 +60,7 @@ class Ready(NamedTuple):
         return self.came.file if type(self.came) is Line else self.came.where.file
 
     @property
-    def where(self) -> Where:
+    def where(self) -> InputLocation:
         """Where it was found."""
         return self.came.where
 
@@ -70,15 +70,15 @@ class Ready(NamedTuple):
         return self.recurso if self.original is None else self.original
 
     @property
-    def text(self) -> Stored:
+    def text(self) -> StoredJson:
         """What is stored, as text."""
         original = None if self.original is None else self.original.decode()
-        return Stored(self.recurso.decode(), original, self.fingerprint)
+        return StoredJson(self.recurso.decode(), original, self.fingerprint)
 
 
-def ready(
+def prepare(
     schema: Schema, incoming: Incoming, own: Set[str] = frozenset(), rules: tuple[DocumentRule, ...] = DEFAULT_RULES
-) -> Ready:
+) -> PreparedResource:
     """A resource that was read with care, ready to be written.
 
     Args:
@@ -88,7 +88,7 @@ def ready(
     Raises:
         NotJson: it is nested too deeply.
     """
-    fuente, bases = source_of(incoming, own)
+    fuente, bases = source_and_bases(incoming, own)
     identity = incoming.type, incoming.id
     if incoming.type == "Bundle":
         resource, key = incoming.resource, subject_of(schema, incoming.resource, incoming.id, own, rules)
@@ -98,12 +98,12 @@ def ready(
     person = incoming.resource if incoming.type == "Patient" else None
     key = key if person is None else incoming.id
     exact = incoming.exact if resource is incoming.resource else incoming.exact or incoming.resource
-    text = stored(resource, exact)
+    text = stored_json(resource, exact)
     original = None if text.original is None else text.original.encode()
-    return Ready(identity, key, text.recurso.encode(), original, text.fingerprint, person, incoming, fuente)
+    return PreparedResource(identity, key, text.recurso.encode(), original, text.fingerprint, person, incoming, fuente)
 
 
-def source_of(found: Incoming | Deleted, own: Set[str]) -> tuple[str | None, Set[str]]:
+def source_and_bases(found: Incoming | Deletion, own: Set[str]) -> tuple[str | None, Set[str]]:
     """The source of what came, None for the one that is loaded, and the bases that are its own.
 
     The only base of a bundle is that of the source, unless others are configured.
@@ -115,7 +115,7 @@ def source_of(found: Incoming | Deleted, own: Set[str]) -> tuple[str | None, Set
     return None, {found.base}
 
 
-def first_member(schema: Schema, fhir_type: str) -> str | None:
+def patient_member(schema: Schema, fhir_type: str) -> str | None:
     """The member of a resource that names its patient first, where it is one Reference and no array."""
     paths = schema.paths_of(fhir_type)
     steps = json_path(fhir_type, paths[0]) if paths else ()
@@ -134,7 +134,7 @@ class LineReader:
         self._odd: list[str] = []
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(float_hook=self._number).decode
         self._schema, self._rules = schema, rules
-        self._first_paths = {kind: first_member(schema, kind) for kind in RESOURCE_TYPES - {"Bundle"}}
+        self._first_paths = {kind: patient_member(schema, kind) for kind in RESOURCE_TYPES - {"Bundle"}}
         self._keys: dict[str, str] = {}
 
     def _number(self, text: str) -> orjson.Fragment:
@@ -143,7 +143,7 @@ class LineReader:
             self._odd.append(text)
         return orjson.Fragment(text)
 
-    def read(self, line: Line) -> Ready | None:
+    def read(self, line: Line) -> PreparedResource | None:
         """A line's resource, None if it is not plain: then `reader.resources_in` says what it is."""
         data = line[0].strip()
         try:
@@ -176,7 +176,7 @@ class LineReader:
                 if same is not value:
                     return None
                 self._remember(kind, value, patient)
-        return _new(Ready, ((kind, key), patient, text, None, xxh3_128_hexdigest(data), person, line, None))
+        return _new(PreparedResource, ((kind, key), patient, text, None, xxh3_128_hexdigest(data), person, line, None))
 
     def _changed(self) -> bool:
         """Whether jsonb would change one of the odd numbers of this line: an exponent, or zero with a minus."""

@@ -21,16 +21,16 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.loading.census import census_of
-from pyhce.records.loading.corrections import Taken, take_all, take_unknown
-from pyhce.records.loading.journal import is_noted, note
-from pyhce.records.loading.state import REMEDY, State
-from pyhce.records.loading.writers import BATCH_BYTES
-from pyhce.records.reading.exported import Export, ExportedFile, plain_lines
-from pyhce.records.reading.incoming import Deleted, Incoming, Rejected
-from pyhce.records.reading.kept import Kept, kept_rows
+from pyhce.records.loading.batch_writers import BATCH_BYTES
+from pyhce.records.loading.exported_corrections import CorrectionCounts, insert_all, insert_unknown
+from pyhce.records.loading.identity_counts import count_identities
+from pyhce.records.loading.loaded_files import is_recorded, record_file
+from pyhce.records.loading.state import RERUN_REMEDY, LoadState
+from pyhce.records.reading.exported_rows import ExportedRow, read_exported_rows
+from pyhce.records.reading.finished_export import Export, ExportedFile, open_uncompressed
+from pyhce.records.reading.incoming import Deletion, Incoming, Rejected
+from pyhce.records.reading.prepared import PreparedResource, prepare
 from pyhce.records.reading.reader import read
-from pyhce.records.reading.ready import Ready, ready
 from pyhce.records.writing.assign import AssignedBatch
 from pyhce.records.writing.exported_rows import (
     RestoredRows,
@@ -64,7 +64,7 @@ class _Task(NamedTuple):
 
 
 def load_exports(
-    state: State,
+    state: LoadState,
     conn: Connection[TupleRow],
     connections: Sequence[Connection[TupleRow]],
     exports: Sequence[Export],
@@ -87,13 +87,13 @@ def load_exports(
             crew.run(sorted(resources, key=lambda task: task.file.type != "Patient"))  # spares moving what came before
             former = tasks(several, lambda one: one.history)
             crew.run([task for task in former if task.restoring])
-            state.skip(OTHER_VERSIONS, sum(task.file.count for task in former if not task.restoring))
+            state.note_skipped(OTHER_VERSIONS, sum(task.file.count for task in former if not task.restoring))
             state.finished += sum(task.file.bytes for task in former if not task.restoring)
             crew.run(tasks(several, lambda one: one.deleted))
     for one in exports:
-        left = any(state.journal.rejected(str(one.folder / file.path)) for file in one.output)
+        left = any(state.loaded_files.has_rejects(str(one.folder / file.path)) for file in one.output)
         if one.id in begun - finished and not left:
-            note(conn, "", f"finished {one.id}", 0, 0)
+            record_file(conn, "", f"finished {one.id}", 0, 0)
 
 
 def _in_turn(exports: Sequence[Export]) -> list[list[Export]]:
@@ -111,30 +111,30 @@ def _in_turn(exports: Sequence[Export]) -> list[list[Export]]:
 
 
 def _begun(
-    state: State, conn: Connection[TupleRow], exports: Sequence[Export], *, again: bool
+    state: LoadState, conn: Connection[TupleRow], exports: Sequence[Export], *, again: bool
 ) -> tuple[set[str], set[str]]:
     """Take over the corrections; the exports whose rows go where they were, and those of them that are there already.
 
     They are all of one installation, if the database is empty.
     """
 
-    def work(_: int) -> tuple[set[str], set[str], Taken]:
+    def work(_: int) -> tuple[set[str], set[str], CorrectionCounts]:
         lock_identities_across_sources(conn, [("", "export", export.id) for export in exports])
-        restored = {export.id for export in exports if is_noted(conn, "", f"restored {export.id}")}
-        taken = Taken()
+        restored = {export.id for export in exports if is_recorded(conn, "", f"restored {export.id}")}
+        taken = CorrectionCounts()
         if not restored and is_empty_database(conn, state.schema):
             restored = {export.id for export in exports if export.installation == exports[0].installation}
             for export in sorted(exports, key=lambda one: one.time, reverse=True):  # the last decision counts
                 if export.id in restored:
-                    taken += take_all(conn, state.schema, _decisions(export))
-                    note(conn, "", f"restored {export.id}", 0, 0)
+                    taken += insert_all(conn, state.schema, _decisions(export))
+                    record_file(conn, "", f"restored {export.id}", 0, 0)
         for export in exports:
-            if export.id not in restored and (again or not is_noted(conn, "", f"corrections {export.id}")):
-                taken += take_unknown(conn, state.schema, _decisions(export))
-                note(conn, "", f"corrections {export.id}", 0, 0)
-        return restored, {one for one in restored if is_noted(conn, "", f"finished {one}")}, taken
+            if export.id not in restored and (again or not is_recorded(conn, "", f"corrections {export.id}")):
+                taken += insert_unknown(conn, state.schema, _decisions(export))
+                record_file(conn, "", f"corrections {export.id}", 0, 0)
+        return restored, {one for one in restored if is_recorded(conn, "", f"finished {one}")}, taken
 
-    restored, finished, taken = retry_transaction(conn, work, remedy=REMEDY)
+    restored, finished, taken = retry_transaction(conn, work, remedy=RERUN_REMEDY)
     with state.lock:
         state.counts["corrections"] += taken.taken
         state.counts["corrections_left"] += taken.left
@@ -143,7 +143,7 @@ def _begun(
 
 def _decisions(export: Export) -> Iterator[list[str | None]]:
     for file in export.corrections:
-        with plain_lines(export.folder / file.path) as lines:
+        with open_uncompressed(export.folder / file.path) as lines:
             for line in lines:
                 yield orjson.loads(line)
 
@@ -151,7 +151,9 @@ def _decisions(export: Export) -> Iterator[list[str | None]]:
 class _Crew:
     """Connections that read files of exports, each one file after the other."""
 
-    def __init__(self, state: State, connections: Sequence[Connection[TupleRow]], *, batch: int, again: bool) -> None:
+    def __init__(
+        self, state: LoadState, connections: Sequence[Connection[TupleRow]], *, batch: int, again: bool
+    ) -> None:
         self._state, self._connections, self._batch, self._again = state, connections, batch, again
         self._free: SimpleQueue[Connection[TupleRow]] = SimpleQueue()
         for conn in connections:
@@ -180,22 +182,22 @@ class _Crew:
         conn = self._free.get()
         try:
             path = task.export.folder / task.file.path
-            if not self._again and is_noted(conn, task.file.fuente, self._name(task)):
+            if not self._again and is_recorded(conn, task.file.fuente, self._name(task)):
                 self._state.pass_over(path)
                 return
             count = self._read(conn, task, str(path))
             with self._state.lock:
                 self._state.counts["files"] += 1
                 self._state.finished += task.file.bytes
-            if not self._stopped.is_set() and not self._state.journal.rejected(str(path)):
-                note(conn, task.file.fuente, self._name(task), task.file.bytes, count)
+            if not self._stopped.is_set() and not self._state.loaded_files.has_rejects(str(path)):
+                record_file(conn, task.file.fuente, self._name(task), task.file.bytes, count)
         finally:
             self._free.put(conn)
 
     def _name(self, task: _Task) -> str:
         """What a file is known by: its bytes, those of its rows, and how it is read."""
         rows = task.export.rows.get(task.file.path)
-        how = self._state.journal.how
+        how = self._state.loaded_files.how
         if task.restoring:
             how = "restored strict" if self._state.strict else "restored"
         return f"{how} {task.file.role} {task.file.sha256} {rows.sha256 if rows else ''}"
@@ -209,7 +211,7 @@ class _Crew:
                     create_records(conn, records)
             return 0
         if task.file.role == "history" and task.restored:
-            self._state.skip(OTHER_VERSIONS, task.file.count)
+            self._state.note_skipped(OTHER_VERSIONS, task.file.count)
             return 0
         if task.file.path not in task.export.rows:
             return self._without_rows(conn, task)
@@ -221,7 +223,7 @@ class _Crew:
             if task.file.role == "history":
                 self._former(conn, task, rows)
                 continue
-            fit = [row for row in rows if not self._state.strict or self._state.fits(row.ready)]
+            fit = [row for row in rows if not self._state.strict or self._state.conforms_to_r4(row.prepared)]
             if task.restoring:
                 self._place(conn, task, fit, memory)
             else:
@@ -230,7 +232,7 @@ class _Crew:
 
     def _records(self, task: _Task) -> Iterator[list[tuple[str, bool, str]]]:
         some: list[tuple[str, bool, str]] = []
-        with plain_lines(task.export.folder / task.file.path) as lines:
+        with open_uncompressed(task.export.folder / task.file.path) as lines:
             for line in lines:
                 document, provisional, created = orjson.loads(line)
                 some.append((document, provisional, created))
@@ -240,66 +242,68 @@ class _Crew:
         if some:
             yield some
 
-    def _batches(self, task: _Task, path: str) -> Iterator[list[Kept]]:
+    def _batches(self, task: _Task, path: str) -> Iterator[list[ExportedRow]]:
         """The rows of a file, no identity twice in a batch but those of a history."""
-        rows: list[Kept] = []
+        rows: list[ExportedRow] = []
         seen: set[str] = set()
         size = 0
         beside = task.export.folder / task.export.rows[task.file.path].path
-        with plain_lines(task.export.folder / task.file.path) as lines, plain_lines(beside) as kept:
-            for row in kept_rows(lines, kept, fhir_type=task.file.type, fuente=task.file.fuente, file=path):
-                key = row.ready.identity[1]
+        with open_uncompressed(task.export.folder / task.file.path) as lines, open_uncompressed(beside) as kept:
+            for row in read_exported_rows(lines, kept, fhir_type=task.file.type, fuente=task.file.fuente, file=path):
+                key = row.prepared.identity[1]
                 twice = task.file.role == "" and key in seen
                 if twice or len(rows) == self._batch or size >= BATCH_BYTES:
                     yield rows
                     rows, seen, size = [], set(), 0
                 rows.append(row)
                 seen.add(key)
-                size += len(row.ready.recurso)
+                size += len(row.prepared.recurso)
         if rows:
             yield rows
 
-    def _place(self, conn: Connection[TupleRow], task: _Task, rows: list[Kept], memory: LookupMemory) -> None:
+    def _place(self, conn: Connection[TupleRow], task: _Task, rows: list[ExportedRow], memory: LookupMemory) -> None:
         schema, fuente = self._state.schema, task.file.fuente
         try:
             missing = not task.restored
             done = retry_transaction(
-                conn, lambda _: restore_rows(conn, schema, fuente, rows, memory, missing=missing), remedy=REMEDY
+                conn, lambda _: restore_rows(conn, schema, fuente, rows, memory, missing=missing), remedy=RERUN_REMEDY
             )
         except (*REFUSED_VALUES, psycopg.errors.InternalError_):
             done = RestoredRows([], [], rows)  # the writer of other resources finds which one the database cannot take
-        places: dict[RowLocation, list[Ready]] = {}
+        places: dict[RowLocation, list[PreparedResource]] = {}
         for row in done.rows:
             table = schema.home_of(task.file.type, names_patient=row.document is not None)
-            places.setdefault(RowLocation(table.name, row.document), []).append(row.ready)
-        batch = [row.ready for row in done.rows]
-        counted = census_of(schema, self._state.rules, batch, AssignedBatch({}, places, [], 0))
-        self._state.placed(counted, done, task.file.type)
+            places.setdefault(RowLocation(table.name, row.document), []).append(row.prepared)
+        batch = [row.prepared for row in done.rows]
+        counted = count_identities(schema, self._state.rules, batch, AssignedBatch({}, places, [], 0))
+        self._state.note_restored(counted, done, task.file.type)
         self._write(conn, done.rest)
 
-    def _write(self, conn: Connection[TupleRow], rows: Sequence[Kept]) -> None:
+    def _write(self, conn: Connection[TupleRow], rows: Sequence[ExportedRow]) -> None:
         if rows:
-            self._state.write(conn, [row.ready for row in rows])
+            self._state.write(conn, [row.prepared for row in rows])
 
-    def _former(self, conn: Connection[TupleRow], task: _Task, rows: Sequence[Kept]) -> None:
+    def _former(self, conn: Connection[TupleRow], task: _Task, rows: Sequence[ExportedRow]) -> None:
         schema, fuente = self._state.schema, task.file.fuente
-        placed = retry_transaction(conn, lambda _: restore_former_versions(conn, schema, fuente, rows), remedy=REMEDY)
+        placed = retry_transaction(
+            conn, lambda _: restore_former_versions(conn, schema, fuente, rows), remedy=RERUN_REMEDY
+        )
         with self._state.lock:
             self._state.counts["former_versions"] += placed
 
     def _without_rows(self, conn: Connection[TupleRow], task: _Task) -> int:
         """Resources of an export by an older release, or deletions."""
         state, fuente = self._state, task.file.fuente
-        batch: dict[tuple[str, str], Ready] = {}
-        deleted: dict[Removable, Deleted] = {}
+        batch: dict[tuple[str, str], PreparedResource] = {}
+        deleted: dict[Removable, Deletion] = {}
         count = 0
         for found in read(task.export.folder / task.file.path):
             if isinstance(found, Rejected):
                 state.reject(found)
-            elif isinstance(found, Deleted):
+            elif isinstance(found, Deletion):
                 deleted[found.type, found.key] = found
             elif isinstance(found, Incoming):
-                made = ready(state.schema, found, state.bases, state.rules)._replace(fuente=fuente or None)
+                made = prepare(state.schema, found, state.bases, state.rules)._replace(fuente=fuente or None)
                 if made.identity in batch or len(batch) == self._batch:
                     state.write(conn, list(batch.values()))
                     batch = {}

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from pyhce.records.reading.entries import parsed
+from pyhce.records.reading.entries import parse_or_none
 
-ENOUGH = 8 * 1024
+SIGNATURE_BYTES = 8 * 1024
 """Bytes of a text that tell what it is: a reject begins with the path of a file, which may have 4096 bytes."""
 
 _STRING = rb'"(?:[^"\\]|\\.)*+"'
@@ -53,7 +53,7 @@ _APPLE_DOUBLE = b"\x00\x05\x16\x07"
 _TAR_AT, _TAR = 257, b"ustar"
 
 
-class Recognised(NamedTuple):
+class KnownFile(NamedTuple):
     """A file that holds no resources.
 
     Args:
@@ -67,7 +67,7 @@ class Recognised(NamedTuple):
     in_lines: bool = False
 
 
-def recognised(text: bytes) -> Recognised | None:
+def known_file(text: bytes) -> KnownFile | None:
     """What a text is that begins so, None if it may hold resources.
 
     Args:
@@ -76,12 +76,12 @@ def recognised(text: bytes) -> Recognised | None:
     if text[:1] == b"{":
         return _own_or_log(text)
     if text[:1] == b"<":
-        return Recognised(XML, "xml")
+        return KnownFile(XML, "xml")
     if text.startswith(_APPLE_DOUBLE):
-        return Recognised(APPLE_DOUBLE)
+        return KnownFile(APPLE_DOUBLE)
     if text[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
-        return Recognised(TAR, "archive")
-    return next((Recognised(what, "archive") for magic, what in _MAGIC if text.startswith(magic)), None)
+        return KnownFile(TAR, "archive")
+    return next((KnownFile(what, "archive") for magic, what in _MAGIC if text.startswith(magic)), None)
 
 
 def may_be_resource(line: bytes) -> bool:
@@ -91,19 +91,19 @@ def may_be_resource(line: bytes) -> bool:
     """
     if b'"resourceType"' not in line:
         return False
-    value = parsed(line)
+    value = parse_or_none(line)
     return not isinstance(value, dict) or "resourceType" in value
 
 
-def _own_or_log(text: bytes) -> Recognised | None:
+def _own_or_log(text: bytes) -> KnownFile | None:
     if _REJECTS.match(text):
-        return Recognised(REJECT_FILE, in_lines=True)
+        return KnownFile(REJECT_FILE, in_lines=True)
     if _RECEIPT.match(text):
-        return Recognised(RECEIPT)
+        return KnownFile(RECEIPT)
     if _REPORTS.match(text):
-        return Recognised(REPORT)
+        return KnownFile(REPORT)
     line = text.partition(b"\n")[0]
-    event = parsed(line) if b'"exportId"' in line else None
+    event = parse_or_none(line) if b'"exportId"' in line else None
     if isinstance(event, dict) and event.keys() >= _LOG_MEMBERS and "resourceType" not in event:
-        return Recognised(LOG, in_lines=True)
+        return KnownFile(LOG, in_lines=True)
     return None

@@ -17,11 +17,11 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.loading.state import REMEDY, State
-from pyhce.records.loading.writers import Writers
-from pyhce.records.reading.conditions import Asked, Condition, Settled
-from pyhce.records.reading.incoming import Asking, Deleted, Where
-from pyhce.records.reading.ready import source_of
+from pyhce.records.loading.batch_writers import BatchWriters
+from pyhce.records.loading.state import RERUN_REMEDY, LoadState
+from pyhce.records.reading.conditions import Condition, ConditionsAsked, ConditionsDone
+from pyhce.records.reading.incoming import ConditionSignal, Deletion, InputLocation
+from pyhce.records.reading.prepared import source_and_bases
 from pyhce.records.writing.condition_matches import (
     Terms,
     condition_lock_numbers,
@@ -32,14 +32,14 @@ from pyhce.records.writing.condition_matches import (
 from pyhce.records.writing.retry import retry_transaction
 
 
-class Conditions:
+class ConditionAnswers:
     """The conditions of a load's bundles. At the end no lock is left, however the load ends.
 
     Args:
         conn: of the load; whatever its writers hold, it is in no transaction.
     """
 
-    def __init__(self, state: State, conn: Connection[TupleRow]) -> None:
+    def __init__(self, state: LoadState, conn: Connection[TupleRow]) -> None:
         self._state, self._conn = state, conn
         self._locked: set[int] = set()
 
@@ -50,13 +50,13 @@ class Conditions:
         with contextlib.suppress(psycopg.Error):  # with the connection the locks are gone too
             self._release()
 
-    def take(self, asking: Asking, out: Writers) -> None:
+    def handle(self, asking: ConditionSignal, out: BatchWriters) -> None:
         """Answer what a bundle asks, or end its answer's time. A bundle within another that asked gets no answer."""
-        if isinstance(asking, Settled):
+        if isinstance(asking, ConditionsDone):
             if self._locked:
                 out.drain()
                 self._release()
-        elif isinstance(asking, Asked) and not self._locked:
+        elif isinstance(asking, ConditionsAsked) and not self._locked:
             out.drain()
             self._answer(asking)
 
@@ -65,14 +65,14 @@ class Conditions:
         if locked:
             release_conditions(self._conn, locked)
 
-    def _answer(self, asked: Asked) -> None:
+    def _answer(self, asked: ConditionsAsked) -> None:
         sources: dict[str, dict[str, dict[Terms, list[Condition]]]] = defaultdict(
             lambda: defaultdict(lambda: defaultdict(list))
         )
         numbers: set[int] = set()
         for one in asked.conditional:
             fuente = self._source_of(one.condition, asked)
-            numbers |= condition_lock_numbers(fuente, one.condition.type, one.condition.terms | one.carries)
+            numbers |= condition_lock_numbers(fuente, one.condition.type, one.condition.terms | one.resource_keys)
         for condition in asked.conditions:
             sources[self._source_of(condition, asked)][condition.type][condition.terms].append(condition)
         lock_conditions(self._conn, numbers)
@@ -86,10 +86,10 @@ class Conditions:
                         found.update(dict.fromkeys(asks[terms], ids))
             return found
 
-        asked.found = retry_transaction(self._conn, look_up, remedy=REMEDY)
+        asked.matches = retry_transaction(self._conn, look_up, remedy=RERUN_REMEDY)
         self._state.conditional.update(asked.outcomes())
 
-    def _source_of(self, condition: Condition, asked: Asked) -> str:
-        named = Deleted(Where("", 0), condition.type, "", condition.base, asked.bases)
-        fuente = source_of(named, self._state.bases)[0]
+    def _source_of(self, condition: Condition, asked: ConditionsAsked) -> str:
+        named = Deletion(InputLocation("", 0), condition.type, "", condition.base, asked.bases)
+        fuente = source_and_bases(named, self._state.bases)[0]
         return self._state.fuente if fuente is None else fuente

@@ -17,8 +17,8 @@ from xxhash import xxh3_128
 from pyhce.errors import printable
 
 STDIN = Path("-")
-LINES = (".ndjson", ".jsonl")
-SUFFIXES = (".json", *LINES)
+LINE_SUFFIXES = (".ndjson", ".jsonl")
+SUFFIXES = (".json", *LINE_SUFFIXES)
 COMPRESSIONS = (".gz", ".zst")
 CHUNK = 256 * 1024
 """Bytes of a file that are read at once, and of plain text that are made of them at once, about."""
@@ -40,7 +40,7 @@ _MARKS = (
 )
 
 
-class Damaged(ValueError):
+class DamagedFile(ValueError):
     """The rest of a file cannot be read; the text says why. `reason` is the code of the reject."""
 
     def __init__(self, text: str, reason: str = "unreadable") -> None:
@@ -48,7 +48,7 @@ class Damaged(ValueError):
         self.reason = reason
 
 
-class Source:
+class InputFile:
     """A file being read: its plain bytes in chunks, how far it is, and a fingerprint of its raw bytes.
 
     Args:
@@ -68,8 +68,8 @@ class Source:
         self.not_read: str | None = None
         self.lists_errors: bool | None = None
         self.size: int | None = None
-        self.given: int | None = None
-        self.wasted = self._taken = 0
+        self.reported_position: int | None = None
+        self.bytes_without_resource = self._taken = 0
         self._ended = False
         self._hash = xxh3_128()
         self._file: BinaryIO | None = None
@@ -77,7 +77,7 @@ class Source:
     @property
     def position(self) -> int:
         """Raw bytes, compressed ones if it is compressed, whose resources were given."""
-        return self._taken if self.given is None else self.given
+        return self._taken if self.reported_position is None else self.reported_position
 
     def fingerprint(self) -> str:
         """128 bits of all raw bytes, those too that nothing was made of: what is left is read now; hexadecimal.
@@ -118,15 +118,15 @@ class Source:
             for piece in pieces:
                 yield from self._counted(piece)
         except OSError as error:
-            raise Damaged(error.strerror or str(error)) from error
+            raise DamagedFile(error.strerror or str(error)) from error
         except (zlib.error, zstandard.ZstdError, UnicodeError, EOFError) as error:
-            raise Damaged(f"cut off or damaged from here on: {error}") from error
+            raise DamagedFile(f"cut off or damaged from here on: {error}") from error
 
     def _counted(self, piece: bytes) -> Iterator[bytes]:
-        if self.wasted > MAX_WASTED and self.wasted > _MAX_RATIO * self._taken:
+        if self.bytes_without_resource > MAX_WASTED and self.bytes_without_resource > _MAX_RATIO * self._taken:
             detail = f"more than {MAX_WASTED >> 20} MB without a whole resource, of {self._taken >> 10} KB compressed"
-            raise Damaged(f"{detail}: the rest of the file is not read", "too-large")
-        self.wasted += len(piece)
+            raise DamagedFile(f"{detail}: the rest of the file is not read", "too-large")
+        self.bytes_without_resource += len(piece)
         if piece:
             yield piece
 
@@ -152,7 +152,7 @@ class Source:
         elif first.startswith(_ZSTD):
             yield from self._expanded(first)
         elif first and self.path.suffix.lower() in COMPRESSIONS:
-            raise Damaged(f"it ends in {self.path.suffix} and is not compressed so")
+            raise DamagedFile(f"it ends in {self.path.suffix} and is not compressed so")
         else:
             while first:
                 yield first
@@ -176,7 +176,7 @@ class Source:
             if not raw:
                 return
             if not raw.startswith(_GZIP):
-                raise Damaged("what follows the compressed data is not gzip")
+                raise DamagedFile("what follows the compressed data is not gzip")
 
     def _expanded(self, raw: bytes) -> Iterator[bytes]:
         """Frames one after another, in steps so small that none can unpack to much."""
@@ -222,13 +222,13 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def fingerprint_of(path: Path) -> str:
+def file_fingerprint(path: Path) -> str:
     """As `Source.fingerprint`, of a file that is not read otherwise.
 
     Raises:
         OSError: it cannot be read.
     """
-    with Source(path) as source:
+    with InputFile(path) as source:
         return source.fingerprint()
 
 
@@ -237,6 +237,6 @@ def plain_name(path: Path) -> str:
     return path.stem if path.suffix.lower() in COMPRESSIONS else path.name
 
 
-def size_of(path: Path) -> int:
+def file_size(path: Path) -> int:
     """Bytes of a file as it is on disk; 0 of a pipe, and of a file that is not there any more."""
     return _size(path) or 0

@@ -13,9 +13,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.reading.ready import Identity, Ready
+from pyhce.records.reading.prepared import PreparedResource, ResourceKey
 
-Write = Callable[[Connection[TupleRow], "list[Ready]"], None]
+Write = Callable[[Connection[TupleRow], "list[PreparedResource]"], None]
 
 BATCH_BYTES = 8_000_000
 _SOURCES = 16
@@ -29,12 +29,12 @@ class Batch:
     """Resources of one source on their way; no identity is twice in it."""
 
     lane: int
-    rows: list[Ready] = field(default_factory=list)
+    rows: list[PreparedResource] = field(default_factory=list)
     size: int = 0
     done: bool = False
 
 
-class Writers:
+class BatchWriters:
     """Writes resources in batches; those of one patient always through the same connection, in the order they came.
 
     So writers of one load never get in each other's way over a patient, and of two versions of a resource the later
@@ -63,7 +63,7 @@ class Writers:
                 for pair in zip(connections, self._queues, strict=True)
             ]
 
-    def __enter__(self) -> Writers:
+    def __enter__(self) -> BatchWriters:
         for thread in self._threads:
             thread.start()
         return self
@@ -78,16 +78,16 @@ class Writers:
             held.put(None)
             thread.join()
 
-    def pending(self, identity: Identity) -> bool:
+    def pending(self, identity: ResourceKey) -> bool:
         """Whether a resource was taken and is perhaps not written yet."""
         batch = self._owner.get(identity)
         return batch is not None and not batch.done
 
-    def add(self, ready: Ready) -> None:
+    def add(self, prepared: PreparedResource) -> None:
         """Take a resource; may wait until a writer has room."""
-        fuente = ready.fuente
-        identity = ready.identity if fuente is None else (*ready.identity, fuente)
-        lane = hash(ready.key or identity[1]) % len(self._connections)
+        fuente = prepared.fuente
+        identity = prepared.identity if fuente is None else (*prepared.identity, fuente)
+        lane = hash(prepared.patient_key or identity[1]) % len(self._connections)
         place = lane, fuente
         batch = self._open.get(place)
         other = self._owner.get(identity)
@@ -102,8 +102,8 @@ class Writers:
                 self.drain()
             batch = self._open[place] = Batch(lane)
         self._owner[identity] = batch
-        batch.rows.append(ready)
-        batch.size += len(ready.recurso)
+        batch.rows.append(prepared)
+        batch.size += len(prepared.recurso)
         if batch.size >= BATCH_BYTES or len(batch.rows) >= self._size:
             self._submit(place)
 
@@ -130,8 +130,8 @@ class Writers:
             raise self._failed
         for batch in [batch for batch in self._under_way if batch.done]:
             self._under_way.remove(batch)
-            for ready in batch.rows:
-                identity = ready.identity if ready.fuente is None else (*ready.identity, ready.fuente)
+            for prepared in batch.rows:
+                identity = prepared.identity if prepared.fuente is None else (*prepared.identity, prepared.fuente)
                 if self._owner.get(identity) is batch:
                     del self._owner[identity]
 

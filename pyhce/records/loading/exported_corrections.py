@@ -12,28 +12,28 @@ from pyhce.errors import HceError
 from pyhce.records.writing.table_sql import column_list, stored_columns, table_name
 from pyhce.schema.model import Schema
 
-Decision = Sequence[str | None]
+CorrectionRow = Sequence[str | None]
 """A table of the schema `hce`, then the values of a row."""
 
 
 @dataclass(frozen=True)
-class Taken:
+class CorrectionCounts:
     """How many were taken over, and how many were left, as they touch what the database knows."""
 
     taken: int = 0
     left: int = 0
 
-    def __add__(self, other: Taken) -> Taken:
+    def __add__(self, other: CorrectionCounts) -> CorrectionCounts:
         """The sum of both."""
-        return Taken(self.taken + other.taken, self.left + other.left)
+        return CorrectionCounts(self.taken + other.taken, self.left + other.left)
 
 
-def take_all(conn: Connection[TupleRow], schema: Schema, decisions: Iterable[Decision]) -> Taken:
+def insert_all(conn: Connection[TupleRow], schema: Schema, decisions: Iterable[CorrectionRow]) -> CorrectionCounts:
     """Take over every row, into an empty database."""
-    return Taken(sum(_insert(conn, schema, *one) for one in decisions), 0)
+    return CorrectionCounts(sum(_insert(conn, schema, *one) for one in decisions), 0)
 
 
-def take_unknown(conn: Connection[TupleRow], schema: Schema, decisions: Iterable[Decision]) -> Taken:
+def insert_unknown(conn: Connection[TupleRow], schema: Schema, decisions: Iterable[CorrectionRow]) -> CorrectionCounts:
     """Take over what is about records and Patients that the database does not know: never against a decision here.
 
     Who is kept apart from a document is decided anew as the Patients come.
@@ -58,7 +58,7 @@ def take_unknown(conn: Connection[TupleRow], schema: Schema, decisions: Iterable
             mine.append((str(name), tuple(values)))
     for name, row in mine:  # afterwards: of several about one document none is in the way of the others
         taken += _insert(conn, schema, name, *row)
-    return Taken(taken, left)
+    return CorrectionCounts(taken, left)
 
 
 def _insert(conn: Connection[TupleRow], schema: Schema, name: str | None, *values: str | None) -> int:

@@ -26,18 +26,18 @@ from urllib.parse import unquote
 import zstandard
 
 from pyhce.errors import UsageError, printable
-from pyhce.records.reading.folders import FilesFound, files_found
-from pyhce.records.reading.recognised import ENOUGH, RECEIPT, REJECT_FILE, REPORT, recognised
-from pyhce.records.reading.sources import COMPRESSIONS, MAX_WINDOW, STDIN, SUFFIXES, plain_name
+from pyhce.records.reading.folders import FilesFound, find_files
+from pyhce.records.reading.input_file import COMPRESSIONS, MAX_WINDOW, STDIN, SUFFIXES, plain_name
+from pyhce.records.reading.signatures import RECEIPT, REJECT_FILE, REPORT, SIGNATURE_BYTES, known_file
 from pyhce.schema.model import Frozen
 
 MANIFEST = "manifest.json"
 WORK, JOURNAL = ".export", "journal"
 ROWS, HISTORY, RECORDS, CORRECTIONS = "rows", "history", "records", "corrections"
 RESTORE = "restore"
-OURS = "pyhce "
+SOFTWARE_PREFIX = "pyhce "
 """How `extension.software` begins."""
-LATER = "an export of which a later one is read"
+SUPERSEDED = "an export of which a later one is read"
 """Why an export is not read."""
 _ENDINGS = (*SUFFIXES, f".{ROWS}", f".{HISTORY}")
 _CHUNK = 1024 * 1024
@@ -107,19 +107,19 @@ class Export(NamedTuple):
         return (*self.output, *self.deleted, *self.history, *self.records)
 
 
-def export_in(folder: Path) -> Export:
+def read_export(folder: Path) -> Export:
     """The finished export that a folder holds.
 
     Raises:
         UsageError: there is none, or an item of its manifest is not ours.
     """
     found = read_manifest(folder)
-    more = files_of(found["extension"], RESTORE)
+    more = manifest_files(found["extension"], RESTORE)
     by_role = {role: tuple(file for file in more if file.role == role) for role in (HISTORY, RECORDS, CORRECTIONS)}
     return Export(
         folder,
-        files_of(found),
-        files_of(found, "deleted"),
+        manifest_files(found),
+        manifest_files(found, "deleted"),
         {file.path.removesuffix(f".{ROWS}"): file for file in more if file.role == ROWS},
         by_role[HISTORY],
         by_role[RECORDS],
@@ -149,7 +149,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     )
 
 
-def files_of(found: Mapping[str, Any], member: str = "output") -> tuple[ExportedFile, ...]:
+def manifest_files(found: Mapping[str, Any], member: str = "output") -> tuple[ExportedFile, ...]:
     """The files that a member of a manifest names.
 
     Raises:
@@ -176,7 +176,7 @@ def check_export(folder: Path) -> ExportCheck:
     Raises:
         UsageError: there is no finished export in the folder.
     """
-    export = export_in(folder)
+    export = read_export(folder)
     wrong = [f"{file.path}: {problem}" for file in export.files if (problem := _problem(folder, file))]
     wrong += [f"{path}: it is not in the manifest" for path in _more_than(folder, export)]
     return ExportCheck(
@@ -188,7 +188,7 @@ def check_export(folder: Path) -> ExportCheck:
     )
 
 
-def exports_in(paths: Sequence[Path]) -> list[Export]:
+def find_exports(paths: Sequence[Path]) -> list[Export]:
     """The finished exports of ours among what is to be read: a folder, one inside of it, or a manifest by its name.
 
     Raises:
@@ -216,11 +216,11 @@ def exports_in(paths: Sequence[Path]) -> list[Export]:
                 remedy=f"Nothing was loaded. pyhce export --check {folder} lists every file that is wrong; copy the "
                 "export again, or export again. To load files as they are, name them one by one, with --source.",
             )
-        exports.append(export_in(folder))
+        exports.append(read_export(folder))
     return exports
 
 
-def latest_of(exports: Sequence[Export]) -> tuple[list[Export], list[Export]]:
+def without_superseded(exports: Sequence[Export]) -> tuple[list[Export], list[Export]]:
     """The exports to load, and those in whose place a later one is."""
     later: list[Export] = []
     for export in sorted(exports, key=lambda one: one.time, reverse=True):
@@ -245,7 +245,7 @@ def _with_history(request: str) -> str:
     return f"{request}{'&' if '?' in request else '?'}_history=true"
 
 
-def outside_of(exports: Sequence[Export], paths: Sequence[Path]) -> FilesFound:
+def files_outside(exports: Sequence[Export], paths: Sequence[Path]) -> FilesFound:
     """The files to read, and those that are not read, beside these exports.
 
     Raises:
@@ -253,7 +253,7 @@ def outside_of(exports: Sequence[Export], paths: Sequence[Path]) -> FilesFound:
     """
     folders = [export.folder.resolve() for export in exports]
     left = [path for path in paths if not path.exists() or path.resolve() not in folders]
-    found = files_found(left) if left else FilesFound([], [])
+    found = find_files(left) if left else FilesFound([], [])
 
     def is_outside(path: Path) -> bool:
         return path == STDIN or not any(path.resolve().is_relative_to(folder) for folder in folders)
@@ -264,7 +264,7 @@ def outside_of(exports: Sequence[Export], paths: Sequence[Path]) -> FilesFound:
 
 
 @contextmanager
-def plain_lines(path: Path) -> Iterator[IO[bytes]]:
+def open_uncompressed(path: Path) -> Iterator[IO[bytes]]:
     """A file of an export, to be read by lines; it may have been compressed since."""
     found = _as_it_is_now(path)
     if found.suffix == ".gz" and found != path:
@@ -281,14 +281,14 @@ def plain_lines(path: Path) -> Iterator[IO[bytes]]:
 
 def digest(path: Path) -> tuple[int, str]:
     """A file's bytes and their SHA-256; (-1, '') if it is not there."""
-    return counted(path)[1:]
+    return count_and_digest(path)[1:]
 
 
-def counted(path: Path) -> tuple[int, int, str]:
+def count_and_digest(path: Path) -> tuple[int, int, str]:
     """A file's lines, its bytes and their SHA-256, as it is without compression; (0, -1, '') if it is not there."""
     found, lines, size = hashlib.sha256(), 0, 0
     try:
-        with plain_lines(path) as file:
+        with open_uncompressed(path) as file:
             while chunk := file.read(_CHUNK):
                 found.update(chunk)
                 lines += chunk.count(b"\n")
@@ -301,7 +301,7 @@ def counted(path: Path) -> tuple[int, int, str]:
 
 
 def _problem(folder: Path, file: ExportedFile) -> str | None:
-    lines, size, sha256 = counted(folder / file.path)
+    lines, size, sha256 = count_and_digest(folder / file.path)
     if size < 0:
         return "it is not there"
     if (size, sha256) != (file.bytes, file.sha256):
@@ -327,10 +327,10 @@ def _is_of_a_run(path: Path) -> bool:
     """Whether a file is empty, a reject file, or what else a run of pyhce writes beside what it reads."""
     try:
         with path.open("rb") as file:
-            text = file.read(ENOUGH).lstrip()
+            text = file.read(SIGNATURE_BYTES).lstrip()
     except OSError:
         return False
-    known = recognised(text)
+    known = known_file(text)
     return not text or (known is not None and known.what in {REJECT_FILE, RECEIPT, REPORT})
 
 
@@ -346,7 +346,7 @@ def _is_ours(folder: Path) -> bool:
         software = read_manifest(folder)["extension"].get("software")
     except UsageError:
         return False
-    return isinstance(software, str) and software.startswith(OURS)
+    return isinstance(software, str) and software.startswith(SOFTWARE_PREFIX)
 
 
 def _refuse_without_manifest(path: Path, exports: Set[Path]) -> None:

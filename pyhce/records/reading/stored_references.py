@@ -23,15 +23,15 @@ from typing import Any
 from urllib.parse import unquote
 
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule, document_by, document_of_key, documents_of, stating
-from pyhce.records.reading.bases import odd_relative, split_url
+from pyhce.records.reading.bases import relative_with_derived_id, split_url
 from pyhce.records.reading.reference import (
     at_path,
-    copied,
     every_reference,
     identifier_key,
     identifiers_of,
+    json_copy,
     key_of,
-    literal,
+    literal_target,
     own_keys,
 )
 from pyhce.schema.expression import untyped_names
@@ -70,7 +70,7 @@ def stored_form(text: str, own: Container[str]) -> str:
         return f"{head}?{unquote(query)}" if conditional else text
     if relative := _RELATIVE.match(text):
         return relative[1]
-    if odd := odd_relative(text):
+    if odd := relative_with_derived_id(text):
         return odd
     if (url := split_url(text)) is None:
         return text
@@ -87,7 +87,7 @@ def with_stored_references(resource: dict[str, Any], own: Container[str]) -> dic
     """A resource with its references in stored form: the very same object if they are."""
     if all(stored_form(r["reference"], own) == r["reference"] for r in every_reference(resource)):
         return resource
-    changed: dict[str, Any] = copied(resource)
+    changed: dict[str, Any] = json_copy(resource)
     for reference in every_reference(changed):
         reference["reference"] = stored_form(reference["reference"], own)
     return changed
@@ -105,7 +105,7 @@ def with_patient(
         key = key_of(reference, "Patient", untyped=untyped)
         members = _told(reference, resource, perhaps, rules) if key is None else _stated(reference, key, rules)
         if members:
-            changed = copied(resource)
+            changed = json_copy(resource)
             for at, (held, untyped_there, _) in enumerate(_at_patient_paths(schema, fhir_type, changed)):
                 if at == number:
                     held.update(members)
@@ -169,7 +169,7 @@ def _told(
             return {"reference": f"Patient?{key_by(own, contained, rules)}"}
         if kind is not None and kind != "Patient":
             return None
-        if named := literal(text):  # it says a type, or it is a urn where any resource may be
+        if named := literal_target(text):  # it says a type, or it is a urn where any resource may be
             return {"type": "Patient"} if perhaps and named.type is None and "type" not in reference else None
     identifier = reference.get("identifier")
     if not isinstance(identifier, dict) or not isinstance(identifier.get("value"), str):
@@ -204,6 +204,6 @@ def is_unreadable(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> b
     return any(
         isinstance(text := reference.get("reference"), str)
         and not text.startswith("#")
-        and ((named := literal(text)) is None or (named.type is not None and named.type not in RESOURCE_TYPES))
+        and ((named := literal_target(text)) is None or (named.type is not None and named.type not in RESOURCE_TYPES))
         for reference in references_to_patient(schema, fhir_type, resource)
     )

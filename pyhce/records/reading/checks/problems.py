@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 
-class Said(NamedTuple):
+class RuleProblem(NamedTuple):
     """What is wrong with an element.
 
     Args:
@@ -34,7 +34,7 @@ class Frame(NamedTuple):
     type: str
 
 
-class Spot(NamedTuple):
+class ElementPosition(NamedTuple):
     """The element that is looked at.
 
     Args:
@@ -51,11 +51,11 @@ class Spot(NamedTuple):
         return "".join("." + frame.step for frame in self.frames)
 
 
-def listed(value: Any) -> list[Any]:
+def array_items(value: Any) -> list[Any]:
     """An array's items; none if the value is no array."""
     return value if isinstance(value, list) else []
 
 
-def objects(value: Any) -> Iterator[dict[str, Any]]:
+def object_items(value: Any) -> Iterator[dict[str, Any]]:
     """An array's items that are objects."""
-    return (item for item in listed(value) if isinstance(item, dict))
+    return (item for item in array_items(value) if isinstance(item, dict))

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pyhce.records.reading.entries import parsed
+from pyhce.records.reading.entries import parse_or_none
+from pyhce.records.reading.input_file import COMPRESSIONS, file_size
 from pyhce.records.reading.manifest import is_manifest, listed_files
-from pyhce.records.reading.sources import COMPRESSIONS, size_of
 
 _MANIFEST = "manifest.json"
 _LARGEST = 16 * 1024 * 1024
@@ -20,7 +20,7 @@ _LEVELS = 3
 """Folders upwards from a file in which its manifest may be: exports have folders for lists and for sources."""
 
 
-class Listed:
+class ManifestLists:
     """What manifests say of files; each manifest is read once."""
 
     def __init__(self) -> None:
@@ -50,9 +50,9 @@ class Listed:
         if folder not in self._lists:
             manifest = folder / _MANIFEST
             value: Any = None
-            if 0 < size_of(manifest) <= _LARGEST:
+            if 0 < file_size(manifest) <= _LARGEST:
                 try:
-                    value = parsed(manifest.read_bytes())
+                    value = parse_or_none(manifest.read_bytes())
                 except OSError:
                     value = None  # the load tells of it when it comes to read it
             listed = listed_files(value) if is_manifest(value) else ()

@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterable, Mapping, Set
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.reading.ready import Identity
+from pyhce.records.reading.prepared import ResourceKey
 from pyhce.records.writing.lookup import array_literal
 from pyhce.records.writing.table_sql import table_name, type_condition
 from pyhce.schema.model import Schema, Table
 
 
-class Several:
+class DuplicateFinder:
     """Looks for resources of a source in other places than the one where they are expected.
 
     Args:
@@ -29,7 +29,7 @@ class Several:
         self._conn, self._schema, self._fuente, self._tables = conn, schema, fuente, tables
         self._others: dict[str, list[Table]] = {}
 
-    def of(self, identities: Iterable[Identity]) -> set[Identity]:
+    def duplicated(self, identities: Iterable[ResourceKey]) -> set[ResourceKey]:
         """Those, of resources that are where they are expected, that are in another place too: one query for all."""
         ids: dict[str, set[str]] = defaultdict(set)
         for fhir_type, key in identities:
@@ -37,7 +37,7 @@ class Several:
         if not ids:
             return set()
         counts = self._counts(ids)
-        found: set[Identity] = set()
+        found: set[ResourceKey] = set()
         for fhir_type, keys in ids.items():
             several = self.in_other_tables(fhir_type, array_literal(keys))
             if counts.get(fhir_type, 0) != len(keys):

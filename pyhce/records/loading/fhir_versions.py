@@ -9,7 +9,7 @@ from collections import Counter
 
 import orjson
 
-from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.prepared import PreparedResource
 from pyhce.schema.model import Frozen
 from pyhce.schema.other_versions import signs_of_other_versions
 
@@ -33,7 +33,7 @@ class OtherVersion(Frozen):
     elements: tuple[str, ...]
 
 
-class Versions:
+class FhirVersions:
     """The signs of other versions in one file.
 
     Attributes:
@@ -41,17 +41,17 @@ class Versions:
     """
 
     def __init__(self) -> None:
-        self.settled: set[str] = set()
+        self.settled_types: set[str] = set()
         self._looked: Counter[str] = Counter()
         self._odd: set[str] = set()
         self._found: list[frozenset[str]] = []
         self._elements: dict[str, None] = {}
 
-    def look(self, ready: Ready) -> None:
+    def inspect(self, prepared: PreparedResource) -> None:
         """Look at a resource whose type is not settled."""
-        kind = ready.identity[0]
+        kind = prepared.identity[0]
         try:
-            signs = signs_of_other_versions(orjson.loads(ready.exact))
+            signs = signs_of_other_versions(orjson.loads(prepared.exact))
         except orjson.JSONDecodeError:  # a number that orjson does not take
             signs = {}
         if signs:
@@ -60,9 +60,9 @@ class Versions:
             self._found.append(_narrowed(list(signs.values())))
         self._looked[kind] += 1
         if kind not in self._odd and self._looked[kind] >= LOOKED_AT:
-            self.settled.add(kind)
+            self.settled_types.add(kind)
 
-    def of_file(self, file: str) -> OtherVersion | None:
+    def report(self, file: str) -> OtherVersion | None:
         """What was found; None if the file is R4 as far as it was looked at."""
         if not self._found:
             return None

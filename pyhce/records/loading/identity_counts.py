@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL, DocumentRule, RuleSet
 from pyhce.records.identity.tally import IdentifierCount, Tally
-from pyhce.records.reading.ready import Ready
+from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.writing.assign import AssignedBatch
 from pyhce.schema.model import Schema
 
@@ -19,7 +19,7 @@ _WAITING = 200_000
 _AT_ONCE = 5000
 
 
-class Census:
+class IdentityCounts:
     """Counts of one load, or of one batch of it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Census:
         self.identifiers_rest = 0
         self._provisional: Counter[str] = Counter()
 
-    def merge(self, other: Census) -> None:
+    def merge(self, other: IdentityCounts) -> None:
         """Add the counts of a batch."""
         self.tally.merge(other.tally)
         self.without_patient.update(other.without_patient)
@@ -62,14 +62,16 @@ class Census:
             self.waiting += sum(self._provisional[document] for (document,) in left)
 
 
-def census_of(schema: Schema, rules: tuple[DocumentRule, ...], batch: Sequence[Ready], found: AssignedBatch) -> Census:
+def count_identities(
+    schema: Schema, rules: tuple[DocumentRule, ...], batch: Sequence[PreparedResource], found: AssignedBatch
+) -> IdentityCounts:
     """The counts of a batch that is written."""
-    counted = Census()
+    counted = IdentityCounts()
     indexed = rules if isinstance(rules, RuleSet) else RuleSet(rules)
-    for ready in batch:
-        if ready.resource is not None and ready.identity[0] == "Patient":
-            counted.tally.add(ready.resource, indexed)
-    nameless = Counter([ready.identity[0] for ready in batch if ready.key is None])
+    for prepared in batch:
+        if prepared.resource is not None and prepared.identity[0] == "Patient":
+            counted.tally.add(prepared.resource, indexed)
+    nameless = Counter([prepared.identity[0] for prepared in batch if prepared.patient_key is None])
     counted.without_patient.update({kind: count for kind, count in nameless.items() if schema.paths_of(kind)})
     places = [(place.document, len(rows)) for part in (found.same, found.new) for place, rows in part.items()]
     places += [(row.place.document, 1) for row in found.other]

@@ -12,11 +12,11 @@ from pathlib import Path
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.reading.sources import STDIN, Source, fingerprint_of, size_of
-from pyhce.records.reading.spelling import fingerprint
+from pyhce.records.reading.exact_json import fingerprint
+from pyhce.records.reading.input_file import STDIN, InputFile, file_fingerprint, file_size
 
 
-class Journal:
+class LoadedFiles:
     """The files of one load.
 
     Args:
@@ -31,57 +31,57 @@ class Journal:
         self._written: Counter[str] = Counter()
         self._rejected: set[str] = set()
 
-    def has(self, path: Path) -> bool:
+    def contains(self, path: Path) -> bool:
         """Whether a file is to be passed over. Only one whose size is known is read for it."""
         if self._again or path == STDIN or not path.is_file():
             return False
         query = "SELECT 1 FROM hce.archivo_cargado WHERE fuente = %s AND bytes = %s LIMIT 1"
-        if self._conn.execute(query, (self._fuente, size_of(path))).fetchone() is None:
+        if self._conn.execute(query, (self._fuente, file_size(path))).fetchone() is None:
             return False
         try:
-            return is_noted(self._conn, self._fuente, self._name(fingerprint_of(path)))
+            return is_recorded(self._conn, self._fuente, self._name(file_fingerprint(path)))
         except OSError:  # reading it tells why
             return False
 
-    def reject(self, file: str) -> None:
+    def note_reject(self, file: str) -> None:
         """A file is read again next time: what was wrong is told again."""
         self._rejected.add(file)
 
-    def rejected(self, file: str) -> bool:
+    def has_rejects(self, file: str) -> bool:
         """Whether anything of a file was rejected."""
         return file in self._rejected
 
-    def wrote(self, files: Counter[str]) -> None:
+    def note_written(self, files: Counter[str]) -> None:
         """So many resources of these files are committed."""
         self._written.update(files)
 
-    def ended(self, source: Source, resources: int) -> None:
+    def end_file(self, source: InputFile, resources: int) -> None:
         """A file was read to its end; note those of which everything is written by now."""
         if source.size is not None:  # a pipe is never the same again
             self._read[source.name] = source.fingerprint(), source.size, resources
-        self.settle()
+        self.record_written()
 
-    def settle(self) -> None:
+    def record_written(self) -> None:
         """Note the files of which everything is written by now."""
         for file, (bytes_fingerprint, size, count) in list(self._read.items()):
             if self._written[file] < count:
                 continue
             del self._read[file], self._written[file]
             if file not in self._rejected:
-                note(self._conn, self._fuente, self._name(bytes_fingerprint), size, count)
+                record_file(self._conn, self._fuente, self._name(bytes_fingerprint), size, count)
 
     def _name(self, bytes_fingerprint: str) -> str:
         """What a file is known by: its bytes and how it is read."""
         return f"{bytes_fingerprint} {self.how}"
 
 
-def is_noted(conn: Connection[TupleRow], fuente: str, name: str) -> bool:
+def is_recorded(conn: Connection[TupleRow], fuente: str, name: str) -> bool:
     """Whether what has this name was loaded whole, for a source."""
     query = "SELECT 1 FROM hce.archivo_cargado WHERE fuente = %s AND huella = %s::uuid"
     return conn.execute(query, (fuente, fingerprint(name.encode()))).fetchone() is not None
 
 
-def note(conn: Connection[TupleRow], fuente: str, name: str, size: int, count: int) -> None:
+def record_file(conn: Connection[TupleRow], fuente: str, name: str, size: int, count: int) -> None:
     """Note that what has this name was loaded whole: its bytes, and how many resources it has."""
     conn.execute(
         "INSERT INTO hce.archivo_cargado (fuente, huella, bytes, recursos) VALUES (%s, %s::uuid, %s, %s)"

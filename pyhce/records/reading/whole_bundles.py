@@ -17,10 +17,13 @@ from typing import Any
 
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.bases import split_url
-from pyhce.records.reading.entries import base_of, id_by, resolved
-from pyhce.records.reading.ids import text_of_id, wrong_id
-from pyhce.records.reading.incoming import Found, Incoming, Rejected, Skipped, problem_of
-from pyhce.records.reading.normal import (
+from pyhce.records.reading.entries import base_of_url, id_from_url, with_resolved_references
+from pyhce.records.reading.exact_json import canonical
+from pyhce.records.reading.ids import id_problem, id_text
+from pyhce.records.reading.incoming import Incoming, ReadItem, Rejected, Skipped, resource_problem
+from pyhce.records.reading.reference import at_path, json_copy, key_of
+from pyhce.records.reading.spool import FullUrls
+from pyhce.records.reading.stored_references import (
     identifier_of,
     is_relative,
     key_by,
@@ -29,14 +32,11 @@ from pyhce.records.reading.normal import (
     with_patient,
     with_stored_references,
 )
-from pyhce.records.reading.reference import at_path, copied, key_of
-from pyhce.records.reading.spelling import canonical
-from pyhce.records.reading.spool import Places
 from pyhce.schema.model import Schema
 from pyhce.schema.r4 import RESOURCE_TYPES
 from pyhce.verify.patient_comparison import traits_of
 
-ORIGIN = "urn:pyhce:document"
+DOCUMENT_TAG = "urn:pyhce:document"
 """The system of the tag in `meta.tag` that says which document a row was filed from: its code is `Bundle/<id>`."""
 
 _URN = re.compile(r"urn:(uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z|oid:)", re.IGNORECASE)
@@ -47,7 +47,7 @@ def bases_of(bundle: dict[str, Any]) -> frozenset[str]:
     return frozenset(
         base
         for entry in _entries(bundle)
-        if (base := base_of(entry.get("fullUrl"), str(entry["resource"].get("resourceType"))))
+        if (base := base_of_url(entry.get("fullUrl"), str(entry["resource"].get("resourceType"))))
     )
 
 
@@ -97,7 +97,7 @@ class _Entries:
         self._ambiguous: set[str] = set()
         for entry in _entries(bundle):
             resource, url = entry["resource"], entry.get("fullUrl")
-            if (key := text_of_id(resource)) is not None:
+            if (key := id_text(resource)) is not None:
                 name = stored_form(f"{resource.get('resourceType')}/{key}", ())
                 self._ambiguous |= {name} & self._by.keys()
                 self._by[name] = resource, url
@@ -120,12 +120,12 @@ class _Entries:
     def patient_of(self, schema: Schema, resource: dict[str, Any], url: Any) -> str | None:
         """The patient of a resource, or itself if it is one."""
         kind = resource.get("resourceType")
-        if problem_of(resource) or not isinstance(kind, str):
+        if resource_problem(resource) or not isinstance(kind, str):
             return None
         if kind == "Patient":
             return self._as_key(resource, url)
-        base = base_of(url, kind)
-        changed: dict[str, Any] = copied(with_stored_references(resource, self.own))
+        base = base_of_url(url, kind)
+        changed: dict[str, Any] = json_copy(with_stored_references(resource, self.own))
         came, stored = (references_to_patient(schema, kind, held) for held in (resource, changed))
         for reference, instead in zip(came, stored, strict=True):
             target = self.at(reference, url)
@@ -145,7 +145,7 @@ class _Entries:
         if isinstance(url, str) and _URN.match(url):
             traits = traits_of(patient)
             said = "\n".join([traits.birth or "", traits.sex or "", *sorted(traits.words)]).strip()
-            return _made(said or f"Bundle/{self.bundle_id}", url.lower())
+            return _hashed_id(said or f"Bundle/{self.bundle_id}", url.lower())
         text = url if isinstance(url, str) else f"Patient/{patient.get('id')}"
         return key_of({"reference": stored_form(text, self.own)}, "Patient")
 
@@ -153,21 +153,21 @@ class _Entries:
         """The id under which an entry is filed as a row."""
         resource, url = entry["resource"], entry.get("fullUrl")
         kind = str(resource.get("resourceType"))
-        if isinstance(url, str) and base_of(url, kind):
-            return id_by(url, kind) or _made(f"Bundle/{self.bundle_id}", url)
+        if isinstance(url, str) and base_of_url(url, kind):
+            return id_from_url(url, kind) or _hashed_id(f"Bundle/{self.bundle_id}", url)
         if not isinstance(url, str) or not _URN.match(url):
-            return _made(f"Bundle/{self.bundle_id}", url or resource.get("id") or number)
+            return _hashed_id(f"Bundle/{self.bundle_id}", url or resource.get("id") or number)
         if kind not in RESOURCE_TYPES or (not schema.paths_of(kind) and kind != "Patient"):
-            return id_by(url, kind) or _made(f"Bundle/{self.bundle_id}", url)
+            return id_from_url(url, kind) or _hashed_id(f"Bundle/{self.bundle_id}", url)
         key = self.patient_of(schema, resource, url)
         if kind == "Patient" and key and "=" not in key:
             return key
-        return _made(key or f"Bundle/{self.bundle_id}", url.lower())
+        return _hashed_id(key or f"Bundle/{self.bundle_id}", url.lower())
 
 
-def opened(
+def filed_entries(
     bundle: Incoming, schema: Schema, own: Set[str], rules: tuple[DocumentRule, ...] = DEFAULT_RULES
-) -> Iterator[Found]:
+) -> Iterator[ReadItem]:
     """The entries of a document or message as resources of their own, each with a tag that names the document.
 
     An id counts as the source's own only if the fullUrl says so. One that counts in the document only
@@ -180,45 +180,45 @@ def opened(
     entries = _entries(bundle.resource)
     bases = bases_of(bundle.resource)
     named = _Entries(bundle.resource, bundle.id, own or (bases if len(bases) == 1 else frozenset()), rules)
-    with Places() as places:
+    with FullUrls() as full_urls:
         ids = []
         for number, entry in enumerate(entries, 1):
             resource, url = entry["resource"], entry.get("fullUrl")
             kind = str(resource.get("resourceType"))
             ids.append(named.id_of(schema, number, entry))
             if isinstance(url, str):
-                places.add(url, kind, ids[-1])
-            if base_of(url, kind) is None and isinstance(resource.get("id"), str):
+                full_urls.add(url, kind, ids[-1])
+            if base_of_url(url, kind) is None and isinstance(resource.get("id"), str):
                 name = f"{kind}/{resource['id']}"
-                known = places.get(name)  # an id of two entries names neither
-                places.add(
-                    name, kind, ids[-1] if known in {None, (kind, ids[-1])} else _made(f"Bundle/{bundle.id}", name)
+                known = full_urls.get(name)  # an id of two entries names neither
+                full_urls.add(
+                    name, kind, ids[-1] if known in {None, (kind, ids[-1])} else _hashed_id(f"Bundle/{bundle.id}", name)
                 )
         for number, (entry, key) in enumerate(zip(entries, ids, strict=True), 1):
             resource, where = entry["resource"], bundle.where._replace(entry=bundle.where.entry or number)
-            if problem := problem_of(resource):
+            if problem := resource_problem(resource):
                 yield Rejected(where, *problem, text=canonical(resource))
             elif resource["resourceType"] == "Bundle":
                 yield Skipped(where, "a bundle within a document")
             else:
                 kind = resource["resourceType"]
-                base = base_of(entry.get("fullUrl"), kind)
+                base = base_of_url(entry.get("fullUrl"), kind)
                 filed = Incoming(where, kind, key, _tagged(resource, key, bundle.id), base=base, bases=bases)
-                yield resolved(filed, places)._replace(exact=None)
+                yield with_resolved_references(filed, full_urls)._replace(exact=None)
 
 
-def _made(owner: str, name: object) -> str:
+def _hashed_id(owner: str, name: object) -> str:
     """An id for what is called so by its document or patient only: the same whenever that is filed."""
     return "sha-" + hashlib.sha256(f"{owner}\n{name}".encode("utf-8", "surrogatepass")).hexdigest()[:48]
 
 
 def _tagged(resource: dict[str, Any], key: str, document: str) -> dict[str, Any]:
-    filed: dict[str, Any] = copied(resource)
-    if wrong_id(resource) is None:  # else whoever takes it decides, by the id that it came with
+    filed: dict[str, Any] = json_copy(resource)
+    if id_problem(resource) is None:  # else whoever takes it decides, by the id that it came with
         filed["id"] = key
     meta = filed.get("meta")
     meta = dict(meta) if isinstance(meta, dict) else {}
     tags = meta.get("tag")
-    meta["tag"] = [*(tags if isinstance(tags, list) else []), {"system": ORIGIN, "code": f"Bundle/{document}"}]
+    meta["tag"] = [*(tags if isinstance(tags, list) else []), {"system": DOCUMENT_TAG, "code": f"Bundle/{document}"}]
     filed["meta"] = meta
     return filed

@@ -14,10 +14,10 @@ import msgspec
 import orjson
 
 from pyhce.errors import HceError
-from pyhce.records.reading.exported import ROWS
+from pyhce.records.reading.exact_json import fingerprint
+from pyhce.records.reading.finished_export import ROWS
 from pyhce.records.reading.incoming import Line
-from pyhce.records.reading.ready import Ready
-from pyhce.records.reading.spelling import fingerprint
+from pyhce.records.reading.prepared import PreparedResource
 
 _Row: TypeAlias = tuple[
     str, str | None, str | None, int, str, str | None, bool, str | None, str | None, str | bool | None
@@ -25,7 +25,7 @@ _Row: TypeAlias = tuple[
 _decode = msgspec.json.Decoder(_Row).decode
 
 
-class Kept(NamedTuple):
+class ExportedRow(NamedTuple):
     """A row of an export, current or former.
 
     Args:
@@ -36,7 +36,7 @@ class Kept(NamedTuple):
         entrada: the fingerprint of the text it was loaded from, None if it is not known.
     """
 
-    ready: Ready
+    prepared: PreparedResource
     document: str | None
     version: int
     since: str
@@ -45,12 +45,14 @@ class Kept(NamedTuple):
     entrada: str | None
 
     @property
-    def entrada_as_it_is_kept(self) -> str | None:
+    def entrada_hex(self) -> str | None:
         """The fingerprint without hyphens, as look-ups give it."""
         return self.entrada and self.entrada.replace("-", "")
 
 
-def kept_rows(lines: IO[bytes], rows: IO[bytes], *, fhir_type: str, fuente: str, file: str) -> Iterator[Kept]:
+def read_exported_rows(
+    lines: IO[bytes], rows: IO[bytes], *, fhir_type: str, fuente: str, file: str
+) -> Iterator[ExportedRow]:
     """The rows of two files that belong together.
 
     Raises:
@@ -69,8 +71,8 @@ def kept_rows(lines: IO[bytes], rows: IO[bytes], *, fhir_type: str, fuente: str,
         original = None if exact is None or exact is False else text if exact is True else exact.encode()
         came = fingerprint(recurso) if entrada is None else entrada.replace("-", "")
         person = orjson.loads(recurso) if fhir_type == "Patient" and until is None else None
-        ready = Ready(
+        prepared = PreparedResource(
             (fhir_type, key), patient if person is None else key, recurso, original, came, person,
             Line(b"", number, file), fuente or None,
         )  # fmt: skip
-        yield Kept(ready, document, version, since, until, deleted, entrada)
+        yield ExportedRow(prepared, document, version, since, until, deleted, entrada)
