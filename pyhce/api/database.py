@@ -22,9 +22,9 @@ from pyhce.records.erasing.erase import erase as _erase
 from pyhce.records.erasing.receipt import Erasure
 from pyhce.records.erasing.retention import Retention
 from pyhce.records.erasing.retention import retention as _retention
-from pyhce.records.exporting.copy import ExportProgress
 from pyhce.records.exporting.export import ExportReport
 from pyhce.records.exporting.export import export as _export
+from pyhce.records.exporting.part_writer import ExportProgress
 from pyhce.records.identity import Choice, RuleSet, choose_rules
 from pyhce.records.identity.check import IdentifierCheck
 from pyhce.records.loading.load import DEFAULT_JOBS

@@ -27,8 +27,8 @@ from pyhce.cli.patient import patient
 from pyhce.cli.target_options import database_options, identity_rules_option
 from pyhce.errors import UsageError
 from pyhce.records.erasing.receipt import Erasure, Outcome
-from pyhce.records.exporting.copy import ExportProgress
 from pyhce.records.exporting.export import ExportReport
+from pyhce.records.exporting.part_writer import ExportProgress
 from pyhce.records.identity.tally import HOW_TO_WRITE_RULES
 from pyhce.records.loading.load import DEFAULT_JOBS
 from pyhce.records.loading.report import LoadReport

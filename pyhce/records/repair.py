@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, silent
 from pyhce.errors import UsageError
-from pyhce.records.patient.people import patient_named, words
+from pyhce.records.patient.patients import format_patient, parse_patient
 from pyhce.records.writing.deduplication import (
     CopyChoice,
     ResourceIdentity,
@@ -88,7 +88,7 @@ def repair_identities(
     for source, key in map(_patient, keep):
         if not conn.execute("SELECT 1 FROM paciente WHERE fuente = %s AND id = %s", (source, key)).fetchone():
             raise UsageError(
-                f"--keep {words((source, key))}: there is no such Patient",
+                f"--keep {format_patient((source, key))}: there is no such Patient",
                 remedy="Name one that `pyhce repair identities --dry-run` lists.",
             )
     choice = CopyChoice(newest=newest, patients=frozenset(_patient(text) for text in keep))
@@ -102,7 +102,7 @@ def repair_identities(
     joined, waiting = len(done.joined), _grouped(done.undecided)
     if ask is not None and not dry_run:
         for patients, resources in list(waiting.items()):
-            named = tuple(words(patient) for patient in patients)
+            named = tuple(format_patient(patient) for patient in patients)
             chosen = ask(named, len(resources))
             if chosen is not None:
                 one = CopyChoice(newest=len(patients) < 2, patients=frozenset([patients[chosen]]))
@@ -113,7 +113,8 @@ def repair_identities(
         joined=joined,
         waiting=tuple(
             WaitingResources(
-                patients=tuple(map(words, patients)), resources=tuple("/".join(filter(None, r)) for r in resources)
+                patients=tuple(map(format_patient, patients)),
+                resources=tuple("/".join(filter(None, r)) for r in resources),
             )
             for patients, resources in waiting.items()
         ),
@@ -128,7 +129,7 @@ def _scattered(conn: Connection[TupleRow], schema: Schema) -> Iterable[ResourceI
 
 
 def _patient(text: str) -> PatientKey:
-    found = patient_named(text)
+    found = parse_patient(text)
     if found is None:
         raise UsageError(
             f"--keep {text}: not a Patient",

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pyhce.records.identity import DEFAULT_RULES, check_document, document_of_key, documents_of
+from pyhce.records.identity import DEFAULT_RULES, check_document, document_of_key, patient_document
 from pyhce.records.reading import bundles, first_value, input_file, limits, reader
 from pyhce.records.reading.exact_json import MAX_DEPTH, ExactNumber, InvalidJson, stored_json
 from pyhce.records.reading.first_value import SEVERAL_LINES
@@ -123,7 +123,7 @@ def _take(item: Incoming) -> None:
     for reference in every_reference(item.resource):
         reference_target(reference)
     keyed = [document_of_key(key, DEFAULT_RULES) for key in own_keys(item.resource, item.id)]
-    for document in {documents_of(item.resource, DEFAULT_RULES), *keyed} - {None}:
+    for document in {patient_document(item.resource, DEFAULT_RULES), *keyed} - {None}:
         if check_document(str(document), "DOCUMENTO") != document:
             raise Broken(f"{item.where}: its document cannot be typed back")
     made = prepare(SCHEMA, item, rules=DEFAULT_RULES)

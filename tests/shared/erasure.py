@@ -22,7 +22,7 @@ from pyhce.errors import HceError, UsageError
 from pyhce.records.erasing.erase import erase
 from pyhce.records.erasing.receipt import Erasure, Outcome
 from pyhce.records.erasing.trace import ABSENT, MASKED
-from pyhce.records.identity import choose_rules, provisional
+from pyhce.records.identity import choose_rules, provisional_document
 from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, rekey
 from pyhce.schema.declaration import SCHEMA
@@ -227,7 +227,7 @@ def test_a_resource_that_is_about_the_patient_goes_wherever_it_is(db: TestDataba
     assert bundles == [("theirs", f"CC-{other.upper()}")]
     assert done.kept == 1
     assert db.value("SELECT count(*) FROM observacion WHERE fuente = %s", elsewhere) == 0
-    waiting = provisional(elsewhere, f"identifier={CEDULA}-other|{number}")
+    waiting = provisional_document(elsewhere, f"identifier={CEDULA}-other|{number}")
     assert db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", waiting) == 0
     kept = db.value("SELECT recurso FROM recurso_paciente WHERE fuente = %s AND id = 'theirs'", source)
     assert kept["entry"][2] == {"resource": {"resourceType": "Patient", **MASKED}}
@@ -294,7 +294,7 @@ def write_rules(folder: Path) -> Path:
 def test_a_provisional_record_is_erased_too(db: TestDatabase, tmp_path: Path) -> None:
     source, key = unique(), f"p{unique()}"
     db.load(tmp_path, weight("o", f"Patient/{key}"), *named_among_others(key), source=source)
-    done = gone(db, provisional(source, key))
+    done = gone(db, provisional_document(source, key))
     assert (done.outcome, done.rows, len(done.masked)) == (Outcome.ERASED, 2, 2)
     assert everywhere(db, key) == []
 

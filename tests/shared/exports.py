@@ -110,7 +110,7 @@ def test_several_connections_write_the_lines_that_one_does_and_each_once(
 ) -> None:
     source = many(db, tmp_path)
     db.conn.execute("ANALYZE observacion, encuentro")  # the plan knows how much is this source's
-    monkeypatch.setattr(plan, "LEAST", 1024**2)  # so that a few thousand resources are worth several files
+    monkeypatch.setattr(plan, "MIN_PART_BYTES", 1024**2)  # so that a few thousand resources are worth several files
     one = exported(db, tmp_path / "one", source, jobs=1)
     four = exported(db, tmp_path / "four", source, jobs=4)
     assert one.resources == four.resources == 2 * MANY + 5

@@ -13,7 +13,7 @@ from pyhce import local
 from pyhce.citus.connection import connect
 from pyhce.citus.migrate import refuse_unready
 from pyhce.errors import SchemaMismatch
-from pyhce.records.identity import provisional
+from pyhce.records.identity import provisional_document
 from pyhce.records.loading.load import load
 from pyhce.records.patient import patient
 from pyhce.records.upgrading import document_step
@@ -128,11 +128,11 @@ EXPECTED = {
     ("a", "occ"): "CC-5001",
     ("b", "occ"): "CC-5001",
     ("a", "w"): "AR.DNI-23327755",
-    ("a", "g"): provisional("a", "gone"),
-    ("a", "on"): provisional("a", "n"),
+    ("a", "g"): provisional_document("a", "gone"),
+    ("a", "on"): provisional_document("a", "n"),
     ("c", "o1"): "CC-6002",
     ("c", "o2"): "CC-6002",
-    ("c", "ok2"): provisional("c", "k2"),
+    ("c", "ok2"): provisional_document("c", "k2"),
 }
 PATIENTS = {
     ("c", "one"): "CC-6002",

@@ -11,7 +11,7 @@ import pytest
 from pyhce.errors import HceError, UsageError
 from pyhce.records.erasing.erase import erase
 from pyhce.records.exporting.export import export
-from pyhce.records.identity import DEFAULT_RULES, documents_of, provisional
+from pyhce.records.identity import DEFAULT_RULES, patient_document, provisional_document
 from pyhce.records.patient import merge, patient, rekey, split
 from pyhce.records.reading.exact_json import canonical, parse
 from pyhce.schema.declaration import SCHEMA
@@ -64,7 +64,7 @@ def test_every_pack_gives_the_documents_of_its_country(db: TestDatabase, tmp_pat
     name = "45-identity-packs"
     source = load_case(db, tmp_path, name)
     stored = {
-        key: None if document == provisional(source, key) else document
+        key: None if document == provisional_document(source, key) else document
         for key, document in db.rows("SELECT id, documento_id FROM paciente WHERE fuente = %s", source)
     }
     assert stored == expected_documents(name)
@@ -99,7 +99,7 @@ def test_two_issuers_numbers_never_meet(
     source, number = unique(), unique()
     people = [someone(key, value.format(number), system, code) for key, (value, system) in (("p", one), ("q", other))]
     db.load(tmp_path, *people, weight("op", "Patient/p"), weight("oq", "Patient/q"), source=source)
-    documents = [documents_of(who, DEFAULT_RULES) or "" for who in people]
+    documents = [patient_document(who, DEFAULT_RULES) or "" for who in people]
     assert [db.document("Patient", key, source) for key in ("p", "q")] == documents
     assert documents[0] != documents[1]
     each_alone(db, tmp_path, documents, {"Observation": 1, "Patient": 1})
@@ -182,7 +182,7 @@ def test_a_resource_does_not_follow_what_another_one_of_its_batch_says_of_the_nu
     typed = weight("typed", {"identifier": colombian("CC", number, RNEC)})
     db.load(tmp_path, typed, weight("bare", f"Patient?identifier={RNEC}|{number}"), source=source)
     assert db.document("Observation", "typed", source) == f"CC-{number}"
-    assert db.document("Observation", "bare", source) == provisional(source, f"identifier={RNEC}|{number}")
+    assert db.document("Observation", "bare", source) == provisional_document(source, f"identifier={RNEC}|{number}")
 
 
 def test_a_reference_by_a_typed_identifier_follows_its_patient_to_another_document(
@@ -215,10 +215,14 @@ def test_a_reference_whose_number_is_wrong_waits_and_follows_its_patient(db: Tes
     source, wrong = unique(), "123.456.789-00"
     key = f"identifier={CPF}|{wrong}"
     db.load(tmp_path, weight("o", f"Patient?{key}"), source=source)
-    assert db.document("Observation", "o", source) == provisional(source, key)
+    assert db.document("Observation", "o", source) == provisional_document(source, key)
     report = db.load(tmp_path, someone("p", wrong, CPF, "TAX"), source=source)
     assert report.moved == 1
-    assert db.document("Observation", "o", source) == provisional(source, "p") == db.document("Patient", "p", source)
+    assert (
+        db.document("Observation", "o", source)
+        == provisional_document(source, "p")
+        == db.document("Patient", "p", source)
+    )
 
 
 def test_a_record_leaves_its_provisional_document_when_the_number_is_corrected(
@@ -226,7 +230,7 @@ def test_a_record_leaves_its_provisional_document_when_the_number_is_corrected(
 ) -> None:
     source = unique()
     db.load(tmp_path, someone("p", "111.444.777-36", CPF), weight("o", "Patient/p"), source=source)
-    assert db.document("Patient", "p", source) == provisional(source, "p")
+    assert db.document("Patient", "p", source) == provisional_document(source, "p")
     db.load(tmp_path, someone("p", "111.444.777-35", CPF), source=source)
     assert db.document("Patient", "p", source) == "BR.CPF-11144477735" == db.document("Observation", "o", source)
     erase(db.conn, "BR.CPF-11144477735", schema=SCHEMA, reason="request 2024-17")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from pyhce.records.identity import provisional
+from pyhce.records.identity import provisional_document
 from pyhce.records.patient import merge, rekey, split
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import CheckResult, Result, verify
@@ -152,12 +152,12 @@ def test_what_waits_goes_home_when_a_rekey_settles_the_dispute(db: TestDatabase,
     db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), source=source)
     db.load(tmp_path, observation, source=source)
     db.load(tmp_path, observation, source=other)
-    apart = provisional(source, "p2")
+    apart = provisional_document(source, "p2")
     tried = rekey(db.conn, apart, f"CC-{right}", schema=SCHEMA, dry_run=True)
     assert (tried.returned, db.document("Patient", "p2", source)) == (1, apart)
     assert rekey(db.conn, apart, f"CC-{right}", schema=SCHEMA).returned == 1
     assert db.document("Observation", "o", other) == f"CC-{cedula}", "no document is in dispute any more"
-    waits = provisional(source, f"identifier={CEDULA}|{cedula}")
+    waits = provisional_document(source, f"identifier={CEDULA}|{cedula}")
     assert db.document("Observation", "o", source) == waits, "two Patients of this source still carry the identifier"
 
 
@@ -173,7 +173,7 @@ def test_an_identifier_that_brought_something_home_leads_nowhere_once_no_patient
     assert db.document("Observation", "o", source) == f"CC-{cedulas[1]}"
     db.load(tmp_path, *patients, source=source)
     db.load(tmp_path, weight("later", "Patient?identifier=urn:mrn|7"), source=source)
-    assert db.document("Observation", "later", source) == provisional(source, "identifier=urn:mrn|7")
+    assert db.document("Observation", "later", source) == provisional_document(source, "identifier=urn:mrn|7")
 
 
 def test_case_36_two_persons_with_one_social_security_number(db: TestDatabase, tmp_path: Path) -> None:
@@ -181,8 +181,8 @@ def test_case_36_two_persons_with_one_social_security_number(db: TestDatabase, t
     report = db.load_paths([case("36-ssn-collision")], source=source, rejects=tmp_path / "r")
     assert (report.new, report.rejected, report.kept_apart) == (3, 0, 1)
     assert db.document("Patient", "syn-1", source) == "US.SSN-999471234"
-    assert db.document("Patient", "syn-2", source) == provisional(source, "syn-2")
-    assert db.document("AllergyIntolerance", "syn-a", source) == provisional(source, "syn-2")
+    assert db.document("Patient", "syn-2", source) == provisional_document(source, "syn-2")
+    assert db.document("AllergyIntolerance", "syn-a", source) == provisional_document(source, "syn-2")
     assert details(db, "HCE0420", source) == [
         f"{source}/Patient/syn-2 contradicts {source}/Patient/syn-1: birth date and name and sex"
     ]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pyhce.citus.connection import connect
-from pyhce.records.identity import DEFAULT_RULES, provisional
+from pyhce.records.identity import DEFAULT_RULES, provisional_document
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.saving.application_input import resource_to_save
@@ -48,7 +48,7 @@ def places(db: TestDatabase, patients: list[tuple[str, str]]) -> dict[tuple[str,
 
 def apart(source: str, key: str) -> tuple[str, str]:
     """Where a Patient that is kept apart is, and its observation."""
-    return provisional(source, key), provisional(source, key)
+    return provisional_document(source, key), provisional_document(source, key)
 
 
 def noted(db: TestDatabase, document: str) -> set[tuple[str, str]]:
@@ -65,7 +65,9 @@ def test_two_persons_with_one_document_have_two_records(db: TestDatabase, tmp_pa
     assert (report.new, report.kept_apart) == (3, 1)
     assert db.document("Patient", "p1", source) == f"CC-{cedula}"
     assert (
-        db.document("Patient", "p2", source) == db.document("Observation", "o-p2", source) == provisional(source, "p2")
+        db.document("Patient", "p2", source)
+        == db.document("Observation", "o-p2", source)
+        == provisional_document(source, "p2")
     )
     again = db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), source=source)
     assert (again.unchanged, again.moved, again.kept_apart) == (2, 0, 1)
@@ -157,7 +159,7 @@ def test_a_deleted_patient_still_keeps_another_person_out_of_its_record(db: Test
     assert db.load(tmp_path, gone, source=source).deleted == 1
     report = db.load(tmp_path, person("p2", cedula, **LEO), source=source)
     assert report.kept_apart == 1
-    assert db.document("Patient", "p2", source) == provisional(source, "p2")
+    assert db.document("Patient", "p2", source) == provisional_document(source, "p2")
 
 
 def test_saves_follow_the_same_rule(db: TestDatabase, tmp_path: Path) -> None:
@@ -172,7 +174,7 @@ def test_saves_follow_the_same_rule(db: TestDatabase, tmp_path: Path) -> None:
             conn, SourceRecords(SCHEMA, other, DEFAULT_RULES), resource_to_save(SCHEMA, weight("late", "Patient/p"))
         )
     assert saved.outcome == "new"
-    assert db.document("Observation", "late", other) == provisional(other, "p")
+    assert db.document("Observation", "late", other) == provisional_document(other, "p")
     assert places(db, [(one, "p"), (other, "p")]) == {
         (one, "p"): (f"CC-{cedula}", f"CC-{cedula}"),
         (other, "p"): apart(other, "p"),
@@ -218,10 +220,10 @@ def test_an_identifier_that_fits_several_records_leads_to_none_of_them(
         weight("o", f"Patient?identifier={CEDULA}|{cedula}"),
     ]
     reports = [db.load(tmp_path, lines[position], source=source) for position in (*order, *order)]
-    assert db.document("Observation", "o", source) == provisional(source, f"identifier={CEDULA}|{cedula}")
+    assert db.document("Observation", "o", source) == provisional_document(source, f"identifier={CEDULA}|{cedula}")
     assert reports[3 + order.index(2)].ambiguous == 1
     assert db.document("Patient", "p1", source) == f"CC-{cedula}"
-    assert db.document("Patient", "p2", source) == provisional(source, "p2")
+    assert db.document("Patient", "p2", source) == provisional_document(source, "p2")
 
 
 def test_an_identifier_that_fits_one_record_again_leads_to_it(db: TestDatabase, tmp_path: Path) -> None:
@@ -246,7 +248,9 @@ def test_an_identifier_of_a_contested_document_leads_to_no_record_in_another_sou
     for position in order:
         report = db.load(tmp_path, loads[position][1], source=loads[position][0])
     assert report.ambiguous == (order[-1] == 2)
-    assert db.document("Observation", "o", f"{mark}-b") == provisional(f"{mark}-b", f"identifier={CEDULA}|{cedula}")
+    assert db.document("Observation", "o", f"{mark}-b") == provisional_document(
+        f"{mark}-b", f"identifier={CEDULA}|{cedula}"
+    )
     assert db.document("Patient", "p1", f"{mark}-a") == f"CC-{cedula}"
 
 
@@ -260,7 +264,7 @@ def test_the_patient_that_contests_a_document_takes_what_named_it_by_the_identif
     db.load(tmp_path, person("p", cedula, **LEO), source=other)
     assert db.load(tmp_path, person("p", cedula, **ANA), source=first).kept_apart == 1
     assert db.document("Patient", "p", first) == db.document("Observation", "o", first) == f"CC-{cedula}"
-    assert db.document("Patient", "p", other) == provisional(other, "p")
+    assert db.document("Patient", "p", other) == provisional_document(other, "p")
 
 
 def test_a_former_version_without_the_document_leaves_the_dispute_noted(db: TestDatabase, tmp_path: Path) -> None:

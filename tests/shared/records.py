@@ -17,7 +17,7 @@ import pytest
 from pyhce import sample
 from pyhce.citus.connection import connect
 from pyhce.errors import HceError, UsageError
-from pyhce.records.identity import provisional
+from pyhce.records.identity import provisional_document
 from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, patient, rekey
 from pyhce.records.reading.conditions import ConditionsAsked
@@ -118,7 +118,7 @@ def test_a_patient_loaded_after_their_observations_gathers_them(db: TestDatabase
     waiting = db.document("Observation", "o1", source)
     after = db.load(tmp_path, person("p", number), source=source)
     assert before.new == 2
-    assert waiting == provisional(source, "p")
+    assert waiting == provisional_document(source, "p")
     assert after.moved == 2
     assert db.document("Observation", "o2", source) == f"CC-{number.upper()}"
     assert db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", waiting) == 0
@@ -202,7 +202,7 @@ def test_a_correction_of_a_patient_who_has_not_arrived_holds(db: TestDatabase, t
     source, number = unique(), unique()
     observation = weight("o", "Patient/nobody")
     db.load(tmp_path, observation, source=source)
-    rekey(db.conn, provisional(source, "nobody"), f"CC-{number}", schema=SCHEMA)
+    rekey(db.conn, provisional_document(source, "nobody"), f"CC-{number}", schema=SCHEMA)
     again = db.load(tmp_path, observation, source=source)
     assert (again.unchanged, again.moved) == (1, 0)
     assert db.document("Observation", "o", source) == f"CC-{number.upper()}"

@@ -17,7 +17,7 @@ from pyhce.errors import HceError, UsageError
 from pyhce.records.erasing.erase import erase
 from pyhce.records.erasing.receipt import Outcome
 from pyhce.records.exporting.export import export
-from pyhce.records.identity import DEFAULT_RULES, provisional
+from pyhce.records.identity import DEFAULT_RULES, provisional_document
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.patient import patient, rekey
@@ -109,7 +109,7 @@ def test_case_07_another_servers_patient_is_not_ours_until_its_base_is_said_to_b
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, report = load_case(db, tmp_path, "07-references")
-    waiting = provisional("https://ehr.example/fhir", "rp")
+    waiting = provisional_document("https://ehr.example/fhir", "rp")
     assert {row_location(db, source, key)[1:] for key in ("r-abs", "r-abshist")} == {
         (waiting, "https://ehr.example/fhir/Patient/rp")
     }
@@ -126,7 +126,7 @@ def test_case_38_an_identifier_alone_names_the_patient_wherever_r4_allows_any_re
     source, _ = load_case(db, tmp_path, "38-task-for-identifier")
     for key in ("tf-o", "tf-t", "tf-tt", "tf-q", "tf-c", "tf-b"):
         assert row_location(db, source, key)[1] == "CC-910000381", key
-    assert row_location(db, source, "tf-u")[1] == provisional(source, "9e9e9e9e-0000-4000-8000-000000000001")
+    assert row_location(db, source, "tf-u")[1] == provisional_document(source, "9e9e9e9e-0000-4000-8000-000000000001")
 
 
 def test_case_08_two_servers_in_one_bundle_are_two_sources(db: TestDatabase, tmp_path: Path) -> None:
@@ -138,7 +138,10 @@ def test_case_08_two_servers_in_one_bundle_are_two_sources(db: TestDatabase, tmp
     assert row_location(db, b, "b1")[1:] == ("CC-910000082", "1")
     assert row_location(db, b, "b2")[1:] == ("CC-910000081", f"{a}/Patient/1")
     assert row_location(db, source, "7")[1] == "CC-910000083"
-    assert row_location(db, source, "c1")[1:] == (provisional("https://other.example/fhir", "7"), f"{OTHER}/Patient/7")
+    assert row_location(db, source, "c1")[1:] == (
+        provisional_document("https://other.example/fhir", "7"),
+        f"{OTHER}/Patient/7",
+    )
     assert report.of_other_servers == {a: 2, b: 3, OTHER: 1}
     people = {(f, key): held for f, key, held in db.rows("SELECT fuente, id, documento_id FROM paciente")}
     named = db.rows("SELECT fuente, paciente_id, documento_id FROM observacion WHERE fuente = ANY(%s)", [a, b, source])
@@ -242,7 +245,7 @@ def test_a_reference_that_an_older_release_stored_as_it_came_is_found_and_mended
     )
     report = db.load(tmp_path, line, also, source=source)
     assert (report.changed, report.unchanged) == (2, 0)
-    assert row_location(db, source, "o")[1:] == (provisional(OTHER, "p"), f"{OTHER}/Patient/p")
+    assert row_location(db, source, "o")[1:] == (provisional_document(OTHER, "p"), f"{OTHER}/Patient/p")
     assert db.rows("SELECT encuentro_id FROM observacion WHERE fuente = %s AND id = 'e'", source) == [
         (f"{OTHER}/Encounter/1",)
     ]
@@ -265,7 +268,7 @@ def test_another_servers_patient_finds_its_resources_when_it_comes(db: TestDatab
     local = person("1", unique())
     db.load(tmp_path, local, observation("o", named), observation("local", "Patient/1"), source=source)
     db.load(tmp_path, observation("o", named), source=other)
-    waiting = provisional(base, "1")
+    waiting = provisional_document(base, "1")
     assert row_location(db, source, "o")[1:] == row_location(db, other, "o")[1:] == (waiting, f"{base}/Patient/1")
     assert f"{base}: 2" in check_result(db, "HCE0442").details
 
@@ -403,7 +406,7 @@ def test_an_identifier_with_its_type_leads_to_no_record_once_its_document_is_con
     for position in order:
         db.load(tmp_path, loads[position][1], source=loads[position][0])
     key = f"identifier={coded['system']}|{number}&documento=TI-{number}"
-    assert row_location(db, f"{mark}-b", "o")[1:] == (provisional(f"{mark}-b", key), key)
+    assert row_location(db, f"{mark}-b", "o")[1:] == (provisional_document(f"{mark}-b", key), key)
     assert db.document("Patient", "p1", f"{mark}-a") == f"TI-{number}"
 
 
@@ -582,7 +585,7 @@ def test_a_document_of_another_server_names_the_patients_of_that_server(db: Test
     ]
     db.load(tmp_path, *held, source=source)
     for name in ("with", "without", "focus"):
-        assert row_location(db, source, name)[1:] == (provisional(base, "1"), f"{base}/Patient/1"), name
+        assert row_location(db, source, name)[1:] == (provisional_document(base, "1"), f"{base}/Patient/1"), name
     assert row_location(db, source, "two")[:2] == ("recurso_compartido", None), "an id of two entries names neither"
 
 
@@ -609,7 +612,7 @@ def test_a_document_moves_when_its_patient_gets_another_identity(db: TestDatabas
     entries = (f"{OWN}/Composition/c", composition({"reference": "Patient/me"})), (f"{OWN}/Patient/me", me)
     held = collection(*entries, kind="document", id="d")
     load_bundle(db, tmp_path, source, held)
-    assert row_location(db, source, "d")[1] == provisional(source, f"identifier=urn:mrn|{number}")
+    assert row_location(db, source, "d")[1] == provisional_document(source, f"identifier=urn:mrn|{number}")
     db.load(tmp_path, {**me, "identifier": [*me["identifier"], {"system": CEDULA, "value": right}]}, source=source)
     assert row_location(db, source, "d")[1] == f"CC-{right.upper()}"
     assert load_bundle(db, tmp_path, source, held).unchanged == 1
@@ -661,7 +664,7 @@ def test_load_tells_bases_and_what_it_could_not_read_and_refuses_a_base_that_is_
                   PYHCE_BASE=f"{OWN} {OTHER}/")  # fmt: skip
     report = json.loads(own.stdout)
     assert (report["of_other_servers"], report["unreadable_references"]) == ({}, {"Observation": 1})
-    assert row_location(db, source, "far")[1:] == (provisional(source, "1"), "1")
+    assert row_location(db, source, "far")[1:] == (provisional_document(source, "1"), "1")
     refused = command("load", path, "--source", unique(), "--base", "ehr.example", "--dsn", db.dsn)
     assert refused.returncode == 2
     assert "the base 'ehr.example' is not an http or https URL" in refused.stderr

@@ -11,7 +11,7 @@ import pytest
 from pyhce.errors import HceError, UsageError
 from pyhce.records.erasing.erase import erase
 from pyhce.records.erasing.retention import COLOMBIA, retention
-from pyhce.records.identity import provisional
+from pyhce.records.identity import provisional_document
 from pyhce.records.patient import merge
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.commands import pyhce
@@ -104,8 +104,8 @@ def test_an_erasure_forgets_what_was_noted_of_the_patient(db: TestDatabase, tmp_
     source, cedula = unique(), number()
     persons = person("p1", cedula, **ANA), person("p2", cedula, **LEO), person("p3", cedula, **LEO)
     db.load(tmp_path, *persons, source=source)
-    merge(db.conn, provisional(source, "p2"), f"CC-{cedula}", schema=SCHEMA)
-    erase(db.conn, provisional(source, "p3"), schema=SCHEMA, reason="request")
+    merge(db.conn, provisional_document(source, "p2"), f"CC-{cedula}", schema=SCHEMA)
+    erase(db.conn, provisional_document(source, "p3"), schema=SCHEMA, reason="request")
     assert db.rows("SELECT 1 FROM hce.documento_en_disputa WHERE fuente = %s", source) == []
     assert db.value("SELECT count(*) FROM hce.misma_persona WHERE fuente = %s", source) == 1
     erase(db.conn, f"CC-{cedula}", schema=SCHEMA, reason="request")

@@ -15,7 +15,7 @@ import pytest
 from pyhce import connect as connect_writer
 from pyhce.citus.connection import Database, connect, rows
 from pyhce.errors import HceError, UsageError
-from pyhce.records.identity import provisional
+from pyhce.records.identity import provisional_document
 from pyhce.records.patient import merge, rekey, split
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
@@ -86,13 +86,13 @@ def test_merge_then_split_of_a_patient_that_was_kept_apart_gives_the_former_tabl
     other = unique()
     db.load(tmp_path, lines[3], source=other)
     before = tables(db)
-    report = merge(db.conn, provisional(source, "p2"), f"CC-{cedula}", schema=SCHEMA)
+    report = merge(db.conn, provisional_document(source, "p2"), f"CC-{cedula}", schema=SCHEMA)
     assert (report.moved, report.confirmed, report.returned) == (2, 1, 2)
     assert db.document("Observation", "by", source) == db.document("Observation", "by", other) == f"CC-{cedula}"
     again = db.load(tmp_path, *lines[:3], source=source)
     assert (again.unchanged, again.moved, again.kept_apart) == (3, 0, 0)
     assert db.document("Observation", "o", source) == f"CC-{cedula}"
-    split(db.conn, f"CC-{cedula}", provisional(source, "p2"), patients=[f"{source}/Patient/p2"], schema=SCHEMA)
+    split(db.conn, f"CC-{cedula}", provisional_document(source, "p2"), patients=[f"{source}/Patient/p2"], schema=SCHEMA)
     assert differences(before, tables(db)) == {}
     again = db.load(tmp_path, *lines, source=source)
     assert (again.unchanged, again.moved, again.kept_apart) == (4, 0, 1)
@@ -149,7 +149,7 @@ def test_an_identifier_that_both_patients_carry_leads_to_neither_after_the_split
     first["identifier"].append({"system": "urn:mrn", "value": "7"})
     by_number = weight("o", "Patient?identifier=urn:mrn|7")
     db.load(tmp_path, first, second, by_number, source=source)
-    waits = provisional(source, "identifier=urn:mrn|7")
+    waits = provisional_document(source, "identifier=urn:mrn|7")
     assert db.document("Observation", "o", source) == waits
     merge(db.conn, f"CC-{cedula}", f"CC-{other}", schema=SCHEMA)
     db.load(tmp_path, by_number, source=source)
@@ -179,9 +179,9 @@ def test_a_split_to_the_provisional_record_is_remembered_though_nothing_contradi
     source, cedula = unique(), number()
     lines = person("p1", cedula, **ANA), person("p2", cedula, **ANA)
     db.load(tmp_path, *lines, source=source)
-    split(db.conn, f"CC-{cedula}", provisional(source, "p1"), patients=[f"{source}/p1"], schema=SCHEMA)
+    split(db.conn, f"CC-{cedula}", provisional_document(source, "p1"), patients=[f"{source}/p1"], schema=SCHEMA)
     assert (db.load(tmp_path, *lines, source=source)).moved == 0
-    assert db.document("Patient", "p1", source) == provisional(source, "p1")
+    assert db.document("Patient", "p1", source) == provisional_document(source, "p1")
     assert db.document("Patient", "p2", source) == f"CC-{cedula}"
 
 
@@ -194,7 +194,7 @@ def test_a_patient_that_was_kept_apart_and_merged_elsewhere_stays_there(db: Test
     again = db.load(tmp_path, *lines, source=source)
     assert (again.moved, again.kept_apart) == (0, 0)
     assert db.document("Patient", "p2", source) == f"CC-{right}"
-    split(db.conn, f"CC-{right}", provisional(source, "p2"), patients=[f"{source}/p2"], schema=SCHEMA)
+    split(db.conn, f"CC-{right}", provisional_document(source, "p2"), patients=[f"{source}/p2"], schema=SCHEMA)
     assert differences(before, tables(db)) == {}
 
 
@@ -292,7 +292,7 @@ def test_a_rekey_of_a_patient_that_was_kept_apart_is_remembered(db: TestDatabase
     source, cedula, right = unique(), number(), f"CC-{number()}"
     lines = person("p1", cedula, **ANA), person("p2", cedula, **LEO)
     db.load(tmp_path, *lines, source=source)
-    rekey(db.conn, provisional(source, "p2"), right, schema=SCHEMA)
+    rekey(db.conn, provisional_document(source, "p2"), right, schema=SCHEMA)
     again = db.load(tmp_path, *lines, source=source)
     assert (again.moved, again.kept_apart) == (0, 0)
     assert db.document("Patient", "p2", source) == right

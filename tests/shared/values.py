@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pyhce.records.identity import provisional
+from pyhce.records.identity import provisional_document
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.later_helpers import LONGEST, plain_text, shortened
 from pyhce.verify import verify
@@ -95,7 +95,7 @@ def test_a_condition_by_a_long_identifier_finds_its_resource(db: TestDatabase, t
 def test_a_long_identifier_without_its_patient_waits_under_one_document(db: TestDatabase, tmp_path: Path) -> None:
     source, value = unique(), long()
     db.load(tmp_path, weight("o", {"identifier": {"system": "urn:token", "value": value}}, "70.0"), source=source)
-    assert db.document("Observation", "o", source) == provisional(source, f"identifier=urn:token|{value}")
+    assert db.document("Observation", "o", source) == provisional_document(source, f"identifier=urn:token|{value}")
 
 
 def test_long_codes_and_keys_are_found_and_short_ones_as_before(db: TestDatabase, tmp_path: Path) -> None:

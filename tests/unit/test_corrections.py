@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pyhce.records.identity import provisional
+from pyhce.records.identity import provisional_document
 from pyhce.records.upgrading.decision_translation import ANY_PATIENT, StoredDecision, translated_decisions
 from pyhce.records.writing.manual_decisions import PatientKey
 
@@ -63,7 +63,7 @@ def test_a_merge_into_a_record_of_two_persons_is_dropped_and_told() -> None:
 
 
 def test_a_merge_of_a_provisional_record_is_kept() -> None:
-    waiting = provisional(*P)
+    waiting = provisional_document(*P)
     assert kept([(waiting, P, "CC-1")], {"CC-1": {Q: "CC-1"}}) == {(waiting, P, "CC-1")}
 
 

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pyhce.errors import UsageError
-from pyhce.records.identity import MAX_BYTES, PROVISIONAL, check_document, nuip_of, parsed, provisional
-from pyhce.records.identity.grammar import ESCAPED, escape, folded, issued, national, unescape
+from pyhce.records.identity import MAX_BYTES, PROVISIONAL, check_document, nuip_of, parse_document, provisional_document
+from pyhce.records.identity.grammar import ESCAPED, escape, fold_number, issued_document, national_document, unescape
 
 anything = st.text(st.characters(codec=None, categories=None), max_size=40)
 telling = st.text(st.sampled_from("aA1.-@%/ \t\u00a0\u3000\x00é\ud800%20%40"), min_size=1, max_size=12)
@@ -41,33 +41,33 @@ def test_every_white_space_and_control_character_is_escaped() -> None:
 def test_different_pairs_of_value_and_system_never_give_one_document(
     one: tuple[str, str], other: tuple[str, str]
 ) -> None:
-    found = issued("MR", *one), issued("MR", *other)
+    found = issued_document("MR", *one), issued_document("MR", *other)
     if None not in found and (one[0].strip(), one[1]) != (other[0].strip(), other[1]):
         assert found[0] != found[1]
 
 
 @given(types, texts, texts)
 def test_an_issued_document_has_the_form_and_comes_apart_again(kind: str, value: str, system: str) -> None:
-    document = issued(kind, value, system)
+    document = issued_document(kind, value, system)
     if document is None:
         assert not value.strip() or not system.strip() or len(escape(value + system).encode()) > 300
         return
     assert FORM.fullmatch(document)
     assert len(document.encode()) <= MAX_BYTES
-    assert parsed(document) == (None, kind, value.strip(), system)
+    assert parse_document(document) == (None, kind, value.strip(), system)
 
 
 @given(countries, types, numbers)
 def test_a_national_document_has_the_form_and_comes_apart_again(country: str | None, kind: str, number: str) -> None:
-    document = national(country, kind, number)
+    document = national_document(country, kind, number)
     assert document is not None
     assert FORM.fullmatch(document)
-    assert parsed(document) == (country, kind, number, None)
+    assert parse_document(document) == (country, kind, number, None)
 
 
 @given(types, texts, texts)
 def test_an_issued_document_is_typed_back_as_it_is_stored(kind: str, value: str, system: str) -> None:
-    document = issued(kind, value, system)
+    document = issued_document(kind, value, system)
     if document is not None:
         assert check_document(document, "DOCUMENTO") == document
         assert check_document(f" {kind.lower()}{document[len(kind) :]}\n", "DOCUMENTO") == document
@@ -77,7 +77,7 @@ def test_an_issued_document_is_typed_back_as_it_is_stored(kind: str, value: str,
 def test_a_national_document_is_typed_back_as_a_person_writes_it(
     country: str | None, kind: str, number: str, between: str
 ) -> None:
-    document = national(country, kind, number)
+    document = national_document(country, kind, number)
     head = f"{country}.{kind}" if country else kind
     assert check_document(f"{head}-{number}", "DOCUMENTO") == document
     assert check_document(f"{head.lower()}-{between.join(number).lower()}", "DOCUMENTO") == document
@@ -85,9 +85,9 @@ def test_a_national_document_is_typed_back_as_a_person_writes_it(
 
 @given(texts)
 def test_a_number_folds_to_the_form_or_makes_no_document(value: str) -> None:
-    document = national(None, "CC", value)
+    document = national_document(None, "CC", value)
     assert document is None or FORM.fullmatch(document)
-    assert folded(folded(value)) == folded(value)
+    assert fold_number(fold_number(value)) == fold_number(value)
 
 
 @given(texts)
@@ -135,12 +135,12 @@ def test_what_is_no_document_is_refused_without_repeating_it(typed: str) -> None
 
 
 def test_a_provisional_document_is_always_the_same_and_tells_nothing() -> None:
-    assert provisional("a", "p") == provisional("a", "p") != provisional("b", "p")
-    assert FORM.fullmatch(provisional("", "1032456789"))
-    assert "1032456789" not in provisional("", "1032456789")
-    assert parsed(provisional("a", "p")).type == PROVISIONAL.removesuffix("-")
+    assert provisional_document("a", "p") == provisional_document("a", "p") != provisional_document("b", "p")
+    assert FORM.fullmatch(provisional_document("", "1032456789"))
+    assert "1032456789" not in provisional_document("", "1032456789")
+    assert parse_document(provisional_document("a", "p")).type == PROVISIONAL.removesuffix("-")
 
 
 def test_the_number_for_life_is_the_same_under_three_documents() -> None:
     assert {nuip_of(f"{kind}-1032456789") for kind in ("RC", "TI", "CC")} == {"1032456789"}
-    assert [nuip_of(other) for other in ("CE-1", "AR.CC-1", "CC-1@s", provisional("", "p"))] == [None] * 4
+    assert [nuip_of(other) for other in ("CE-1", "AR.CC-1", "CC-1@s", provisional_document("", "p"))] == [None] * 4

@@ -15,13 +15,13 @@ from pyhce.records.identity import (
     DEFAULT_RULES,
     PACKS,
     DocumentRule,
+    NoDocumentReason,
     RuleSet,
-    Why,
     choose_rules,
     document_of_key,
-    documents_of,
-    judged_identifiers,
+    evaluated_identifiers,
     pack,
+    patient_document,
     read_rules,
 )
 from pyhce.records.identity.check_digits import CHECKS, br_cns, cl_run, pe_dni, uy_ci
@@ -47,11 +47,11 @@ def identifier(value: str, system: str | None = None, *codings: tuple[str, str],
 
 
 def document(*identifiers: Any, **members: Any) -> str | None:
-    return documents_of({"resourceType": "Patient", "identifier": list(identifiers), **members}, DEFAULT_RULES)
+    return patient_document({"resourceType": "Patient", "identifier": list(identifiers), **members}, DEFAULT_RULES)
 
 
-def why(*identifiers: Any, **members: Any) -> list[Why | None]:
-    found = judged_identifiers({"identifier": list(identifiers), **members}, DEFAULT_RULES)
+def why(*identifiers: Any, **members: Any) -> list[NoDocumentReason | None]:
+    found = evaluated_identifiers({"identifier": list(identifiers), **members}, DEFAULT_RULES)
     return [judged.why for _, judged in found]
 
 
@@ -63,12 +63,12 @@ def test_the_case_has_39_documents_and_6_wrong_check_digits() -> None:
 
 @pytest.mark.parametrize("key", sorted(PATIENTS))
 def test_every_guide_gives_the_document_of_its_country(key: str) -> None:
-    assert documents_of(PATIENTS[key], DEFAULT_RULES) == EXPECTED[key]
+    assert patient_document(PATIENTS[key], DEFAULT_RULES) == EXPECTED[key]
 
 
 @pytest.mark.parametrize("key", sorted(key for key in PATIENTS if key.startswith("wrong-")))
 def test_a_wrong_check_digit_is_told(key: str) -> None:
-    assert why(*PATIENTS[key]["identifier"]) == [Why.CHECK_DIGIT]
+    assert why(*PATIENTS[key]["identifier"]) == [NoDocumentReason.CHECK_DIGIT]
 
 
 @pytest.mark.parametrize("key", sorted(PATIENTS))
@@ -130,7 +130,7 @@ def test_an_identifier_gives_the_document_of_its_first_rule(identifiers: list[An
 
 @pytest.mark.parametrize("listed", [None, "text", {"value": "1"}, []])
 def test_a_patient_without_identifiers_has_no_document(listed: object) -> None:
-    assert documents_of({"identifier": listed}, DEFAULT_RULES) is None
+    assert patient_document({"identifier": listed}, DEFAULT_RULES) is None
 
 
 def test_a_wrong_number_is_not_taken_by_a_later_rule() -> None:
@@ -141,17 +141,17 @@ def test_a_wrong_number_is_not_taken_by_a_later_rule() -> None:
 
 def test_the_reasons_are_told_apart() -> None:
     given = {
-        Why.NO_RULE: identifier("1", "http://other.example"),
-        Why.NO_DOCUMENT: identifier("1", RNEC),
-        Why.CHECK_DIGIT: identifier("12", SSN),
-        Why.NOT_A_NUMBER: identifier("1/2", None, (RDA, "CC")),
-        Why.NO_ISSUER: identifier("1", None, (V2, "MR")),
-        Why.NO_COUNTRY: identifier("1", None, (RDA, "PA")),
-        Why.TOO_LONG: identifier("1" * 500, "http://h.example", (V2, "MR")),
+        NoDocumentReason.NO_RULE: identifier("1", "http://other.example"),
+        NoDocumentReason.NO_DOCUMENT: identifier("1", RNEC),
+        NoDocumentReason.CHECK_DIGIT: identifier("12", SSN),
+        NoDocumentReason.NOT_A_NUMBER: identifier("1/2", None, (RDA, "CC")),
+        NoDocumentReason.NO_ISSUER: identifier("1", None, (V2, "MR")),
+        NoDocumentReason.NO_COUNTRY: identifier("1", None, (RDA, "PA")),
+        NoDocumentReason.TOO_LONG: identifier("1" * 500, "http://h.example", (V2, "MR")),
         None: identifier("1", None, (RDA, "CC")),
     }
     assert why(*given.values()) == list(given)
-    assert set(given) == {*Why, None}
+    assert set(given) == {*NoDocumentReason, None}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_peruvian_number_is_the_same_with_its_check_digit() -> None:
 def test_packs_apply_by_name_alone_or_together() -> None:
     chosen = choose_rules("chile, colombia")
     assert list(chosen) == [*pack("chile"), *pack("colombia")]
-    assert documents_of(PATIENTS["ar-ni"], chosen) is None
+    assert patient_document(PATIENTS["ar-ni"], chosen) is None
     assert list(choose_rules("ALL")) == list(choose_rules(None)) == [rule for name in PACKS for rule in pack(name)]
 
 
@@ -251,10 +251,10 @@ def test_rules_of_ones_own_are_mixed_with_packs(tmp_path: Path) -> None:
     path = tmp_path / "own, and more.json"
     path.write_text('[{"type": "MR", "system": ["urn:a", "urn:b"], "national": false, "fold": true}]')
     patient = {"identifier": [{"system": "urn:b", "value": "a-7"}]}
-    assert documents_of(patient, read_rules(path)) == "MR-A7@urn:b"
+    assert patient_document(patient, read_rules(path)) == "MR-A7@urn:b"
     mixed = choose_rules([path, "colombia"])
-    assert documents_of(patient, mixed) == documents_of(patient, choose_rules(str(path))) == "MR-A7@urn:b"
-    assert documents_of(PATIENTS["co-rda-cc"], mixed) == "CC-1032456789"
+    assert patient_document(patient, mixed) == patient_document(patient, choose_rules(str(path))) == "MR-A7@urn:b"
+    assert patient_document(PATIENTS["co-rda-cc"], mixed) == "CC-1032456789"
 
 
 @pytest.mark.parametrize(
@@ -322,14 +322,14 @@ def test_the_first_rule_is_found_as_by_trying_all(
     rules: list[DocumentRule], system: str | None, codings: list[Any]
 ) -> None:
     tried = next((at for at, rule in enumerate(rules) if rule.fits(system, codings)), None)
-    assert RuleSet(rules).first(system, tuple(codings)) == tried
+    assert RuleSet(rules).first_match(system, tuple(codings)) == tried
 
 
 def test_every_rule_of_every_pack_is_reached() -> None:
     for at, rule in enumerate(DEFAULT_RULES):
         system = rule.system or ("urn:oid:2.16.858.1.32." + rule.system_pattern[-5:] if rule.system_pattern else None)
         codings = ((rule.code_system, "2" if rule.code == "*" else rule.code),) if rule.code else ()
-        assert DEFAULT_RULES.first(system, codings) == at
+        assert DEFAULT_RULES.first_match(system, codings) == at
 
 
 def test_a_run_with_hyphens_but_no_check_digit_is_not_another_persons_run() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pyhce import sample
-from pyhce.records.identity import DEFAULT_RULES, documents_of
+from pyhce.records.identity import DEFAULT_RULES, patient_document
 from pyhce.records.reading.reader import Incoming, read
 from pyhce.records.reading.reference import every_reference, reference_target
 from pyhce.schema import r4
@@ -90,7 +90,7 @@ def test_ids_are_unique_and_nothing_is_turned_away() -> None:
 
 
 def test_some_twenty_people_ship_with_colombian_documents() -> None:
-    documents = Counter(documents_of(patient, DEFAULT_RULES) for patient in of_type("Patient"))
+    documents = Counter(patient_document(patient, DEFAULT_RULES) for patient in of_type("Patient"))
     kinds = Counter(str(document).partition("-")[0] for document in documents)
     assert 20 <= len(documents) <= 25
     assert {"CC", "TI", "RC", "CE", "AR.PA", "PT"} <= set(kinds)
@@ -98,7 +98,7 @@ def test_some_twenty_people_ship_with_colombian_documents() -> None:
 
 
 def test_one_person_is_in_two_sources_under_one_document() -> None:
-    documents = Counter(documents_of(patient, DEFAULT_RULES) for patient in of_type("Patient"))
+    documents = Counter(patient_document(patient, DEFAULT_RULES) for patient in of_type("Patient"))
     assert [document for document, count in documents.items() if count == 2] == ["CC-19234567"]
 
 
@@ -109,7 +109,7 @@ def test_the_odd_cases_are_there() -> None:
         link["type"] for p in patients for link in p.get("link", []) if not link["other"]["reference"].startswith("R")
     ] == ["replaced-by"]
     [mother] = of_type("RelatedPerson")
-    assert documents_of(mother, DEFAULT_RULES) == sample.SHOWN_PATIENT
+    assert patient_document(mother, DEFAULT_RULES) == sample.SHOWN_PATIENT
     assert any("effectivePeriod" in o for o in of_type("Observation"))
     assert any("valueString" in o for o in of_type("Observation"))
     assert any("valueCodeableConcept" in o for o in of_type("Observation"))
@@ -137,7 +137,7 @@ def test_nothing_happens_before_a_birth_or_after_a_death() -> None:
 
 
 def test_the_shown_patient_has_a_rich_history() -> None:
-    [shown] = [p["id"] for p in of_type("Patient") if documents_of(p, DEFAULT_RULES) == sample.SHOWN_PATIENT]
+    [shown] = [p["id"] for p in of_type("Patient") if patient_document(p, DEFAULT_RULES) == sample.SHOWN_PATIENT]
     kinds = Counter(item.type for item in RESOURCES if f"Patient/{shown}" in json.dumps(item.resource, default=str))
     assert len(kinds) >= 30
     assert kinds["Observation"] > 40

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyhce.records.identity import DEFAULT_RULES, RuleSet, documents_of
-from pyhce.records.identity.rules import rules_in
-from pyhce.records.identity.tally import SHOWN, Kind, Tally, rule_for
+from pyhce.records.identity import DEFAULT_RULES, RuleSet, patient_document
+from pyhce.records.identity.rules import parse_rules
+from pyhce.records.identity.tally import SHOWN, IdentifierKind, IdentifierTally, rule_for
 
 V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 CPF = "http://rnds.saude.gov.br/fhir/r4/NamingSystem/cpf"
@@ -21,8 +21,8 @@ def patient(*identifiers: dict[str, Any]) -> dict[str, Any]:
     return {"resourceType": "Patient", "identifier": list(identifiers)}
 
 
-def tally_of(*patients: dict[str, Any], rules: RuleSet = DEFAULT_RULES) -> Tally:
-    tally = Tally()
+def tally_of(*patients: dict[str, Any], rules: RuleSet = DEFAULT_RULES) -> IdentifierTally:
+    tally = IdentifierTally()
     for one in patients:
         tally.add(one, rules)
     return tally
@@ -58,8 +58,8 @@ def test_the_rule_that_is_told_makes_documents_of_its_kind(system: Any, codings:
     [entry] = tally_of(one).largest()
     assert (json.loads(entry.rule) if entry.rule else None) == rule
     if entry.rule:
-        own = rules_in(f"[{entry.rule}]".encode(), "rules.json")
-        assert documents_of(one, own) == f"{rule['type']}-00.7@{system}"
+        own = parse_rules(f"[{entry.rule}]".encode(), "rules.json")
+        assert patient_document(one, own) == f"{rule['type']}-00.7@{system}"
         assert tally_of(one, rules=own).largest() == ()
 
 
@@ -86,8 +86,8 @@ def test_batches_together_give_the_counts_of_all_at_once(patients: list[dict[str
     whole = tally_of(*patients)
     assert parts.largest() == whole.largest()
     assert (parts.without_document, parts.provisional) == (whole.without_document, whole.provisional)
-    assert whole.without_document == sum(documents_of(one, DEFAULT_RULES) is None for one in patients)
+    assert whole.without_document == sum(patient_document(one, DEFAULT_RULES) is None for one in patients)
 
 
 def test_no_rule_is_told_where_one_fits() -> None:
-    assert rule_for(Kind("check digit or form wrong", None, None, CPF)) is None
+    assert rule_for(IdentifierKind("check digit or form wrong", None, None, CPF)) is None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyhce.records.erasing.trace import MASKED, Person, Row, Verdict, judge, masked
+from pyhce.records.erasing.trace import MASKED, CandidateRow, Person, Verdict, mask_patient, verdict_on
 from pyhce.schema.declaration import SCHEMA
 
 KEY = "identifier=http://id|1032456789"
@@ -20,7 +20,9 @@ LOGICAL = {"identifier": {"system": "http://id", "value": "1032456789"}}
 
 
 def verdict(resource: dict[str, Any], fuente: str = "", person: Person = PERSON) -> Verdict | None:
-    return judge(SCHEMA, person, Row(resource["resourceType"], fuente, None, json.dumps(resource), None, True))
+    return verdict_on(
+        SCHEMA, person, CandidateRow(resource["resourceType"], fuente, None, json.dumps(resource), None, True)
+    )
 
 
 def group(reference: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def test_only_the_narrative_of_what_held_the_reference_goes() -> None:
             {"resource": {"resourceType": "List", "text": narrative}},
         ],
     }
-    after = json.loads(masked(PERSON, "", json.dumps(bundle), None)[0])
+    after = json.loads(mask_patient(PERSON, "", json.dumps(bundle), None)[0])
     assert after["entry"][0]["resource"] == {"resourceType": "List", "entry": [{"item": MASKED}]}
     assert after["entry"][1]["resource"] == {"resourceType": "List", "text": narrative}
 
@@ -91,6 +93,6 @@ def test_only_the_narrative_of_what_held_the_reference_goes() -> None:
 def test_the_exact_text_loses_what_a_transaction_had_resolved() -> None:
     exact = '{"focus": [{"reference": "urn:uuid:0b"}], "resourceType": "Observation", "valueInteger": 1.0E+2}'
     held = {"resourceType": "Observation", "focus": [{"reference": "Patient/p1"}], "valueInteger": 100}
-    after = masked(PERSON, "", json.dumps(held), exact)
+    after = mask_patient(PERSON, "", json.dumps(held), exact)
     assert "urn:uuid" not in (after[1] or "")
     assert "1.0E+2" in (after[1] or "")

@@ -21,12 +21,19 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, scalar, silent
 from pyhce.errors import UsageError, printable
-from pyhce.records.erasing.clearing import Cleared, clear, counted, would_clear
-from pyhce.records.erasing.receipt import Counted, DocumentHash, Erasure, Outcome, refuse_taken, write_receipt
+from pyhce.records.erasing.changes import ErasureChanges, apply_changes, count_by_table, preview_changes
+from pyhce.records.erasing.receipt import (
+    Counted,
+    DocumentHash,
+    Erasure,
+    Outcome,
+    refuse_existing_receipt,
+    write_receipt,
+)
 from pyhce.records.erasing.retention import retention
-from pyhce.records.erasing.search import Found, find_person, identities, search
+from pyhce.records.erasing.search import SearchResult, find_person, hit_identities, search
 from pyhce.records.erasing.trace import MIN_WORD, Person, Verdict
-from pyhce.records.identity import DEFAULT_RULES, RuleSet, check_document, folded, parsed
+from pyhce.records.identity import DEFAULT_RULES, RuleSet, check_document, fold_number, parse_document
 from pyhce.records.writing.locks import close_gate, lock_anchors, lock_identities_across_sources
 from pyhce.records.writing.patient_locks import lock_patients
 from pyhce.records.writing.retry import CONFLICTS, ConcurrentChange, gave_up
@@ -69,7 +76,7 @@ def erase(
     key = check_document(document, "DOCUMENTO")
     _refuse_reason(reason, key)
     if receipt is not None and not dry_run:
-        refuse_taken(receipt)
+        refuse_existing_receipt(receipt)
     who = conn.execute("SELECT session_user, current_user, current_database()").fetchone() or ("", "", "")
     made = Erasure(
         outcome=Outcome.DRY_RUN,
@@ -86,8 +93,10 @@ def erase(
     person = find_person(conn, schema, key, rules)
     if dry_run:
         found = search(conn, schema, person, progress)
-        done = _with(made, would_clear(conn, schema, person, found), found)
-        return _timed(_with(done, mentions=counted(found.by(Verdict.MENTION)), tables_searched=found.tables), start)
+        done = _with(made, preview_changes(conn, schema, person, found), found)
+        return _timed(
+            _with(done, mentions=count_by_table(found.hits_with(Verdict.MENTION)), tables_searched=found.tables), start
+        )
     erasing = _Erasing(conn, schema, receipt, progress)
     person, done = erasing.commit(person, made)
     done = erasing.checked(person, done)
@@ -99,9 +108,9 @@ def erase(
 def _refuse_reason(reason: str, document: str) -> None:
     if not reason.strip():
         raise UsageError("the reason is empty", remedy="Say why: --reason 'request of the patient, file 2024-17'.")
-    number, plain = parsed(document).value.upper(), reason.upper()
-    forms = [form for form in (number, folded(number)) if len(form) >= MIN_WORD]
-    if document.upper() in plain or any(form in text for form in forms for text in (plain, folded(plain))):
+    number, plain = parse_document(document).value.upper(), reason.upper()
+    forms = [form for form in (number, fold_number(number)) if len(form) >= MIN_WORD]
+    if document.upper() in plain or any(form in text for form in forms for text in (plain, fold_number(plain))):
         raise UsageError("the reason holds the document", remedy="The receipt must not name whom it is about.")
 
 
@@ -109,7 +118,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _with(receipt: Erasure, cleared: Cleared | None = None, found: Found | None = None, **changes: Any) -> Erasure:
+def _with(
+    receipt: Erasure, cleared: ErasureChanges | None = None, found: SearchResult | None = None, **changes: Any
+) -> Erasure:
     """A receipt with more in it."""
     more = cleared._asdict() if cleared else {}
     return receipt.model_copy(update={**more, **({"kept": found.kept} if found else {}), **changes})
@@ -144,7 +155,7 @@ class _Erasing:
                     if again != person:
                         person = again
                         raise ConcurrentChange
-                    done = _with(made, clear(self.conn, self.schema, person, found), found, erased_at=_now())
+                    done = _with(made, apply_changes(self.conn, self.schema, person, found), found, erased_at=_now())
                     self.write(_with(done, outcome=Outcome.COMMITTING))
                     close_gate(self.conn)
                 self.write(_with(done, outcome=Outcome.NOT_CHECKED))
@@ -158,14 +169,14 @@ class _Erasing:
                 time.sleep(secrets.randbelow(50 * 2**attempt) / 1000)
         raise AssertionError
 
-    def _hold(self, person: Person, found: Found) -> Person:
+    def _hold(self, person: Person, found: SearchResult) -> Person:
         """Keep loaders and applications from the record until the transaction ends; the person as it is then.
 
         In the order of `pyhce.records.writing.locks`: what is changed in other records by its identity, the patient's
         keys, the anchor, without which no row under the document can be written.
         """
         self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
-        lock_identities_across_sources(self.conn, identities(found.by(Verdict.ERASE, Verdict.MASK)))
+        lock_identities_across_sources(self.conn, hit_identities(found.hits_with(Verdict.ERASE, Verdict.MASK)))
         lock_patients(self.conn, person.identities)
         lock_anchors(self.conn, [person.document])
         return find_person(self.conn, self.schema, person.document, person.rules)
@@ -175,7 +186,7 @@ class _Erasing:
         for last in (*[False] * ROUNDS, True):
             back = self._record(person)
             found = search(self.conn, self.schema, person, self.progress)
-            left = [*back, *counted(found.by(Verdict.ERASE, Verdict.MASK))]
+            left = [*back, *count_by_table(found.hits_with(Verdict.ERASE, Verdict.MASK))]
             if back or not left or last:
                 break
             done = self._again(person, found, done)
@@ -183,7 +194,7 @@ class _Erasing:
         outcome = Outcome.LEFT if left else Outcome.MENTIONED if mentions else Outcome.ERASED
         return _with(done, outcome=outcome, left=tuple(left), mentions=mentions, tables_searched=found.tables)
 
-    def _mentions(self, person: Person, found: Found) -> tuple[Counted, ...]:
+    def _mentions(self, person: Person, found: SearchResult) -> tuple[Counted, ...]:
         """What holds an identifier of the patient and is somebody else's; also corrections of another one's document.
 
         Without the correction the other patient's next load would go to the erased document.
@@ -191,14 +202,14 @@ class _Erasing:
         query = "SELECT count(*) FROM hce.asignacion WHERE documento_calculado = %s"
         rows = scalar(self.conn, query, person.document)
         others = (Counted(table="asignacion", type="", rows=rows),) if rows else ()
-        return (*counted(found.by(Verdict.MENTION)), *others)
+        return (*count_by_table(found.hits_with(Verdict.MENTION)), *others)
 
-    def _again(self, person: Person, found: Found, done: Erasure) -> Erasure:
+    def _again(self, person: Person, found: SearchResult, done: Erasure) -> Erasure:
         try:
             with self.conn.transaction():
                 self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
-                lock_identities_across_sources(self.conn, identities(found.by(Verdict.ERASE, Verdict.MASK)))
-                more = clear(self.conn, self.schema, person, found)
+                lock_identities_across_sources(self.conn, hit_identities(found.hits_with(Verdict.ERASE, Verdict.MASK)))
+                more = apply_changes(self.conn, self.schema, person, found)
         except CONFLICTS:
             return done
         return _with(done, elsewhere=(*done.elsewhere, *more.elsewhere), masked=(*done.masked, *more.masked))

@@ -142,7 +142,7 @@ def digest(lines: Iterable[str]) -> str:
     return total.hexdigest()
 
 
-def refuse_taken(path: Path) -> None:
+def refuse_existing_receipt(path: Path) -> None:
     """Refuse a receipt that could not be written afterwards.
 
     Raises:

@@ -11,9 +11,18 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, silent
 from pyhce.errors import HceError
-from pyhce.records.erasing.trace import MIN_ID, MIN_WORD, NEVER, Person, Row, Verdict, carries_system, judge
-from pyhce.records.identity import DEFAULT_RULES, RuleSet, parsed
-from pyhce.records.patient import people_of
+from pyhce.records.erasing.trace import (
+    MIN_ID,
+    MIN_WORD,
+    NO_MATCH,
+    CandidateRow,
+    Person,
+    Verdict,
+    carries_system,
+    verdict_on,
+)
+from pyhce.records.identity import DEFAULT_RULES, RuleSet, parse_document
+from pyhce.records.patient import patient_keys
 from pyhce.records.reading.reference import keys_in_other_sources, value_of_key
 from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.table_sql import column_list, table_name, type_expression
@@ -36,7 +45,7 @@ class Hit(NamedTuple):
     verdict: Verdict
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """What a search found.
 
     Args:
@@ -48,12 +57,12 @@ class Found(NamedTuple):
     kept: int
     tables: int
 
-    def by(self, *verdicts: Verdict) -> list[Hit]:
+    def hits_with(self, *verdicts: Verdict) -> list[Hit]:
         """The hits of a kind."""
         return [hit for hit in self.hits if hit.verdict in verdicts]
 
 
-def identities(hits: Iterable[Hit]) -> set[tuple[str, str, str]]:
+def hit_identities(hits: Iterable[Hit]) -> set[tuple[str, str, str]]:
     """The source, type and id of each row, current or former."""
     named = [(dict(zip(hit.table.key, hit.key, strict=True)), hit.type) for hit in hits]
     return {(str(key["fuente"]), fhir_type, str(key["id"])) for key, fhir_type in named if "fuente" in key}
@@ -74,7 +83,7 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str, rules
             remedy="Check the type and the number; a patient without a document has a provisional one (PROV-…). One "
             "that was merged is under the other document: hce.asignacion tells.",
         )
-    identities = set(people_of(conn, document, schema))
+    identities = set(patient_keys(conn, document, schema))
     for fuente, patient_id, content in conn.execute(
         "SELECT fuente, id, recurso FROM paciente WHERE documento_id = %(d)s UNION ALL"
         " SELECT fuente, id, recurso FROM historia WHERE documento_id = %(d)s AND tipo = 'Patient'",
@@ -89,7 +98,7 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str, rules
     carried = {(fuente, identified.get(key, key)) for fuente, keys in others for key in keys}
     ambiguous = frozenset(key for fuente, key in carried if (fuente, key) in identities or carries_system(key))
     former = conn.execute("SELECT documento_calculado FROM hce.asignacion WHERE documento_id = %s", (document,))
-    numbers = {parsed(held).value for held in (document, *(row[0] for row in former))}
+    numbers = {parse_document(held).value for held in (document, *(row[0] for row in former))}
     values = {value_of_key(key) for key in identified.values()}
     return Person(
         document=document,
@@ -115,7 +124,7 @@ def _attached(conn: Connection[TupleRow], schema: Schema, document: str) -> Iter
         )
 
 
-def search(conn: Connection[TupleRow], schema: Schema, person: Person, progress: Progress = silent) -> Found:
+def search(conn: Connection[TupleRow], schema: Schema, person: Person, progress: Progress = silent) -> SearchResult:
     """Read every table for rows that name the patient without being under their document.
 
     What others lead to as well is kept; of histories and staged rows everything is looked at.
@@ -133,7 +142,7 @@ def search(conn: Connection[TupleRow], schema: Schema, person: Person, progress:
     kept = _led_to_by_others(conn, schema, person, gone, progress) if person.attached else set()
     for hit in _attached_rows(conn, schema, person.attached - kept):
         found[hit.table.name, hit.key] = hit
-    return Found(list(found.values()), len(kept), len(tables))
+    return SearchResult(list(found.values()), len(kept), len(tables))
 
 
 def _outside(table: Table) -> sql.SQL:
@@ -157,20 +166,20 @@ def _hits(conn: Connection[TupleRow], schema: Schema, table: Table, person: Pers
         table=table_name(table),
         outside=_outside(table),
     )
-    anywhere = [pattern for pattern in (person.texts, person.short) if pattern != NEVER]
-    here = [*anywhere, *([person.references] if person.references != NEVER else [])]
+    anywhere = [pattern for pattern in (person.text_pattern, person.short_value_pattern) if pattern != NO_MATCH]
+    here = [*anywhere, *([person.reference_pattern] if person.reference_pattern != NO_MATCH else [])]
     values = {
         "document": person.document,
         "sources": person.sources,
-        "anywhere": "|".join(anywhere) or NEVER,
-        "here": "|".join(here) or NEVER,
+        "anywhere": "|".join(anywhere) or NO_MATCH,
+        "here": "|".join(here) or NO_MATCH,
     }
     with conn.transaction(), conn.cursor(name="pyhce_search") as cursor:
         cursor.itersize = ROWS_AT_ONCE
         cursor.execute(query, values)
         for fhir_type, fuente, patient_key, recurso, original, *key in cursor:
-            row = Row(fhir_type, fuente, patient_key, recurso, original, table.home is not Home.PATIENT)
-            verdict = judge(schema, person, row)
+            row = CandidateRow(fhir_type, fuente, patient_key, recurso, original, table.home is not Home.PATIENT)
+            verdict = verdict_on(schema, person, row)
             if verdict:
                 yield Hit(table, tuple(key), fhir_type, verdict)
 

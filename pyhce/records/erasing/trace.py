@@ -36,11 +36,11 @@ MIN_WORD = 6
 """Characters of an identifier's value that is looked for as plain text; shorter ones are in every other row."""
 MIN_ID = 16
 """Characters of an id that is looked for as plain text, too."""
-NEVER = "\x01"
+NO_MATCH = "\x01"
 """A regular expression that no JSON text matches."""
 _MEMBERS = {"reference", "type", "identifier", "display", "id", "extension", "_reference", "_type", "_display"}
 
-Steps = tuple[str | int, ...]
+ElementPath = tuple[str | int, ...]
 """The members and positions that lead to a place in a resource."""
 
 
@@ -75,14 +75,14 @@ class Person(Frozen):
     rules: InstanceOf[RuleSet] = DEFAULT_RULES
 
     @cached_property
-    def anywhere(self) -> frozenset[str]:
+    def keys_in_every_source(self) -> frozenset[str]:
         """The keys that name the patient in every source: an identifier with its system."""
         return frozenset(key for _, key in self.identities if carries_system(key))
 
-    def has(self, fuente: str, key: str) -> bool:
+    def is_named_by(self, fuente: str, key: str) -> bool:
         """Whether a key names this patient in a source, and nobody else."""
         known = source_and_key(fuente, key) in self.identities
-        return key not in self.ambiguous and (known or key in self.anywhere)
+        return key not in self.ambiguous and (known or key in self.keys_in_every_source)
 
     @cached_property
     def sources(self) -> list[str]:
@@ -90,33 +90,33 @@ class Person(Frozen):
         return sorted({fuente for fuente, _ in self.identities})
 
     @cached_property
-    def references(self) -> str:
+    def reference_pattern(self) -> str:
         """A regular expression, for PostgreSQL and Python, of an id in a reference, in the text of a resource."""
         ids = sorted({key for _, key in self.identities if "=" not in key})
         queries = sorted({key for _, key in self.identities if "=" in key and not key.startswith("identifier=")})
         some = [rf"(Patient/|urn:uuid:|urn:oid:)({_either(ids)})\.?[^A-Za-z0-9.-]"] if ids else []
-        return "|".join([*some, *([rf"Patient\?({_either(queries)})"] if queries else [])]) or NEVER
+        return "|".join([*some, *([rf"Patient\?({_either(queries)})"] if queries else [])]) or NO_MATCH
 
     @cached_property
-    def texts(self) -> str:
+    def text_pattern(self) -> str:
         """The same for what may stand anywhere; JSON has quotes around, so there is always something beside it."""
         digits = [word for word in sorted(self.words) if word.isascii() and word[0].isdigit() and word[-1].isdigit()]
         other = sorted(self.words - set(digits))
         some = [f"[^0-9]({_either(digits)})[^0-9]"] if digits else []
-        return "|".join([*some, *([_either(other)] if other else [])]) or NEVER
+        return "|".join([*some, *([_either(other)] if other else [])]) or NO_MATCH
 
     @cached_property
-    def short(self) -> str:
+    def short_value_pattern(self) -> str:
         """The same for identifiers too short to be told from anything else: as a whole value only."""
         values = {value_of_key(key) for _, key in self.identities if key.startswith("identifier=")}
         few = sorted(value for value in values if 0 < len(value) < MIN_WORD)
-        return rf'["|]({_either(few)})"' if few else NEVER
+        return rf'["|]({_either(few)})"' if few else NO_MATCH
 
     @cached_property
     def _mentions(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
-        return re.compile(self.texts), re.compile(self.references)
+        return re.compile(self.text_pattern), re.compile(self.reference_pattern)
 
-    def mentioned(self, fuente: str, text: str) -> bool:
+    def is_mentioned_in(self, fuente: str, text: str) -> bool:
         """Whether the text of a resource holds an identifier of the patient, in a reference or not."""
         anywhere, here = self._mentions
         return bool(anywhere.search(text) or (fuente in self.sources and here.search(text)))
@@ -133,7 +133,7 @@ def _either(values: Sequence[str]) -> str:
     return "|".join(re.escape(text) for text in sorted(spelled))
 
 
-class Row(NamedTuple):
+class CandidateRow(NamedTuple):
     """A row that may name the patient; `shared` if it is in no patient's record."""
 
     type: str
@@ -144,19 +144,19 @@ class Row(NamedTuple):
     shared: bool
 
 
-def judge(schema: Schema, person: Person, row: Row) -> Verdict | None:
+def verdict_on(schema: Schema, person: Person, row: CandidateRow) -> Verdict | None:
     """What is to be done with a row, None if it has nothing to do with the patient."""
-    if row.patient_key is not None and person.has(row.fuente, row.patient_key):
+    if row.patient_key is not None and person.is_named_by(row.fuente, row.patient_key):
         return Verdict.ERASE
     resource = parse(row.recurso)
-    places = list(traces(person, row.fuente, resource))
+    places = list(paths_to_patient(person, row.fuente, resource))
     if not places:
-        said = person.mentioned(row.fuente, row.recurso) or person.mentioned(row.fuente, row.original or "")
+        said = person.is_mentioned_in(row.fuente, row.recurso) or person.is_mentioned_in(row.fuente, row.original or "")
         return Verdict.MENTION if said else None
     return Verdict.ERASE if row.shared and _is_about(schema, row.type, resource, places) else Verdict.MASK
 
 
-def traces(person: Person, fuente: str, resource: dict[str, Any]) -> Iterator[Steps]:
+def paths_to_patient(person: Person, fuente: str, resource: dict[str, Any]) -> Iterator[ElementPath]:
     """Where a resource names the patient: references, and the Patient itself, contained or in a bundle."""
     own: set[str] = set()
     for entry in _entries(resource):
@@ -174,7 +174,7 @@ def _entries(resource: dict[str, Any]) -> list[dict[str, Any]]:
 def _is_person(person: Person, fuente: str, held: dict[str, Any], *, local: bool = False) -> bool:
     """Whether a Patient is the one; the id of a contained one is its own container's."""
     keys = [key_by(identifier, held, person.rules) for identifier in identifiers_of(held)]
-    return any(person.has(fuente, key) for key in (keys if local else (*keys, str(held.get("id", "")))))
+    return any(person.is_named_by(fuente, key) for key in (keys if local else (*keys, str(held.get("id", "")))))
 
 
 class _Finder:
@@ -183,7 +183,7 @@ class _Finder:
     def __init__(self, person: Person, fuente: str, own: set[str]) -> None:
         self.person, self.fuente, self.own = person, fuente, own
 
-    def inside(self, value: Any, kind: str, path: str, steps: Steps) -> Iterator[Steps]:
+    def inside(self, value: Any, kind: str, path: str, steps: ElementPath) -> Iterator[ElementPath]:
         if isinstance(value, list):
             for number, item in enumerate(value):
                 yield from self.inside(item, kind, path, (*steps, number))
@@ -199,7 +199,7 @@ class _Finder:
             for name, held in value.items():
                 yield from self.inside(held, kind, f"{path}.{name}" if path else name, (*steps, name))
 
-    def _is_person(self, value: dict[str, Any], steps: Steps) -> bool:
+    def _is_person(self, value: dict[str, Any], steps: ElementPath) -> bool:
         return _is_person(self.person, self.fuente, value, local="contained" in steps)
 
     def _names(self, value: dict[str, Any], kind: str, path: str) -> bool:
@@ -218,7 +218,7 @@ class _Finder:
             ways.append(ReferenceTarget(kind_said, key_by(identifier, {}, self.person.rules)))
         return any(
             way is not None
-            and self.person.has(self.fuente, way.key)
+            and self.person.is_named_by(self.fuente, way.key)
             and (way.type == "Patient" or (way.type is None and ("=" not in way.key or self._only(kind, path))))
             for way in ways
         )
@@ -228,7 +228,7 @@ class _Finder:
         return untyped_names(kind, path, "Patient")
 
 
-def _is_about(schema: Schema, fhir_type: str, resource: dict[str, Any], places: list[Steps]) -> bool:
+def _is_about(schema: Schema, fhir_type: str, resource: dict[str, Any], places: list[ElementPath]) -> bool:
     """Whether a shared resource is about the patient, and not only naming them among others."""
     if fhir_type == "Bundle":
         return _is_their_bundle(resource, set(places))
@@ -241,13 +241,13 @@ def _is_about(schema: Schema, fhir_type: str, resource: dict[str, Any], places: 
     return any(isinstance(r, dict) and r.get("reference") in theirs for r in references)
 
 
-def _is_their_bundle(resource: dict[str, Any], places: set[Steps]) -> bool:
+def _is_their_bundle(resource: dict[str, Any], places: set[ElementPath]) -> bool:
     """A document whose subject is the patient; without a subject, one that holds no other Patient."""
     patients = []
     for number, entry in enumerate(_entries(resource)):
         held = entry.get("resource")
         kind = held.get("resourceType") if isinstance(held, dict) else None
-        at: Steps = ("entry", number, "resource")
+        at: ElementPath = ("entry", number, "resource")
         if isinstance(held, dict) and kind == "Composition" and "subject" in held:
             return (*at, "subject") in places
         if kind == "Patient":
@@ -255,21 +255,21 @@ def _is_their_bundle(resource: dict[str, Any], places: set[Steps]) -> bool:
     return bool(patients) and all(patients)
 
 
-def masked(person: Person, fuente: str, recurso: str, original: str | None) -> tuple[str, str | None]:
+def mask_patient(person: Person, fuente: str, recurso: str, original: str | None) -> tuple[str, str | None]:
     """A resource without the patient, its numbers spelled as they were; the exact text beside it likewise.
 
     The narrative of a resource that named the patient goes too: it may repeat the name.
     """
     resource = parse(recurso)
-    places = list(traces(person, fuente, resource))
+    places = list(paths_to_patient(person, fuente, resource))
     if original is None:
         return dumps(_without(resource, places)), None
     exact = parse(original)
-    its_own = list(traces(person, fuente, exact))
+    its_own = list(paths_to_patient(person, fuente, exact))
     return dumps(_without(resource, places)), canonical(_without(exact, [*places, *its_own]))
 
 
-def _without(resource: dict[str, Any], places: Sequence[Steps]) -> dict[str, Any]:
+def _without(resource: dict[str, Any], places: Sequence[ElementPath]) -> dict[str, Any]:
     for steps in places:
         around: list[Any] = [resource]
         try:
@@ -281,7 +281,7 @@ def _without(resource: dict[str, Any], places: Sequence[Steps]) -> dict[str, Any
     return resource
 
 
-def _mask(around: list[Any], steps: Steps) -> None:
+def _mask(around: list[Any], steps: ElementPath) -> None:
     held, holder = around[-1], around[-2]
     if isinstance(held, dict) and held.get("resourceType") == "Patient":
         kept = {"id": held["id"]} if "contained" in steps and "id" in held else {}

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from psycopg import sql
 
-from pyhce.records.exporting.moments import Moment
-from pyhce.records.exporting.units import Done, Wanted, condition_of
+from pyhce.records.exporting.parts import ExportSelection, WrittenPart, condition_of_part
+from pyhce.records.exporting.snapshot import Snapshot
 
 
-class Verdicts(NamedTuple):
+class ComparedParts(NamedTuple):
     """What became of the units that were read.
 
     Args:
@@ -23,49 +23,49 @@ class Verdicts(NamedTuple):
         gone: a shard is not there any longer, as after a split, or what was read lies otherwise.
     """
 
-    same: list[Done]
-    changed: list[Done]
-    gone: list[Done]
+    unchanged: list[WrittenPart]
+    changed: list[WrittenPart]
+    gone: list[WrittenPart]
 
 
-def compare(moment: Moment, done: Iterable[Done], wanted: Wanted) -> Verdicts:
+def compare_parts(snapshot: Snapshot, done: Iterable[WrittenPart], selection: ExportSelection) -> ComparedParts:
     """Tell the units that are as they were from the others."""
-    found = Verdicts([], [], [])
-    to_count: list[Done] = []
+    found = ComparedParts([], [], [])
+    to_count: list[WrittenPart] = []
     for one in done:
-        there = {place[:3] for place in moment.places.get(one.unit.table, ())}
-        shards, read = {place[0] for place in there}, {place[0] for place in one.unit.places}
-        whole = read <= shards if moment.direct else read == shards
-        if one.unit.direct != moment.direct or not whole:
+        there = {place[:3] for place in snapshot.placements.get(one.planned.table, ())}
+        shards, read = {place[0] for place in there}, {place[0] for place in one.planned.places}
+        whole = read <= shards if snapshot.direct else read == shards
+        if one.planned.direct != snapshot.direct or not whole:
             found.gone.append(one)
-        elif not all(place in there for place in one.unit.places):
-            (found.changed if moment.distributed else found.gone).append(one)
-        elif all(moment.snapshots.get(n) == then for n, then in one.snapshots.items()):
-            found.same.append(one)
+        elif not all(place in there for place in one.planned.places):
+            (found.changed if snapshot.distributed else found.gone).append(one)
+        elif all(snapshot.node_snapshots.get(n) == then for n, then in one.snapshots.items()):
+            found.unchanged.append(one)
         else:
             to_count.append(one)
-    counted = _counted(moment, to_count, wanted)
+    counted = _counted(snapshot, to_count, selection)
     for number, one in enumerate(to_count):
-        (found.same if counted[number] == (one.count, 0) else found.changed).append(one)
+        (found.unchanged if counted[number] == (one.count, 0) else found.changed).append(one)
     return found
 
 
-def _counted(moment: Moment, done: Sequence[Done], wanted: Wanted) -> list[tuple[int, int]]:
+def _counted(snapshot: Snapshot, done: Sequence[WrittenPart], selection: ExportSelection) -> list[tuple[int, int]]:
     """How many rows the units have now, and how many of them were written since."""
     counts = [(0, 0) for _ in done]
     # By way of the coordinator the whole statement is a bound parameter, of a function that runs it on a worker.
-    document = None if moment.direct or wanted.document is None else sql.Literal(wanted.document)
-    for node in moment.nodes:
+    document = None if snapshot.direct or selection.document is None else sql.Literal(selection.document)
+    for node in snapshot.nodes:
         there: list[sql.Composed] = []
         for number, one in enumerate(done):
-            names = {p[:3]: p.relation for p in moment.places[one.unit.table]}
-            condition = condition_of(moment, one.unit, wanted, document=document)
+            names = {p[:3]: p.relation for p in snapshot.placements[one.planned.table]}
+            condition = condition_of_part(snapshot, one.planned, selection, document=document)
             there += [
                 _count(number, sql.SQL(names[place]), condition, one.snapshots[node])
-                for place in one.unit.places
+                for place in one.planned.places
                 if place[1] == node
             ]
-        for row in moment.ask_all(node, there):
+        for row in snapshot.query_all(node, there):
             total, new = counts[row["n"]]
             counts[row["n"]] = total + row["total"], new + row["new"]
     return counts

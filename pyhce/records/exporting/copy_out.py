@@ -12,7 +12,7 @@ from typing import NamedTuple
 from psycopg import Connection, RawCursor, errors, pq, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.exporting.literal import with_literal_references
+from pyhce.records.exporting.resolved_references import with_resolved_references
 
 _BLOCK = 1024 * 1024
 _NO_ORIGINAL = b" null]"
@@ -27,9 +27,9 @@ class Block(NamedTuple):
     kept: bytes
 
 
-def pairs(conn: Connection[TupleRow], statement: sql.Composed) -> Iterator[Block]:
+def copied_blocks(conn: Connection[TupleRow], statement: sql.Composed) -> Iterator[Block]:
     """The rows of a COPY of a unit."""
-    for _, block in blocks(conn, statement):
+    for _, block in raw_blocks(conn, statement):
         yield _apart(block.split(b"\n")[:-1])
 
 
@@ -39,13 +39,13 @@ def _apart(rows: Sequence[bytes]) -> Block:
     for row in rows:
         line, _, rest = row.partition(b"\x02")
         if not rest.endswith(_NO_ORIGINAL) and b'"urn:' in line:
-            line = with_literal_references(line, rest)
+            line = with_resolved_references(line, rest)
         lines.append(line)
         kept.append(rest)
     return Block(len(rows), b"\n".join((*lines, b"")), b"\n".join((*kept, b"")))
 
 
-def blocks(conn: Connection[TupleRow], statement: sql.Composed) -> Iterator[tuple[int, bytes]]:
+def raw_blocks(conn: Connection[TupleRow], statement: sql.Composed) -> Iterator[tuple[int, bytes]]:
     """The number of rows and the bytes of each block, as the server writes them: a row ends with a line end.
 
     Whoever stops before the end is to close the connection.
@@ -75,7 +75,7 @@ def blocks(conn: Connection[TupleRow], statement: sql.Composed) -> Iterator[tupl
         yield len(rows), b"".join(rows)
 
 
-def selected(conn: Connection[TupleRow], query: sql.Composed, values: Sequence[str]) -> Iterator[Block]:
+def selected_blocks(conn: Connection[TupleRow], query: sql.Composed, values: Sequence[str]) -> Iterator[Block]:
     """The same of a query with bound parameters $1 …, which COPY cannot have."""
     with RawCursor(conn) as cursor:
         rows: list[bytes] = []

@@ -14,49 +14,49 @@ import orjson
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.exporting.folder import ExportFolder, Part
-from pyhce.records.exporting.moments import HERE, Moment
-from pyhce.records.exporting.units import Done, Unit, Wanted
+from pyhce.records.exporting.folder import ExportFolder, PartFile
+from pyhce.records.exporting.parts import ExportSelection, PlannedPart, WrittenPart
+from pyhce.records.exporting.snapshot import COORDINATOR, Snapshot
 from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import FAMILIES, Home, Schema
 
 _AT_ONCE = 1000
 
 
-def write_deleted(moment: Moment, wanted: Wanted, folder: ExportFolder) -> list[Done]:
+def write_deleted(snapshot: Snapshot, selection: ExportSelection, folder: ExportFolder) -> list[WrittenPart]:
     """A part for each source that lost something since.
 
     Read before the resources: what is deleted later is told by the next export.
     """
-    files: dict[str, tuple[str, Part]] = {}
+    files: dict[str, tuple[str, PartFile]] = {}
     counts: Counter[str] = Counter()
-    with moment.connection(HERE, shared=not moment.distributed) as conn, ExitStack() as stack:
-        for source, line in _lines(conn, moment, wanted):
+    with snapshot.connection(COORDINATOR, shared=not snapshot.distributed) as conn, ExitStack() as stack:
+        for source, line in _lines(conn, snapshot, selection):
             if source not in files:
-                name = folder.part()
-                files[source] = name, stack.enter_context(Part(folder.work / name))
+                name = folder.new_part_name()
+                files[source] = name, stack.enter_context(PartFile(folder.work / name))
             files[source][1].write(line)
             counts[source] += line.count(b"\n")
     return [
-        Done(
-            unit=Unit(table="", type="Bundle", source=source, places=()), file=name, count=counts[source],
+        WrittenPart(
+            planned=PlannedPart(table="", type="Bundle", source=source, places=()), file=name, count=counts[source],
             bytes=part.size, sha256=part.sha256, snapshots={},
         )
         for source, (name, part) in files.items()
     ]  # fmt: skip
 
 
-def _lines(conn: Connection[TupleRow], moment: Moment, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
+def _lines(conn: Connection[TupleRow], snapshot: Snapshot, selection: ExportSelection) -> Iterator[tuple[str, bytes]]:
     """Source and lines, some at a time."""
     with conn.transaction():
-        for home in Home if wanted.document is None else (Home.PATIENT,):
+        for home in Home if selection.document is None else (Home.PATIENT,):
             with conn.cursor(name=f"deleted_{home}") as cursor:
                 cursor.itersize = _AT_ONCE
-                cursor.execute(_tombstones(moment, home, wanted), wanted.model_dump(mode="json"))
+                cursor.execute(_tombstones(snapshot, home, selection), selection.model_dump(mode="json"))
                 while rows := cursor.fetchmany(_AT_ONCE):
                     for (source, kind), group in groupby(rows, key=lambda row: row[:2]):
                         keys = [row[2] for row in group]
-                        there = _there(conn, moment.schema, kind, source, keys)
+                        there = _there(conn, snapshot.schema, kind, source, keys)
                         yield source, b"".join(_line(kind, key) for key in keys if key not in there)
 
 
@@ -71,16 +71,16 @@ def _there(conn: Connection[TupleRow], schema: Schema, kind: str, source: str, k
     return {row[0] for row in conn.execute(query, {"source": source, "keys": keys, "kind": kind})}
 
 
-def _tombstones(moment: Moment, home: Home, wanted: Wanted) -> sql.Composed:
+def _tombstones(snapshot: Snapshot, home: Home, selection: ExportSelection) -> sql.Composed:
     conditions: list[sql.Composable] = [sql.SQL("borrado AND vigente_hasta >= %(since)s::timestamptz")]
-    if wanted.source is not None:
+    if selection.source is not None:
         conditions.append(sql.SQL("fuente = %(source)s"))
-    if wanted.types:
+    if selection.types:
         conditions.append(sql.SQL("tipo = ANY(%(types)s)"))
-    if wanted.document is not None:
+    if selection.document is not None:
         conditions.append(sql.SQL("documento_id = %(document)s"))
     return sql.SQL("SELECT fuente, tipo, id FROM {} WHERE {} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3").format(
-        table_name(moment.schema.table(FAMILIES[home].history)), sql.SQL(" AND ").join(conditions)
+        table_name(snapshot.schema.table(FAMILIES[home].history)), sql.SQL(" AND ").join(conditions)
     )
 
 

@@ -23,24 +23,24 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.errors import HceError, UsageError, printable
-from pyhce.records.exporting.compare import compare
-from pyhce.records.exporting.copy import Tally, Told, copy_all
-from pyhce.records.exporting.decisions import write_decisions
+from pyhce.records.exporting.compare import compare_parts
+from pyhce.records.exporting.correction_parts import write_correction_parts
 from pyhce.records.exporting.deleted import write_deleted
-from pyhce.records.exporting.folder import ExportFolder, opened, request_of
-from pyhce.records.exporting.manifest import beside, decided, manifest, named
-from pyhce.records.exporting.moments import Moment, everything_committed_before
-from pyhce.records.exporting.plan import plan
-from pyhce.records.exporting.units import Done, Wanted
+from pyhce.records.exporting.folder import ExportFolder, interrupted_request, open_folder
+from pyhce.records.exporting.manifest import build_manifest, correction_files, part_files, row_files
+from pyhce.records.exporting.part_writer import ProgressCallback, ProgressCounter, write_parts
+from pyhce.records.exporting.parts import ExportSelection, WrittenPart
+from pyhce.records.exporting.plan import plan_parts
+from pyhce.records.exporting.snapshot import Snapshot, transaction_time
 from pyhce.records.identity import check_document
 from pyhce.records.reading.finished_export import CORRECTIONS, HISTORY, RESTORE, ExportedFile, manifest_files
 from pyhce.records.source_names import refuse_unknown_source
 from pyhce.schema.model import Frozen, Schema
 from pyhce.schema.r4 import RESOURCE_TYPES
 
-ROUNDS, LITTLE = 3, 0.25
+MAX_ROUNDS, RETRY_SHARE = 3, 0.25
 """How often to read again what changed meanwhile, and up to which share of all: a busy cluster is never done."""
-CLOCKS = timedelta(minutes=5)
+FUTURE_TOLERANCE = timedelta(minutes=5)
 """How far the clocks of nodes may differ: a `since` that is later than that is a mistake."""
 _PATIENCE = 10
 """Rounds until shards that go on moving are a failure."""
@@ -79,8 +79,8 @@ class ExportReport(Frozen):
 class _Outcome(NamedTuple):
     snapshot: bool
     changed: int
-    deleted: list[Done]
-    decisions: list[Done]
+    deleted: list[WrittenPart]
+    corrections: list[WrittenPart]
 
 
 def export(
@@ -95,7 +95,7 @@ def export(
     history: bool = False,
     jobs: int | None = None,
     through_coordinator: bool = False,
-    progress: Told | None = None,
+    progress: ProgressCallback | None = None,
 ) -> ExportReport:
     """Write every resource to `folder`, those of a source other than '' to a subfolder of its name.
 
@@ -118,13 +118,13 @@ def export(
         HceError: there is no record under the document; the disk is full.
     """
     begun = time.monotonic()
-    wanted = _wanted(conn, schema, fuente, types, document, since, history)
+    selection = _wanted(conn, schema, fuente, types, document, since, history)
     number = jobs or min(os.cpu_count() or 1, 4)
-    request = _request(conn, folder, wanted)
+    request = _request(conn, folder, selection)
     try:
-        with opened(folder, request) as store:
+        with open_folder(folder, request) as store:
             if store.finish_record is None:
-                _make(conn, schema, store, wanted, number, through_coordinator, Tally(progress))
+                _make(conn, schema, store, selection, number, through_coordinator, ProgressCounter(progress))
             else:
                 store.complete()
             assert store.finish_record is not None  # noqa: S101 - either way it is finished
@@ -146,7 +146,7 @@ def _wanted(
     document: str | None,
     since: str | None,
     history: bool,
-) -> Wanted:
+) -> ExportSelection:
     for unknown in sorted(set(types) - RESOURCE_TYPES):
         like = next((kind for kind in sorted(RESOURCE_TYPES) if kind.lower() == unknown.lower()), "")
         like = like or next(iter(get_close_matches(unknown, RESOURCE_TYPES, 1)), "Observation")
@@ -156,29 +156,29 @@ def _wanted(
     key = None if document is None else check_document(document, "--patient")
     if key and not conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s", (key,)).fetchone():
         raise HceError("there is no record under the document given", remedy="Check the type and the number.")
-    moment = None
+    instant = None
     if since is not None:
         row = conn.execute("SELECT lower(hce.lapso(%s)), now()", (since,)).fetchone()
         if row is None or row[0] is None:
             raise UsageError(
                 f"{since!r} is no FHIR date or instant", remedy="Write 2024-02-29 or 2024-02-29T10:00:00-05:00."
             )
-        if row[0] > row[1] + CLOCKS:
+        if row[0] > row[1] + FUTURE_TOLERANCE:
             raise UsageError(
                 f"--since {since} is in the future: the database's clock says {row[1].isoformat(timespec='seconds')}",
                 remedy="Give the transactionTime of the export before, or another moment that has been.",
             )
-        moment = row[0].astimezone(UTC).isoformat()
-    return Wanted(source=fuente, types=tuple(sorted(set(types))), document=key, since=moment, history=history)
+        instant = row[0].astimezone(UTC).isoformat()
+    return ExportSelection(source=fuente, types=tuple(sorted(set(types))), document=key, since=instant, history=history)
 
 
-def _request(conn: Connection[TupleRow], folder: Path, wanted: Wanted) -> dict[str, Any]:
+def _request(conn: Connection[TupleRow], folder: Path, selection: ExportSelection) -> dict[str, Any]:
     """What tells one export from another; of a document only whether it is the same."""
     row = conn.execute("SELECT (SELECT min(id::text) FROM hce.instalacion), current_database()").fetchone()
-    salt = str((request_of(folder) or {}).get("salt") or uuid.uuid4())
-    person = wanted.document and hashlib.sha256(f"{salt} {wanted.document}".encode()).hexdigest()
-    rest: dict[str, Any] = {"source": wanted.source, "type": list(wanted.types), "since": wanted.since}
-    if wanted.history:
+    salt = str((interrupted_request(folder) or {}).get("salt") or uuid.uuid4())
+    person = selection.document and hashlib.sha256(f"{salt} {selection.document}".encode()).hexdigest()
+    rest: dict[str, Any] = {"source": selection.source, "type": list(selection.types), "since": selection.since}
+    if selection.history:
         rest["history"] = True
     return {"database": list(row or ()), "patient": person, "salt": salt, **rest}
 
@@ -187,22 +187,22 @@ def _make(
     conn: Connection[TupleRow],
     schema: Schema,
     store: ExportFolder,
-    wanted: Wanted,
+    selection: ExportSelection,
     jobs: int,
     through_coordinator: bool,
-    tally: Tally,
+    counter: ProgressCounter,
 ) -> None:
     """Read what is missing until all of it is one moment, or that is given up; then finish the folder."""
     start = datetime.now(UTC)
-    moment = Moment(conn, schema, document=wanted.document, through_coordinator=through_coordinator)
-    until = everything_committed_before(moment)
+    snapshot = Snapshot(conn, schema, document=selection.document, through_coordinator=through_coordinator)
+    until = transaction_time(snapshot)
     had = set(store.done)
-    outcome = _rounds(moment, store, wanted, jobs, tally)
+    outcome = _rounds(snapshot, store, selection, jobs, counter)
     former = {table.name for table in schema.histories()}
-    names = named(done for done in store.done.values() if done.unit.table not in former)
-    versions = named((d for d in store.done.values() if d.unit.table in former), ending=HISTORY, role=HISTORY)
-    lost = named(outcome.deleted, stem="deleted")
-    more = versions | beside(store.done, names | versions) | decided(outcome.decisions)
+    names = part_files(done for done in store.done.values() if done.planned.table not in former)
+    versions = part_files((d for d in store.done.values() if d.planned.table in former), ending=HISTORY, role=HISTORY)
+    lost = part_files(outcome.deleted, stem="deleted")
+    more = versions | row_files(store.done, names | versions) | correction_files(outcome.corrections)
     row = conn.execute("SELECT min(id::text) FROM hce.instalacion").fetchone()
     ours = {
         "installation": row[0] if row else None,
@@ -212,17 +212,19 @@ def _make(
         "changed": outcome.changed,
         "kept": sum(store.done[name].count for name in had if name in store.done),
     }
-    told = manifest(
-        list(names.values()), list(lost.values()), list(more.values()), wanted,
+    told = build_manifest(
+        list(names.values()), list(lost.values()), list(more.values()), selection,
         time=until.isoformat(timespec="milliseconds"), ours=ours,
     )  # fmt: skip
     store.finish(told, {part: file.path for part, file in (names | lost | more).items()})
 
 
-def _rounds(moment: Moment, store: ExportFolder, wanted: Wanted, jobs: int, tally: Tally) -> _Outcome:
+def _rounds(
+    snapshot: Snapshot, store: ExportFolder, selection: ExportSelection, jobs: int, counter: ProgressCounter
+) -> _Outcome:
     for number in range(_PATIENCE):
         try:
-            outcome = _round(moment, store, wanted, jobs, tally, number)
+            outcome = _round(snapshot, store, selection, jobs, counter, number)
         except psycopg.errors.UndefinedTable:
             continue  # a shard moved and was cleaned up: it is elsewhere now
         if outcome is not None:
@@ -233,34 +235,42 @@ def _rounds(moment: Moment, store: ExportFolder, wanted: Wanted, jobs: int, tall
 
 
 def _round(
-    moment: Moment, store: ExportFolder, wanted: Wanted, jobs: int, tally: Tally, number: int
+    snapshot: Snapshot,
+    store: ExportFolder,
+    selection: ExportSelection,
+    jobs: int,
+    counter: ProgressCounter,
+    number: int,
 ) -> _Outcome | None:
     """Read what is missing or has changed; None if it must be looked at once more."""
-    with moment.held():
-        verdicts = compare(moment, store.done.values(), wanted)
-        enough = number > 0 and (number > ROUNDS or not _little(verdicts.changed, store))
+    with snapshot.open():
+        verdicts = compare_parts(snapshot, store.done.values(), selection)
+        enough = number > 0 and (number > MAX_ROUNDS or not _little(verdicts.changed, store))
         store.drop([*verdicts.gone, *(() if enough else verdicts.changed)])
-        deleted = write_deleted(moment, wanted, store) if wanted.since is not None else []
-        decisions = write_decisions(moment, wanted, store)
-        units = plan(moment, wanted, [done.unit for done in store.done.values()], jobs=jobs)
+        deleted = write_deleted(snapshot, selection, store) if selection.since is not None else []
+        corrections = write_correction_parts(snapshot, selection, store)
+        planned_parts = plan_parts(snapshot, selection, [done.planned for done in store.done.values()], jobs=jobs)
         if number == 0:
-            tally.begin(store.done.values(), units)
-        if copy_all(moment, units, wanted, store, jobs=jobs, tally=tally):
+            counter.begin(store.done.values(), planned_parts)
+        if write_parts(snapshot, planned_parts, selection, store, jobs=jobs, counter=counter):
             return None
-        one_snapshot = moment.direct and len({done.unit.node for done in store.done.values()}) < 2
-        nothing_since = not units and not moment.half_committed
+        one_snapshot = snapshot.direct and len({done.planned.node for done in store.done.values()}) < 2
+        nothing_since = not planned_parts and not snapshot.half_committed
         if (one_snapshot or nothing_since) and not (enough and verdicts.changed):
-            return _Outcome(snapshot=True, changed=0, deleted=deleted, decisions=decisions)
+            return _Outcome(snapshot=True, changed=0, deleted=deleted, corrections=corrections)
         if enough:
             return _Outcome(
-                snapshot=False, changed=len(verdicts.changed) + len(units), deleted=deleted, decisions=decisions
+                snapshot=False,
+                changed=len(verdicts.changed) + len(planned_parts),
+                deleted=deleted,
+                corrections=corrections,
             )
         return None
 
 
-def _little(changed: Sequence[Done], store: ExportFolder) -> bool:
+def _little(changed: Sequence[WrittenPart], store: ExportFolder) -> bool:
     everything = sum(done.count for done in store.done.values())
-    return sum(done.count for done in changed) <= LITTLE * everything
+    return sum(done.count for done in changed) <= RETRY_SHARE * everything
 
 
 def _report(folder: Path, told: dict[str, Any], seconds: float) -> ExportReport:

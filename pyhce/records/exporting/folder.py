@@ -20,11 +20,11 @@ from typing import IO, Any, Self
 
 from pyhce.errors import UsageError
 from pyhce.records.durable import open_private, sync_folder
-from pyhce.records.exporting.units import Done
+from pyhce.records.exporting.parts import WrittenPart
 from pyhce.records.reading.finished_export import JOURNAL, MANIFEST, WORK, digest
 
 
-class Part:
+class PartFile:
     """A file that is being written, hashed on the way; on disk when it is closed."""
 
     def __init__(self, path: Path) -> None:
@@ -62,32 +62,32 @@ class ExportFolder:
         self._journal = journal
         self._lock = threading.Lock()
         self._number = 0
-        self.done: dict[str, Done] = {}
+        self.done: dict[str, WrittenPart] = {}
         self.finish_record: dict[str, Any] | None = None
 
-    def part(self) -> str:
+    def new_part_name(self) -> str:
         """A name for a part that nobody has."""
         with self._lock:
             self._number += 1
             return f"{self._number:06}.part"
 
-    def rows_of(self, part: str) -> Path:
+    def rows_path(self, part: str) -> Path:
         """The file beside a part: what its rows hold besides the resources."""
         return self.work / part.replace(".part", ".rows")
 
-    def add(self, done: Done) -> None:
+    def add(self, done: WrittenPart) -> None:
         """Note that a part is whole."""
         with self._lock:
-            self._note({"done": done.model_dump(mode="json")})
+            self._note({"done": done.model_dump(mode="json", by_alias=True)})
             self.done[done.file] = done
 
-    def drop(self, parts: Iterable[Done]) -> None:
+    def drop(self, parts: Iterable[WrittenPart]) -> None:
         """Forget parts: what they were read from is no longer so."""
         for part in parts:
             self._note({"drop": part.file})
             del self.done[part.file]
             (self.work / part.file).unlink(missing_ok=True)
-            self.rows_of(part.file).unlink(missing_ok=True)
+            self.rows_path(part.file).unlink(missing_ok=True)
 
     def finish(self, manifest: Mapping[str, Any], names: Mapping[str, str]) -> None:
         """Give every part its name, then write the manifest; a kill on the way is made good by the next run."""
@@ -120,7 +120,7 @@ class ExportFolder:
         self._journal.flush()
         os.fsync(self._journal.fileno())
 
-    def take_up(self, lines: Iterable[bytes], request: Mapping[str, Any]) -> None:
+    def resume(self, lines: Iterable[bytes], request: Mapping[str, Any]) -> None:
         """Go on from a journal, or begin it.
 
         Raises:
@@ -138,7 +138,7 @@ class ExportFolder:
             if number == 0:
                 _refuse_other(self.path, record["request"], request)
             elif "done" in record:
-                done = Done.model_validate(record["done"])
+                done = WrittenPart.model_validate(record["done"])
                 self.done[done.file] = done
                 self._number = max(self._number, int(done.file.split(".")[0]))
             elif "drop" in record:
@@ -155,18 +155,18 @@ class ExportFolder:
     def _tidy(self) -> None:
         """Only whole parts that are as they were written stay."""
         self.drop([done for done in self.done.values() if not self._is_whole(done)])
-        there = {path for name in self.done for path in (self.work / name, self.rows_of(name))}
+        there = {path for name in self.done for path in (self.work / name, self.rows_path(name))}
         for file in (*self.work.glob("*.part"), *self.work.glob("*.rows")):
             if file not in there:
                 file.unlink()
 
-    def _is_whole(self, done: Done) -> bool:
+    def _is_whole(self, done: WrittenPart) -> bool:
         rows = done.rows_bytes, done.rows_sha256
-        return digest(self.work / done.file) == (done.bytes, done.sha256) and digest(self.rows_of(done.file)) == rows
+        return digest(self.work / done.file) == (done.bytes, done.sha256) and digest(self.rows_path(done.file)) == rows
 
 
 @contextmanager
-def opened(path: Path, request: Mapping[str, Any]) -> Iterator[ExportFolder]:
+def open_folder(path: Path, request: Mapping[str, Any]) -> Iterator[ExportFolder]:
     """A new or empty folder, or one where an export of the same arguments was interrupted.
 
     Raises:
@@ -188,13 +188,13 @@ def opened(path: Path, request: Mapping[str, Any]) -> Iterator[ExportFolder]:
                 f"another export is at work in {path}", remedy="Let it finish, or give another folder."
             ) from None
         made = ExportFolder(path, stream)
-        made.take_up(stream.readlines(), request)
+        made.resume(stream.readlines(), request)
         sync_folder(journal.parent)
         sync_folder(path)
         yield made
 
 
-def request_of(path: Path) -> dict[str, Any] | None:
+def interrupted_request(path: Path) -> dict[str, Any] | None:
     """What an interrupted export in a folder was asked for, None if there is none."""
     try:
         with (path / WORK / JOURNAL).open("rb") as journal:

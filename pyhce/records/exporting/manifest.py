@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from pyhce.records.exporting.units import Done, Wanted
+from pyhce.records.exporting.parts import ExportSelection, WrittenPart
 from pyhce.records.reading.finished_export import HISTORY, RESTORE, ROWS, SOFTWARE_PREFIX, ExportedFile
 from pyhce.records.reading.input_file import COMPRESSIONS, SUFFIXES
 from pyhce.version import __version__
@@ -19,19 +19,19 @@ from pyhce.version import __version__
 _ENDINGS = (*SUFFIXES, *COMPRESSIONS, f".{ROWS}", f".{HISTORY}")
 
 
-def named(
-    parts: Iterable[Done], *, stem: str | None = None, ending: str = "ndjson", role: str = ""
+def part_files(
+    parts: Iterable[WrittenPart], *, stem: str | None = None, ending: str = "ndjson", role: str = ""
 ) -> dict[str, ExportedFile]:
     """The file that each part becomes: `Type.ndjson`, or `Type.001.ndjson` …, by source in a folder of its own."""
-    groups: dict[tuple[str, str], list[Done]] = {}
+    groups: dict[tuple[str, str], list[WrittenPart]] = {}
     for part in parts:
         if part.count:
-            groups.setdefault((part.unit.source, part.unit.type), []).append(part)
+            groups.setdefault((part.planned.source, part.planned.type), []).append(part)
     found = {}
     for (source, kind), several in sorted(groups.items()):
         home = f"{_folder_name(source)}/" if source else ""
         digits = max(3, len(str(len(several))))
-        in_order = sorted(several, key=lambda p: (p.unit.table, p.unit.places, p.unit.pages or (0, 0)))
+        in_order = sorted(several, key=lambda p: (p.planned.table, p.planned.places, p.planned.pages or (0, 0)))
         for number, part in enumerate(in_order, 1):
             name = (stem or kind) + (f".{number:0{digits}}" if len(several) > 1 else "")
             found[part.file] = ExportedFile(
@@ -41,7 +41,7 @@ def named(
     return found
 
 
-def beside(parts: Mapping[str, Done], files: Mapping[str, ExportedFile]) -> dict[str, ExportedFile]:
+def row_files(parts: Mapping[str, WrittenPart], files: Mapping[str, ExportedFile]) -> dict[str, ExportedFile]:
     """The file of rows beside each file, by the name of its part."""
     return {
         name.replace(".part", f".{ROWS}"): file.model_copy(
@@ -56,22 +56,22 @@ def beside(parts: Mapping[str, Done], files: Mapping[str, ExportedFile]) -> dict
     }
 
 
-def decided(parts: Iterable[Done]) -> dict[str, ExportedFile]:
+def correction_files(parts: Iterable[WrittenPart]) -> dict[str, ExportedFile]:
     """The files of the records and of the corrections, by the name of their parts."""
     return {
         part.file: ExportedFile(
-            path=f"{part.unit.type}.{ROWS}", type=part.unit.type, fuente="", count=part.count, bytes=part.bytes,
-            sha256=part.sha256, role=part.unit.type,
+            path=f"{part.planned.type}.{ROWS}", type=part.planned.type, fuente="", count=part.count, bytes=part.bytes,
+            sha256=part.sha256, role=part.planned.type,
         )
         for part in parts
     }  # fmt: skip
 
 
-def manifest(
+def build_manifest(
     files: Sequence[ExportedFile],
     deleted: Sequence[ExportedFile],
     restore: Sequence[ExportedFile],
-    wanted: Wanted,
+    selection: ExportSelection,
     *,
     time: str,
     ours: Mapping[str, Any],
@@ -79,7 +79,7 @@ def manifest(
     """What `manifest.json` says."""
     return {
         "transactionTime": time,
-        "request": _request(wanted),
+        "request": _request(selection),
         "requiresAccessToken": False,
         "output": [_item(file) for file in files],
         "deleted": [_item(file) for file in deleted],
@@ -99,16 +99,16 @@ def _item(file: ExportedFile) -> dict[str, Any]:
     return {"type": file.type, "url": quote(file.path), "count": file.count, "extension": more}
 
 
-def _request(wanted: Wanted) -> str:
+def _request(selection: ExportSelection) -> str:
     """The export as Bulk Data would ask for it; a patient is not named."""
     asked = {
-        "_type": ",".join(wanted.types),
-        "_since": wanted.since or "",
-        "_source": wanted.source or "",
-        "_history": "true" if wanted.history else "",
+        "_type": ",".join(selection.types),
+        "_since": selection.since or "",
+        "_source": selection.source or "",
+        "_history": "true" if selection.history else "",
     }
     query = urlencode({name: value for name, value in asked.items() if value}, safe=",:")
-    return ("Patient/$export" if wanted.document else "$export") + (f"?{query}" if query else "")
+    return ("Patient/$export" if selection.document else "$export") + (f"?{query}" if query else "")
 
 
 def _folder_name(fuente: str) -> str:

@@ -9,7 +9,7 @@ from pyhce.records.identity.documents import codings_of
 from pyhce.records.identity.grammar import PROVISIONAL
 from pyhce.records.identity.packs import DEFAULT_RULES
 from pyhce.records.identity.rules import RuleSet
-from pyhce.records.identity.tally import HOW_TO_WRITE_RULES, Tally, unfitted
+from pyhce.records.identity.tally import HOW_TO_WRITE_RULES, IdentifierTally, kind_without_rule
 from pyhce.verify.context import Context
 from pyhce.verify.model import Finding, Result, ok
 
@@ -57,11 +57,11 @@ class IdentifierCheck:
 
     def probe(self, context: Context) -> Finding:
         """Look."""
-        tally = Tally()
+        tally = IdentifierTally()
         for patient in _rows(context, _PROVISIONAL):
             tally.add(patient[0], self._rules)
         for system, codings, number in _rows(context, _OF_THE_OTHERS):
-            kind = unfitted(system, codings_of({"type": {"coding": codings}}), self._rules)
+            kind = kind_without_rule(system, codings_of({"type": {"coding": codings}}), self._rules)
             if kind is not None:
                 tally.count(kind, number, provisional=False)
         listed = [entry.words for entry in tally.largest(SHOWN)]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from pyhce.records.identity.grammar import HYPHENS, folded
+from pyhce.records.identity.grammar import HYPHENS, fold_number
 
 Check = Callable[[str, str | None], str | None]
 
@@ -32,7 +32,7 @@ def cl_run(value: str, digit: str | None) -> str | None:
     guide of the Ministerio de Salud's Estándares de Información has it. `15236327` alone may be a number without its
     digit, or 1.523.632-7: which one cannot be told.
     """
-    text, apart = folded(value), folded(digit or "")
+    text, apart = fold_number(value), fold_number(digit or "")
     inside = value.strip()[-2:-1] in HYPHENS or len(text) == 9 or text.endswith("K")
     if not inside and not apart:
         return None
@@ -44,7 +44,7 @@ def cl_run(value: str, digit: str | None) -> str | None:
 
 def br_cpf(value: str, _: str | None) -> str | None:
     """Brazil's CPF: eleven digits, of which two check the others."""
-    number = folded(value)
+    number = fold_number(value)
     return number if re.fullmatch("[0-9]{11}", number) and _stdnum("br.cpf").is_valid(number) else None
 
 
@@ -55,7 +55,7 @@ def br_cns(value: str, _: str | None) -> str | None:
     be 10, which makes it 8) and the check digit; those that begin with 7, 8 or 9 have any digits. The rule is that of
     e-SUS APS: https://github.com/laboratoriobridge/esusab-integracao, documentacao/regras/algoritmo_CNS.md
     """
-    number = folded(value)
+    number = fold_number(value)
     if not re.fullmatch("[12][0-9]{10}00(0[0-9]|18)|[789][0-9]{14}", number):
         return None
     return number if sum(int(n) * (15 - at) for at, n in enumerate(number)) % 11 == 0 else None
@@ -67,7 +67,7 @@ def uy_ci(value: str, _: str | None) -> str | None:
     The same as the weights 8123476 of https://ciuy.readthedocs.io/es/stable/about.html, where the sum's last digit is
     the check digit.
     """
-    number = folded(value)
+    number = fold_number(value)
     if not re.fullmatch("[0-9]{7,8}", number):
         return None
     digits = [int(n) for n in number.zfill(8)]
@@ -77,13 +77,13 @@ def uy_ci(value: str, _: str | None) -> str | None:
 
 def mx_curp(value: str, _: str | None) -> str | None:
     """Mexico's CURP: eighteen characters, the last one a check digit."""
-    number = folded(value)
+    number = fold_number(value)
     return number if _CURP.match(number) and _stdnum("mx.curp").calc_check_digit(number) == number[-1] else None
 
 
 def pe_dni(value: str, digit: str | None) -> str | None:
     """Peru's DNI: eight digits; the check character of the card may follow, and is no part of the number."""
-    number = folded(value) + folded(digit or "")
+    number = fold_number(value) + fold_number(digit or "")
     if not re.fullmatch("[0-9]{8}[0-9A-K]?", number):
         return None
     return number[:8] if _stdnum("pe.cui").is_valid(number) else None
@@ -91,13 +91,13 @@ def pe_dni(value: str, digit: str | None) -> str | None:
 
 def ec_cedula(value: str, _: str | None) -> str | None:
     """Ecuador's cédula: ten digits, the last one checks the others."""
-    number = folded(value)
+    number = fold_number(value)
     return number if re.fullmatch("[0-9]{10}", number) and _stdnum("ec.ci").is_valid(number) else None
 
 
 def nine_digits(value: str, _: str | None) -> str | None:
     """Nine digits, with nothing that checks them."""
-    number = folded(value)
+    number = fold_number(value)
     return number if re.fullmatch("[0-9]{9}", number) else None
 
 

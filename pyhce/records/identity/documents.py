@@ -8,14 +8,14 @@ from urllib.parse import quote, unquote
 
 from pyhce.records.identity.check_digits import CHECKS
 from pyhce.records.identity.countries import stated_country
-from pyhce.records.identity.grammar import folded, issued, national
+from pyhce.records.identity.grammar import fold_number, issued_document, national_document
 from pyhce.records.identity.rules import Codings, DocumentRule, RuleSet
 
 _STATED = "&documento="
 CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
 
 
-class Why(StrEnum):
+class NoDocumentReason(StrEnum):
     """Why an identifier made no document."""
 
     NO_RULE = "no rule fits"
@@ -27,7 +27,7 @@ class Why(StrEnum):
     TOO_LONG = "longer than 512 bytes"
 
 
-class Judged(NamedTuple):
+class EvaluatedIdentifier(NamedTuple):
     """What an identifier is by the rules.
 
     Args:
@@ -38,42 +38,46 @@ class Judged(NamedTuple):
 
     rule: int | None
     document: str | None
-    why: Why | None
+    why: NoDocumentReason | None
 
 
-def documents_of(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> str | None:
+def patient_document(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> str | None:
     """The identity document that a Patient carries, None if it carries none.
 
     An identifier is judged by the first rule that fits it, and by no other; among the documents the one by the earliest
     rule is taken.
     """
-    found = [judged for _, judged in judged_identifiers(patient, rules) if judged.document is not None]
+    found = [judged for _, judged in evaluated_identifiers(patient, rules) if judged.document is not None]
     return min(found, key=_position).document if found else None
 
 
-def document_by(identifier: dict[str, Any], patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> str | None:
+def identifier_document(
+    identifier: dict[str, Any], patient: dict[str, Any], rules: tuple[DocumentRule, ...]
+) -> str | None:
     """The document that one identifier of a Patient makes, as if it were the only one."""
     if identifier.get("use") == "old" or not _value(identifier):
         return None
-    return judge(identifier, patient, rules if isinstance(rules, RuleSet) else RuleSet(rules)).document
+    return evaluate_identifier(identifier, patient, rules if isinstance(rules, RuleSet) else RuleSet(rules)).document
 
 
-def _position(judged: Judged) -> int:
+def _position(judged: EvaluatedIdentifier) -> int:
     return -1 if judged.rule is None else judged.rule
 
 
-def judged_identifiers(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> list[tuple[dict[str, Any], Judged]]:
+def evaluated_identifiers(
+    patient: dict[str, Any], rules: tuple[DocumentRule, ...]
+) -> list[tuple[dict[str, Any], EvaluatedIdentifier]]:
     """Each identifier of a Patient that is in use and has a value, with what it is."""
     listed = patient.get("identifier")
     indexed = rules if isinstance(rules, RuleSet) else RuleSet(rules)
     return [
-        (identifier, judge(identifier, patient, indexed))
+        (identifier, evaluate_identifier(identifier, patient, indexed))
         for identifier in (listed if isinstance(listed, list) else [])
         if isinstance(identifier, dict) and identifier.get("use") != "old" and _value(identifier)
     ]
 
 
-def stating(key: str, document: str) -> str:
+def key_with_document(key: str, document: str) -> str:
     """The key of an identifier that its system and value do not tell, such as a number under Colombia's RNEC.
 
     `identifier=system|value&documento=CE-777`: the type of the identifier said that it is this document.
@@ -81,7 +85,7 @@ def stating(key: str, document: str) -> str:
     return f"{key}{_STATED}{quote(document, safe='')}"
 
 
-def plain_key(key: str) -> tuple[str, str | None]:
+def split_key(key: str) -> tuple[str, str | None]:
     """The part `identifier=system|value` of a key, and the document that the key states, None if it states none."""
     plain, mark, document = key.rpartition(_STATED)
     return (plain, unquote(document)) if mark and key.startswith("identifier=") else (key, None)
@@ -93,48 +97,56 @@ def document_of_key(key: str, rules: tuple[DocumentRule, ...]) -> str | None:
     It does not where the type of an identifier of that system decides: Colombia's RNEC gives every kind of document,
     and a Chilean newborn is sent with the mother's RUN.
     """
-    plain, stated = plain_key(key)
+    plain, stated = split_key(key)
     if stated is not None:
         return stated
     system, mark, value = plain.removeprefix("identifier=").partition("|")
     if not key.startswith("identifier=") or not mark or not system:
         return None
     indexed = rules if isinstance(rules, RuleSet) else RuleSet(rules)
-    if any(indexed[at].code is not None for at in indexed.of_system(system)):
+    if any(indexed[at].code is not None for at in indexed.rules_for_system(system)):
         return None
-    return judge({"system": system, "value": value}, {}, indexed).document
+    return evaluate_identifier({"system": system, "value": value}, {}, indexed).document
 
 
-def judge(identifier: dict[str, Any], patient: dict[str, Any], rules: RuleSet) -> Judged:
+def evaluate_identifier(identifier: dict[str, Any], patient: dict[str, Any], rules: RuleSet) -> EvaluatedIdentifier:
     """What one identifier is by the rules."""
-    at = rules.first(system_of(identifier), codings_of(identifier))
+    at = rules.first_match(system_of(identifier), codings_of(identifier))
     if at is None:
-        return Judged(None, None, Why.NO_RULE)
+        return EvaluatedIdentifier(None, None, NoDocumentReason.NO_RULE)
     made = _made(rules[at], identifier, patient)
-    return Judged(at, None, made) if isinstance(made, Why) else Judged(at, made, None)
+    return (
+        EvaluatedIdentifier(at, None, made)
+        if isinstance(made, NoDocumentReason)
+        else EvaluatedIdentifier(at, made, None)
+    )
 
 
-def _made(rule: DocumentRule, identifier: dict[str, Any], patient: dict[str, Any]) -> str | Why:
+def _made(rule: DocumentRule, identifier: dict[str, Any], patient: dict[str, Any]) -> str | NoDocumentReason:
     """The document of an identifier by the rule that fits it, or why there is none."""
     value, system = _value(identifier), system_of(identifier)
     if rule.type is None:
-        return Why.NO_DOCUMENT
+        return NoDocumentReason.NO_DOCUMENT
     if not rule.national:
         if not system or not system.strip():
-            return Why.NO_ISSUER
-        text = folded(value) if rule.fold else value
-        return (issued(rule.type, text, system) or Why.TOO_LONG) if text else Why.NOT_A_NUMBER
+            return NoDocumentReason.NO_ISSUER
+        text = fold_number(value) if rule.fold else value
+        return (
+            (issued_document(rule.type, text, system) or NoDocumentReason.TOO_LONG)
+            if text
+            else NoDocumentReason.NOT_A_NUMBER
+        )
     country = rule.country
     if rule.stated_country:
         country = stated_country(patient, identifier)
         if country is None:
-            return Why.NO_COUNTRY
+            return NoDocumentReason.NO_COUNTRY
     if rule.check is not None:
         checked = CHECKS[rule.check](value, _check_digit(identifier))
         if checked is None:
-            return Why.CHECK_DIGIT
+            return NoDocumentReason.CHECK_DIGIT
         value = checked
-    return national(country, rule.type, value) or Why.NOT_A_NUMBER
+    return national_document(country, rule.type, value) or NoDocumentReason.NOT_A_NUMBER
 
 
 def system_of(identifier: dict[str, Any]) -> str | None:

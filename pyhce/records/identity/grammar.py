@@ -69,7 +69,7 @@ class Document(NamedTuple):
     issuer: str | None
 
 
-def folded(value: str) -> str:
+def fold_number(value: str) -> str:
     """A number without the ways to write it: upper case; no dots, spaces or hyphens; leading zeros kept."""
     if value.isascii() and value.isalnum():  # nearly every number
         return value.upper()
@@ -87,15 +87,15 @@ def unescape(text: str) -> str:
     return _ESCAPES.sub(lambda found: unquote(found[0], errors="surrogatepass"), text)
 
 
-def national(country: str | None, kind: str, value: str) -> str | None:
+def national_document(country: str | None, kind: str, value: str) -> str | None:
     """A national document, None if the value is not a number of at most 40 letters and digits."""
-    number = folded(value)
+    number = fold_number(value)
     if not _NUMBER.match(number):
         return None
     return f"{kind}-{number}" if country in (None, HOME_COUNTRY) else f"{country}.{kind}-{number}"
 
 
-def issued(kind: str, value: str, issuer: str) -> str | None:
+def issued_document(kind: str, value: str, issuer: str) -> str | None:
     """An issued document, None if there is no value or no issuer, or if it is longer than 512 bytes."""
     text, system = value.strip(), issuer if issuer.strip() else ""
     if not text or not system:
@@ -104,12 +104,12 @@ def issued(kind: str, value: str, issuer: str) -> str | None:
     return document if len(document.encode()) <= MAX_BYTES else None
 
 
-def provisional(fuente: str, key: str) -> str:
+def provisional_document(fuente: str, key: str) -> str:
     """The document of a patient that has none yet: always the same for the same source and key."""
     return PROVISIONAL + hashlib.sha256(f"{fuente}\n{key}".encode()).hexdigest()[:32]
 
 
-def parsed(document: str) -> Document:
+def parse_document(document: str) -> Document:
     """A stored document taken apart: at the first hyphen, then at the first @."""
     head, _, rest = document.partition("-")
     country, dot, kind = head.rpartition(".")
@@ -123,7 +123,7 @@ def nuip_of(document: str) -> str | None:
     Two documents that differ and have the same one are of one person, who grew up: a finding, and no reason to merge
     without a person's word.
     """
-    country, kind, value, issuer = parsed(document)
+    country, kind, value, issuer = parse_document(document)
     return value if country is None and issuer is None and kind in {"RC", "TI", "CC", "NUIP"} else None
 
 
@@ -139,7 +139,7 @@ def check_document(value: str, what: str) -> str:
     Raises:
         UsageError: it is not a document.
     """
-    found = typed_document(value)
+    found = normalize_document(value)
     if found is None:
         raise UsageError(
             f"the document given as {what} is not <type>-<number>, <country>.<type>-<number> or"
@@ -150,7 +150,7 @@ def check_document(value: str, what: str) -> str:
     return found
 
 
-def typed_document(value: str) -> str | None:
+def normalize_document(value: str) -> str | None:
     """As `check_document`, None if it is not a document."""
     text = value.strip()
     head, _, rest = text.partition("-")
@@ -162,5 +162,5 @@ def typed_document(value: str) -> str | None:
         return None
     value, at, issuer = rest.partition("@")
     if not at:
-        return national(country or None, kind, value)
-    return None if dot else issued(kind, unescape(value.strip()), unescape(issuer.strip()))
+        return national_document(country or None, kind, value)
+    return None if dot else issued_document(kind, unescape(value.strip()), unescape(issuer.strip()))

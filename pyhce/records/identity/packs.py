@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from pyhce.errors import UsageError
-from pyhce.records.identity.rules import RuleSet, read_rules, rules_in
+from pyhce.records.identity.rules import RuleSet, parse_rules, read_rules
 
 ALL = "all"
 VARIABLE = "PYHCE_IDENTITY_RULES"
@@ -37,7 +37,7 @@ Choice = str | Path | Sequence[str | Path]
 def pack(name: str) -> RuleSet:
     """The rules of a pack."""
     file = files(__package__).joinpath("packs", f"{name}.json")
-    return rules_in(file.read_bytes(), f"{name}.json")
+    return parse_rules(file.read_bytes(), f"{name}.json")
 
 
 @cache

@@ -140,7 +140,7 @@ class RuleSet(tuple[DocumentRule, ...]):
     def _kinds(self) -> dict[tuple[str | None, Codings], int | None]:
         return {}
 
-    def of_system(self, system: str) -> list[int]:
+    def rules_for_system(self, system: str) -> list[int]:
         """The positions of the rules that name this system, in order."""
         found = self._systems.get(system)
         if found is None:
@@ -150,7 +150,7 @@ class RuleSet(tuple[DocumentRule, ...]):
             found = self._systems[system] = sorted([*self._by_system.get(system, ()), *by_pattern])
         return found
 
-    def first(self, system: str | None, codings: Codings) -> int | None:
+    def first_match(self, system: str | None, codings: Codings) -> int | None:
         """The position of the first rule that fits an identifier with this system and these codings of its type."""
         kind = system, codings
         try:
@@ -163,14 +163,14 @@ class RuleSet(tuple[DocumentRule, ...]):
         return found
 
     def _first(self, system: str | None, codings: Codings) -> int | None:
-        candidates = list(self.of_system(system)) if system is not None else []
+        candidates = list(self.rules_for_system(system)) if system is not None else []
         for code_system, code in codings:
             for wanted in (code, ANY_CODE):
                 candidates += self._by_code.get((code_system, wanted), ())
         return min((at for at in candidates if self[at].fits(system, codings)), default=None)
 
 
-def rules_in(data: bytes, name: str) -> RuleSet:
+def parse_rules(data: bytes, name: str) -> RuleSet:
     """The rules of a JSON text: a list of objects with the members of `DocumentRule`, or `{"rules": [...]}`.
 
     `system`, `code` and `code_system` may be lists; where there is a code and no type, the code is the type.
@@ -230,4 +230,4 @@ def read_rules(path: Path) -> RuleSet:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", remedy="Give a readable file of identity rules.") from error
-    return rules_in(data, str(path))
+    return parse_rules(data, str(path))

@@ -10,7 +10,13 @@ import re
 from collections import Counter
 from typing import Any, NamedTuple
 
-from pyhce.records.identity.documents import Judged, Why, codings_of, judged_identifiers, system_of
+from pyhce.records.identity.documents import (
+    EvaluatedIdentifier,
+    NoDocumentReason,
+    codings_of,
+    evaluated_identifiers,
+    system_of,
+)
 from pyhce.records.identity.grammar import PROVISIONAL, TYPE
 from pyhce.records.identity.rules import Codings, RuleSet
 from pyhce.schema.model import Frozen
@@ -30,7 +36,7 @@ _LONGEST = 200
 _HL7 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
-class Kind(NamedTuple):
+class IdentifierKind(NamedTuple):
     """Identifiers that made no document for one reason, of one type and one system."""
 
     why: str
@@ -69,7 +75,7 @@ class IdentifierCount(Frozen):
         return f"{counts}: {self.why}{type_words}{system_words}{rule}"
 
 
-class Tally:
+class IdentifierTally:
     """Counts of identifiers that made no document.
 
     Attributes:
@@ -78,13 +84,13 @@ class Tally:
 
     def __init__(self) -> None:
         self.without_document = 0
-        self._identifiers: Counter[Kind] = Counter()
-        self._provisional: Counter[Kind] = Counter()
+        self._identifiers: Counter[IdentifierKind] = Counter()
+        self._provisional: Counter[IdentifierKind] = Counter()
         self._beyond = 0
 
     def add(self, patient: dict[str, Any], rules: RuleSet) -> None:
         """Count a Patient's identifiers."""
-        judged = judged_identifiers(patient, rules)
+        judged = evaluated_identifiers(patient, rules)
         provisional = not any(found.document for _, found in judged)
         self.without_document += provisional
         for identifier, found in judged:
@@ -92,7 +98,7 @@ class Tally:
                 kind = _kind(found, system_of(identifier), codings_of(identifier), rules)
                 self.count(kind, 1, provisional=provisional)
 
-    def count(self, kind: Kind, number: int, *, provisional: bool) -> None:
+    def count(self, kind: IdentifierKind, number: int, *, provisional: bool) -> None:
         """Count identifiers of a kind; those that `pyhce load --repair-ids` made are no documents to anybody."""
         if kind.system and kind.system.startswith(ORIGINAL_ID):
             return
@@ -103,7 +109,7 @@ class Tally:
         if provisional:
             self._provisional[kind] += number
 
-    def merge(self, other: Tally) -> None:
+    def merge(self, other: IdentifierTally) -> None:
         """Add what another one counted."""
         self.without_document += other.without_document
         self._beyond += other._beyond
@@ -137,14 +143,14 @@ class Tally:
         return self._identifiers.total() + self._beyond - sum(entry.identifiers for entry in self.largest(shown))
 
 
-def unfitted(system: str | None, codings: Codings, rules: RuleSet) -> Kind | None:
+def kind_without_rule(system: str | None, codings: Codings, rules: RuleSet) -> IdentifierKind | None:
     """The kind of an identifier that no rule fits; None if one does."""
-    if rules.first(system, codings) is not None:
+    if rules.first_match(system, codings) is not None:
         return None
-    return _kind(Judged(None, None, Why.NO_RULE), system, codings, rules)
+    return _kind(EvaluatedIdentifier(None, None, NoDocumentReason.NO_RULE), system, codings, rules)
 
 
-def _kind(found: Judged, system: str | None, codings: Codings, rules: RuleSet) -> Kind:
+def _kind(found: EvaluatedIdentifier, system: str | None, codings: Codings, rules: RuleSet) -> IdentifierKind:
     """The kind of an identifier; of several types the one that its rule names, else one that is not HL7's own."""
     rule = rules[found.rule] if found.rule is not None else None
     why = str(found.why)
@@ -155,12 +161,17 @@ def _kind(found: Judged, system: str | None, codings: Codings, rules: RuleSet) -
     ]
     others = [coding for coding in codings if coding[0] != _HL7]
     code_system, code = next(iter([*of_rule, *others, *codings]), (None, None))
-    return Kind(why, code_system, code, system)
+    return IdentifierKind(why, code_system, code, system)
 
 
-def rule_for(kind: Kind) -> str | None:
+def rule_for(kind: IdentifierKind) -> str | None:
     """A rule that makes documents, with their issuer, of identifiers of a kind that no rule fits."""
-    if kind.why != Why.NO_RULE or not kind.system or not kind.system.strip() or len(kind.system) > _LONGEST:
+    if (
+        kind.why != NoDocumentReason.NO_RULE
+        or not kind.system
+        or not kind.system.strip()
+        or len(kind.system) > _LONGEST
+    ):
         return None
     code = re.sub("[^A-Z0-9]", "", (kind.code or "").upper())
     usable = TYPE.match(code) is not None and f"{code}-" != PROVISIONAL

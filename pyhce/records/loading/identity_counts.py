@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.records.identity import PROVISIONAL, DocumentRule, RuleSet
-from pyhce.records.identity.tally import IdentifierCount, Tally
+from pyhce.records.identity.tally import IdentifierCount, IdentifierTally
 from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.writing.assign import AssignedBatch
 from pyhce.schema.model import Schema
@@ -32,7 +32,7 @@ class IdentityCounts:
     """
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.tally = IdentifierTally()
         self.without_patient: Counter[str] = Counter()
         self.waiting = 0
         self.identifiers: tuple[IdentifierCount, ...] = ()

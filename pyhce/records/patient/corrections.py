@@ -18,17 +18,17 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.errors import HceError, UsageError
-from pyhce.records.identity import DEFAULT_RULES, PROVISIONAL, DocumentRule, check_document, typed_document
-from pyhce.records.patient.people import (
-    Named,
-    contradicting,
+from pyhce.records.identity import DEFAULT_RULES, PROVISIONAL, DocumentRule, check_document, normalize_document
+from pyhce.records.patient.patients import (
+    RecordName,
+    contradicting_pairs,
     document_of_patient,
-    named_in_errors,
-    patient_named,
-    people_of,
-    traits_in,
+    format_patient_for_error,
+    parse_patient,
+    patient_keys,
+    patient_traits,
 )
-from pyhce.records.patient.waiting import bring_home, disputed_by, identifiers_of_records
+from pyhce.records.patient.waiting import disputed_records, identifiers_of_records, move_waiting_to_records
 from pyhce.records.writing.claims import document_lock_key
 from pyhce.records.writing.deduplication import resolve_conflict
 from pyhce.records.writing.locks import close_gate
@@ -87,9 +87,9 @@ def rekey(
         raise UsageError("the new document is a provisional one", remedy="Give an identity document.")
 
     def work() -> CorrectionReport:
-        people, identifiers = lock_people(conn, source, schema, [source, target], rules)
-        require(conn, source, "OLD")
-        if is_there(conn, target):
+        people, identifiers = lock_patients_of_record(conn, source, schema, [source, target], rules)
+        require_record(conn, source, "OLD")
+        if record_exists(conn, target):
             raise HceError(
                 "there is a record under the document given as NEW already",
                 remedy="If both are one person: pyhce patient merge OLD NEW.",
@@ -100,10 +100,10 @@ def rekey(
         _lead_on(conn, source, target)
         _assign(conn, source, people, target, created)
         _settle_disputes(conn, people, target)
-        returned = bring_home(conn, schema, identifiers, rules)
+        returned = move_waiting_to_records(conn, schema, identifiers, rules)
         return CorrectionReport(moved=moved, patients=len(people), returned=returned, dry_run=dry_run)
 
-    return corrected(conn, work, schema=schema, dry_run=dry_run)
+    return run_correction(conn, work, schema=schema, dry_run=dry_run)
 
 
 def merge(
@@ -140,18 +140,18 @@ def merge(
                 remedy="Nothing is to be merged. To confirm that two Patients of a record are one person, name both of "
                 "them: pyhce patient merge SOURCE/Patient/ID SOURCE/Patient/ID.",
             )
-        people, identifiers = lock_people(conn, old, schema, [old, new], rules)
+        people, identifiers = lock_patients_of_record(conn, old, schema, [old, new], rules)
         if (old, new) != tuple(_document(conn, named, what) for named, what in ((one, "FROM"), (other, "INTO"))):
             raise ConcurrentChange
-        require(conn, old, "FROM")
-        require(conn, new, "INTO")
+        require_record(conn, old, "FROM")
+        require_record(conn, new, "INTO")
         if old == new:
-            traits = traits_in(conn, old)
+            traits = patient_traits(conn, old)
             sides = [{patient: traits[patient]} for patient in (one.patient, other.patient) if patient in traits]
             return CorrectionReport(
-                moved=0, patients=0, confirmed=_confirm(conn, contradicting(*sides)), dry_run=dry_run
+                moved=0, patients=0, confirmed=_confirm(conn, contradicting_pairs(*sides)), dry_run=dry_run
             )
-        confirmed = _confirm(conn, contradicting(traits_in(conn, old), traits_in(conn, new)))
+        confirmed = _confirm(conn, contradicting_pairs(patient_traits(conn, old), patient_traits(conn, new)))
         created = created_at(conn, old)
         moved = move_record(conn, schema, old=old, new=new)
         _lead_on(conn, old, new)
@@ -159,15 +159,15 @@ def merge(
             _assign(conn, old, [("", "")], new, created)
         _assign(conn, old, people, new, created)
         _settle_disputes(conn, people, new)
-        returned = bring_home(conn, schema, identifiers, rules)
+        returned = move_waiting_to_records(conn, schema, identifiers, rules)
         return CorrectionReport(
             moved=moved, patients=len(people), confirmed=confirmed, returned=returned, dry_run=dry_run
         )
 
-    return corrected(conn, work, schema=schema, dry_run=dry_run)
+    return run_correction(conn, work, schema=schema, dry_run=dry_run)
 
 
-def corrected(conn: Connection[TupleRow], work: Callable[[], Done], *, schema: Schema, dry_run: bool) -> Done:
+def run_correction(conn: Connection[TupleRow], work: Callable[[], Done], *, schema: Schema, dry_run: bool) -> Done:
     """Do a correction in one transaction, again if another writer got in the way; if it is only tried, undo it.
 
     Resources that are in both records are brought together first.
@@ -187,12 +187,12 @@ def corrected(conn: Connection[TupleRow], work: Callable[[], Done], *, schema: S
     return found[0]
 
 
-def _named(text: str, what: str) -> Named:
-    patient = patient_named(text)
-    return Named(typed_document(text) if patient else check_document(text, what), patient)
+def _named(text: str, what: str) -> RecordName:
+    patient = parse_patient(text)
+    return RecordName(normalize_document(text) if patient else check_document(text, what), patient)
 
 
-def _document(conn: Connection[TupleRow], named: Named, what: str) -> str:
+def _document(conn: Connection[TupleRow], named: RecordName, what: str) -> str:
     """The document of a record that a person named; an error never shows what may be a document."""
     if named.patient is None:
         return named.document or ""
@@ -200,11 +200,11 @@ def _document(conn: Connection[TupleRow], named: Named, what: str) -> str:
     if named.document is None:
         if found is None:
             raise UsageError(
-                f"there is no such Patient, given as {what}: {named_in_errors(named.patient)}",
+                f"there is no such Patient, given as {what}: {format_patient_for_error(named.patient)}",
                 remedy="Check the source and the id: FHIR ids are unique in one source only.",
             )
         return found
-    if found and found != named.document and is_there(conn, named.document):
+    if found and found != named.document and record_exists(conn, named.document):
         raise UsageError(
             f"what is given as {what} is a document and a Patient of another record",
             remedy="Name the record by another Patient in it: `pyhce patient DOCUMENTO -o json` lists them.",
@@ -212,18 +212,18 @@ def _document(conn: Connection[TupleRow], named: Named, what: str) -> str:
     return found or named.document
 
 
-def is_there(conn: Connection[TupleRow], document: str) -> bool:
+def record_exists(conn: Connection[TupleRow], document: str) -> bool:
     """Whether there is a record under a document."""
     return bool(conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s", (document,)).fetchone())
 
 
-def require(conn: Connection[TupleRow], document: str, what: str) -> None:
+def require_record(conn: Connection[TupleRow], document: str, what: str) -> None:
     """See that there is a record.
 
     Raises:
         HceError: there is none.
     """
-    if not is_there(conn, document):
+    if not record_exists(conn, document):
         raise HceError(
             f"there is no record under the document given as {what}", remedy="Check the type and the number."
         )
@@ -235,7 +235,7 @@ def created_at(conn: Connection[TupleRow], document: str) -> datetime | None:
     return row[0] if row else None
 
 
-def lock_people(
+def lock_patients_of_record(
     conn: Connection[TupleRow],
     document: str,
     schema: Schema,
@@ -250,8 +250,8 @@ def lock_people(
     """
 
     def look() -> tuple[list[PatientKey], set[PatientKey]]:
-        people = people_of(conn, document, schema)
-        disputed = disputed_by(conn, people)
+        people = patient_keys(conn, document, schema)
+        disputed = disputed_records(conn, people)
         return people, identifiers_of_records(conn, schema, {*documents, *disputed}, rules)
 
     people, identifiers = look()

@@ -20,12 +20,12 @@ from pyhce.records.identity import (
     PROVISIONAL,
     DocumentRule,
     check_document,
-    documents_of,
-    provisional,
+    patient_document,
+    provisional_document,
 )
-from pyhce.records.patient.corrections import CorrectionReport, corrected, is_there
-from pyhce.records.patient.people import check_patient, named_in_errors, people_of
-from pyhce.records.patient.waiting import send_back, strays_in
+from pyhce.records.patient.corrections import CorrectionReport, record_exists, run_correction
+from pyhce.records.patient.patients import check_patient, format_patient_for_error, patient_keys
+from pyhce.records.patient.waiting import identifiers_without_patient, move_to_waiting
 from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.claims import Claim, document_lock_key, patients_in, patients_kept_apart
 from pyhce.records.writing.manual_decisions import PatientKey, confirmed_pairs, patients_assigned_to
@@ -65,7 +65,7 @@ def split(
     leaving = list(dict.fromkeys(check_patient(text) for text in patients))
     if not leaving:
         raise UsageError("no Patient is named", remedy="Name at least one: --patient SOURCE/ID.")
-    if target.startswith(PROVISIONAL) and target not in {provisional(*patient) for patient in leaving}:
+    if target.startswith(PROVISIONAL) and target not in {provisional_document(*patient) for patient in leaving}:
         raise UsageError(
             "the document given as NEW is another patient's provisional one",
             remedy="Give an identity document, or the provisional one that a Patient named with --patient had.",
@@ -74,7 +74,7 @@ def split(
     def work() -> CorrectionReport:
         return _Split(conn, schema, rules, old, target, leaving).run(dry_run=dry_run)
 
-    return corrected(conn, work, schema=schema, dry_run=dry_run)
+    return run_correction(conn, work, schema=schema, dry_run=dry_run)
 
 
 class _Split:
@@ -113,20 +113,20 @@ class _Split:
         return CorrectionReport(moved=moved + self.returned, patients=len(going), dry_run=dry_run)
 
     def _refuse(self) -> None:
-        if not is_there(self.conn, self.old):
+        if not record_exists(self.conn, self.old):
             raise UsageError(
                 "there is no record under the document given as DOCUMENTO", remedy="Check the type and the number."
             )
-        if is_there(self.conn, self.new):
+        if record_exists(self.conn, self.new):
             raise UsageError(
                 "there is a record under the document given as NEW already",
                 remedy="Split to a document that no record has, then: pyhce patient merge FROM INTO.",
             )
-        there = {*people_of(self.conn, self.old, self.schema)}
+        there = {*patient_keys(self.conn, self.old, self.schema)}
         for patient in self.leaving:
             if patient not in there:
                 raise UsageError(
-                    f"{named_in_errors(patient)} is not in the record given as DOCUMENTO",
+                    f"{format_patient_for_error(patient)} is not in the record given as DOCUMENTO",
                     remedy="pyhce patient DOCUMENTO --output json lists the source and id of every Patient in it.",
                 )
 
@@ -156,7 +156,9 @@ class _Split:
                     self.new if (source, holder) in keys else document
                     for holder, document in holders.get(key, {}).items()
                 }
-                goals[source, key] = provisional(source, key) if len(after) > 1 else next(iter(after), self.new)
+                goals[source, key] = (
+                    provisional_document(source, key) if len(after) > 1 else next(iter(after), self.new)
+                )
         return goals
 
     def _create(self) -> None:
@@ -173,11 +175,11 @@ class _Split:
 
     def _move(self, goals: dict[PatientKey, str]) -> int:
         together: dict[tuple[str, str], list[str]] = defaultdict(list)
-        waits = [key for key, goal in goals.items() if goal == provisional(*key) and goal != self.new]
+        waits = [key for key, goal in goals.items() if goal == provisional_document(*key) and goal != self.new]
         for (source, key), goal in sorted(goals.items()):
             if goal != self.old and (source, key) not in waits:
                 together[goal, source].append(key)
-        return send_back(self.conn, self.schema, self.old, waits) + sum(
+        return move_to_waiting(self.conn, self.schema, self.old, waits) + sum(
             move_patient(self.conn, self.schema, old=self.old, new=goal, fuente=source, keys=keys)
             for (goal, source), keys in sorted(together.items())
         )
@@ -216,7 +218,7 @@ class _Split:
             for stated in led.get(patient, ()):
                 self._lead(stated, patient)
         here = {self.old, *everybody} - leading_on
-        return {patient: led.get(patient, set()) - {provisional(*patient)} or here for patient in self.leaving}
+        return {patient: led.get(patient, set()) - {provisional_document(*patient)} or here for patient in self.leaving}
 
     def _lead(self, stated: str, patient: PatientKey) -> None:
         """Lead a stated document to the new one; it needs no leading if it is the new one."""
@@ -237,10 +239,10 @@ class _Split:
             return
         found = patients_in(self.conn, {self.new, *stated})
         own = next((content for _, *key, content in found if tuple(key) == patient), {})
-        computed = documents_of(own, self.rules)  # of several that it may state
+        computed = patient_document(own, self.rules)  # of several that it may state
         for document in [computed] if computed in stated else sorted(stated):
             self._lead(document, patient)
-            if self.new == provisional(*patient) and self._contradicts(patient, document):
+            if self.new == provisional_document(*patient) and self._contradicts(patient, document):
                 self.conn.execute(
                     "DELETE FROM hce.asignacion WHERE documento_calculado = %s AND fuente = %s AND paciente_id = %s",
                     (document, *patient),
@@ -250,8 +252,8 @@ class _Split:
                     " VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
                     (document, *patient),
                 )
-                strays = strays_in(self.conn, self.schema, self.old, document, self.rules)
-                self.returned += send_back(self.conn, self.schema, self.old, strays)
+                strays = identifiers_without_patient(self.conn, self.schema, self.old, document, self.rules)
+                self.returned += move_to_waiting(self.conn, self.schema, self.old, strays)
 
     def _contradicts(self, patient: PatientKey, document: str) -> bool:
         """Whether the rule alone keeps a Patient that has left out of a record."""

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.identity import DocumentRule, document_of_key, provisional
+from pyhce.records.identity import DocumentRule, document_of_key, provisional_document
 from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.claims import patients_in
 from pyhce.records.writing.locks import lock_anchors
@@ -33,7 +33,7 @@ def _noted_as(source: str, key: str) -> str:
     No Patient and no reference ever states it, so the note leads nothing anywhere: when the identifier fits no record
     later, what names its patient so waits again.
     """
-    return provisional(source, f"waited {key}")
+    return provisional_document(source, f"waited {key}")
 
 
 def identifiers_of_records(
@@ -55,7 +55,7 @@ def identifiers_of_records(
     return own | set(conn.execute(query, {"keys": sorted({key for _, key in own})}).fetchall())
 
 
-def disputed_by(conn: Connection[TupleRow], people: Iterable[PatientKey]) -> set[str]:
+def disputed_records(conn: Connection[TupleRow], people: Iterable[PatientKey]) -> set[str]:
     """The records whose document these Patients state without having it."""
     patients = set(people)
     noted = {
@@ -70,14 +70,14 @@ def disputed_by(conn: Connection[TupleRow], people: Iterable[PatientKey]) -> set
     return {holds[note].document if note in holds else note[0] for note in noted}
 
 
-def bring_home(
+def move_waiting_to_records(
     conn: Connection[TupleRow], schema: Schema, keys: Iterable[PatientKey], rules: tuple[DocumentRule, ...]
 ) -> int:
     """Move what waits under these identifiers to the records that they lead to by now; the number of resources.
 
     Inside the caller's transaction, which holds the keys.
     """
-    waiting = {provisional(*key): key for key in keys}
+    waiting = {provisional_document(*key): key for key in keys}
     there = conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (sorted(waiting),))
     by_source: dict[str, set[str]] = defaultdict(set)
     for (document,) in there.fetchall():
@@ -88,7 +88,7 @@ def bring_home(
         leads = KeyLookup(source, {}, look_up_holders(conn, source, names, rules)).documents()
         goals = {**documents_of_absent_patients(conn, source, names - leads.keys(), rules)[0], **leads}
         for key, goal in sorted(goals.items()):
-            old = provisional(source, key)
+            old = provisional_document(source, key)
             if goal != old:
                 conn.execute(
                     "INSERT INTO hce.asignacion"
@@ -102,7 +102,7 @@ def bring_home(
     return moved
 
 
-def strays_in(
+def identifiers_without_patient(
     conn: Connection[TupleRow], schema: Schema, record: str, stated: str, rules: tuple[DocumentRule, ...]
 ) -> set[PatientKey]:
     """What is in a record only as its identifier states a document: no Patient of its source carries the identifier.
@@ -118,11 +118,11 @@ def strays_in(
     return {key for key in found if (stated, *key) not in assigned}
 
 
-def send_back(conn: Connection[TupleRow], schema: Schema, document: str, keys: Iterable[PatientKey]) -> int:
+def move_to_waiting(conn: Connection[TupleRow], schema: Schema, document: str, keys: Iterable[PatientKey]) -> int:
     """Move what names its patient by these identifiers to their provisional records; the number of resources."""
     moved = 0
     for source, key in sorted(keys):
-        waits = provisional(source, key)
+        waits = provisional_document(source, key)
         noted = _noted_as(source, key)
         created = conn.execute(
             "SELECT expediente_creado_en FROM hce.asignacion WHERE documento_calculado = %s", (noted,)

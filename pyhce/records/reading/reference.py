@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pyhce.records.identity import plain_key
+from pyhce.records.identity import split_key
 from pyhce.records.reading.exact_json import jsonb_text
 
 _LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?\Z")
@@ -63,7 +63,7 @@ def identifier_key(identifier: dict[str, Any]) -> str:
 
 def value_of_key(key: str) -> str:
     """The value of `identifier=system|value`: a system is a URI and has no bar, a value may."""
-    return plain_key(key)[0].partition("|")[2]
+    return split_key(key)[0].partition("|")[2]
 
 
 def source_and_key(fuente: str, key: str) -> tuple[str, str]:

@@ -22,7 +22,14 @@ from collections.abc import Container, Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from pyhce.records.identity import DEFAULT_RULES, DocumentRule, document_by, document_of_key, documents_of, stating
+from pyhce.records.identity import (
+    DEFAULT_RULES,
+    DocumentRule,
+    document_of_key,
+    identifier_document,
+    key_with_document,
+    patient_document,
+)
 from pyhce.records.reading.bases import relative_with_derived_id, split_url
 from pyhce.records.reading.reference import (
     at_path,
@@ -122,8 +129,8 @@ def key_by(identifier: dict[str, Any], patient: dict[str, Any], rules: tuple[Doc
     RNEC, and without a system, only the type tells them apart.
     """
     key = identifier_key(identifier)
-    document = document_by(identifier, patient, rules)
-    return key if document in {None, document_of_key(key, rules)} else stating(key, document or "")
+    document = identifier_document(identifier, patient, rules)
+    return key if document in {None, document_of_key(key, rules)} else key_with_document(key, document or "")
 
 
 def keys_of(patient: dict[str, Any], patient_id: str, rules: tuple[DocumentRule, ...]) -> list[str]:
@@ -191,9 +198,9 @@ def _contained(resource: dict[str, Any], key: str) -> dict[str, Any] | None:
 def identifier_of(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> dict[str, Any] | None:
     """The identifier by which to name a Patient: the one that makes its document, else the first with a system."""
     usable = [i for i in identifiers_of(patient) if i.get("use") != "old"]
-    document = documents_of(patient, rules)
+    document = patient_document(patient, rules)
     if document:
-        makes = [i for i in usable if documents_of({**patient, "identifier": [i]}, rules) == document]
+        makes = [i for i in usable if patient_document({**patient, "identifier": [i]}, rules) == document]
         if makes:
             return makes[0]
     return next((i for i in usable if isinstance(i.get("system"), str)), next(iter(usable), None))

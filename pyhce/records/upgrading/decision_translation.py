@@ -19,8 +19,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.errors import UsageError
-from pyhce.records.identity import PROVISIONAL, DocumentRule, check_document, documents_of, provisional
-from pyhce.records.patient.people import words
+from pyhce.records.identity import PROVISIONAL, DocumentRule, check_document, patient_document, provisional_document
+from pyhce.records.patient.patients import format_patient
 from pyhce.records.writing.claims import patients_in
 from pyhce.records.writing.manual_decisions import PatientKey
 
@@ -71,7 +71,7 @@ def translate_decisions(conn: Connection[TupleRow], rules: tuple[DocumentRule, .
 
 def stated_document(patient: Mapping[str, Any], key: PatientKey, rules: tuple[DocumentRule, ...]) -> str:
     """The document that a Patient states, its provisional one if it states none."""
-    return documents_of(dict(patient), rules) or provisional(*key)
+    return patient_document(dict(patient), rules) or provisional_document(*key)
 
 
 def translated_decisions(
@@ -103,7 +103,9 @@ def translated_decisions(
         holds = _only(own - arrived, decision.holds)
         if holds is None or stated is None:
             if decision.patient != ANY_PATIENT:
-                dropped.append(f"{words(decision.patient)} was merged or re-keyed with a record of several persons")
+                dropped.append(
+                    f"{format_patient(decision.patient)} was merged or re-keyed with a record of several persons"
+                )
         elif decision.patient != ANY_PATIENT or stated != holds:
             kept.setdefault((stated, decision.patient), decision._replace(stated=stated, holds=holds))
     return TranslatedDecisions(list(kept.values()), list(dict.fromkeys(dropped)))

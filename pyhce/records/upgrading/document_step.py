@@ -26,7 +26,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, rows, scalar
 from pyhce.citus.steps import Reached, note, reached
-from pyhce.records.identity import PROVISIONAL, DocumentRule, document_of_key, provisional
+from pyhce.records.identity import PROVISIONAL, DocumentRule, document_of_key, provisional_document
 from pyhce.records.reading.incoming import Line
 from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.reading.reference import own_keys, source_and_key
@@ -254,7 +254,7 @@ def _named_by_identifier(
         new = document_of_key(key, rules)
         if (
             new
-            and document == provisional(*source_and_key(fuente, key))
+            and document == provisional_document(*source_and_key(fuente, key))
             and not look_up_holders(conn, fuente, [key], rules)
         ):
             found[document, fuente, key] = new

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.identity import DocumentRule, documents_of, provisional
+from pyhce.records.identity import DocumentRule, patient_document, provisional_document
 from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.manual_decisions import (
@@ -71,7 +71,7 @@ class PatientStatement(NamedTuple):
 
 def statement_of(patient: dict[str, Any], fuente: str, key: str, rules: tuple[DocumentRule, ...]) -> PatientStatement:
     """What a Patient says of its document, of the keys that name it, of the person."""
-    document = documents_of(patient, rules) or provisional(fuente, key)
+    document = patient_document(patient, rules) or provisional_document(fuente, key)
     return PatientStatement(document, tuple(keys_of(patient, key, rules)), traits_of(patient))
 
 
@@ -95,7 +95,7 @@ class ClaimDecisions(NamedTuple):
         claim = self.claims.get(patient)
         if claim is None:
             return None
-        return provisional(*patient) if patient in self.apart else claim.document
+        return provisional_document(*patient) if patient in self.apart else claim.document
 
     def moving(self) -> list[Claim]:
         """The Patients that are there and are to be under another document."""
@@ -187,7 +187,7 @@ def _of_batch(
     changed = [  # in a provisional record it may be kept apart from a document that a former version does not state
         key
         for key, place in places.items()
-        if key in patients and (place != documents[key] or place == provisional(fuente, key))
+        if key in patients and (place != documents[key] or place == provisional_document(fuente, key))
     ]
     former = _former(conn, schema, fuente, {key: (patients[key], places[key]) for key in changed}, by_content)
     return {
@@ -274,13 +274,13 @@ def _others(
         for said in (holds.get((computed, source, key)),)
     }
     found = []
-    looked = {*documents, *(provisional(*patient) for patient in apart)}
+    looked = {*documents, *(provisional_document(*patient) for patient in apart)}
     for place, source, key, patient in patients_in(conn, looked, without=without):
-        stated = apart.get((source, key)) if place == provisional(source, key) else None
+        stated = apart.get((source, key)) if place == provisional_document(source, key) else None
         if stated is None and place not in documents:
             continue
         document = stated.document if stated else place
-        computed = documents_of(patient, rules) or provisional(source, key)
+        computed = patient_document(patient, rules) or provisional_document(source, key)
         keys = tuple(keys_of(patient, key, rules))
         found.append(Claim((source, key), document, computed, place, keys, traits_of(patient)))
     return found

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.identity import DocumentRule, document_of_key, provisional
+from pyhce.records.identity import DocumentRule, document_of_key, provisional_document
 from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.reading.reference import source_and_key
 from pyhce.records.writing.claims import (
@@ -208,7 +208,7 @@ def documents_of_absent_patients(
 ) -> tuple[dict[str, str], set[str]]:
     """Documents for keys of Patients that have not arrived; those keys whose document several Patients state."""
     owners = {key: source_and_key(fuente, key) for key in unknown}
-    waiting = {key: provisional(*owner) for key, owner in owners.items()}
+    waiting = {key: provisional_document(*owner) for key, owner in owners.items()}
     likely = {key: document_of_key(key, rules) or waiting[key] for key in unknown}
     holds = corrections_for(conn, {(document, *owners[key]) for key, document in likely.items()})
     found = {}
@@ -268,7 +268,7 @@ def _move(
         if claim.patient in patients or (mine and not changing.isdisjoint(every)):
             _collect(moves, view, claim, every, settled[source], rules)
     for document, stray_source, key in view.strays:
-        moves[_Move(document, provisional(stray_source, key), stray_source)].add(key)
+        moves[_Move(document, provisional_document(stray_source, key), stray_source)].add(key)
     asked = sorted({move.old for move in moves})
     there = {d for (d,) in conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (asked,))}
     lock_anchors(conn, there)
@@ -293,11 +293,11 @@ def _collect(
     target = view.judged.target(claim.patient) or claim.document
     for key in every:
         goal = target if key == own_id else settled.documents.get(key, target)
-        olds = {provisional(source, key)}
+        olds = {provisional_document(source, key)}
         if claim.place is not None:
             olds.add(claim.place)
         if key in claim.keys:
-            olds.add(document_of_key(key, rules) or provisional(source, key))
+            olds.add(document_of_key(key, rules) or provisional_document(source, key))
         if key in settled.several:
             olds |= {*settled.holders[key].values(), *view.keys.holders.get(key, {}).values()}
         for old in olds - {goal}:

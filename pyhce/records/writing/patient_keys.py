@@ -15,7 +15,7 @@ import orjson
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.identity import DocumentRule, plain_key, provisional
+from pyhce.records.identity import DocumentRule, provisional_document, split_key
 from pyhce.records.reading.reference import source_and_key
 from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.table_sql import table_name
@@ -64,7 +64,7 @@ class KeyLookup(NamedTuple):
     def document(self, key: str, holders: Mapping[str, str]) -> str:
         """The document that an identifier leads to, given those that carry it."""
         found = set(holders.values())
-        return found.pop() if len(found) == 1 else provisional(self.fuente, key)
+        return found.pop() if len(found) == 1 else provisional_document(self.fuente, key)
 
     def several(self) -> set[str]:
         """The identifiers that fit several records."""
@@ -135,7 +135,7 @@ def look_up_holders(
     holders: dict[str, dict[str, str]] = defaultdict(dict)
     if identifiers:
         query = f"SELECT id, documento_id, {_IDENTIFIED} FROM paciente WHERE fuente = %s AND claves && %s"  # noqa: S608
-        plain = sorted({shortened(plain_key(key)[0]) for key in identifiers})
+        plain = sorted({shortened(split_key(key)[0]) for key in identifiers})
         for key, document, patient in conn.execute(query, (fuente, plain)):
             for carried in identifiers.intersection(reader.keys(key, patient)):
                 holders[carried][key] = document

@@ -11,10 +11,10 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.records.exporting.copy_out import Block, pairs, selected
-from pyhce.records.exporting.folder import ExportFolder, Part
-from pyhce.records.exporting.moments import Moment
-from pyhce.records.exporting.units import Done, Unit, Wanted, copying, selecting
+from pyhce.records.exporting.copy_out import Block, copied_blocks, selected_blocks
+from pyhce.records.exporting.folder import ExportFolder, PartFile
+from pyhce.records.exporting.parts import ExportSelection, PlannedPart, WrittenPart, copy_statement, select_statement
+from pyhce.records.exporting.snapshot import Snapshot
 from pyhce.schema.model import Frozen
 
 _TELL = 1.0
@@ -30,21 +30,21 @@ class ExportProgress(Frozen):
     seconds: float
 
 
-Told = Callable[[ExportProgress], None]
+ProgressCallback = Callable[[ExportProgress], None]
 
 
-class Tally:
+class ProgressCounter:
     """Counts that several threads add to."""
 
-    def __init__(self, told: Told | None) -> None:
+    def __init__(self, told: ProgressCallback | None) -> None:
         self._told, self._lock, self._start = told, threading.Lock(), time.monotonic()
         self.resources = self.bytes = self.expected = 0
 
-    def begin(self, kept: Iterable[Done], units: Iterable[Unit]) -> None:
+    def begin(self, kept: Iterable[WrittenPart], planned_parts: Iterable[PlannedPart]) -> None:
         """Take up what is there already, and what is to come."""
         for done in kept:
             self.add(done.count, done.bytes)
-        self.expected = self.resources + sum(unit.rows for unit in units)
+        self.expected = self.resources + sum(planned.rows for planned in planned_parts)
 
     def add(self, resources: int, size: int) -> None:
         """Add what was written."""
@@ -60,18 +60,24 @@ class Tally:
             self._told(ExportProgress(resources=self.resources, bytes=self.bytes, expected=expected, seconds=seconds))
 
 
-def copy_all(
-    moment: Moment, units: Sequence[Unit], wanted: Wanted, folder: ExportFolder, *, jobs: int, tally: Tally
+def write_parts(
+    snapshot: Snapshot,
+    planned_parts: Sequence[PlannedPart],
+    selection: ExportSelection,
+    folder: ExportFolder,
+    *,
+    jobs: int,
+    counter: ProgressCounter,
 ) -> int:
     """Read the units of a moment, in their order; how many were gone when their turn came."""
-    crew = _Crew(moment, units, wanted, folder, tally)
+    crew = _PartWriters(snapshot, planned_parts, selection, folder, counter)
     with ThreadPoolExecutor(jobs, thread_name_prefix="export") as pool:
-        working = [pool.submit(crew.work) for _ in range(min(jobs, len(units)))]
+        working = [pool.submit(crew.work) for _ in range(min(jobs, len(planned_parts)))]
         try:
             pending = set(working)
             while pending:
                 _, pending = wait(pending, timeout=_TELL, return_when=FIRST_EXCEPTION)
-                tally.tell()
+                counter.tell()
                 if any(job.done() and job.exception() for job in working):
                     break
         finally:  # a failure, or Ctrl-C: nobody goes on
@@ -85,14 +91,19 @@ class _Stopped(Exception):
     """Somebody else failed, or the user left."""
 
 
-class _Crew:
+class _PartWriters:
     """What the threads of a round share."""
 
     def __init__(
-        self, moment: Moment, units: Sequence[Unit], wanted: Wanted, folder: ExportFolder, tally: Tally
+        self,
+        snapshot: Snapshot,
+        planned_parts: Sequence[PlannedPart],
+        selection: ExportSelection,
+        folder: ExportFolder,
+        counter: ProgressCounter,
     ) -> None:
-        self._moment, self._wanted, self._folder, self._tally = moment, wanted, folder, tally
-        self._units = list(reversed(units))
+        self._snapshot, self._selection, self._folder, self._counter = snapshot, selection, folder, counter
+        self._planned_parts = list(reversed(planned_parts))
         self._lock = threading.Lock()
         self._open: list[Connection[TupleRow]] = []
         self._stopped = False
@@ -109,13 +120,13 @@ class _Crew:
         """Read one unit after the other until none is left."""
         mine: dict[int, Connection[TupleRow]] = {}
         try:
-            while (unit := self._next()) is not None:
-                if unit.node not in mine:
-                    mine[unit.node] = self._connection(unit)
+            while (planned := self._next()) is not None:
+                if planned.node not in mine:
+                    mine[planned.node] = self._connection(planned)
                 try:
-                    self._folder.add(self._copy(mine[unit.node], unit))
+                    self._folder.add(self._copy(mine[planned.node], planned))
                 except psycopg.errors.UndefinedTable:  # the shard moved and was cleaned up
-                    self._close(mine.pop(unit.node))
+                    self._close(mine.pop(planned.node))
                     with self._lock:
                         self.gone += 1
         except _Stopped:
@@ -127,12 +138,12 @@ class _Crew:
             for conn in mine.values():
                 self._close(conn)
 
-    def _next(self) -> Unit | None:
+    def _next(self) -> PlannedPart | None:
         with self._lock:
-            return self._units.pop() if self._units and not self._stopped else None
+            return self._planned_parts.pop() if self._planned_parts and not self._stopped else None
 
-    def _connection(self, unit: Unit) -> Connection[TupleRow]:
-        made = self._moment.connection(unit.node)
+    def _connection(self, planned: PlannedPart) -> Connection[TupleRow]:
+        made = self._snapshot.connection(planned.node)
         with self._lock:
             self._open.append(made)
         return made
@@ -142,25 +153,27 @@ class _Crew:
             self._open.remove(conn)
         conn.close()
 
-    def _blocks(self, conn: Connection[TupleRow], unit: Unit) -> Iterator[Block]:
-        if self._wanted.document is None or unit.direct:
-            return pairs(conn, copying(self._moment, unit, self._wanted))
-        return selected(conn, selecting(self._moment, unit, self._wanted), [self._wanted.document])
+    def _blocks(self, conn: Connection[TupleRow], planned: PlannedPart) -> Iterator[Block]:
+        if self._selection.document is None or planned.direct:
+            return copied_blocks(conn, copy_statement(self._snapshot, planned, self._selection))
+        return selected_blocks(
+            conn, select_statement(self._snapshot, planned, self._selection), [self._selection.document]
+        )
 
-    def _copy(self, conn: Connection[TupleRow], unit: Unit) -> Done:
+    def _copy(self, conn: Connection[TupleRow], planned: PlannedPart) -> WrittenPart:
         """One unit to its file."""
-        name, count = self._folder.part(), 0
-        with Part(self._folder.work / name) as lines, Part(self._folder.rows_of(name)) as kept:
-            for block in self._blocks(conn, unit):
+        name, count = self._folder.new_part_name(), 0
+        with PartFile(self._folder.work / name) as lines, PartFile(self._folder.rows_path(name)) as kept:
+            for block in self._blocks(conn, planned):
                 if self._stopped:
                     raise _Stopped
                 lines.write(block.lines)
                 kept.write(block.kept)
-                self._tally.add(block.rows, len(block.lines))
+                self._counter.add(block.rows, len(block.lines))
                 count += block.rows
-        then = self._moment.snapshots
-        nodes = {place[1] for place in unit.places}
-        return Done(
-            unit=unit, file=name, count=count, bytes=lines.size, sha256=lines.sha256, rows_bytes=kept.size,
+        then = self._snapshot.node_snapshots
+        nodes = {place[1] for place in planned.places}
+        return WrittenPart(
+            planned=planned, file=name, count=count, bytes=lines.size, sha256=lines.sha256, rows_bytes=kept.size,
             rows_sha256=kept.sha256, snapshots={node: then[node] for node in nodes},
         )  # fmt: skip

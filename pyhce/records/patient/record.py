@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 from pyhce.errors import HceError
 from pyhce.records.identity import check_document
 from pyhce.records.line import line_of
-from pyhce.records.patient.value import value_of
+from pyhce.records.patient.observation_value import observation_value
 from pyhce.records.writing.table_sql import table_name, type_expression
 from pyhce.schema.model import Frozen, Home, Schema, Table
 
@@ -130,7 +130,7 @@ def _entry(row: TupleRow) -> Entry:
         date=date,
         code=code,
         status=status,
-        value=value_of(line) if kind == "Observation" else None,
+        value=observation_value(line) if kind == "Observation" else None,
         resource=orjson.loads(line_of(key, held, has_id=has_id)),
         text=line,
     )

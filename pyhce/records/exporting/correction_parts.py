@@ -9,16 +9,16 @@ from __future__ import annotations
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.records.exporting.copy_out import blocks
-from pyhce.records.exporting.folder import ExportFolder, Part
-from pyhce.records.exporting.moments import HERE, Moment
-from pyhce.records.exporting.units import Done, Unit, Wanted
+from pyhce.records.exporting.copy_out import raw_blocks
+from pyhce.records.exporting.folder import ExportFolder, PartFile
+from pyhce.records.exporting.parts import ExportSelection, PlannedPart, WrittenPart
+from pyhce.records.exporting.snapshot import COORDINATOR, Snapshot
 from pyhce.records.line import COPY_UNESCAPED
 from pyhce.records.reading.finished_export import CORRECTIONS, RECORDS
 from pyhce.records.writing.table_sql import column_list, table_name
 from pyhce.schema.model import Table
 
-DECISIONS = ("asignacion", "misma_persona", "documento_en_disputa")
+CORRECTION_TABLES = ("asignacion", "misma_persona", "documento_en_disputa")
 _OF_SOURCE = {
     "asignacion": "fuente = {0} AND paciente_id <> ''",
     "misma_persona": "fuente = {0} AND otra_fuente = {0}",
@@ -26,24 +26,26 @@ _OF_SOURCE = {
 }
 
 
-def write_decisions(moment: Moment, wanted: Wanted, folder: ExportFolder) -> list[Done]:
+def write_correction_parts(snapshot: Snapshot, selection: ExportSelection, folder: ExportFolder) -> list[WrittenPart]:
     """A part of the records and one of the corrections, of an export that is not of some types, patients or days."""
-    if not wanted.everything:
+    if not selection.everything:
         return []
-    with moment.connection(HERE, shared=not moment.distributed) as conn:
-        found = [_copied(conn, folder, CORRECTIONS, [_decided(moment, name, wanted) for name in DECISIONS])]
-        if wanted.source is None:
-            anchor = moment.schema.table("expediente")
+    with snapshot.connection(COORDINATOR, shared=not snapshot.distributed) as conn:
+        found = [
+            _copied(conn, folder, CORRECTIONS, [_decided(snapshot, name, selection) for name in CORRECTION_TABLES])
+        ]
+        if selection.source is None:
+            anchor = snapshot.schema.table("expediente")
             found.append(_copied(conn, folder, RECORDS, [_rows_of(anchor, sql.SQL(""), sql.SQL("true"))]))
     return [done for done in found if done.count]
 
 
-def _decided(moment: Moment, name: str, wanted: Wanted) -> sql.Composed:
-    table = moment.schema.table(name)
+def _decided(snapshot: Snapshot, name: str, selection: ExportSelection) -> sql.Composed:
+    table = snapshot.schema.table(name)
     condition = sql.SQL("true")
-    if wanted.source is not None:
+    if selection.source is not None:
         return _rows_of(
-            table, sql.Literal(name) + sql.SQL(", "), sql.SQL(_OF_SOURCE[name]).format(sql.Literal(wanted.source))
+            table, sql.Literal(name) + sql.SQL(", "), sql.SQL(_OF_SOURCE[name]).format(sql.Literal(selection.source))
         )
     return _rows_of(table, sql.Literal(name) + sql.SQL(", "), condition)
 
@@ -55,12 +57,14 @@ def _rows_of(table: Table, first: sql.Composable, condition: sql.Composable) -> 
     )
 
 
-def _copied(conn: Connection[TupleRow], folder: ExportFolder, what: str, queries: list[sql.Composed]) -> Done:
-    name, count = folder.part(), 0
-    with Part(folder.work / name) as file:
+def _copied(conn: Connection[TupleRow], folder: ExportFolder, what: str, queries: list[sql.Composed]) -> WrittenPart:
+    name, count = folder.new_part_name(), 0
+    with PartFile(folder.work / name) as file:
         for query in queries:
-            for rows, block in blocks(conn, sql.SQL("COPY ({}) TO STDOUT {}").format(query, sql.SQL(COPY_UNESCAPED))):
+            for rows, block in raw_blocks(
+                conn, sql.SQL("COPY ({}) TO STDOUT {}").format(query, sql.SQL(COPY_UNESCAPED))
+            ):
                 file.write(block)
                 count += rows
-    unit = Unit(table="", type=what, source="", places=())
-    return Done(unit=unit, file=name, count=count, bytes=file.size, sha256=file.sha256, snapshots={})
+    planned = PlannedPart(table="", type=what, source="", places=())
+    return WrittenPart(planned=planned, file=name, count=count, bytes=file.size, sha256=file.sha256, snapshots={})

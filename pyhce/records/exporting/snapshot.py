@@ -23,31 +23,31 @@ from pyhce.citus.connection import connect, has_citus
 from pyhce.errors import ConnectionFailed, HceError
 from pyhce.schema.model import Schema
 
-HERE = 0
+COORDINATOR = 0
 """The node that we are connected to: Citus's group of the coordinator."""
-DOCUMENT = "pyhce.documento"
+DOCUMENT_SETTING = "pyhce.documento"
 """The setting of a session that holds the document of an export of one patient.
 
 COPY takes no parameters, and a document is never written into a statement, which a server may log. Statements name the
 setting; its value is a bound parameter.
 """
-CLOCKS = timedelta(minutes=1)
+CLOCK_TOLERANCE = timedelta(minutes=1)
 """How far the clocks of writers may be apart."""
-UNSEEN = timedelta(hours=1)
+UNSEEN_TRANSACTION_AGE = timedelta(hours=1)
 """How long a transaction may have run that we may not see."""
 _TRIES = 20
-_AT_ONCE = 64
+_RELATIONS_PER_QUERY = 64
 """Relations asked about in one statement."""
 
 
-class Node(NamedTuple):
+class NodeAddress(NamedTuple):
     """A node of the cluster."""
 
     host: str
     port: int
 
 
-class Place(NamedTuple):
+class ShardPlacement(NamedTuple):
     """Where a table, or one of its shards, is.
 
     Args:
@@ -63,7 +63,7 @@ class Place(NamedTuple):
     relation: str
 
 
-class Moment:
+class Snapshot:
     """A moment; `nodes`, `places` and `snapshots` are of then.
 
     Args:
@@ -84,32 +84,32 @@ class Moment:
         self.conn, self.schema, self._document = conn, schema, document
         self.distributed = has_citus(conn)
         self.direct = not through_coordinator
-        self.nodes: dict[int, Node] = {}
-        self.places: dict[str, tuple[Place, ...]] = {}
-        self.snapshots: dict[int, str] = {}
+        self.nodes: dict[int, NodeAddress] = {}
+        self.placements: dict[str, tuple[ShardPlacement, ...]] = {}
+        self.node_snapshots: dict[int, str] = {}
         self.half_committed = False
         self._exported: dict[int, str] = {}
         self._keepers: dict[int, Connection[TupleRow]] = {}
 
     def connection(self, node: int, *, shared: bool = True) -> Connection[TupleRow]:
         """Another connection to a node; in its snapshot, where there is one to share."""
-        at = self.nodes[node] if node != HERE else None
+        at = self.nodes[node] if node != COORDINATOR else None
         made = connect(_dsn(self.conn, at))
         made.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET jit = off")
         if self.distributed:  # else the catalog does not show the shards, which are tables of their own
             made.execute("SET citus.override_table_visibility = off")
         if self._document is not None:
-            made.execute("SELECT set_config(%s, %s, false)", (DOCUMENT, self._document))
+            made.execute("SELECT set_config(%s, %s, false)", (DOCUMENT_SETTING, self._document))
         if shared and self.direct:
             made.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             made.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self._exported[node])))
         return made
 
-    def ask(self, node: int, query: sql.Composable | str) -> list[dict[str, Any]]:
+    def query(self, node: int, query: sql.Composable | str) -> list[dict[str, Any]]:
         """The rows of a query on one node; without a way to it, by way of the coordinator."""
         body = query if isinstance(query, sql.Composable) else sql.SQL(query)
         whole = sql.SQL("SELECT coalesce(json_agg(q), '[]')::text FROM ({}) AS q").format(body).as_string(self.conn)
-        if node in self._keepers or node == HERE:
+        if node in self._keepers or node == COORDINATOR:
             row = self._keepers.get(node, self.conn).execute(whole.encode()).fetchone()
         else:
             row = self.conn.execute(
@@ -123,13 +123,13 @@ class Moment:
                 )
         return list(json.loads(row[0])) if row else []
 
-    def ask_all(self, node: int, queries: Sequence[sql.Composable]) -> Iterator[dict[str, Any]]:
+    def query_all(self, node: int, queries: Sequence[sql.Composable]) -> Iterator[dict[str, Any]]:
         """The rows of many queries of one shape on one node, some of them in one statement."""
-        for start in range(0, len(queries), _AT_ONCE):
-            yield from self.ask(node, sql.SQL(" UNION ALL ").join(queries[start : start + _AT_ONCE]))
+        for start in range(0, len(queries), _RELATIONS_PER_QUERY):
+            yield from self.query(node, sql.SQL(" UNION ALL ").join(queries[start : start + _RELATIONS_PER_QUERY]))
 
     @contextmanager
-    def held(self) -> Iterator[Moment]:
+    def open(self) -> Iterator[Snapshot]:
         """Take the moment and keep its snapshots until the end."""
         for attempt in range(_TRIES):
             with ExitStack() as stack:
@@ -149,19 +149,19 @@ class Moment:
         if self.direct and not self._keep(stack):
             self.direct = False
         if not self.direct:
-            self.half_committed = any(self.ask(node, _PREPARED)[0]["some"] for node in self.nodes)
-            self.snapshots = {node: self.ask(node, _SNAPSHOT)[0]["now"] for node in self.nodes}
-        self.places = self._placed()
-        return self.places == before and (not self.distributed or not self.half_committed or last)
+            self.half_committed = any(self.query(node, _PREPARED)[0]["some"] for node in self.nodes)
+            self.node_snapshots = {node: self.query(node, _SNAPSHOT)[0]["now"] for node in self.nodes}
+        self.placements = self._placed()
+        return self.placements == before and (not self.distributed or not self.half_committed or last)
 
     def _keep(self, stack: ExitStack) -> bool:
         """Open a snapshot on every node; whether all of them can be reached."""
-        self._keepers, self.snapshots, self.half_committed = {}, {}, False
+        self._keepers, self.node_snapshots, self.half_committed = {}, {}, False
         for node in self.nodes:
             try:
                 keeper = stack.enter_context(self.connection(node, shared=False))
             except ConnectionFailed:
-                if node == HERE:
+                if node == COORDINATOR:
                     raise
                 self._keepers = {}
                 return False
@@ -173,7 +173,7 @@ class Moment:
             keeper.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             row = keeper.execute("SELECT pg_current_snapshot()::text, pg_export_snapshot()").fetchone()
             assert row is not None  # noqa: S101 - an aggregate-less SELECT without FROM has one row
-            self.snapshots[node], self._exported[node] = row
+            self.node_snapshots[node], self._exported[node] = row
             self._keepers[node] = keeper
         return True
 
@@ -181,12 +181,12 @@ class Moment:
         """Whether the server that answers under a node's name is the one that the coordinator means."""
         query = "SELECT pg_postmaster_start_time() AT TIME ZONE 'UTC' AS born"
         row = keeper.execute(f"SELECT to_json(q) ->> 'born' FROM ({query}) AS q").fetchone()  # noqa: S608
-        return row is not None and row[0] == self.ask(node, query)[0]["born"]
+        return row is not None and row[0] == self.query(node, query)[0]["born"]
 
-    def _placed(self) -> dict[str, tuple[Place, ...]]:
-        found: dict[str, dict[int, Place]] = {}
+    def _placed(self) -> dict[str, tuple[ShardPlacement, ...]]:
+        found: dict[str, dict[int, ShardPlacement]] = {}
         for name, *place in self.conn.execute(_SHARDS if self.distributed else _TABLES):
-            found.setdefault(name, {}).setdefault(place[0], Place(*place))
+            found.setdefault(name, {}).setdefault(place[0], ShardPlacement(*place))
         tables = {table.qualified: table for table in (*self.schema.resource_tables(), *self.schema.histories())}
         mine = self._shards_of(self._document) if self.distributed and self._document else None
         return {
@@ -202,19 +202,19 @@ class Moment:
         return {row[0] for row in self.conn.execute(query, (document, names))}
 
 
-def everything_committed_before(moment: Moment) -> datetime:
+def transaction_time(snapshot: Snapshot) -> datetime:
     """A moment such that whatever a transaction stamped earlier is committed; to be asked before reading anything.
 
     A resource is stamped before its transaction commits: so it is the start of the oldest transaction under way on
     any node, less what the writers' clocks may be apart.
     """
-    moment.nodes = _nodes(moment.conn, moment.distributed)
-    oldest = min(datetime.fromisoformat(moment.ask(node, _OLDEST)[0]["oldest"]) for node in moment.nodes)
-    seen = all(moment.ask(node, _SEEN)[0]["seen"] for node in moment.nodes)
-    return oldest.astimezone(UTC) - (CLOCKS if seen else UNSEEN)
+    snapshot.nodes = _nodes(snapshot.conn, snapshot.distributed)
+    oldest = min(datetime.fromisoformat(snapshot.query(node, _OLDEST)[0]["oldest"]) for node in snapshot.nodes)
+    seen = all(snapshot.query(node, _SEEN)[0]["seen"] for node in snapshot.nodes)
+    return oldest.astimezone(UTC) - (CLOCK_TOLERANCE if seen else UNSEEN_TRANSACTION_AGE)
 
 
-def _dsn(conn: Connection[TupleRow], node: Node | None) -> str:
+def _dsn(conn: Connection[TupleRow], node: NodeAddress | None) -> str:
     """The way to the database that a connection has, or to another node of it."""
     given = {name: value for name, value in conn.info.get_parameters().items() if name != "hostaddr"}
     if "passfile" not in given and conn.info.password:
@@ -224,13 +224,13 @@ def _dsn(conn: Connection[TupleRow], node: Node | None) -> str:
     return make_conninfo("", **given)
 
 
-def _nodes(conn: Connection[TupleRow], distributed: bool) -> dict[int, Node]:
+def _nodes(conn: Connection[TupleRow], distributed: bool) -> dict[int, NodeAddress]:
     if not distributed:
-        return {HERE: Node("", 0)}
+        return {COORDINATOR: NodeAddress("", 0)}
     rows = conn.execute(
         "SELECT groupid, nodename, nodeport FROM pg_dist_node WHERE isactive AND noderole = 'primary' ORDER BY groupid"
     )
-    return {HERE: Node("", 0), **{group: Node(host, port) for group, host, port in rows}}
+    return {COORDINATOR: NodeAddress("", 0), **{group: NodeAddress(host, port) for group, host, port in rows}}
 
 
 _PREPARED = (

@@ -14,7 +14,7 @@ class _Number(str):
 _Reader = Callable[[Any], str | None]
 
 
-def value_of(text: str) -> str | None:
+def observation_value(text: str) -> str | None:
     """The value of an Observation, a resource's text; its components' where it has none of its own; None for neither.
 
     Numbers are as they are written: 5.40 stays 5.40.

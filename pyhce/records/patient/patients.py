@@ -21,7 +21,7 @@ _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}\Z")
 _NAMED = re.compile(r"(?:(?P<source>.*)/)?Patient/(?P<id>[A-Za-z0-9.\-]{1,64})\Z", re.DOTALL)
 
 
-def people_of(conn: Connection[TupleRow], document: str, schema: Schema) -> list[PatientKey]:
+def patient_keys(conn: Connection[TupleRow], document: str, schema: Schema) -> list[PatientKey]:
     """Every source and key under which a record's resources name their patient.
 
     Also of a patient that has not arrived: its resources say the key.
@@ -38,12 +38,12 @@ def people_of(conn: Connection[TupleRow], document: str, schema: Schema) -> list
     return sorted({source_and_key(fuente, key) for fuente, key in conn.execute(query, {"documento": document})})
 
 
-def traits_in(conn: Connection[TupleRow], document: str) -> dict[PatientKey, Traits]:
+def patient_traits(conn: Connection[TupleRow], document: str) -> dict[PatientKey, Traits]:
     """What the Patients of a record say of the person, deleted ones too."""
     return {(source, key): traits_of(content) for _, source, key, content in patients_in(conn, [document])}
 
 
-def contradicting(
+def contradicting_pairs(
     one: dict[PatientKey, Traits], other: dict[PatientKey, Traits]
 ) -> list[tuple[PatientKey, PatientKey]]:
     """The pairs of Patients, one of each, that contradict each other in any element; each pair in its order."""
@@ -52,7 +52,7 @@ def contradicting(
     )
 
 
-class Named(NamedTuple):
+class RecordName(NamedTuple):
     """A record as a person names it: by its document, or by a Patient in it.
 
     Both, where the text may be either: an issuer may end in `/Patient/1` too.
@@ -62,7 +62,7 @@ class Named(NamedTuple):
     patient: PatientKey | None
 
 
-def patient_named(text: str) -> PatientKey | None:
+def parse_patient(text: str) -> PatientKey | None:
     """The Patient that `SOURCE/Patient/ID` names, None if it is not written so; without a source it is `Patient/ID`."""
     found = _NAMED.match(text.strip())
     return (found["source"] or "", found["id"]) if found else None
@@ -74,7 +74,7 @@ def check_patient(text: str) -> PatientKey:
     Raises:
         UsageError: it is not written so.
     """
-    if found := patient_named(text):
+    if found := parse_patient(text):
         return found
     source, _, key = text.strip().rpartition("/")
     if not _ID.match(key):
@@ -85,20 +85,20 @@ def check_patient(text: str) -> PatientKey:
     return source, key
 
 
-def words(patient: PatientKey) -> str:
+def format_patient(patient: PatientKey) -> str:
     """A Patient as it can be typed back."""
     source, key = patient
     return f"{source}/Patient/{key}" if source else f"Patient/{key}"
 
 
-def named_in_errors(patient: PatientKey) -> str:
+def format_patient_for_error(patient: PatientKey) -> str:
     """A Patient as an error names it: an id that may be a document typed in its place is not repeated."""
     source, key = patient
     try:
         parsed_as_document = not source and bool(check_document(key, "--patient"))
     except UsageError:
         parsed_as_document = False
-    return "the Patient given (its id is written like a document)" if parsed_as_document else words(patient)
+    return "the Patient given (its id is written like a document)" if parsed_as_document else format_patient(patient)
 
 
 def document_of_patient(conn: Connection[TupleRow], patient: PatientKey) -> str | None:

@@ -12,8 +12,8 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.records.erasing.receipt import Counted, Erased, digest
-from pyhce.records.erasing.search import Found, Hit, patient_of
-from pyhce.records.erasing.trace import Person, Row, Verdict, judge, masked
+from pyhce.records.erasing.search import Hit, SearchResult, patient_of
+from pyhce.records.erasing.trace import CandidateRow, Person, Verdict, mask_patient, verdict_on
 from pyhce.records.identity import PROVISIONAL
 from pyhce.records.writing.retry import ConcurrentChange
 from pyhce.records.writing.table_sql import table_name, type_expression
@@ -22,7 +22,7 @@ from pyhce.schema.model import Home, Schema, Table
 _CONTENT = "encode(sha256(convert_to(recurso::text || coalesce(chr(10) || original, ''), 'UTF8')), 'hex')"
 
 
-class Cleared(NamedTuple):
+class ErasureChanges(NamedTuple):
     """What one transaction did."""
 
     record: tuple[Erased, ...]
@@ -31,22 +31,22 @@ class Cleared(NamedTuple):
     corrections: int
 
 
-def clear(conn: Connection[TupleRow], schema: Schema, person: Person, found: Found) -> Cleared:
+def apply_changes(conn: Connection[TupleRow], schema: Schema, person: Person, found: SearchResult) -> ErasureChanges:
     """Erase the record and what was found elsewhere, inside the caller's transaction.
 
     Raises:
         LostRace: a row is no longer as it was found: search again.
     """
     lines = {table.name: _erase_rows(conn, table, person.document) for table in schema.distributed_by_patient()[::-1]}
-    gone = _erase_hits(conn, schema, found.by(Verdict.ERASE))
-    changed = found.by(Verdict.MASK)
+    gone = _erase_hits(conn, schema, found.hits_with(Verdict.ERASE))
+    changed = found.hits_with(Verdict.MASK)
     for hit in changed:
         _mask(conn, schema, person, hit)
     _forget(conn, person)
-    return Cleared(
-        record=summed(lines),
-        elsewhere=summed(gone),
-        masked=counted(changed),
+    return ErasureChanges(
+        record=hash_by_table(lines),
+        elsewhere=hash_by_table(gone),
+        masked=count_by_table(changed),
         corrections=conn.execute("DELETE FROM hce.asignacion WHERE documento_id = %s", (person.document,)).rowcount,
     )
 
@@ -63,18 +63,20 @@ def _forget(conn: Connection[TupleRow], person: Person) -> None:
         )
 
 
-def would_clear(conn: Connection[TupleRow], schema: Schema, person: Person, found: Found) -> Cleared:
+def preview_changes(conn: Connection[TupleRow], schema: Schema, person: Person, found: SearchResult) -> ErasureChanges:
     """What `clear` would do."""
     lines = {table.name: _read(conn, table, person.document) for table in schema.distributed_by_patient()}
     gone: dict[str, list[str]] = defaultdict(list)
-    for hit in found.by(Verdict.ERASE):
+    for hit in found.hits_with(Verdict.ERASE):
         with suppress(ConcurrentChange):  # somebody else deleted it since
             gone[hit.table.name].append(_read_hit(conn, hit)[0])
     row = conn.execute("SELECT count(*) FROM hce.asignacion WHERE documento_id = %s", (person.document,)).fetchone()
-    return Cleared(summed(lines), summed(gone), counted(found.by(Verdict.MASK)), row[0] if row else 0)
+    return ErasureChanges(
+        hash_by_table(lines), hash_by_table(gone), count_by_table(found.hits_with(Verdict.MASK)), row[0] if row else 0
+    )
 
 
-def line(table: Table) -> sql.Composable:
+def hash_line(table: Table) -> sql.Composable:
     """A row's line in the hash of its table; never with the document, and nothing where there is no resource."""
     if not table.stores("recurso"):
         return sql.SQL("''::text")
@@ -86,7 +88,7 @@ def line(table: Table) -> sql.Composable:
 def _read(conn: Connection[TupleRow], table: Table, document: str, *, lock: bool = False) -> list[str]:
     """The lines of a table's rows under a document; nobody changes them meanwhile if they are locked."""
     query = sql.SQL("SELECT {} FROM {} WHERE documento_id = %s{}").format(
-        line(table), table_name(table), sql.SQL(" FOR UPDATE" if lock else "")
+        hash_line(table), table_name(table), sql.SQL(" FOR UPDATE" if lock else "")
     )
     return [row[0] for row in conn.execute(query, (document,))]
 
@@ -104,7 +106,7 @@ def _erase_rows(conn: Connection[TupleRow], table: Table, document: str) -> list
 def _read_hit(conn: Connection[TupleRow], hit: Hit) -> tuple[str, int]:
     """A row's line, and its version."""
     query = sql.SQL("SELECT {}, {} FROM {} WHERE {}").format(
-        line(hit.table), _version(hit.table), table_name(hit.table), _key_is(hit.table)
+        hash_line(hit.table), _version(hit.table), table_name(hit.table), _key_is(hit.table)
     )
     row = conn.execute(query, hit.key).fetchone()
     if row is None:
@@ -112,7 +114,7 @@ def _read_hit(conn: Connection[TupleRow], hit: Hit) -> tuple[str, int]:
     return row[0], row[1]
 
 
-def summed(lines: dict[str, list[str]]) -> tuple[Erased, ...]:
+def hash_by_table(lines: dict[str, list[str]]) -> tuple[Erased, ...]:
     """Lines by table, as a receipt has them."""
     return tuple(
         Erased(table=name, rows=len(held), sha256=digest(held) if any(held) else None)
@@ -121,7 +123,7 @@ def summed(lines: dict[str, list[str]]) -> tuple[Erased, ...]:
     )
 
 
-def counted(hits: Sequence[Hit]) -> tuple[Counted, ...]:
+def count_by_table(hits: Sequence[Hit]) -> tuple[Counted, ...]:
     """Hits by table and type."""
     counts = Counter((hit.table.name, hit.type) for hit in hits)
     return tuple(Counted(table=table, type=kind, rows=rows) for (table, kind), rows in sorted(counts.items()))
@@ -177,10 +179,10 @@ def _mask(conn: Connection[TupleRow], schema: Schema, person: Person, hit: Hit) 
     if row is None:
         raise ConcurrentChange
     kind, fuente, patient_key, recurso, original, version = row
-    held = Row(kind, fuente, patient_key, recurso, original, shared=table.home is not Home.PATIENT)
-    if judge(schema, person, held) is not Verdict.MASK:
+    held = CandidateRow(kind, fuente, patient_key, recurso, original, shared=table.home is not Home.PATIENT)
+    if verdict_on(schema, person, held) is not Verdict.MASK:
         raise ConcurrentChange
-    values: list[Any] = [*masked(person, fuente, recurso, original)]
+    values: list[Any] = [*mask_patient(person, fuente, recurso, original)]
     more = sql.SQL("")
     if table.holds_resources:
         more = sql.SQL(", version = version + 1, actualizado_en = %s, entrada = NULL")

@@ -13,7 +13,7 @@ import orjson
 from pyhce.records.reading.exact_json import canonical, parse
 
 
-def with_literal_references(line: bytes, kept: bytes) -> bytes:
+def with_resolved_references(line: bytes, kept: bytes) -> bytes:
     """A resource's line in which no reference that the loader resolved is by `urn:`.
 
     Args:
