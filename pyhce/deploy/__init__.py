@@ -1,4 +1,4 @@
-"""The database on Kubernetes: images, clusters of this machine, the chart installed, looked at and drilled."""
+"""The database on Kubernetes: container images, kind clusters, the chart's installation, its checks and drills."""
 
 from pyhce.deploy import images, kind
 from pyhce.deploy.checks import CHECKS, GROUP

@@ -1,10 +1,11 @@
-"""A database on Kubernetes: install it, look at it, talk to it."""
+"""A database on Kubernetes: install, upgrade, uninstall, verify and connect to it."""
 
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -26,13 +27,17 @@ NAMESPACE = "clinical-database"
 RELEASE = "hce"
 _PAUSE = 2.0
 
+logger = logging.getLogger(__name__)
+
 
 class InstallReport(Frozen):
-    """What an installation or an upgrade came to.
+    """The result of an installation or an upgrade.
 
     Args:
-        new: the pods that were made, or made anew; the others went on running.
-        kept: the pods that went on running.
+        workers: number of worker pods.
+        new: the pods that were created or replaced.
+        kept: the pods that ran on without a restart.
+        seconds: how long it took.
     """
 
     release: str
@@ -46,7 +51,12 @@ class InstallReport(Frozen):
 
 
 class UninstallReport(Frozen):
-    """What an uninstallation took away, and what it left."""
+    """The result of an uninstallation.
+
+    Args:
+        removed: whether there was a release to remove.
+        volumes: the names of the volume claims that were kept.
+    """
 
     release: str
     namespace: str
@@ -55,7 +65,13 @@ class UninstallReport(Frozen):
 
 
 class DeploymentStatus(Frozen):
-    """Release, pods and database; the database is None if it does not answer, and `silent` says why."""
+    """The state of the release, its pods and the database.
+
+    Args:
+        release: None if there is no release.
+        database: None if the database does not answer.
+        silent: why it does not answer.
+    """
 
     context: str
     namespace: str
@@ -66,7 +82,7 @@ class DeploymentStatus(Frozen):
 
     @property
     def exit_code(self) -> int:
-        """0 if every pod is ready and the database answers."""
+        """0 if the database answers and every database pod is ready, 1 if not."""
         nodes = [pod for pod in self.pods if pod.name.startswith(("citus-coordinator", "citus-worker"))]
         return 0 if self.database and all(pod.ready for pod in nodes) else 1
 
@@ -75,15 +91,15 @@ class Deployment:
     """A release of the chart in a Kubernetes cluster.
 
     Args:
-        context: of the kubeconfig; the current one if not given.
-        namespace: of the database, and of the release where pyhce installs it.
-        release: its name.
-        chart_path: a chart other than the one that comes with pyhce.
-        schema: what the database should be.
-        progress: told what is waited for.
+        context: a context of the kubeconfig; the current one if None.
+        namespace: of the database. A new release is installed into it as well.
+        release: the release's name.
+        chart_path: a chart (folder, archive, oci://…) to use in place of the one that ships with pyhce.
+        schema: the declaration that the database is compared with.
+        progress: called with a line on what is being done or waited for.
 
     Raises:
-        UsageError: the libraries of `pyhce[k8s]` are missing, or there is no such context.
+        UsageError: the Kubernetes client of `pyhce[k8s]` is not installed, or there is no such context.
     """
 
     def __init__(
@@ -114,43 +130,47 @@ class Deployment:
 
     @property
     def context(self) -> str:
-        """Its context in the kubeconfig."""
+        """The name of the kubeconfig context."""
         return self.cluster.context
 
     def install(self, values: Mapping[str, Any] | None = None, *, timeout: float = 300.0) -> InstallReport:
-        """Install, or upgrade what is there to these values; done when every pod is ready and registered.
+        """Install the chart, or upgrade the release to exactly these values.
 
-        Safe to repeat and to interrupt.
+        Returns when every pod is ready and every worker is registered. Safe to repeat and to interrupt.
 
         Args:
-            values: of the chart; the namespace is set by this object.
-            timeout: seconds for the pods to be ready once helm is done.
+            values: of the chart, except `namespace.name`, which this object sets.
+            timeout: seconds for the pods to become ready after Helm is done.
 
         Raises:
-            HceError: what is wrong, with what the pods say.
+            HceError: Helm failed, or a pod did not become ready; the text quotes the pods.
         """
         return self._apply(values or {}, timeout)
 
     def upgrade(self, values: Mapping[str, Any] | None = None, *, timeout: float = 300.0) -> InstallReport:
-        """Upgrade with these values over those that were given before.
+        """Upgrade the release with these values merged over its present ones.
+
+        Args:
+            values: as for `install`.
+            timeout: as for `install`.
 
         Raises:
-            HceError: nothing is installed, or as for `install`.
+            HceError: there is no release, or as for `install`.
         """
         self.cluster.version()
         name, namespace = self._helm_release
-        before = self._run_helm(helm.release_values(self.context, name, namespace))
+        before = helm.run_to_end(helm.release_values(self.context, name, namespace))
         if before is None:
             raise HceError(
                 f"there is no release {name} in the namespace {namespace} of {self.context}",
-                remedy="Install it first: pyhce install",
+                remedy="Install with: pyhce install",
             )
         return self._apply(chart.merge_values(before, values or {}), timeout)
 
     def ensure(self, values: Mapping[str, Any] | None = None, *, timeout: float = 300.0) -> InstallReport:
-        """Install, or upgrade what is installed, its former values kept."""
+        """Upgrade the release as `upgrade` does, or install it if there is none. Raises as `install`."""
         self.cluster.version()
-        before = self._run_helm(helm.release_values(self.context, *self._helm_release))
+        before = helm.run_to_end(helm.release_values(self.context, *self._helm_release))
         return self._apply(chart.merge_values(before or {}, values or {}), timeout)
 
     def _apply(self, values: Mapping[str, Any], timeout: float) -> InstallReport:
@@ -158,16 +178,17 @@ class Deployment:
         self.cluster.version()
         before = {pod.uid for pod in self.cluster.database_pods(self.namespace)}
         name, namespace = self._helm_release
-        own = {"namespace": {"name": "" if namespace == self.namespace else self.namespace}}
-        given = chart.merge_values(values, own)
+        chart_namespace = "" if namespace == self.namespace else self.namespace
+        all_values = chart.merge_values(values, {"namespace": {"name": chart_namespace}})
         with release_lock(self.context, self.namespace):
+            logger.info("installing the release %s in %s of %s", name, namespace, self.context)
             try:
-                deed = helm.install(self.context, name, namespace, self.chart, given)
-                self._run_helm(run_watching_pods(deed, self.cluster, self.namespace, self.progress))
+                install = helm.install(self.context, name, namespace, self.chart, all_values)
+                helm.run_to_end(run_watching_pods(install, self.cluster, self.namespace, self.progress))
             except helm.HelmFailure as error:
                 raise self._with_pod_details(error) from error
         self._wait_until_ready(timeout)
-        state = self._run_helm(helm.release_state(self.context, name, namespace))
+        state = helm.run_to_end(helm.release_state(self.context, name, namespace))
         after = self.cluster.database_pods(self.namespace)
         return InstallReport(
             release=name,
@@ -181,7 +202,7 @@ class Deployment:
         )
 
     def _with_pod_details(self, error: helm.HelmFailure) -> HceError:
-        """A failure of helm with what the cluster knows about it."""
+        """Helm's error, with the Service that has the port or the pods that failed."""
         if error.port:
             holder = self.cluster.service_with_node_port(error.port)
             return HceError(f"{error.wrong}: {holder}" if holder else error.wrong, remedy=error.remedy)
@@ -190,44 +211,47 @@ class Deployment:
         return error
 
     def uninstall(self) -> UninstallReport:
-        """Uninstall the release. Namespace, passwords, certificates and volumes stay; installing again finds the rows.
+        """Uninstall the release and wait until its database pods are gone.
+
+        The namespace, the passwords, the certificates and the volumes are kept, so that a new installation finds the
+        data again.
 
         Raises:
-            HceError: helm failed.
+            HceError: Helm failed, or the pods belong to a release of another name.
         """
         self.cluster.version()
         name, namespace = self._helm_release
-        there = self._run_helm(helm.release_state(self.context, name, namespace)) is not None
-        if not there and self.cluster.database_pods(self.namespace):
+        exists = helm.run_to_end(helm.release_state(self.context, name, namespace)) is not None
+        if not exists and self.cluster.database_pods(self.namespace):
             raise HceError(
-                f"the pods in {self.namespace} do not belong to a release {name}",
-                remedy="helm list -A names the releases; give its name with --release.",
+                f"the pods in {self.namespace} do not belong to the release {name}",
+                remedy="Find the release with helm list -A and give its name with --release.",
             )
         self.progress(f"uninstalling {name}")
-        self._run_helm(helm.uninstall(self.context, name, namespace))
+        helm.run_to_end(helm.uninstall(self.context, name, namespace))
         self._wait_until_stopped()
-        self.cluster.delete_job(self.namespace, "citus-registrar")  # a hook's, which helm leaves behind
+        self.cluster.delete_job(self.namespace, "citus-registrar")  # Helm keeps a hook's Job
         self.cluster.delete_pod(self.namespace, "citus-verify")
         with self.cluster.errors_explained():
             claims = self.cluster.core.list_namespaced_persistent_volume_claim(self.namespace).items
-        held = tuple(sorted(c.metadata.name for c in claims if c.metadata.name.startswith("data-citus-")))
-        return UninstallReport(release=name, namespace=self.namespace, removed=there, volumes=held)
+        volumes = tuple(sorted(c.metadata.name for c in claims if c.metadata.name.startswith("data-citus-")))
+        return UninstallReport(release=name, namespace=self.namespace, removed=exists, volumes=volumes)
 
     def _wait_until_stopped(self) -> None:
         deadline = time.monotonic() + 180
         while (left := self.cluster.database_pods(self.namespace)) and time.monotonic() < deadline:
-            self.progress(f"stopping: {', '.join(pod.name for pod in left)}")
+            self.progress(f"waiting for {', '.join(pod.name for pod in left)} to stop")
             time.sleep(0.5)
 
     def verify(self, *, groups: Sequence[str] | None = None, wait: float = 0.0) -> VerificationReport:
-        """Every check: those of the database from a pod beside it, which reaches every node, and Kubernetes' own.
+        """Run the checks of the database, in a pod that reaches every node, and those of Kubernetes.
 
         Args:
-            groups: only these; `kubernetes` is one.
-            wait: seconds to go on looking until all is right.
+            groups: only the checks of these groups; `kubernetes` is one of them.
+            wait: seconds for which to repeat the checks until none fails.
 
         Raises:
-            HceError: nothing is installed, or the database cannot be looked at.
+            HceError: nothing is installed, or the database does not answer.
         """
         return repeat_until_ok(
             lambda: self._verify_once(groups), wait=wait, progress=self.progress, pause=_PAUSE, forgiven=HceError
@@ -239,138 +263,137 @@ class Deployment:
         if groups and not inside:
             inside = [GROUPS[0]]
         arguments = ["verify", "--output", "json"] + [word for group in inside for word in ("--group", group)]
-        self.progress("verifying the database from a pod beside it")
-        said = self.cluster.run_job_pod(self.namespace, "citus-registrar", "citus-verify-run", arguments, 300.0)
-        report = _parse_report(said)
+        self.progress("verifying the database from a pod in its namespace")
+        printed = self.cluster.run_job_pod(self.namespace, "citus-registrar", "citus-verify-run", arguments, 300.0)
+        report = _parse_report(printed)
         if groups is None or checks.GROUP in groups:
             view = checks.KubernetesView(self.cluster, self.namespace)
-            outside = run_checks(checks.CHECKS, view, self.progress)
+            kubernetes = run_checks(checks.CHECKS, view, self.progress)
             kept = tuple(check for check in report.checks if groups is None or check.group in groups)
-            report = report.model_copy(update={"checks": (*kept, *outside)})
+            report = report.model_copy(update={"checks": (*kept, *kubernetes)})
         return report.model_copy(update={"seconds": round(time.monotonic() - start, 2)})
 
     def status(self) -> DeploymentStatus:
-        """Release, pods and database at a glance."""
+        """The state of the release, its pods and the database; see `DeploymentStatus`."""
         self.cluster.version()
-        database, silent_because = None, ""
+        database, reason = None, ""
         try:
-            with self.dsn(SUPERUSER) as place:
-                database = status(place, schema=self.schema)
+            with self.dsn(SUPERUSER) as reachable:
+                database = status(reachable, schema=self.schema)
         except HceError as error:
-            silent_because = error.wrong
+            reason = error.wrong
         return DeploymentStatus(
             context=self.context,
             namespace=self.namespace,
-            release=self._run_helm(helm.release_state(self.context, *self._helm_release)),
+            release=helm.run_to_end(helm.release_state(self.context, *self._helm_release)),
             pods=tuple(self.cluster.pods(self.namespace)),
             database=database,
-            silent=silent_because,
+            silent=reason,
         )
 
     def password(self, role: str = APP_ROLE) -> str:
-        """A role's password."""
+        """The password of one of the roles that log in. Raises as `endpoint.password`."""
         return endpoint.password(self.cluster, self.namespace, role)
 
     def place(self) -> endpoint.Endpoint | None:
-        """Where the coordinator answers without a forwarded port, None if nowhere."""
+        """Where the coordinator answers from here without a forwarded port, None if nowhere."""
         return endpoint.direct_endpoint(self.cluster, self.namespace)
 
     def reachable_place(self) -> endpoint.Endpoint:
-        """Where the coordinator answers without a forwarded port.
+        """Where the coordinator answers from here without a forwarded port.
 
         Raises:
-            HceError: nowhere.
+            HceError: it answers nowhere.
         """
-        found = self.place()
-        if found is None:
+        direct = self.place()
+        if direct is None:
             raise HceError(
                 "the coordinator's node port does not answer from here",
-                remedy="pyhce psql, load, export and patient reach it with --on; for other programs: "
+                remedy="pyhce psql, load, export and patient forward a port themselves with --on. For other programs: "
                 f"kubectl --context {self.context} -n {self.namespace} port-forward svc/citus-coordinator 5432",
             )
-        return found
+        return direct
 
     @contextmanager
     def address(self) -> Iterator[endpoint.Endpoint]:
-        """Where the coordinator answers while the block runs; a port is forwarded where there is no other way."""
-        with endpoint.reachable_endpoint(self.cluster, self.namespace) as place:
-            yield place
+        """Where the coordinator answers while the block runs; a port is forwarded if it answers nowhere else."""
+        with endpoint.reachable_endpoint(self.cluster, self.namespace) as reachable:
+            yield reachable
 
     @contextmanager
     def dsn(self, role: str = APP_ROLE) -> Iterator[str]:
-        """A DSN that reaches the coordinator from here while the block runs. It holds the password."""
-        secret = self.password(role)  # first: it says if nothing is installed
-        with self.address() as place:
-            yield endpoint.dsn(place, role, secret)
+        """A DSN that reaches the coordinator from here while the block runs, password included."""
+        secret = self.password(role)  # first, as its error tells that nothing is installed
+        with self.address() as reachable:
+            yield endpoint.dsn(reachable, role, secret)
 
     def dsn_at(self, place: endpoint.Endpoint, role: str = APP_ROLE) -> str:
-        """A DSN at a place that is known to lead to the coordinator."""
+        """A DSN for an endpoint that is known to lead to the coordinator, password included."""
         return endpoint.dsn(place, role, self.password(role))
 
     @contextmanager
     def connection(self, role: str = APP_ROLE) -> Iterator[Database]:
         """An open connection to the coordinator."""
-        with self.dsn(role) as place, connect(place) as conn:
+        with self.dsn(role) as dsn, connect(dsn) as conn:
             yield conn
 
     def query(self, statement: str, *values: object, role: str = APP_ROLE) -> list[tuple[Any, ...]]:
-        """The rows of one statement; values take the place of each %s."""
+        """The rows of one SQL statement, in which each %s stands for one of the values."""
         with self.connection(role) as conn, explained():
             return conn.execute(statement.encode(), values or None).fetchall()
 
     @cached_property
     def _helm_release(self) -> tuple[str, str]:
-        """Name and namespace of the release: as installed, else where pyhce would install it."""
-        for read, kept in (
+        """The release's name and namespace: as installed before, else the ones given to this object."""
+        for read, object_name in (
             (self.cluster.apps.read_namespaced_stateful_set, "citus-coordinator"),
-            (self.cluster.core.read_namespaced_config_map, "hce-citus-fixed"),  # stays when it is uninstalled
+            (self.cluster.core.read_namespaced_config_map, "hce-citus-fixed"),  # kept on uninstall
         ):
-            held = self.cluster.get(read, kept, self.namespace)
-            marks = (held.metadata.annotations or {}) if held is not None else {}
-            found = marks.get("meta.helm.sh/release-name"), marks.get("meta.helm.sh/release-namespace")
-            if found[0] == self.release and found[1]:
-                return found[0], found[1]
+            installed = self.cluster.get(read, object_name, self.namespace)
+            marks = (installed.metadata.annotations or {}) if installed is not None else {}
+            name, namespace = marks.get("meta.helm.sh/release-name"), marks.get("meta.helm.sh/release-namespace")
+            if name == self.release and namespace:
+                return name, namespace
         return self.release, self.namespace
 
     def _wait_until_ready(self, timeout: float) -> None:
-        """Wait until every pod is ready and of the newest template."""
+        """Wait until every database pod is ready and made from the newest template."""
         deadline = time.monotonic() + timeout
         crashes = CrashWatch()
         while True:
             view = checks.KubernetesView(self.cluster, self.namespace)
-            waiting = checks.pods_ready(view)
-            if waiting.result.value == "ok":
+            ready = checks.pods_ready(view)
+            if ready.result.value == "ok":
                 return
-            broken = crashes.crashing_pod(list(view.nodes.values()))
-            if broken:
-                raise crash_failure(self.cluster, self.namespace, broken)
+            crashing = crashes.crashing_pod(list(view.nodes.values()))
+            if crashing:
+                raise crash_failure(self.cluster, self.namespace, crashing)
             if time.monotonic() > deadline:
                 raise deployment_failed(
                     self.cluster,
                     self.namespace,
-                    f"not ready within {timeout:.0f} s: {waiting.found}",
-                    "Mend what the pods say and run the same command again.",
+                    f"the pods were not ready within {timeout:.0f} s: {ready.found}",
+                    "Fix what the pods' events and logs report and run the same command again.",
                 )
-            self.progress(wait_message(self.cluster, self.namespace, list(view.nodes.values())))
+            message = wait_message(self.cluster, self.namespace, list(view.nodes.values()))
+            logger.debug("%s", message)
+            self.progress(message)
             time.sleep(0.5)
 
-    @staticmethod
-    def _run_helm(deed: Coroutine[Any, Any, Any]) -> Any:
-        return helm.run_to_end(deed)
 
-
-def _parse_report(said: str) -> VerificationReport:
-    """The report that a pod printed, after its lines of progress."""
-    lines = said.splitlines()
+def _parse_report(printed: str) -> VerificationReport:
+    """The report in what a pod printed, after its lines of progress."""
+    lines = printed.splitlines()
     start = next((n for n, line in enumerate(lines) if line.startswith("{")), None)
     text = "\n".join(lines[start:]) if start is not None else ""
     try:
-        held = json.loads(text)
+        report = json.loads(text)
     except ValueError:
-        told = lines[-1][:300] if lines else "nothing"
+        last = lines[-1][:300] if lines else "nothing"
         raise HceError(
-            f"the pod that verifies said: {told}", remedy="kubectl logs and pyhce status tell more."
+            f"the pod that runs the checks printed no report, but: {last}",
+            remedy="Check the pods: pyhce status --on CONTEXT",
         ) from None
-    if "error" in held:
-        raise HceError(held["error"], remedy=held["remedy"], exit_code=held.get("exit_code", 2))
-    return VerificationReport.model_validate(held)
+    if "error" in report:
+        raise HceError(report["error"], remedy=report["remedy"], exit_code=report.get("exit_code", 2))
+    return VerificationReport.model_validate(report)

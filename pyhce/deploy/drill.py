@@ -1,4 +1,4 @@
-"""Drills: break something on purpose, watch it heal with no one's hand, print how long each step took."""
+"""Drills: break something on purpose and time how long the installation takes to recover by itself."""
 
 from __future__ import annotations
 
@@ -18,23 +18,32 @@ from pyhce.settings import APP_ROLE, SUPERUSER
 from pyhce.verify.insert_thread import InsertReport, InsertThread, query_succeeds
 
 _PAUSE = 0.1
+_STEPS = {
+    "out": "out of its Service",
+    "gone": "restarted",
+    "answers": "queries answered",
+    "back": "back in its Service",
+}
+"""How each step of a recovery is reported; see `PodDrill`."""
 
 
 class Action(StrEnum):
-    """What is done to a pod."""
+    """How a pod is broken: its PostgreSQL is killed, or the pod is deleted."""
 
     KILL = "kill -9"
     DELETE = "delete"
 
 
 class PodDrill(Frozen):
-    """What became of one pod; seconds since it was broken.
+    """How one pod recovered; times in seconds since it was broken.
 
     Args:
-        gone: until its container had restarted, or another pod had its name.
+        gone: until its container had restarted, or a new pod had its name.
         out: until its Service no longer led to it.
         answers: until a query over every shard succeeded again.
         back: until its Service led to it again.
+        restarts: container restarts of the pod that has its name now.
+        new_pod: whether that is a new pod.
     """
 
     pod: str
@@ -48,7 +57,13 @@ class PodDrill(Frozen):
 
 
 class DrillReport(Frozen):
-    """A drill, pod by pod, and what the writer says."""
+    """The result of a drill.
+
+    Args:
+        steps: a step for each pod and action.
+        names_before, names_after: the nodes as `group host`, as Citus knows them.
+        writer: what the thread that inserted rows during the drill found.
+    """
 
     steps: tuple[PodDrill, ...]
     names_before: tuple[str, ...]
@@ -57,12 +72,12 @@ class DrillReport(Frozen):
 
     @property
     def ok(self) -> bool:
-        """Nothing acknowledged was lost, and every node has its name."""
+        """Whether no acknowledged row was lost and every node kept its name."""
         return self.writer.lost == 0 and self.names_before == self.names_after
 
     @property
     def exit_code(self) -> int:
-        """0 if all is right, 1 if not."""
+        """0 if `ok`, 1 if not."""
         return 0 if self.ok else 1
 
 
@@ -73,29 +88,30 @@ def pod_failure(
     timeout: float = 180.0,
     progress: Progress = silent,
 ) -> DrillReport:
-    """Kill PostgreSQL in every pod once and delete every pod once, one after another, while a writer writes.
+    """Break every database pod, one after another, while a thread inserts rows, and time each recovery.
 
     Args:
-        actions: what to do to each pod; all that can be done here if empty. PID 1 of a container can only be killed
-            from its node, which is within reach where the nodes are kind's.
-        timeout: seconds that each pod may take to be back.
+        actions: what to do to each pod; every possible action if empty. `Action.KILL` is possible in a kind cluster
+            only: the first process of a container can be killed from its Kubernetes node, but not from inside.
+        timeout: seconds within which each pod must recover.
+        progress: called with a line on each step.
 
     Raises:
-        UsageError: the nodes are not kind's and kill -9 was asked for.
-        HceError: a pod did not come back, with what it says; the writer's rows are deleted all the same.
+        UsageError: `Action.KILL` was asked for and the cluster is not kind's.
+        HceError: a pod did not recover in time; the text quotes the pods. The inserted rows are deleted all the same.
     """
     local = deployment.context.startswith("kind-")
     if Action.KILL in actions and not local:
         raise UsageError(
-            f"kill -9 must come from the Kubernetes node, and those of {deployment.context} are not kind's",
-            remedy="Give --action delete.",
+            f"kill -9 needs a kind cluster, because it is run on the Kubernetes node; {deployment.context} is not one",
+            remedy="Delete the pods only: --action delete",
         )
     actions = actions or (tuple(Action) if local else (Action.DELETE,))
     cluster, namespace = deployment.cluster, deployment.namespace
-    place = deployment.reachable_place()  # a forwarded port would end with the pod that it leads to
-    dsn = deployment.dsn_at(place, SUPERUSER)
+    endpoint = deployment.reachable_place()  # a forwarded port would end with the pod that it leads to
+    dsn = deployment.dsn_at(endpoint, SUPERUSER)
     before = _node_names(dsn)
-    writer = InsertThread(deployment.dsn_at(place, APP_ROLE))
+    writer = InsertThread(deployment.dsn_at(endpoint, APP_ROLE))
     writer.start()
     steps: list[PodDrill] = []
     try:
@@ -104,15 +120,16 @@ def pod_failure(
                 progress(f"{action.value} {pod.name} ({writer.acknowledged} rows acknowledged)")
                 steps.append(_drill_pod(deployment, pod, action, dsn, timeout, progress))
     finally:
-        progress("counting what was acknowledged")
+        progress("counting the acknowledged rows")
         written = writer.stop()
     return DrillReport(steps=tuple(steps), names_before=before, names_after=_node_names(dsn), writer=written)
 
 
 def _pods_in_order(cluster: KubernetesCluster, namespace: str) -> list[PodState]:
     """The database pods, workers first."""
-    found = cluster.database_pods(namespace)
-    return sorted(found, key=lambda pod: (pod.name.startswith("citus-coordinator"), pod.name))
+    return sorted(
+        cluster.database_pods(namespace), key=lambda pod: (pod.name.startswith("citus-coordinator"), pod.name)
+    )
 
 
 def _drill_pod(
@@ -126,37 +143,40 @@ def _drill_pod(
     else:
         cluster.delete_pod(namespace, pod.name)
 
-    def now() -> PodState | None:
-        return next((held for held in cluster.database_pods(namespace) if held.name == pod.name), None)
+    def present_pod() -> PodState | None:
+        return next((present for present in cluster.database_pods(namespace) if present.name == pod.name), None)
 
     def replaced() -> bool:
-        held = now()
-        return held is not None and (held.uid != pod.uid or held.restarts > pod.restarts)
+        present = present_pod()
+        return present is not None and (present.uid != pod.uid or present.restarts > pod.restarts)
 
-    wanted: dict[str, Callable[[], bool]] = {
+    conditions: dict[str, Callable[[], bool]] = {
         "out": lambda: pod.name not in cluster.ready_pods_behind(namespace, service),
         "gone": replaced,
         "answers": lambda: "gone" in took and query_succeeds(dsn),
         "back": lambda: {"gone", "out"} <= took.keys() and pod.name in cluster.ready_pods_behind(namespace, service),
     }
     took: dict[str, float] = {}
-    while len(took) < len(wanted):
-        for step, seen in wanted.items():
-            if step not in took and seen():
+    while len(took) < len(conditions):
+        for step, holds in conditions.items():
+            if step not in took and holds():
                 took[step] = round(time.monotonic() - start, 1)
-                progress(f"{action.value} {pod.name}: {step} after {took[step]} s")
+                progress(f"{action.value} {pod.name}: {_STEPS[step]} after {took[step]} s")
         if time.monotonic() - start > timeout:
-            missing = ", ".join(step for step in wanted if step not in took)
+            missing = ", ".join(_STEPS[step] for step in conditions if step not in took)
             raise deployment_failed(
-                cluster, namespace, f"{action.value} {pod.name}: not seen in {timeout:.0f} s: {missing}", "pyhce verify"
+                cluster,
+                namespace,
+                f"{action.value} {pod.name}: not seen within {timeout:.0f} s: {missing}",
+                f"Find what is wrong: pyhce verify --on {deployment.context} -n {namespace}",
             )
         time.sleep(_PAUSE)
-    held = now()
+    present = present_pod()
     return PodDrill(
         pod=pod.name,
         action=action,
-        restarts=held.restarts if held else 0,
-        new_pod=held is not None and held.uid != pod.uid,
+        restarts=present.restarts if present else 0,
+        new_pod=present is not None and present.uid != pod.uid,
         **took,
     )
 

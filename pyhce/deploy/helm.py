@@ -1,10 +1,12 @@
-"""Helm: the only module that imports pyhelm3. What helm says on failure becomes one error of ours, in one place."""
+"""Helm: the only module that imports pyhelm3, and the one that explains Helm's errors."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
+import shlex
+import time
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -14,14 +16,15 @@ from typing import Any
 from pyhce.errors import HceError, UsageError
 from pyhce.schema.model import Frozen
 
-logging.getLogger("pyhelm3").addHandler(logging.NullHandler())  # it logs each command; we tell what failed
+logger = logging.getLogger(__name__)
+logging.getLogger("pyhelm3").addHandler(logging.NullHandler())  # without it, pyhelm3's failures go to stderr
 
 TIMEOUT = 1200
-"""Seconds that helm waits for its hooks: the registrar's Job gives up before."""
+"""Seconds that Helm waits for its hooks. The registrar's Job ends before that."""
 
 
 class ReleaseState(Frozen):
-    """A release as helm knows it."""
+    """A Helm release at its newest revision."""
 
     name: str
     namespace: str
@@ -32,37 +35,43 @@ class ReleaseState(Frozen):
 
 @cache
 def _client(context: str) -> Any:
-    """The client of a context; making one asks helm for its version."""
+    """The client for a context; the first call asks helm for its version."""
     try:
         import pyhelm3
     except ImportError:
         raise UsageError("pyhelm3 is not installed", remedy="Install it with: pip install 'pyhce[k8s]'") from None
 
     class Command(pyhelm3.Command):  # type: ignore[misc]
-        """pyhelm3 runs helm in a shell: with `exec`, ending the shell is ending helm."""
+        """pyhelm3 runs helm in a shell. With `exec`, helm takes the shell's place and is ended with it."""
 
         async def run(self, command: list[str], input: bytes | None = None) -> bytes:
             self._executable = "exec"
-            done: bytes = await super().run(["helm", *command], input)
-            return done
+            logger.debug("running helm %s", shlex.join(map(str, command)))  # values go through `input`
+            start = time.monotonic()
+            output: bytes = await super().run(["helm", *command], input)
+            logger.debug("helm %s ended after %.1f s", command[0], time.monotonic() - start)
+            return output
 
     try:
         command = Command(kubecontext=context or None, default_timeout=f"{TIMEOUT}s")
         return pyhelm3.Client(command)
     except AssertionError:
         raise UsageError(
-            "there is no helm on PATH", remedy="Install Helm 3.14 or newer (https://helm.sh/docs/intro/install)."
+            "there is no helm on PATH", remedy="Install Helm 3.14 or newer: https://helm.sh/docs/intro/install"
         ) from None
     except ValueError as error:
-        raise UsageError(f"helm does not say its version: {error}", remedy="Install a released Helm.") from None
+        raise UsageError(
+            f"could not read the version of helm: {error}",
+            remedy="Install a released Helm: https://helm.sh/docs/intro/install",
+        ) from None
 
 
 @contextmanager
 def _errors_explained() -> Iterator[None]:
-    """What helm says on failure, in plain words.
+    """Raise Helm's errors in the block as errors with a remedy.
 
     Raises:
-        HelmFailure: with what to do.
+        HelmFailure: what Helm reported.
     """
     import pyhelm3
 
@@ -73,7 +82,7 @@ def _errors_explained() -> Iterator[None]:
 
 
 async def _newest_revision(context: str, name: str, namespace: str) -> Any:
-    """The release's newest revision, None if there is none."""
+    """The release's newest revision, None if there is no release."""
     client = _client(context)
     import pyhelm3
 
@@ -85,67 +94,67 @@ async def _newest_revision(context: str, name: str, namespace: str) -> Any:
 
 
 async def release_state(context: str, name: str, namespace: str) -> ReleaseState | None:
-    """The release's newest revision, None if there is none."""
-    found = await _newest_revision(context, name, namespace)
-    if found is None:
+    """The state of a release, None if it does not exist."""
+    revision = await _newest_revision(context, name, namespace)
+    if revision is None:
         return None
-    metadata = await found.chart_metadata()
+    metadata = await revision.chart_metadata()
     return ReleaseState(
         name=name,
         namespace=namespace,
-        revision=found.revision,
-        status=found.status.value,
+        revision=revision.revision,
+        status=revision.status.value,
         chart=f"{metadata.name}-{metadata.version}",
     )
 
 
 async def release_values(context: str, name: str, namespace: str) -> dict[str, Any] | None:
-    """The values that were given to the release, None if there is none."""
-    found = await _newest_revision(context, name, namespace)
-    if found is None:
+    """The values that a release was given, without the chart's defaults; None if it does not exist."""
+    revision = await _newest_revision(context, name, namespace)
+    if revision is None:
         return None
     with _errors_explained():
-        given: dict[str, Any] = await found.values() or {}
-    return given
+        values: dict[str, Any] = await revision.values() or {}
+    return values
 
 
-async def install(context: str, name: str, namespace: str, chart: Path | str, given: Mapping[str, Any]) -> None:
-    """Install the release, or upgrade it to these values; a former one that was cut off is cleared first.
+async def install(context: str, name: str, namespace: str, chart: Path | str, values: Mapping[str, Any]) -> None:
+    """Install a release, or upgrade it to these values; a revision left by an interrupted run is cleared first.
 
     Raises:
-        HceError: what helm refused, in plain words.
+        HelmFailure: what Helm reported.
     """
     client = _client(context)
     with _errors_explained():
         await client.get_proceedable_revision(name, namespace=namespace, timeout=f"{TIMEOUT}s")
         loaded = await client.get_chart(chart)
         await client.install_or_upgrade_release(
-            name, loaded, dict(given), namespace=namespace, create_namespace=True, timeout=f"{TIMEOUT}s"
+            name, loaded, dict(values), namespace=namespace, create_namespace=True, timeout=f"{TIMEOUT}s"
         )
 
 
 async def uninstall(context: str, name: str, namespace: str) -> None:
-    """Uninstall the release; none is fine.
+    """Uninstall a release, if it exists.
 
     Raises:
-        HceError: what helm refused, in plain words.
+        HelmFailure: what Helm reported.
     """
     client = _client(context)
     with _errors_explained():
         await client.uninstall_release(name, namespace=namespace, wait=True, timeout=f"{TIMEOUT}s")
 
 
-def run_to_end(deed: Coroutine[Any, Any, Any]) -> Any:
-    """Run to its end; Ctrl-C ends helm too, which marks the release as failed."""
-    return asyncio.run(deed)
+def run_to_end(helm_run: Coroutine[Any, Any, Any]) -> Any:
+    """The result of one of this module's coroutines; Ctrl-C stops Helm too, which marks the release as failed."""
+    return asyncio.run(helm_run)
 
 
 class HelmFailure(HceError):
-    """Helm refused or gave up.
+    """An error that Helm reported.
 
     Args:
-        port: the node port that somebody else has.
-        hook: whether a hook failed: its pod tells why.
+        port: the node port that another Service has, None if that is not the error.
+        hook: whether a hook failed; its pod's log tells why.
     """
 
     def __init__(self, wrong: str, *, remedy: str, port: int | None = None, hook: bool = False) -> None:
@@ -154,43 +163,44 @@ class HelmFailure(HceError):
         self.hook = hook
 
 
-def explain_failure(said: str) -> HelmFailure:
-    """What helm's standard error means."""
-    said = said.strip()
-    rule = re.search(r"validate\.yaml[^:]*:\d+:\d+\): (?:execution error at .*?: )?(.+?)(?:\n|$)", said)
+def explain_failure(stderr: str) -> HelmFailure:
+    """The error for what Helm wrote to its standard error."""
+    stderr = stderr.strip()
+    rule = re.search(r"validate\.yaml[^:]*:\d+:\d+\): (?:execution error at .*?: )?(.+?)(?:\n|$)", stderr)
     if rule:
         wrong, _, remedy = rule[1].strip().partition(". ")
         return HelmFailure(wrong, remedy=remedy)
-    if "meet the specifications of the schema" in said:
-        lines = [line.strip(" -") for line in said.splitlines() if line.strip().startswith("- ")]
+    if "meet the specifications of the schema" in stderr:
+        lines = [line.strip(" -") for line in stderr.splitlines() if line.strip().startswith("- ")]
         return HelmFailure(
             "a value does not fit the chart: " + "; ".join(lines),
-            remedy="charts/hce-citus/README.md lists every value; `helm show values charts/hce-citus` too.",
+            remedy="charts/hce-citus/README.md describes every value; `helm show values charts/hce-citus` does too.",
         )
-    port = re.search(r"Invalid value: (\d+): provided port is already allocated", said)
+    port = re.search(r"Invalid value: (\d+): provided port is already allocated", stderr)
     if port:
         return HelmFailure(
             f"node port {port[1]} is taken by another Service",
-            remedy='Give another with --set coordinator.service.nodePort=30008, or "" to have one chosen.',
+            remedy="Give another port with --set coordinator.service.nodePort=30008, or let Kubernetes choose one with "
+            "--set coordinator.service.nodePort=",
             port=int(port[1]),
         )
     owner = re.search(
         r'(\w+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported.*?'
         r'meta\.helm\.sh/release-name" must equal "[^"]+": current value is "([^"]+)"',
-        said,
+        stderr,
         re.DOTALL,
     )
     if owner:
         return HelmFailure(
             f"{owner[1]} {owner[2]} in the namespace {owner[3]} belongs to the release {owner[4]}",
-            remedy=f"Install under that name (--release {owner[4]}), or in another namespace.",
+            remedy=f"Upgrade that release (--release {owner[4]}), or install into another namespace.",
         )
-    for words, wrong, remedy in _KNOWN_FAILURES:
-        if re.search(words, said):
+    for pattern, wrong, remedy in _KNOWN_FAILURES:
+        if re.search(pattern, stderr):
             return HelmFailure(wrong, remedy=remedy, hook="hook" in wrong)
     return HelmFailure(
-        f"helm failed: {said.splitlines()[-1][:500] if said else 'it said nothing'}",
-        remedy="Mend what it says and run the same command again.",
+        f"helm failed: {stderr.splitlines()[-1][:500] if stderr else 'it printed no error'}",
+        remedy="Fix what Helm reports and run the same command again.",
     )
 
 
@@ -198,26 +208,26 @@ _KNOWN_FAILURES = (
     (
         "Kubernetes cluster unreachable",
         "no Kubernetes cluster answers",
-        "Start it, or name another context with --context; for one on this machine: pyhce up --on kind",
+        "Start the cluster or name another context with --context. For a cluster on this machine: pyhce up --on kind",
     ),
     (
         r"another operation \(install/upgrade/rollback\) is in progress",
-        "another helm is at work on this release",
-        "Wait for it. If it was killed, run the same command again: what was cut off is cleared first.",
+        "another helm is changing this release",
+        "Wait until it ends. If it was killed, run the same command again: it clears the interrupted revision first.",
     ),
     (
         r"BackoffLimitExceeded|Job/\S*citus-registrar not ready\. status: Failed",  # Helm 3, Helm 4
         "the hook Job citus-registrar failed",
-        "Its last lines tell why; mend that and run the same command again.",
+        "Fix what its last log lines report and run the same command again.",
     ),
     (
         r"DeadlineExceeded|timed out waiting|Job/\S*citus-registrar not ready|context deadline exceeded",
         "the hook Job citus-registrar did not end in time",
-        "Its last lines tell what it waits for; mend that and run the same command again.",
+        "Its last log lines name what it waits for; fix that and run the same command again.",
     ),
     (
         "is forbidden: User",
-        "your account may not do this in the cluster",
-        "Ask for the right: kubectl auth can-i --list",
+        "your account lacks a permission in the cluster",
+        "List your permissions with kubectl auth can-i --list and ask the cluster's administrator for the missing one.",
     ),
 )

@@ -1,4 +1,4 @@
-"""The two images: build them, give them to a cluster of this machine, save them for a site without internet."""
+"""The two container images: build them, load them into a local cluster, save them for a site without internet."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ _BUILD_CONTEXT_FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"
 
 
 class ImagesReport(Frozen):
-    """What was built, loaded or saved.
+    """Which images were built, loaded or saved.
 
     Args:
         images: their names with tags.
-        where: the cluster or the file, "" after a build.
+        where: the cluster or the file they went to, "" after a build.
+        seconds: how long it took.
     """
 
     images: tuple[str, ...]
@@ -37,7 +38,7 @@ class ImagesReport(Frozen):
 
 
 def checkout_root() -> Path | None:
-    """The root of the checkout that this package runs from, None where it was installed from a wheel."""
+    """The root of the checkout that this package runs from, None if it was installed from a wheel."""
     root = Path(__file__).parents[2]
     return root if (root / "registrar" / "Dockerfile").is_file() else None
 
@@ -50,29 +51,30 @@ def build(
     registrar_base: str = REGISTRAR_BASE,
     progress: Progress = silent,
 ) -> ImagesReport:
-    """Build both images from a checkout; Docker's cache makes a repetition quick.
+    """Build both images from a checkout, with Docker and its cache.
 
     Args:
-        root: the checkout; the one that this package runs from if not given.
-        wheels: a folder of wheels to use instead of a package index (pip wheel --wheel-dir FOLDER . hatchling).
+        root: the checkout; the one that this package runs from if None.
+        wheels: a folder of wheels to use in place of a package index (pip wheel --wheel-dir FOLDER . hatchling).
+        postgres_base, registrar_base: the images to build on.
+        progress: called with a line on what is being built.
 
     Raises:
-        UsageError: there is no checkout, or no such folder.
-        HceError: Docker failed, with its last words.
+        UsageError: there is no checkout, or no wheel in the folder.
+        HceError: Docker failed; the text holds its last output lines.
     """
     start = time.monotonic()
-    place = root or checkout_root()
-    if place is None or not (place / "registrar" / "Dockerfile").is_file():
+    checkout = root or checkout_root()
+    if checkout is None or not (checkout / "registrar" / "Dockerfile").is_file():
         raise UsageError(
-            f"{place or 'this installation'} is no checkout of hce-citus: there are no Dockerfiles to build from",
-            remedy="Run it in a clone of the project, or take built images: pyhce images load --from FILE.",
+            f"{checkout or 'this installation of pyhce'} is not a checkout of hce-citus: it has no Dockerfiles",
+            remedy="Build the images in a clone of the project, or load built ones: pyhce images load --from FILE",
         )
+    postgres_context = str(checkout / "postgres-citus")
     progress(f"building {POSTGRES} from {postgres_base}")
-    run_program(
-        "docker", "build", "-q", "-t", POSTGRES, "--build-arg", f"BASE={postgres_base}", str(place / "postgres-citus")
-    )
+    run_program("docker", "build", "-q", "-t", POSTGRES, "--build-arg", f"BASE={postgres_base}", postgres_context)
     progress(f"building {REGISTRAR} from {registrar_base}")
-    with _build_context(place, wheels) as context:
+    with _build_context(checkout, wheels) as context:
         offline = ("--build-arg", "PIP_NO_INDEX=1") if wheels else ()
         run_program(
             "docker", "build", "-q", "-t", REGISTRAR, "-f", str(context / "registrar" / "Dockerfile"),
@@ -83,31 +85,31 @@ def build(
 
 @contextmanager
 def _build_context(root: Path, wheels: Path | None) -> Iterator[Path]:
-    """The registrar's build context: the checkout, or a copy of what it needs with the wheels beside."""
+    """The registrar's build context: the checkout, or a copy of the files it needs with the wheels added."""
     if wheels is None:
         yield root
         return
-    found = sorted(wheels.glob("*.whl")) if wheels.is_dir() else []
-    if not found:
+    files = sorted(wheels.glob("*.whl")) if wheels.is_dir() else []
+    if not files:
         raise UsageError(
             f"there are no wheels in {wheels}",
-            remedy="Make them where there is a package index: pip wheel --wheel-dir FOLDER . hatchling",
+            remedy="Build them where a package index is reachable: pip wheel --wheel-dir FOLDER . hatchling",
         )
-    with tempfile.TemporaryDirectory(prefix="pyhce-images-") as made:
-        context = Path(made)
+    with tempfile.TemporaryDirectory(prefix="pyhce-images-") as folder:
+        context = Path(folder)
         for name in _BUILD_CONTEXT_FILES:
             source = root / name
             if source.is_dir():
                 shutil.copytree(source, context / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, context / name)
-        for wheel in found:
+        for wheel in files:
             shutil.copy2(wheel, context / "registrar" / "wheels")
         yield context
 
 
 def missing_images(images: Sequence[str] = IMAGES) -> list[str]:
-    """The images that Docker does not have."""
+    """Those of the images that Docker does not have."""
     absent = []
     for image in images:
         try:
@@ -120,19 +122,20 @@ def missing_images(images: Sequence[str] = IMAGES) -> list[str]:
 def load(
     *, kind: str | None = None, minikube: str | None = None, archive: Path | None = None, progress: Progress = silent
 ) -> ImagesReport:
-    """Give the images to every node of a kind or Minikube cluster; one that has them is left alone.
+    """Load both images into every node of a kind or Minikube cluster, as far as a node does not have them.
 
     Args:
-        kind: a kind cluster's name.
+        kind: the name of a kind cluster.
         minikube: a Minikube profile.
-        archive: a file that `save` wrote, read into Docker first.
+        archive: a file that `save` wrote, to load into Docker first.
+        progress: called with a line on what is being loaded.
 
     Raises:
-        HceError: an image is missing, or the program failed.
+        HceError: Docker has no such image, or one of the programs failed.
     """
     start = time.monotonic()
     if archive is not None:
-        progress(f"reading {archive}")
+        progress(f"loading {archive} into Docker")
         run_program("docker", "load", "-i", str(archive))
     _refuse_missing()
     if kind:
@@ -140,17 +143,17 @@ def load(
         run_program("kind", "load", "docker-image", *IMAGES, "--name", kind)
     if minikube:
         for image in IMAGES:
-            progress(f"loading {image} into Minikube's {minikube}")
+            progress(f"loading {image} into the Minikube cluster {minikube}")
             run_program("minikube", "image", "load", image, "-p", minikube)
     where = f"kind {kind}" if kind else f"minikube {minikube}" if minikube else "docker"
     return ImagesReport(images=IMAGES, where=where, seconds=round(time.monotonic() - start, 2))
 
 
 def save(to: Path, *, progress: Progress = silent) -> ImagesReport:
-    """Write both images to one file, for a site without internet; a cut-off run leaves no file.
+    """Write both images to one file, for a site without internet. An interrupted run leaves no file.
 
     Raises:
-        HceError: an image is missing, or the file cannot be written.
+        HceError: Docker has no such image, or could not write the file.
     """
     start = time.monotonic()
     _refuse_missing()
@@ -168,7 +171,7 @@ def _refuse_missing() -> None:
     absent = missing_images()
     if absent:
         raise HceError(
-            f"Docker has no image {', '.join(absent)}",
-            remedy="Build them in a checkout with `pyhce images build`, or read a saved file: "
-            "pyhce images load --from FILE",
+            f"Docker does not have the image {', '.join(absent)}",
+            remedy="Build the images in a checkout (pyhce images build), or load saved ones "
+            "(pyhce images load --from FILE).",
         )

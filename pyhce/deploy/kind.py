@@ -1,7 +1,8 @@
-"""A kind cluster on this machine, its port 30007 at localhost."""
+"""A kind cluster on this machine, whose node port 30007 is reached at localhost."""
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from pathlib import Path
@@ -13,9 +14,11 @@ from pyhce.settings import NODE_PORT
 
 NAME = "hce-citus"
 
+logger = logging.getLogger(__name__)
+
 
 def exists(name: str = NAME) -> bool:
-    """Whether kind knows the cluster."""
+    """Whether kind lists the cluster."""
     return name in run_program("kind", "get", "clusters").split()
 
 
@@ -27,34 +30,37 @@ def ensure(
     image: str | None = None,
     progress: Progress = silent,
 ) -> bool:
-    """Make the cluster if there is none, start it if it was stopped; whether it was made.
+    """Create the cluster if there is none, or start it if it was stopped; return whether it was created.
 
     Args:
-        port: of this machine, for the node port 30007; None for none.
+        name: the cluster's name.
+        port: the port of this machine that leads to the node port 30007; None for no port.
         workers: Kubernetes nodes beside the control plane.
-        image: the node image; else the newest kindest/node that Docker has, else kind's own choice.
+        image: the node image; if None, the newest kindest/node that Docker has, else kind's default.
+        progress: called with a line on what is being done.
 
     Raises:
-        HceError: the port is taken, or kind failed.
+        UsageError: the port is taken.
+        HceError: kind or Docker failed.
     """
     if exists(name):
         _start_stopped_nodes(name, progress)
         if _is_complete(name):
             run_program("kind", "export", "kubeconfig", "--name", name)
             return False
-        progress(f"removing the kind cluster {name}, which was never finished")
+        progress(f"deleting the kind cluster {name}, whose creation was interrupted")
         delete(name)
     if port is not None:
         _refuse_taken_port(port)
     chosen = image or _newest_local_image()
-    progress(f"making the kind cluster {name}" + (f" of {chosen}" if chosen else ""))
+    progress(f"creating the kind cluster {name}" + (f" from {chosen}" if chosen else ""))
     command = ["kind", "create", "cluster", "--name", name, "--wait", "180s", "--config", "-"]
     run_program(*command, *(["--image", chosen] if chosen else []), stdin=cluster_config(port, workers))
     return True
 
 
 def cluster_config(port: int | None, workers: int) -> str:
-    """The configuration of such a cluster, for kind."""
+    """Kind's configuration for such a cluster, as YAML; arguments as for `ensure`."""
     mapped = f"  extraPortMappings:\n  - {{containerPort: {NODE_PORT}, hostPort: {port}, listenAddress: 127.0.0.1}}\n"
     return (
         "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes:\n- role: control-plane\n"
@@ -64,41 +70,42 @@ def cluster_config(port: int | None, workers: int) -> str:
 
 
 def delete(name: str = NAME) -> None:
-    """Delete the cluster, with every volume in it."""
+    """Delete the cluster with every volume in it."""
     run_program("kind", "delete", "cluster", "--name", name)
 
 
 def _is_complete(name: str) -> bool:
-    """Whether the making of a cluster came to its end: storage is what comes last."""
-    configuration = "--kubeconfig=/etc/kubernetes/admin.conf"
+    """Whether the creation of a cluster finished: its last step is the storage class."""
+    kubeconfig = "--kubeconfig=/etc/kubernetes/admin.conf"
     try:
-        run_program(
-            "docker", "exec", f"{name}-control-plane", "kubectl", configuration, "get", "storageclass", "standard"
-        )
+        run_program("docker", "exec", f"{name}-control-plane", "kubectl", kubeconfig, "get", "storageclass", "standard")
     except ProgramFailed:
         return False
     return True
 
 
 def mapped_ports(name: str, port: int) -> list[int]:
-    """The ports of this machine that lead to a port of the cluster's control plane."""
+    """The ports of this machine that lead to a port of the cluster's control plane; [] if there are none."""
     try:
-        said = run_program("docker", "port", f"{name}-control-plane", f"{port}/tcp")
+        lines = run_program("docker", "port", f"{name}-control-plane", f"{port}/tcp")
     except HceError:
         return []
-    return [int(line.rpartition(":")[2]) for line in said.split()]
+    return [int(line.rpartition(":")[2]) for line in lines.split()]
 
 
 def kill_first_process(node: str, pod_uid: str) -> None:
-    """Kill -9 the process that a pod's container runs, from its node: from inside, PID 1 cannot be killed.
+    """Kill -9 the first process of a pod's PostgreSQL container, from the pod's node.
+
+    From inside the container it cannot be killed: Linux protects PID 1 from signals of its own namespace.
 
     Args:
-        node: a kind node, which is a Docker container of that name.
+        node: the name of the kind node, which is the name of its Docker container too.
+        pod_uid: the pod's uid.
 
     Raises:
-        HceError: there is no such process there.
+        HceError: no such process runs on the node.
     """
-    uid = f"-e {pod_uid} -e {pod_uid.replace('-', '_')}"  # systemd's cgroup driver writes it with underscores
+    uid = f"-e {pod_uid} -e {pod_uid.replace('-', '_')}"  # the systemd cgroup driver writes underscores
     listed = run_program("docker", "exec", node, "sh", "-c", f"grep -ls {uid} /proc/[0-9]*/cgroup || true").split()
     for path in listed:
         status = run_program("docker", "exec", node, "sh", "-c", f"cat {Path(path).parent}/status 2>/dev/null || true")
@@ -106,11 +113,13 @@ def kill_first_process(node: str, pod_uid: str) -> None:
         if lines.get("Name", "").strip() == "postgres" and lines.get("NSpid", "").split()[-1:] == ["1"]:
             run_program("docker", "exec", node, "kill", "-9", Path(path).parent.name)
             return
-    raise HceError(f"no PostgreSQL of the pod {pod_uid} runs on {node}", remedy="pyhce status --on kind")
+    raise HceError(
+        f"no PostgreSQL of the pod {pod_uid} runs on {node}", remedy="Check the pods: pyhce status --on kind"
+    )
 
 
 def _start_stopped_nodes(name: str, progress: Progress) -> None:
-    """Start the containers of a cluster that was stopped, as after a restart of the machine."""
+    """Start the Docker containers of a stopped cluster, for example after a restart of the machine."""
     of_cluster = f"label=io.x-k8s.kind.cluster={name}"
     stopped = run_program("docker", "ps", "-a", "-q", "--filter", of_cluster, "--filter", "status=exited").split()
     if not stopped:
@@ -124,17 +133,18 @@ def _start_stopped_nodes(name: str, progress: Progress) -> None:
             run_program("kubectl", "--context", f"kind-{name}", "wait", "--for=condition=Ready", "node", "--all")
             return
         except UsageError:
-            return  # without kubectl, whoever comes next waits
-        except HceError:
+            return  # kubectl is not installed: the installation waits for the pods itself
+        except HceError as error:
             if time.monotonic() > deadline:
                 raise
+            logger.info("the nodes of %s are not ready, trying again in 1 s: %s", name, error.wrong)
             time.sleep(1)
 
 
 def _newest_local_image() -> str | None:
-    """The newest node image that Docker has."""
-    found = run_program("docker", "image", "ls", "kindest/node", "--format", "{{.Repository}}:{{.Tag}}").split()
-    tagged = [image for image in found if image.rpartition(":v")[2].replace(".", "").isdigit()]
+    """The newest kindest/node image that Docker has, None if it has none."""
+    listed = run_program("docker", "image", "ls", "kindest/node", "--format", "{{.Repository}}:{{.Tag}}").split()
+    tagged = [image for image in listed if image.rpartition(":v")[2].replace(".", "").isdigit()]
     return max(tagged, key=lambda image: [int(n) for n in image.rpartition(":v")[2].split(".")], default=None)
 
 
@@ -145,6 +155,7 @@ def _refuse_taken_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise UsageError(
-                f"port {port} of this machine is taken: the cluster's node port 30007 goes there",
-                remedy="Stop what has it (`pyhce down`, if it is the local database), or give another with --port.",
+                f"port {port} of this machine is taken; the kind cluster needs it for its node port 30007",
+                remedy="Stop the program that uses it (the local database: pyhce down), or give another port with "
+                "--port.",
             ) from None

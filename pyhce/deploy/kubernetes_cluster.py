@@ -1,8 +1,9 @@
-"""Kubernetes: the only module that imports its client. What it does not reach is said in plain words."""
+"""A Kubernetes cluster: the only module that imports its client, and the one that explains its errors."""
 
 from __future__ import annotations
 
 import base64
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,16 +14,22 @@ from typing import Any
 from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.schema.model import Frozen
 
+logger = logging.getLogger(__name__)
+
 _NOT_FOUND = 404
 
 
 class PodState(Frozen):
-    """A pod in a line.
+    """The state of a pod.
 
     Args:
-        uid: tells a new pod from the old one of the same name.
-        waiting: why its container does not run, such as ImagePullBackOff; "" if it runs.
-        revision: of the StatefulSet's template that it was made from; "" if it belongs to none.
+        uid: differs between a pod and the one of the same name that replaces it.
+        restarts: of all its containers.
+        node: the Kubernetes node it runs on, "" if it has none yet.
+        waiting: the reason why its container does not run, such as ImagePullBackOff; "" if it runs.
+        message: what Kubernetes adds to that reason.
+        terminating: whether it is being deleted.
+        revision: the revision of the StatefulSet's template that it was made from; "" if it belongs to no StatefulSet.
     """
 
     name: str
@@ -38,7 +45,7 @@ class PodState(Frozen):
 
     @property
     def words(self) -> str:
-        """Its state in a word or two."""
+        """The state in one word: ready, starting, terminating, the reason for waiting, or the pod's phase."""
         if self.terminating:
             return "terminating"
         if self.waiting:
@@ -47,7 +54,10 @@ class PodState(Frozen):
 
 
 class KubernetesCluster:
-    """A Kubernetes cluster, by its context in the kubeconfig; the current one if none is named.
+    """A Kubernetes cluster, reached through a context of the kubeconfig.
+
+    Args:
+        context: the context's name; the current one if None.
 
     Raises:
         UsageError: the client library is not installed, or there is no such context.
@@ -64,16 +74,16 @@ class KubernetesCluster:
         config: Any = kubernetes.config
         self._api_exception: type[Exception] = kubernetes.client.ApiException
         try:
-            # The list needs a current context to be set, a named one does not.
+            # A list of contexts fails without a current one, so it is read only if no context was named.
             self.context = context or config.list_kube_config_contexts()[1]["name"]
             self._client: Any = config.new_client_from_config(context=self.context)
         except config.ConfigException:
             raise UsageError(
                 f"there is no Kubernetes context {context!r} in the kubeconfig"
                 if context
-                else "there is no Kubernetes cluster to talk to: no kubeconfig, or no current context in it",
-                remedy="Name one of `kubectl config get-contexts` with --context, set KUBECONFIG, or make a cluster "
-                "on this machine with: pyhce up --on kind",
+                else "no Kubernetes cluster is configured: there is no kubeconfig, or it has no current context",
+                remedy="List the contexts with `kubectl config get-contexts` and name one with --context, set "
+                "KUBECONFIG, or create a cluster on this machine with: pyhce up --on kind",
             ) from None
         self.core: Any = kubernetes.client.CoreV1Api(self._client)
         self.apps: Any = kubernetes.client.AppsV1Api(self._client)
@@ -86,26 +96,27 @@ class KubernetesCluster:
 
     @contextmanager
     def errors_explained(self) -> Iterator[None]:
-        """What Kubernetes refuses or does not answer, in plain words.
+        """Raise the client's errors in the block as errors with a remedy.
 
         Raises:
-            ConnectionFailed: nobody answers.
-            HceError: it refused.
+            ConnectionFailed: the cluster's API does not answer.
+            HceError: it refused the request.
         """
         try:
             yield
         except self._api_exception as error:
             status, reason = getattr(error, "status", 0), getattr(error, "reason", "")
             raise HceError(
-                f"Kubernetes refused: {status} {reason}",
+                f"Kubernetes refused the request: {status} {reason}",
                 remedy="Check what your account may do: kubectl auth can-i --list"
                 if status in {401, 403}
-                else "Look at it with kubectl; run the same command again when it is mended.",
+                else "Find the cause with kubectl get events -A, fix it and run the same command again.",
             ) from error
         except (OSError, self._transport_error()) as error:
             raise ConnectionFailed(
                 f"no Kubernetes cluster answers at {self._client.configuration.host} (context {self.context})",
-                remedy="Start it, or name another context with --context; for one on this machine: pyhce up --on kind",
+                remedy="Start the cluster or name another context with --context. For a cluster on this machine: "
+                "pyhce up --on kind",
             ) from error
 
     @staticmethod
@@ -115,17 +126,22 @@ class KubernetesCluster:
         return HTTPError
 
     def version(self) -> str:
-        """The cluster's version.
+        """The version of Kubernetes, such as v1.34.0.
 
         Raises:
-            ConnectionFailed: nobody answers.
+            ConnectionFailed: the cluster's API does not answer within 10 s.
         """
         with self.errors_explained():
             version: str = self._api.VersionApi(self._client).get_code(_request_timeout=10).git_version
             return version
 
     def get(self, read: Callable[..., Any], *names: str) -> Any:
-        """An object, None if there is none."""
+        """The object that a method of the client returns, None if it does not exist.
+
+        Args:
+            read: the method, such as `cluster.core.read_namespaced_service`.
+            names: its arguments: the object's name, then its namespace.
+        """
         with self.errors_explained():
             try:
                 return read(*names, _request_timeout=10)
@@ -135,30 +151,30 @@ class KubernetesCluster:
                 raise
 
     def pods(self, namespace: str, selector: str = "app.kubernetes.io/name=hce-citus") -> list[PodState]:
-        """Every pod of the release."""
+        """The pods with these labels; by default every pod of the chart, Jobs' included."""
         with self.errors_explained():
-            found = self.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=10).items
-        return [_pod_state(pod) for pod in found]
+            items = self.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=10).items
+        return [_pod_state(pod) for pod in items]
 
     def database_pods(self, namespace: str) -> list[PodState]:
-        """The pods of the database's nodes."""
+        """The pods of the coordinator and the workers."""
         return self.pods(namespace, "hce-citus/node=true")
 
     def newest_revisions(self, namespace: str) -> set[str]:
-        """The newest template of each StatefulSet of the release; a pod made from another one will be replaced."""
+        """The newest template revision of each StatefulSet; a pod of an older revision will be replaced."""
         with self.errors_explained():
-            found = self.apps.list_namespaced_stateful_set(
+            items = self.apps.list_namespaced_stateful_set(
                 namespace, label_selector="app.kubernetes.io/name=hce-citus", _request_timeout=10
             ).items
-        return {held.status.update_revision for held in found}
+        return {stateful_set.status.update_revision for stateful_set in items}
 
     def secret_values(self, namespace: str, name: str) -> dict[str, str]:
-        """A Secret's values; empty if there is none."""
-        held = self.get(self.core.read_namespaced_secret, name, namespace)
-        return {key: base64.b64decode(value).decode() for key, value in ((held and held.data) or {}).items()}
+        """The decoded values of a Secret by key; {} if it does not exist."""
+        secret = self.get(self.core.read_namespaced_secret, name, namespace)
+        return {key: base64.b64decode(value).decode() for key, value in ((secret and secret.data) or {}).items()}
 
     def last_log_lines(self, namespace: str, pod: str, lines: int = 10) -> list[str]:
-        """A pod's last lines; of its former run if the present one has said nothing."""
+        """The last log lines of a pod; those of its previous container if the present one has logged nothing."""
         for previous in (False, True):
             with self.errors_explained():
                 try:
@@ -172,17 +188,17 @@ class KubernetesCluster:
         return []
 
     def last_warnings(self, namespace: str, name: str, last: int = 4) -> list[str]:
-        """An object's last warnings."""
+        """The last warning events of an object as `reason: message`, equal ones once."""
         with self.errors_explained():
-            found = self.core.list_namespaced_event(
+            items = self.core.list_namespaced_event(
                 namespace, field_selector=f"involvedObject.name={name}", _request_timeout=10
             ).items
-        warnings = [event for event in found if event.type == "Warning"]
-        said = dict.fromkeys(f"{event.reason}: {(event.message or '').strip()}" for event in warnings)
-        return list(said)[-last:]
+        warnings = [event for event in items if event.type == "Warning"]
+        texts = dict.fromkeys(f"{event.reason}: {(event.message or '').strip()}" for event in warnings)
+        return list(texts)[-last:]
 
     def ready_pods_behind(self, namespace: str, service: str) -> set[str]:
-        """The pods that a Service leads to now."""
+        """The names of the ready pods that a Service leads to."""
         with self.errors_explained():
             slices = self.discovery.list_namespaced_endpoint_slice(
                 namespace, label_selector=f"kubernetes.io/service-name={service}", _request_timeout=10
@@ -195,35 +211,36 @@ class KubernetesCluster:
         }
 
     def service_with_node_port(self, port: int) -> str | None:
-        """Who has a node port, as namespace/service."""
+        """The Service that has a node port, as namespace/name; None if the port is free."""
         with self.errors_explained():
             services = self.core.list_service_for_all_namespaces(_request_timeout=10).items
         for service in services:
-            if any(held.node_port == port for held in service.spec.ports or []):
+            if any(offered.node_port == port for offered in service.spec.ports or []):
                 return f"{service.metadata.namespace}/{service.metadata.name}"
         return None
 
     def node_addresses(self) -> list[str]:
-        """Addresses of the Kubernetes nodes."""
+        """The internal and external addresses of the Kubernetes nodes."""
         with self.errors_explained():
             nodes = self.core.list_node(_request_timeout=10).items
         return [a.address for node in nodes for a in node.status.addresses if a.type in {"InternalIP", "ExternalIP"}]
 
     def delete_job(self, namespace: str, job: str) -> None:
-        """Delete a Job with its pods; gone already is fine."""
+        """Delete a Job and its pods, if it exists."""
         self.get(partial(self.batch.delete_namespaced_job, propagation_policy="Background"), job, namespace)
 
     def delete_pod(self, namespace: str, pod: str) -> None:
-        """Delete a pod; gone already is fine."""
+        """Delete a pod, if it exists."""
         self.get(self.core.delete_namespaced_pod, pod, namespace)
 
     def execute(self, namespace: str, pod: str, command: list[str]) -> str:
-        """Run a command in a pod; what it printed."""
+        """Run a command in a pod for at most 30 s and return what it printed, on either stream."""
         from kubernetes.stream import stream
 
+        logger.debug("running %s in the pod %s", command[0], pod)
         client = self._fresh_client()
         with self.errors_explained():
-            talk: Any = stream(
+            session: Any = stream(
                 self._api.CoreV1Api(client).connect_get_namespaced_pod_exec,
                 pod,
                 namespace,
@@ -236,40 +253,45 @@ class KubernetesCluster:
                 _request_timeout=30,
             )
             try:
-                talk.run_forever(timeout=30)
-                printed: str = talk.read_all()
+                session.run_forever(timeout=30)
+                printed: str = session.read_all()
             finally:
-                talk.close()
-                talk.sock.shutdown()  # which `close` leaves open when the other end closed first
+                session.close()
+                session.sock.shutdown()  # `close` leaves the socket open if the other end closed first
                 _close_client(client)
         return printed
 
     def _fresh_client(self) -> Any:
-        """`stream` changes the client that it is given."""
+        """A client of its own for `stream`, which changes the client it is given."""
         from kubernetes import config
 
         make: Any = config.new_client_from_config
         return make(context=self.context)
 
     def run_job_pod(self, namespace: str, job: str, name: str, arguments: list[str], timeout: float) -> str:
-        """Run another command in a pod such as a Job's, with its image and secrets; what it printed.
+        """Run other arguments in a copy of a Job's pod, with the Job's image and secrets; return what it printed.
+
+        Args:
+            name: the beginning of the pod's name; the pod is deleted at the end.
+            timeout: seconds within which the pod must end.
 
         Raises:
-            HceError: there is no such Job, or the pod did not end in time.
+            HceError: the Job does not exist, or the pod did not end in time.
         """
-        held = self.get(self.batch.read_namespaced_job, job, namespace)
-        if held is None:
+        template = self.get(self.batch.read_namespaced_job, job, namespace)
+        if template is None:
             raise HceError(
                 f"there is no Job {job} in the namespace {namespace}: nothing is installed there",
                 remedy="Install with: pyhce install",
             )
-        spec = held.spec.template.spec
+        spec = template.spec.template.spec
         spec.containers[0].args = arguments
         spec.restart_policy = "Never"
         name = f"{name}-{uuid.uuid4().hex[:6]}"
         pod = self._api.V1Pod(
             metadata=self._api.V1ObjectMeta(name=name, namespace=namespace, labels={"hce-citus/run": name}), spec=spec
         )
+        logger.debug("running pyhce %s in the pod %s", " ".join(arguments), name)
         try:
             with self.errors_explained():
                 self.core.create_namespaced_pod(namespace, pod, _request_timeout=10)
@@ -287,16 +309,16 @@ class KubernetesCluster:
             if state and state.phase in {"Succeeded", "Failed"}:
                 return
             if state is None or time.monotonic() > deadline:
-                told = f"{state.words} {state.message}".strip() if state else "it was deleted"
+                reason = f"{state.words} {state.message}".strip() if state else "it was deleted"
                 raise HceError(
-                    f"the pod {name} did not end within {timeout:.0f} s: {told}",
-                    remedy=f"Look at it: kubectl -n {namespace} describe pod {name}",
+                    f"the pod {name} did not end within {timeout:.0f} s: {reason}",
+                    remedy=f"Find the cause: kubectl -n {namespace} get events",
                 )
             time.sleep(0.3)
 
 
 def _close_client(client: Any) -> None:
-    """Close a client's connections; its own `close` leaves those of its pool open."""
+    """Close a client and the connections of its pool, which its own `close` leaves open."""
     client.close()
     client.rest_client.pool_manager.clear()
 

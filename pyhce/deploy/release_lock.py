@@ -1,33 +1,40 @@
-"""One pyhce at a time on a release: a second one would take the first for a run that was cut off, and clear it."""
+"""One pyhce at a time changes a release: a second one would take the first for an interrupted run and clear it."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from pyhce.errors import HceError
 
 
 @contextmanager
 def release_lock(context: str, namespace: str) -> Iterator[None]:
-    """Hold a release of a cluster for this process, as far as this machine and account go; a kill gives it back.
+    """Hold a lock on a release while the block runs, without waiting for it.
+
+    The lock is a file of this account on this machine: a pyhce elsewhere does not see it. The operating system
+    releases it when the process ends, even by kill -9.
 
     Raises:
-        HceError: another process holds it.
+        HceError: another process holds the lock.
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyhce"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = re.sub(r"[^\w.-]", "_", f"{context}-{namespace}")
-    with (folder / f"{name}.lock").open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HceError(
-                f"another pyhce is at work on {namespace} of {context}",
-                remedy="Wait for it to end, or stop it; then run the same command again.",
-            ) from None
+    lock = FileLock(folder / f"{name}.lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise HceError(
+            f"another pyhce is changing the release in {namespace} of {context}",
+            remedy="Wait until it ends, or stop it; then run the same command again.",
+        ) from None
+    try:
         yield
+    finally:
+        lock.release()

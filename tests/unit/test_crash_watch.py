@@ -1,4 +1,4 @@
-"""When a pod that goes on crashing ends an installation."""
+"""When a pod that keeps crashing ends an installation."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ def pod(restarts: int, waiting: str = "CrashLoopBackOff", name: str = "citus-wor
     return PodState(name=name, uid=uid, phase="Running", ready=False, restarts=restarts, node="n", waiting=waiting)
 
 
-def test_the_third_run_that_ends_is_one_too_many() -> None:
+def test_a_pod_counts_as_crashing_after_its_third_run() -> None:
     watch = CrashWatch()
     assert [bool(watch.crashing_pod([pod(n)])) for n in (0, 1, 2, 3)] == [False, False, True, True]
 
 
-def test_a_pod_that_runs_again_is_left_alone() -> None:
+def test_a_pod_that_runs_again_does_not_count() -> None:
     assert CrashWatch().crashing_pod([pod(2, waiting="")]) is None
 
 
-def test_a_pod_that_crashed_before_counts_when_it_has_crashed_again() -> None:
+def test_a_pod_that_was_crashing_at_the_first_look_counts_after_one_more_crash() -> None:
     watch = CrashWatch()
     assert [bool(watch.crashing_pod([pod(n)])) for n in (7, 7, 8)] == [False, False, True]
 
 
-def test_its_successor_counts_from_the_beginning() -> None:
+def test_a_replacement_pod_counts_from_zero_restarts() -> None:
     watch = CrashWatch()
     assert watch.crashing_pod([pod(7)]) is None
     assert [bool(watch.crashing_pod([pod(n, uid="b")])) for n in (0, 1, 2)] == [False, False, True]
 
 
-def test_the_registrar_is_not_a_node() -> None:
+def test_the_registrar_does_not_count() -> None:
     assert CrashWatch().crashing_pod([pod(3, name="citus-registrar-x")]) is None

@@ -1,4 +1,4 @@
-"""What the Kubernetes commands say where a program, a cluster or a context is missing: run as a user would."""
+"""The errors of the Kubernetes commands when a program, a cluster or a context is missing."""
 
 from __future__ import annotations
 
@@ -38,50 +38,50 @@ def kubeconfig(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("command", [["install"], ["upgrade"], ["uninstall"], ["status", "--on", "silent"]])
-def test_a_cluster_that_does_not_answer_is_named(command: list[str], kubeconfig: str) -> None:
+def test_the_error_names_a_cluster_that_does_not_answer(command: list[str], kubeconfig: str) -> None:
     done = pyhce(*command, KUBECONFIG=kubeconfig)
     assert done.returncode == 2
     assert "no Kubernetes cluster answers at https://127.0.0.1:9 (context silent)" in done.stderr
     assert "what to do:" in done.stderr
 
 
-def test_no_kubeconfig_and_no_such_context(kubeconfig: str) -> None:
+def test_the_error_names_a_missing_kubeconfig_and_a_missing_context(kubeconfig: str) -> None:
     nothing = pyhce("install", KUBECONFIG="/nowhere")
-    assert (nothing.returncode, "no Kubernetes cluster to talk to" in nothing.stderr) == (2, True)
+    assert (nothing.returncode, "no Kubernetes cluster is configured" in nothing.stderr) == (2, True)
     other = pyhce("install", "--context", "other", KUBECONFIG=kubeconfig)
     assert (other.returncode, "no Kubernetes context 'other'" in other.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(("command", "program"), [(["images", "build"], "docker"), (["up", "--on", "kind"], "kind")])
-def test_a_program_that_is_not_installed_is_named(command: list[str], program: str, tmp_path: Path) -> None:
+def test_the_error_names_a_program_that_is_not_installed(command: list[str], program: str, tmp_path: Path) -> None:
     done = pyhce(*command, PATH=str(tmp_path))
     assert done.returncode == 2
     assert f"there is no {program} on PATH" in done.stderr
 
 
-def test_errors_are_json_where_that_was_asked_for(kubeconfig: str) -> None:
+def test_an_error_is_json_with_output_json(kubeconfig: str) -> None:
     done = pyhce("install", "--output", "json", KUBECONFIG=kubeconfig)
     assert '"exit_code": 2' in done.stdout
 
 
 @pytest.mark.parametrize("text", ["a", "=1", "a..b=1"])
-def test_what_is_no_value_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no value"):
+def test_an_invalid_assignment_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="as NAME=VALUE"):
         parse_assignments([text])
 
 
-def test_a_release_is_held_by_one_process_and_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_process_at_a_time_holds_the_lock_on_a_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    take = "from pyhce.deploy.release_lock import release_lock\nwith release_lock('c', 'n'): print('mine')"
+    take = "from pyhce.deploy.release_lock import release_lock\nwith release_lock('c', 'n'): print('locked')"
     with release_lock("c", "n"):
         second = subprocess.run([sys.executable, "-c", take], capture_output=True, text=True)
-        assert "another pyhce is at work on n of c" in second.stderr
+        assert "another pyhce is changing the release in n of c" in second.stderr
         with release_lock("c", "other"):
             pass
-    assert subprocess.run([sys.executable, "-c", take], capture_output=True, text=True).stdout == "mine\n"
+    assert subprocess.run([sys.executable, "-c", take], capture_output=True, text=True).stdout == "locked\n"
 
 
-def test_values_merge_as_helm_merges_them(tmp_path: Path) -> None:
+def test_values_are_merged_as_helm_merges_them(tmp_path: Path) -> None:
     assert parse_assignments(["worker.replicas=3", "worker.storage.sizeGi=5", "coordinator.service.nodePort="]) == {
         "worker": {"replicas": 3, "storage": {"sizeGi": 5}},
         "coordinator": {"service": {"nodePort": ""}},
@@ -89,8 +89,8 @@ def test_values_merge_as_helm_merges_them(tmp_path: Path) -> None:
     assert merge_values({"a": {"b": 1, "c": [1]}}, {"a": {"c": [2]}}) == {"a": {"b": 1, "c": [2]}}
     broken = tmp_path / "v.yaml"
     broken.write_text("a: [")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="could not read"):
         read_values(broken)
     broken.write_text("- a")
-    with pytest.raises(UsageError, match="no map"):
+    with pytest.raises(UsageError, match="is not a map"):
         read_values(broken)

@@ -1,4 +1,4 @@
-"""A forwarded port ends with the program that asked for it. `kubectl` here is a program that listens, as it does."""
+"""A forwarded port ends with the program that asked for it. `kubectl` here is a small program that listens too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 LISTENER = """#!{python}
 import os, pathlib, socket, sys
-pathlib.Path({pid!r}).write_text(str(os.getpid()))  # before it listens: who reaches it finds the file
+pathlib.Path({pid!r}).write_text(str(os.getpid()))  # first, so that the file exists once a connection succeeds
 at = socket.create_server(("127.0.0.1", int(sys.argv[-1].partition(":")[0])))
 while True:
     at.accept()[0].close()
@@ -22,16 +22,16 @@ while True:
 PROGRAM = """
 import types
 from pyhce.deploy import endpoint
-with endpoint._forwarded_port(types.SimpleNamespace(context="kind-here"), "clinical-database") as place:
+with endpoint._forwarded_port(types.SimpleNamespace(context="kind-here"), "clinical-database"):
     print("reached", flush=True)
     {then}
 """
 
 
-def until(holds: Callable[[], bool], what: str) -> None:
+def wait_until(holds: Callable[[], bool], failure: str) -> None:
     deadline = time.monotonic() + 60
     while not holds():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, failure
         time.sleep(0.05)
 
 
@@ -45,7 +45,7 @@ def runs(pid: int) -> bool:
 
 
 def forwarding(folder: Path, then: str, kubectl: str = LISTENER) -> tuple[subprocess.Popen[str], Path]:
-    """A program with a forwarded port, and the file in which kubectl leaves its process id."""
+    """A process with a forwarded port, and the file to which its kubectl writes its process id."""
     pid = folder / "pid"
     program = folder / "kubectl"
     program.write_text(kubectl.format(python=sys.executable, pid=str(pid)))
@@ -57,7 +57,7 @@ def forwarding(folder: Path, then: str, kubectl: str = LISTENER) -> tuple[subpro
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_no_forwarded_port_outlives_a_program_that_is_ended(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_forwarded_port_ends_with_a_killed_program(tmp_path: Path, how: signal.Signals) -> None:
     run, pid = forwarding(tmp_path, "import time; time.sleep(300)")
     assert run.stdout
     assert run.stdout.readline() == "reached\n"
@@ -65,17 +65,17 @@ def test_no_forwarded_port_outlives_a_program_that_is_ended(tmp_path: Path, how:
     assert runs(kubectl)
     run.send_signal(how)
     run.communicate(timeout=60)
-    until(lambda: not runs(kubectl), "kubectl still runs")
+    wait_until(lambda: not runs(kubectl), "kubectl still runs")
 
 
-def test_a_forwarded_port_ends_with_its_block(tmp_path: Path) -> None:
+def test_a_forwarded_port_ends_with_its_with_block(tmp_path: Path) -> None:
     run, pid = forwarding(tmp_path, "pass")
-    _, told = run.communicate(timeout=60)
-    assert (run.returncode, told) == (0, "")
-    until(lambda: not runs(int(pid.read_text())), "kubectl still runs")
+    _, stderr = run.communicate(timeout=60)
+    assert (run.returncode, stderr) == (0, "")
+    wait_until(lambda: not runs(int(pid.read_text())), "kubectl still runs")
 
 
-def test_a_kubectl_that_fails_is_quoted(tmp_path: Path) -> None:
+def test_the_error_quotes_a_kubectl_that_fails(tmp_path: Path) -> None:
     run, _ = forwarding(tmp_path, "pass", "#!/bin/sh\necho 'error: pods is forbidden' >&2\nexit 1\n")
-    _, told = run.communicate(timeout=60)
-    assert "no port can be forwarded to the coordinator: error: pods is forbidden" in told
+    _, stderr = run.communicate(timeout=60)
+    assert "could not forward a port to the coordinator: error: pods is forbidden" in stderr
