@@ -22,7 +22,7 @@ from typing import Any
 import pyhce
 from bench.database import engines, keep, median, opened
 from pyhce import sample
-from pyhce.citus.connection import Database, connect
+from pyhce.citus.connection import DatabaseConnection, connect
 from pyhce.records.reading.exact_json import dumps
 from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.reading.reader import Incoming, read
@@ -129,7 +129,7 @@ def at_once(dsn: str, rows: Rows, count: int) -> dict[str, dict[str, float]]:
     """
     warm = WARM_UP * CLIENTS
 
-    def inserts(client: int, conn: Database, first: int, last: int) -> None:
+    def inserts(client: int, conn: DatabaseConnection, first: int, last: int) -> None:
         for number in range(first + client, last, CLIENTS):
             document, prepared = rows.values(number, f"c{number}")
             values = (document, rows.source, prepared.identity[1], *prepared.text)
@@ -175,7 +175,7 @@ def at_once(dsn: str, rows: Rows, count: int) -> dict[str, dict[str, float]]:
     }
 
 
-def versions_are_right(conn: Database, rows: Rows, count: int) -> bool:
+def versions_are_right(conn: DatabaseConnection, rows: Rows, count: int) -> bool:
     """Whether the row that all clients wrote has each of its versions once, in the history or as the row."""
     former = conn.execute(
         "SELECT version FROM historia WHERE fuente = %s AND id = 'one' ORDER BY version", (rows.source,)

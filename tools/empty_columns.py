@@ -19,11 +19,11 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 
 from pyhce.schema.declaration import SCHEMA
-from pyhce.schema.expression import element_conditions
-from pyhce.schema.model import Column, Kind, Table
+from pyhce.schema.expression import presence_conditions
+from pyhce.schema.model import Column, ColumnKind, Table
 
-CODED = (Kind.CODE, Kind.CODES)
-REFERENCES = (Kind.REFERENCE, Kind.REFERENCES)
+CODED = (ColumnKind.CODE, ColumnKind.CODES)
+REFERENCES = (ColumnKind.REFERENCE, ColumnKind.REFERENCES)
 
 
 class Filled(NamedTuple):
@@ -65,8 +65,8 @@ def filled(conn: psycopg.Connection[TupleRow], source: str | None = None) -> Ite
 def _table(conn: psycopg.Connection[TupleRow], table: Table, source: str | None) -> Iterator[Filled]:
     counts = [sql.SQL("count(*)")]
     for column in table.columns:
-        there = " OR ".join(element_conditions(table, column))
-        usable = " OR ".join(element_conditions(table, column, _needed(column)))
+        there = " OR ".join(presence_conditions(table, column))
+        usable = " OR ".join(presence_conditions(table, column, _needed(column)))
         counts += [sql.SQL(f"count(*) FILTER (WHERE {condition})") for condition in (there, usable)]
         counts.append(sql.SQL("count({})").format(sql.Identifier(column.name)))
     where = sql.SQL("") if source is None else sql.SQL(" WHERE fuente = {}").format(sql.Literal(source))

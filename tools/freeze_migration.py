@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from pyhce.schema.declaration import SCHEMA
-from pyhce.schema.frozen import FROZEN, file_of
+from pyhce.schema.frozen import FROZEN, migration_file
 from pyhce.schema.render import migration
 
 FOLDER = Path(__file__).parents[1] / "pyhce" / "schema" / "migrations"
@@ -23,7 +23,7 @@ def main() -> None:
     if number in FROZEN or number > SCHEMA.version:
         sys.exit(f"migration {number} is frozen already, or not declared: the newest is {SCHEMA.version}")
     frozen = migration(SCHEMA, number)
-    (FOLDER / file_of(number)).write_text(frozen.body, encoding="utf-8", newline="\n")
+    (FOLDER / migration_file(number)).write_text(frozen.body, encoding="utf-8", newline="\n")
     print(f'Add to FROZEN in pyhce/schema/frozen.py:\n    {number}: "{frozen.fingerprint}",')
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from pyhce import deploy, local, sample
 from pyhce.citus import connection
-from pyhce.citus.connection import Database, Progress, silent
-from pyhce.citus.migrate import ready
+from pyhce.citus.connection import DatabaseConnection, Progress, no_progress
+from pyhce.citus.migrate import migrated_connection
 from pyhce.citus.nodes import Node
 from pyhce.citus.online import LOCK_WAIT
 from pyhce.citus.register import RegistrationReport
@@ -95,13 +95,13 @@ def resolve_dsn(dsn: str | None = None, folder: Path | None = None) -> str:
     """
     given = dsn or os.environ.get("PYHCE_DSN")
     if given:
-        return connection.complete(given)
+        return connection.complete_dsn(given)
     if "PGHOST" in os.environ or "PGSERVICE" in os.environ or "PGPORT" in os.environ:
-        return connection.complete("")
+        return connection.complete_dsn("")
     state = local.status(folder or local.default_folder())
     if state.cluster is not None:
-        return connection.complete(local.dsn(state.cluster))
-    return connection.complete(f"host=localhost port={NODE_PORT} user={SUPERUSER} dbname={DATABASE}")
+        return connection.complete_dsn(local.dsn(state.cluster))
+    return connection.complete_dsn(f"host=localhost port={NODE_PORT} user={SUPERUSER} dbname={DATABASE}")
 
 
 def up(
@@ -114,7 +114,7 @@ def up(
     shard_count: int = DEFAULT_SHARD_COUNT,
     time_zone: str = DEFAULT_TIME_ZONE,
     with_sample: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> UpReport:
     """Start the database on this machine, bring its schema up to date, verify it; safe to repeat.
 
@@ -165,7 +165,7 @@ def up(
     )
 
 
-def load_sample(dsn: str, progress: Progress = silent) -> tuple[LoadReport, PatientRecord]:
+def load_sample(dsn: str, progress: Progress = no_progress) -> tuple[LoadReport, PatientRecord]:
     """Load the synthetic patients that ship; what came of it, and the record of one."""
     progress("loading the sample patients")
     return load(sample.files(), dsn=dsn), patient(sample.SHOWN_PATIENT, dsn=dsn)
@@ -219,7 +219,7 @@ def register(
     timeout: float = 120.0,
     lock_wait: float = LOCK_WAIT,
     identity_rules: Choice | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> RegistrationReport:
     """Make the cluster what the declaration says: nodes, schema, homes of tables, stored rows.
 
@@ -258,7 +258,7 @@ def verify(
     groups: Sequence[str] | None = None,
     identity_rules: Choice | None = None,
     wait: float = 0.0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> VerificationReport:
     """Look whether everything is as the declaration says.
 
@@ -314,7 +314,7 @@ def load(
     named = [Path(path) for path in paths]
     rules = choose_rules(identity_rules)
     with limit_resource_size(max_resource_size), _ready(dsn) as conn, ExitStack() as stack:
-        writers = [stack.enter_context(connection.connect_to_write(resolve_dsn(dsn))) for _ in range(jobs)]
+        writers = [stack.enter_context(connection.connect_as_writer(resolve_dsn(dsn))) for _ in range(jobs)]
         return _load(
             conn,
             named,
@@ -423,7 +423,7 @@ def repair_identities(
     newest: bool = False,
     dry_run: bool = False,
     ask: AskWhichPatient | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> RepairReport:
     """Give each resource that is stored in several places one place; see `pyhce.records.repair`."""
     with _ready(dsn) as conn:
@@ -439,7 +439,7 @@ def erase(
     dry_run: bool = False,
     retention_years: int | None = None,
     identity_rules: Choice | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Erasure:
     """Remove a patient for good, with a receipt; see `pyhce.records.erasing.erase`.
 
@@ -480,5 +480,5 @@ def generate_docs(folder: Path) -> tuple[Path, ...]:
     return (*written, checks)
 
 
-def _ready(dsn: str | None) -> AbstractContextManager[Database]:
-    return ready(resolve_dsn(dsn), SCHEMA)
+def _ready(dsn: str | None) -> AbstractContextManager[DatabaseConnection]:
+    return migrated_connection(resolve_dsn(dsn), SCHEMA)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyhce import local
 from pyhce.api.database import load_sample
-from pyhce.citus.connection import Progress, silent, variables
+from pyhce.citus.connection import Progress, libpq_variables, no_progress
 from pyhce.deploy import NAMESPACE, RELEASE, Deployment, InstallReport, images, kind
 from pyhce.deploy.chart import merge_values, parse_assignments, read_values
 from pyhce.deploy.images import ImagesReport
@@ -71,7 +71,7 @@ def up_on_kubernetes(
     namespace: str = NAMESPACE,
     release: str = RELEASE,
     with_sample: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> KubernetesReport:
     """The database on Kubernetes, from nothing to verified; safe to repeat and to interrupt.
 
@@ -141,14 +141,14 @@ def environment_on_kubernetes(deployment: Deployment, role: str = SUPERUSER) -> 
     path = folder / f"{name}.pgpass"
     secret = deployment.password(role).replace("\\", "\\\\").replace(":", "\\:")
     local.write_private(path, f"{place.host}:{place.port}:*:{role}:{secret}\n")
-    return {**variables(place.host, place.port, role), "PGPASSFILE": str(path)}
+    return {**libpq_variables(place.host, place.port, role), "PGPASSFILE": str(path)}
 
 
 @contextmanager
 def forwarded_environment(deployment: Deployment, role: str = SUPERUSER) -> Iterator[dict[str, str]]:
     """The same for a program of our own, while the block runs; a port is forwarded where there is no other way."""
     with deployment.address() as place:
-        yield {**variables(place.host, place.port, role), "PGPASSWORD": deployment.password(role)}
+        yield {**libpq_variables(place.host, place.port, role), "PGPASSWORD": deployment.password(role)}
 
 
 def generate_values(

@@ -9,9 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyhce.api.database import resolve_dsn
-from pyhce.citus import role_changes
-from pyhce.citus.role_changes import changing_roles, refuse_existing, refuse_name, refuse_password, site_role
-from pyhce.citus.roles import LIKE, RoleState, states
+from pyhce.citus import site_role_changes
+from pyhce.citus.site_role_changes import (
+    changing_roles,
+    refuse_existing_role,
+    refuse_password,
+    refuse_role_name,
+    site_role,
+)
+from pyhce.citus.site_roles import MODEL_ROLES, RoleState, role_states
 from pyhce.errors import UsageError
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen
@@ -47,7 +53,7 @@ class RolesReport(Frozen):
 def list_roles(*, dsn: str | None = None) -> RolesReport:
     """The login roles that are members of hce_app or hce_readonly, with what each lacks."""
     with changing_roles(resolve_dsn(dsn), SCHEMA) as conn:
-        return RolesReport(roles=states(conn))
+        return RolesReport(roles=role_states(conn))
 
 
 def add_role(
@@ -65,13 +71,13 @@ def add_role(
         UsageError: the name is reserved, there already or not written as one; the file is there; the role of the
             connection is no superuser. Nothing was changed.
     """
-    refuse_name(name)
-    if like not in LIKE:
-        raise UsageError(f"a role cannot be like {like!r}", remedy=f"Choose of: {', '.join(LIKE)}.")
+    refuse_role_name(name)
+    if like not in MODEL_ROLES:
+        raise UsageError(f"a role cannot be like {like!r}", remedy=f"Choose of: {', '.join(MODEL_ROLES)}.")
     with changing_roles(resolve_dsn(dsn), SCHEMA) as conn:
-        refuse_existing(conn, name)
+        refuse_existing_role(conn, name)
         with _secret(name, password, pgpass, replace=False) as (secret, file):
-            role_changes.add(conn, name, like=like, password=secret)
+            site_role_changes.add(conn, name, like=like, password=secret)
     return RoleReport(name=name, like=(like,), pgpass=file)
 
 
@@ -89,7 +95,7 @@ def rotate_role(
     with changing_roles(resolve_dsn(dsn), SCHEMA) as conn:
         like = site_role(conn, name).like
         with _secret(name, password, pgpass, replace=True) as (secret, file):
-            role_changes.rotate(conn, name, password=secret)
+            site_role_changes.rotate(conn, name, password=secret)
     return RoleReport(name=name, like=like, pgpass=file)
 
 
@@ -102,7 +108,7 @@ def drop_role(name: str, *, dsn: str | None = None) -> RoleReport:
     """
     with changing_roles(resolve_dsn(dsn), SCHEMA) as conn:
         like = site_role(conn, name).like
-        sessions = role_changes.drop(conn, name)
+        sessions = site_role_changes.drop(conn, name)
     return RoleReport(name=name, like=like, sessions=sessions)
 
 

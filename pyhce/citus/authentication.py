@@ -68,7 +68,7 @@ def authinfo_of(conn: Connection[TupleRow]) -> Authinfo:
     return {(node, role): info for node, role, info in rows(conn, _AUTHINFO)}
 
 
-def on_workers(conn: Connection[TupleRow], statement: sql.Composable | str) -> dict[str, str]:
+def run_on_workers(conn: Connection[TupleRow], statement: sql.Composable | str) -> dict[str, str]:
     """The result of one statement on each worker, by host:port, asked by way of the coordinator.
 
     Raises:
@@ -87,7 +87,7 @@ def on_workers(conn: Connection[TupleRow], statement: sql.Composable | str) -> d
     return {place: result for place, _, result in found}
 
 
-def tell_workers(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:
+def set_authinfo_on_workers(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:
     """Note on every worker how these roles log in elsewhere; the workers on which that changed something.
 
     Raises:
@@ -96,22 +96,22 @@ def tell_workers(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> li
     wanted = wanted_authinfo(passwords)
     asked = f"SELECT coalesce(json_agg(a), '[]') FROM ({_AUTHINFO}) AS a"  # noqa: S608 - our own query
     late = []
-    for place, said in on_workers(conn, asked).items():
+    for place, said in run_on_workers(conn, asked).items():
         held = {(row["nodeid"], row["rolename"]): row["authinfo"] for row in json.loads(said)}
         if any(held.get(key) != info for key, info in wanted.items()):
             late.append(place)
     if late:
-        on_workers(conn, _noting(wanted))
+        run_on_workers(conn, _set_authinfo_statement(wanted))
     return late
 
 
-def forget_on_workers(conn: Connection[TupleRow], role: str) -> None:
-    """Remove a role's secret from every worker. Raises as `tell_workers`."""
+def delete_authinfo_on_workers(conn: Connection[TupleRow], role: str) -> None:
+    """Remove a role's secret from every worker. Raises as `set_authinfo_on_workers`."""
     statement = sql.SQL("DELETE FROM pg_catalog.pg_dist_authinfo WHERE rolename = {}")
-    on_workers(conn, statement.format(sql.Literal(role)))
+    run_on_workers(conn, statement.format(sql.Literal(role)))
 
 
-def _noting(wanted: Authinfo) -> sql.Composed:
+def _set_authinfo_statement(wanted: Authinfo) -> sql.Composed:
     """One statement that notes all of it on a node, for the roles that the node has."""
     values = sql.SQL(", ").join(
         sql.SQL("({}, {}::name, {})").format(node, sql.Literal(role), sql.Literal(info))
@@ -131,7 +131,7 @@ def password_in(info: str | None) -> str | None:
     return str(held) if held else None
 
 
-def internal_secret(conn: Connection[TupleRow], role: str) -> str:
+def internal_password(conn: Connection[TupleRow], role: str) -> str:
     """The password with which nodes log in to each other as an internal role, made up by the first registrar."""
     return password_in(authinfo_of(conn).get((ANY_NODE, role))) or secrets.token_urlsafe(24)
 
@@ -143,22 +143,22 @@ def known_passwords(conn: Connection[TupleRow], more: Sequence[Authinfo] = ()) -
         more: what other nodes hold, asked after the coordinator.
     """
     found: dict[str, str] = {}
-    stored = _stored(conn)
+    stored = _stored_secrets(conn)
     for held in (authinfo_of(conn), *more):
         for (_, role), info in held.items():
             password = password_in(info)
-            if role not in found and password and role in stored and matches(password, stored[role]):
+            if role not in found and password and role in stored and password_matches(password, stored[role]):
                 found[role] = password
     return found
 
 
-def valid(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> dict[str, str]:
+def current_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> dict[str, str]:
     """Those of these passwords that are the roles' own now."""
-    stored = _stored(conn)
-    return {role: p for role, p in passwords.items() if role in stored and matches(p, stored[role])}
+    stored = _stored_secrets(conn)
+    return {role: p for role, p in passwords.items() if role in stored and password_matches(p, stored[role])}
 
 
-def _stored(conn: Connection[TupleRow]) -> dict[str, str]:
+def _stored_secrets(conn: Connection[TupleRow]) -> dict[str, str]:
     return dict(rows(conn, "SELECT rolname, rolpassword FROM pg_authid WHERE rolpassword IS NOT NULL"))
 
 
@@ -175,7 +175,9 @@ def change_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -
         done = [f"role {role} may log in" for role in set_passwords(conn, passwords)]
         if set_authinfo(conn, passwords):
             done.append("the coordinator knows how each role logs in to the other nodes")
-    return done + [f"{place} knows how each role logs in to the other nodes" for place in tell_workers(conn, passwords)]
+    return done + [
+        f"{place} knows how each role logs in to the other nodes" for place in set_authinfo_on_workers(conn, passwords)
+    ]
 
 
 def set_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:
@@ -183,7 +185,7 @@ def set_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> l
     changed = []
     for role, password in passwords.items():
         row = conn.execute("SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = %s", (role,)).fetchone()
-        if row is None or (row[0] and row[1] and matches(password, row[1])):
+        if row is None or (row[0] and row[1] and password_matches(password, row[1])):
             continue
         conn.execute(
             sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
@@ -199,7 +201,7 @@ def scram_secret(conn: Connection[TupleRow], password: str) -> str:
     return conn.pgconn.encrypt_password(password.encode(), b"", b"scram-sha-256").decode()
 
 
-def matches(password: str, secret: str) -> bool:
+def password_matches(password: str, secret: str) -> bool:
     """Whether a password fits a stored `SCRAM-SHA-256$iterations:salt$stored:server` (RFC 5803)."""
     if not secret.startswith("SCRAM-SHA-256$"):
         return False
@@ -210,7 +212,7 @@ def matches(password: str, secret: str) -> bool:
     return hmac.compare_digest(hashlib.sha256(client_key).digest(), base64.b64decode(keys.split(":")[0]))
 
 
-def trusts_anyone(conn: Connection[TupleRow]) -> list[str]:
+def trust_rules(conn: Connection[TupleRow]) -> list[str]:
     """The lines of pg_hba.conf that let anyone in over TCP without a secret."""
     found = rows(
         conn,

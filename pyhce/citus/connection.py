@@ -19,18 +19,18 @@ from pyhce.settings import DATABASE, WRITER_ROLE
 REGISTRAR_LOCK = 0x484345
 """The advisory lock that one registrar at a time holds ("HCE")."""
 
-Database = Connection[TupleRow]
+DatabaseConnection = Connection[TupleRow]
 """An open connection."""
 
 Progress = Callable[[str], None]
 """Called with one line on what is being done or waited for."""
 
 
-def silent(_: str) -> None:
+def no_progress(_: str) -> None:
     """A progress that nobody sees."""
 
 
-def complete(dsn: str) -> str:
+def complete_dsn(dsn: str) -> str:
     """A DSN with our defaults where it is silent: the database, a connection time-out, a name to be seen by.
 
     Raises:
@@ -62,17 +62,17 @@ def connect(dsn: str, *, autocommit: bool = True) -> Connection[TupleRow]:
         UsageError: the DSN cannot be read.
         ConnectionFailed: nobody answers there, or not to us.
     """
-    conninfo = complete(dsn)
+    conninfo = complete_dsn(dsn)
     try:
         return psycopg.connect(conninfo, autocommit=autocommit)
     except psycopg.OperationalError as error:
-        raise refused(conninfo, error) from error
+        raise connection_failure(conninfo, error) from error
 
 
-def connect_to_write(dsn: str) -> Connection[TupleRow]:
-    """Open a connection with the rights to write; see `take_rights_to_write`. Raises as `connect`."""
+def connect_as_writer(dsn: str) -> Connection[TupleRow]:
+    """Open a connection with the rights to write; see `take_writer_role`. Raises as `connect`."""
     conn = connect(dsn)
-    take_rights_to_write(conn)
+    take_writer_role(conn)
     return conn
 
 
@@ -94,7 +94,7 @@ def refuse_worker(conn: Connection[TupleRow]) -> None:
     )
 
 
-def take_rights_to_write(conn: Connection[TupleRow]) -> None:
+def take_writer_role(conn: Connection[TupleRow]) -> None:
     """Let a session change rows, if its role is a member of hce_writer and so may; a superuser stays as it is."""
     may = scalar(
         conn,
@@ -106,9 +106,9 @@ def take_rights_to_write(conn: Connection[TupleRow]) -> None:
         conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(WRITER_ROLE)))
 
 
-def refused(conninfo: str, error: Exception) -> ConnectionFailed:
+def connection_failure(conninfo: str, error: Exception) -> ConnectionFailed:
     """Why a node does not answer, in plain words, with what to do."""
-    where = place(conninfo)
+    where = dsn_address(conninfo)
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     lowered = str(error).lower()
     if "password" in lowered:
@@ -123,7 +123,7 @@ def refused(conninfo: str, error: Exception) -> ConnectionFailed:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained_errors() -> Iterator[None]:
     """What the database refuses, in plain words; never a statement, a parameter or a DETAIL, which may name a document.
 
     Raises:
@@ -155,19 +155,19 @@ def _first_line(error: psycopg.Error) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def place(dsn: str) -> str:
+def dsn_address(dsn: str) -> str:
     """Host, port and database of a DSN, without secrets."""
     parts = conninfo_to_dict(dsn)
     return f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}/{parts.get('dbname') or DATABASE}"
 
 
-def at(dsn: str, host: str, port: int) -> str:
+def dsn_at(dsn: str, host: str, port: int) -> str:
     """The same DSN at another node."""
-    parts = {key: value for key, value in conninfo_to_dict(complete(dsn)).items() if key != "hostaddr"}
+    parts = {key: value for key, value in conninfo_to_dict(complete_dsn(dsn)).items() if key != "hostaddr"}
     return make_conninfo("", **{**parts, "host": host, "port": port})
 
 
-def wait_for(dsn: str, *, timeout: float, progress: Progress = silent) -> Connection[TupleRow]:
+def wait_for_connection(dsn: str, *, timeout: float, progress: Progress = no_progress) -> Connection[TupleRow]:
     """Open a connection, asking again until `timeout` seconds have passed.
 
     Raises:
@@ -183,19 +183,19 @@ def wait_for(dsn: str, *, timeout: float, progress: Progress = silent) -> Connec
             if hopeless or time.monotonic() >= deadline:
                 raise
             if not said:
-                progress(f"waiting for {place(complete(dsn))}: {error.wrong.split(': ', 1)[-1]}")
+                progress(f"waiting for {dsn_address(complete_dsn(dsn))}: {error.wrong.split(': ', 1)[-1]}")
                 said = True
             time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
 
 
-def variables(host: str, port: int, role: str) -> dict[str, str]:
+def libpq_variables(host: str, port: int, role: str) -> dict[str, str]:
     """The PG* variables that lead any libpq program to our database there, its password aside."""
     return {"PGHOST": host, "PGPORT": str(port), "PGDATABASE": DATABASE, "PGUSER": role}
 
 
 @contextmanager
 def advisory_lock(
-    conn: Connection[TupleRow], key: int, *, timeout: float, progress: Progress = silent
+    conn: Connection[TupleRow], key: int, *, timeout: float, progress: Progress = no_progress
 ) -> Iterator[None]:
     """Hold a session's advisory lock, waiting at most `timeout` seconds for whoever has it.
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import Progress, rows, scalar, silent
+from pyhce.citus.connection import Progress, no_progress, rows, scalar
 from pyhce.errors import SchemaMismatch
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 
-class Placed(NamedTuple):
+class CitusTable(NamedTuple):
     """How Citus holds a table."""
 
     kind: str
@@ -23,7 +23,7 @@ class Placed(NamedTuple):
     shards: int
 
 
-def placed(conn: Connection[TupleRow]) -> dict[str, Placed]:
+def citus_tables(conn: Connection[TupleRow]) -> dict[str, CitusTable]:
     """Every table that Citus holds, by its name with its schema."""
     found = rows(
         conn,
@@ -31,17 +31,17 @@ def placed(conn: Connection[TupleRow]) -> dict[str, Placed]:
         " t.shard_count FROM citus_tables t JOIN pg_class c ON c.oid = t.table_name"
         " JOIN pg_namespace n ON n.oid = c.relnamespace",
     )
-    return {name: Placed(*rest) for name, *rest in found}
+    return {name: CitusTable(*rest) for name, *rest in found}
 
 
-def anchor_of(schema: Schema, table: Table) -> Table:
+def colocation_table(schema: Schema, table: Table) -> Table:
     """The table that the others of its home are co-located with; a reference table stands for itself."""
-    anchor = FAMILIES[table.home].anchor
+    anchor = FAMILIES[table.home].colocate_with
     return schema.table(anchor) if anchor else table
 
 
 def distribute(
-    conn: Connection[TupleRow], schema: Schema, *, shard_count: int, progress: Progress = silent
+    conn: Connection[TupleRow], schema: Schema, *, shard_count: int, progress: Progress = no_progress
 ) -> list[str]:
     """Give every table its home, parents first; the tables that had to move.
 
@@ -50,25 +50,25 @@ def distribute(
     Raises:
         SchemaMismatch: a table has another home than the declaration says.
     """
-    there = placed(conn)
+    there = citus_tables(conn)
     wanted = [table for table in schema.tables if table.qualified not in there]
-    wanted.sort(key=lambda table: anchor_of(schema, table) is not table)  # anchors first, else as declared
-    refuse_misplaced(schema, there)
+    wanted.sort(key=lambda table: colocation_table(schema, table) is not table)  # anchors first, else as declared
+    refuse_wrong_distribution(schema, there)
     for number, table in enumerate(wanted, 1):
         progress(f"table {table.name} to its home ({number} of {len(wanted)})")
         with conn.transaction():
             conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
             conn.execute("SET LOCAL client_min_messages TO warning")
-            place(conn, schema, table, shard_count=shard_count)
+            distribute_table(conn, schema, table, shard_count=shard_count)
     return [table.name for table in wanted]
 
 
-def place(conn: Connection[TupleRow], schema: Schema, table: Table, *, shard_count: int) -> None:
+def distribute_table(conn: Connection[TupleRow], schema: Schema, table: Table, *, shard_count: int) -> None:
     """Give a table its home, inside the caller's transaction."""
     if table.home is Home.REFERENCE:
         conn.execute("SELECT create_reference_table(%s)", (table.qualified,))
     else:
-        first = anchor_of(schema, table)
+        first = colocation_table(schema, table)
         together = "none" if first is table else first.qualified
         conn.execute(
             "SELECT create_distributed_table(%s, %s, colocate_with => %s, shard_count => %s)",
@@ -78,7 +78,7 @@ def place(conn: Connection[TupleRow], schema: Schema, table: Table, *, shard_cou
         conn.execute("SELECT truncate_local_data_after_distributing_table(%s)", (table.qualified,))
 
 
-def replicate_references(conn: Connection[TupleRow], *, progress: Progress = silent) -> int:
+def replicate_reference_tables(conn: Connection[TupleRow], *, progress: Progress = no_progress) -> int:
     """Bring reference tables to the nodes that lack them, as a late worker does; how many placements were made.
 
     Citus itself does so only when shards move (docs: replicate_reference_tables).
@@ -98,7 +98,7 @@ def replicate_references(conn: Connection[TupleRow], *, progress: Progress = sil
     return missing
 
 
-def refuse_misplaced(schema: Schema, there: dict[str, Placed]) -> None:
+def refuse_wrong_distribution(schema: Schema, there: dict[str, CitusTable]) -> None:
     """Refuse a table whose home is not the declared one: moving its rows is no registrar's business.
 
     Raises:
@@ -109,12 +109,12 @@ def refuse_misplaced(schema: Schema, there: dict[str, Placed]) -> None:
         if held is None:
             continue
         column = table.distribution_column or "<none>"
-        anchor = there.get(anchor_of(schema, table).qualified)
+        anchor = there.get(colocation_table(schema, table).qualified)
         alone = table.home is not Home.REFERENCE and anchor is not None and anchor.colocation != held.colocation
         if held.column != column or alone:
             raise SchemaMismatch(
                 f"table {table.name} is {held.kind} by {held.column} (colocation group {held.colocation}), "
                 f"the declaration says {'reference' if table.home is Home.REFERENCE else 'distributed'} by {column}"
-                + (f", co-located with {anchor_of(schema, table).name}" if alone else ""),
+                + (f", co-located with {colocation_table(schema, table).name}" if alone else ""),
                 remedy="Undo what placed it so (undistribute_table) and run this again.",
             )

@@ -11,10 +11,10 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import scalar
 
-BATCH = 4000
+LARGEST_BATCH = 4000
 """Resources of a load in one transaction, each with its lock; fewer where the lock table is small."""
 SMALLEST_BATCH = 100
-WRITERS = 6
+CONCURRENT_WRITERS = 6
 """Writers at once that there is to be room for: the two of a load, the four connections of an application."""
 
 
@@ -29,11 +29,11 @@ def lock_slots(conn: Connection[TupleRow]) -> int:
     )
 
 
-def slots_needed(writers: int = WRITERS) -> int:
+def slots_needed(writers: int = CONCURRENT_WRITERS) -> int:
     """Slots for so many writers of whole batches, and as many again for everything else."""
-    return BATCH * writers * 2
+    return LARGEST_BATCH * writers * 2
 
 
 def batch_size(conn: Connection[TupleRow], writers: int) -> int:
     """Resources that each of so many writers may lock in one transaction."""
-    return max(SMALLEST_BATCH, min(BATCH, lock_slots(conn) // (writers * 2)))
+    return max(SMALLEST_BATCH, min(LARGEST_BATCH, lock_slots(conn) // (writers * 2)))

@@ -35,7 +35,7 @@ ON_WORKERS = {
 }
 """On workers, whose statements hold literals."""
 
-_HELD = """
+_CURRENT = """
     SELECT coalesce(r.rolname, ''), split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
     FROM pg_db_role_setting AS s
     CROSS JOIN LATERAL unnest(s.setconfig) AS setting
@@ -44,16 +44,16 @@ _HELD = """
         AND (s.setrole <> 0 OR s.setdatabase <> 0)"""
 
 
-def wanted(node: Connection[TupleRow]) -> dict[str, str]:
+def required_settings(node: Connection[TupleRow]) -> dict[str, str]:
     """The settings of the database on a node."""
     worker = has_citus(node) and bool(scalar(node, "SELECT groupid FROM pg_dist_local_group"))
     return {**EVERYWHERE, **(ON_WORKERS if worker else {})}
 
 
-def keep_documents_out(node: Connection[TupleRow]) -> bool:
+def apply_log_settings(node: Connection[TupleRow]) -> bool:
     """Set them on a node; whether that changed anything. Sessions that are open keep theirs."""
-    held = {name: value for role, name, value in rows(node, _HELD) if not role}
-    missing = {name: value for name, value in wanted(node).items() if held.get(name) != value}
+    held = {name: value for role, name, value in rows(node, _CURRENT) if not role}
+    missing = {name: value for name, value in required_settings(node).items() if held.get(name) != value}
     if not missing:
         return False
     database = sql.Identifier(scalar(node, "SELECT current_database()"))
@@ -69,11 +69,11 @@ def keep_documents_out(node: Connection[TupleRow]) -> bool:
     return True
 
 
-def differing(node: Connection[TupleRow]) -> list[str]:
+def log_setting_problems(node: Connection[TupleRow]) -> list[str]:
     """What on a node would let a document into the log, in words."""
-    held = rows(node, _HELD)
+    held = rows(node, _CURRENT)
     own = {name: value for role, name, value in held if not role}
-    expected = wanted(node)
+    expected = required_settings(node)
     return [
         *(f"{name} is not {value} for the database" for name, value in expected.items() if own.get(name) != value),
         *(f"role {role} has a {name} of its own" for role, name, _ in held if role and name in expected),

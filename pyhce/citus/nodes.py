@@ -41,7 +41,7 @@ class Node(Frozen):
         return cls(host=host, port=int(port))
 
 
-class KnownNode(NamedTuple):
+class RegisteredNode(NamedTuple):
     """A row of `pg_dist_node`."""
 
     id: int
@@ -54,12 +54,12 @@ class KnownNode(NamedTuple):
     takes_shards: bool
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """host:port."""
         return f"{self.host}:{self.port}"
 
 
-class Membership(NamedTuple):
+class WorkerMetadata(NamedTuple):
     """What a node itself holds of a cluster's metadata."""
 
     group: int
@@ -71,10 +71,10 @@ class Membership(NamedTuple):
     """Tables of ours that it holds outside of any cluster."""
 
 
-def known_nodes(conn: Connection[TupleRow]) -> list[KnownNode]:
+def registered_nodes(conn: Connection[TupleRow]) -> list[RegisteredNode]:
     """The rows of `pg_dist_node`, the coordinator first."""
     return [
-        KnownNode(*row)
+        RegisteredNode(*row)
         for row in rows(
             conn,
             "SELECT nodeid, groupid, nodename, nodeport, isactive, hasmetadata, metadatasynced, shouldhaveshards"
@@ -83,11 +83,11 @@ def known_nodes(conn: Connection[TupleRow]) -> list[KnownNode]:
     ]
 
 
-def membership(worker: Connection[TupleRow]) -> Membership:
+def worker_metadata(worker: Connection[TupleRow]) -> WorkerMetadata:
     """What a worker holds of a cluster's metadata."""
-    return Membership(
+    return WorkerMetadata(
         group=scalar(worker, "SELECT groupid FROM pg_dist_local_group") or 0,
-        nodes=frozenset((n.id, n.group) for n in known_nodes(worker)),
+        nodes=frozenset((n.id, n.group) for n in registered_nodes(worker)),
         tables=scalar(worker, "SELECT count(*) FROM pg_dist_partition"),
         local_tables=scalar(
             worker,
@@ -101,55 +101,57 @@ def membership(worker: Connection[TupleRow]) -> Membership:
     )
 
 
-def set_coordinator(conn: Connection[TupleRow], node: Node) -> bool:
+def set_coordinator_name(conn: Connection[TupleRow], node: Node) -> bool:
     """Note the coordinator's own name, before any worker is added; whether that changed anything."""
-    known = next((n for n in known_nodes(conn) if n.group == 0), None)
+    known = next((n for n in registered_nodes(conn) if n.group == 0), None)
     if known and (known.host, known.port) == (node.host, node.port):
         return False
     conn.execute("SELECT citus_set_coordinator_host(%s, %s)", (node.host, node.port))
     return True
 
 
-def refuse_stranger(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> None:
+def refuse_foreign_worker(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> None:
     """Refuse a worker that is neither a member, under this or another name, nor empty. Nothing is changed.
 
     Raises:
         ForeignNode: it carries another cluster's metadata or tables, or lost its own.
     """
-    held = membership(worker)
-    known = _known(conn, node)
+    held = worker_metadata(worker)
+    known = _registered_under_name(conn, node)
     if known is not None:
-        _refuse_changed(conn, known, worker, held)
-    elif _renamed(conn, worker, held) is None:
-        _refuse_foreign(node, held)
+        _refuse_replaced_server(conn, known, worker, held)
+    elif _registered_under_other_name(conn, worker, held) is None:
+        _refuse_occupied_worker(node, held)
 
 
-def join(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> list[str]:
+def add_or_repair_worker(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> list[str]:
     """Make a worker that is no stranger a whole member of the cluster; what that took, nothing if it was one."""
-    known = _known(conn, node)
+    known = _registered_under_name(conn, node)
     if known is not None:
-        return _mend(conn, known)
-    renamed = _renamed(conn, worker, membership(worker))
+        return _repair(conn, known)
+    renamed = _registered_under_other_name(conn, worker, worker_metadata(worker))
     if renamed is not None:
         conn.execute("SELECT citus_update_node(%s, %s, %s)", (renamed.id, node.host, node.port))
         moved = renamed._replace(host=node.host, port=node.port)
-        return [f"{renamed.place} is now called {node}", *_mend(conn, moved)]
+        return [f"{renamed.address} is now called {node}", *_repair(conn, moved)]
     conn.execute("SELECT citus_add_node(%s, %s)", (node.host, node.port))
     return [f"added {node}"]
 
 
-def _known(conn: Connection[TupleRow], node: Node) -> KnownNode | None:
+def _registered_under_name(conn: Connection[TupleRow], node: Node) -> RegisteredNode | None:
     """The worker that is registered under this name."""
-    return next((n for n in known_nodes(conn) if n.group and (n.host, n.port) == (node.host, node.port)), None)
+    return next((n for n in registered_nodes(conn) if n.group and (n.host, n.port) == (node.host, node.port)), None)
 
 
-def _renamed(conn: Connection[TupleRow], worker: Connection[TupleRow], held: Membership) -> KnownNode | None:
+def _registered_under_other_name(
+    conn: Connection[TupleRow], worker: Connection[TupleRow], held: WorkerMetadata
+) -> RegisteredNode | None:
     """The member that a worker says it is, registered under another name."""
-    member = next((n for n in known_nodes(conn) if held.group and n.group == held.group), None)
+    member = next((n for n in registered_nodes(conn) if held.group and n.group == held.group), None)
     return member if member is not None and same_cluster(conn, worker) else None
 
 
-def installation(conn: Connection[TupleRow]) -> str | None:
+def installation_id(conn: Connection[TupleRow]) -> str | None:
     """The identity of the installation that a node belongs to, None where there is none yet."""
     if scalar(conn, "SELECT to_regclass('hce.instalacion')") is None:
         return None
@@ -161,25 +163,25 @@ def same_cluster(conn: Connection[TupleRow], worker: Connection[TupleRow]) -> bo
 
     By the installation's identity; before there is one, by the coordinator that the worker knows.
     """
-    here, there = installation(conn), installation(worker)
+    here, there = installation_id(conn), installation_id(worker)
     if here and there:
         return here == there
-    coordinators = [{n.place for n in known_nodes(c) if n.group == 0} for c in (conn, worker)]
+    coordinators = [{n.address for n in registered_nodes(c) if n.group == 0} for c in (conn, worker)]
     return bool(coordinators[0]) and coordinators[0] == coordinators[1]
 
 
-def _mend(conn: Connection[TupleRow], known: KnownNode) -> list[str]:
+def _repair(conn: Connection[TupleRow], known: RegisteredNode) -> list[str]:
     done = []
     if not (known.active and known.has_metadata and known.synced):
         conn.execute("SELECT citus_activate_node(%s, %s)", (known.host, known.port))
-        done.append(f"activated {known.place} and synced its metadata")
+        done.append(f"activated {known.address} and synced its metadata")
     if not known.takes_shards:
         conn.execute("SELECT citus_set_node_property(%s, %s, 'shouldhaveshards', true)", (known.host, known.port))
-        done.append(f"{known.place} takes shards again")
+        done.append(f"{known.address} takes shards again")
     return done
 
 
-def _refuse_foreign(node: Node, held: Membership) -> None:
+def _refuse_occupied_worker(node: Node, held: WorkerMetadata) -> None:
     if held.group or held.nodes or held.tables:
         raise ForeignNode(
             f"{node} carries the metadata of another cluster ({len(held.nodes)} nodes, {held.tables} tables): "
@@ -194,8 +196,8 @@ def _refuse_foreign(node: Node, held: Membership) -> None:
         )
 
 
-def _refuse_changed(
-    conn: Connection[TupleRow], known: KnownNode, worker: Connection[TupleRow], held: Membership
+def _refuse_replaced_server(
+    conn: Connection[TupleRow], known: RegisteredNode, worker: Connection[TupleRow], held: WorkerMetadata
 ) -> None:
     """A registered name behind which another server now answers."""
     placements = scalar(
@@ -207,7 +209,7 @@ def _refuse_changed(
     if not held.group and not held.nodes and not held.local_tables:
         if known.has_metadata and placements:
             raise ForeignNode(
-                f"{known.place} is registered with {placements} shards, but an empty server answers there: "
+                f"{known.address} is registered with {placements} shards, but an empty server answers there: "
                 "its data is gone or another volume is mounted",
                 remedy="Mount its own volume, or restore it from a backup. Nothing was changed.",
             )
@@ -216,6 +218,7 @@ def _refuse_changed(
         return
     if held.group != known.group or not same_cluster(conn, worker):
         raise ForeignNode(
-            f"{known.place} answers, but as a member of another cluster (its group is {held.group}, not {known.group})",
+            f"{known.address} answers, but as a member of another cluster "
+            f"(its group is {held.group}, not {known.group})",
             remedy="Check which server that name leads to, and its volume. Nothing was changed.",
         )

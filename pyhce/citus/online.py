@@ -6,7 +6,7 @@ The statements of a migration can run twice. So each part that locks a table tha
   an hour, and every later reader of the table behind it. So it gives up, lets the readers pass, and tries again.
 - An index on a table that is there is built concurrently, outside of a transaction; see `pyhce/citus/indexes.py`.
 - A new table is created and distributed in one transaction.
-- Typed columns that are computed anew rewrite their table once; see `pyhce/citus/computed.py`.
+- Typed columns that are computed anew rewrite their table once; see `pyhce/citus/recomputed_columns.py`.
 
 The migration is noted in `hce.migracion` after its last part. A kill at any moment leaves parts that are whole, and the
 next run goes through all of them again. On Citus the time-out goes to the nodes with the transaction
@@ -24,9 +24,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus.computed import is_done, refuse_dependents
 from pyhce.citus.connection import Progress, has_citus, rows
 from pyhce.citus.indexes import build_index
+from pyhce.citus.recomputed_columns import is_recomputed, refuse_dependents
 from pyhce.errors import HceError
 from pyhce.schema.frozen import statements
 from pyhce.schema.model import Frozen
@@ -42,13 +42,13 @@ LOCK_WAIT = 4 * 3600.0
 _CREATE_TABLE = re.compile(r"CREATE TABLE(?: IF NOT EXISTS)? ([a-z0-9_.]+)")
 _CREATE_INDEX = re.compile(r"CREATE INDEX(?: IF NOT EXISTS)? ([a-z0-9_]+) ON ([a-z0-9_.]+)")
 _ALTER_TABLE = re.compile(r"ALTER TABLE ([a-z0-9_.]+)\s+(?:ADD|DROP) (?:COLUMN|CONSTRAINT)")
-_AGAIN = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+_LOCK_ERRORS = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
-Place = Callable[[str], None]
+PlaceTable = Callable[[str], None]
 """Gives a new table, by its name with its schema, its home; inside the caller's transaction."""
 
 
-class Part(Frozen):
+class MigrationPart(Frozen):
     """Statements of a migration that are one transaction, or one index.
 
     Args:
@@ -63,9 +63,9 @@ class Part(Frozen):
     index: str | None = None
 
 
-def parts(body: str) -> tuple[Part, ...]:
+def migration_parts(body: str) -> tuple[MigrationPart, ...]:
     """A migration's statements, in their order, in parts."""
-    found: list[Part] = []
+    found: list[MigrationPart] = []
     made: set[str] = set()
     for statement in statements(body):
         part = _part(statement, made)
@@ -78,16 +78,16 @@ def parts(body: str) -> tuple[Part, ...]:
     return tuple(found)
 
 
-def _part(statement: str, made: set[str]) -> Part:
+def _part(statement: str, made: set[str]) -> MigrationPart:
     if table := _CREATE_TABLE.match(statement):
-        return Part(statements=(statement,), creates=table[1])
+        return MigrationPart(statements=(statement,), creates=table[1])
     if (index := _CREATE_INDEX.match(statement)) and index[2] not in made:
-        return Part(statements=(statement,), alters=index[2], index=index[1])
+        return MigrationPart(statements=(statement,), alters=index[2], index=index[1])
     altered = _ALTER_TABLE.match(statement)
-    return Part(statements=(statement,), alters=altered[1] if altered and altered[1] not in made else None)
+    return MigrationPart(statements=(statement,), alters=altered[1] if altered and altered[1] not in made else None)
 
 
-def _belongs(part: Part, last: Part) -> bool:
+def _belongs(part: MigrationPart, last: MigrationPart) -> bool:
     """Whether a statement goes on with the part before it: the same table, or neither locks one."""
     if part.index or last.index or part.creates:
         return False
@@ -101,7 +101,7 @@ def apply_online(
     conn: Connection[TupleRow],
     migration: Migration,
     *,
-    place: Place,
+    place: PlaceTable,
     progress: Progress,
     lock_wait: float = LOCK_WAIT,
 ) -> None:
@@ -117,17 +117,17 @@ def apply_online(
     """
     refuse_dependents(conn, statements(migration.body))
     deadline = time.monotonic() + lock_wait
-    every = parts(migration.body)
+    every = migration_parts(migration.body)
     for number, part in enumerate(every, 1):
         what = f"migration {migration.number}, part {number} of {len(every)}"
         progress(f"{what}: {_subject(part)}")
         deed = partial(_apply, conn, part, place)
-        patiently(conn, part.alters or part.creates, deed, what, deadline, progress)
+        retry_for_lock(conn, part.alters or part.creates, deed, what, deadline, progress)
     with conn.transaction():
         conn.execute(migration.record.encode())
 
 
-def patiently(
+def retry_for_lock(
     conn: Connection[TupleRow],
     table: str | None,
     deed: Callable[[], None],
@@ -143,9 +143,9 @@ def patiently(
     while True:
         try:
             return deed()
-        except _AGAIN as error:
+        except _LOCK_ERRORS as error:
             subject = table or "what it changes"
-            holder = _holder(conn, table) if table else "another session"
+            holder = _lock_holder(conn, table) if table else "another session"
             if time.monotonic() >= deadline:
                 raise HceError(
                     f"{what} could not lock {subject}: it is held by {holder}",
@@ -155,7 +155,7 @@ def patiently(
             time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
 
 
-def _subject(part: Part) -> str:
+def _subject(part: MigrationPart) -> str:
     if part.index:
         return f"index {part.index}, built concurrently"
     if part.creates:
@@ -163,7 +163,7 @@ def _subject(part: Part) -> str:
     return f"table {part.alters}" if part.alters else "functions, descriptions and privileges"
 
 
-def _holder(conn: Connection[TupleRow], table: str) -> str:
+def _lock_holder(conn: Connection[TupleRow], table: str) -> str:
     """The session that has held a table for the longest."""
     found = rows(
         conn,
@@ -179,20 +179,20 @@ def _holder(conn: Connection[TupleRow], table: str) -> str:
     return f"process {pid} ({name or 'no application name'}, in a transaction for {age})"
 
 
-def _apply(conn: Connection[TupleRow], part: Part, place: Place) -> None:
+def _apply(conn: Connection[TupleRow], part: MigrationPart, place: PlaceTable) -> None:
     if part.index:
         build_index(conn, part.index, str(part.alters), part.statements[0])
         return
-    due = [statement for statement in part.statements if not is_done(conn, statement)]
+    due = [statement for statement in part.statements if not is_recomputed(conn, statement)]
     with conn.transaction():
-        prepare(conn)
+        configure_schema_change(conn)
         for statement in due:
             conn.execute(statement.encode())
         if part.creates:
             place(part.creates)
 
 
-def prepare(conn: Connection[TupleRow]) -> None:
+def configure_schema_change(conn: Connection[TupleRow]) -> None:
     """What every transaction that changes the schema of a database in use begins with."""
     if has_citus(conn):
         conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")

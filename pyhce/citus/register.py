@@ -8,21 +8,31 @@ from collections.abc import Mapping, Sequence
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus import authentication, delegate, distribute, grants, log_settings, migrate, nodes, roles, steps
+from pyhce.citus import (
+    authentication,
+    data_steps,
+    distribute,
+    distributed_functions,
+    log_settings,
+    migrate,
+    node_privileges,
+    nodes,
+    site_roles,
+)
 from pyhce.citus.connection import (
     REGISTRAR_LOCK,
     Progress,
     advisory_lock,
-    at,
-    explained,
+    dsn_at,
+    explained_errors,
     has_citus,
+    no_progress,
     scalar,
-    silent,
-    wait_for,
+    wait_for_connection,
 )
+from pyhce.citus.data_steps import DataStepReport
 from pyhce.citus.nodes import Node
 from pyhce.citus.online import LOCK_WAIT
-from pyhce.citus.steps import DataStepReport
 from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen, Schema
 from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
@@ -72,7 +82,7 @@ def register(
     time_zone: str = DEFAULT_TIME_ZONE,
     timeout: float = 120.0,
     lock_wait: float = LOCK_WAIT,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> RegistrationReport:
     """Wait for every node, then make the cluster what the declaration says.
 
@@ -97,36 +107,42 @@ def register(
         UsageError: workers were given and the coordinator has no Citus; the role is no superuser.
     """
     start = time.monotonic()
-    with wait_for(dsn, timeout=timeout, progress=progress) as conn, explained():
-        _refuse_unfit(conn, workers)
+    with wait_for_connection(dsn, timeout=timeout, progress=progress) as conn, explained_errors():
+        _refuse_unsuitable(conn, workers)
         own = {conn.info.user: conn.info.password} if conn.info.password else {}
         secrets = {**own, **(passwords or {})}
         left = timeout - (time.monotonic() - start)
         with advisory_lock(conn, REGISTRAR_LOCK, timeout=max(left, 1.0), progress=progress):
-            migrate.refuse_unknown(conn, schema)
+            migrate.refuse_unknown_schema(conn, schema)
             citus = has_citus(conn)
             changes: list[str] = []
             settings: list[str] = []
             if citus:
-                secrets |= {role: authentication.internal_secret(conn, role) for role in authentication.INTERNAL_ROLES}
+                secrets |= {
+                    role: authentication.internal_password(conn, role) for role in authentication.INTERNAL_ROLES
+                }
                 # New passwords hold from the last step on.
-                holding = {**authentication.known_passwords(conn), **authentication.valid(conn, secrets), **own}
-                changes, settings = _join_all(conn, dsn, workers, coordinator, holding, start + timeout, progress)
+                holding = {
+                    **authentication.known_passwords(conn),
+                    **authentication.current_passwords(conn, secrets),
+                    **own,
+                }
+                changes, settings = _register_nodes(conn, dsn, workers, coordinator, holding, start + timeout, progress)
             applied = migrate.migrate(
                 conn, schema, time_zone=time_zone, shard_count=shard_count, lock_wait=lock_wait, progress=progress
             )
             homes = []
             if citus:
                 homes = distribute.distribute(conn, schema, shard_count=shard_count, progress=progress)
-                delegated = delegate.delegate(conn, schema)
+                delegated = distributed_functions.distribute_functions(conn, schema)
                 settings += (
                     [f"functions that write run on the nodes of their rows: {len(delegated)}"] if delegated else []
                 )
-                copied = distribute.replicate_references(conn, progress=progress)
+                copied = distribute.replicate_reference_tables(conn, progress=progress)
                 changes += [f"{copied} copies of reference tables to nodes that lacked them"] if copied else []
-            steps.settle_empty(conn, schema)
-            settings += _privileges(conn, dsn, citus=citus)
-            mended = roles.mend(conn)
+            data_steps.complete_empty_data_steps(conn, schema)
+            settings += _configure_nodes(conn, dsn, citus=citus)
+            mended = site_roles.repair_roles(conn)
             progress("roles and their passwords")
             settings += [*mended.done, *authentication.change_passwords(conn, secrets)]
     return RegistrationReport(
@@ -141,7 +157,7 @@ def register(
     )
 
 
-def _refuse_unfit(conn: Connection[TupleRow], workers: Sequence[Node]) -> None:
+def _refuse_unsuitable(conn: Connection[TupleRow], workers: Sequence[Node]) -> None:
     if not authentication.is_superuser(conn):
         raise UsageError(
             f"role {scalar(conn, 'SELECT current_user')} is no superuser: registering takes one",
@@ -163,7 +179,7 @@ def _refuse_unfit(conn: Connection[TupleRow], workers: Sequence[Node]) -> None:
     )
 
 
-def _join_all(
+def _register_nodes(
     conn: Connection[TupleRow],
     dsn: str,
     workers: Sequence[Node],
@@ -173,7 +189,7 @@ def _join_all(
     progress: Progress,
 ) -> tuple[list[str], list[str]]:
     """Every worker a member, every node able to log in to every other; what changed of nodes and of secrets."""
-    here = coordinator or _registered(conn) or _here(conn)
+    here = coordinator or _registered_coordinator(conn) or _coordinator_of_dsn(conn)
     changes: list[str] = []
     settings: list[str] = []
     reached: list[tuple[Node, Connection[TupleRow]]] = []
@@ -181,7 +197,7 @@ def _join_all(
         for node in workers:
             progress(f"worker {node}")
             left = max(deadline - time.monotonic(), 1.0)
-            worker = wait_for(at(dsn, node.host, node.port), timeout=left, progress=progress)
+            worker = wait_for_connection(dsn_at(dsn, node.host, node.port), timeout=left, progress=progress)
             reached.append((node, worker))
             if not has_citus(worker):
                 raise UsageError(
@@ -189,44 +205,44 @@ def _join_all(
                     remedy="CREATE EXTENSION citus in this database on every node, then run this again.",
                 )
         for node, worker in reached:
-            nodes.refuse_stranger(conn, node, worker)
+            nodes.refuse_foreign_worker(conn, node, worker)
         for place, connection in [(here, conn), *reached]:
             if authentication.set_authinfo(connection, secrets):
                 settings.append(f"{place} knows how to log in to the other nodes")
-        if (reached or nodes.known_nodes(conn)) and nodes.set_coordinator(conn, here):
+        if (reached or nodes.registered_nodes(conn)) and nodes.set_coordinator_name(conn, here):
             changes.append(f"the coordinator is {here}")
         for node, worker in reached:
-            changes += nodes.join(conn, node, worker)
+            changes += nodes.add_or_repair_worker(conn, node, worker)
     finally:
         for _, worker in reached:
             worker.close()
     return changes, settings
 
 
-def _registered(conn: Connection[TupleRow]) -> Node | None:
+def _registered_coordinator(conn: Connection[TupleRow]) -> Node | None:
     """The coordinator as the cluster knows it: who runs this elsewhere may call it otherwise."""
-    known = next((node for node in nodes.known_nodes(conn) if node.group == 0), None)
+    known = next((node for node in nodes.registered_nodes(conn) if node.group == 0), None)
     return Node(host=known.host, port=known.port) if known else None
 
 
-def _here(conn: Connection[TupleRow]) -> Node:
+def _coordinator_of_dsn(conn: Connection[TupleRow]) -> Node:
     """The coordinator as the DSN names it."""
     return Node(host=conn.info.host.split(",")[0] or "localhost", port=conn.info.port)
 
 
-def _privileges(conn: Connection[TupleRow], dsn: str, *, citus: bool) -> list[str]:
+def _configure_nodes(conn: Connection[TupleRow], dsn: str, *, citus: bool) -> list[str]:
     """What Citus does not carry, on every node; each reads its certificate anew."""
-    done = ["privileges of our roles, coordinator"] if grants.grant_on_node(conn) else []
-    if log_settings.keep_documents_out(conn):
+    done = ["privileges of our roles, coordinator"] if node_privileges.set_node_privileges(conn) else []
+    if log_settings.apply_log_settings(conn):
         done.append("settings that keep documents out of the log, coordinator")
     conn.execute(_RELOAD)
-    for node in nodes.known_nodes(conn) if citus else ():
+    for node in nodes.registered_nodes(conn) if citus else ():
         if node.group == 0 or not node.active:
             continue
-        with wait_for(at(dsn, node.host, node.port), timeout=10) as worker:
-            if grants.grant_on_node(worker):
-                done.append(f"privileges of our roles, {node.place}")
-            if log_settings.keep_documents_out(worker):
-                done.append(f"settings that keep documents out of the log, {node.place}")
+        with wait_for_connection(dsn_at(dsn, node.host, node.port), timeout=10) as worker:
+            if node_privileges.set_node_privileges(worker):
+                done.append(f"privileges of our roles, {node.address}")
+            if log_settings.apply_log_settings(worker):
+                done.append(f"settings that keep documents out of the log, {node.address}")
             worker.execute(_RELOAD)
     return done

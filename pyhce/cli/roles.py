@@ -10,7 +10,7 @@ import click
 
 from pyhce import api
 from pyhce.api import RoleReport
-from pyhce.citus.roles import LIKE
+from pyhce.citus.site_roles import MODEL_ROLES
 from pyhce.cli.output import add_row, confirm, console, new_table, output_option, print_report
 from pyhce.cli.target_options import Command, database_options
 from pyhce.errors import UsageError
@@ -50,7 +50,7 @@ def role_group() -> None:
 
 @role_group.command("add")
 @click.argument("name")
-@click.option("--like", type=click.Choice(list(LIKE)), required=True, help="Writes and reads, or reads only.")
+@click.option("--like", type=click.Choice(list(MODEL_ROLES)), required=True, help="Writes and reads, or reads only.")
 @_password_options
 @database_options
 @output_option

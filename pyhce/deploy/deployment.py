@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pyhce.citus.connection import Database, Progress, connect, explained, silent
+from pyhce.citus.connection import DatabaseConnection, Progress, connect, explained_errors, no_progress
 from pyhce.deploy import chart, checks, endpoint, helm
 from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
 from pyhce.deploy.pod_failures import CrashWatch, crash_failure, deployment_failed
@@ -110,7 +110,7 @@ class Deployment:
         release: str = RELEASE,
         chart_path: Path | str | None = None,
         schema: Schema = SCHEMA,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> None:
         self.schema = schema
         self.cluster = KubernetesCluster(context)
@@ -332,14 +332,14 @@ class Deployment:
         return endpoint.dsn(place, role, self.password(role))
 
     @contextmanager
-    def connection(self, role: str = APP_ROLE) -> Iterator[Database]:
+    def connection(self, role: str = APP_ROLE) -> Iterator[DatabaseConnection]:
         """An open connection to the coordinator."""
         with self.dsn(role) as dsn, connect(dsn) as conn:
             yield conn
 
     def query(self, statement: str, *values: object, role: str = APP_ROLE) -> list[tuple[Any, ...]]:
         """The rows of one SQL statement, in which each %s stands for one of the values."""
-        with self.connection(role) as conn, explained():
+        with self.connection(role) as conn, explained_errors():
             return conn.execute(statement.encode(), values or None).fetchall()
 
     @cached_property

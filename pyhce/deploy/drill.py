@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from pyhce.citus.connection import Progress, connect, silent
-from pyhce.citus.nodes import known_nodes
+from pyhce.citus.connection import Progress, connect, no_progress
+from pyhce.citus.nodes import registered_nodes
 from pyhce.deploy import kind
 from pyhce.deploy.deployment import Deployment
 from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
@@ -86,7 +86,7 @@ def pod_failure(
     *,
     actions: Sequence[Action] = (),
     timeout: float = 180.0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> DrillReport:
     """Break every database pod, one after another, while a thread inserts rows, and time each recovery.
 
@@ -183,4 +183,4 @@ def _drill_pod(
 
 def _node_names(dsn: str) -> tuple[str, ...]:
     with connect(dsn) as conn:
-        return tuple(f"{node.group} {node.host}" for node in known_nodes(conn))
+        return tuple(f"{node.group} {node.host}" for node in registered_nodes(conn))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyhce.citus.connection import Progress, silent
+from pyhce.citus.connection import Progress, no_progress
 from pyhce.deploy.programs import ProgramFailed, run_program
 from pyhce.errors import HceError, UsageError, printable
 from pyhce.schema.model import Frozen
@@ -49,7 +49,7 @@ def build(
     wheels: Path | None = None,
     postgres_base: str = POSTGRES_BASE,
     registrar_base: str = REGISTRAR_BASE,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> ImagesReport:
     """Build both images from a checkout, with Docker and its cache.
 
@@ -120,7 +120,11 @@ def missing_images(images: Sequence[str] = IMAGES) -> list[str]:
 
 
 def load(
-    *, kind: str | None = None, minikube: str | None = None, archive: Path | None = None, progress: Progress = silent
+    *,
+    kind: str | None = None,
+    minikube: str | None = None,
+    archive: Path | None = None,
+    progress: Progress = no_progress,
 ) -> ImagesReport:
     """Load both images into every node of a kind or Minikube cluster, as far as a node does not have them.
 
@@ -149,7 +153,7 @@ def load(
     return ImagesReport(images=IMAGES, where=where, seconds=round(time.monotonic() - start, 2))
 
 
-def save(to: Path, *, progress: Progress = silent) -> ImagesReport:
+def save(to: Path, *, progress: Progress = no_progress) -> ImagesReport:
     """Write both images to one file, for a site without internet. An interrupted run leaves no file.
 
     Raises:

@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-from pyhce.citus.connection import Progress, silent
+from pyhce.citus.connection import Progress, no_progress
 from pyhce.deploy.programs import ProgramFailed, run_program
 from pyhce.errors import HceError, UsageError
 from pyhce.settings import NODE_PORT
@@ -28,7 +28,7 @@ def ensure(
     port: int | None = NODE_PORT,
     workers: int = 0,
     image: str | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> bool:
     """Create the cluster if there is none, or start it if it was stopped; return whether it was created.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pyhce.citus.connection import variables
+from pyhce.citus.connection import libpq_variables
 from pyhce.errors import HceError, UsageError
 from pyhce.local.account import Account
 from pyhce.local.engine import Engine
@@ -170,6 +170,6 @@ def write_pgpass(folder: Path, state: FolderState) -> Path:
 def libpq_environment(folder: Path, state: FolderState, role: str) -> dict[str, str]:
     """The variables that lead libpq to the coordinator."""
     return {
-        **variables("localhost", state.nodes[0].port, role),
+        **libpq_variables("localhost", state.nodes[0].port, role),
         "PGPASSFILE": str((folder / "pgpass").resolve()),
     }

@@ -42,8 +42,8 @@ def row_sql(table: Table, text: str) -> str:
     """
     current = table.holds_resources
     return _KEPT.format(
-        document="documento_id" if table.stores("documento_id") else "NULL",
-        patient="paciente_id" if any(column.name == "paciente_id" for column in table.every_column) else "NULL",
+        document="documento_id" if table.has_stored_column("documento_id") else "NULL",
+        patient="paciente_id" if any(column.name == "paciente_id" for column in table.all_columns) else "NULL",
         since="actualizado_en" if current else "vigente_desde",
         until="NULL" if current else "vigente_hasta",
         deleted="false" if current else "borrado",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import Progress, silent
+from pyhce.citus.connection import Progress, no_progress
 from pyhce.errors import UsageError
 from pyhce.records.patient.patients import format_patient, parse_patient
 from pyhce.records.writing.deduplication import (
@@ -72,7 +72,7 @@ def repair_identities(
     newest: bool = False,
     dry_run: bool = False,
     ask: AskWhichPatient | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> RepairReport:
     """Give every identity that is in several places one place; safe to repeat and to interrupt.
 

@@ -9,34 +9,41 @@ from typing import NamedTuple
 from pyhce.errors import DeclarationError
 from pyhce.schema import r4
 from pyhce.schema.helper_functions import HELPERS
-from pyhce.schema.model import Column, Helper, Kind, Table
-from pyhce.schema.path import Place, Steps, alternatives, place, plain, unknown
+from pyhce.schema.model import Column, ColumnKind, Helper, Table
+from pyhce.schema.path import JsonSteps, PathPosition, alternatives, parse_path, plain_jsonpath, unknown_element
 
 NEWEST = 1_000_000
 """A number after every migration: an expression as it is now."""
-FIRST_THERE = 2
+FIRST_PRESENT_SINCE = 2
 """The migration since which a text or code out of an array is the first that is there: before, the first member's."""
-_LONG = {Kind.TEXT, Kind.CODE, Kind.CODES, Kind.REFERENCE, Kind.REFERENCES, Kind.KEYS}
+_LONG = {
+    ColumnKind.TEXT,
+    ColumnKind.CODE,
+    ColumnKind.CODES,
+    ColumnKind.REFERENCE,
+    ColumnKind.REFERENCES,
+    ColumnKind.KEYS,
+}
 _SHORTEN = {"text": "acortado", "text[]": "acortados"}
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
 _HELPER = re.compile(r"\bhce\.([a-z0-9_]+)\(")
 
 SQL_TYPES = {
-    Kind.TEXT: "text",
-    Kind.CODE: "text",
-    Kind.CODES: "text[]",
-    Kind.RANGE: "tstzrange",
-    Kind.MOMENT: "timestamptz",
-    Kind.DATE: "date",
-    Kind.DATES: "daterange",
-    Kind.NUMBER: "numeric",
-    Kind.INTEGER: "integer",
-    Kind.BOOLEAN: "boolean",
-    Kind.HAPPENED: "boolean",
-    Kind.REFERENCE: "text",
-    Kind.REFERENCES: "text[]",
-    Kind.KEYS: "text[]",
-    Kind.NAMES: "text",
+    ColumnKind.TEXT: "text",
+    ColumnKind.CODE: "text",
+    ColumnKind.CODES: "text[]",
+    ColumnKind.RANGE: "tstzrange",
+    ColumnKind.MOMENT: "timestamptz",
+    ColumnKind.DATE: "date",
+    ColumnKind.DATES: "daterange",
+    ColumnKind.NUMBER: "numeric",
+    ColumnKind.INTEGER: "integer",
+    ColumnKind.BOOLEAN: "boolean",
+    ColumnKind.HAPPENED: "boolean",
+    ColumnKind.REFERENCE: "text",
+    ColumnKind.REFERENCES: "text[]",
+    ColumnKind.KEYS: "text[]",
+    ColumnKind.NAMES: "text",
 }
 
 
@@ -55,8 +62,8 @@ def expression(table: Table, column: Column, number: int = NEWEST, helpers: Iter
         raise DeclarationError(
             f"{table.name}.{column.name}: a generic table has no FHIR path", remedy="Leave the column out."
         )
-    then = column.at(number)
-    parts = [_one(table.fhir_type, then, path, number) for path in alternatives(then.path)]
+    then = column.as_of(number)
+    parts = [_alternative(table.fhir_type, then, path, number) for path in alternatives(then.path)]
     flat = [part for alternative in parts for part in alternative]
     sql = flat[0] if len(flat) == 1 else f"coalesce({', '.join(flat)})"
     newest = _successors(number, helpers)
@@ -97,11 +104,11 @@ def concrete_paths(fhir_type: str, path: str) -> list[tuple[str, str]]:
     stem = path.removesuffix("[x]")
     types = r4.choice_types(fhir_type, path)
     if not types:
-        raise unknown(fhir_type, path)
+        raise unknown_element(fhir_type, path)
     return [(stem + kind[0].upper() + kind[1:], kind) for kind in types]
 
 
-def element_conditions(table: Table, column: Column, more: str = "") -> list[str]:
+def presence_conditions(table: Table, column: Column, more: str = "") -> list[str]:
     """SQL conditions on `recurso`, one of which holds if a resource has a value where a column looks for it.
 
     Args:
@@ -109,8 +116,8 @@ def element_conditions(table: Table, column: Column, more: str = "") -> list[str
     """
     found = []
     for path in alternatives(column.path):
-        at = place(str(table.fhir_type), path)
-        concrete = [at] if path == "id" else [at.to(one) for one, _ in concrete_paths(at.fhir_type, at.path)]
+        at = parse_path(str(table.fhir_type), path)
+        concrete = [at] if path == "id" else [at.with_path(one) for one, _ in concrete_paths(at.fhir_type, at.path)]
         only_if = f"{at.only_if} AND " if at.only_if else ""
         found += [f"({only_if}jsonb_path_exists({one.root}, '{one.jsonpath(one.steps)} {more}'))" for one in concrete]
     return found
@@ -119,18 +126,18 @@ def element_conditions(table: Table, column: Column, more: str = "") -> list[str
 def _element(fhir_type: str, path: str) -> r4.Element:
     found = r4.element(fhir_type, path)
     if found is None:
-        raise unknown(fhir_type, path)
+        raise unknown_element(fhir_type, path)
     return found
 
 
-def _one(fhir_type: str, column: Column, path: str, number: int) -> list[str]:
+def _alternative(fhir_type: str, column: Column, path: str, number: int) -> list[str]:
     if path == "id":
-        return ["hce.claves_propias(id, recurso -> 'identifier')" if column.kind is Kind.KEYS else "id"]
-    at = place(fhir_type, path)
+        return ["hce.claves_propias(id, recurso -> 'identifier')" if column.kind is ColumnKind.KEYS else "id"]
+    at = parse_path(fhir_type, path)
     found = [
         _guarded(at, sql)
         for concrete, kind in concrete_paths(at.fhir_type, at.path)
-        if (sql := _BUILDERS[column.kind](Asked(at.to(concrete), kind, column, number)))
+        if (sql := _BUILDERS[column.kind](ColumnValue(at.with_path(concrete), kind, column, number)))
     ]
     if not found:
         raise DeclarationError(
@@ -139,27 +146,27 @@ def _one(fhir_type: str, column: Column, path: str, number: int) -> list[str]:
     return found
 
 
-def _guarded(at: Place, sql: str) -> str:
+def _guarded(at: PathPosition, sql: str) -> str:
     """An expression that looks only where there is something: most resources have no component, few an extension."""
     first = next(iter(at.conditions), "").split(".")[0]
     only_if = at.only_if or (f"{at.root} ? '{first}'" if first else "")
     return f"CASE WHEN {only_if} THEN {sql} END" if only_if else sql
 
 
-class Asked(NamedTuple):
+class ColumnValue(NamedTuple):
     """A value that a column reads: where it is, its FHIR type, the column, and the migration as of which."""
 
-    at: Place
+    at: PathPosition
     kind: str
     column: Column
     number: int
 
-    def inside(self, path: str) -> Asked:
+    def inside(self, path: str) -> ColumnValue:
         """A member of the value."""
-        return self._replace(at=self.at.to(f"{self.at.path}.{path}"))
+        return self._replace(at=self.at.with_path(f"{self.at.path}.{path}"))
 
 
-def untyped_names(fhir_type: str, path: str, target: str) -> bool:
+def untyped_reference_names(fhir_type: str, path: str, target: str) -> bool:
     """Whether a Reference at the path that does not say its type (a urn, an identifier alone) names a `target`.
 
     It does where R4 allows nothing else there, and a record's `subject` without a type is its patient.
@@ -171,22 +178,22 @@ def untyped_names(fhir_type: str, path: str, target: str) -> bool:
     )
 
 
-def _text_at(asked: Asked) -> str:
+def _text_at(asked: ColumnValue) -> str:
     """The first string at a place."""
-    begin, steps = asked.at.chosen()
+    begin, steps = asked.at.first_match()
     first = _get(begin, steps, text=True)
-    if asked.number < FIRST_THERE or not any(many for _, many in steps):
+    if asked.number < FIRST_PRESENT_SINCE or not any(many for _, many in steps):
         return first
-    begin, rest = (begin, steps) if asked.at.conditions else asked.at.after(1)
-    return f"coalesce({first}, jsonb_path_query_first({begin}, '{plain(rest)} ? (@ != null)') #>> '{{}}')"
+    begin, rest = (begin, steps) if asked.at.conditions else asked.at.after_steps(1)
+    return f"coalesce({first}, jsonb_path_query_first({begin}, '{plain_jsonpath(rest)} ? (@ != null)') #>> '{{}}')"
 
 
-def _json_at(asked: Asked) -> str:
+def _json_at(asked: ColumnValue) -> str:
     """The first value at a place."""
-    return _get(*asked.at.chosen(), text=False)
+    return _get(*asked.at.first_match(), text=False)
 
 
-def _get(begin: str, steps: Steps, *, text: bool) -> str:
+def _get(begin: str, steps: JsonSteps, *, text: bool) -> str:
     """The first value at the end of steps."""
     members = [member for name, many in steps for member in ((name, "0") if many else (name,))]
     if len(members) == 1:
@@ -194,16 +201,16 @@ def _get(begin: str, steps: Steps, *, text: bool) -> str:
     return f"{begin} #>{'>' if text else ''} '{{{','.join(members)}}}'"
 
 
-def _every(asked: Asked) -> str:
+def _every(asked: ColumnValue) -> str:
     """All values at a place as one JSON array."""
     at = asked.at
     if len(at.steps) == 1 and not at.conditions:
         return f"{at.root} -> '{at.path}'"
     tail = "[*]" if at.steps[-1][1] and at.path not in at.conditions else ""
-    if at.conditions or asked.column.since < FIRST_THERE:
+    if at.conditions or asked.column.since < FIRST_PRESENT_SINCE:
         return f"jsonb_path_query_array({at.root}, '{at.jsonpath(at.steps)}{tail}')"
-    begin, rest = at.after(1)
-    return f"jsonb_path_query_array({begin}, '{plain(rest)}{tail}')"
+    begin, rest = at.after_steps(1)
+    return f"jsonb_path_query_array({begin}, '{plain_jsonpath(rest)}{tail}')"
 
 
 _STRINGS = {"string", "code", "uri", "url", "canonical", "id", "oid", "uuid", "markdown", "date", "dateTime", "instant"}
@@ -212,17 +219,17 @@ _QUANTITIES = {"Quantity", "Age", "Duration", "Distance", "Count"}
 _NUMBERS = {"decimal", "integer", "positiveInt", "unsignedInt"}
 
 
-def _text(asked: Asked) -> str | None:
+def _text(asked: ColumnValue) -> str | None:
     return _text_at(asked) if asked.kind in _STRINGS else None
 
 
-def _code(asked: Asked) -> str | None:
+def _code(asked: ColumnValue) -> str | None:
     if asked.kind == "code":
         return _text_at(asked)
     return _text_at(asked.inside(_CODED[asked.kind])) if asked.kind in _CODED else None
 
 
-def _codes(asked: Asked) -> str | None:
+def _codes(asked: ColumnValue) -> str | None:
     if asked.kind == "CodeableConcept":
         at = asked.at
         if at.conditions or any(many for _, many in at.steps):
@@ -231,21 +238,21 @@ def _codes(asked: Asked) -> str | None:
     return f"hce.codigos({_every(asked)})" if asked.kind == "Coding" else None
 
 
-def _range(asked: Asked) -> str | None:
+def _range(asked: ColumnValue) -> str | None:
     if asked.kind in {"date", "dateTime", "instant"}:
         return f"hce.rango({_text_at(asked)})"
     helper = {"Period": "hce.rango_periodo", "Timing": "hce.rango_horario"}.get(asked.kind)
     return f"{helper}({_json_at(asked)})" if helper else None
 
 
-def _call(helper: str, types: set[str], at: Callable[[Asked], str]) -> Callable[[Asked], str | None]:
-    def build(asked: Asked) -> str | None:
+def _call(helper: str, types: set[str], at: Callable[[ColumnValue], str]) -> Callable[[ColumnValue], str | None]:
+    def build(asked: ColumnValue) -> str | None:
         return f"{helper}({at(asked)})" if asked.kind in types else None
 
     return build
 
 
-def _number(asked: Asked) -> str | None:
+def _number(asked: ColumnValue) -> str | None:
     if asked.kind in {*_QUANTITIES, "Money"}:
         return f"hce.numero({_json_at(asked.inside('value'))})"
     return f"hce.numero({_json_at(asked)})" if asked.kind in _NUMBERS else None
@@ -253,58 +260,62 @@ def _number(asked: Asked) -> str | None:
 
 def has_comparator(table: Table, column: Column) -> bool:
     """Whether a number is made of a Quantity, whose comparator says that it is not the number (`<0.01`)."""
-    if column.kind is not Kind.NUMBER:
+    if column.kind is not ColumnKind.NUMBER:
         return False
-    places = [place(str(table.fhir_type), path) for path in alternatives(column.path)]
+    places = [parse_path(str(table.fhir_type), path) for path in alternatives(column.path)]
     kinds = {kind for at in places for _, kind in concrete_paths(at.fhir_type, at.path)}
     return bool(kinds & _QUANTITIES)
 
 
-def _happened(asked: Asked) -> str | None:
+def _happened(asked: ColumnValue) -> str | None:
     if asked.kind == "boolean":
         return f"hce.logico({_json_at(asked)})"
     return f"nullif({_json_at(asked)} IS NOT NULL, false)"
 
 
-def _reference(asked: Asked) -> str | None:
+def _reference(asked: ColumnValue) -> str | None:
     if asked.kind != "Reference":
         return None
     target = str(asked.column.target)
-    said = not untyped_names(asked.at.fhir_type, asked.at.path, target)
+    said = not untyped_reference_names(asked.at.fhir_type, asked.at.path, target)
     if asked.at.conditions or any(many for _, many in asked.at.steps):
         helper = "hce.claves_expresas_de" if said else "hce.claves_de"
         return f"({helper}({_every(asked)}, '{target}'))[1]"
     return f"{'hce.clave_expresa' if said else 'hce.clave'}({_json_at(asked)}, '{target}')"
 
 
-def _references(asked: Asked) -> str | None:
+def _references(asked: ColumnValue) -> str | None:
     if asked.kind != "Reference":
         return None
     target = str(asked.column.target)
-    helper = "hce.claves_de" if untyped_names(asked.at.fhir_type, asked.at.path, target) else "hce.claves_expresas_de"
+    helper = (
+        "hce.claves_de"
+        if untyped_reference_names(asked.at.fhir_type, asked.at.path, target)
+        else "hce.claves_expresas_de"
+    )
     return f"{helper}({_every(asked)}, '{target}')"
 
 
-def _names(asked: Asked) -> str | None:
+def _names(asked: ColumnValue) -> str | None:
     return (
         f"hce.nombres({asked.at.root} -> '{asked.at.steps[0][0]}')" if asked.kind in {"HumanName", "string"} else None
     )
 
 
-_BUILDERS: dict[Kind, Callable[[Asked], str | None]] = {
-    Kind.TEXT: _text,
-    Kind.CODE: _code,
-    Kind.CODES: _codes,
-    Kind.RANGE: _range,
-    Kind.MOMENT: _call("hce.momento", {"instant", "dateTime"}, _text_at),
-    Kind.DATE: _call("hce.dia_exacto", {"date", "dateTime"}, _text_at),
-    Kind.DATES: _call("hce.dias", {"date"}, _text_at),
-    Kind.NUMBER: _number,
-    Kind.INTEGER: _call("hce.entero", {"integer", "positiveInt", "unsignedInt"}, _json_at),
-    Kind.BOOLEAN: _call("hce.logico", {"boolean"}, _json_at),
-    Kind.HAPPENED: _happened,
-    Kind.REFERENCE: _reference,
-    Kind.REFERENCES: _references,
-    Kind.KEYS: lambda _: None,
-    Kind.NAMES: _names,
+_BUILDERS: dict[ColumnKind, Callable[[ColumnValue], str | None]] = {
+    ColumnKind.TEXT: _text,
+    ColumnKind.CODE: _code,
+    ColumnKind.CODES: _codes,
+    ColumnKind.RANGE: _range,
+    ColumnKind.MOMENT: _call("hce.momento", {"instant", "dateTime"}, _text_at),
+    ColumnKind.DATE: _call("hce.dia_exacto", {"date", "dateTime"}, _text_at),
+    ColumnKind.DATES: _call("hce.dias", {"date"}, _text_at),
+    ColumnKind.NUMBER: _number,
+    ColumnKind.INTEGER: _call("hce.entero", {"integer", "positiveInt", "unsignedInt"}, _json_at),
+    ColumnKind.BOOLEAN: _call("hce.logico", {"boolean"}, _json_at),
+    ColumnKind.HAPPENED: _happened,
+    ColumnKind.REFERENCE: _reference,
+    ColumnKind.REFERENCES: _references,
+    ColumnKind.KEYS: lambda _: None,
+    ColumnKind.NAMES: _names,
 }

@@ -3,7 +3,7 @@
 A migration is rendered from the declaration until it is frozen. From then on its text is a file of
 `pyhce/schema/migrations/`, and no change of the declaration reaches it: a label that is reworded, a helper that is
 mended. What the declaration says about objects of a frozen migration must still agree with the text;
-`pyhce/schema/agreement.py` compares them.
+`pyhce/schema/frozen_check.py` compares them.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ FROZEN = {
 _STATEMENT = re.compile(r"(?:\$\$.*?\$\$|'(?:[^']|'')*'|[^;$'])+;", re.DOTALL)
 
 
-def name_of(number: int) -> str:
+def migration_name(number: int) -> str:
     """What a migration is called."""
     return NAMES.get(number, "expand")
 
 
-def file_of(number: int) -> str:
+def migration_file(number: int) -> str:
     """The file of a frozen migration in `pyhce/schema/migrations/`."""
-    return f"{number:04}-{name_of(number)}.sql"
+    return f"{number:04}-{migration_name(number)}.sql"
 
 
 @cache
-def text_of(number: int) -> str:
+def frozen_text(number: int) -> str:
     """The statements of a frozen migration.
 
     Raises:
         DeclarationError: the file is not the one that was frozen.
     """
-    text = files("pyhce.schema").joinpath("migrations", file_of(number)).read_text(encoding="utf-8")
+    text = files("pyhce.schema").joinpath("migrations", migration_file(number)).read_text(encoding="utf-8")
     if fingerprint(text) != FROZEN[number]:
         raise DeclarationError(
-            f"migration {number} was changed after it was frozen: pyhce/schema/migrations/{file_of(number)} has the "
-            f"fingerprint {fingerprint(text)[:12]}…, databases have {FROZEN[number][:12]}…",
+            f"migration {number} was changed after it was frozen: pyhce/schema/migrations/{migration_file(number)} "
+            f"has the fingerprint {fingerprint(text)[:12]}…, databases have {FROZEN[number][:12]}…",
             remedy="Restore the file; a change of the schema is a new migration (CONTRIBUTING.md, Migrations).",
         )
     return text

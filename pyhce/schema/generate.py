@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyhce.schema.agreement import check_frozen
 from pyhce.schema.expression import sql_type
-from pyhce.schema.lint import check
+from pyhce.schema.frozen_check import check_frozen
+from pyhce.schema.lint import check_declaration
 from pyhce.schema.model import Area, Home, Schema
 from pyhce.schema.render import environment, index_name, migrations
 from pyhce.settings import DATABASE, DEFAULT_TIME_ZONE
@@ -40,13 +40,13 @@ def docs_files(schema: Schema) -> dict[str, str]:
             homes={home: words[language == "en"] for home, words in HOMES.items()},
             sql_type=sql_type,
             index_names=lambda table: [index_name(table, index) for index in table.indexes],
-            edges=edges(schema),
+            edges=reference_edges(schema),
         )
         for language in ("en", "es")
     }
 
 
-def edges(schema: Schema) -> list[tuple[str, str, str]]:
+def reference_edges(schema: Schema) -> list[tuple[str, str, str]]:
     """The references between tables, as (table, column, target table): the ER picture's lines."""
     return [
         (table.name, column.name, target.name)
@@ -62,7 +62,7 @@ def sql(schema: Schema, folder: Path) -> tuple[Path, ...]:
     Raises:
         DeclarationError: the declaration breaks a rule.
     """
-    check(schema)
+    check_declaration(schema)
     check_frozen(schema)
     return _write(sql_files(schema), folder)
 
@@ -73,7 +73,7 @@ def docs(schema: Schema, folder: Path) -> tuple[Path, ...]:
     Raises:
         DeclarationError: the declaration breaks a rule.
     """
-    check(schema)
+    check_declaration(schema)
     return _write(docs_files(schema), folder)
 
 

@@ -24,7 +24,7 @@ END"""
 """The end of a helper for which `t` is a date without a time: the days that it covers."""
 
 
-def timing_by(span: str) -> str:
+def timing_body(span: str) -> str:
     """A Timing as a range: its bounds, or from its first event to its last, by the helpers of `span`."""
     return f"""
     SELECT coalesce(
@@ -41,7 +41,7 @@ def timing_by(span: str) -> str:
     )"""
 
 
-def names_by(plain: str) -> str:
+def names_body(plain: str) -> str:
     """HumanNames as one search text, as a helper writes it."""
     return f"""
     SELECT nullif(hce.{plain}(string_agg(

@@ -9,7 +9,7 @@ FHIR's rules: https://hl7.org/fhir/R4/datatypes.html and references.html.
 
 from __future__ import annotations
 
-from pyhce.schema.helper_bodies import DAYS, IN_ITS_ZONE, names_by, timing_by
+from pyhce.schema.helper_bodies import DAYS, IN_ITS_ZONE, names_body, timing_body
 from pyhce.schema.later_helpers import LATER_HELPERS
 from pyhce.schema.model import Helper
 
@@ -19,7 +19,7 @@ _ACCENTED = "áàâäãåéèêëíìîïóòôöõúùûüñçýÁÀÂÄÃÅÉ�
 _PLAIN = "aaaaaaeeeeiiiiooooouuuuncyAAAAAAEEEEIIIIOOOOOUUUUNCY"
 
 
-def _keys_by(helper: str) -> str:
+def _keys_body(helper: str) -> str:
     """The keys that a helper gives of each Reference of an array; most arrays hold one."""
     return f"""
 DECLARE
@@ -46,7 +46,7 @@ BEGIN
 END"""
 
 
-def _in_use(values: str, *, last: str, more: str, uses: str, never: str = "", only: str = "") -> str:
+def _preferred_body(values: str, *, last: str, more: str, uses: str, never: str = "", only: str = "") -> str:
     """Of names, addresses or contacts the one in use. What a generated column computes may not depend on today."""
     conditions = ["jsonb_typeof(v) = 'object'"]
     conditions += [f"coalesce(v ->> 'use', '') NOT IN ({never})"] if never else []
@@ -184,7 +184,7 @@ END""",
         arguments="h jsonb",
         returns="tstzrange",
         comment="A FHIR Timing as a range: its bounds, or from its first event to its last.",
-        body=timing_by("rango"),
+        body=timing_body("rango"),
     ),
     Helper(
         name="numero",
@@ -310,7 +310,7 @@ END""",
         returns="text[]",
         language="plpgsql",
         comment="As hce.claves_de, but only of references that themselves say their type.",
-        body=_keys_by("clave_expresa"),
+        body=_keys_body("clave_expresa"),
     ),
     Helper(
         name="claves_de",
@@ -318,7 +318,7 @@ END""",
         returns="text[]",
         language="plpgsql",
         comment="The keys of every Reference to the type, in order; NULL if none.",
-        body=_keys_by("clave"),
+        body=_keys_body("clave"),
     ),
     Helper(
         name="claves_propias",
@@ -346,7 +346,7 @@ END""",
         returns="text",
         strict=True,
         comment="HumanNames (or plain names) as one search text: given names and surnames, lower case, no accents.",
-        body=names_by("plano"),
+        body=names_body("plano"),
     ),
     Helper(
         name="contenido",
@@ -377,7 +377,7 @@ END""",
             "The HumanName in use: official before usual, then the others; temp, anonymous, maiden and old only if "
             "there is nothing else. One whose period has an end comes after those without."
         ),
-        body=_in_use(
+        body=_preferred_body(
             "nombres",
             last="'temp', 'anonymous', 'maiden', 'old'",
             more="v ->> 'family' IS NULL AND v -> 'given' IS NULL",
@@ -394,7 +394,7 @@ END""",
             "The Address in use: home before work and billing, a place before a postal address; temp only if there is "
             "nothing else, old never. One whose period has an end comes after those without."
         ),
-        body=_in_use(
+        body=_preferred_body(
             "direcciones",
             never="'old'",
             last="'temp'",
@@ -413,7 +413,7 @@ END""",
             "is nothing else, old never. One without a system is an e-mail if it has an @, else a phone. One whose "
             "period has an end comes after those without."
         ),
-        body=_in_use(
+        body=_preferred_body(
             "contactos",
             never="'old'",
             last="'temp'",

@@ -13,11 +13,11 @@ import hashlib
 import re
 import unicodedata
 
-from pyhce.schema.helper_bodies import DAYS, IN_ITS_ZONE, names_by, timing_by
+from pyhce.schema.helper_bodies import DAYS, IN_ITS_ZONE, names_body, timing_body
 from pyhce.schema.model import Helper
 
 SINCE = 2
-LONGEST = 1000
+LONGEST_INDEXED = 1000
 """Bytes of a value in an index. A row of an index has at most 2,704 bytes, and may hold a document of 512 besides."""
 _HEAD = 200
 _MARK = "~sha256:"
@@ -30,19 +30,19 @@ _CERTAIN = (
 _TIME = r"^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d(:([0-5]\d|60)(\.\d{1,30})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)?$"
 
 
-def plain_text(text: str) -> str:
+def search_text(text: str) -> str:
     """Search text as `hce.sin_acentos` gives it: lower case, without accents, whatever its Unicode form."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text))).lower()
 
 
-def shortened(text: str) -> str:
+def shortened_for_index(text: str) -> str:
     """A text as `hce.acortado` gives it: as it is, or its beginning and its SHA-256 if it is longer than LONGEST."""
-    if len(text) <= LONGEST // 4:
+    if len(text) <= LONGEST_INDEXED // 4:
         return text
     data = text.encode("utf-8", "surrogatepass")
-    return text if len(data) <= LONGEST else f"{text[:_HEAD]}{_MARK}{hashlib.sha256(data).hexdigest()}"
+    return text if len(data) <= LONGEST_INDEXED else f"{text[:_HEAD]}{_MARK}{hashlib.sha256(data).hexdigest()}"
 
 
 MOMENTS = (
@@ -121,7 +121,7 @@ END""",
         arguments="h jsonb",
         returns="tstzrange",
         comment="A FHIR Timing as a range: its bounds, or from its first event to its last.",
-        body=timing_by("lapso"),
+        body=timing_body("lapso"),
         since=SINCE,
         replaces="rango_horario",
     ),
@@ -147,7 +147,7 @@ SEARCH_TEXTS = (
         returns="text",
         strict=True,
         comment="HumanNames (or plain names) as one search text: given names and surnames, lower case, no accents.",
-        body=names_by("sin_acentos"),
+        body=names_body("sin_acentos"),
         since=SINCE,
         replaces="nombres",
     ),
@@ -161,12 +161,13 @@ INDEXED = (
         language="plpgsql",
         comment=(
             f"The text as an index can hold it: as it is, or its first {_HEAD} characters, {_MARK} and its SHA-256 if "
-            f"it has more than {LONGEST} bytes. Typed columns that are indexed hold this; recurso holds the text."
+            f"it has more than {LONGEST_INDEXED} bytes. Typed columns that are indexed hold this; "
+            "recurso holds the text."
         ),
         body=f"""
 BEGIN
     RETURN CASE
-        WHEN octet_length(t) <= {LONGEST} THEN t
+        WHEN octet_length(t) <= {LONGEST_INDEXED} THEN t
         ELSE left(t, {_HEAD}) || '{_MARK}'
             || encode(sha256(replace(t, chr(92), chr(92) || chr(92))::bytea), 'hex')
     END;
@@ -183,11 +184,11 @@ END""",
 DECLARE
     n integer;
 BEGIN
-    IF octet_length(v::text) <= {LONGEST} THEN
+    IF octet_length(v::text) <= {LONGEST_INDEXED} THEN
         RETURN v;
     END IF;
     FOR n IN 1..cardinality(v) LOOP
-        IF octet_length(v[n]) > {LONGEST} THEN
+        IF octet_length(v[n]) > {LONGEST_INDEXED} THEN
             v[n] := hce.acortado(v[n]);
         END IF;
     END LOOP;

@@ -10,10 +10,10 @@ from pyhce.errors import DeclarationError
 from pyhce.schema import r4
 from pyhce.schema.expression import expression, has_comparator
 from pyhce.schema.keywords import RESERVED, SYSTEM_COLUMNS
-from pyhce.schema.model import Column, Frozen, Home, Kind, Schema, Table
-from pyhce.schema.path import alternatives, place
+from pyhce.schema.model import Column, ColumnKind, Frozen, Home, Schema, Table
+from pyhce.schema.path import alternatives, parse_path
 from pyhce.schema.render import index_name
-from pyhce.schema.writer_functions import writers
+from pyhce.schema.writer_functions import writer_functions
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$", re.ASCII)
 _WORD = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
@@ -40,7 +40,7 @@ LONGEST_COLUMN = 63
 LONGEST_INDEX = 63 - len("_0123456789")
 
 
-class Finding(Frozen):
+class LintFinding(Frozen):
     """A rule that a declared thing breaks.
 
     Args:
@@ -60,7 +60,7 @@ class Finding(Frozen):
         return f"{self.table}.{self.column}" if self.column else self.table
 
 
-def check(schema: Schema) -> None:
+def check_declaration(schema: Schema) -> None:
     """Refuse a declaration that breaks a rule.
 
     Raises:
@@ -74,124 +74,126 @@ def check(schema: Schema) -> None:
         )
 
 
-def lint(schema: Schema) -> tuple[Finding, ...]:
+def lint(schema: Schema) -> tuple[LintFinding, ...]:
     """Every rule that the declaration breaks, table by table, then what concerns several."""
     rules = (_keys, _names, _columns, _indexes, _patients)
     found = [finding for table in schema.tables for rule in rules for finding in rule(table)]
     return (*found, *_parents(schema), *_helpers(schema), *_calls(schema), *_twice(schema), *_numbers(schema))
 
 
-def _found(code: str, table: str, column: str | None, message: str, remedy: str) -> Finding:
-    return Finding(code=code, table=table, column=column, message=message, remedy=remedy)
+def _finding(code: str, table: str, column: str | None, message: str, remedy: str) -> LintFinding:
+    return LintFinding(code=code, table=table, column=column, message=message, remedy=remedy)
 
 
-def _keys(table: Table) -> Iterator[Finding]:
+def _keys(table: Table) -> Iterator[LintFinding]:
     if not table.key:
         remedy = "Declare one: Citus moves shards by logical replication, which needs it."
-        yield _found("HCL01", table.name, None, "there is no primary key", remedy)
+        yield _finding("HCL01", table.name, None, "there is no primary key", remedy)
         return
     if table.distribution_column and table.distribution_column not in table.key:
         message = f"the primary key lacks the distribution column {table.distribution_column}"
         remedy = "Citus holds no unique key without the distribution column: put it in."
-        yield _found("HCL02", table.name, None, message, remedy)
+        yield _finding("HCL02", table.name, None, message, remedy)
     elif table.home is Home.PATIENT and table.key[0] != "documento_id":
         remedy = "Put documento_id first: it serves every question about one patient."
-        yield _found("HCL02", table.name, None, "documento_id does not lead the primary key", remedy)
+        yield _finding("HCL02", table.name, None, "documento_id does not lead the primary key", remedy)
     for name in sorted(set(table.key) - {column.name for column in table.stored}):
         message = f"the primary key names {name}, which is no stored column"
-        yield _found("HCL09", table.name, None, message, "Name a declared one.")
+        yield _finding("HCL09", table.name, None, message, "Name a declared one.")
 
 
-def _names(table: Table) -> Iterator[Finding]:
+def _names(table: Table) -> Iterator[LintFinding]:
     columns = [*(column.name for column in table.stored), *(column.name for column in table.columns)]
     yield from _name(table.name, None, LONGEST_TABLE)
     for name in columns:
         yield from _name(table.name, name, LONGEST_COLUMN)
     for name, count in Counter(columns).items():
         if count > 1:
-            yield _found("HCL06", table.name, name, "the column is declared twice", "Drop one.")
+            yield _finding("HCL06", table.name, name, "the column is declared twice", "Drop one.")
 
 
-def _name(table: str, column: str | None, longest: int) -> Iterator[Finding]:
+def _name(table: str, column: str | None, longest: int) -> Iterator[LintFinding]:
     name = column or table
     if not _NAME.fullmatch(name):
         remedy = "Use a-z, 0-9 and _, beginning with a letter; accents belong in the label."
-        yield _found("HCL04", table, column, "the name is not ASCII snake_case", remedy)
+        yield _finding("HCL04", table, column, "the name is not ASCII snake_case", remedy)
     elif len(name) > longest:
         remedy = "Shorten it: constraints and Citus append to it, and PostgreSQL cuts names at 63 bytes."
-        yield _found("HCL04", table, column, f"the name is longer than {longest} bytes", remedy)
+        yield _finding("HCL04", table, column, f"the name is longer than {longest} bytes", remedy)
     if name in RESERVED or (column and name in SYSTEM_COLUMNS):
         remedy = "Choose another: users would have to quote it."
-        yield _found("HCL05", table, column, "the name is a reserved word of SQL", remedy)
+        yield _finding("HCL05", table, column, "the name is a reserved word of SQL", remedy)
 
 
-def _columns(table: Table) -> Iterator[Finding]:
+def _columns(table: Table) -> Iterator[LintFinding]:
     if table.fhir_type is not None and table.fhir_type not in r4.RESOURCE_TYPES:
-        yield _found("HCL07", table.name, None, f"{table.fhir_type!r} is no FHIR R4 resource type", "Name one.")
+        yield _finding("HCL07", table.name, None, f"{table.fhir_type!r} is no FHIR R4 resource type", "Name one.")
         return
     for column in table.columns:
         try:
             expression(table, column)
         except DeclarationError as error:
-            yield _found("HCL07", table.name, column.name, error.wrong, error.remedy)
+            yield _finding("HCL07", table.name, column.name, error.wrong, error.remedy)
             continue
-        if column.kind in {Kind.REFERENCE, Kind.REFERENCES} and column.path != "id":
+        if column.kind in {ColumnKind.REFERENCE, ColumnKind.REFERENCES} and column.path != "id":
             yield from _target(table, column)
         if has_comparator(table, column) and f"{column.name}_comparador" not in {c.name for c in table.columns}:
             message = "the number is made of a Quantity, and no column says its comparator: <0.01 would read 0.01"
-            yield _found("HCL13", table.name, column.name, message, f"Declare {column.name}_comparador: comparator().")
+            yield _finding(
+                "HCL13", table.name, column.name, message, f"Declare {column.name}_comparador: comparator()."
+            )
 
 
-def _target(table: Table, column: Column) -> Iterator[Finding]:
+def _target(table: Table, column: Column) -> Iterator[LintFinding]:
     if column.target not in r4.RESOURCE_TYPES:
         message = "the reference has no target" if column.target is None else f"{column.target!r} is no FHIR R4 type"
-        yield _found("HCL08", table.name, column.name, message, "Name the type that it must refer to.")
+        yield _finding("HCL08", table.name, column.name, message, "Name the type that it must refer to.")
         return
     for path in alternatives(column.path):
-        at = place(str(table.fhir_type), path)
+        at = parse_path(str(table.fhir_type), path)
         element = r4.element(at.fhir_type, at.path)
         if element and not {column.target, "Resource"} & set(element.targets):
             message = f"{path} cannot name a {column.target}, only {', '.join(element.targets)}"
-            yield _found("HCL08", table.name, column.name, message, "Choose one of those.")
+            yield _finding("HCL08", table.name, column.name, message, "Choose one of those.")
 
 
-def _indexes(table: Table) -> Iterator[Finding]:
-    since = {column.name: table.since for column in table.stored} | {c.name: c.first for c in table.columns}
+def _indexes(table: Table) -> Iterator[LintFinding]:
+    since = {column.name: table.since for column in table.stored} | {c.name: c.first_migration for c in table.columns}
     for index in table.indexes:
         name = index_name(table, index)
-        used = index.words
+        used = index.identifiers
         unknown = sorted(used - set(since) - IMMUTABLE_BUILT_INS - _CONDITION)
         if unknown:
             message = f"there is no column {', '.join(unknown)}"
-            yield _found("HCL09", table.name, name, message, "Name a declared one.")
+            yield _finding("HCL09", table.name, name, message, "Name a declared one.")
         if len(name) > LONGEST_INDEX:
             message = f"the index's name is longer than {LONGEST_INDEX} bytes"
-            yield _found("HCL04", table.name, name, message, "Give it a name of its own.")
+            yield _finding("HCL04", table.name, name, message, "Give it a name of its own.")
         late = sorted(word for word in used & set(since) if since[word] > max(index.since, table.since))
         if late:
             message = f"the index comes with migration {index.since}, before {', '.join(late)}"
-            yield _found("HCL12", table.name, name, message, "Give the index the migration of its newest column.")
+            yield _finding("HCL12", table.name, name, message, "Give the index the migration of its newest column.")
 
 
-def _patients(table: Table) -> Iterator[Finding]:
+def _patients(table: Table) -> Iterator[LintFinding]:
     if table.fhir_type not in r4.RESOURCE_TYPES:
         return
     yield from _patient_paths(table.name, str(table.fhir_type), table.patient_paths)
     if (table.home is Home.PATIENT) != bool(table.patient_paths):
         said = "a patient's table has no path" if table.home is Home.PATIENT else "a shared table has a path"
-        yield _found("HCL10", table.name, None, f"{said} to the patient", _COMPARTMENT)
+        yield _finding("HCL10", table.name, None, f"{said} to the patient", _COMPARTMENT)
 
 
-def _patient_paths(name: str, fhir_type: str, paths: Iterable[str]) -> Iterator[Finding]:
+def _patient_paths(name: str, fhir_type: str, paths: Iterable[str]) -> Iterator[LintFinding]:
     for path in paths:
         element = r4.element(fhir_type, path)
         names_patient = element is not None and bool({"Patient", "Resource"} & set(element.targets))
         if not names_patient and (fhir_type, path) != ("Patient", "id"):
             message = f"{fhir_type}.{path} is no R4 reference that can name a Patient"
-            yield _found("HCL10", name, None, message, _COMPARTMENT)
+            yield _finding("HCL10", name, None, message, _COMPARTMENT)
 
 
-def _parents(schema: Schema) -> Iterator[Finding]:
+def _parents(schema: Schema) -> Iterator[LintFinding]:
     """Patient tables hang on the anchor, which is there first; staged rows must not."""
     before: set[str] = set()
     for table in schema.tables:
@@ -199,40 +201,42 @@ def _parents(schema: Schema) -> Iterator[Finding]:
         must = table.home is Home.PATIENT and table.sql_schema == "public" and not anchor
         if table.parent is not None and table.parent not in before:
             message = f"its parent {table.parent} is not declared before it"
-            yield _found("HCL03", table.name, None, message, "Put the parent first: tables are made in this order.")
+            yield _finding("HCL03", table.name, None, message, "Put the parent first: tables are made in this order.")
         elif must and table.parent is None:
             message = "a patient's table has no foreign key to the record's anchor"
-            yield _found("HCL03", table.name, None, message, "Declare parent='expediente'.")
+            yield _finding("HCL03", table.name, None, message, "Declare parent='expediente'.")
         before.add(table.name)
 
 
-def _helpers(schema: Schema) -> Iterator[Finding]:
+def _helpers(schema: Schema) -> Iterator[LintFinding]:
     remedy = "A stored column needs immutable helpers: depend on the arguments alone."
     for helper in schema.helpers:
         name = f"hce.{helper.name}"
         if helper.volatility != "IMMUTABLE":
-            yield _found("HCL11", name, None, f"the helper is {helper.volatility}, not IMMUTABLE", remedy)
+            yield _finding("HCL11", name, None, f"the helper is {helper.volatility}, not IMMUTABLE", remedy)
         for word in sorted(CHANGING & set(_WORD.findall(_LITERAL.sub("''", helper.body.lower())))):
-            yield _found("HCL11", name, None, f"the helper calls {word}, which is not immutable", remedy)
+            yield _finding("HCL11", name, None, f"the helper calls {word}, which is not immutable", remedy)
     yield from _replaced(schema)
 
 
-def _replaced(schema: Schema) -> Iterator[Finding]:
+def _replaced(schema: Schema) -> Iterator[LintFinding]:
     """Helpers that took the place of others: these must be there, and no newer helper may call them."""
     by_name = {helper.name: helper for helper in schema.helpers}
     replaced = {helper.replaces: helper for helper in schema.helpers if helper.replaces}
     for old, new in replaced.items():
         if old not in by_name or by_name[old].since >= new.since:
             message = f"the helper replaces hce.{old}, which no earlier migration has"
-            yield _found("HCL11", f"hce.{new.name}", None, message, "Name one that is declared with an earlier since=.")
+            yield _finding(
+                "HCL11", f"hce.{new.name}", None, message, "Name one that is declared with an earlier since=."
+            )
     for helper in schema.helpers:
         for called in sorted(set(re.findall(r"\bhce\.([a-z0-9_]+)\(", helper.body)) & set(replaced)):
             if helper.since >= replaced[called].since and called != helper.replaces:
                 message = f"the helper calls hce.{called}, which hce.{replaced[called].name} replaces"
-                yield _found("HCL11", f"hce.{helper.name}", None, message, f"Call hce.{replaced[called].name}.")
+                yield _finding("HCL11", f"hce.{helper.name}", None, message, f"Call hce.{replaced[called].name}.")
 
 
-def _calls(schema: Schema) -> Iterator[Finding]:
+def _calls(schema: Schema) -> Iterator[LintFinding]:
     """Functions that typed columns call: declared helpers, or built-in immutable ones."""
     known = {f"hce.{helper.name}" for helper in schema.helpers} | IMMUTABLE_BUILT_INS
     for table in schema.tables:
@@ -243,26 +247,28 @@ def _calls(schema: Schema) -> Iterator[Finding]:
                 continue  # HCL07 says so
             for name in sorted(set(_CALL.findall(text)) - known):
                 remedy = "Declare it in helper_functions.py."
-                yield _found("HCL11", table.name, column.name, f"{name} is no declared helper", remedy)
+                yield _finding("HCL11", table.name, column.name, f"{name} is no declared helper", remedy)
 
 
-def _twice(schema: Schema) -> Iterator[Finding]:
+def _twice(schema: Schema) -> Iterator[LintFinding]:
     names = Counter(name for table in schema.tables for name in (table.name, f"{table.name}_pkey"))
     names.update(index_name(table, index) for table in schema.tables for index in table.indexes)
     names.update(f"hce.{helper.name}" for helper in schema.helpers)
-    names.update({f"hce.{writer.name}" for writer in writers(schema.tables)})  # once: its table says so already
+    names.update(
+        {f"hce.{writer.name}" for writer in writer_functions(schema.tables)}
+    )  # once: its table says so already
     types = Counter(table.fhir_type for table in schema.tables if table.fhir_type)
     types.update(fhir_type for fhir_type, _ in schema.patient_paths)
     for name, count in (*names.items(), *types.items()):
         if count > 1:
-            yield _found("HCL06", name, None, "it is declared twice", "Drop one.")
+            yield _finding("HCL06", name, None, "it is declared twice", "Drop one.")
     for fhir_type, paths in schema.patient_paths:
         yield from _patient_paths(fhir_type, fhir_type, paths)
 
 
-def _numbers(schema: Schema) -> Iterator[Finding]:
-    used = set(schema.sinces())
+def _numbers(schema: Schema) -> Iterator[LintFinding]:
+    used = set(schema.migration_numbers())
     for number in range(1, max(used, default=0) + 1):
         if number not in used:
             message = "nothing came with it, but with a later one"
-            yield _found("HCL12", f"migration {number}", None, message, "Number migrations without gaps.")
+            yield _finding("HCL12", f"migration {number}", None, message, "Number migrations without gaps.")

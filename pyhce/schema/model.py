@@ -45,7 +45,7 @@ class Area(StrEnum):
     RECORD = "record"
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """How a typed column is computed from its FHIR path; `expression.py` holds the SQL of each."""
 
     TEXT = "text"
@@ -102,7 +102,7 @@ class Column(Frozen):
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     path: str
     label: Label
     target: str | None = None
@@ -110,13 +110,13 @@ class Column(Frozen):
     former: Column | None = None
 
     @property
-    def first(self) -> int:
+    def first_migration(self) -> int:
         """The migration that brought a column of this name."""
-        return self.former.first if self.former else self.since
+        return self.former.first_migration if self.former else self.since
 
-    def at(self, number: int) -> Column:
+    def as_of(self, number: int) -> Column:
         """The column as it is after a migration; the first one of its name if it came later."""
-        return self.former.at(number) if self.former and number < self.since else self
+        return self.former.as_of(number) if self.former and number < self.since else self
 
 
 class Index(Frozen):
@@ -134,7 +134,7 @@ class Index(Frozen):
     since: int = 1
 
     @property
-    def words(self) -> frozenset[str]:
+    def identifiers(self) -> frozenset[str]:
         """Every name that its keys and its condition use, in lower case."""
         return frozenset(re.findall(r"[a-z_][a-z0-9_]*", " ".join((*self.keys, self.where.lower()))))
 
@@ -186,21 +186,21 @@ class Table(Frozen):
         return {Home.PATIENT: "documento_id", Home.ID: "id", Home.REFERENCE: None}[self.home]
 
     @property
-    def generic(self) -> bool:
+    def is_generic(self) -> bool:
         """Whether it holds resources of any type, told apart by the column `tipo`."""
         return self.holds_resources and self.fhir_type is None
 
     @property
-    def every_column(self) -> tuple[PlainColumn | Column, ...]:
+    def all_columns(self) -> tuple[PlainColumn | Column, ...]:
         """The stored columns, then the typed ones."""
         return (*self.stored, *self.columns)
 
-    def stores(self, name: str) -> bool:
+    def has_stored_column(self, name: str) -> bool:
         """Whether it has a stored column of this name."""
         return any(column.name == name for column in self.stored)
 
     @property
-    def identity(self) -> tuple[str, ...]:
+    def identity_columns(self) -> tuple[str, ...]:
         """The key's columns within a source system, without the patient."""
         return tuple(name for name in self.key if name != "documento_id")
 
@@ -209,19 +209,21 @@ class Family(Frozen):
     """What the tables of one home share: where their former versions and their staged rows are kept.
 
     Args:
-        anchor: the table that Citus co-locates the others with; fixed, whatever is declared later. Reference tables
-            need none.
+        colocate_with: the table that Citus co-locates the others with; fixed, whatever is declared later. Reference
+            tables need none.
     """
 
     home: Home
     history: str
     staging: str
-    anchor: str | None = None
+    colocate_with: str | None = None
 
 
 FAMILIES = {
-    Home.PATIENT: Family(home=Home.PATIENT, history="historia", staging="carga", anchor="expediente"),
-    Home.ID: Family(home=Home.ID, history="historia_compartida", staging="carga_compartida", anchor="medicamento"),
+    Home.PATIENT: Family(home=Home.PATIENT, history="historia", staging="carga", colocate_with="expediente"),
+    Home.ID: Family(
+        home=Home.ID, history="historia_compartida", staging="carga_compartida", colocate_with="medicamento"
+    ),
     Home.REFERENCE: Family(home=Home.REFERENCE, history="historia_referencia", staging="carga_referencia"),
 }
 
@@ -266,9 +268,9 @@ class Schema(Frozen):
     helpers: tuple[Helper, ...]
     patient_paths: tuple[tuple[str, tuple[str, ...]], ...]
     """The patient paths of the types without a table of their own."""
-    steps: tuple[int, ...] = ()
+    bare_migrations: tuple[int, ...] = ()
     """Migrations that bring what no object here says: functions that write, privileges."""
-    rewrites: tuple[DataStep, ...] = ()
+    extra_data_steps: tuple[DataStep, ...] = ()
     """Changes of stored rows besides those that new tables need."""
 
     @cached_property
@@ -284,17 +286,17 @@ class Schema(Frozen):
     @cached_property
     def version(self) -> int:
         """The number of the newest migration."""
-        return max(self.sinces())
+        return max(self.migration_numbers())
 
-    def sinces(self) -> Iterator[int]:
+    def migration_numbers(self) -> Iterator[int]:
         """The migrations that brought something, in no order."""
         for table in self.tables:
             yield from (table.since, table.label.since)
-            yield from (since for column in table.every_column for since in (column.since, column.label.since))
+            yield from (since for column in table.all_columns for since in (column.since, column.label.since))
             yield from (index.since for index in table.indexes)
         yield from (helper.since for helper in self.helpers)
-        yield from self.steps
-        yield from (step.number for step in self.rewrites)
+        yield from self.bare_migrations
+        yield from (step.number for step in self.extra_data_steps)
 
     @cached_property
     def data_steps(self) -> tuple[DataStep, ...]:
@@ -304,33 +306,33 @@ class Schema(Frozen):
             for table in self.tables
             if table.since > 1 and table.fhir_type
         )
-        return (*moves, *self.rewrites)
+        return (*moves, *self.extra_data_steps)
 
-    def emptied_by(self, table: Table) -> tuple[Table, ...]:
+    def generic_tables_emptied_by(self, table: Table) -> tuple[Table, ...]:
         """The generic tables that hold no resource of a table's type any more, once the table is there."""
-        homes = self.homes_of(str(table.fhir_type)) if table.fhir_type else self.tables
-        return tuple(generic for generic in self.resource_tables() if generic.generic and generic not in homes)
+        homes = self.tables_for(str(table.fhir_type)) if table.fhir_type else self.tables
+        return tuple(generic for generic in self.resource_tables() if generic.is_generic and generic not in homes)
 
-    def paths_of(self, fhir_type: str) -> tuple[str, ...]:
+    def patient_paths_of(self, fhir_type: str) -> tuple[str, ...]:
         """Where a resource of this type names its patient, in order; empty when it never does."""
         table = self.by_type.get(fhir_type)
         return table.patient_paths if table else dict(self.patient_paths).get(fhir_type, ())
 
-    def may_name_patient(self, fhir_type: str) -> bool:
+    def can_name_patient(self, fhir_type: str) -> bool:
         """Whether resources of this type can belong to a patient; those of a document or message do by its entries."""
-        return fhir_type == "Bundle" or bool(self.paths_of(fhir_type))
+        return fhir_type == "Bundle" or bool(self.patient_paths_of(fhir_type))
 
-    def home_of(self, fhir_type: str, *, names_patient: bool) -> Table:
+    def table_for(self, fhir_type: str, *, names_patient: bool) -> Table:
         """The table where a resource of this type lives."""
         table = self.by_type.get(fhir_type)
         if table and (table.home is not Home.PATIENT or names_patient):
             return table
         return self.by_name["recurso_paciente" if names_patient else "recurso_compartido"]
 
-    def homes_of(self, fhir_type: str) -> tuple[Table, ...]:
+    def tables_for(self, fhir_type: str) -> tuple[Table, ...]:
         """Every table where a resource of this type may live."""
-        both = (self.home_of(fhir_type, names_patient=self.may_name_patient(fhir_type)),)
-        other = self.home_of(fhir_type, names_patient=False)
+        both = (self.table_for(fhir_type, names_patient=self.can_name_patient(fhir_type)),)
+        other = self.table_for(fhir_type, names_patient=False)
         return both if other in both else (*both, other)
 
     def distributed_by_patient(self) -> tuple[Table, ...]:

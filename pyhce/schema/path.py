@@ -33,10 +33,10 @@ _IN_USE = {
 }
 
 
-Steps = tuple[tuple[str, bool], ...]
+JsonSteps = tuple[tuple[str, bool], ...]
 
 
-class Place(NamedTuple):
+class PathPosition(NamedTuple):
     """Where a path leads.
 
     Args:
@@ -53,22 +53,22 @@ class Place(NamedTuple):
     conditions: dict[str, str]
     only_if: str
 
-    def to(self, path: str) -> Place:
+    def with_path(self, path: str) -> PathPosition:
         """The same beginning, with another path from there."""
         return self._replace(path=path)
 
     @property
-    def steps(self) -> Steps:
+    def steps(self) -> JsonSteps:
         """The JSON members on the way, each with whether it is an array."""
         return r4.json_path(self.fhir_type, self.path)
 
-    def after(self, count: int) -> tuple[str, Steps]:
+    def after_steps(self, count: int) -> tuple[str, JsonSteps]:
         """The SQL expression of the JSON after some of the steps, arrays left as they are, and the steps from there."""
         members = ",".join(name for name, _ in self.steps[:count])
         sql = f"{self.root} -> '{members}'" if count == 1 else f"{self.root} #> '{{{members}}}'"
         return (sql if count else self.root), self.steps[count:]
 
-    def chosen(self) -> tuple[str, Steps]:
+    def first_match(self) -> tuple[str, JsonSteps]:
         """The SQL expression of the first member that meets the last condition, and the steps from there.
 
         What is read of a member, a value and its comparator, is so of one and the same.
@@ -78,7 +78,7 @@ class Place(NamedTuple):
         count = list(self.conditions)[-1].count(".") + 1
         return f"jsonb_path_query_first({self.root}, '{self.jsonpath(self.steps[:count])}')", self.steps[count:]
 
-    def jsonpath(self, steps: Steps) -> str:
+    def jsonpath(self, steps: JsonSteps) -> str:
         """The jsonpath of every value at the end of its first steps; lax mode opens the arrays on the way."""
         parts, walked = ["$"], ""
         for name, _ in steps:
@@ -87,7 +87,7 @@ class Place(NamedTuple):
         return "".join(parts)
 
 
-def plain(steps: Steps) -> str:
+def plain_jsonpath(steps: JsonSteps) -> str:
     """The jsonpath of every value at the end of steps without conditions."""
     return "".join(("$", *(f".{name}" for name, _ in steps)))
 
@@ -97,13 +97,13 @@ def alternatives(path: str) -> list[str]:
     return re.split(r"\s+\|\s+", path.strip())
 
 
-def place(fhir_type: str, path: str) -> Place:
+def parse_path(fhir_type: str, path: str) -> PathPosition:
     """Where one alternative of a path leads.
 
     Raises:
         DeclarationError: it is not written as a path, or R4 has no such element.
     """
-    found = Place("recurso", fhir_type, "", {}, "")
+    found = PathPosition("recurso", fhir_type, "", {}, "")
     position = 0
     while position < len(path):
         step = _STEP.match(path, position)
@@ -114,34 +114,34 @@ def place(fhir_type: str, path: str) -> Place:
     return found
 
 
-def _step(found: Place, path: str, name: str, arguments: str | None) -> Place:
+def _step(found: PathPosition, path: str, name: str, arguments: str | None) -> PathPosition:
     if arguments is None:
-        return found.to(f"{found.path}.{name}".lstrip("."))
+        return found.with_path(f"{found.path}.{name}".lstrip("."))
     if name in {"extension", "modifierExtension"}:
-        at = _beside(found)
-        return _filtered(at.to(f"{at.path}.{name}".lstrip(".")), path, f"url = {arguments}")
+        at = _extension_owner(found)
+        return _filtered(at.with_path(f"{at.path}.{name}".lstrip(".")), path, f"url = {arguments}")
     if name == "where":
-        return _filtered(found, path, arguments) if found.path else _of_coding(found, path, arguments)
+        return _filtered(found, path, arguments) if found.path else _resource_with_coding(found, path, arguments)
     if name == "resolve" and not arguments:
-        return _contained(found, path)
+        return _resolved(found, path)
     if name == "preferred":
-        return _in_use(found, path, arguments)
+        return _preferred(found, path, arguments)
     raise _refused(path, f"calls {name}(), which a typed column does not know")
 
 
-def _beside(found: Place) -> Place:
+def _extension_owner(found: PathPosition) -> PathPosition:
     """Where a primitive keeps its extensions: in the member of its name with an underscore (`_family`)."""
     element = r4.element(found.fhir_type, found.path) if found.path else None
     if element is None or r4.is_complex(element.types[0]) or element.types[0] in {"BackboneElement", "Element"}:
         return found
-    begin, steps = found.chosen()
+    begin, steps = found.first_match()
     members = [member for name, many in steps for member in ((name, "0") if many else (name,))]
     at = next(number for number in reversed(range(len(members))) if members[number] != "0")
     members[at] = f"_{members[at]}"
-    return Place(f"({begin} #> '{{{','.join(members)}}}')", "Element", "", {}, found.only_if)
+    return PathPosition(f"({begin} #> '{{{','.join(members)}}}')", "Element", "", {}, found.only_if)
 
 
-def _filtered(found: Place, path: str, text: str) -> Place:
+def _filtered(found: PathPosition, path: str, text: str) -> PathPosition:
     """The values at a place that meet conditions."""
     condition = " && ".join(_condition(found, path, name, value) for name, value in _conditions(path, text))
     return found._replace(conditions={**found.conditions, found.path: f"[*] ? ({condition})"})
@@ -154,10 +154,10 @@ def _conditions(path: str, text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _condition(found: Place, path: str, name: str, value: str) -> str:
+def _condition(found: PathPosition, path: str, name: str, value: str) -> str:
     element = r4.element(found.fhir_type, f"{found.path}.{name}")
     if element is None:
-        raise unknown(found.fhir_type, f"{found.path}.{name}")
+        raise unknown_element(found.fhir_type, f"{found.path}.{name}")
     if element.types[0] not in {"CodeableConcept", "Coding"}:
         return f"@.{name} == {json.dumps(value)}"
     system, _, code = value.rpartition("|")
@@ -166,7 +166,7 @@ def _condition(found: Place, path: str, name: str, value: str) -> str:
     return f"exists(@.{name}{inside} ? ({' && '.join([*where, f'@.code == {json.dumps(code)}'])}))"
 
 
-def _of_coding(found: Place, path: str, text: str) -> Place:
+def _resource_with_coding(found: PathPosition, path: str, text: str) -> PathPosition:
     """The resource itself, if it has a coding."""
     conditions = []
     for name, value in _conditions(path, text):
@@ -179,19 +179,19 @@ def _of_coding(found: Place, path: str, text: str) -> Place:
     return found._replace(only_if=" AND ".join(conditions))
 
 
-def _contained(found: Place, path: str) -> Place:
+def _resolved(found: PathPosition, path: str) -> PathPosition:
     """The contained resource that a reference names."""
     element = r4.element(found.fhir_type, found.path)
     if element is None:
-        raise unknown(found.fhir_type, found.path)
+        raise unknown_element(found.fhir_type, found.path)
     if len(element.targets) != 1 or any(many for _, many in found.steps) or found.conditions:
         raise _refused(path, f"resolves {found.path}, which is not one Reference to one type")
     members = ",".join([*(name for name, _ in found.steps), "reference"])
     root = f"hce.contenido({found.root}, {found.root} #>> '{{{members}}}')"
-    return Place(root, element.targets[0], "", {}, found.only_if)
+    return PathPosition(root, element.targets[0], "", {}, found.only_if)
 
 
-def _in_use(found: Place, path: str, arguments: str) -> Place:
+def _preferred(found: PathPosition, path: str, arguments: str) -> PathPosition:
     """The name, address or contact that is in use."""
     element = r4.element(found.fhir_type, found.path)
     helper = _IN_USE.get(element.types[0]) if element else None
@@ -201,10 +201,10 @@ def _in_use(found: Place, path: str, arguments: str) -> Place:
     system = f", '{said[1]}'" if said else ""
     if (element.types[0] == "ContactPoint") != bool(system):
         raise _refused(path, "names a system, as in preferred('phone'), for a contact and for nothing else")
-    return Place(f"{helper}({found.root} -> '{found.path}'{system})", element.types[0], "", {}, found.only_if)
+    return PathPosition(f"{helper}({found.root} -> '{found.path}'{system})", element.types[0], "", {}, found.only_if)
 
 
-def unknown(fhir_type: str, path: str) -> DeclarationError:
+def unknown_element(fhir_type: str, path: str) -> DeclarationError:
     """The error for an element that R4 does not have."""
     return DeclarationError(
         f"FHIR R4 has no element {fhir_type}.{path}",

@@ -8,11 +8,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pyhce.schema.expression import expression, sql_type
-from pyhce.schema.frozen import FROZEN, fingerprint, name_of, text_of
+from pyhce.schema.frozen import FROZEN, fingerprint, frozen_text, migration_name
 from pyhce.schema.model import Column, Frozen, Helper, Index, PlainColumn, Schema, Table
 from pyhce.schema.path import alternatives
-from pyhce.schema.roles import STATEMENTS, grants
-from pyhce.schema.writer_functions import dropped_by, writers
+from pyhce.schema.roles import ROLE_STATEMENTS, grants
+from pyhce.schema.writer_functions import dropped_signatures, writer_functions
 from pyhce.settings import APP_ROLE, OWNER_ROLE, WRITER_ROLE
 
 
@@ -69,11 +69,11 @@ def migrations(schema: Schema) -> tuple[Migration, ...]:
 
 def migration(schema: Schema, number: int) -> Migration:
     """The migration of this number: its frozen text, or what the declaration says came with it."""
-    body = text_of(number) if number in FROZEN else objects(schema, number)
-    return Migration(number=number, name=name_of(number), body=body, fingerprint=fingerprint(body))
+    body = frozen_text(number) if number in FROZEN else declared_sql(schema, number)
+    return Migration(number=number, name=migration_name(number), body=body, fingerprint=fingerprint(body))
 
 
-def objects(schema: Schema, number: int) -> str:
+def declared_sql(schema: Schema, number: int) -> str:
     """What the declaration says came with a migration: helpers, tables, functions, columns, privileges, indexes."""
     new = [table for table in schema.tables if table.since == number]
     old = [table for table in schema.tables if table.since < number]
@@ -83,10 +83,10 @@ def objects(schema: Schema, number: int) -> str:
         owner=OWNER_ROLE,
         app=APP_ROLE,
         writer=WRITER_ROLE,
-        roles=STATEMENTS.get(number, ""),
+        roles=ROLE_STATEMENTS.get(number, ""),
         helpers=[_helper(helper) for helper in schema.helpers if helper.since == number],
-        writers=[_helper(writer) for writer in writers(schema.tables) if writer.since == number],
-        dropped=dropped_by(number, schema.tables),
+        writers=[_helper(writer) for writer in writer_functions(schema.tables) if writer.since == number],
+        dropped=dropped_signatures(number, schema.tables),
         tables=[_table(schema, table) for table in new],
         added_columns=[column for table in old for column in _added_columns(table, number)],
         computed=[_computed(schema, table, columns, number) for table in old if (columns := computed[table.name])],
@@ -99,7 +99,7 @@ def objects(schema: Schema, number: int) -> str:
             (generic.qualified, table.name, table.fhir_type)
             for table in new
             if number > 1
-            for generic in schema.emptied_by(table)
+            for generic in schema.generic_tables_emptied_by(table)
         ],
     )
     return body.strip() + "\n"
@@ -117,9 +117,9 @@ def _new_indexes(table: Table, number: int) -> list[Index]:
 
 def _built_indexes(table: Table, computed: list[Column], number: int) -> list[Index]:
     """The indexes that a migration builds on a table that is there: new ones, and those of a column computed anew."""
-    renewed = {column.name for column in computed if column.first < number}
+    renewed = {column.name for column in computed if column.first_migration < number}
     new = _new_indexes(table, number)
-    return [index for index in table.indexes if index in new or (index.since < number and index.words & renewed)]
+    return [index for index in table.indexes if index in new or (index.since < number and index.identifiers & renewed)]
 
 
 def _index(table: Table, index: Index) -> dict[str, str]:
@@ -140,7 +140,7 @@ def _helper(helper: Helper) -> dict[str, str]:
 
 
 def _table(schema: Schema, table: Table) -> dict[str, Any]:
-    columns = [column.at(table.since) for column in table.columns if column.first <= table.since]
+    columns = [column.as_of(table.since) for column in table.columns if column.first_migration <= table.since]
     stored = [column for column in table.stored if column.since <= table.since]
     every: list[PlainColumn | Column] = [*stored, *columns]
     return {
@@ -162,7 +162,7 @@ def _table(schema: Schema, table: Table) -> dict[str, Any]:
 def _column(schema: Schema, table: Table, column: Column, number: int) -> dict[str, str]:
     return {
         "name": column.name,
-        "sql_type": sql_type(column.at(number)),
+        "sql_type": sql_type(column.as_of(number)),
         "expression": expression(table, column, number, schema.helpers),
     }
 
@@ -186,7 +186,7 @@ def _computed(schema: Schema, table: Table, columns: list[Column], number: int) 
     return {
         "table": table.qualified,
         "columns": [_column(schema, table, column, number) for column in columns],
-        "comments": [(column.name, column_comment(table, column.at(number))) for column in columns],
+        "comments": [(column.name, column_comment(table, column.as_of(number))) for column in columns],
     }
 
 
@@ -195,9 +195,9 @@ def _computed_columns(schema: Schema, table: Table, number: int) -> list[Column]
     return [
         column
         for column in table.columns
-        if column.first == number
+        if column.first_migration == number
         or (
-            column.first < number
+            column.first_migration < number
             and _column(schema, table, column, number) != _column(schema, table, column, number - 1)
         )
     ]
@@ -213,7 +213,7 @@ def _reworded(table: Table, number: int) -> list[tuple[str, str]]:
     whole = [("TABLE " + table.qualified, table_comment(table))]
     columns = [
         (f"COLUMN {table.qualified}.{column.name}", column_comment(table, column))
-        for column in table.every_column
+        for column in table.all_columns
         if column.label.since == number > max(column.since, table.since)
     ]
     return [*(whole if table.label.since == number > table.since else []), *columns]

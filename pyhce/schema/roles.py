@@ -1,7 +1,7 @@
 """The roles of the database, by the migration that brought them, and what each may do on a table.
 
 `hce_app` reads, and writes by the functions `hce.guardar_…`. The right to change rows belongs to `hce_writer`, which no
-person logs in as: pyhce takes it with SET ROLE after it has connected (`pyhce.citus.connection.connect_to_write`).
+person logs in as: pyhce takes it with SET ROLE after it has connected (`pyhce.citus.connection.connect_as_writer`).
 hce_app is a member that does not inherit, so a statement of psql has it only if it asks for it. Both ways of saying
 that are the same on PostgreSQL 15 and later: NOINHERIT of the member, before the GRANT.
 """
@@ -14,7 +14,7 @@ from pyhce.settings import APP_ROLE, READONLY_ROLE, WRITER_ROLE
 WRITER_SINCE = 2
 """The migration that brings hce_writer."""
 
-STATEMENTS = {
+ROLE_STATEMENTS = {
     WRITER_SINCE: f"""
 DO $$
 BEGIN

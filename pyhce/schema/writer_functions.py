@@ -17,15 +17,15 @@ from collections.abc import Iterable
 
 from pyhce.schema.model import FAMILIES, Helper, Home, Table
 
-LOOK_AGAIN = "HCE01"
+PATIENT_MOVED = "HCE01"
 """The SQLSTATE that says that a patient is no longer under the document given."""
 
-OTHER_PROTOCOL = "HCE02"
+WRONG_PROTOCOL = "HCE02"
 """The SQLSTATE that says that the caller is older or newer than the schema."""
 PROTOCOL = 2
 """How writers keep out of each other's way, by number. A writer says it in every call of these functions and in every
 row that it stages, so that a client of an older release that still runs cannot write: it would not take the locks."""
-REWRITTEN = 2
+FUNCTIONS_SINCE = 2
 """The migration that brought the functions as they are here. It replaces those of earlier ones (CREATE OR REPLACE)."""
 FORMER_ARGUMENTS = {2: "text, text, text, text, text, text, text, uuid, integer"}
 """Migrations that changed the arguments: they drop the functions that had these, which older releases call."""
@@ -51,12 +51,12 @@ COMMENT = (
 )
 
 
-def writers(tables: Iterable[Table]) -> tuple[Helper, ...]:
+def writer_functions(tables: Iterable[Table]) -> tuple[Helper, ...]:
     """A function for each table of resources; a Patient is no single row: documents may change with it."""
     return tuple(_writer(table) for table in tables if table.holds_resources and table.fhir_type != "Patient")
 
 
-def name_of(table: Table) -> str:
+def writer_name(table: Table) -> str:
     """The name of a table's function, without its schema."""
     return f"guardar_{table.name}"
 
@@ -66,17 +66,17 @@ def distribution_argument(table: Table) -> str | None:
     return f"p_{table.distribution_column}" if table.distribution_column else None
 
 
-def dropped_by(number: int, tables: Iterable[Table]) -> tuple[str, ...]:
+def dropped_signatures(number: int, tables: Iterable[Table]) -> tuple[str, ...]:
     """The signatures of the functions, without their schema, that a migration drops."""
     former = FORMER_ARGUMENTS.get(number)
     old = [table for table in tables if table.since < number]
-    return tuple(f"{writer.name}({former})" for writer in writers(old)) if former else ()
+    return tuple(f"{writer.name}({former})" for writer in writer_functions(old)) if former else ()
 
 
 def _writer(table: Table) -> Helper:
     by_patient = table.home is Home.PATIENT
-    tipo = "p_tipo" if table.generic else f"'{table.fhir_type}'"
-    plain = ("paciente_id",) if by_patient and table.generic else ()
+    tipo = "p_tipo" if table.is_generic else f"'{table.fhir_type}'"
+    plain = ("paciente_id",) if by_patient and table.is_generic else ()
     columns = (*table.key, *plain)
     parts = {
         "t": table.qualified,
@@ -94,15 +94,15 @@ def _writer(table: Table) -> Helper:
         "other_patient": _OTHER_PATIENT if by_patient else "",
     }
     return Helper(
-        name=name_of(table),
+        name=writer_name(table),
         arguments=", ".join((*ARGUMENTS, "OUT resultado text", "OUT version integer")),
         returns="record",
         language="plpgsql",
         volatility="VOLATILE",
         definer=True,
         comment=COMMENT,
-        body=_BODY.format(**parts, look_again=LOOK_AGAIN, protocol=PROTOCOL, other_protocol=OTHER_PROTOCOL),
-        since=max(table.since, REWRITTEN),
+        body=_BODY.format(**parts, look_again=PATIENT_MOVED, protocol=PROTOCOL, other_protocol=WRONG_PROTOCOL),
+        since=max(table.since, FUNCTIONS_SINCE),
     )
 
 
@@ -115,7 +115,7 @@ _STILL_THERE = f"""
                 AND b.id = p_paciente_id AND b.borrado;
             IF NOT FOUND THEN
                 RAISE EXCEPTION 'the patient is no longer under this document: look it up again'
-                    USING ERRCODE = '{LOOK_AGAIN}';
+                    USING ERRCODE = '{PATIENT_MOVED}';
             END IF;"""  # noqa: S608 - our own text
 
 _OTHER_PATIENT = f"""

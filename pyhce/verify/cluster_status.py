@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from pyhce.citus.migrate import applied
-from pyhce.citus.nodes import KnownNode
+from pyhce.citus.migrate import applied_migrations
+from pyhce.citus.nodes import RegisteredNode
 from pyhce.schema.model import Frozen, Schema
 from pyhce.verify.context import Context
 
@@ -46,9 +46,9 @@ def status(dsn: str, *, schema: Schema) -> StatusReport:
         engine = f"PostgreSQL {context.conn.info.parameter_status('server_version')}"
         if context.citus:
             engine += f" with Citus {context.value(_CITUS_VERSION)}"
-        version = max(applied(context.conn), default=0)
+        version = max(applied_migrations(context.conn), default=0)
         answering = _answering(context)
-        whole = all(node.place in answering for node in context.nodes)
+        whole = all(node.address in answering for node in context.nodes)
         patients, provisional, resources = _counts(context) if whole else (None, None, None)
         return StatusReport(
             engine=engine,
@@ -69,7 +69,7 @@ def _answering(context: Context) -> set[str]:
         return set()
     context.conn.execute("SET citus.node_connection_timeout TO '10s'")
     return {
-        node.place
+        node.address
         for node in context.nodes
         if node.group == 0 or context.value("SELECT citus_check_connection_to_node(%s, %s)", node.host, node.port)
     }
@@ -101,7 +101,7 @@ def _nodes(context: Context, answering: set[str]) -> list[NodeStatus]:
         return [NodeStatus(name=context.conn.info.host, role="single", state="active", shards=0, size=size)]
     shards = dict(context.rows("SELECT groupid, count(*) FROM pg_dist_placement GROUP BY 1"))
     sizes = {}
-    if all(node.place in answering for node in context.nodes):
+    if all(node.address in answering for node in context.nodes):
         sizes = dict(
             context.rows(
                 "SELECT nodename || ':' || nodeport, pg_size_pretty(sum(shard_size)) FROM citus_shards GROUP BY 1"
@@ -109,18 +109,18 @@ def _nodes(context: Context, answering: set[str]) -> list[NodeStatus]:
         )
     return [
         NodeStatus(
-            name=node.place,
+            name=node.address,
             role="worker" if node.group else "coordinator",
             state=_state(node, answering),
             shards=shards.get(node.group, 0),
-            size=sizes.get(node.place) or ("0 bytes" if sizes else UNKNOWN),
+            size=sizes.get(node.address) or ("0 bytes" if sizes else UNKNOWN),
         )
         for node in context.nodes
     ]
 
 
-def _state(node: KnownNode, answering: set[str]) -> str:
-    if node.place not in answering:
+def _state(node: RegisteredNode, answering: set[str]) -> str:
+    if node.address not in answering:
         return "does not answer"
     if not node.active:
         return "inactive"

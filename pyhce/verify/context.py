@@ -10,9 +10,9 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus.authentication import is_superuser
-from pyhce.citus.connection import at, connect, has_citus, rows, scalar
-from pyhce.citus.distribute import Placed, placed
-from pyhce.citus.nodes import KnownNode, known_nodes
+from pyhce.citus.connection import connect, dsn_at, has_citus, rows, scalar
+from pyhce.citus.distribute import CitusTable, citus_tables
+from pyhce.citus.nodes import RegisteredNode, registered_nodes
 from pyhce.errors import HceError
 from pyhce.schema.model import Schema
 from pyhce.verify.model import Finding, skipped
@@ -58,19 +58,19 @@ class Context:
         return is_superuser(self.conn)
 
     @cached_property
-    def nodes(self) -> list[KnownNode]:
+    def nodes(self) -> list[RegisteredNode]:
         """The nodes that the cluster knows."""
-        return known_nodes(self.conn) if self.citus else []
+        return registered_nodes(self.conn) if self.citus else []
 
     @cached_property
-    def workers(self) -> list[KnownNode]:
+    def workers(self) -> list[RegisteredNode]:
         """The nodes that are not the coordinator."""
         return [node for node in self.nodes if node.group != 0]
 
     @cached_property
-    def table_placements(self) -> dict[str, Placed]:
+    def table_placements(self) -> dict[str, CitusTable]:
         """How Citus holds each table."""
-        return placed(self.conn) if self.citus else {}
+        return citus_tables(self.conn) if self.citus else {}
 
     @cached_property
     def existing_tables(self) -> set[str]:
@@ -81,7 +81,7 @@ class Context:
         )
         return {name for (name,) in found}
 
-    def connection_to(self, place: KnownNode) -> Connection[TupleRow]:
+    def connection_to(self, place: RegisteredNode) -> Connection[TupleRow]:
         """A connection to a node, by its name.
 
         Raises:
@@ -89,14 +89,14 @@ class Context:
         """
         if place.group == 0:
             return self.conn
-        if place.place in self._connection_errors:
-            raise self._connection_errors[place.place]
-        held = self._worker_connections.get(place.place)
+        if place.address in self._connection_errors:
+            raise self._connection_errors[place.address]
+        held = self._worker_connections.get(place.address)
         if held is None or held.closed:
             try:
-                held = self._worker_connections[place.place] = connect(at(self.dsn, place.host, place.port))
+                held = self._worker_connections[place.address] = connect(dsn_at(self.dsn, place.host, place.port))
             except HceError as error:
-                self._connection_errors[place.place] = error
+                self._connection_errors[place.address] = error
                 raise
         return held
 
@@ -108,9 +108,9 @@ class Context:
             try:
                 conn = self.connection_to(node)
             except HceError:
-                self.unreachable_nodes.add(node.place)
+                self.unreachable_nodes.add(node.address)
                 continue
-            yield node.place, conn
+            yield node.address, conn
 
 
 def only_on_citus(look: Callable[[Context], Finding]) -> Callable[[Context], Finding]:

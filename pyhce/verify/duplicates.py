@@ -36,7 +36,7 @@ def under_several_documents(conn: Connection[TupleRow], schema: Schema) -> Itera
     Citus holds no unique key without the distribution column, so that no constraint says it.
     """
     for table in schema.resource_tables(Home.PATIENT):
-        kind = sql.SQL("tipo") if table.generic else sql.SQL("{}::text").format(sql.Literal(table.fhir_type))
+        kind = sql.SQL("tipo") if table.is_generic else sql.SQL("{}::text").format(sql.Literal(table.fhir_type))
         query = sql.SQL("SELECT fuente, {}, id FROM {} GROUP BY 1, 2, 3 HAVING count(*) > 1 ORDER BY 1, 2, 3")
         found = [ResourceIdentity(*row) for row in conn.execute(query.format(kind, table_identifier(table)))]
         if found:
@@ -45,12 +45,12 @@ def under_several_documents(conn: Connection[TupleRow], schema: Schema) -> Itera
 
 def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tuple[str, list[ResourceIdentity]]]:
     """By what is wrong, the identities that are in two tables, or in a table that is not their type's."""
-    for table in (t for t in schema.resource_tables() if t.generic):
+    for table in (t for t in schema.resource_tables() if t.is_generic):
         kinds = conn.execute(
             sql.SQL("SELECT DISTINCT tipo FROM {} ORDER BY 1").format(table_identifier(table))
         ).fetchall()
         for (kind,) in kinds:
-            homes = schema.homes_of(kind)
+            homes = schema.tables_for(kind)
             keys = sql.SQL("SELECT fuente, id FROM {} WHERE tipo = {}").format(
                 table_identifier(table), sql.Literal(kind)
             )
@@ -75,7 +75,7 @@ def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tup
 
 def _in(conn: Connection[TupleRow], table: Table, kind: str, chunk: list[Any]) -> list[Any]:
     """Those of the keys that a table holds; it may be distributed otherwise, so keys are carried over."""
-    only = sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if table.generic else sql.SQL("")
+    only = sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if table.is_generic else sql.SQL("")
     query = sql.SQL(
         "SELECT fuente, id FROM {} WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[])){}"
     ).format(table_identifier(table), only)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pyhce.citus.connection import rows
-from pyhce.citus.delegate import undelegated
-from pyhce.schema.writer_functions import name_of, writers
+from pyhce.citus.distributed_functions import undistributed_functions
+from pyhce.schema.writer_functions import writer_functions, writer_name
 from pyhce.settings import WRITER_ROLE
 from pyhce.verify.context import Context
 from pyhce.verify.model import Finding, ok_unless
@@ -45,7 +45,7 @@ def helpers(context: Context) -> Finding:
 
 def writing(context: Context) -> Finding:
     """The functions that write one resource, on every node, and that Citus sends them to the node of the row."""
-    wanted = writers(context.schema.tables)
+    wanted = writer_functions(context.schema.tables)
     problems = []
     for place, conn in context.every_node():
         held = {name: rest for name, *rest in rows(conn, _WRITING, WRITER_ROLE)}
@@ -61,8 +61,8 @@ def writing(context: Context) -> Finding:
                 problems.append(f"{place}: any role may call hce.{writer.name}")
     if context.citus and context.nodes:
         problems += [
-            f"hce.{name_of(table)} is not distributed with {table.name}"
-            for _, table in undelegated(context.conn, context.schema)
+            f"hce.{writer_name(table)} is not distributed with {table.name}"
+            for _, table in undistributed_functions(context.conn, context.schema)
         ]
     return ok_unless(problems, f"{len(wanted)} functions write one resource with its history")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import sql
 
-from pyhce.schema.model import FAMILIES, Column, Home, Kind, Table
+from pyhce.schema.model import FAMILIES, Column, ColumnKind, Home, Table
 from pyhce.verify.context import Context
 from pyhce.verify.duplicates import (
     ResourceIdentity,
@@ -86,7 +86,7 @@ def dangling(context: Context) -> Finding:
     for table in context.schema.resource_tables():
         for column in table.columns:
             target = context.schema.by_type.get(column.target or "")
-            if column.kind is not Kind.REFERENCE or target is None or column.name == "paciente_id":
+            if column.kind is not ColumnKind.REFERENCE or target is None or column.name == "paciente_id":
                 continue
             lost = _dangling(context, table, column, target)
             total += lost
@@ -125,7 +125,7 @@ def _dangling(context: Context, table: Table, column: Column, target: Table) -> 
 
 
 def _has_keys(target: Table) -> bool:
-    return any(column.kind is Kind.KEYS for column in target.columns)
+    return any(column.kind is ColumnKind.KEYS for column in target.columns)
 
 
 def _there(context: Context, target: Table, chunk: list[Any]) -> set[tuple[str, str]]:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import connect, connect_to_write, rows, take_rights_to_write, wait_for
+from pyhce.citus.connection import connect, connect_as_writer, rows, take_writer_role, wait_for_connection
 from pyhce.errors import HceError
 from pyhce.schema.model import Frozen
 
@@ -65,7 +65,7 @@ class InsertThread:
             document = f"{self._run}-{number}"
             try:
                 if conn is None or conn.closed:
-                    conn = connect_to_write(f"{self._dsn} connect_timeout=3")
+                    conn = connect_as_writer(f"{self._dsn} connect_timeout=3")
                     for statement in _SESSION:
                         conn.execute(statement)
                 conn.execute("INSERT INTO expediente (documento_id) VALUES (%s)", (document,))
@@ -89,8 +89,8 @@ class InsertThread:
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join(timeout=30)
-        with wait_for(self._dsn, timeout=60.0) as conn:
-            take_rights_to_write(conn)
+        with wait_for_connection(self._dsn, timeout=60.0) as conn:
+            take_writer_role(conn)
             found = {
                 document
                 for (document,) in rows(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 
-from pyhce.citus import authentication, roles
+from pyhce.citus import authentication
 from pyhce.citus.connection import rows, scalar
-from pyhce.citus.nodes import installation
+from pyhce.citus.nodes import installation_id
+from pyhce.citus.site_roles import role_states
 from pyhce.settings import LOGIN_ROLES
 from pyhce.verify.context import Context, only_on_citus
 from pyhce.verify.model import Finding, FunctionCheck, ok_unless
@@ -24,12 +25,12 @@ def _is_address(host: str) -> bool:
 
 def by_name(context: Context) -> Finding:
     """An IP of a pod changes with every restart; a name stays."""
-    problems = [f"{node.place} is registered by its address" for node in context.nodes if _is_address(node.host)]
+    problems = [f"{node.address} is registered by its address" for node in context.nodes if _is_address(node.host)]
     if not any(node.group == 0 for node in context.nodes):
         problems.append("the coordinator is not registered: workers cannot route or reach it")
     if not context.workers:
         problems.append("there is no worker")
-    return ok_unless(problems, f"{len(context.nodes)} nodes: " + ", ".join(node.place for node in context.nodes))
+    return ok_unless(problems, f"{len(context.nodes)} nodes: " + ", ".join(node.address for node in context.nodes))
 
 
 def in_service(context: Context) -> Finding:
@@ -37,11 +38,11 @@ def in_service(context: Context) -> Finding:
     problems = []
     for node in context.nodes:
         if not node.active:
-            problems.append(f"{node.place} is not active")
+            problems.append(f"{node.address} is not active")
         if not (node.has_metadata and node.synced):
-            problems.append(f"{node.place} has no metadata in step with the coordinator's")
+            problems.append(f"{node.address} has no metadata in step with the coordinator's")
         if node.group != 0 and not node.takes_shards:
-            problems.append(f"{node.place} takes no shards (shouldhaveshards is false)")
+            problems.append(f"{node.address} takes no shards (shouldhaveshards is false)")
     return ok_unless(problems, "every node is active, in step, and workers take shards")
 
 
@@ -73,12 +74,12 @@ def same_versions(context: Context) -> Finding:
 
 def answering(context: Context) -> Finding:
     """Each worker answers the coordinator, and belongs to this installation."""
-    here = installation(context.conn)
+    here = installation_id(context.conn)
     asked = context.rows(
         "SELECT nodename || ':' || nodeport, success, result FROM run_command_on_workers(%s)",
         "SELECT (SELECT groupid FROM pg_dist_local_group) || ' ' || (SELECT id FROM hce.instalacion)",
     )
-    groups = {node.place: node.group for node in context.workers}
+    groups = {node.address: node.group for node in context.workers}
     problems = []
     for place, success, result in asked:
         if not success:
@@ -93,7 +94,7 @@ def no_trust(context: Context) -> Finding:
     problems = [
         f"{place}: pg_hba line {line}"
         for place, conn in context.every_node()
-        for line in authentication.trusts_anyone(conn)
+        for line in authentication.trust_rules(conn)
     ]
     return ok_unless(problems, "no trust over TCP on any node")
 
@@ -114,7 +115,7 @@ def secrets_there(context: Context) -> Finding:
 
 def site_roles(context: Context) -> Finding:
     """A site's own login roles, which `CREATE ROLE … IN ROLE hce_readonly` alone does not make work."""
-    found = roles.states(context.conn)
+    found = role_states(context.conn)
     problems = [problem for state in found for problem in state.problems]
     return ok_unless(problems, f"{len(found)} login roles of this site")
 

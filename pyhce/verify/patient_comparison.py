@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pyhce.schema.later_helpers import plain_text
+from pyhce.schema.later_helpers import search_text
 
 BIRTH_DATE, NAME, SEX = "birth date", "name", "sex"
 CONTRADICTIONS_THAT_SEPARATE = 2
@@ -74,7 +74,7 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(plain_text(text))
+    return _WORD.findall(search_text(text))
 
 
 def _dates_agree(one: str, other: str) -> bool:

@@ -37,7 +37,7 @@ def unreadable(context: Context) -> Finding:
     types = [row[0] for row in context.rows("SELECT DISTINCT tipo FROM public.recurso_compartido")]
     by_path: dict[str, list[str]] = {}
     for kind in types:
-        for path in context.schema.paths_of(kind):
+        for path in context.schema.patient_paths_of(kind):
             by_path.setdefault(path, []).append(kind)
     counts: Counter[str] = Counter()
     examples: dict[str, set[str]] = {}
@@ -65,7 +65,7 @@ def _of_odd_ids(context: Context, table: Table) -> list[Any]:
         "SELECT 1 FROM public.paciente AS p WHERE p.documento_id = t.documento_id"
         " AND p.fuente = t.fuente AND p.id = t.paciente_id) GROUP BY 1"
     ).format(
-        tipo=sql.SQL("tipo") if table.generic else sql.Literal(table.fhir_type),
+        tipo=sql.SQL("tipo") if table.is_generic else sql.Literal(table.fhir_type),
         t=sql.Identifier(table.sql_schema, table.name),
     )
     return context.conn.execute(query, {"derived": _DERIVED, "shown": SHOWN}).fetchall()
@@ -104,11 +104,11 @@ def as_they_came(context: Context) -> Finding:
 
 def _absolute(context: Context, table: Table, kind: str) -> int:
     relevant = '@ starts with "http" && !(@ like_regex "[?]")'
-    paths = [f"$.{path}.reference ? ({relevant})" for path in context.schema.paths_of(kind)]
+    paths = [f"$.{path}.reference ? ({relevant})" for path in context.schema.patient_paths_of(kind)]
     query = sql.SQL("SELECT count(*) FROM {} WHERE ({}){}").format(
         sql.Identifier(table.sql_schema, table.name),
         sql.SQL(" OR ").join(sql.SQL("recurso @? {}::jsonpath").format(sql.Literal(path)) for path in paths),
-        sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if table.generic else sql.SQL(""),
+        sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if table.is_generic else sql.SQL(""),
     )
     row = context.conn.execute(query).fetchone()
     return row[0] if row else 0

@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 
-from pyhce.citus.connection import Progress, silent
-from pyhce.citus.migrate import applied
-from pyhce.citus.nodes import installation
+from pyhce.citus.connection import Progress, no_progress
+from pyhce.citus.migrate import applied_migrations
+from pyhce.citus.nodes import installation_id
 from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.schema.model import Schema
 from pyhce.verify import (
@@ -60,7 +60,7 @@ def verify(
     groups: Sequence[str] | None = None,
     extra_checks: Sequence[Check] = (),
     wait: float = 0.0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> VerificationReport:
     """Look whether a database is what the declaration says. Nothing is changed.
 
@@ -138,7 +138,7 @@ def _once(
         context.close()
 
 
-def run_checks(checks: Sequence[Check], context: Any, progress: Progress = silent) -> tuple[CheckResult, ...]:
+def run_checks(checks: Sequence[Check], context: Any, progress: Progress = no_progress) -> tuple[CheckResult, ...]:
     """Look at each; what they look at is the context that they were made for.
 
     Raises:
@@ -154,14 +154,14 @@ def run_checks(checks: Sequence[Check], context: Any, progress: Progress = silen
 def _version(context: Context) -> int:
     """The newest migration that the database has had, 0 if none."""
     try:
-        return max(applied(context.conn), default=0)
+        return max(applied_migrations(context.conn), default=0)
     except psycopg.Error:
         return 0
 
 
 def _installation(context: Context) -> str | None:
     try:
-        return installation(context.conn)
+        return installation_id(context.conn)
     except psycopg.Error:
         return None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pyhce.citus.connection import rows, scalar
-from pyhce.citus.distribute import anchor_of, refuse_misplaced
-from pyhce.citus.grants import DATABASE_ROLES, OWNER_SCHEMAS
-from pyhce.citus.migrate import applied
-from pyhce.citus.steps import pending
+from pyhce.citus.data_steps import pending_data_steps
+from pyhce.citus.distribute import colocation_table, refuse_wrong_distribution
+from pyhce.citus.migrate import applied_migrations
+from pyhce.citus.node_privileges import DATABASE_ROLES, OWNER_SCHEMAS
 from pyhce.errors import HceError
 from pyhce.schema.expression import sql_type
 from pyhce.schema.model import Home, Table
@@ -33,7 +33,7 @@ _TYPES = {"timestamptz": "timestamp with time zone"}
 
 def schema_version(context: Context) -> Finding:
     """Every migration is there, as this release has it, and stored rows are as it says."""
-    had = applied(context.conn)
+    had = applied_migrations(context.conn)
     known = {m.number: m.fingerprint for m in migrations(context.schema)}
     problems = [f"migration {n} is missing" for n in known if n not in had]
     problems += [f"migration {n} is of a newer release" for n in had if n not in known]
@@ -41,7 +41,7 @@ def schema_version(context: Context) -> Finding:
     if not problems:
         problems = [
             f"stored rows are not yet what migration {step.number} says: {step.name}"
-            for step in pending(context.conn, context.schema)
+            for step in pending_data_steps(context.conn, context.schema)
         ]
     return ok_unless(problems, f"schema {max(had, default=0)}, {len(had)} migrations as declared")
 
@@ -92,7 +92,7 @@ def homes(context: Context) -> Finding:
         if t.qualified not in context.table_placements
     ]
     try:
-        refuse_misplaced(context.schema, context.table_placements)
+        refuse_wrong_distribution(context.schema, context.table_placements)
     except HceError as error:
         problems.append(error.wrong)
     for table in context.schema.tables:
@@ -119,7 +119,7 @@ def _apart(context: Context) -> list[str]:
         lies.setdefault(name, {})[low, high] = group
     problems = []
     for table in context.schema.tables:
-        anchor = anchor_of(context.schema, table)
+        anchor = colocation_table(context.schema, table)
         held, wanted = lies.get(table.qualified, {}), lies.get(anchor.qualified, {})
         if table.home is not Home.REFERENCE and held and held != wanted:
             apart = sum(wanted.get(part) != group for part, group in held.items())
@@ -237,7 +237,7 @@ def comments(context: Context) -> Finding:
         )
     }
     wanted = {(t.qualified, ""): table_comment(t) for t in context.schema.tables}
-    wanted |= {(t.qualified, c.name): column_comment(t, c) for t in context.schema.tables for c in t.every_column}
+    wanted |= {(t.qualified, c.name): column_comment(t, c) for t in context.schema.tables for c in t.all_columns}
     problems = [
         f"{'.'.join(filter(None, key))} is not described" for key, text in wanted.items() if held.get(key) != text
     ]

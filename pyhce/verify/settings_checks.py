@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyhce.citus import log_settings
 from pyhce.citus.connection import scalar
-from pyhce.citus.lock_table import WRITERS, lock_slots, slots_needed
+from pyhce.citus.lock_table import CONCURRENT_WRITERS, lock_slots, slots_needed
 from pyhce.verify.context import Context, only_on_citus
 from pyhce.verify.model import Finding, FunctionCheck, Result, ok_unless, skipped
 
@@ -110,7 +110,7 @@ def loaded(context: Context) -> Finding:
 def lock_table(context: Context) -> Finding:
     """Room on the coordinator for a lock on each resource of the batches that are written at once."""
     slots, needed = lock_slots(context.conn), slots_needed()
-    told = f"{slots} locks, {needed} for {WRITERS} writers"
+    told = f"{slots} locks, {needed} for {CONCURRENT_WRITERS} writers"
     return ok_unless([f"room for {told}: loads write smaller batches"] if slots < needed else [], told,
                   severity=Result.WARNING)  # fmt: skip
 
@@ -118,7 +118,9 @@ def lock_table(context: Context) -> Finding:
 def logs(context: Context) -> Finding:
     """What the database's own settings keep out of the log, whatever postgresql.conf says."""
     problems = [
-        f"{place}: {problem}" for place, conn in context.every_node() for problem in log_settings.differing(conn)
+        f"{place}: {problem}"
+        for place, conn in context.every_node()
+        for problem in log_settings.log_setting_problems(conn)
     ]
     return ok_unless(problems, "parameters and details stay out of every log, statements out of a worker's")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from psycopg import sql
 
 from pyhce.schema.expression import concrete_paths, expression
-from pyhce.schema.model import Column, Kind, Table
-from pyhce.schema.path import alternatives, place
+from pyhce.schema.model import Column, ColumnKind, Table
+from pyhce.schema.path import alternatives, parse_path
 from pyhce.verify.context import Context
 from pyhce.verify.model import Finding, FunctionCheck, Result, ok_unless
 
 GROUP = "typed columns"
 SAMPLE = 200
-_DATES = {Kind.RANGE, Kind.MOMENT, Kind.DATE, Kind.DATES}
+_DATES = {ColumnKind.RANGE, ColumnKind.MOMENT, ColumnKind.DATE, ColumnKind.DATES}
 _PLAIN = {"date", "dateTime", "instant"}
 
 
@@ -68,19 +68,19 @@ def _unreadable(table: Table, column: Column) -> sql.Composed | None:
     """Whether a row has a value for the column that is no date or period; None if the column reads neither."""
     conditions = []
     for alternative in alternatives(column.path):
-        at = place(str(table.fhir_type), alternative)
+        at = parse_path(str(table.fhir_type), alternative)
         first = sql.SQL(f"jsonb_path_query_first({at.root}, {{}})")
         for concrete, kind in concrete_paths(at.fhir_type, at.path):
             bounds = {"Period": (".start", ".end")}.get(kind, ("",) if kind in _PLAIN else ())
             for bound in bounds:
-                value = first.format(sql.Literal(at.jsonpath(at.to(concrete).steps) + bound))
+                value = first.format(sql.Literal(at.jsonpath(at.with_path(concrete).steps) + bound))
                 conditions.append(
                     sql.SQL("({value} IS NOT NULL AND hce.lapso({value} #>> '{{}}') IS NULL)").format(value=value)
                 )
             if kind == "Period":
                 whole = sql.SQL("({value} IS NOT NULL AND {column} IS NULL)")
                 parts = sql.SQL("coalesce({}, {})").format(
-                    *(first.format(sql.Literal(at.jsonpath(at.to(concrete).steps) + bound)) for bound in bounds)
+                    *(first.format(sql.Literal(at.jsonpath(at.with_path(concrete).steps) + bound)) for bound in bounds)
                 )
                 conditions.append(whole.format(value=parts, column=sql.Identifier(column.name)))
     return sql.SQL(" OR ").join(conditions) if conditions else None

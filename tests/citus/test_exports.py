@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyhce.citus.connection import at, connect
+from pyhce.citus.connection import connect, dsn_at
 from tests.shared.database import TestDatabase
 from tests.shared.exports import *  # noqa: F403 - every test of it, on Citus
 from tests.shared.exports import exported, interrupted, lines, many, stored
@@ -109,7 +109,7 @@ def test_a_transaction_that_may_be_half_committed_is_no_one_moment_and_the_manif
 ) -> None:
     source = many(db, tmp_path, patients=40)  # on both workers
     worker = db.cluster.workers[0]
-    with connect(at(db.dsn, worker.host, worker.port)) as other:
+    with connect(dsn_at(db.dsn, worker.host, worker.port)) as other:
         other.execute("BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'citus_of_a_test'")
         try:
             report = exported(db, tmp_path / "out", source)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pyhce import local
-from pyhce.citus.connection import at, connect, has_citus
+from pyhce.citus.connection import connect, dsn_at, has_citus
 from pyhce.errors import UsageError
 from tests.shared.servers import *  # noqa: F403 - every test of it
 
@@ -15,7 +15,7 @@ from tests.shared.servers import *  # noqa: F403 - every test of it
 def test_every_node_has_the_database_and_the_extension(engine: local.Engine, data_folder: Path, port: int) -> None:
     cluster = local.start(data_folder, engine=engine, workers=2, port=port)
     for node in cluster.nodes:
-        with connect(at(local.dsn(cluster), node.host, node.port)) as conn:
+        with connect(dsn_at(local.dsn(cluster), node.host, node.port)) as conn:
             assert has_citus(conn)
 
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 import pyhce
-from pyhce.citus.connection import at, connect
+from pyhce.citus.connection import connect, dsn_at
 from pyhce.errors import UsageError
 from pyhce.records.writing.locks import GATE, close_gate, shared_gate
 from pyhce.records.writing.retry import retry_transaction
@@ -19,7 +19,7 @@ from tests.shared.records import weight
 
 def test_what_begins_at_a_worker_is_refused(db: TestDatabase, tmp_path: Path) -> None:
     worker = db.cluster.workers[0]
-    dsn = at(db.dsn, "localhost", worker.port)
+    dsn = dsn_at(db.dsn, "localhost", worker.port)
     path = tmp_path / "o.ndjson"
     path.write_text(weight("o", None))
     source = unique()

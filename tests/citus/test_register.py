@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from pyhce import local
-from pyhce.citus.connection import at, connect, scalar
-from pyhce.citus.nodes import Node, known_nodes
+from pyhce.citus.connection import connect, dsn_at, scalar
+from pyhce.citus.nodes import Node, registered_nodes
 from pyhce.citus.register import RegistrationReport, register
 from pyhce.errors import ConnectionFailed, ForeignNode, HceError, SchemaMismatch, UsageError
 from pyhce.schema.declaration import SCHEMA
@@ -117,7 +117,7 @@ def test_who_waits_too_long_for_another_registrar_leaves_cleanly(citus_engine: l
         other.execute("SELECT pg_advisory_lock(%s)", (0x484345,))
         with pytest.raises(HceError, match="another registrar"):
             registered(cluster, timeout=1.0)
-        assert known_nodes(other) == []
+        assert registered_nodes(other) == []
 
 
 def test_a_node_that_is_down_is_waited_for_and_then_named(citus_engine: local.Engine) -> None:
@@ -126,7 +126,7 @@ def test_a_node_that_is_down_is_waited_for_and_then_named(citus_engine: local.En
         with pytest.raises(ConnectionFailed, match=f"localhost:{nobody}"):
             registered(cluster, workers=[Node(host="localhost", port=nobody)], timeout=2.0)
         with connect(local.dsn(cluster)) as conn:
-            assert known_nodes(conn) == []
+            assert registered_nodes(conn) == []
             assert scalar(conn, "SELECT to_regclass('public.expediente')") is None
 
 
@@ -143,7 +143,7 @@ def test_a_broken_node_is_repaired(citus_engine: local.Engine) -> None:
             f"{one} takes shards again",
             f"activated {two} and synced its metadata",
         )
-        assert all(n.active and n.synced and n.has_metadata for n in known_nodes(conn))
+        assert all(n.active and n.synced and n.has_metadata for n in registered_nodes(conn))
         assert not registered(cluster).changed
 
 
@@ -169,7 +169,7 @@ def test_the_coordinators_name_is_corrected(citus_engine: local.Engine) -> None:
         assert not registered(cluster).changed  # without a name given, the registered one stays
         here = Node(host="localhost", port=cluster.coordinator.port)
         assert registered(cluster, coordinator=here).nodes == (f"the coordinator is {here}",)
-        assert known_nodes(conn)[0].host == "localhost"
+        assert registered_nodes(conn)[0].host == "localhost"
 
 
 def test_a_worker_of_another_cluster_is_refused_and_nothing_changes(citus_engine: local.Engine) -> None:
@@ -177,19 +177,19 @@ def test_a_worker_of_another_cluster_is_refused_and_nothing_changes(citus_engine
         registered(one)
         registered(other)
         with connect(local.dsn(one)) as conn:
-            before = known_nodes(conn)
+            before = registered_nodes(conn)
             (folder := one.folder / "pgpass").write_text(folder.read_text() + (other.folder / "pgpass").read_text())
             with pytest.raises(ForeignNode, match="another cluster") as caught:
                 registered(one, workers=[*workers_of(one), *workers_of(other)])
             assert "empty volume" in caught.value.remedy
-            assert known_nodes(conn) == before
+            assert registered_nodes(conn) == before
         assert verify(local.dsn(other), schema=SMALL, groups=["nodes"]).ok
 
 
 def test_a_worker_with_tables_of_its_own_is_refused(citus_engine: local.Engine) -> None:
     with fresh(citus_engine, 1) as cluster:
         node = workers_of(cluster)[0]
-        with connect(at(local.dsn(cluster), node.host, node.port)) as worker:
+        with connect(dsn_at(local.dsn(cluster), node.host, node.port)) as worker:
             worker.execute("CREATE TABLE paciente (id text)")
         with pytest.raises(ForeignNode, match="1 tables of its own"):
             registered(cluster)
@@ -213,7 +213,7 @@ def test_a_late_worker_gets_what_citus_does_not_carry(citus_engine: local.Engine
         more = local.start(cluster.folder, engine=citus_engine, workers=2, port=cluster.coordinator.port)
         registered(more)
         late = more.workers[1]
-        with connect(at(local.dsn(more), late.host, late.port)) as worker:
+        with connect(dsn_at(local.dsn(more), late.host, late.port)) as worker:
             assert scalar(worker, "SELECT has_database_privilege('hce_app', current_database(), 'CONNECT')")
             assert not scalar(worker, "SELECT has_database_privilege('public', current_database(), 'CONNECT')")
             assert scalar(worker, "SELECT count(*) FROM pg_dist_authinfo WHERE nodeid = 0") == 5

@@ -12,7 +12,7 @@ import pytest
 
 import pyhce
 from pyhce import local
-from pyhce.citus.connection import Database, at, connect, scalar, wait_for
+from pyhce.citus.connection import DatabaseConnection, connect, dsn_at, scalar, wait_for_connection
 from pyhce.citus.nodes import Node
 from pyhce.citus.register import RegistrationReport, register
 from pyhce.errors import ConnectionFailed, HceError
@@ -44,7 +44,7 @@ def registered(db: TestDatabase, **more: str) -> RegistrationReport:
 def count_at_every_node(db: TestDatabase, dsn: str) -> None:
     """A query over all shards from each node: nodes log in to each other as the role."""
     for node in db.cluster.nodes:
-        with connect(at(dsn, node.host, node.port)) as conn:
+        with connect(dsn_at(dsn, node.host, node.port)) as conn:
             assert scalar(conn, EVERY_SHARD) is not None
 
 
@@ -55,8 +55,8 @@ def with_password(db: TestDatabase, role: str, password: str) -> str:
     )
 
 
-def workers_at(db: TestDatabase) -> list[Database]:
-    return [connect(at(db.dsn, node.host, node.port)) for node in db.cluster.workers]
+def workers_at(db: TestDatabase) -> list[DatabaseConnection]:
+    return [connect(dsn_at(db.dsn, node.host, node.port)) for node in db.cluster.workers]
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def test_what_a_role_lacks_on_one_worker_is_found_and_register_mends_it(
     pyhce.add_role("broken", like="readonly", password="a-good-password", dsn=db.dsn)
     node = db.cluster.workers[1]
     try:
-        with connect(at(db.dsn, node.host, node.port)) as worker:
+        with connect(dsn_at(db.dsn, node.host, node.port)) as worker:
             worker.execute("SET citus.enable_ddl_propagation TO off")
             for statement in BREAKS[what].split("; "):
                 worker.execute(statement.encode())
@@ -146,7 +146,7 @@ def test_a_role_command_with_a_worker_down_changes_nothing(db: TestDatabase, tmp
             pyhce.add_role("late", like="readonly", password="a-good-password", dsn=db.dsn)
     finally:
         db.start()
-        wait_for(at(db.dsn, "localhost", db.cluster.workers[0].port), timeout=60).close()
+        wait_for_connection(dsn_at(db.dsn, "localhost", db.cluster.workers[0].port), timeout=60).close()
     assert db.value("SELECT count(*) FROM pg_roles WHERE rolname = 'late'") == 0
     count_at_every_node(db, with_password(db, "held", "a-good-password"))
     pyhce.drop_role("held", dsn=db.dsn)
@@ -162,7 +162,7 @@ LATER = Schema(
     ),
     helpers=SCHEMA.helpers,
     patient_paths=SCHEMA.patient_paths,
-    steps=SCHEMA.steps,
+    bare_migrations=SCHEMA.bare_migrations,
 )
 """The declaration with one more column: something to migrate."""
 STEPS = {
@@ -197,7 +197,7 @@ def test_a_registrar_that_fails_half_way_leaves_the_applications_their_passwords
         register(own.dsn, schema=LATER, workers=nodes, passwords=wanted, timeout=30, progress=kill)
     assert any(word.startswith(line) for word in said)
     local.start(own.folder, engine=citus_engine, port=own.cluster.coordinator.port)
-    wait_for(at(own.dsn, nodes[0].host, nodes[0].port), timeout=60).close()
+    wait_for_connection(dsn_at(own.dsn, nodes[0].host, nodes[0].port), timeout=60).close()
     with connect(with_password(own, "hce_app", old)) as conn:
         assert scalar(conn, EVERY_SHARD) == 0
     with pytest.raises(ConnectionFailed, match="password"):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pyhce.citus.connection import at, connect
+from pyhce.citus.connection import connect, dsn_at
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import GROUPS, Result, junit, verify
 from pyhce.verify.runner import CHECKS
@@ -80,7 +80,7 @@ def test_a_worker_that_is_down_is_told_by_name(db: TestDatabase) -> None:
 
 def test_a_secret_that_a_node_lost_is_found(db: TestDatabase) -> None:
     worker = db.cluster.workers[0]
-    with connect(at(db.dsn, worker.host, worker.port)) as conn:
+    with connect(dsn_at(db.dsn, worker.host, worker.port)) as conn:
         held = conn.execute("DELETE FROM pg_dist_authinfo WHERE rolename = 'hce_app' RETURNING *").fetchall()
         try:
             assert "HCE0107" in failures(db, "nodes")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pyhce.citus.connection import at, connect
+from pyhce.citus.connection import connect, dsn_at
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Helper
 from pyhce.verify import Result, status, verify
@@ -119,7 +119,7 @@ def test_a_worker_that_lets_anyone_connect_is_named(db: TestDatabase) -> None:
     alone = "SET citus.enable_ddl_propagation TO off"
     opened = [alone, "GRANT CONNECT ON DATABASE hce_distribuida TO PUBLIC"]
     closed = [alone, "REVOKE CONNECT ON DATABASE hce_distribuida FROM PUBLIC"]
-    with changed(at(db.dsn, worker.host, worker.port), opened, closed):
+    with changed(dsn_at(db.dsn, worker.host, worker.port), opened, closed):
         _, details = found(db, "schema")["HCE0208"]
         assert details == (f"{worker.host}:{worker.port}: anyone may connect to the database (PUBLIC)",)
     assert found(db, "schema") == {}
@@ -129,7 +129,7 @@ def test_trust_over_tcp_on_one_worker_is_found(db: TestDatabase) -> None:
     worker = db.cluster.workers[0]
     hba = worker.data / "pg_hba.conf"
     before = hba.read_text()
-    with connect(at(db.dsn, worker.host, worker.port)) as conn:
+    with connect(dsn_at(db.dsn, worker.host, worker.port)) as conn:
         try:
             with hba.open("a") as file:
                 file.write("host all nobody 192.0.2.1/32 trust\n")
@@ -146,7 +146,7 @@ def test_trust_over_tcp_on_one_worker_is_found(db: TestDatabase) -> None:
 
 def test_a_secret_for_a_nodes_way_to_itself_counts_too(db: TestDatabase) -> None:
     worker = db.cluster.workers[0]
-    with connect(at(db.dsn, worker.host, worker.port)) as conn:
+    with connect(dsn_at(db.dsn, worker.host, worker.port)) as conn:
         held = conn.execute(
             "DELETE FROM pg_dist_authinfo WHERE rolename = 'hce_app' AND nodeid = -1 RETURNING *"
         ).fetchall()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pyhce import local
-from pyhce.citus.connection import Database, connect
+from pyhce.citus.connection import DatabaseConnection, connect
 from pyhce.records.exporting.export import export
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
@@ -28,7 +28,7 @@ class TestDatabase:
     __test__ = False
     folder: Path
     dsn: str
-    conn: Database
+    conn: DatabaseConnection
 
     @property
     def cluster(self) -> local.LocalCluster:

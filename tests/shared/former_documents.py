@@ -11,7 +11,7 @@ import pytest
 
 from pyhce import local
 from pyhce.citus.connection import connect
-from pyhce.citus.migrate import refuse_unready
+from pyhce.citus.migrate import refuse_incomplete_schema
 from pyhce.errors import SchemaMismatch
 from pyhce.records.identity import provisional_document
 from pyhce.records.loading.load import load
@@ -19,7 +19,7 @@ from pyhce.records.patient import patient
 from pyhce.records.upgrading import document_step
 from pyhce.records.upgrading.upgrade import upgrade
 from pyhce.schema.declaration import SCHEMA
-from pyhce.schema.later_helpers import shortened
+from pyhce.schema.later_helpers import shortened_for_index
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase
 from tests.shared.former import former, former_database
@@ -41,7 +41,7 @@ LONG_CODE = "".join(f"{n:04}" for n in range(300))
 """Longer than an index takes since migration 2."""
 COMPUTED = [
     ("o1", "29463-7", datetime(2017, 1, 1, tzinfo=UTC)),
-    ("o2", shortened(LONG_CODE), None),
+    ("o2", shortened_for_index(LONG_CODE), None),
 ]
 """What migration 2 computes anew."""
 SOURCES: dict[str, list[Any]] = {
@@ -154,7 +154,7 @@ def test_records_of_the_former_grammar_are_split_and_moved_and_nothing_is_lost(
 
         assert registered(db, SCHEMA).migrations == (2,)
         with pytest.raises(SchemaMismatch, match="migration 2 says: documents"):
-            refuse_unready(db.conn, SCHEMA)
+            refuse_incomplete_schema(db.conn, SCHEMA)
         seen = "SELECT id, codigo, lower(fecha) FROM observacion WHERE fuente = 'c' AND id IN ('o1', 'o2') ORDER BY id"
         assert db.rows(seen) == COMPUTED
         assert db.rows("SELECT id FROM paciente WHERE nombre_busqueda = 'munoz'") == [("one",)]
@@ -191,7 +191,7 @@ def contents(db: TestDatabase) -> list[Any]:
     """Every resource and every former version, wherever it is."""
     found = []
     for table in SCHEMA.resource_tables():
-        kind = "tipo" if table.generic else f"'{table.fhir_type}'"
+        kind = "tipo" if table.is_generic else f"'{table.fhir_type}'"
         found += db.rows(f"SELECT {kind}, fuente, id, version, recurso::text FROM {table.qualified}")
     history = "SELECT tipo, fuente, id, version, recurso::text || borrado::text FROM historia"
     return sorted([*found, *db.rows(history)])

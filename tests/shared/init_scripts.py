@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyhce import local
 from pyhce.citus.connection import connect, scalar
-from pyhce.citus.migrate import applied, migrate
+from pyhce.citus.migrate import applied_migrations, migrate
 from pyhce.citus.register import register
 from pyhce.schema.declaration import SCHEMA
 from tests.conftest import free_port, server_folder
@@ -41,7 +41,7 @@ def test_the_script_and_the_migrations_give_the_same_dump(engine: local.Engine) 
             migrate(conn, SCHEMA, time_zone="America/Lima")
         assert dumped(scripted) == dumped(migrated)
         with connect(local.dsn(scripted)) as conn, connect(local.dsn(migrated)) as second:
-            assert applied(conn) == applied(second)
+            assert applied_migrations(conn) == applied_migrations(second)
             assert scalar(conn, "SELECT zona_horaria FROM hce.instalacion") == "America/Lima"
 
 

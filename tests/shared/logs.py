@@ -11,7 +11,7 @@ import pytest
 
 import pyhce
 from pyhce import local
-from pyhce.citus.connection import at, connect
+from pyhce.citus.connection import connect, dsn_at
 from pyhce.errors import HceError
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
@@ -51,7 +51,7 @@ def every_statement_logged(db: TestDatabase) -> Iterator[dict[str, list[str]]]:
 
 def on_every_node(db: TestDatabase, statement: str) -> None:
     for node in db.cluster.nodes:
-        with connect(f"{at(db.dsn, node.host, node.port)} dbname=postgres") as conn:
+        with connect(f"{dsn_at(db.dsn, node.host, node.port)} dbname=postgres") as conn:
             conn.execute(statement.encode())
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyhce
-from pyhce.citus.connection import Database, connect
+from pyhce.citus.connection import DatabaseConnection, connect
 from pyhce.records.identity import DEFAULT_RULES
 from pyhce.records.loading.load import LoadReport, load
 from pyhce.records.saving.application_input import resource_to_save
@@ -21,7 +21,9 @@ from tests.shared.erasure import until, waiting
 from tests.shared.records import person, weight
 
 
-def meanwhile(db: TestDatabase, folder: Path, source: str, deed: Callable[[Database], object], line: str) -> LoadReport:
+def meanwhile(
+    db: TestDatabase, folder: Path, source: str, deed: Callable[[DatabaseConnection], object], line: str
+) -> LoadReport:
     """A deed in a transaction of its own, which ends once a load of the line waits for it."""
     path = folder / "line.ndjson"
     path.write_text(line)
@@ -51,7 +53,7 @@ def test_a_resource_that_moves_while_its_former_patient_moves_is_there_once(db: 
     old = db.document("Patient", "p1", source)
     assert old
 
-    def moves(conn: Database) -> None:
+    def moves(conn: DatabaseConnection) -> None:
         move_patient(conn, SCHEMA, old=old, new=new, fuente=source, keys=["p1"])
 
     report = meanwhile(db, tmp_path, source, moves, weight("o", "Patient/p0", "2.0"))
@@ -66,7 +68,7 @@ def test_what_is_saved_while_the_resource_moves_to_another_patient_stays(db: Tes
     source, _ = two_patients(db, tmp_path)
     records = SourceRecords(SCHEMA, source, DEFAULT_RULES)
 
-    def saves(conn: Database) -> None:
+    def saves(conn: DatabaseConnection) -> None:
         saved = save(conn, records, resource_to_save(SCHEMA, weight("o", "Patient/p1", "1.5")))
         assert (saved.outcome, saved.version) == ("changed", 2)
 

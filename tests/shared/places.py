@@ -58,7 +58,7 @@ def places(db: TestDatabase, source: str) -> dict[tuple[str, str], int]:
     """In how many places each identity of a source is."""
     found: dict[tuple[str, str], int] = {}
     for table in SCHEMA.resource_tables():
-        kind = "tipo" if table.generic else f"'{table.fhir_type}'"
+        kind = "tipo" if table.is_generic else f"'{table.fhir_type}'"
         for tipo, key in db.rows(f"SELECT {kind}, id FROM {table.qualified} WHERE fuente = %s", source):
             found[tipo, key] = found.get((tipo, key), 0) + 1
     return found
@@ -171,7 +171,7 @@ def test_a_save_that_returns_to_a_former_content_is_a_change(db: TestDatabase) -
         assert writer.save({**flag, "status": "active", "meta": older}).outcome == "superseded"
         assert writer.save({**flag, "status": "active", "meta": older}).outcome == "superseded"
     assert many.changed == 2
-    table = SCHEMA.home_of("Flag", names_patient=True).qualified
+    table = SCHEMA.table_for("Flag", names_patient=True).qualified
     found = db.rows(f"SELECT version, recurso ->> 'status' FROM {table} WHERE fuente = %s AND id = 'f'", source)
     assert found == [(7, "inactive")]
 

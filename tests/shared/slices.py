@@ -27,8 +27,8 @@ SMALL = Schema(
     tables=tuple(table for table in SCHEMA.tables if table.sql_schema == "hce" or table.name in _NAMES.split()),
     helpers=SCHEMA.helpers,
     patient_paths=SCHEMA.patient_paths,
-    rewrites=SCHEMA.rewrites,
-    steps=SCHEMA.steps,
+    extra_data_steps=SCHEMA.extra_data_steps,
+    bare_migrations=SCHEMA.bare_migrations,
 )
 """Some of its tables."""
 _TABLE = re.compile(r"(?:TABLE|ON|INTO|COLUMN)(?: IF NOT EXISTS| TABLE| COLUMN)? (?:public|hce)\.([a-z_]+)")

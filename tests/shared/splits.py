@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pyhce import connect as connect_writer
-from pyhce.citus.connection import Database, connect, rows
+from pyhce.citus.connection import DatabaseConnection, connect, rows
 from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import provisional_document
 from pyhce.records.patient import merge, rekey, split
@@ -330,7 +330,7 @@ def test_a_load_beside_a_split_ends_in_the_record_of_its_patient(db: TestDatabas
     source, old, new = two_records(db, tmp_path)
     merge(db.conn, old, new, schema=SCHEMA)
 
-    def splits(conn: Database) -> None:
+    def splits(conn: DatabaseConnection) -> None:
         split(conn, new, old, patients=[f"{source}/p1"], schema=SCHEMA)
 
     report = meanwhile(db, tmp_path, source, splits, weight("late", "Patient/p1"))

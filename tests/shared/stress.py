@@ -201,7 +201,7 @@ def kept(db: TestDatabase, source: str, key: str) -> set[int]:
     """The numbers of the writes of an observation that are in its row or its history; its versions are in order."""
     found, versions = set(), []
     for name in ("observacion", "recurso_compartido", *(family.history for family in FAMILIES.values())):
-        kind = " AND tipo = 'Observation'" if SCHEMA.by_name[name].stores("tipo") else ""
+        kind = " AND tipo = 'Observation'" if SCHEMA.by_name[name].has_stored_column("tipo") else ""
         for version, value in db.rows(
             f"SELECT version, recurso #>> '{{valueQuantity,value}}' FROM {name} WHERE fuente = %s AND id = %s{kind}",
             source, key,

@@ -217,8 +217,8 @@ def missing(db: TestDatabase, schema: Schema, source: str, acknowledged: list[st
     """What was acknowledged and is not in just one place."""
     counts: dict[str, int] = {}
     for kind in {reference.split("/")[0] for reference in acknowledged}:
-        for table in schema.homes_of(kind):
-            of_kind = f" AND tipo = '{kind}'" if table.generic else ""
+        for table in schema.tables_for(kind):
+            of_kind = f" AND tipo = '{kind}'" if table.is_generic else ""
             for (key,) in db.rows(f"SELECT id FROM {table.qualified} WHERE fuente = %s{of_kind}", source):
                 counts[f"{kind}/{key}"] = counts.get(f"{kind}/{key}", 0) + 1
     return [reference for reference in acknowledged if counts.get(reference) != 1]

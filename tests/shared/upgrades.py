@@ -16,19 +16,19 @@ import pytest
 
 from pyhce import local
 from pyhce.citus import online
-from pyhce.citus.connection import Database, connect, has_citus
+from pyhce.citus.connection import DatabaseConnection, connect, has_citus
+from pyhce.citus.data_steps import pending_data_steps
 from pyhce.citus.indexes import INVALID, VALID, build_index, index_states
-from pyhce.citus.migrate import applied, refuse_unready
+from pyhce.citus.migrate import applied_migrations, refuse_incomplete_schema
 from pyhce.citus.nodes import Node
 from pyhce.citus.register import RegistrationReport, register
-from pyhce.citus.steps import pending
 from pyhce.errors import HceError, SchemaMismatch
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.upgrading import table_step
 from pyhce.records.upgrading.upgrade import upgrade
 from pyhce.schema.declaration import SCHEMA
-from pyhce.schema.declaration.people import keys
+from pyhce.schema.declaration.catalogues import keys
 from pyhce.schema.declaration.shorthand import code, index, resources, text
 from pyhce.schema.model import Area, Helper, Home, Index, Schema, Table
 from pyhce.verify import verify
@@ -165,9 +165,9 @@ def test_a_table_for_a_type_that_had_none_takes_its_rows_and_its_history(
         assert versions(db, "Account") == [("historia", "c1", 1)]
 
         assert registered(db, later).migrations == (LATER,)
-        assert [step.table for step in pending(db.conn, later)] == ["sustancia", "cuenta", "servicio_salud"]
+        assert [step.table for step in pending_data_steps(db.conn, later)] == ["sustancia", "cuenta", "servicio_salud"]
         with pytest.raises(SchemaMismatch, match=rf"migration {LATER} says: Substance to sustancia") as refused:
-            refuse_unready(db.conn, later)
+            refuse_incomplete_schema(db.conn, later)
         assert "`pyhce register`" in refused.value.remedy
         (check,) = [c for c in verify(db.dsn, schema=later, groups=["schema"]).failed if c.code == "HCE0201"]
         assert "Account to cuenta" in " ".join(check.details)
@@ -179,7 +179,7 @@ def test_a_table_for_a_type_that_had_none_takes_its_rows_and_its_history(
         done = {step.name: step.counts for step in upgrade(db.conn, schema=later)}
         assert done["Account to cuenta"] == {"rows": 3}
         assert done["HealthcareService to servicio_salud"] == {"rows": 1, "former versions": 1}
-        refuse_unready(db.conn, later)
+        refuse_incomplete_schema(db.conn, later)
         assert upgrade(db.conn, schema=later) == ()
 
         assert (count(db, "cuenta"), count(db, "sustancia"), count(db, "servicio_salud")) == (3, 1, 1)
@@ -223,7 +223,7 @@ def test_a_migration_waits_behind_an_export_and_readers_pass(
             assert not migration.done()
             waits = [seconds(db.dsn, "SELECT count(*) FROM alerta") for _ in range(20)]
             assert max(waits) < online.LOCK_TIMEOUT + 2.0, "LOCK_TIMEOUT, and a busy machine"
-            assert LATER not in applied(db.conn)
+            assert LATER not in applied_migrations(db.conn)
         assert migration.result().migrations == (LATER,)
         assert index_states(db.conn, "public.alerta_por_estado_idx", "public.alerta") == {VALID}
         assert verify(db.dsn, schema=later, groups=["schema"]).failed == ()
@@ -251,7 +251,7 @@ def test_a_migration_that_gives_up_says_which_session_to_end_and_then_goes_on(
             with pytest.raises(HceError, match=rf"could not lock public.alerta: .*{export.info.backend_pid}") as told:
                 registered(db, later, lock_wait=0.3)
             assert "`pyhce register` again" in told.value.remedy
-            assert max(applied(db.conn)) == SMALL.version
+            assert max(applied_migrations(db.conn)) == SMALL.version
             end = "SELECT pg_terminate_backend(%s::integer, 5000::bigint)"  # what the remedy says
             db.conn.execute(end, (export.info.backend_pid,))
             export.close()
@@ -269,7 +269,7 @@ def test_a_migration_that_is_killed_before_any_of_its_parts_is_finished_by_the_s
         while not killed_at_the_next_part(db, later, seen):
             assert len(seen) < 20
         assert len(seen) > 5
-        assert max(applied(db.conn)) == LATER
+        assert max(applied_migrations(db.conn)) == LATER
         upgrade(db.conn, schema=later)
         assert verify(db.dsn, schema=later, groups=["schema", "placement"]).failed == ()
 
@@ -312,7 +312,7 @@ def test_an_index_that_an_interrupted_build_left_is_built_anew(engine: local.Eng
         assert db.value("SELECT 'alerta_prueba_idx'::regclass::oid") == before
 
 
-def spoilers(conn: Database) -> list[Callable[[], object]]:
+def spoilers(conn: DatabaseConnection) -> list[Callable[[], object]]:
     """What an interrupted build may leave: an index that is not valid here, or on one shard, there without one here."""
     here = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'alerta_prueba_idx'::regclass"
     found: list[Callable[[], object]] = [lambda: conn.execute(here)]
@@ -386,7 +386,7 @@ def test_a_column_that_a_site_built_upon_is_not_computed_anew_before_the_site_le
             registered(db, later)
         assert "view nombres uses public.paciente.nombre" in str(refused.value)
         assert "index del_sitio_idx uses public.paciente.nombre" in str(refused.value)
-        assert max(applied(db.conn)) == SMALL.version
+        assert max(applied_migrations(db.conn)) == SMALL.version
         db.conn.execute("DROP VIEW nombres")
         db.conn.execute("DROP INDEX del_sitio_idx")
         assert registered(db, later).migrations == (LATER,)

@@ -11,7 +11,7 @@ import pytest
 
 from pyhce.records.identity import provisional_document
 from pyhce.schema.declaration import SCHEMA
-from pyhce.schema.later_helpers import LONGEST, plain_text, shortened
+from pyhce.schema.later_helpers import LONGEST_INDEXED, search_text, shortened_for_index
 from pyhce.verify import verify
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase, unique
@@ -35,7 +35,8 @@ def plan(db: TestDatabase, query: str, *values: object) -> str:
 
 
 SAME = [
-    "", "a", "ñ" * (LONGEST // 2), "ñ" * (LONGEST // 2) + "a", "x" * LONGEST, "x" * (LONGEST + 1), "\\x41" * 400,
+    "", "a", "ñ" * (LONGEST_INDEXED // 2), "ñ" * (LONGEST_INDEXED // 2) + "a", "x" * LONGEST_INDEXED,
+    "x" * (LONGEST_INDEXED + 1), "\\x41" * 400,
     "a\\b" * 400, "𝒜" * 300, "\\" * 1001, 'q"\n\t' * 300, "~sha256:" * 200,
 ]  # fmt: skip
 
@@ -43,10 +44,10 @@ SAME = [
 @pytest.mark.parametrize("text", SAME, ids=range(len(SAME)))
 def test_sql_and_python_shorten_a_text_alike_and_once(db: TestDatabase, text: str) -> None:
     short = db.value("SELECT hce.acortado(%s)", text)
-    assert short == shortened(text) == shortened(short)
+    assert short == shortened_for_index(text) == shortened_for_index(short)
     assert db.value("SELECT hce.acortados(ARRAY[NULL, %s, 'b'])", text) == [None, short, "b"]
-    assert len(short.encode()) <= LONGEST
-    assert (short == text) is (len(text.encode()) <= LONGEST)
+    assert len(short.encode()) <= LONGEST_INDEXED
+    assert (short == text) is (len(text.encode()) <= LONGEST_INDEXED)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_sql_and_python_shorten_a_text_alike_and_once(db: TestDatabase, text: st
     ],
 )  # fmt: skip
 def test_search_text_has_no_accents_whatever_the_unicode_form(db: TestDatabase, text: str, plain: str) -> None:
-    assert db.value("SELECT hce.sin_acentos(%s)", text) == plain_text(text) == plain
+    assert db.value("SELECT hce.sin_acentos(%s)", text) == search_text(text) == plain
 
 
 @pytest.mark.parametrize("first", ["patient", "observation"])
@@ -131,7 +132,7 @@ def test_a_base_longer_than_an_index_row_is_a_source_of_its_own(db: TestDatabase
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     report = db.load(tmp_path, bundle, source=unique())
     assert (report.new, report.rejected) == (3, 0)
-    assert db.document("Observation", "o", shortened(base)) == f"CC-{document}"
+    assert db.document("Observation", "o", shortened_for_index(base)) == f"CC-{document}"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def contents(db: TestDatabase, *, without: frozenset[str] = frozenset()) -> Cont
     """
     found = {}
     for table in compared_tables():
-        names = [column.name for column in table.every_column if column.name not in without]
+        names = [column.name for column in table.all_columns if column.name not in without]
         query = sql.SQL("SELECT md5(concat_ws(E'\\x01', {})), count(*) FROM {} GROUP BY 1").format(
             sql.SQL(", ").join(sql.SQL("coalesce({}::text, E'\\x02')").format(sql.Identifier(name)) for name in names),
             table_name(table),

@@ -12,8 +12,8 @@ from pyhce.schema import generate, r4
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.declaration.shorthand import index
 from pyhce.schema.expression import expression, needs_shortening, sql_type
-from pyhce.schema.lint import check
-from pyhce.schema.model import Home, Kind, Schema, Table
+from pyhce.schema.lint import check_declaration
+from pyhce.schema.model import ColumnKind, Home, Schema, Table
 from pyhce.verify import checks_document
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def changed(table: str, /, **members: object) -> Schema:
 
 
 def test_the_declaration_breaks_no_rule() -> None:
-    check(SCHEMA)
+    check_declaration(SCHEMA)
 
 
 @pytest.mark.parametrize("name", REQUIRED_BY_PATIENT.split())
@@ -91,12 +91,12 @@ def test_a_patients_record_by_encounter_or_code_is_indexed_where_asked_for(table
     if table.name in {"condicion", "observacion", "procedimiento"}:
         assert {("documento_id", "codigo"), ("documento_id", "encuentro_id")} <= indexed
     if table.home is not Home.PATIENT:
-        assert [column.name for column in table.columns if column.kind is Kind.KEYS] == ["claves"]
+        assert [column.name for column in table.columns if column.kind is ColumnKind.KEYS] == ["claves"]
 
 
 @pytest.mark.parametrize("fhir_type", sorted(r4.RESOURCE_TYPES))
 def test_every_r4_type_has_a_home(fhir_type: str) -> None:
-    assert SCHEMA.homes_of(fhir_type)
+    assert SCHEMA.tables_for(fhir_type)
 
 
 @pytest.mark.parametrize("name", sorted(generate.sql_files(SCHEMA)))
@@ -132,16 +132,16 @@ BOUNDED = {
 
 @pytest.mark.parametrize("table", SCHEMA.tables, ids=lambda table: table.name)
 def test_no_text_in_an_index_can_be_longer_than_its_row(table: Table) -> None:
-    words = {word for held in table.indexes for word in held.words} | set(table.key)
+    words = {word for held in table.indexes for word in held.identifiers} | set(table.key)
     stored = {column.name for column in table.stored if column.sql_type.startswith("text")}
     typed = {column.name for column in table.columns if sql_type(column) in {"text", "text[]"}}
     assert words & stored <= BOUNDED
     for column in table.columns:
-        if column.name in words & typed and column.kind is not Kind.NAMES:
+        if column.name in words & typed and column.kind is not ColumnKind.NAMES:
             assert needs_shortening(table, column)
             assert expression(table, column).startswith(("hce.acortado(", "hce.acortados("))
     for held in table.indexes:
-        names = {column.name for column in table.columns if column.kind is Kind.NAMES} & held.words
+        names = {column.name for column in table.columns if column.kind is ColumnKind.NAMES} & held.identifiers
         assert not names or held.opclass == "public.gin_trgm_ops", "trigrams are short, whatever the text"
 
 

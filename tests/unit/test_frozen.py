@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from pyhce.citus.distribute import anchor_of
+from pyhce.citus.distribute import colocation_table
 from pyhce.errors import DeclarationError
 from pyhce.schema import frozen
-from pyhce.schema.agreement import check_frozen
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.declaration.shorthand import index, resources, text
-from pyhce.schema.frozen import FROZEN, fingerprint, statements, text_of
+from pyhce.schema.frozen import FROZEN, fingerprint, frozen_text, statements
+from pyhce.schema.frozen_check import check_frozen
 from pyhce.schema.model import Area, Helper, Home, Label, PlainColumn, Schema
-from pyhce.schema.render import migration, migrations, objects
+from pyhce.schema.render import declared_sql, migration, migrations
 from tests.shared.slices import variant
 
 LATER = 9
@@ -69,14 +69,14 @@ CHANGED: dict[str, Callable[[], Schema]] = {
 
 @pytest.mark.parametrize("number", FROZEN)
 def test_a_frozen_text_has_the_fingerprint_that_databases_have(number: int) -> None:
-    assert fingerprint(text_of(number)) == FROZEN[number] == migration(SCHEMA, number).fingerprint
+    assert fingerprint(frozen_text(number)) == FROZEN[number] == migration(SCHEMA, number).fingerprint
 
 
 def test_a_text_that_was_changed_after_it_was_frozen_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(frozen.FROZEN, 1, "0" * 64)
-    text_of.cache_clear()
+    frozen_text.cache_clear()
     with pytest.raises(DeclarationError, match=r"migration 1 was changed after it was frozen: .*0001-initial\.sql"):
-        text_of(1)
+        frozen_text(1)
 
 
 @pytest.mark.parametrize("name", CHANGED)
@@ -98,7 +98,7 @@ def test_a_change_of_an_object_that_databases_have_is_refused(name: str) -> None
 def test_a_new_column_is_the_next_migration() -> None:
     schema = with_column(LATER)
     check_frozen(schema)
-    body = objects(schema, LATER)
+    body = declared_sql(schema, LATER)
     assert statements(body) == (
         "ALTER TABLE public.alerta\n    DROP COLUMN IF EXISTS autor,\n    ADD COLUMN autor text\n"
         "    GENERATED ALWAYS AS (recurso ->> 'status') STORED;",
@@ -121,13 +121,13 @@ def recomputed(since: int) -> Schema:
 
 def test_columns_that_are_computed_anew_are_one_statement_a_table_and_their_indexes_are_built_again() -> None:
     schema = recomputed(LATER)
-    (alter,) = [s for s in statements(objects(schema, LATER)) if s.startswith("ALTER TABLE public.alerta")]
+    (alter,) = [s for s in statements(declared_sql(schema, LATER)) if s.startswith("ALTER TABLE public.alerta")]
     assert alter.split("\n", 3)[:3] == [
         "ALTER TABLE public.alerta", "    DROP COLUMN IF EXISTS codigo,", "    DROP COLUMN IF EXISTS fecha,",
     ]  # fmt: skip
     assert alter.count("ADD COLUMN") == 2
     assert "GENERATED ALWAYS AS (hce.rango_nuevo(recurso -> 'period')) STORED" in alter
-    body = objects(schema, LATER)
+    body = declared_sql(schema, LATER)
     assert "CREATE INDEX IF NOT EXISTS encuentro_documento_id_fecha_idx ON public.encuentro" in body
     assert "condicion_documento_id_codigo_idx" not in body
     assert "hce.rango_periodo(" not in body
@@ -137,7 +137,7 @@ def test_what_a_former_migration_computed_stays_as_it_was() -> None:
     schema = recomputed(LATER)
     check_frozen(schema)
     assert migration(schema, 1) == migration(SCHEMA, 1)
-    assert objects(schema, 2) == objects(SCHEMA, 2)
+    assert declared_sql(schema, 2) == declared_sql(SCHEMA, 2)
 
 
 def test_a_new_stored_column_is_the_next_migration() -> None:
@@ -145,7 +145,7 @@ def test_a_new_stored_column_is_the_next_migration() -> None:
     added = PlainColumn(name="origen", sql_type="text", default="''", label=label, since=LATER)
     schema = changed("alerta", stored=(*SCHEMA.table("alerta").stored, added))
     check_frozen(schema)
-    assert "ALTER TABLE public.alerta ADD COLUMN IF NOT EXISTS origen text NOT NULL DEFAULT '';" in objects(
+    assert "ALTER TABLE public.alerta ADD COLUMN IF NOT EXISTS origen text NOT NULL DEFAULT '';" in declared_sql(
         schema, LATER
     )
 
@@ -164,7 +164,7 @@ def test_a_new_table_is_the_next_migration_with_its_function_its_index_and_its_p
     )
     schema = variant(SCHEMA, tables=(*SCHEMA.tables, table))
     check_frozen(schema)
-    body = objects(schema, LATER)
+    body = declared_sql(schema, LATER)
     assert "CREATE TABLE IF NOT EXISTS public.cuenta" in body
     assert "CREATE OR REPLACE FUNCTION hce.guardar_cuenta(" in body
     assert "CREATE INDEX IF NOT EXISTS cuenta_documento_id_estado_idx" in body
@@ -174,12 +174,12 @@ def test_a_new_table_is_the_next_migration_with_its_function_its_index_and_its_p
 def test_a_new_helper_is_the_next_migration() -> None:
     schema = variant(SCHEMA, helpers=(*SCHEMA.helpers, NEW_HELPER.model_copy(update={"since": LATER})))
     check_frozen(schema)
-    assert objects(schema, LATER).startswith("CREATE OR REPLACE FUNCTION hce.dia_nuevo(t text) RETURNS date")
+    assert declared_sql(schema, LATER).startswith("CREATE OR REPLACE FUNCTION hce.dia_nuevo(t text) RETURNS date")
 
 
 def test_a_function_with_its_owners_rights_is_for_the_application_alone() -> None:
     helper = NEW_HELPER.model_copy(update={"since": LATER, "definer": True})
-    body = objects(variant(SCHEMA, helpers=(helper,)), LATER)
+    body = declared_sql(variant(SCHEMA, helpers=(helper,)), LATER)
     assert "SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$" in body
     assert "ALTER FUNCTION hce.dia_nuevo(text) OWNER TO hce_writer;" in body
     assert "REVOKE ALL ON FUNCTION hce.dia_nuevo(text) FROM PUBLIC;" in body
@@ -189,15 +189,15 @@ def test_a_function_with_its_owners_rights_is_for_the_application_alone() -> Non
 def test_a_reworded_label_is_said_by_the_next_migration() -> None:
     schema = relabelled(LATER)
     check_frozen(schema)
-    assert objects(schema, LATER) == "COMMENT ON TABLE public.alerta IS 'FHIR Flag. Avisos / Warnings';\n"
+    assert declared_sql(schema, LATER) == "COMMENT ON TABLE public.alerta IS 'FHIR Flag. Avisos / Warnings';\n"
 
 
 def test_a_function_that_writes_is_replaced_by_a_later_migration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyhce.schema.writer_functions.REWRITTEN", LATER)
-    schema = variant(SCHEMA, steps=(LATER,))
+    monkeypatch.setattr("pyhce.schema.writer_functions.FUNCTIONS_SINCE", LATER)
+    schema = variant(SCHEMA, bare_migrations=(LATER,))
     check_frozen(schema)
     assert schema.version == LATER
-    replaced = objects(schema, LATER)
+    replaced = declared_sql(schema, LATER)
     assert replaced.count("CREATE OR REPLACE FUNCTION hce.guardar_") == len(SCHEMA.resource_tables()) - 1
 
 
@@ -214,7 +214,7 @@ def test_changed_privileges_are_granted_and_revoked_by_the_next_migration(monkey
         return (("SELECT", "hce_app"),) if number in {None, LATER} else (("SELECT, INSERT, DELETE", "hce_app"),)
 
     monkeypatch.setattr("pyhce.schema.render.grants", since_later)
-    body = objects(SCHEMA, LATER)
+    body = declared_sql(SCHEMA, LATER)
     assert "REVOKE DELETE, INSERT ON public.historia FROM hce_app;" in body
     assert "GRANT" not in body
 
@@ -232,5 +232,5 @@ def test_a_semicolon_in_a_body_or_a_comment_does_not_end_a_statement() -> None:
 def test_a_table_by_id_that_is_declared_first_does_not_become_the_anchor() -> None:
     first = resources("sustancia", "Substance", Area.MEDICATION, "Sustancias", "Substances", home=Home.ID, since=LATER)
     schema = variant(SCHEMA, tables=(first, *SCHEMA.tables))
-    assert {anchor_of(schema, t).name for t in schema.tables if t.home is Home.ID} == {"medicamento"}
-    assert {anchor_of(schema, t).name for t in schema.tables if t.home is Home.PATIENT} == {"expediente"}
+    assert {colocation_table(schema, t).name for t in schema.tables if t.home is Home.ID} == {"medicamento"}
+    assert {colocation_table(schema, t).name for t in schema.tables if t.home is Home.PATIENT} == {"expediente"}

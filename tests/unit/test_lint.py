@@ -7,10 +7,10 @@ import pytest
 from pyhce.errors import DeclarationError
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.declaration.record import ANCHOR, GENERIC
-from pyhce.schema.declaration.shorthand import BY_DATE, code, col, index, ref, resources, text, when
+from pyhce.schema.declaration.shorthand import BY_DATE, code, col, date_range, index, ref, resources, text
 from pyhce.schema.keywords import RESERVED
-from pyhce.schema.lint import LONGEST_TABLE, Finding, check, lint
-from pyhce.schema.model import Area, Helper, Home, Index, Kind, Schema
+from pyhce.schema.lint import LONGEST_TABLE, LintFinding, check_declaration, lint
+from pyhce.schema.model import Area, ColumnKind, Helper, Home, Index, Schema
 
 FIRST = tuple(helper for helper in SCHEMA.helpers if helper.since == 1)
 """The helpers of migration 1: none replaces another."""
@@ -21,7 +21,7 @@ FLAG = resources(
     "Alertas",
     "Flags",
     code("codigo", "code", "Alerta", "Flag"),
-    when("fecha", "period", "Vigencia", "Period"),
+    date_range("fecha", "period", "Vigencia", "Period"),
     ref("autor_id", "author", "Practitioner", "Autor", "Author"),
     patient=("subject",),
     indexes=(BY_DATE,),
@@ -32,7 +32,7 @@ ORGANIZATION = resources(
     Area.ADMINISTRATION,
     "Organizaciones",
     "Organizations",
-    col("claves", Kind.KEYS, "id", "Claves", "Keys"),
+    col("claves", ColumnKind.KEYS, "id", "Claves", "Keys"),
     home=Home.REFERENCE,
 )
 MEDICATION = resources("medicamento", "Medication", Area.MEDICATION, "Medicamentos", "Medications", home=Home.ID)
@@ -73,7 +73,7 @@ def with_new_helper(**members: object) -> Schema:
     return SMALL.model_copy(update={"helpers": (*FIRST, more)})
 
 
-def only(schema: Schema) -> Finding:
+def only(schema: Schema) -> LintFinding:
     """The single finding."""
     (finding,) = lint(schema)
     return finding
@@ -86,7 +86,7 @@ def said(schema: Schema) -> tuple[str, str, str | None]:
 
 
 def test_the_whole_declaration_breaks_no_rule() -> None:
-    check(SCHEMA)
+    check_declaration(SCHEMA)
 
 
 def test_the_small_declaration_breaks_no_rule() -> None:
@@ -188,8 +188,10 @@ def test_an_unknown_fhir_path_is_refused(path: str) -> None:
     assert said(with_column(path=path)) == ("HCL07", "alerta", "extra")
 
 
-@pytest.mark.parametrize(("kind", "path"), [(Kind.TEXT, "period"), (Kind.RANGE, "code"), (Kind.KEYS, "identifier")])
-def test_a_path_that_does_not_fit_its_kind_is_refused(kind: Kind, path: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "path"), [(ColumnKind.TEXT, "period"), (ColumnKind.RANGE, "code"), (ColumnKind.KEYS, "identifier")]
+)
+def test_a_path_that_does_not_fit_its_kind_is_refused(kind: ColumnKind, path: str) -> None:
     assert said(with_column(kind=kind, path=path)) == ("HCL07", "alerta", "extra")
 
 
@@ -202,8 +204,8 @@ def test_a_typed_column_of_a_generic_table_is_refused() -> None:
 
 
 @pytest.mark.parametrize("target", [None, "Practicioner", "Medication"])
-@pytest.mark.parametrize("kind", [Kind.REFERENCE, Kind.REFERENCES])
-def test_a_reference_that_cannot_name_its_target_is_refused(kind: Kind, target: str | None) -> None:
+@pytest.mark.parametrize("kind", [ColumnKind.REFERENCE, ColumnKind.REFERENCES])
+def test_a_reference_that_cannot_name_its_target_is_refused(kind: ColumnKind, target: str | None) -> None:
     assert said(with_column(kind=kind, path="author", target=target)) == ("HCL08", "alerta", "extra")
 
 
@@ -266,7 +268,7 @@ def test_an_index_older_than_its_column_is_refused() -> None:
 def test_every_finding_is_told_at_once_with_its_remedy() -> None:
     broken = changed("alerta", key=("fuente", "id"), parent=None)
     with pytest.raises(DeclarationError, match=r"(?s)HCL02 alerta: .*HCL03 alerta: ") as caught:
-        check(broken)
+        check_declaration(broken)
     assert "parent='expediente'" in caught.value.remedy
 
 

@@ -78,7 +78,7 @@ def preview_changes(conn: Connection[TupleRow], schema: Schema, person: Person, 
 
 def hash_line(table: Table) -> sql.Composable:
     """A row's line in the hash of its table; never with the document, and nothing where there is no resource."""
-    if not table.stores("recurso"):
+    if not table.has_stored_column("recurso"):
         return sql.SQL("''::text")
     return sql.SQL("concat_ws('|', {}, fuente, id, {}, " + _CONTENT + ")").format(
         type_expression(table), _version(table)
@@ -130,7 +130,7 @@ def count_by_table(hits: Sequence[Hit]) -> tuple[Counted, ...]:
 
 
 def _version(table: Table) -> sql.Identifier:
-    return sql.Identifier("version" if table.stores("version") else "orden")
+    return sql.Identifier("version" if table.has_stored_column("version") else "orden")
 
 
 def _key_is(table: Table) -> sql.Composed:

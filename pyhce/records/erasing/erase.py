@@ -19,7 +19,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import Progress, scalar, silent
+from pyhce.citus.connection import Progress, no_progress, scalar
 from pyhce.errors import UsageError, printable
 from pyhce.records.erasing.changes import ErasureChanges, apply_changes, count_by_table, preview_changes
 from pyhce.records.erasing.receipt import (
@@ -56,7 +56,7 @@ def erase(
     dry_run: bool = False,
     retention_years: int | None = None,
     rules: RuleSet = DEFAULT_RULES,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Erasure:
     """Remove a patient and every trace, once and for all; what cannot be reached is in the receipt.
 

@@ -93,7 +93,7 @@ def _tables(schema: Schema) -> list[Table]:
         for table in schema.resource_tables(Home.PATIENT)
         if table.area not in _NO_CARE
         and table.name not in _NO_CARE_TABLES
-        and (table.generic or any(column.name == "fecha" for column in table.columns))
+        and (table.is_generic or any(column.name == "fecha" for column in table.columns))
     ]
 
 
@@ -101,7 +101,7 @@ def _last(table: Table) -> sql.Composed:
     """The last moment that a table's rows are about, that is not to come: the end of a period that has ended."""
     moments = sql.SQL(
         "hce.lapso(coalesce(recurso ->> 'date', recurso ->> 'timestamp', recurso ->> 'recorded'))"
-        if table.generic
+        if table.is_generic
         else "fecha"
     )
     return sql.SQL(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import Progress, silent
+from pyhce.citus.connection import Progress, no_progress
 from pyhce.errors import HceError
 from pyhce.records.erasing.trace import (
     MIN_ID,
@@ -26,7 +26,7 @@ from pyhce.records.patient import patient_keys
 from pyhce.records.reading.reference import keys_in_other_sources, value_of_key
 from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.table_sql import column_list, table_name, type_expression
-from pyhce.schema.later_helpers import shortened
+from pyhce.schema.later_helpers import shortened_for_index
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 ROWS_AT_ONCE = 20
@@ -90,7 +90,7 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str, rules
         {"d": document},
     ):
         identities |= {(fuente, key) for key in keys_of(content or {}, patient_id, rules)}
-    identified = {shortened(key): key for _, key in identities if key.startswith("identifier=")}
+    identified = {shortened_for_index(key): key for _, key in identities if key.startswith("identifier=")}
     others = conn.execute(
         "SELECT fuente, claves FROM paciente WHERE claves && %s::text[] AND documento_id <> %s",
         (sorted(identified), document),
@@ -124,12 +124,14 @@ def _attached(conn: Connection[TupleRow], schema: Schema, document: str) -> Iter
         )
 
 
-def search(conn: Connection[TupleRow], schema: Schema, person: Person, progress: Progress = silent) -> SearchResult:
+def search(
+    conn: Connection[TupleRow], schema: Schema, person: Person, progress: Progress = no_progress
+) -> SearchResult:
     """Read every table for rows that name the patient without being under their document.
 
     What others lead to as well is kept; of histories and staged rows everything is looked at.
     """
-    tables = [table for table in schema.tables if table.stores("recurso")]
+    tables = [table for table in schema.tables if table.has_stored_column("recurso")]
     found: dict[tuple[str, tuple[Any, ...]], Hit] = {}
     said = 0.0
     for number, table in enumerate(tables, 1):
@@ -214,7 +216,7 @@ def _attached_rows(
         wanted = {(fuente, key) for fuente, held, key in attached if held == kind}
         if not wanted:
             continue
-        home = schema.home_of(kind, names_patient=False)
+        home = schema.table_for(kind, names_patient=False)
         for table in (home, schema.by_name[FAMILIES[home.home].history]):
             query = sql.SQL("SELECT fuente, id, {} FROM {} WHERE tipo = %s AND id = ANY(%s)").format(
                 column_list(table.key), table_name(table)

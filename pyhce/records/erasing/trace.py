@@ -27,7 +27,7 @@ from pyhce.records.reading.reference import (
     value_of_key,
 )
 from pyhce.records.reading.stored_references import key_by
-from pyhce.schema.expression import untyped_names
+from pyhce.schema.expression import untyped_reference_names
 from pyhce.schema.model import Frozen, Schema
 
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
@@ -225,7 +225,7 @@ class _Finder:
 
     @staticmethod
     def _only(kind: str, path: str) -> bool:
-        return untyped_names(kind, path, "Patient")
+        return untyped_reference_names(kind, path, "Patient")
 
 
 def _is_about(schema: Schema, fhir_type: str, resource: dict[str, Any], places: list[ElementPath]) -> bool:
@@ -237,7 +237,7 @@ def _is_about(schema: Schema, fhir_type: str, resource: dict[str, Any], places: 
     listed = resource.get("contained")
     contained = listed if isinstance(listed, list) else []
     theirs = {f"#{held.get('id')}" for n, held in enumerate(contained) if ("contained", n) in places}
-    references = (r for path in schema.paths_of(fhir_type) for r in at_path(resource, path))
+    references = (r for path in schema.patient_paths_of(fhir_type) for r in at_path(resource, path))
     return any(isinstance(r, dict) and r.get("reference") in theirs for r in references)
 
 

@@ -64,9 +64,9 @@ def _there(conn: Connection[TupleRow], schema: Schema, kind: str, source: str, k
     """Which of these came again since, under whatever patient."""
     query = sql.SQL(" UNION ALL ").join(
         sql.SQL("SELECT id FROM {} WHERE fuente = %(source)s AND id = ANY(%(keys)s){}").format(
-            table_name(table), sql.SQL(" AND tipo = %(kind)s" if table.generic else "")
+            table_name(table), sql.SQL(" AND tipo = %(kind)s" if table.is_generic else "")
         )
-        for table in schema.homes_of(kind)
+        for table in schema.tables_for(kind)
     )
     return {row[0] for row in conn.execute(query, {"source": source, "keys": keys, "kind": kind})}
 

@@ -112,7 +112,7 @@ def condition_of_part(
     parts: list[sql.Composable] = [sql.SQL("true")]
     if not planned.alone:
         parts.append(sql.SQL("fuente = {}").format(sql.Literal(planned.source)))
-        if table.stores("tipo"):
+        if table.has_stored_column("tipo"):
             parts.append(sql.SQL("tipo = {}").format(sql.Literal(planned.type)))
     if selection.since is not None:
         time_column = sql.Identifier("actualizado_en" if table.holds_resources else "vigente_hasta")

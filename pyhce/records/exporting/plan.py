@@ -197,7 +197,9 @@ def _kinds_by_table(snapshot: Snapshot, tables: Sequence[Table], filled: dict[st
 
 def _distinct(table: Table, relation: sql.Composable, number: int) -> sql.Composed:
     first = "tipo" if table.key[0] == "tipo" else "fuente"  # as the index has them
-    columns = sorted(("fuente", "tipo") if table.stores("tipo") else ("fuente",), key=lambda name: name != first)
+    columns = sorted(
+        ("fuente", "tipo") if table.has_stored_column("tipo") else ("fuente",), key=lambda name: name != first
+    )
     key = sql.SQL(", ".join(columns))
     return sql.SQL(
         "SELECT {n} AS n, fuente, {tipo} AS tipo FROM (WITH RECURSIVE k AS ("

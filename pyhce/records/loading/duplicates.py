@@ -90,7 +90,7 @@ class DuplicateFinder:
         return {key for (key,) in rows}
 
     def _filled(self, fhir_type: str) -> list[Table]:
-        others = [table for table in self._schema.homes_of(fhir_type) if table is not self._tables[fhir_type]]
+        others = [table for table in self._schema.tables_for(fhir_type) if table is not self._tables[fhir_type]]
         query = "SELECT 1 FROM {} WHERE fuente = %s{} LIMIT 1"
         return [
             table

@@ -272,7 +272,7 @@ class _Crew:
             done = RestoredRows([], [], rows)  # the writer of other resources finds which one the database cannot take
         places: dict[RowLocation, list[PreparedResource]] = {}
         for row in done.rows:
-            table = schema.home_of(task.file.type, names_patient=row.document is not None)
+            table = schema.table_for(task.file.type, names_patient=row.document is not None)
             places.setdefault(RowLocation(table.name, row.document), []).append(row.prepared)
         batch = [row.prepared for row in done.rows]
         counted = count_identities(schema, self._state.rules, batch, AssignedBatch({}, places, [], 0))

@@ -72,7 +72,7 @@ def count_identities(
         if prepared.resource is not None and prepared.identity[0] == "Patient":
             counted.tally.add(prepared.resource, indexed)
     nameless = Counter([prepared.identity[0] for prepared in batch if prepared.patient_key is None])
-    counted.without_patient.update({kind: count for kind, count in nameless.items() if schema.paths_of(kind)})
+    counted.without_patient.update({kind: count for kind, count in nameless.items() if schema.patient_paths_of(kind)})
     places = [(place.document, len(rows)) for part in (found.same, found.new) for place, rows in part.items()]
     places += [(row.place.document, 1) for row in found.other]
     for document, number in places:

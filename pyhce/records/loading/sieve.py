@@ -24,7 +24,7 @@ from psycopg.rows import TupleRow
 from xxhash import xxh3_128_digest
 
 from pyhce.citus.connection import has_citus
-from pyhce.citus.steps import has_older_rows
+from pyhce.citus.data_steps import has_older_rows
 from pyhce.records.loading.duplicates import DuplicateFinder
 from pyhce.records.reading.ids import is_id
 from pyhce.records.reading.incoming import Line, ReadItem
@@ -97,7 +97,7 @@ class Sieve:
         self._conn, self._fuente = conn, fuente
         self._pending, self._unchanged = pending, unchanged
         self._tables: dict[str, tuple[Table, str]] = {
-            kind: (schema.home_of(kind, names_patient=True), member)
+            kind: (schema.table_for(kind, names_patient=True), member)
             for kind in RESOURCE_TYPES - {"Patient", "Bundle"}  # a Patient's document depends on more than its text
             if (member := patient_member(schema, kind))
         }

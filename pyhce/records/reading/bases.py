@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable
 
 from pyhce.errors import UsageError
 from pyhce.records.reading.ids import id_in_reference, is_id
-from pyhce.schema.later_helpers import shortened
+from pyhce.schema.later_helpers import shortened_for_index
 from pyhce.schema.r4 import RESOURCE_TYPES
 
 _ABSOLUTE = re.compile(
@@ -78,10 +78,10 @@ def canonical_base(text: str) -> str:
     """
     found = _BASE.match(text)
     if found is None:
-        return shortened(text)
+        return shortened_for_index(text)
     scheme = found["scheme"].lower()
     port = "" if found["port"] == _DEFAULT_PORTS[scheme] else found["port"] or ""
-    return shortened(f"{scheme}://{found['host'].lower()}{port}{(found['path'] or '').rstrip('/')}")
+    return shortened_for_index(f"{scheme}://{found['host'].lower()}{port}{(found['path'] or '').rstrip('/')}")
 
 
 def own_bases(given: Iterable[str], fuente: str = "") -> frozenset[str]:

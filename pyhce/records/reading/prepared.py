@@ -117,7 +117,7 @@ def source_and_bases(found: Incoming | Deletion, own: Set[str]) -> tuple[str | N
 
 def patient_member(schema: Schema, fhir_type: str) -> str | None:
     """The member of a resource that names its patient first, where it is one Reference and no array."""
-    paths = schema.paths_of(fhir_type)
+    paths = schema.patient_paths_of(fhir_type)
     steps = json_path(fhir_type, paths[0]) if paths else ()
     return steps[0][0] if len(steps) == 1 and not steps[0][1] else None
 

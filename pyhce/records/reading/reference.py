@@ -93,7 +93,8 @@ def key_of(reference: Any, fhir_type: str, *, untyped: bool = True) -> str | Non
     """The key by which a Reference names a resource of the type, None if it names another.
 
     Args:
-        untyped: whether one that does not say its type counts, as `pyhce.schema.expression.untyped_names` tells.
+        untyped: whether one that does not say its type counts, as
+            `pyhce.schema.expression.untyped_reference_names` tells.
     """
     found = reference_target(reference)
     return found.key if found and (found.type == fhir_type or (untyped and found.type is None)) else None

@@ -41,7 +41,7 @@ from pyhce.records.reading.reference import (
     literal_target,
     own_keys,
 )
-from pyhce.schema.expression import untyped_names
+from pyhce.schema.expression import untyped_reference_names
 from pyhce.schema.model import Schema
 from pyhce.schema.r4 import RESOURCE_TYPES, element, json_path
 
@@ -155,8 +155,8 @@ def _stated(reference: dict[str, Any], key: str, rules: tuple[DocumentRule, ...]
 
 def _at_patient_paths(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> Iterator[tuple[Any, bool, bool]]:
     """References at the patient paths; whether one without a type is a Patient's for SQL, and whether it is for us."""
-    for path in schema.paths_of(fhir_type):
-        untyped = untyped_names(fhir_type, path, "Patient")
+    for path in schema.patient_paths_of(fhir_type):
+        untyped = untyped_reference_names(fhir_type, path, "Patient")
         found = element(fhir_type, path)
         perhaps = untyped or (path in {"subject", "for"} and found is not None and found.targets == ("Resource",))
         for reference in at_path(resource, path, arrays=any(many for _, many in json_path(fhir_type, path))):

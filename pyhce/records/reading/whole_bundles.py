@@ -157,7 +157,7 @@ class _Entries:
             return id_from_url(url, kind) or _hashed_id(f"Bundle/{self.bundle_id}", url)
         if not isinstance(url, str) or not _URN.match(url):
             return _hashed_id(f"Bundle/{self.bundle_id}", url or resource.get("id") or number)
-        if kind not in RESOURCE_TYPES or (not schema.paths_of(kind) and kind != "Patient"):
+        if kind not in RESOURCE_TYPES or (not schema.patient_paths_of(kind) and kind != "Patient"):
             return id_from_url(url, kind) or _hashed_id(f"Bundle/{self.bundle_id}", url)
         key = self.patient_of(schema, resource, url)
         if kind == "Patient" and key and "=" not in key:

@@ -128,7 +128,7 @@ def _ready(schema: Schema, item: Incoming, reading: ReadOptions, *, new: bool) -
         made = made_ready(schema, incoming, reading.own, reading.rules)
     except InvalidJson as error:
         raise InvalidResource("not-json", str(error)) from error
-    table = schema.home_of(incoming.type, names_patient=made.patient_key is not None)
+    table = schema.table_for(incoming.type, names_patient=made.patient_key is not None)
     return ResourceToSave(made, table, fresh=new)
 
 

@@ -40,7 +40,7 @@ from pyhce.records.writing.retry import ConcurrentChange, DuplicateResources, Re
 from pyhce.records.writing.table_sql import table_name
 from pyhce.records.writing.upsert import CountTotals, WriteCounts, write_batch
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
-from pyhce.schema.writer_functions import ARGUMENTS, LOOK_AGAIN, PROTOCOL, name_of
+from pyhce.schema.writer_functions import ARGUMENTS, PATIENT_MOVED, PROTOCOL, writer_name
 
 _PARAMETERS = ", ".join("%s" for _ in ARGUMENTS)
 
@@ -61,7 +61,7 @@ class SourceRecords:
         self.undecided: set[ResourceIdentity] = set() if undecided is None else undecided
         """Resources that are in the records of several patients until a person decides."""
         self.calls = {
-            table.name: f"SELECT hce.{name_of(table)}({_PARAMETERS})"  # our own names
+            table.name: f"SELECT hce.{writer_name(table)}({_PARAMETERS})"  # our own names
             for table in schema.resource_tables()
         }
 
@@ -140,7 +140,7 @@ def _directly(
         row = conn.execute(records.calls[item.table.name], values, prepare=True).fetchone()
     except psycopg.Error as error:
         anchor_is_gone = item.key is not None and isinstance(error, psycopg.errors.ForeignKeyViolation)
-        if not anchor_is_gone and error.sqlstate != LOOK_AGAIN:
+        if not anchor_is_gone and error.sqlstate != PATIENT_MOVED:
             raise
         if item.key is not None:
             records.documents.pop(item.key, None)
@@ -190,7 +190,7 @@ def _last_version(
     lock_identities(conn, records.fuente, [(item.type, item.id)])
     last = 0
     with shared_gate(conn):
-        for table in records.schema.homes_of(item.type):
+        for table in records.schema.tables_for(item.type):
             for held, is_current, version in conn.execute(_everywhere(records.schema, table), values, prepare=True):
                 if is_current or table.home is not item.table.home or held != document:
                     return None
@@ -206,7 +206,7 @@ def _everywhere(schema: Schema, table: Table) -> sql.Composed:
         sql.SQL("SELECT {} AS propio, {} AS documento, {} AS vigente, version FROM {} AS t WHERE {}").format(
             sql.SQL(own), sql.SQL(document), sql.Literal(looked is table), table_name(looked), _equal(columns)
         )
-        for looked, columns in ((table, table.identity), (history, ("tipo", "fuente", "id")))
+        for looked, columns in ((table, table.identity_columns), (history, ("tipo", "fuente", "id")))
     ]
     return sql.SQL("SELECT documento, vigente, version FROM ({}) AS todo").format(sql.SQL(" UNION ALL ").join(parts))
 

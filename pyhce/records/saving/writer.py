@@ -15,8 +15,15 @@ from typing import Any, Self, TypeVar
 
 import psycopg
 
-from pyhce.citus.connection import Database, complete, connect, explained, refuse_worker, take_rights_to_write
-from pyhce.citus.migrate import refuse_unready
+from pyhce.citus.connection import (
+    DatabaseConnection,
+    complete_dsn,
+    connect,
+    explained_errors,
+    refuse_worker,
+    take_writer_role,
+)
+from pyhce.citus.migrate import refuse_incomplete_schema
 from pyhce.errors import ConnectionFailed, HceError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.bases import own_bases
@@ -77,11 +84,11 @@ class Writer:
         self._slots = threading.BoundedSemaphore(connections)
         with connect(dsn) as conn:
             refuse_worker(conn)
-            refuse_unready(conn, schema)
+            refuse_incomplete_schema(conn, schema)
         self._pool = ConnectionPool(
-            complete(dsn),
+            complete_dsn(dsn),
             kwargs={"autocommit": True},
-            configure=take_rights_to_write,
+            configure=take_writer_role,
             min_size=0,
             max_size=connections,
             timeout=RECONNECTING,
@@ -126,7 +133,7 @@ class Writer:
         self.close()
 
     @contextmanager
-    def _connection(self) -> Iterator[Database]:
+    def _connection(self) -> Iterator[DatabaseConnection]:
         """A connection that works; one that is left within a transaction is closed."""
         from psycopg_pool import PoolClosed, PoolTimeout
 
@@ -147,10 +154,10 @@ class Writer:
                     conn.close()
                 self._pool.putconn(conn)
 
-    def _done(self, deed: Callable[[Database], T]) -> T:
+    def _done(self, deed: Callable[[DatabaseConnection], T]) -> T:
         """Do it, again where another writer was in the way or the connection was lost."""
         lost = 0
-        with explained():
+        with explained_errors():
             for attempt in range(1, ATTEMPTS + 1):
                 try:
                     with self._connection() as conn:

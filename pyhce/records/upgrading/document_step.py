@@ -9,7 +9,8 @@ A record without any Patient, whose resources name one by an identifier, goes to
 Records that only get another document move together (`whole`); for the others it is the writers' own way
 (`documents_for`). Both take the writers' locks, in a transaction for each page and source. How far the step has come is
 noted in the same transaction, so that an interrupted run goes on behind the last page, and counts once. Writers of this
-release wait meanwhile (`refuse_unready`), since they look for a patient under its new document, which would not be
+release wait meanwhile (`refuse_incomplete_schema`),
+since they look for a patient under its new document, which would not be
 there: they would make a second record of it.
 """
 
@@ -25,7 +26,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, rows, scalar
-from pyhce.citus.steps import Reached, note, reached
+from pyhce.citus.data_steps import DataStepProgress, data_step_progress, save_data_step_progress
 from pyhce.records.identity import PROVISIONAL, DocumentRule, document_of_key, provisional_document
 from pyhce.records.reading.incoming import Line
 from pyhce.records.reading.prepared import PreparedResource
@@ -62,12 +63,12 @@ class _Page(NamedTuple):
 
 def move_documents(
     conn: Connection[TupleRow], schema: Schema, step: DataStep, rules: tuple[DocumentRule, ...], progress: Progress
-) -> Reached:
+) -> DataStepProgress:
     """Bring every record under the document of the present grammar; the counts, of interrupted runs too."""
-    if reached(conn, step).until is None:
+    if data_step_progress(conn, step).until is None:
         retry_transaction(conn, partial(_translate, conn, step, rules), remedy=_REMEDY)
     total = int(scalar(conn, "SELECT count(*) FROM expediente"))
-    while page := _page(conn, reached(conn, step)):
+    while page := _page(conn, data_step_progress(conn, step)):
         due = _due(conn, page, rules)
         retry_transaction(conn, partial(_whole, conn, schema, step, page, due), remedy=_REMEDY)
         for fuente, patients in _left(conn, due).items():
@@ -78,10 +79,10 @@ def move_documents(
                 mend=partial(resolve_conflict, conn, schema),
             )
         retry_transaction(conn, partial(_waiting, conn, schema, step, page, rules), remedy=_REMEDY)
-        done = reached(conn, step).counts
+        done = data_step_progress(conn, step).counts
         progress(f"{done['records']} of {total} records have the document of the present grammar, {_told(done)}")
-    end = reached(conn, step)
-    note(conn, step, end.counts, notes=end.notes, until=None)
+    end = data_step_progress(conn, step)
+    save_data_step_progress(conn, step, end.counts, notes=end.notes, until=None)
     return end
 
 
@@ -93,7 +94,9 @@ def _translate(conn: Connection[TupleRow], step: DataStep, rules: tuple[Document
     dropped = translate_decisions(conn, rules)
     notes = [f"{line}; merge again what is one person: `pyhce patient merge`" for line in dropped]
     start = str(scalar(conn, "SELECT transaction_timestamp()::text"))
-    note(conn, step, {"records": 0, "decisions dropped": len(dropped)}, notes=notes, until=_mark(start, ""))
+    save_data_step_progress(
+        conn, step, {"records": 0, "decisions dropped": len(dropped)}, notes=notes, until=_mark(start, "")
+    )
 
 
 def _mark(start: str, document: str) -> str:
@@ -101,7 +104,7 @@ def _mark(start: str, document: str) -> str:
     return f"{start}|{document}"
 
 
-def _page(conn: Connection[TupleRow], done: Reached) -> _Page | None:
+def _page(conn: Connection[TupleRow], done: DataStepProgress) -> _Page | None:
     """The next records by document, without those that the step itself made; None if there is none."""
     start, _, after = str(done.until).partition("|")
     query = (
@@ -208,10 +211,10 @@ def _stored(key: str, content: dict[str, Any]) -> PreparedResource:
 
 def _count(conn: Connection[TupleRow], step: DataStep, counts: Mapping[str, int], *, until: str | None = None) -> None:
     """Add to the counts, in the transaction of what is counted."""
-    so_far = reached(conn, step)
+    so_far = data_step_progress(conn, step)
     total = Counter(so_far.counts)
     total.update(counts)
-    note(conn, step, total, notes=so_far.notes, until=str(so_far.until) if until is None else until)
+    save_data_step_progress(conn, step, total, notes=so_far.notes, until=str(so_far.until) if until is None else until)
 
 
 def _waiting(

@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, rows
-from pyhce.citus.steps import Reached, note, reached
+from pyhce.citus.data_steps import DataStepProgress, data_step_progress, save_data_step_progress
 from pyhce.records.writing.retry import ConcurrentChange, retry_transaction
 from pyhce.records.writing.table_sql import column_list, stored_columns, table_name
 from pyhce.schema.model import FAMILIES, DataStep, Schema, Table
@@ -25,10 +25,10 @@ ROWS_AT_ONCE = 20_000
 _REMEDY = "Run `pyhce register` again: it goes on where it was."
 
 
-def move_type(conn: Connection[TupleRow], schema: Schema, step: DataStep, progress: Progress) -> Reached:
+def move_type(conn: Connection[TupleRow], schema: Schema, step: DataStep, progress: Progress) -> DataStepProgress:
     """Move the rows of a type and their history; the counts of what was moved, of interrupted runs too."""
     table = schema.table(str(step.table))
-    for generic in schema.emptied_by(table):
+    for generic in schema.generic_tables_emptied_by(table):
         ((found,),) = rows(conn, f"SELECT count(*) FROM {generic.qualified} WHERE tipo = %s", table.fhir_type)  # noqa: S608
         slices = 1 << max(0, (found - 1) // ROWS_AT_ONCE).bit_length()
         for number in range(slices):
@@ -40,8 +40,8 @@ def move_type(conn: Connection[TupleRow], schema: Schema, step: DataStep, progre
                 sql.Literal(number),
             )
             retry_transaction(conn, partial(_slice, conn, schema, step, generic, part), remedy=_REMEDY)
-    end = reached(conn, step)
-    note(conn, step, end.counts, until=None)
+    end = data_step_progress(conn, step)
+    save_data_step_progress(conn, step, end.counts, until=None)
     return end
 
 
@@ -49,9 +49,11 @@ def _slice(
     conn: Connection[TupleRow], schema: Schema, step: DataStep, generic: Table, part: sql.Composed, _: int
 ) -> None:
     """One slice, and the counts with it."""
-    counts = reached(conn, step).counts
+    counts = data_step_progress(conn, step).counts
     done = _move(conn, schema, generic, schema.table(str(step.table)), part)
-    note(conn, step, counts | {name: counts.get(name, 0) + count for name, count in done.items()}, until="")
+    save_data_step_progress(
+        conn, step, counts | {name: counts.get(name, 0) + count for name, count in done.items()}, until=""
+    )
 
 
 def _move(

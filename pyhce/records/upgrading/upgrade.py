@@ -7,17 +7,17 @@ import time
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from pyhce.citus.connection import REGISTRAR_LOCK, Progress, advisory_lock, explained, silent
+from pyhce.citus.connection import REGISTRAR_LOCK, Progress, advisory_lock, explained_errors, no_progress
+from pyhce.citus.data_steps import DataStepReport, pending_data_steps
 from pyhce.citus.migrate import refuse_unmigrated
-from pyhce.citus.sessions import end_sessions
-from pyhce.citus.steps import DataStepReport, pending
+from pyhce.citus.older_sessions import end_older_sessions
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.upgrading.document_step import move_documents
 from pyhce.records.upgrading.table_step import move_type
 from pyhce.schema.model import DataStep, Schema
 
 REWRITES = {"documents": move_documents}
-"""The data steps besides those that move rows to a new table, by the name in `Schema.rewrites`."""
+"""The data steps besides those that move rows to a new table, by the name in `Schema.extra_data_steps`."""
 
 
 def upgrade(
@@ -26,7 +26,7 @@ def upgrade(
     schema: Schema,
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
     timeout: float = 120.0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> tuple[DataStepReport, ...]:
     """Change stored rows as the migrations say; what was done.
 
@@ -40,11 +40,11 @@ def upgrade(
         SchemaMismatch: the schema is not at the version of this release.
         HceError: another registrar was at work all the time, or the database refused.
     """
-    with explained(), advisory_lock(conn, REGISTRAR_LOCK, timeout=timeout, progress=progress):
+    with explained_errors(), advisory_lock(conn, REGISTRAR_LOCK, timeout=timeout, progress=progress):
         refuse_unmigrated(conn, schema)
-        due = pending(conn, schema)
+        due = pending_data_steps(conn, schema)
         if any(step.table is None for step in due):
-            end_sessions(conn, progress)
+            end_older_sessions(conn, progress)
         return tuple(_done(conn, schema, step, rules, progress) for step in due)
 
 

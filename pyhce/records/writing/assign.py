@@ -166,5 +166,5 @@ def _by_place(
 
 def _seat(schema: Schema, fhir_type: str, key: str | None, documents: Mapping[str, str]) -> RowLocation:
     """Where a resource of a type that names this patient belongs."""
-    table = schema.home_of(fhir_type, names_patient=key is not None)
-    return RowLocation(table.name, documents[key] if key is not None and schema.may_name_patient(fhir_type) else None)
+    table = schema.table_for(fhir_type, names_patient=key is not None)
+    return RowLocation(table.name, documents[key] if key is not None and schema.can_name_patient(fhir_type) else None)

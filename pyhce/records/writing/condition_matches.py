@@ -23,8 +23,8 @@ from xxhash import xxh3_64_intdigest
 
 from pyhce.records.writing.locks import shared_gate
 from pyhce.records.writing.table_sql import table_name, type_condition
-from pyhce.schema.later_helpers import shortened
-from pyhce.schema.model import Kind, Schema, Table
+from pyhce.schema.later_helpers import shortened_for_index
+from pyhce.schema.model import ColumnKind, Schema, Table
 
 CONDITION_LOCK_CLASS = 0x434F
 """The class of the advisory locks on conditions ("CO")."""
@@ -74,7 +74,7 @@ def matching_ids(
         by_key[ids[0] if ids else min(terms)].append(terms)
     wanted = sorted(by_key)
     with shared_gate(conn):
-        for table in schema.homes_of(fhir_type):
+        for table in schema.tables_for(fhir_type):
             for first in range(0, len(wanted), _AT_ONCE):
                 some = wanted[first : first + _AT_ONCE]
                 for key, own in _carrying(conn, table, fhir_type, fuente, some, by_id):
@@ -91,11 +91,11 @@ def _carrying(
 
     The column holds a long key in its short form.
     """
-    column = next((column.name for column in table.columns if column.kind is Kind.KEYS), None)
+    column = next((column.name for column in table.columns if column.kind is ColumnKind.KEYS), None)
     own = sql.SQL("hce.claves_propias(id, recurso -> 'identifier')")
     held = sql.Identifier(column) if column else own
     ids = [key for key in keys if key in by_id]
-    identifiers = [shortened(key) if column else key for key in keys if key not in by_id]
+    identifiers = [shortened_for_index(key) if column else key for key in keys if key not in by_id]
     rows: list[tuple[str, set[str]]] = []
     for values, condition in (
         (ids, sql.SQL("id = ANY(%s::text[])")),

@@ -163,7 +163,8 @@ def identities_under(conn: Connection[TupleRow], schema: Schema, document: str) 
     tables = schema.record_tables()
     query = sql.SQL(" UNION ").join(
         sql.SQL("SELECT fuente, {}, id FROM {} WHERE documento_id = %(d)s").format(
-            sql.Identifier("tipo") if table.stores("tipo") else sql.Literal(table.fhir_type), table_name(table)
+            sql.Identifier("tipo") if table.has_stored_column("tipo") else sql.Literal(table.fhir_type),
+            table_name(table),
         )
         for table in tables
     )
@@ -224,7 +225,7 @@ class _Joining:
         """Whether rows or former versions are in several places, or the row is in a table of another type's."""
         current = _current(rows)
         places = {(self.schema.by_name[row.place.table].home, row.place.document) for row in rows}
-        homes = {table.name for table in self.schema.homes_of(kind)}
+        homes = {table.name for table in self.schema.tables_for(kind)}
         return len(current) > 1 or len(places) > 1 or any(row.place.table not in homes for row in current)
 
     def read(self) -> dict[ResourceIdentity, list[StoredRow]]:
@@ -232,7 +233,7 @@ class _Joining:
         found: dict[ResourceIdentity, list[StoredRow]] = defaultdict(list)
         with shared_gate(self.conn):
             for (fuente, kind), ids in self._kinds(self.identities):
-                homes = self.schema.homes_of(kind)
+                homes = self.schema.tables_for(kind)
                 histories = [self.schema.by_name[FAMILIES[home].history] for home in Home]
                 for table in (*_every_home(self.schema, kind, homes), *histories):
                     for key, row in self._rows(table, fuente, kind, ids):
@@ -334,7 +335,7 @@ class _Joining:
         fuente, kind, key = identity
         kept = self._kept(identity, rows)
         place, patient = (kept or max(rows, key=lambda row: row.since))[:2]
-        table = self.schema.home_of(kind, names_patient=place.document is not None)
+        table = self.schema.table_for(kind, names_patient=place.document is not None)
         history = FAMILIES[table.home].history
         same = {"documento_id": place.document, "fuente": fuente, "tipo": kind, "id": key, "paciente_id": patient}
         former = former_versions(rows, kept, self.now)
@@ -371,7 +372,7 @@ _LEAST = datetime.min.replace(tzinfo=UTC)
 
 def _every_home(schema: Schema, kind: str, homes: Collection[Table]) -> list[Table]:
     """The tables of a type, and the generic ones, where it may be left from before it had a table."""
-    return [*homes, *(table for table in schema.resource_tables() if table.generic and table not in homes)]
+    return [*homes, *(table for table in schema.resource_tables() if table.is_generic and table not in homes)]
 
 
 def _current(rows: Sequence[StoredRow]) -> list[StoredRow]:

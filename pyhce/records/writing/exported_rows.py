@@ -155,7 +155,7 @@ def _ids(rows: Iterable[ExportedRow]) -> dict[str, list[str]]:
 
 
 def _seat(schema: Schema, row: ExportedRow) -> RowLocation:
-    table = schema.home_of(row.prepared.identity[0], names_patient=row.document is not None)
+    table = schema.table_for(row.prepared.identity[0], names_patient=row.document is not None)
     return RowLocation(table.name, row.document)
 
 

@@ -97,7 +97,7 @@ def look_up_existing(
     with shared_gate(conn):
         for home in Home:
             history = schema.by_name[FAMILIES[home].history]
-            homes = [(t, kind) for kind in ids for t in schema.homes_of(kind) if t.home is home]
+            homes = [(t, kind) for kind in ids for t in schema.tables_for(kind) if t.home is home]
             others = [(t, kind) for t, kind in homes if (t.name, kind) not in seated]
             others += dict.fromkeys((history, kind) for _, kind in homes)
             known = [(t, kind) for t, kind in homes if (t.name, kind) in seated]
@@ -119,7 +119,7 @@ def _filled(
     kept = []
     for table, fhir_type in asked:
         kinds = table.name, fhir_type
-        if kinds in memory.empty and table.stores("tipo"):
+        if kinds in memory.empty and table.has_stored_column("tipo"):
             empty.setdefault(table, []).append(fhir_type)
             continue
         if kinds in memory.filled or _any(conn, table, fuente, fhir_type):

@@ -19,7 +19,7 @@ from pyhce.records.identity import DocumentRule, provisional_document, split_key
 from pyhce.records.reading.reference import source_and_key
 from pyhce.records.reading.stored_references import keys_of
 from pyhce.records.writing.table_sql import table_name
-from pyhce.schema.later_helpers import shortened
+from pyhce.schema.later_helpers import shortened_for_index
 from pyhce.schema.model import Home, Schema
 
 _IDENTIFIED = "jsonb_build_object('identifier', recurso -> 'identifier', 'extension', recurso -> 'extension')::text"
@@ -135,7 +135,7 @@ def look_up_holders(
     holders: dict[str, dict[str, str]] = defaultdict(dict)
     if identifiers:
         query = f"SELECT id, documento_id, {_IDENTIFIED} FROM paciente WHERE fuente = %s AND claves && %s"  # noqa: S608
-        plain = sorted({shortened(split_key(key)[0]) for key in identifiers})
+        plain = sorted({shortened_for_index(split_key(key)[0]) for key in identifiers})
         for key, document, patient in conn.execute(query, (fuente, plain)):
             for carried in identifiers.intersection(reader.keys(key, patient)):
                 holders[carried][key] = document

@@ -124,7 +124,7 @@ def _places(
     found: dict[tuple[str, str], dict[ResourceKey, list[str]]] = defaultdict(lambda: defaultdict(list))
     with shared_gate(conn):
         for kind, ids in sorted(kinds.items()):
-            for table in schema.homes_of(kind):
+            for table in schema.tables_for(kind):
                 document = "documento_id" if table.home is Home.PATIENT else "''"
                 query = sql.SQL("SELECT id, {} FROM {} WHERE fuente = %s AND id = ANY(%s){}").format(
                     sql.SQL(document), table_name(table), type_condition(table, kind)

@@ -116,7 +116,7 @@ def _value(source: Table, column: str) -> sql.Composable:
         return sql.SQL("m.ahora")
     if column == "paciente_id":
         return sql.SQL("m.clave")
-    if column == "tipo" and not source.stores("tipo"):
+    if column == "tipo" and not source.has_stored_column("tipo"):
         return sql.SQL("%(tipo)s::text")
     return sql.SQL("t.") + sql.Identifier(column)
 

@@ -33,6 +33,6 @@ def type_expression(table: Table) -> sql.Composable:
 
 def type_condition(table: Table, fhir_type: str, prefix: str = "") -> sql.Composable:
     """The condition that a table's rows are of a type, where they may be of another."""
-    if not table.stores("tipo"):
+    if not table.has_stored_column("tipo"):
         return sql.SQL("")
     return sql.SQL(" AND {}tipo = {}").format(sql.SQL(prefix), sql.Literal(fhir_type))

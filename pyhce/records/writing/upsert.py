@@ -126,7 +126,7 @@ def _lines(
             else copy_escape(fuente)
         )
         for (fhir_type, key), patient, recurso, original, fingerprint, _, _, _ in rows:
-            if not table.generic:
+            if not table.is_generic:
                 start = f"{first}\t{key}\t"
             elif table.home is Home.PATIENT:
                 start = f"{first}\t{fhir_type}\t{key}\t{copy_escape(patient)}\t"
@@ -216,7 +216,7 @@ def _merge(
 def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Composable]:
     """The pieces that differ between tables."""
     keys = [column for column in table.key if column != "tipo"]
-    kind = sql.SQL(" AND t.tipo = c.tipo") if table.generic else sql.SQL("")
+    kind = sql.SQL(" AND t.tipo = c.tipo") if table.is_generic else sql.SQL("")
 
     def on(left: str, right: str) -> sql.Composed:
         return sql.SQL(" AND ").join(
@@ -225,8 +225,8 @@ def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Compos
 
     by_patient = table.home is Home.PATIENT
     document = ("documento_id",) if by_patient else ()
-    plain_patient = ("paciente_id",) if by_patient and table.generic else ()
-    inserted = (*document, "fuente", *(("tipo",) if table.generic else ()), *plain_patient, "id")
+    plain_patient = ("paciente_id",) if by_patient and table.is_generic else ()
+    inserted = (*document, "fuente", *(("tipo",) if table.is_generic else ()), *plain_patient, "id")
     return {
         "t": table_name(table),
         "h": table_name(history),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.shorthand import code, codes, described, index, ref, refs, resources, text, when
+from pyhce.schema.declaration.shorthand import code, codes, concept_text, date_range, index, ref, refs, resources, text
 from pyhce.schema.model import Area, Table
 
 AREA = Area.CARE_PLANS
@@ -18,7 +18,7 @@ TABLES: tuple[Table, ...] = (
         code("intencion", "intent", "Intención", "Intent"),
         code("categoria", "category", "Categoría", "Category"),
         text("titulo", "title", "Título", "Title"),
-        when("fecha", "period | created", "Vigencia", "Period"),
+        date_range("fecha", "period | created", "Vigencia", "Period"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "author", "Practitioner", "Autor", "Author"),
         refs("metas", "goal", "Goal", "Metas", "Goals"),
@@ -32,7 +32,7 @@ TABLES: tuple[Table, ...] = (
         "Care teams",
         code("estado", "status", "Estado", "Status"),
         text("nombre", "name", "Nombre", "Name"),
-        when("fecha", "period", "Vigencia", "Period"),
+        date_range("fecha", "period", "Vigencia", "Period"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         refs("profesionales", "participant.member", "Practitioner", "Profesionales", "Practitioners"),
         ref("organizacion_id", "managingOrganization", "Organization", "Organización", "Organization"),
@@ -48,7 +48,7 @@ TABLES: tuple[Table, ...] = (
         code("logro", "achievementStatus", "Logro", "Achievement"),
         code("codigo", "description", "Meta", "Goal"),
         text("descripcion", "description.text", "Descripción", "Description"),
-        when("fecha", "startDate", "Inicio", "Start"),
+        date_range("fecha", "startDate", "Inicio", "Start"),
         patient=("subject",),
     ),
     resources(
@@ -61,10 +61,10 @@ TABLES: tuple[Table, ...] = (
         code("intencion", "intent", "Intención", "Intent"),
         code("prioridad", "priority", "Prioridad", "Priority"),
         code("codigo", "code", "Qué hay que hacer", "What is to be done"),
-        described("code"),
+        concept_text("code"),
         codes("motivos", "reasonCode", "Motivos", "Reasons"),
-        described("reasonCode", "motivo_texto"),
-        when("fecha", "executionPeriod | authoredOn", "Cuándo", "When"),
+        concept_text("reasonCode", "motivo_texto"),
+        date_range("fecha", "executionPeriod | authoredOn", "Cuándo", "When"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "owner", "Practitioner", "Responsable", "Owner"),
         patient=("for", "focus"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.shorthand import BY_DATE, code, codes, described, ref, resources, text, when
+from pyhce.schema.declaration.shorthand import BY_DATE, code, codes, concept_text, date_range, ref, resources, text
 from pyhce.schema.model import Area, Table
 
 AREA = Area.DOCUMENTS
@@ -16,9 +16,9 @@ TABLES: tuple[Table, ...] = (
         "Compositions",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "type", "Tipo de documento", "Type"),
-        described("type"),
+        concept_text("type"),
         text("titulo", "title", "Título", "Title"),
-        when("fecha", "date", "Cuándo se escribió", "When written"),
+        date_range("fecha", "date", "Cuándo se escribió", "When written"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "author", "Practitioner", "Autor", "Author"),
         ref("organizacion_id", "custodian", "Organization", "Custodio", "Custodian"),
@@ -32,11 +32,11 @@ TABLES: tuple[Table, ...] = (
         "Document references",
         code("estado", "status", "Estado", "Status"),
         code("codigo", "type", "Tipo de documento", "Type"),
-        described("type"),
+        concept_text("type"),
         codes("categorias", "category", "Categorías", "Categories"),
         text("titulo", "content.attachment.title", "Título", "Title"),
         text("url", "content.attachment.url", "Dónde está", "Where it is"),
-        when("fecha", "date | context.period", "Cuándo se escribió", "When written"),
+        date_range("fecha", "date | context.period", "Cuándo se escribió", "When written"),
         ref("encuentro_id", "context.encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "author", "Practitioner", "Autor", "Author"),
         patient=("subject", "author"),
@@ -51,10 +51,10 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         code("alcance", "scope", "Alcance", "Scope"),
         code("codigo", "category", "Categoría", "Category"),
-        described("category"),
+        concept_text("category"),
         text("decision", "provision.type", "Permite o niega", "Permit or deny"),
-        when("fecha", "dateTime", "Cuándo se dio", "When given"),
-        when("vigencia", "provision.period", "Vigencia", "Period"),
+        date_range("fecha", "dateTime", "Cuándo se dio", "When given"),
+        date_range("vigencia", "provision.period", "Vigencia", "Period"),
         ref("organizacion_id", "organization", "Organization", "Organización", "Organization"),
         patient=("patient",),
     ),
@@ -66,7 +66,7 @@ TABLES: tuple[Table, ...] = (
         "Questionnaire responses",
         code("estado", "status", "Estado", "Status"),
         text("cuestionario", "questionnaire", "Cuestionario", "Questionnaire"),
-        when("fecha", "authored", "Cuándo se respondió", "When answered"),
+        date_range("fecha", "authored", "Cuándo se respondió", "When answered"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "author", "Practitioner", "Autor", "Author"),
         patient=("subject", "source", "author"),
@@ -80,8 +80,8 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         code("categoria", "category", "Categoría", "Category"),
         code("codigo", "topic", "Tema", "Topic"),
-        described("topic"),
-        when("fecha", "sent | received", "Cuándo se envió o recibió", "When sent or received"),
+        concept_text("topic"),
+        date_range("fecha", "sent | received", "Cuándo se envió o recibió", "When sent or received"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "sender", "Practitioner", "Quien la envía", "Sender"),
         patient=("subject", "recipient", "sender"),

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.people import keys
+from pyhce.schema.declaration.column_groups import keys
 from pyhce.schema.declaration.shorthand import (
     BY_DATE,
     code,
     codes,
     comparator,
-    described,
+    concept_text,
+    date_range,
     gin,
     index,
-    instead,
     number,
+    recomputed,
     ref,
     resources,
     text,
-    when,
 )
 from pyhce.schema.model import Area, Column, Home, Table
 
@@ -28,10 +28,10 @@ def medication() -> tuple[Column, ...]:
     concept = "medicationCodeableConcept | medicationReference.resolve().code"
     coded = code("codigo", "medicationCodeableConcept", "Medicamento, codificado", "Medication, coded")
     every = codes("codigos", "medicationCodeableConcept", "Todas sus codificaciones", "All its codings")
-    words = described(concept)
+    words = concept_text(concept)
     return (
-        instead(coded, concept, "Medicamento, codificado aquí o contenido", "Medication, coded here or contained"),
-        instead(every, concept),
+        recomputed(coded, concept, "Medicamento, codificado aquí o contenido", "Medication, coded here or contained"),
+        recomputed(every, concept),
         words.model_copy(update={"path": f"{words.path} | medicationReference.display"}),
         ref("medicamento_id", "medicationReference", "Medication", "Medicamento", "Medication"),
     )
@@ -48,7 +48,7 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         code("codigo", "code", "Código", "Code"),
         codes("codigos", "code", "Todas sus codificaciones", "All its codings"),
-        described("code"),
+        concept_text("code"),
         code("forma", "form", "Forma farmacéutica", "Form"),
         ref("organizacion_id", "manufacturer", "Organization", "Fabricante", "Manufacturer"),
         home=Home.ID,
@@ -63,7 +63,7 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         code("intencion", "intent", "Intención", "Intent"),
         *medication(),
-        when("fecha", "authoredOn", "Cuándo se formuló", "When written"),
+        date_range("fecha", "authoredOn", "Cuándo se formuló", "When written"),
         ref("encuentro_id", "encounter", "Encounter", "Encuentro", "Encounter"),
         ref("profesional_id", "requester", "Practitioner", "Quien formula", "Requester"),
         patient=("subject",),
@@ -77,7 +77,9 @@ TABLES: tuple[Table, ...] = (
         "Medication dispenses",
         code("estado", "status", "Estado", "Status"),
         *medication(),
-        when("fecha", "whenHandedOver | whenPrepared", "Cuándo se entregó o preparó", "When handed over or prepared"),
+        date_range(
+            "fecha", "whenHandedOver | whenPrepared", "Cuándo se entregó o preparó", "When handed over or prepared"
+        ),
         number("cantidad", "quantity", "Cantidad", "Quantity"),
         comparator("cantidad", "quantity"),
         text("unidad", "quantity.code | quantity.unit", "Unidad", "Unit"),
@@ -94,7 +96,7 @@ TABLES: tuple[Table, ...] = (
         "Medication administrations",
         code("estado", "status", "Estado", "Status"),
         *medication(),
-        when("fecha", "effective[x]", "Cuándo", "When"),
+        date_range("fecha", "effective[x]", "Cuándo", "When"),
         number("dosis", "dosage.dose", "Dosis", "Dose"),
         comparator("dosis", "dosage.dose"),
         text("unidad", "dosage.dose.code | dosage.dose.unit", "Unidad", "Unit"),
@@ -112,7 +114,7 @@ TABLES: tuple[Table, ...] = (
         "Medication statements",
         code("estado", "status", "Estado", "Status"),
         *medication(),
-        when("fecha", "effective[x] | dateAsserted", "Cuándo", "When"),
+        date_range("fecha", "effective[x] | dateAsserted", "Cuándo", "When"),
         ref("encuentro_id", "context", "Encounter", "Encuentro", "Encounter"),
         patient=("subject",),
     ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.people import keys
-from pyhce.schema.declaration.shorthand import code, ref, resources, text, when
+from pyhce.schema.declaration.column_groups import keys
+from pyhce.schema.declaration.shorthand import code, date_range, ref, resources, text
 from pyhce.schema.model import Area, Column, Home, Table
 
 AREA = Area.RESEARCH
@@ -18,7 +18,7 @@ def canonical() -> tuple[Column, ...]:
         text("nombre", "name", "Nombre", "Name"),
         text("titulo", "title", "Título", "Title"),
         code("estado", "status", "Estado", "Status"),
-        when("fecha", "date", "Cuándo se publicó", "When published"),
+        date_range("fecha", "date", "Cuándo se publicó", "When published"),
     )
 
 
@@ -33,7 +33,7 @@ TABLES: tuple[Table, ...] = (
         code("estado", "status", "Estado", "Status"),
         text("titulo", "title", "Título", "Title"),
         code("fase", "phase", "Fase", "Phase"),
-        when("fecha", "period", "Vigencia", "Period"),
+        date_range("fecha", "period", "Vigencia", "Period"),
         ref("profesional_id", "principalInvestigator", "Practitioner", "Investigador principal", "Investigator"),
         ref("organizacion_id", "sponsor", "Organization", "Patrocinador", "Sponsor"),
         home=Home.REFERENCE,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pyhce.schema.declaration import (
-    administration,
     care_plans,
+    catalogues,
     clinical,
     diagnostics,
     documents,
     finance,
     medication,
-    people,
+    patients,
     research,
     security,
 )
@@ -26,7 +26,7 @@ from pyhce.schema.declaration.record import (
     SAME_PERSON,
     STAGING,
 )
-from pyhce.schema.declaration.untyped import PATIENT_PATHS
+from pyhce.schema.declaration.types_without_table import PATIENT_PATHS
 from pyhce.schema.helper_functions import HELPERS
 from pyhce.schema.model import DataStep, Schema
 from pyhce.schema.roles import WRITER_SINCE
@@ -34,8 +34,8 @@ from pyhce.schema.roles import WRITER_SINCE
 SCHEMA = Schema(
     tables=(
         ANCHOR,
-        *administration.TABLES,
-        *people.TABLES,
+        *patients.TABLES,
+        *catalogues.TABLES,
         *clinical.TABLES,
         *medication.TABLES,
         *diagnostics.TABLES,
@@ -56,6 +56,6 @@ SCHEMA = Schema(
     ),
     helpers=HELPERS,
     patient_paths=PATIENT_PATHS,
-    steps=(WRITER_SINCE,),
-    rewrites=(DataStep(number=2, name="documents"),),
+    bare_migrations=(WRITER_SINCE,),
+    extra_data_steps=(DataStep(number=2, name="documents"),),
 )

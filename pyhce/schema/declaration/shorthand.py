@@ -2,58 +2,60 @@
 
 from __future__ import annotations
 
-from pyhce.schema.model import Area, Column, Home, Index, Kind, Label, PlainColumn, Table
+from pyhce.schema.model import Area, Column, ColumnKind, Home, Index, Label, PlainColumn, Table
 from pyhce.schema.path import alternatives
 
 
-def col(name: str, kind: Kind, path: str, es: str, en: str, *, target: str | None = None, since: int = 1) -> Column:
+def col(
+    name: str, kind: ColumnKind, path: str, es: str, en: str, *, target: str | None = None, since: int = 1
+) -> Column:
     """A typed column."""
     return Column(name=name, kind=kind, path=path, label=Label(es=es, en=en), target=target, since=since)
 
 
 def text(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """The first string, code, uri or id that is there."""
-    return col(name, Kind.TEXT, path, es, en, since=since)
+    return col(name, ColumnKind.TEXT, path, es, en, since=since)
 
 
 def code(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """The code of the first Coding that has one."""
-    return col(name, Kind.CODE, path, es, en, since=since)
+    return col(name, ColumnKind.CODE, path, es, en, since=since)
 
 
 def codes(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """Every Coding, as `system|code`."""
-    return col(name, Kind.CODES, path, es, en, since=since)
+    return col(name, ColumnKind.CODES, path, es, en, since=since)
 
 
-def when(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
+def date_range(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """A date, dateTime, instant, Period or Timing as a range of moments."""
-    return col(name, Kind.RANGE, path, es, en, since=since)
+    return col(name, ColumnKind.RANGE, path, es, en, since=since)
 
 
 def ref(name: str, path: str, target: str, es: str, en: str, *, since: int = 1) -> Column:
     """The key of the first Reference to `target`."""
-    return col(name, Kind.REFERENCE, path, es, en, target=target, since=since)
+    return col(name, ColumnKind.REFERENCE, path, es, en, target=target, since=since)
 
 
 def refs(name: str, path: str, target: str, es: str, en: str, *, since: int = 1) -> Column:
     """The keys of every Reference to `target`."""
-    return col(name, Kind.REFERENCES, path, es, en, target=target, since=since)
+    return col(name, ColumnKind.REFERENCES, path, es, en, target=target, since=since)
 
 
 def number(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """A decimal or integer, with the digits it was written with."""
-    return col(name, Kind.NUMBER, path, es, en, since=since)
+    return col(name, ColumnKind.NUMBER, path, es, en, since=since)
 
 
 def boolean(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """A boolean."""
-    return col(name, Kind.BOOLEAN, path, es, en, since=since)
+    return col(name, ColumnKind.BOOLEAN, path, es, en, since=since)
 
 
 def happened(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
     """Whether it happened: a choice of a boolean and other types, such as `deceased[x]`."""
-    return col(name, Kind.HAPPENED, path, es, en, since=since)
+    return col(name, ColumnKind.HAPPENED, path, es, en, since=since)
 
 
 def comparator(of: str, quantity: str, *, since: int = 2) -> Column:
@@ -64,14 +66,14 @@ def comparator(of: str, quantity: str, *, since: int = 2) -> Column:
     )  # fmt: skip
 
 
-def described(path: str, name: str = "codigo_texto", *, since: int = 2) -> Column:
+def concept_text(path: str, name: str = "codigo_texto", *, since: int = 2) -> Column:
     """The words of a CodeableConcept, coded or not: its text, else the first display."""
     words = " | ".join(f"{one}.{member}" for one in alternatives(path) for member in ("text", "coding.display"))
     of = name.removesuffix("_texto")
     return text(name, words, f"Texto de {of}, codificado o no", f"Words of {of}, coded or not", since=since)
 
 
-def instead(former: Column, path: str, es: str = "", en: str = "", *, since: int = 2) -> Column:
+def recomputed(former: Column, path: str, es: str = "", en: str = "", *, since: int = 2) -> Column:
     """A column that another path computes since a migration; the labels stay unless others are given."""
     label = Label(es=es or former.label.es, en=en or former.label.en)
     return former.model_copy(update={"path": path, "label": label, "since": since, "former": former})
@@ -180,7 +182,7 @@ def resources(
     )
     patient_id = Column(
         name="paciente_id",
-        kind=Kind.REFERENCE,
+        kind=ColumnKind.REFERENCE,
         path=" | ".join(patient),
         target="Patient",
         label=_PATIENT.label,

@@ -16,11 +16,11 @@ from pyhce.citus.connection import Progress, scalar
 from pyhce.errors import HceError
 
 APPLICATION = "pyhce"
-"""The name under which our sessions are seen (`pyhce.citus.connection.complete`), unless a DSN gives another."""
-READER = 10.0
+"""The name under which our sessions are seen (`pyhce.citus.connection.complete_dsn`), unless a DSN gives another."""
+EXPORT_AFTER = 10.0
 """Seconds in one transaction without a change, after which a session is an export: it may finish."""
 PAUSE = 0.5
-PATIENCE = 120.0
+END_TIMEOUT = 120.0
 """Seconds for sessions to end."""
 
 _OTHERS = """
@@ -33,7 +33,7 @@ WHERE application_name = %(name)s AND backend_type = 'client backend' AND datnam
 """With whether it may be ended at once: it changes something, or does nothing."""
 
 
-def end_sessions(conn: Connection[TupleRow], progress: Progress) -> int:
+def end_older_sessions(conn: Connection[TupleRow], progress: Progress) -> int:
     """End our sessions that are there now, but for this one and for exports under way; their number.
 
     A session that reads is looked at again: it may be about to write.
@@ -41,9 +41,9 @@ def end_sessions(conn: Connection[TupleRow], progress: Progress) -> int:
     Raises:
         HceError: a session did not end in time.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + END_TIMEOUT
     since = scalar(conn, "SELECT clock_timestamp()")
-    values = {"name": APPLICATION, "since": since, "reader": READER}
+    values = {"name": APPLICATION, "since": since, "reader": EXPORT_AFTER}
     ended: set[int] = set()
     while found := conn.execute(_OTHERS, values).fetchall():
         for pid, due in found:
@@ -52,7 +52,7 @@ def end_sessions(conn: Connection[TupleRow], progress: Progress) -> int:
                 ended.add(pid)
         if time.monotonic() >= deadline:
             raise HceError(
-                f"process {found[0][0]} of an older release did not end within {PATIENCE:.0f} s",
+                f"process {found[0][0]} of an older release did not end within {END_TIMEOUT:.0f} s",
                 remedy="Stop that program and run `pyhce register` again: it goes on from there.",
             )
         time.sleep(PAUSE)

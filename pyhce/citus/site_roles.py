@@ -22,9 +22,9 @@ from pyhce.citus.connection import has_citus, rows
 from pyhce.schema.model import Frozen
 from pyhce.settings import APP_ROLE, LOGIN_ROLES, READONLY_ROLE
 
-LIKE = {"app": APP_ROLE, "readonly": READONLY_ROLE}
+MODEL_ROLES = {"app": APP_ROLE, "readonly": READONLY_ROLE}
 """What a role can be made like, with the role that it is then a member of."""
-OUR_ROLES = (*LOGIN_ROLES, *INTERNAL_ROLES)
+PRODUCT_ROLES = (*LOGIN_ROLES, *INTERNAL_ROLES)
 
 _SITE_ROLES = """
     SELECT r.rolname FROM pg_roles AS r
@@ -58,7 +58,7 @@ class RoleState(Frozen):
     known: bool = True
 
 
-class _OnNode(NamedTuple):
+class _RoleOnNode(NamedTuple):
     """What a node has of a role."""
 
     logs_in: bool
@@ -68,40 +68,40 @@ class _OnNode(NamedTuple):
     authinfo: Authinfo
 
 
-class Survey(NamedTuple):
+class RoleSurvey(NamedTuple):
     """What every node has of every site role; the coordinator is the first node."""
 
     names: tuple[str, ...]
-    nodes: dict[str, dict[str, _OnNode]]
+    nodes: dict[str, dict[str, _RoleOnNode]]
     distributed: bool
 
 
-HERE = "the coordinator"
+COORDINATOR = "the coordinator"
 
 
-def survey(conn: Connection[TupleRow]) -> Survey:
+def survey_roles(conn: Connection[TupleRow]) -> RoleSurvey:
     """Ask every node.
 
     Raises:
         ConnectionFailed: a worker does not answer.
     """
-    names = tuple(name for (name,) in rows(conn, _SITE_ROLES, list(OUR_ROLES), list(LIKE.values())))
+    names = tuple(name for (name,) in rows(conn, _SITE_ROLES, list(PRODUCT_ROLES), list(MODEL_ROLES.values())))
     citus = has_citus(conn)
     query = sql.SQL(_ON_A_NODE).format(
-        groups=sql.Literal(list(LIKE.values())),
+        groups=sql.Literal(list(MODEL_ROLES.values())),
         names=sql.Literal(list(names)),
         authinfo=sql.SQL(_AUTHINFO if citus else "'{}'::json"),
     )
     row = conn.execute(query).fetchone()
-    asked = {HERE: row[0] if row else "[]"}
+    asked = {COORDINATOR: row[0] if row else "[]"}
     if citus:
-        asked |= authentication.on_workers(conn, query)
-    nodes = {place: {held["name"]: _on_node(held) for held in json.loads(text)} for place, text in asked.items()}
-    return Survey(names, nodes, citus)
+        asked |= authentication.run_on_workers(conn, query)
+    nodes = {place: {held["name"]: _role_on_node(held) for held in json.loads(text)} for place, text in asked.items()}
+    return RoleSurvey(names, nodes, citus)
 
 
-def _on_node(held: dict[str, Any]) -> _OnNode:
-    return _OnNode(
+def _role_on_node(held: dict[str, Any]) -> _RoleOnNode:
+    return _RoleOnNode(
         held["logs_in"],
         held["secret"],
         held["connects"],
@@ -110,15 +110,15 @@ def _on_node(held: dict[str, Any]) -> _OnNode:
     )
 
 
-def states(conn: Connection[TupleRow]) -> tuple[RoleState, ...]:
-    """Every login role of the site, with what it lacks. Raises as `survey`."""
-    found = survey(conn)
-    known = _known(conn, found)
-    kinds = {role: kind for kind, role in LIKE.items()}
+def role_states(conn: Connection[TupleRow]) -> tuple[RoleState, ...]:
+    """Every login role of the site, with what it lacks. Raises as `survey_roles`."""
+    found = survey_roles(conn)
+    known = _passwords_held(conn, found)
+    kinds = {role: kind for kind, role in MODEL_ROLES.items()}
     return tuple(
         RoleState(
             name=name,
-            like=tuple(kinds[role] for role in found.nodes[HERE][name].like),
+            like=tuple(kinds[role] for role in found.nodes[COORDINATOR][name].like),
             problems=tuple(_problems(found, name)),
             known=not found.distributed or name in known,
         )
@@ -126,7 +126,7 @@ def states(conn: Connection[TupleRow]) -> tuple[RoleState, ...]:
     )
 
 
-def _known(conn: Connection[TupleRow], found: Survey) -> dict[str, str]:
+def _passwords_held(conn: Connection[TupleRow], found: RoleSurvey) -> dict[str, str]:
     """The passwords of the site's roles that some node holds; none without Citus, where no node logs in to another."""
     if not found.distributed:
         return {}
@@ -135,8 +135,8 @@ def _known(conn: Connection[TupleRow], found: Survey) -> dict[str, str]:
     return {name: passwords[name] for name in found.names if name in passwords}
 
 
-def _problems(found: Survey, name: str) -> Iterator[str]:
-    here = found.nodes[HERE][name]
+def _problems(found: RoleSurvey, name: str) -> Iterator[str]:
+    here = found.nodes[COORDINATOR][name]
     if here.secret is None:
         yield f"{name} has no password"
     for place, held in found.nodes.items():
@@ -159,45 +159,45 @@ def _problems(found: Survey, name: str) -> Iterator[str]:
             yield from _without_secret(place, name, there, here.secret)
 
 
-def _without_secret(place: str, name: str, there: _OnNode, secret: str | None) -> Iterator[str]:
+def _without_secret(place: str, name: str, there: _RoleOnNode, secret: str | None) -> Iterator[str]:
     passwords = [authentication.password_in(there.authinfo.get((node, name))) for node in (ANY_NODE, THIS_NODE)]
     if None in passwords:
         yield f"{place} has no secret to log in to other nodes as {name}"
-    elif secret and not all(password and authentication.matches(password, secret) for password in passwords):
+    elif secret and not all(password and authentication.password_matches(password, secret) for password in passwords):
         yield f"{place} has a wrong secret to log in to other nodes as {name}"
 
 
-class Mended(NamedTuple):
+class RoleRepairs(NamedTuple):
     """What was done about the site's roles, and what could not be."""
 
     done: list[str]
     not_done: list[str]
 
 
-def mend(conn: Connection[TupleRow]) -> Mended:
+def repair_roles(conn: Connection[TupleRow]) -> RoleRepairs:
     """Give each site role on each node what it lacks there; what cannot be is said.
 
     Raises:
         ConnectionFailed: a worker does not answer.
     """
-    found = survey(conn)
+    found = survey_roles(conn)
     done = []
     if found.distributed:
         for name in found.names:
-            if any(_differs(held.get(name), found.nodes[HERE][name]) for held in found.nodes.values()):
-                authentication.on_workers(conn, _as_here(name, found.nodes[HERE][name]))
+            if any(_differs(held.get(name), found.nodes[COORDINATOR][name]) for held in found.nodes.values()):
+                authentication.run_on_workers(conn, _copy_to_worker(name, found.nodes[COORDINATOR][name]))
                 done.append(f"role {name} is the same on every node")
-        known = _known(conn, found)
+        known = _passwords_held(conn, found)
         done += authentication.change_passwords(conn, known)
-    left = [state for state in states(conn) if state.problems]
-    return Mended(done, [f"{state.problems[0]}; mend it with: pyhce role rotate {state.name}" for state in left])
+    left = [state for state in role_states(conn) if state.problems]
+    return RoleRepairs(done, [f"{state.problems[0]}; mend it with: pyhce role rotate {state.name}" for state in left])
 
 
-def _differs(there: _OnNode | None, here: _OnNode) -> bool:
+def _differs(there: _RoleOnNode | None, here: _RoleOnNode) -> bool:
     return there is None or there[:2] != here[:2] or there.like != here.like
 
 
-def _as_here(name: str, here: _OnNode) -> sql.Composed:
+def _copy_to_worker(name: str, here: _RoleOnNode) -> sql.Composed:
     """One statement that makes a role on a worker what it is at the coordinator."""
     role = sql.Identifier(name)
     statements = [
@@ -208,7 +208,7 @@ def _as_here(name: str, here: _OnNode) -> sql.Composed:
         *(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), role) for group in here.like),
         *(
             sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(group), role)
-            for group in LIKE.values()
+            for group in MODEL_ROLES.values()
             if group not in here.like
         ),
     ]

@@ -11,44 +11,53 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.citus import authentication
-from pyhce.citus.connection import REGISTRAR_LOCK, Database, advisory_lock, connect, explained, has_citus, rows, scalar
-from pyhce.citus.migrate import refuse_unready
-from pyhce.citus.roles import LIKE, OUR_ROLES, RoleState, states
+from pyhce.citus.connection import (
+    REGISTRAR_LOCK,
+    DatabaseConnection,
+    advisory_lock,
+    connect,
+    explained_errors,
+    has_citus,
+    rows,
+    scalar,
+)
+from pyhce.citus.migrate import refuse_incomplete_schema
+from pyhce.citus.site_roles import MODEL_ROLES, PRODUCT_ROLES, RoleState, role_states
 from pyhce.errors import HceError, UsageError
 from pyhce.schema.model import Schema
 from pyhce.settings import SUPERUSER
 
 _NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,62}")
 _PASSWORD = re.compile(r"[!-~]{8,200}")
-_WAIT = 60.0
+_LOCK_TIMEOUT = 60.0
 
 
 @contextmanager
-def changing_roles(dsn: str, schema: Schema) -> Iterator[Database]:
+def changing_roles(dsn: str, schema: Schema) -> Iterator[DatabaseConnection]:
     """A superuser's connection that no registrar works beside.
 
     Raises:
         UsageError: the role is no superuser.
         SchemaMismatch: the database has not the schema of this release.
     """
-    with connect(dsn) as conn, explained():
+    with connect(dsn) as conn, explained_errors():
         if not authentication.is_superuser(conn):
             raise UsageError(
                 f"role {scalar(conn, 'SELECT current_user')} is not a superuser, which managing roles takes",
                 remedy=f"Connect as {SUPERUSER}.",
             )
-        refuse_unready(conn, schema)
-        with advisory_lock(conn, REGISTRAR_LOCK, timeout=_WAIT):
+        refuse_incomplete_schema(conn, schema)
+        with advisory_lock(conn, REGISTRAR_LOCK, timeout=_LOCK_TIMEOUT):
             yield conn
 
 
-def refuse_name(name: str) -> None:
+def refuse_role_name(name: str) -> None:
     """Refuse a name that a new role cannot have.
 
     Raises:
         UsageError: it is reserved, or not written as one.
     """
-    if name.startswith("pg_") or name.startswith("hce_") or name in {*OUR_ROLES, "public", "none"}:
+    if name.startswith("pg_") or name.startswith("hce_") or name in {*PRODUCT_ROLES, "public", "none"}:
         raise UsageError(
             f"the role name {name!r} is reserved: names that begin with pg_ or hce_, {SUPERUSER}, public and none are",
             remedy="Choose another name, such as lis_reader.",
@@ -73,7 +82,7 @@ def refuse_password(password: str) -> None:
         )
 
 
-def refuse_existing(conn: Connection[TupleRow], name: str) -> None:
+def refuse_existing_role(conn: Connection[TupleRow], name: str) -> None:
     """Refuse the name of a role that is there.
 
     Raises:
@@ -92,17 +101,17 @@ def site_role(conn: Connection[TupleRow], name: str) -> RoleState:
     Raises:
         UsageError: there is none of that name.
     """
-    found = {state.name: state for state in states(conn)}
+    found = {state.name: state for state in role_states(conn)}
     if name in found:
         return found[name]
-    if name in OUR_ROLES:
+    if name in PRODUCT_ROLES:
         raise UsageError(
             f"{name} is a role of the product, not of the site",
             remedy="Its password comes from `pyhce register` (PYHCE_APP_PASSWORD, PYHCE_READONLY_PASSWORD), on "
             "Kubernetes from the Secret of the release.",
         )
     raise UsageError(
-        f"there is no login role {name!r} that is a member of {' or '.join(LIKE.values())}",
+        f"there is no login role {name!r} that is a member of {' or '.join(MODEL_ROLES.values())}",
         remedy="`pyhce role list` shows the roles of this site.",
     )
 
@@ -115,18 +124,18 @@ def add(conn: Connection[TupleRow], name: str, *, like: str, password: str) -> N
         ConnectionFailed: a worker does not answer.
     """
     with conn.transaction():
-        refuse_existing(conn, name)
+        refuse_existing_role(conn, name)
         role = sql.Identifier(name)
         conn.execute(
             sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
                 role, sql.Literal(authentication.scram_secret(conn, password))
             )
         )
-        conn.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(LIKE[like]), role))
+        conn.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(MODEL_ROLES[like]), role))
         if has_citus(conn):
             authentication.set_authinfo(conn, {name: password})
     if has_citus(conn):
-        authentication.tell_workers(conn, {name: password})
+        authentication.set_authinfo_on_workers(conn, {name: password})
 
 
 def rotate(conn: Connection[TupleRow], name: str, *, password: str) -> None:
@@ -163,13 +172,13 @@ def drop(conn: Connection[TupleRow], name: str) -> int:
             "then run this again. Nothing was changed.",
         ) from error
     if has_citus(conn):
-        authentication.forget_on_workers(conn, name)
-        authentication.on_workers(conn, _ENDING)
+        authentication.delete_authinfo_on_workers(conn, name)
+        authentication.run_on_workers(conn, _END_SESSIONS)
     conn.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::integer[]) AS pid", (sessions,))
     return len(sessions)
 
 
-_ENDING = (
+_END_SESSIONS = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE usesysid IS NOT NULL AND usesysid NOT IN (SELECT oid FROM pg_authid)"
 )

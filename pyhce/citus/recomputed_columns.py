@@ -2,8 +2,8 @@
 
 PostgreSQL cannot change the expression of a generated column before release 17. So one statement drops the columns of a
 table and adds them again, which rewrites the table once. It can run twice, but would rewrite the table twice:
-`is_done` says whether it is done. What a site built on such a column (a view, an index) would block the statement or
-go with the column: `refuse_dependents` names it before anything is changed.
+`is_recomputed` says whether it is done. What a site built on such a column (a view, an index) would block the statement
+or go with the column: `refuse_dependents` names it before anything is changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 from pyhce.citus.connection import rows
 from pyhce.errors import HceError
 
-_COMPUTES = re.compile(r"ALTER TABLE ([a-z0-9_.]+)\s+DROP COLUMN IF EXISTS")
+_RECOMPUTES = re.compile(r"ALTER TABLE ([a-z0-9_.]+)\s+DROP COLUMN IF EXISTS")
 _DROPPED = re.compile(r"DROP COLUMN IF EXISTS ([a-z0-9_]+)")
 _INDEX = re.compile(r"CREATE INDEX IF NOT EXISTS ([a-z0-9_]+)")
 _EXPRESSIONS = (
@@ -45,18 +45,18 @@ _DEPENDENTS = """
 """
 
 
-def table_of(statement: str) -> str | None:
+def recomputed_table(statement: str) -> str | None:
     """The table, with its schema, whose typed columns a statement computes anew; None for another statement."""
-    found = _COMPUTES.match(statement)
+    found = _RECOMPUTES.match(statement)
     return found[1] if found else None
 
 
-def is_done(conn: Connection[TupleRow], statement: str) -> bool:
+def is_recomputed(conn: Connection[TupleRow], statement: str) -> bool:
     """Whether a table's typed columns are already as a statement would make them.
 
     PostgreSQL itself compares: the statement is applied to an empty copy of the table.
     """
-    table = table_of(statement)
+    table = recomputed_table(statement)
     if table is None:
         return False
     copy = "pg_temp.hce_comparada"
@@ -80,8 +80,8 @@ def refuse_dependents(conn: Connection[TupleRow], statements: Iterable[str]) -> 
     own = [index[1] for statement in every if (index := _INDEX.match(statement))]
     problems = []
     for statement in every:
-        table = table_of(statement)
-        if table is None or is_done(conn, statement):
+        table = recomputed_table(statement)
+        if table is None or is_recomputed(conn, statement):
             continue
         columns = _DROPPED.findall(statement)
         found = rows(conn, _DEPENDENTS, table, columns, own, table, columns)

@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
+from pyhce.schema.declaration.column_groups import contact, keys, name_in_use
 from pyhce.schema.declaration.shorthand import (
     boolean,
     code,
     codes,
     col,
-    described,
+    concept_text,
+    date_range,
     gin,
-    instead,
+    recomputed,
     ref,
     resources,
     text,
-    when,
 )
-from pyhce.schema.model import Area, Column, Home, Kind, Table
+from pyhce.schema.model import Area, ColumnKind, Home, Table
 
 AREA = Area.ADMINISTRATION
-
-
-def keys() -> Column:
-    """Every key by which a reference may name the resource."""
-    return col("claves", Kind.KEYS, "id", "Claves por las que se le nombra", "Keys by which it is named")
-
-
-def name_in_use() -> tuple[Column, Column]:
-    """Surnames and first given name of the name in use."""
-    return (
-        instead(text("apellidos", "name.family", "Apellidos", "Surnames"), "name.preferred().family"),
-        instead(text("nombre", "name.given", "Primer nombre", "First given name"), "name.preferred().given"),
-    )
-
-
-def contact(former: Column | None = None) -> tuple[Column, Column]:
-    """Phone and e-mail in use; `former` is what stood in the phone's column."""
-    path = "telecom.preferred('phone').value | telecom.preferred('sms').value"
-    return (
-        instead(former, path, "Teléfono en uso", "Phone in use")
-        if former
-        else text("telefono", path, "Teléfono en uso", "Phone in use", since=2),
-        text("correo", "telecom.preferred('email').value", "Correo electrónico en uso", "E-mail in use", since=2),
-    )
 
 
 TABLES: tuple[Table, ...] = (
@@ -53,10 +30,10 @@ TABLES: tuple[Table, ...] = (
         "Organizations",
         keys(),
         text("nombre", "name", "Nombre", "Name"),
-        col("nombre_busqueda", Kind.NAMES, "name", "Nombre para buscar", "Name to search by"),
+        col("nombre_busqueda", ColumnKind.NAMES, "name", "Nombre para buscar", "Name to search by"),
         boolean("activo", "active", "Activa", "Active"),
         code("clase", "type", "Tipo de organización", "Type"),
-        instead(text("ciudad", "address.city", "Ciudad", "City"), "address.preferred().city"),
+        recomputed(text("ciudad", "address.city", "Ciudad", "City"), "address.preferred().city"),
         *contact(),
         ref("parte_de_id", "partOf", "Organization", "Parte de", "Part of"),
         home=Home.REFERENCE,
@@ -69,7 +46,7 @@ TABLES: tuple[Table, ...] = (
         "Profesionales de la salud",
         "Practitioners",
         keys(),
-        col("nombre_busqueda", Kind.NAMES, "name", "Nombres para buscar", "Names to search by"),
+        col("nombre_busqueda", ColumnKind.NAMES, "name", "Nombres para buscar", "Names to search by"),
         *name_in_use(),
         *contact(),
         code("sexo", "gender", "Sexo administrativo", "Administrative gender"),
@@ -86,10 +63,10 @@ TABLES: tuple[Table, ...] = (
         keys(),
         boolean("activo", "active", "Activo", "Active"),
         code("rol", "code", "Rol", "Role"),
-        described("code", "rol_texto"),
+        concept_text("code", "rol_texto"),
         codes("especialidades", "specialty", "Especialidades", "Specialties"),
-        described("specialty", "especialidad_texto"),
-        when("fecha", "period", "Vigencia", "Period"),
+        concept_text("specialty", "especialidad_texto"),
+        date_range("fecha", "period", "Vigencia", "Period"),
         ref("profesional_id", "practitioner", "Practitioner", "Profesional", "Practitioner"),
         ref("organizacion_id", "organization", "Organization", "Organización", "Organization"),
         ref("ubicacion_id", "location", "Location", "Primera ubicación", "First location"),
@@ -120,7 +97,7 @@ TABLES: tuple[Table, ...] = (
         keys(),
         boolean("activo", "active", "Activo", "Active"),
         codes("servicios", "serviceType", "Servicios", "Service types"),
-        when("fecha", "planningHorizon", "Horizonte de planeación", "Planning horizon"),
+        date_range("fecha", "planningHorizon", "Horizonte de planeación", "Planning horizon"),
         ref("profesional_id", "actor", "Practitioner", "Profesional", "Practitioner"),
         ref("ubicacion_id", "actor", "Location", "Ubicación", "Location"),
         home=Home.REFERENCE,
@@ -136,7 +113,7 @@ TABLES: tuple[Table, ...] = (
         code("clase", "type", "Clase de miembros", "Kind of members"),
         text("nombre", "name", "Nombre", "Name"),
         code("codigo", "code", "Qué reúne", "What it groups"),
-        described("code"),
+        concept_text("code"),
         home=Home.REFERENCE,
     ),
 )

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 
 from pyhce.errors import DeclarationError
-from pyhce.schema.frozen import FROZEN, statements, text_of
+from pyhce.schema.frozen import FROZEN, frozen_text, statements
 from pyhce.schema.model import Schema
-from pyhce.schema.render import objects
+from pyhce.schema.render import declared_sql
 
 _CREATED = re.compile(r"CREATE (?:OR REPLACE )?(?:TABLE|INDEX|FUNCTION)(?: IF NOT EXISTS)? ([a-z0-9_.]+)")
 _UNDECLARED = frozenset({"hce.migracion"})
@@ -36,12 +36,12 @@ def check_frozen(schema: Schema) -> None:
 
 
 def _differences(schema: Schema, number: int) -> Iterator[str]:
-    frozen = statements(text_of(number))
-    declared = statements(objects(schema, number))
+    frozen = statements(frozen_text(number))
+    declared = statements(declared_sql(schema, number))
     later = {
         _created(statement)
         for other in range(number + 1, schema.version + 1)
-        for statement in statements(objects(schema, other))
+        for statement in statements(declared_sql(schema, other))
     }
     for statement in declared:
         if statement not in frozen:

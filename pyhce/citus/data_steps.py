@@ -2,7 +2,7 @@
 
 A data step changes stored rows: rows move to a new table, documents to a new form. The new schema version is
 noted before the step begins, so that older releases refuse to write; writers of this release wait until it is done
-(`pyhce.citus.migrate.refuse_unready`). The steps themselves are in `pyhce/records/upgrading/`.
+(`pyhce.citus.migrate.refuse_incomplete_schema`). The steps themselves are in `pyhce/records/upgrading/`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class DataStepReport(Frozen):
     seconds: float
 
 
-def pending(conn: Connection[TupleRow], schema: Schema) -> tuple[DataStep, ...]:
+def pending_data_steps(conn: Connection[TupleRow], schema: Schema) -> tuple[DataStep, ...]:
     """The data steps that this database still needs, in their order."""
     if not schema.data_steps:
         return ()
@@ -44,7 +44,7 @@ def pending(conn: Connection[TupleRow], schema: Schema) -> tuple[DataStep, ...]:
     return tuple(step for step in schema.data_steps if (step.number, step.name) not in done)
 
 
-class Reached(Frozen):
+class DataStepProgress(Frozen):
     """How far a step has come.
 
     Args:
@@ -56,13 +56,13 @@ class Reached(Frozen):
     notes: tuple[str, ...] = ()
 
 
-def reached(conn: Connection[TupleRow], step: DataStep) -> Reached:
+def data_step_progress(conn: Connection[TupleRow], step: DataStep) -> DataStepProgress:
     """How far an interrupted step has come."""
     found = rows(conn, "SELECT hasta, informe FROM hce.paso_datos WHERE numero = %s AND paso = %s", *_key(step))
-    return Reached(until=found[0][0], **found[0][1]) if found else Reached()
+    return DataStepProgress(until=found[0][0], **found[0][1]) if found else DataStepProgress()
 
 
-def note(
+def save_data_step_progress(
     conn: Connection[TupleRow],
     step: DataStep,
     counts: Mapping[str, int],
@@ -89,18 +89,18 @@ def has_older_rows(conn: Connection[TupleRow]) -> bool:
     return bool(scalar(conn, "SELECT EXISTS (SELECT 1 FROM hce.paso_datos WHERE informe -> 'counts' <> '{}')"))
 
 
-def settle_empty(conn: Connection[TupleRow], schema: Schema) -> None:
+def complete_empty_data_steps(conn: Connection[TupleRow], schema: Schema) -> None:
     """Note as done what has nothing to do, since this database holds no row that it would change."""
-    for step in pending(conn, schema):
+    for step in pending_data_steps(conn, schema):
         if not _has_rows(conn, schema, step):
-            note(conn, step, {}, until=None)
+            save_data_step_progress(conn, step, {}, until=None)
 
 
 def _has_rows(conn: Connection[TupleRow], schema: Schema, step: DataStep) -> bool:
     if step.table is None:
         return scalar(conn, "SELECT 1 FROM public.expediente LIMIT 1") is not None
     table = schema.table(step.table)
-    for generic in schema.emptied_by(table):
+    for generic in schema.generic_tables_emptied_by(table):
         query = sql.SQL("SELECT 1 FROM {} WHERE tipo = %s LIMIT 1").format(sql.Identifier("public", generic.name))
         if conn.execute(query, (table.fhir_type,)).fetchone():
             return True

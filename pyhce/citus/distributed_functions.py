@@ -10,11 +10,11 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import rows
-from pyhce.citus.distribute import anchor_of
+from pyhce.citus.distribute import colocation_table
 from pyhce.schema.model import Schema, Table
-from pyhce.schema.writer_functions import distribution_argument, name_of, writers
+from pyhce.schema.writer_functions import distribution_argument, writer_functions, writer_name
 
-_DELEGATED = """
+_FUNCTIONS = """
     SELECT p.proname, p.proargnames[o.distribution_argument_index + 1], o.colocationid, p.oid::regprocedure::text
     FROM pg_proc AS p
     JOIN pg_namespace AS n ON n.oid = p.pronamespace
@@ -23,10 +23,10 @@ _DELEGATED = """
 """
 
 
-def undelegated(conn: Connection[TupleRow], schema: Schema) -> list[tuple[str, Table]]:
+def undistributed_functions(conn: Connection[TupleRow], schema: Schema) -> list[tuple[str, Table]]:
     """The functions that run where they are called though they should not: each with its signature and its table."""
-    writes = {name_of(table): table for table in schema.resource_tables() if distribution_argument(table)}
-    names = [writer.name for writer in writers(schema.tables) if writer.name in writes]
+    writes = {writer_name(table): table for table in schema.resource_tables() if distribution_argument(table)}
+    names = [writer.name for writer in writer_functions(schema.tables) if writer.name in writes]
     groups: dict[str, int] = dict(
         rows(
             conn,
@@ -36,14 +36,14 @@ def undelegated(conn: Connection[TupleRow], schema: Schema) -> list[tuple[str, T
     )
     return [
         (signature, writes[name])
-        for name, argument, group, signature in rows(conn, _DELEGATED, names)
+        for name, argument, group, signature in rows(conn, _FUNCTIONS, names)
         if argument != distribution_argument(writes[name]) or group != groups.get(writes[name].qualified)
     ]
 
 
-def delegate(conn: Connection[TupleRow], schema: Schema) -> list[str]:
+def distribute_functions(conn: Connection[TupleRow], schema: Schema) -> list[str]:
     """Distribute the functions that are not, or not with their table; their names."""
-    found = undelegated(conn, schema)
+    found = undistributed_functions(conn, schema)
     if found:
         with conn.transaction():
             conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
@@ -51,6 +51,6 @@ def delegate(conn: Connection[TupleRow], schema: Schema) -> list[str]:
             for signature, table in found:
                 conn.execute(
                     "SELECT create_distributed_function(%s::regprocedure, %s, colocate_with => %s)",
-                    (signature, distribution_argument(table), anchor_of(schema, table).qualified),
+                    (signature, distribution_argument(table), colocation_table(schema, table).qualified),
                 )
-    return [name_of(table) for _, table in found]
+    return [writer_name(table) for _, table in found]

@@ -16,7 +16,7 @@ OWNER_SCHEMAS = ("public", "hce")
 """Where the owner creates: Citus makes a moved shard's table as its owner."""
 
 
-def grant_on_node(node: Connection[TupleRow]) -> bool:
+def set_node_privileges(node: Connection[TupleRow]) -> bool:
     """On one node: our roles alone connect, the owner may create, PUBLIC may not write; whether it changed."""
     statements = [*_on_database(node), *_on_schemas(node), *_on_functions(node)]
     if statements:
