@@ -20,7 +20,9 @@ from pyhce.errors import HceError
 from pyhce.records.loading.load import load
 from pyhce.records.loading.report import LoadReport
 from pyhce.records.patient.corrections import merge
+from pyhce.records.writing import retry
 from pyhce.records.writing.deduplication import CopyChoice, deduplicate
+from pyhce.records.writing.locks import lock_identities
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import Result, verify
 from tests.shared.database import TestDatabase, unique
@@ -362,10 +364,23 @@ def test_a_local_server_has_room_for_the_locks_of_its_writers(db: TestDatabase) 
     assert check.result is Result.OK
 
 
-def test_what_gave_up_names_no_writer_that_is_not_there() -> None:
-    from pyhce.records.writing.retry import ConcurrentChange, gave_up
+def test_a_transaction_that_meets_a_conflict_in_every_attempt_gives_up_after_twelve(
+    db: TestDatabase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(retry, "_BACKOFF", lambda state: 0.001)
+    source, attempts = unique(), list[int]()
 
-    told = gave_up(ConcurrentChange(), 12, remedy="Again.")
-    assert isinstance(told, HceError)
-    assert "other writers" not in told.wrong
-    assert "pyhce repair identities" in told.remedy
+    def work(attempt: int) -> None:
+        attempts.append(attempt)
+        lock_identities(conn, source, [("Observation", "o")])
+
+    with connect(db.dsn) as holder, connect(db.dsn) as conn, holder.transaction():
+        lock_identities(holder, source, [("Observation", "o")])
+        conn.execute("SET lock_timeout = '10ms'")
+        with pytest.raises(HceError, match=r"^gave up after 12 attempts: concurrent changes") as failed:
+            retry.retry_transaction(conn, work, remedy="Run it again.")
+    assert attempts == list(range(1, 13))
+    assert failed.value.remedy.startswith("Run it again. If nothing else writes")
+    retries = [record.getMessage() for record in caplog.records if record.name == "pyhce.records.writing.retry"]
+    assert retries[0] == "attempt 1 of 12 failed: lock timeout; retrying in 0.00 s"
+    assert retries[-1] == "attempt 12 of 12 failed: lock timeout; giving up"

@@ -9,7 +9,6 @@ text is told, not touched: it may be a doctor's own, or a mother's in her child'
 
 from __future__ import annotations
 
-import secrets
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,12 +35,11 @@ from pyhce.records.erasing.trace import MIN_WORD, Person, Verdict
 from pyhce.records.identity import DEFAULT_RULES, RuleSet, check_document, fold_number, parse_document
 from pyhce.records.writing.locks import close_gate, lock_anchors, lock_identities_across_sources
 from pyhce.records.writing.patient_locks import lock_patients
-from pyhce.records.writing.retry import CONFLICTS, ConcurrentChange, gave_up
+from pyhce.records.writing.retry import CONFLICTS, ConcurrentChange, call_with_retries
 from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import Schema
 from pyhce.version import __version__
 
-ATTEMPTS = 8
 ROUNDS = 3
 """How often the check takes out what other writers put there since."""
 
@@ -146,7 +144,9 @@ class _Erasing:
 
         The receipt is on disk before the COMMIT: an erasure without one cannot be.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+
+        def run(_: int) -> tuple[Person, Erasure]:
+            nonlocal person
             found = search(self.conn, self.schema, person, self.progress)
             self.progress("erasing")
             try:
@@ -158,16 +158,16 @@ class _Erasing:
                     done = _with(made, apply_changes(self.conn, self.schema, person, found), found, erased_at=_now())
                     self.write(_with(done, outcome=Outcome.COMMITTING))
                     close_gate(self.conn)
-                self.write(_with(done, outcome=Outcome.NOT_CHECKED))
-                return person, done
-            except CONFLICTS as error:
+            except CONFLICTS:
                 if self.receipt is not None:
                     self.receipt.unlink(missing_ok=True)  # for certain it was rolled back
-                if attempt == ATTEMPTS:
-                    remedy = "Run the same command again when they are done: nothing was erased."
-                    raise gave_up(error, ATTEMPTS, remedy=remedy) from error
-                time.sleep(secrets.randbelow(50 * 2**attempt) / 1000)
-        raise AssertionError
+                raise
+            self.write(_with(done, outcome=Outcome.NOT_CHECKED))
+            return person, done
+
+        return call_with_retries(
+            run, remedy="Run the same command again when the other writers are done: nothing was erased."
+        )
 
     def _hold(self, person: Person, found: SearchResult) -> Person:
         """Keep loaders and applications from the record until the transaction ends; the person as it is then.

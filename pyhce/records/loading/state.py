@@ -205,7 +205,7 @@ class LoadState:
                 conn,
                 lambda attempt: self._written(conn, batch, attempt),
                 remedy=RERUN_REMEDY,
-                mend=lambda error: self._mend(conn, error),
+                resolve=lambda error: self._mend(conn, error),
             )
         except psycopg.errors.OutOfMemory as error:  # no room for the locks of so many at once
             if len(batch) <= SMALLEST_BATCH:

@@ -182,7 +182,7 @@ def run_correction(conn: Connection[TupleRow], work: Callable[[], Done], *, sche
             close_gate(conn)
 
     retry_transaction(
-        conn, attempt, remedy=_REMEDY, mend=None if dry_run else lambda error: resolve_conflict(conn, schema, error)
+        conn, attempt, remedy=_REMEDY, resolve=None if dry_run else lambda error: resolve_conflict(conn, schema, error)
     )
     return found[0]
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import threading
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,7 +30,7 @@ from pyhce.records.saving.application_input import ReadOptions, Resource, resour
 from pyhce.records.saving.save import SourceRecords, delete, save, save_many
 from pyhce.records.saving.saved import Deleted, Saved, SavedMany
 from pyhce.records.source_names import check_source
-from pyhce.records.writing.retry import ATTEMPTS, CONFLICTS, gave_up
+from pyhce.records.writing.retry import CONFLICTS, call_with_retries
 from pyhce.schema.model import Schema
 
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # it logs each attempt; we tell the outcome
@@ -105,14 +103,14 @@ class Writer:
             HceError: the database refused it, or others kept getting in the way.
         """
         item = resource_to_save(self._records.schema, resource, self._reading)
-        return self._done(lambda conn: save(conn, self._records, item))
+        return self._call(lambda conn: save(conn, self._records, item))
 
     def save_many(self, resources: Iterable[Resource]) -> SavedMany:
         """Write several resources, and those of Bundles, in one transaction: all of them or none. Raises as `save`."""
         items = [
             item for resource in resources for item in resources_to_save(self._records.schema, resource, self._reading)
         ]
-        return self._done(lambda conn: save_many(conn, self._records, items))
+        return self._call(lambda conn: save_many(conn, self._records, items))
 
     def delete(self, fhir_type: str, resource_id: str) -> Deleted:
         """Delete one resource; its content stays in the history. Raises as `save`.
@@ -120,7 +118,7 @@ class Writer:
         An id that is not FHIR's stands for the one that `repair_ids` gave the resource.
         """
         key = resource_id if is_id(resource_id) else derived_id(fhir_type, resource_id)
-        return self._done(lambda conn: delete(conn, self._records, fhir_type, key))
+        return self._call(lambda conn: delete(conn, self._records, fhir_type, key))
 
     def close(self) -> None:
         """Close the connections; those in use close when their call is done."""
@@ -154,25 +152,30 @@ class Writer:
                     conn.close()
                 self._pool.putconn(conn)
 
-    def _done(self, deed: Callable[[DatabaseConnection], T]) -> T:
-        """Do it, again where another writer was in the way or the connection was lost."""
+    def _call(self, operation: Callable[[DatabaseConnection], T]) -> T:
+        """Run an operation on a connection of the pool; again after a conflict or a lost connection."""
         lost = 0
+
+        def run(_: int) -> T:
+            with self._connection() as conn:
+                return operation(conn)
+
+        def reconnects(error: BaseException, _: int) -> bool:
+            nonlocal lost
+            lost += 1
+            return lost <= RECONNECTIONS and isinstance(error, psycopg.OperationalError) and _is_lost(error)
+
+        def replace_broken(error: BaseException) -> None:
+            if not isinstance(error, CONFLICTS):
+                self._pool.check()  # one restart breaks every idle connection: all are replaced at once
+
         with explained_errors():
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    with self._connection() as conn:
-                        return deed(conn)
-                except CONFLICTS as error:
-                    if attempt == ATTEMPTS:
-                        remedy = "Try again when they are done: nothing of this call was kept."
-                        raise gave_up(error, ATTEMPTS, remedy=remedy) from error
-                except psycopg.OperationalError as error:
-                    lost += 1
-                    if not _is_lost(error) or lost > RECONNECTIONS:
-                        raise
-                    self._pool.check()  # one restart breaks every idle connection: all are replaced at once
-                time.sleep(random.uniform(0, min(0.01 * 2**attempt, 1.0)))  # noqa: S311 - only to spread them
-        raise AssertionError
+            return call_with_retries(
+                run,
+                remedy="Call it again when the other writers are done: this call changed nothing.",
+                retries_also=reconnects,
+                before_retry=replace_broken,
+            )
 
 
 def _is_lost(error: psycopg.OperationalError) -> bool:

@@ -76,7 +76,7 @@ def move_documents(
                 conn,
                 partial(_decide, conn, schema, step, page, fuente, patients, rules),
                 remedy=_REMEDY,
-                mend=partial(resolve_conflict, conn, schema),
+                resolve=partial(resolve_conflict, conn, schema),
             )
         retry_transaction(conn, partial(_waiting, conn, schema, step, page, rules), remedy=_REMEDY)
         done = data_step_progress(conn, step).counts

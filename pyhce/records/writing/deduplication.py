@@ -125,7 +125,7 @@ def deduplicate(
             conn,
             joining.done,
             remedy="Run the same command again: what was brought together stays.",
-            mend=lambda error: resolve_conflict(conn, schema, error),
+            resolve=lambda error: resolve_conflict(conn, schema, error),
         )
         joined += done.joined
         undecided += done.undecided
