@@ -24,6 +24,3 @@ def completion(ctx: click.Context, shell: str) -> None:
     script = get_completion_class(shell)
     assert script is not None  # noqa: S101 - click has each of the choices
     click.echo(script(ctx.find_root().command, {}, _PROGRAM, _VARIABLE).source())
-
-
-COMMANDS: tuple[click.Command, ...] = (completion,)

@@ -1,4 +1,4 @@
-"""The command `pyhce` and what all of its subcommands share."""
+"""The command `pyhce`: its subcommands in the order of --help, and how errors and interruptions end it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,23 @@ import sys
 
 import click
 
-from pyhce.cli import completion, database, deployment, kubernetes, records, repair, roles
+from pyhce.cli import (
+    completion,
+    drill,
+    erase,
+    export,
+    generate,
+    images,
+    install,
+    load,
+    patient,
+    psql,
+    register,
+    repair,
+    roles,
+    up,
+    verify,
+)
 from pyhce.cli.logs import add_log_options
 from pyhce.cli.output import error_console, print_error
 from pyhce.errors import HceError
@@ -15,53 +31,75 @@ from pyhce.version import __version__
 
 
 class Program(click.Group):
-    """A group that turns our errors into words and an exit status, and leaves quietly on Ctrl-C."""
+    """A group that prints our errors without a traceback and ends with their exit status."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a subcommand; our errors never show a traceback."""
+        """Run a subcommand."""
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a character that it lacks is escaped
+            # As on standard error: a character that the encoding lacks is printed as an escape.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except HceError as error:
             print_error(error, json_output=ctx.meta.get("pyhce.output") == "json")
             ctx.exit(error.exit_code)
         except BrokenPipeError:
-            raise  # click knows what to do when the reader leaves
+            raise  # click ends the program quietly when the reader of a pipe has gone
         except OSError as error:
             what = f"{error.filename or 'a file'}: {error.strerror or error}"
-            print_error(HceError(what, remedy="Check the path and its rights."), json_output=False)
+            print_error(HceError(what, remedy="Check the path and its permissions."), json_output=False)
             ctx.exit(2)
         except KeyboardInterrupt:
-            error_console.print("\nInterrupted. What was finished stays; run the same command again to go on.")
+            error_console.print("\nInterrupted. Finished work is kept; run the same command again to continue.")
             ctx.exit(130)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which a new user needs them."""
+        """The subcommands in the order in which a new user needs them."""
         return list(self.commands)
 
 
 @click.group(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Exit status: 0 all right, 1 something is not as asked, 2 could not look or bad usage, 130 interrupted.",
+    epilog="Exit status: 0 success, 1 failure (such as a failed check or a rejected resource), 2 usage or connection "
+    "error, 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="pyhce")
 def main() -> None:
     """An electronic health record database (HCE) on PostgreSQL + Citus: FHIR R4 in, typed tables by patient, FHIR out.
 
     \b
-    pyhce up --sample                    a database at localhost:30007 with sample patients
-    pyhce load records/                  FHIR bundles, NDJSON and single resources
-    pyhce patient CC-1032456789          one patient's record
-    pyhce verify                         is everything as it should be?
-    pyhce up --on kind                   the same database on Kubernetes, from the chart
+    pyhce up --sample                    start a database at localhost:30007 with sample patients
+    pyhce load records/                  load FHIR bundles, NDJSON and single resources
+    pyhce patient CC-1032456789          show one patient's record
+    pyhce verify                         check nodes, schema and data
+    pyhce up --on kind                   run the same database on Kubernetes, from the chart
     """
 
 
-for module in (deployment, database, records, repair, roles, kubernetes, completion):
-    for command in module.COMMANDS:
-        main.add_command(command)
+for command in (
+    up.up,
+    up.down,
+    psql.psql,
+    psql.env,
+    register.register,
+    generate.generate,
+    verify.verify,
+    verify.status,
+    load.load,
+    export.export,
+    patient.patient,
+    erase.erase,
+    repair.repair,
+    roles.role_group,
+    install.install,
+    install.upgrade,
+    install.uninstall,
+    images.images_group,
+    drill.drill,
+    completion.completion,
+):
+    main.add_command(command)
 add_log_options(main)
 
 

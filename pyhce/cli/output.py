@@ -1,4 +1,4 @@
-"""How reports are shown: tables for people, JSON for programs, progress on standard error."""
+"""What commands print: reports as tables or JSON on standard output, progress and errors on standard error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
 console = Console(soft_wrap=True, highlight=False, emoji=False, markup=False, width=_WIDTH)
 error_console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 PLAIN_PROGRESS_SECONDS = 5.0
-"""Seconds between lines of progress where there is no terminal."""
+"""Seconds between two lines of progress if standard error is not a terminal."""
 
 
 def _note_output(ctx: click.Context, _: click.Parameter, value: str) -> str:
@@ -41,23 +41,23 @@ output_option = click.option(
     show_default=True,
     callback=_note_output,
     is_eager=True,
-    help="For people, or the report's JSON.",
+    help="Print tables, or the report as JSON.",
 )
 dsn_option = click.option(
     "--dsn",
     metavar="DSN",
-    help="The coordinator: postgresql://… or host=… port=…. Default: PYHCE_DSN, else libpq's PG* variables, "
-    "else the database of `pyhce up`.",
+    help="Connection string of the coordinator: postgresql://… or host=… port=…. Default: PYHCE_DSN, else libpq's PG* "
+    "variables, else the database of `pyhce up`.",
 )
 folder_option = click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The data folder. Default: PYHCE_HOME, else /var/lib/pyhce for root and ~/.local/share/pyhce for others.",
+    help="Data folder. Default: PYHCE_HOME, else /var/lib/pyhce for root and ~/.local/share/pyhce for other users.",
 )
 
 
 def print_error(error: HceError, *, json_output: bool) -> None:
-    """An error on standard error: what is wrong, what to do; as JSON on standard output where that was asked for."""
+    """Print an error and its remedy: as text on standard error, or as JSON on standard output."""
     if json_output:
         click.echo(json.dumps({"error": error.wrong, "remedy": error.remedy, "exit_code": error.exit_code}))
         return
@@ -65,30 +65,33 @@ def print_error(error: HceError, *, json_output: bool) -> None:
     error_console.print(Text.assemble(("what to do:", "bold"), f" {error.remedy}"))
 
 
-def print_report(report: BaseModel, output: str, people: Callable[[], None]) -> None:
-    """Print a report as asked."""
+def print_report(report: BaseModel, output: str, print_tables: Callable[[], None]) -> None:
+    """Print a report as JSON if `output` is "json", else by calling `print_tables`."""
     if output == "json":
         click.echo(report.model_dump_json(indent=2))
     else:
-        people()
+        print_tables()
 
 
 def new_table(*columns: str, title: str | None = None) -> Table:
-    """An empty table."""
-    made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    """An empty table with these column headings."""
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        made.add_column(column, overflow="fold")
-    return made
+        table.add_column(column, overflow="fold")
+    return table
 
 
-def add_row(made: Table, *values: Any) -> None:
-    """A row of values that are not markup."""
-    made.add_row(*(Text(str(value)) if value is not None else "" for value in values))
+def add_row(table: Table, *values: Any) -> None:
+    """Add a row of values. A value is printed as it is, never read as markup; None is an empty cell."""
+    table.add_row(*(Text(str(value)) if value is not None else "" for value in values))
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """One line on standard error that says what is done or waited for; plain lines where that is no terminal."""
+    """Give a function that shows what is being done, on standard error.
+
+    On a terminal each call replaces the line of the last one; elsewhere each call prints a line.
+    """
     if not error_console.is_terminal:
         yield lambda line: error_console.print(Text(line), style="dim")
         return
@@ -98,14 +101,15 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]]:
-    """What is done, how fast, what is left, on standard error: a bar; a line at times where it is no terminal.
+    """Give a function that shows how much is done, how fast, and how much is left, on standard error.
 
-    It is called with the units done, the bytes done and those in all (0 if that is not known), and what is at work now.
+    On a terminal it moves a bar; elsewhere it prints a line every `PLAIN_PROGRESS_SECONDS`. Its arguments: units done,
+    bytes done, bytes in total (0 if not known), and the name of what is being read or written.
     """
     start = time.monotonic()
     last = start - PLAIN_PROGRESS_SECONDS
     bar = Progress(
-        TextColumn("{task.fields[words]}", markup=False),
+        TextColumn("{task.fields[summary]}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
@@ -113,34 +117,36 @@ def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]
         transient=True,
         disable=not error_console.is_terminal,
     )
-    task = bar.add_task("", total=None, words="…")
+    task = bar.add_task("", total=None, summary="…")
 
-    def say(done: int, reached: int, total: int, now: str) -> None:
+    def advance(units: int, done: int, total: int, current: str) -> None:
         nonlocal last
-        moment = time.monotonic()
-        rate = done / max(moment - start, 0.001)
-        words = f"{done} {unit}, {rate:.0f}/s"
+        now = time.monotonic()
+        summary = f"{units} {unit}, {units / max(now - start, 0.001):.0f}/s"
         if error_console.is_terminal:
-            bar.update(task, completed=reached, total=total or None, words=f"{words}, {now}"[:100])
-        elif moment - last >= PLAIN_PROGRESS_SECONDS:
-            last = moment
-            share = reached / total if total else 0.0
-            left = f", {share:.0%}, some {(moment - start) * (1 - share) / share:.0f} s left" if share else ""
-            error_console.print(f"{words}{left}, {now}", style="dim")
+            bar.update(task, completed=done, total=total or None, summary=f"{summary}, {current}"[:100])
+        elif now - last >= PLAIN_PROGRESS_SECONDS:
+            last = now
+            share = done / total if total else 0.0
+            left = f", {share:.0%}, about {(now - start) * (1 - share) / share:.0f} s left" if share else ""
+            error_console.print(f"{summary}{left}, {current}", style="dim")
 
     with bar:
-        yield say
+        yield advance
 
 
 def confirm(question: str, *, yes: bool, to: str) -> None:
-    """Ask before something is done that cannot be undone; not if the user said yes on the command line.
+    """Ask before an action that cannot be undone, unless --yes was given.
+
+    Args:
+        to: the action, for the error's remedy: "Pass --yes to …".
 
     Raises:
-        UsageError: nobody is there to be asked.
+        UsageError: standard input is not a terminal.
         click.Abort: the answer is no.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("nobody is there to say yes", remedy=f"Give --yes to {to} without being asked.")
+        raise UsageError("no terminal to confirm on", remedy=f"Pass --yes to {to} without confirmation.")
     click.confirm(question, abort=True)

@@ -1,4 +1,4 @@
-"""`pyhce patient`: one patient's record, and the corrections that a person makes."""
+"""`pyhce patient`: show one patient's record, or correct its document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PatientGroup(click.Group):
     """`pyhce patient DOCUMENTO` beside `pyhce patient rekey|merge|split`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """What is no subcommand is a document."""
+        """Treat arguments without a subcommand as those of `show`."""
         known = {"-h", "--help", *self.commands}
         if args and not known & set(args):
             args.insert(0, "show")
@@ -24,7 +24,7 @@ class PatientGroup(click.Group):
 
 @click.group(cls=PatientGroup)
 def patient() -> None:
-    """One patient's record, and corrections of documents.
+    """Show one patient's record, or correct its identity document.
 
     \b
     Examples:
@@ -37,11 +37,11 @@ def patient() -> None:
 
 @patient.command("show")
 @click.argument("document", metavar="DOCUMENTO")
-@click.option("--rows", type=int, default=40, show_default=True, help="Rows to show at most.")
+@click.option("--rows", type=int, default=40, show_default=True, help="Show at most this many resources.")
 @database_options
 @output_option
 def show_command(document: str, rows: int, dsn: str | None, output: str) -> None:
-    """Show one patient's record: everything under one document, newest first.
+    """Show one patient's record: every resource under one document, newest first.
 
     \b
     Example:
@@ -52,22 +52,22 @@ def show_command(document: str, rows: int, dsn: str | None, output: str) -> None
 
 
 def show_patient(record: PatientRecord, rows: int) -> None:
-    """A record as a table."""
-    nameless = "(no name)" if "Patient" in record.counts else "(no Patient yet)"
-    console.print(Text.assemble((record.name or nameless, "bold"), f"  {record.document}"), end="")
+    """Print a record: the patient, then its resources."""
+    no_name = "(no name)" if "Patient" in record.counts else "(no Patient yet)"
+    console.print(Text.assemble((record.name or no_name, "bold"), f"  {record.document}"), end="")
     console.print(f"  {record.sex}  {record.birth}" + ("  (provisional)" if record.provisional else ""))
-    made = new_table("date", "resource", "code", "status", "value", "id")
+    shown = new_table("date", "resource", "code", "status", "value", "id")
     for entry in record.entries[:rows]:
-        add_row(made, entry.date, entry.type, entry.code, entry.status, entry.value, entry.id)
-    console.print(made)
-    counts = ", ".join(f"{kind} {count}" for kind, count in record.counts.items())
-    hidden = f"; {len(record.entries) - rows} more rows" if len(record.entries) > rows else ""
+        add_row(shown, entry.date, entry.type, entry.code, entry.status, entry.value, entry.id)
+    console.print(shown)
+    counts = ", ".join(f"{fhir_type} {count}" for fhir_type, count in record.counts.items())
+    hidden = f"; {len(record.entries) - rows} are not shown (--rows)" if len(record.entries) > rows else ""
     console.print(f"{len(record.entries)} resources: {counts}{hidden}")
     if record.former_versions:
-        console.print(f"{record.former_versions} former versions in historia")
+        console.print(f"{record.former_versions} former versions in the table historia")
 
 
-dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be done. Change nothing.")
 
 
 @patient.command("rekey")
@@ -78,7 +78,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only tell what wo
 @database_options
 @output_option
 def rekey(old: str, new: str, identity_rules: str | None, dry_run: bool, dsn: str | None, output: str) -> None:
-    """Give a record another document; the source may go on sending the old one.
+    """Give a record another document. Later loads under the old document go to the new one.
 
     \b
     Example:
@@ -96,10 +96,10 @@ def rekey(old: str, new: str, identity_rules: str | None, dry_run: bool, dsn: st
 @database_options
 @output_option
 def merge(source: str, into: str, identity_rules: str | None, dry_run: bool, dsn: str | None, output: str) -> None:
-    """Bring two records of one person together; later loads under FROM go to INTO too.
+    """Merge two records of one person. Later loads under FROM go to INTO too.
 
-    A record is named by its document, or by a Patient in it as `pyhce verify` lists it: SOURCE/Patient/ID. Two
-    Patients of one record are confirmed to be one person, whatever they contradict each other in.
+    Name each record by its document, or by a Patient in it as `pyhce verify` lists it: SOURCE/Patient/ID. If both
+    Patients are in one record already, they are confirmed to be one person, even if they contradict each other.
 
     \b
     Examples:
@@ -118,9 +118,11 @@ def merge(source: str, into: str, identity_rules: str | None, dry_run: bool, dsn
     metavar="SOURCE/ID",
     multiple=True,
     required=True,
-    help="A Patient that leaves the record, with all that names it; may be given again.",
+    help="Patient to take out of the record, with every resource that names it; may be given again.",
 )
-@click.option("--to", "new", metavar="NEW", required=True, help="The document that it gets; no record has it.")
+@click.option(
+    "--to", "new", metavar="NEW", required=True, help="Document of the new record; no record may have it yet."
+)
 @identity_rules_option
 @dry_run_option
 @database_options
@@ -134,10 +136,10 @@ def split(
     dsn: str | None,
     output: str,
 ) -> None:
-    """Undo a wrong merge: take Patients out of a record into one of their own, history included.
+    """Undo a wrong merge: move Patients out of a record into a new one, with their history.
 
-    Merge, then split with the Patients of the former record, gives the former tables. What was saved for these
-    Patients since goes with them.
+    A merge followed by a split of the same Patients restores the tables. What was saved for these Patients after the
+    merge moves with them.
 
     \b
     Examples:
@@ -149,13 +151,13 @@ def split(
 
 
 def show_correction(report: CorrectionReport) -> None:
-    """A correction in a line or two."""
-    would = "would be moved" if report.dry_run else "moved"
-    console.print(f"{report.moved} resources of {report.patients} patient keys {would}")
+    """Print what a correction did, or would do."""
+    dry_run = report.dry_run
+    done = "would be moved" if dry_run else "moved"
+    console.print(f"{report.moved} resources of {report.patients} Patients {done}")
     if report.returned:
-        would = "would leave" if report.dry_run else "left"
-        told = "their provisional records: their patient's identifier fits one record by now"
-        console.print(f"{report.returned} resources {would} {told}")
+        done = "would leave" if dry_run else "left"
+        console.print(f"{report.returned} resources {done} provisional records: their identifier now fits one record")
     if report.confirmed:
-        would = "would be confirmed" if report.dry_run else "confirmed"
-        console.print(f"{report.confirmed} pairs of Patients that contradict each other {would} as one person")
+        done = "would be confirmed" if dry_run else "confirmed"
+        console.print(f"{report.confirmed} pairs of contradicting Patients {done} to be one person")

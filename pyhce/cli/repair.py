@@ -1,4 +1,4 @@
-"""`pyhce repair`: what `pyhce verify` finds and a command can mend."""
+"""`pyhce repair`: repair what `pyhce verify` finds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyhce.records.repair import RepairReport
 
 @click.group()
 def repair() -> None:
-    """Mend what `pyhce verify` finds.
+    """Repair what `pyhce verify` finds.
 
     \b
     Example:
@@ -27,18 +27,18 @@ def repair() -> None:
     "--keep",
     metavar="SOURCE/Patient/ID",
     multiple=True,
-    help="Where two patients' records hold a resource, the copy of this Patient is right; may be given again.",
+    help="If the records of two patients hold copies of a resource, keep this Patient's copy; may be given again.",
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask: between two patients keep the newest copy.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask: keep the newest copy, even between two patients.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done. Change nothing.")
 @database_options
 @output_option
 def identities(keep: tuple[str, ...], yes: bool, dry_run: bool, dsn: str | None, output: str) -> None:
-    """Give each resource that is stored in several places one place (HCE0401, HCE0402).
+    """Merge the copies of resources that are stored more than once (HCE0401, HCE0402).
 
-    The copy with the newest meta.lastUpdated is kept, of those alike the one written last, then the one whose record
-    is not provisional. The other copies join its history: nothing is lost. Where the copies are in the records of two
-    patients you are asked which is right; without a terminal they are listed and stay.
+    The copy with the newest meta.lastUpdated is kept; if several have the same, the one written last; then the one
+    whose record is not provisional. The other copies are moved to its history: nothing is lost. If the copies are in
+    the records of two patients, you are asked which is right; without a terminal they are listed and not changed.
 
     \b
     Examples:
@@ -47,38 +47,37 @@ def identities(keep: tuple[str, ...], yes: bool, dry_run: bool, dsn: str | None,
       pyhce repair identities --keep hospital-norte/Patient/4711
       pyhce repair identities --yes
     """
-    may_ask = sys.stdin.isatty() and output == "table" and not (yes or dry_run)
-    asked = _ask if may_ask else None
-    with progress() as say:
-        report = api.repair_identities(dsn=dsn, keep=keep, newest=yes, dry_run=dry_run, ask=asked, progress=say)
+    interactive = sys.stdin.isatty() and output == "table" and not (yes or dry_run)
+    ask = _choose_patient if interactive else None
+    with progress() as on_progress:
+        report = api.repair_identities(dsn=dsn, keep=keep, newest=yes, dry_run=dry_run, ask=ask, progress=on_progress)
     print_report(report, output, lambda: show_repair(report))
     sys.exit(report.exit_code)
 
 
-def _ask(patients: tuple[str, ...], resources: int) -> int | None:
-    """Which of several Patients is right."""
-    error_console.print(f"{resources} resources are in the records of several patients. Whose are they?")
+def _choose_patient(patients: tuple[str, ...], resources: int) -> int | None:
+    """Ask which Patient's copies to keep: its index, or None to leave all copies as they are."""
+    error_console.print(f"{resources} resources are in the records of several patients. Whose copies are right?")
     for number, patient in enumerate(patients, 1):
         error_console.print(f"  {number}  {patient}")
     answers = [*(str(number) for number in range(1, len(patients) + 1)), "s"]
-    answer = click.prompt("Number, or s to leave them", type=click.Choice(answers), default="s", err=True)
+    answer = click.prompt("Number, or s to skip them", type=click.Choice(answers), default="s", err=True)
     return None if answer == "s" else int(answer) - 1
 
 
 def show_repair(report: RepairReport) -> None:
-    """What a repair did, in lines."""
+    """Print what a repair did, or would do."""
     if not report.found:
-        console.print("every identity is in one place")
+        console.print("every resource is stored once")
         return
-    done = "could be brought together" if report.dry_run else "brought together"
-    console.print(f"{report.found} identities in several places, {report.joined} {done}")
+    done = "would be merged" if report.dry_run else "merged"
+    console.print(f"{report.found} resources are stored more than once, {report.joined} {done}")
     for waiting in report.waiting:
         console.print(
-            f"{len(waiting.resources)} wait for your decision between {' and '.join(waiting.patients)}, such as "
+            f"{len(waiting.resources)} need your decision between {' and '.join(waiting.patients)}, for example "
             f"{waiting.resources[0]}",
         )
     if report.waiting:
-        console.print("what to do: pyhce repair identities --keep SOURCE/Patient/ID, or in a terminal answer")
-
-
-COMMANDS: tuple[click.Command, ...] = (repair,)
+        console.print(
+            "what to do: pyhce repair identities --keep SOURCE/Patient/ID, or run it in a terminal and answer"
+        )

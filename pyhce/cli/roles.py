@@ -1,4 +1,4 @@
-"""role add, list, rotate, drop: a site's own login roles."""
+"""`pyhce role`: add, list, rotate and drop the login roles of a site."""
 
 from __future__ import annotations
 
@@ -9,55 +9,58 @@ from pathlib import Path
 import click
 
 from pyhce import api
-from pyhce.api import RoleReport
+from pyhce.api import RoleReport, RolesReport
 from pyhce.citus.site_roles import MODEL_ROLES
 from pyhce.cli.output import add_row, confirm, console, new_table, output_option, print_report
 from pyhce.cli.target_options import Command, database_options
 from pyhce.errors import UsageError
 
-PASSWORD = "PYHCE_ROLE_PASSWORD"  # noqa: S105 - the name of a variable
+PASSWORD_VARIABLE = "PYHCE_ROLE_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 def _password_options(command: Command) -> Command:
-    """Where a password comes from and where a generated one goes; never the command line."""
+    """Add the options for a given password and for the file of a generated one. No password is on the command line."""
     file = click.option(
         "--password-file",
         type=click.Path(path_type=Path, allow_dash=True),
-        help=f"A file whose first line is the password, - for standard input. Default: {PASSWORD}, else generated.",
+        help="File whose first line is the password; - is standard input. Default: the variable "
+        f"{PASSWORD_VARIABLE}, else a generated password.",
     )
     pgpass = click.option(
         "--pgpass",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Where a generated password goes, as a libpq password file of mode 600. Default: NAME.pgpass.",
+        help="libpq password file (mode 600) for a generated password. Default: NAME.pgpass.",
     )
     return file(pgpass(command))
 
 
-def _given(file: Path | None) -> str | None:
+def _given_password(file: Path | None) -> str | None:
     if file is None:
-        return os.environ.get(PASSWORD) or None
+        return os.environ.get(PASSWORD_VARIABLE) or None
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise UsageError(f"{file} is not text", remedy="Its first line is the password.") from None
+        raise UsageError(f"{file} is not a UTF-8 text file", remedy="Write the password as its first line.") from None
     return text.split("\n", 1)[0].rstrip("\r")
 
 
 @click.group("role")
 def role_group() -> None:
-    """Login roles of a site: each works on every node, and on workers that are added later."""
+    """Manage login roles. A role works on every node, and on workers that are added later."""
 
 
 @role_group.command("add")
 @click.argument("name")
-@click.option("--like", type=click.Choice(list(MODEL_ROLES)), required=True, help="Writes and reads, or reads only.")
+@click.option(
+    "--like", type=click.Choice(list(MODEL_ROLES)), required=True, help="app: reads and writes; readonly: reads only."
+)
 @_password_options
 @database_options
 @output_option
 def role_add(
     name: str, like: str, password_file: Path | None, pgpass: Path | None, dsn: str | None, output: str
 ) -> None:
-    """Make a login role. Its password is generated into a file, or comes from a file, standard input or a variable.
+    """Create a login role. The password is read from a file, standard input or a variable, or generated into a file.
 
     \b
     Examples:
@@ -66,8 +69,8 @@ def role_add(
       pass show lis | pyhce role add lis --like app --password-file -
       pyhce role add lis_reader --like readonly --on kind
     """
-    report = api.add_role(name, like=like, password=_given(password_file), pgpass=pgpass, dsn=dsn)
-    print_report(report, output, lambda: _told("added", report))
+    report = api.add_role(name, like=like, password=_given_password(password_file), pgpass=pgpass, dsn=dsn)
+    print_report(report, output, lambda: _show_role("added", report))
 
 
 @role_group.command("list")
@@ -75,7 +78,7 @@ def role_add(
 @output_option
 @click.pass_context
 def role_list(ctx: click.Context, dsn: str | None, output: str) -> None:
-    """Show the login roles of the site, and what each lacks on which node. Exit status 1 if one lacks something.
+    """Show the login roles of the site, and what each lacks on which node. Exit status 1 if a role lacks something.
 
     \b
     Example:
@@ -83,13 +86,7 @@ def role_list(ctx: click.Context, dsn: str | None, output: str) -> None:
     """
     report = api.list_roles(dsn=dsn)
 
-    def people() -> None:
-        made = new_table("role", "like", "state")
-        for role in report.roles:
-            add_row(made, role.name, ", ".join(role.like), "; ".join(role.problems) or "works on every node")
-        console.print(made if report.roles else "there are no login roles of this site")
-
-    print_report(report, output, people)
+    print_report(report, output, lambda: _show_roles(report))
     ctx.exit(report.exit_code)
 
 
@@ -99,20 +96,20 @@ def role_list(ctx: click.Context, dsn: str | None, output: str) -> None:
 @database_options
 @output_option
 def role_rotate(name: str, password_file: Path | None, pgpass: Path | None, dsn: str | None, output: str) -> None:
-    """Give a login role another password, on every node at once. Open sessions go on.
+    """Change the password of a login role on every node at once. Open sessions stay connected.
 
     \b
     Examples:
       pyhce role rotate lis_reader
       pyhce role rotate lis_reader --pgpass /etc/lis/pgpass
     """
-    report = api.rotate_role(name, password=_given(password_file), pgpass=pgpass, dsn=dsn)
-    print_report(report, output, lambda: _told("rotated", report))
+    report = api.rotate_role(name, password=_given_password(password_file), pgpass=pgpass, dsn=dsn)
+    print_report(report, output, lambda: _show_role("rotated", report))
 
 
 @role_group.command("drop")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @database_options
 @output_option
 def role_drop(name: str, yes: bool, dsn: str | None, output: str) -> None:
@@ -122,18 +119,23 @@ def role_drop(name: str, yes: bool, dsn: str | None, output: str) -> None:
     Example:
       pyhce role drop lis_reader --yes
     """
-    confirm(f"Remove the role {name} and end its sessions?", yes=yes, to="remove it")
+    confirm(f"Remove the role {name} and end its sessions?", yes=yes, to="remove the role")
     report = api.drop_role(name, dsn=dsn)
-    print_report(report, output, lambda: _told("dropped", report))
+    print_report(report, output, lambda: _show_role("dropped", report))
 
 
-def _told(did: str, report: RoleReport) -> None:
-    kind = f" (like {', '.join(report.like)})"
-    console.print(f"{did} role {report.name}{kind}")
+def _show_roles(report: RolesReport) -> None:
+    table = new_table("role", "like", "state")
+    for role in report.roles:
+        add_row(table, role.name, ", ".join(role.like), "; ".join(role.problems) or "works on every node")
+    console.print(table if report.roles else "this site has no login roles of its own")
+
+
+def _show_role(action: str, report: RoleReport) -> None:
+    console.print(f"{action} role {report.name} (like {', '.join(report.like)})")
     if report.pgpass:
-        console.print(f"  its password is in {report.pgpass} (mode 600); libpq reads it: PGPASSFILE={report.pgpass}")
+        console.print(
+            f"  the password is in {report.pgpass} (mode 600), which libpq reads with PGPASSFILE={report.pgpass}"
+        )
     if report.sessions:
-        console.print(f"  {report.sessions} of its sessions were ended")
-
-
-COMMANDS: tuple[click.Command, ...] = (role_group,)
+        console.print(f"  {report.sessions} sessions of the role were ended")

@@ -1,4 +1,4 @@
-"""Which database a command talks to: a DSN, or one on Kubernetes."""
+"""The options that choose a database: --dsn, or --on and --namespace for one on Kubernetes."""
 
 from __future__ import annotations
 
@@ -20,33 +20,38 @@ on_option = click.option(
     "--on",
     "target",
     metavar="kind|CONTEXT",
-    help="The database on Kubernetes: `kind` is this machine's cluster, else a context of the kubeconfig.",
+    help="Use the database on Kubernetes: `kind` for the cluster on this machine, else a context of the kubeconfig.",
 )
 namespace_option = click.option(
-    "--namespace", "-n", default=NAMESPACE, show_default=True, help="The database's, on Kubernetes."
+    "--namespace", "-n", default=NAMESPACE, show_default=True, help="Namespace of the database on Kubernetes."
 )
 
 
 identity_rules_option = click.option(
     "--identity-rules",
     metavar="PACKS|FILE",
-    help="The rules that loads are done by: packs, JSON files, all. Default: PYHCE_IDENTITY_RULES, else all.",
+    help="The identity rules that loads use: names of packs, JSON files, or all. Default: PYHCE_IDENTITY_RULES, "
+    "else all.",
 )
 
 
-def deployment_on(target: str, namespace: str, say: Callable[[str], None] = lambda _: None) -> Deployment:
-    """The deployment that --on names."""
-    return Deployment(context=api.kubeconfig_context(target), namespace=namespace, progress=say)
+def deployment_on(target: str, namespace: str, on_progress: Callable[[str], None] = lambda _: None) -> Deployment:
+    """The deployment that --on and --namespace name."""
+    return Deployment(context=api.kubeconfig_context(target), namespace=namespace, progress=on_progress)
 
 
 def database_options(command: Command) -> Command:
-    """Give a command --dsn, --on and --namespace; it receives the DSN, which reaches Kubernetes while it runs."""
+    """Add --dsn, --on and --namespace to a command, which receives one `dsn`.
+
+    With --on, the DSN leads to the coordinator on Kubernetes, if need be through a port that is forwarded while the
+    command runs.
+    """
 
     @wraps(command)
-    def wrapped(*arguments: Any, dsn: str | None, target: str | None, namespace: str, **options: Any) -> Any:
+    def with_dsn(*arguments: Any, dsn: str | None, target: str | None, namespace: str, **options: Any) -> Any:
         if target is None:
             return command(*arguments, dsn=dsn, **options)
         with deployment_on(target, namespace) as deployment, deployment.dsn(SUPERUSER) as found:
             return command(*arguments, dsn=found, **options)
 
-    return dsn_option(on_option(namespace_option(wrapped)))
+    return dsn_option(on_option(namespace_option(with_dsn)))

@@ -262,7 +262,7 @@ def test_markup_in_names_of_files_sources_and_patients_is_shown_as_it_is(db: Tes
     )
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     assert "%5B%2Fb%5D" in done.stdout
-    assert "nothing of the type Encounter" in done.stdout
+    assert "no resources of type Encounter" in done.stdout
 
 
 def test_a_name_that_is_not_utf8_can_be_loaded_rejected_and_printed(db: TestDatabase, tmp_path: Path) -> None:

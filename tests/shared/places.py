@@ -317,7 +317,7 @@ def test_verify_finds_what_is_stored_twice_and_its_remedy_ends_clean(db: TestDat
     status, told = pyhce_says(db, *["repair", "identities"])
     assert (status, twice(db, source)) == (0, 0), told
     assert failed(db) == {}
-    assert pyhce_says(db, "repair", "identities") == (0, "every identity is in one place\n")
+    assert pyhce_says(db, "repair", "identities") == (0, "every resource is stored once\n")
 
 
 def test_between_two_patients_repair_waits_for_a_person(db: TestDatabase, tmp_path: Path) -> None:

@@ -659,7 +659,7 @@ def test_load_tells_bases_and_what_it_could_not_read_and_refuses_a_base_that_is_
     assert told.returncode == 0, told.stderr
     assert f"1 of the server {OTHER} or of its patients; if it is the source itself: --base {OTHER}" in told.stdout
     assert "1 Observation in no record: the reference to the patient is not Patient/id, a URL or a urn" in told.stdout
-    assert "1 documents and messages in no record: they do not tell whose they are" in told.stdout
+    assert "1 documents and messages in no record: they do not name their patient" in told.stdout
     own = command("load", path, "--source", source, "--dsn", db.dsn, "--rejects", tmp_path / "r", "-o", "json",
                   PYHCE_BASE=f"{OWN} {OTHER}/")  # fmt: skip
     report = json.loads(own.stdout)

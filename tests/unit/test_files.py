@@ -21,7 +21,7 @@ import pytest
 from pydantic import BaseModel
 
 from pyhce import api
-from pyhce.cli.load_files import show_files
+from pyhce.cli.load import show_files
 from pyhce.cli.output import console
 from pyhce.errors import UsageError
 from pyhce.local.engine import Engine
