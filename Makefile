@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-all coverage lint generate bench-load bench-save bench-export bench-chart tools clean
+.PHONY: help up down test test-all coverage lint docs generate bench-load bench-save bench-export bench-chart tools clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,11 +17,11 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 $(VENV)/developed: $(VENV)/installed
-	$(BIN)/pip install --quiet --editable '.[local,k8s,dev]'
+	$(BIN)/pip install --quiet --editable '.[local,k8s,dev,docs]'
 	@touch $@
 
 $(VENV)/with-real-data: $(VENV)/developed
-	$(BIN)/pip install --quiet --editable '.[local,k8s,dev,real-data]'
+	$(BIN)/pip install --quiet --editable '.[local,k8s,dev,docs,real-data]'
 	@touch $@
 
 up: $(VENV)/installed ## Make a virtual environment, start the database, show a sample patient
@@ -46,6 +46,9 @@ lint: $(VENV)/developed ## ruff, mypy --strict, import-linter, vulture, sqlfluff
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/sqlfluff lint --disable-progress-bar postgres-citus/init
+
+docs: $(VENV)/developed ## Build the documentation site in site/ (starts with site/index.html)
+	$(BIN)/zensical build --clean --strict
 
 generate: $(VENV)/installed ## Write the files that are made from the declaration
 	$(BIN)/pyhce generate sql

@@ -86,7 +86,7 @@ def test_a_column_of_the_first_migration_is_as_it_was() -> None:
 
 
 def test_the_columns_of_a_site_that_contributing_shows_break_no_rule() -> None:
-    told = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text("utf-8")
+    told = (Path(__file__).parents[2] / "docs/contributing/column.md").read_text("utf-8")
     (shown,) = re.findall(r"```python\n(code\(.*?)```", told, re.DOTALL)
     names = {"code": code, "text": text, "number": number, "comparator": comparator}
     own: tuple[Column, ...] = eval(f"({shown})", names)  # noqa: S307 - our own documentation
