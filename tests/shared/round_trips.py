@@ -317,7 +317,7 @@ def test_an_export_is_not_loaded_under_a_source_given_nor_before_it_is_finished(
     alone: TestDatabase, exported: Exported, tmp_path: Path
 ) -> None:
     emptied(alone)
-    with pytest.raises(UsageError, match="--source is given"):
+    with pytest.raises(UsageError, match="--source is not allowed"):
         back(alone, exported.folder, fuente="other")
     work = tmp_path / "half"
     shutil.copytree(exported.folder, work)

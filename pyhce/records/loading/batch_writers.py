@@ -1,4 +1,15 @@
-"""Batches to the database beside the reading: a thread for each connection, in order where order matters."""
+"""Fill batches and write them while reading goes on: one thread for each connection.
+
+A *lane* is a connection with its thread and its queue. All resources of one patient take the same lane, in input order:
+
+    Observation/1 of Patient/7  -> lane 0
+    Observation/2 of Patient/8  -> lane 1
+    Observation/3 of Patient/7  -> lane 0, behind Observation/1
+
+So the writers of one load never conflict over a patient, and of two versions of a resource the later one is kept. If a
+resource comes again under another patient, its two versions could be in two lanes: the first is written before the
+second is accepted.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +26,19 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.reading.prepared import PreparedResource, ResourceKey
 
-Write = Callable[[Connection[TupleRow], "list[PreparedResource]"], None]
+WriteBatch = Callable[[Connection[TupleRow], "list[PreparedResource]"], None]
 
 BATCH_BYTES = 8_000_000
+"""Bytes of resources at which a batch is full, whatever their number."""
 _SOURCES = 16
-"""Batches of other servers' sources that are filled at once."""
+"""Batches of other servers' sources that are filled at the same time."""
 _WAITING = 1
-"""Batches that wait for each writer: enough that it never waits itself."""
+"""Full batches that wait for each thread: one is enough to keep it busy."""
 
 
 @dataclass(eq=False)
 class Batch:
-    """Resources of one source on their way; no identity is twice in it."""
+    """Resources of one source, no identity twice. `done` is set once they are committed."""
 
     lane: int
     rows: list[PreparedResource] = field(default_factory=list)
@@ -35,24 +47,22 @@ class Batch:
 
 
 class BatchWriters:
-    """Writes resources in batches; those of one patient always through the same connection, in the order they came.
-
-    So writers of one load never get in each other's way over a patient, and of two versions of a resource the later
-    one stays. Where a resource comes again under another patient, everything before it is finished first.
+    """Writes resources in batches; those of one patient through one connection, in the order they came.
 
     Args:
-        connections: a thread writes through each; if there is but one, and `inline`, it is used without a thread.
-        write: writes one batch; what it raises ends the load.
-        batch: resources in one.
+        connections: one thread writes through each.
+        write: writes one batch. An error that it raises ends the load.
+        batch: resources at which a batch is full.
+        inline: write in the calling thread, through the only connection.
     """
 
     def __init__(
-        self, connections: Sequence[Connection[TupleRow]], write: Write, *, batch: int, inline: bool = False
+        self, connections: Sequence[Connection[TupleRow]], write: WriteBatch, *, batch: int, inline: bool = False
     ) -> None:
         self._connections, self._write, self._size = connections, write, batch
         self._open: dict[tuple[int, str | None], Batch] = {}
-        self._owner: dict[tuple[str, ...], Batch] = {}  # by type and id, and the source if that is another server's
-        self._under_way: list[Batch] = []
+        self._batch_of: dict[tuple[str, ...], Batch] = {}  # by type and id, and by source if that is another server's
+        self._submitted: list[Batch] = []
         self._failed: BaseException | None = None
         self._queues: list[queue.Queue[Batch | None]] = []
         self._threads: list[threading.Thread] = []
@@ -71,53 +81,53 @@ class BatchWriters:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if kind is not None and self._failed is None:
             self._failed = error
-        for conn, held, thread in zip(self._connections, self._queues, self._threads, strict=False):
+        for conn, batches, thread in zip(self._connections, self._queues, self._threads, strict=False):
             if self._failed is not None:
                 with contextlib.suppress(psycopg.Error):
                     conn.cancel_safe(timeout=5)
-            held.put(None)
+            batches.put(None)
             thread.join()
 
     def pending(self, identity: ResourceKey) -> bool:
-        """Whether a resource was taken and is perhaps not written yet."""
-        batch = self._owner.get(identity)
+        """Whether an earlier version of a resource may not be committed yet."""
+        batch = self._batch_of.get(identity)
         return batch is not None and not batch.done
 
     def add(self, prepared: PreparedResource) -> None:
-        """Take a resource; may wait until a writer has room."""
+        """Put a resource into its batch. Waits while the queue of its lane is full."""
         fuente = prepared.fuente
         identity = prepared.identity if fuente is None else (*prepared.identity, fuente)
         lane = hash(prepared.patient_key or identity[1]) % len(self._connections)
-        place = lane, fuente
-        batch = self._open.get(place)
-        other = self._owner.get(identity)
-        if other is not None and not other.done:
-            if other.lane != lane:
+        key = lane, fuente
+        batch = self._open.get(key)
+        earlier = self._batch_of.get(identity)
+        if earlier is not None and not earlier.done:
+            if earlier.lane != lane:
                 self.drain()
-            elif other is batch:
-                self._submit(place)
-            batch = self._open.get(place)
+            elif earlier is batch:
+                self._submit(key)
+            batch = self._open.get(key)
         if batch is None:
             if len(self._open) >= len(self._connections) + _SOURCES:
                 self.drain()
-            batch = self._open[place] = Batch(lane)
-        self._owner[identity] = batch
+            batch = self._open[key] = Batch(lane)
+        self._batch_of[identity] = batch
         batch.rows.append(prepared)
         batch.size += len(prepared.recurso)
         if batch.size >= BATCH_BYTES or len(batch.rows) >= self._size:
-            self._submit(place)
+            self._submit(key)
 
     def drain(self) -> None:
-        """Write everything that was taken."""
-        for place in list(self._open):
-            self._submit(place)
-        for held in self._queues:
-            held.join()
+        """Return once every resource that was added is committed."""
+        for key in list(self._open):
+            self._submit(key)
+        for batches in self._queues:
+            batches.join()
         self._forget_done()
 
-    def _submit(self, place: tuple[int, str | None]) -> None:
-        batch = self._open.pop(place)
-        self._under_way.append(batch)
+    def _submit(self, key: tuple[int, str | None]) -> None:
+        batch = self._open.pop(key)
+        self._submitted.append(batch)
         if self._queues:
             self._queues[batch.lane].put(batch)
         else:
@@ -128,20 +138,20 @@ class BatchWriters:
     def _forget_done(self) -> None:
         if self._failed is not None:
             raise self._failed
-        for batch in [batch for batch in self._under_way if batch.done]:
-            self._under_way.remove(batch)
+        for batch in [batch for batch in self._submitted if batch.done]:
+            self._submitted.remove(batch)
             for prepared in batch.rows:
                 identity = prepared.identity if prepared.fuente is None else (*prepared.identity, prepared.fuente)
-                if self._owner.get(identity) is batch:
-                    del self._owner[identity]
+                if self._batch_of.get(identity) is batch:
+                    del self._batch_of[identity]
 
-    def _run(self, conn: Connection[TupleRow], held: queue.Queue[Batch | None]) -> None:
-        while (batch := held.get()) is not None:
+    def _run(self, conn: Connection[TupleRow], batches: queue.Queue[Batch | None]) -> None:
+        while (batch := batches.get()) is not None:
             try:
                 if self._failed is None:
                     self._write(conn, batch.rows)
                     batch.done = True
-            except BaseException as error:  # handed to the reading thread, which raises it
+            except BaseException as error:  # the reading thread raises it
                 self._failed = self._failed or error
             finally:
-                held.task_done()
+                batches.task_done()

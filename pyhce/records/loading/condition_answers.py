@@ -1,14 +1,15 @@
-"""Conditional creates and updates of a load's bundles: answered from the database, one load at a time.
+"""Conditional creates and updates of a load's bundles, answered from the database.
 
-What is before the bundle is written first, so that it is found. From the answer until the bundle is committed no other
-load gets an answer about the same terms (`pyhce.records.writing.condition_matches`): of two loads that bring one
-conditional create, one creates and the other finds it. If the load is killed the server releases the locks, and a
-repeated load finds what was committed.
+Everything before the bundle is written first, so that the look-up finds it. From the answer until the bundle is
+committed, no other load gets an answer about the same terms (`pyhce.records.writing.condition_matches`). So of two
+loads with the same conditional create, one creates the resource and the other finds it. If the load is killed, the
+server releases the locks, and a repeated load finds what was committed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import defaultdict
 from types import TracebackType
 from typing import Self
@@ -31,12 +32,14 @@ from pyhce.records.writing.condition_matches import (
 )
 from pyhce.records.writing.retry import retry_transaction
 
+logger = logging.getLogger(__name__)
+
 
 class ConditionAnswers:
-    """The conditions of a load's bundles. At the end no lock is left, however the load ends.
+    """Answers the conditions of a load's bundles. No lock remains after `with`, however the load ends.
 
     Args:
-        conn: of the load; whatever its writers hold, it is in no transaction.
+        conn: the connection of the load; in no transaction.
     """
 
     def __init__(self, state: LoadState, conn: Connection[TupleRow]) -> None:
@@ -47,11 +50,14 @@ class ConditionAnswers:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        with contextlib.suppress(psycopg.Error):  # with the connection the locks are gone too
+        with contextlib.suppress(psycopg.Error):  # a lost connection has released the locks
             self._release()
 
     def handle(self, asking: ConditionSignal, out: BatchWriters) -> None:
-        """Answer what a bundle asks, or end its answer's time. A bundle within another that asked gets no answer."""
+        """Answer a bundle's conditions, or release their locks at its end.
+
+        A bundle within one that has been answered gets no answer, so its conditional entries are rejected.
+        """
         if isinstance(asking, ConditionsDone):
             if self._locked:
                 out.drain()
@@ -86,6 +92,7 @@ class ConditionAnswers:
                         found.update(dict.fromkeys(asks[terms], ids))
             return found
 
+        logger.debug("looking up the conditions of %d entries", len(asked.conditional))
         asked.matches = retry_transaction(self._conn, look_up, remedy=RERUN_REMEDY)
         self._state.conditional.update(asked.outcomes())
 

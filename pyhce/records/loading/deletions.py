@@ -1,7 +1,8 @@
-"""Deletions that a history tells: what an older page brings of a resource after its deletion does not bring it back.
+"""Deletions in a history: an older version that is read after the deletion does not restore the resource.
 
-A server gives its history newest first, in pages. A load of them in that order meets `DELETE Observation/7/_history/3`
-before versions 2 and 1 of it. Versions are compared as numbers, as HAPI has them; others tell no order.
+A server sends its history newest first, in pages. A load of the pages in that order reads `DELETE
+Observation/7/_history/3` before versions 2 and 1 of Observation/7. Versions are compared as numbers, as HAPI writes
+them; other versions have no order.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from pyhce.records.reading.prepared import PreparedResource
 from pyhce.records.reading.requests import version_number
 
 REMEMBERED = 100_000
-"""Deletions that a load keeps in mind."""
+"""Deletions that one load remembers, at most."""
 
 
 class HistoryDeletions:
-    """The deletions of a load that say which version of their resource they are."""
+    """The deletions of a load whose version is known."""
 
     def __init__(self) -> None:
         self._versions: dict[tuple[str | None, str, str], int] = {}
@@ -26,17 +27,17 @@ class HistoryDeletions:
         return bool(self._versions)
 
     def note(self, fuente: str | None, deleted: Deletion) -> None:
-        """Keep a deletion in mind, as long as there is room.
+        """Remember a deletion, up to `REMEMBERED` of them.
 
         Args:
-            fuente: its source, None for the one that is loaded.
+            fuente: the source of the resource; None for the source that is loaded.
         """
         key = fuente, deleted.type, deleted.key
         if deleted.version is not None and (key in self._versions or len(self._versions) < REMEMBERED):
             self._versions[key] = max(deleted.version, self._versions.get(key, 0))
 
     def supersede(self, made: PreparedResource, resource: dict[str, Any]) -> bool:
-        """Whether a resource was deleted after this version of it."""
+        """Whether the resource was deleted after this version of it."""
         deletion = self._versions.get((made.fuente, *made.identity))
         if deletion is None:
             return False

@@ -1,7 +1,9 @@
-"""Which of many resources are stored in more than one place, so that their lines are not passed over.
+"""Find resources that are stored in more than one place.
 
-On a single node the look-up by id finds them. On Citus such a look-up would query every shard for each small batch.
-So the sieve looks only where a row is expected, and calls this module for many rows at once: each shard only counts.
+The sieve must not pass over their lines: a writer has to see them, because it merges the rows. On a single node the
+look-up by id finds every row. On Citus that look-up would query all shards for each small batch, so the sieve looks
+only in the record where it expects the row, and asks this module about tens of thousands of rows at once. Each shard
+then only counts its rows.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ from pyhce.schema.model import Schema, Table
 
 
 class DuplicateFinder:
-    """Looks for resources of a source in other places than the one where they are expected.
+    """Looks for further rows of resources whose row was found where it was expected.
 
     Args:
-        tables: where resources of each type that name a patient are.
+        fuente: the source of the resources.
+        tables: the table of each type for resources that name a patient.
     """
 
     def __init__(self, conn: Connection[TupleRow], schema: Schema, fuente: str, tables: Mapping[str, Table]) -> None:
@@ -30,7 +33,11 @@ class DuplicateFinder:
         self._others: dict[str, list[Table]] = {}
 
     def duplicated(self, identities: Iterable[ResourceKey]) -> set[ResourceKey]:
-        """Those, of resources that are where they are expected, that are in another place too: one query for all."""
+        """Those of some resources that have a second row: one query for all types and ids.
+
+        Args:
+            identities: resources that have a row in the table of their type.
+        """
         ids: dict[str, set[str]] = defaultdict(set)
         for fhir_type, key in identities:
             ids[fhir_type].add(key)
@@ -41,15 +48,21 @@ class DuplicateFinder:
         for fhir_type, keys in ids.items():
             several = self.in_other_tables(fhir_type, array_literal(keys))
             if counts.get(fhir_type, 0) != len(keys):
-                several |= self._twice(fhir_type, keys)
+                several |= self._ids_with_two_rows(fhir_type, keys)
             found |= {(fhir_type, key) for key in several}
         return found
 
     def in_other_tables(self, fhir_type: str, ids: str) -> set[str]:
-        """The ids that are in another table of their type, if it held any when the load began: no writer adds one."""
+        """Those of some ids that have a row in another table of their type.
+
+        Tables that held no such resource at the first call are not asked again: no writer adds one.
+
+        Args:
+            ids: a PostgreSQL array literal.
+        """
         found: set[str] = set()
         if fhir_type not in self._others:
-            self._others[fhir_type] = self._filled(fhir_type)
+            self._others[fhir_type] = self._tables_with_rows(fhir_type)
         for table in self._others[fhir_type]:
             query = sql.SQL("SELECT id FROM {} WHERE fuente = %s AND id = ANY(%s::text[]){}")
             rows = self._conn.execute(
@@ -59,7 +72,7 @@ class DuplicateFinder:
         return found
 
     def _counts(self, ids: Mapping[str, Set[str]]) -> dict[str, int]:
-        """How many rows have one of these ids, by type; grouped by record, so that each worker counts by itself."""
+        """How many rows have one of these ids, by type. Grouping by record lets each worker count its own rows."""
         branches = [
             sql.SQL(
                 "SELECT {} AS tipo, documento_id, count(*) AS n FROM {}"
@@ -79,7 +92,7 @@ class DuplicateFinder:
         values = {"fuente": self._fuente} | {kind: array_literal(keys) for kind, keys in ids.items()}
         return dict(self._conn.execute(query, values).fetchall())
 
-    def _twice(self, fhir_type: str, keys: Collection[str]) -> set[str]:
+    def _ids_with_two_rows(self, fhir_type: str, keys: Collection[str]) -> set[str]:
         table = self._tables[fhir_type]
         query = sql.SQL(
             "SELECT id FROM {} WHERE fuente = %s AND id = ANY(%s::text[]){} GROUP BY id HAVING count(*) > 1"
@@ -89,7 +102,7 @@ class DuplicateFinder:
         )
         return {key for (key,) in rows}
 
-    def _filled(self, fhir_type: str) -> list[Table]:
+    def _tables_with_rows(self, fhir_type: str) -> list[Table]:
         others = [table for table in self._schema.tables_for(fhir_type) if table is not self._tables[fhir_type]]
         query = "SELECT 1 FROM {} WHERE fuente = %s{} LIMIT 1"
         return [

@@ -1,4 +1,7 @@
-"""What persons decided about documents, out of an export: `hce.asignacion`, `hce.misma_persona`, the disputes."""
+"""The corrections in an export: what persons decided about documents.
+
+They are rows of `hce.asignacion`, of `hce.misma_persona` and of the disputes.
+"""
 
 from __future__ import annotations
 
@@ -18,28 +21,32 @@ CorrectionRow = Sequence[str | None]
 
 @dataclass(frozen=True)
 class CorrectionCounts:
-    """How many were taken over, and how many were left, as they touch what the database knows."""
+    """Corrections that were inserted, and those that were left out because the database knows their subject."""
 
-    taken: int = 0
-    left: int = 0
+    inserted: int = 0
+    left_out: int = 0
 
     def __add__(self, other: CorrectionCounts) -> CorrectionCounts:
         """The sum of both."""
-        return CorrectionCounts(self.taken + other.taken, self.left + other.left)
+        return CorrectionCounts(self.inserted + other.inserted, self.left_out + other.left_out)
 
 
 def insert_all(conn: Connection[TupleRow], schema: Schema, decisions: Iterable[CorrectionRow]) -> CorrectionCounts:
-    """Take over every row, into an empty database."""
+    """Insert every correction, into an empty database."""
     return CorrectionCounts(sum(_insert(conn, schema, *one) for one in decisions), 0)
 
 
 def insert_unknown(conn: Connection[TupleRow], schema: Schema, decisions: Iterable[CorrectionRow]) -> CorrectionCounts:
-    """Take over what is about records and Patients that the database does not know: never against a decision here.
+    """Insert the corrections whose records and Patients the database does not know.
 
-    Who is kept apart from a document is decided anew as the Patients come.
+    So no decision in this database is overridden. Disputes are not inserted: which Patients are kept apart from a
+    document is decided anew when the Patients are loaded.
+
+    Raises:
+        HceError: the export was made by a release with other tables.
     """
-    taken = left = 0
-    mine: list[tuple[str, tuple[str | None, ...]]] = []
+    inserted = left_out = 0
+    unknown: list[tuple[str, tuple[str | None, ...]]] = []
     for name, *values in decisions:
         if name == "asignacion":
             known = _knows_document(conn, values[0], values[3])
@@ -53,19 +60,19 @@ def insert_unknown(conn: Connection[TupleRow], schema: Schema, decisions: Iterab
         if same:
             continue
         if known:
-            left += 1
+            left_out += 1
         else:
-            mine.append((str(name), tuple(values)))
-    for name, row in mine:  # afterwards: of several about one document none is in the way of the others
-        taken += _insert(conn, schema, name, *row)
-    return CorrectionCounts(taken, left)
+            unknown.append((str(name), tuple(values)))
+    for name, row in unknown:  # inserted last: a correction must not make another one's subject known
+        inserted += _insert(conn, schema, name, *row)
+    return CorrectionCounts(inserted, left_out)
 
 
 def _insert(conn: Connection[TupleRow], schema: Schema, name: str | None, *values: str | None) -> int:
     table = schema.by_name.get(str(name))
     if table is None or len(values) != len(table.stored) or table.sql_schema != "hce":
         raise HceError(
-            "the corrections of the export are of another release's schema",
+            "the corrections of the export were written by a release with another schema",
             remedy="Use the release of pyhce that made the export, or a newer one.",
         )
     query = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(

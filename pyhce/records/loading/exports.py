@@ -1,15 +1,19 @@
-"""Load a finished export of ours: each source under its own name, and what FHIR has no place for.
+"""Load exports of pyhce: the resources of each source, and what FHIR has no place for.
 
-Into an empty database everything goes where it was: documents, versions, moments, corrections, history. That the
-database was empty is noted in the transaction that brings the corrections, so a load that was killed goes on so. Into
-any other database resources go by the identity rules, as those of other files do; a correction is taken over only if
-it is about records and Patients that the database does not know, and former versions are left out. The report counts
-what was left. A finished restore is noted too: if the export is read again, what was removed since goes by the identity
-rules.
+An empty database is *restored*: every row goes back to the record, the version and the time that it had, with its
+corrections and its history. The transaction that inserts the corrections also records that the database was empty, so
+a restore that was killed continues as a restore.
+
+Any other database gets the resources by the identity rules, as from other files. A correction is inserted only if the
+database knows neither its records nor its Patients, and former versions are left out; the report counts both.
+
+A finished restore is recorded too. If the export is loaded again, resources that were removed in between are loaded by
+the identity rules and not restored to their old records.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -21,7 +25,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.errors import printable
 from pyhce.records.loading.batch_writers import BATCH_BYTES
+from pyhce.records.loading.batches import delete_resources, load_batch
 from pyhce.records.loading.exported_corrections import CorrectionCounts, insert_all, insert_unknown
 from pyhce.records.loading.identity_counts import count_identities
 from pyhce.records.loading.loaded_files import is_recorded, record_file
@@ -45,16 +51,19 @@ from pyhce.records.writing.remove import Removable
 from pyhce.records.writing.retry import REFUSED_VALUES, retry_transaction
 from pyhce.records.writing.row_location import RowLocation
 
+logger = logging.getLogger(__name__)
+
 _RECORDS = 5000
+"""Records that are created in one transaction."""
 OTHER_VERSIONS = "former versions of an export, as the database was not empty"
 
 
 class _Task(NamedTuple):
-    """A file of an export to be read.
+    """A file of an export to load.
 
     Args:
-        restoring: whether its rows go where they were.
-        restored: whether they all did, in a former load: what went or was decided since stays so.
+        restoring: whether its rows go back to their old records.
+        restored: whether an earlier load finished that restore: what was deleted or decided since then stays.
     """
 
     export: Export
@@ -72,32 +81,41 @@ def load_exports(
     batch: int,
     again: bool,
 ) -> None:
-    """Load these exports, whose files are as their manifests say."""
-    begun, finished = _begun(state, conn, exports, again=again)
+    """Load exports whose files were checked against their manifests.
+
+    Args:
+        connections: each reads and writes one file at a time.
+        batch: resources in one transaction, at most.
+        again: also load files that were loaded whole before.
+
+    Raises:
+        HceError: concurrent changes made every retry fail, or a file is not as pyhce writes it.
+    """
+    begun, finished = _insert_corrections(state, conn, exports, again=again)
 
     def tasks(several: Sequence[Export], of: Callable[[Export], Sequence[ExportedFile]]) -> list[_Task]:
         return [_Task(one, file, one.id in begun, one.id in finished) for one in several for file in of(one)]
 
-    with _Crew(state, connections, batch=batch, again=again) as crew:
+    with _ExportReaders(state, connections, batch=batch, again=again) as readers:
         records = tasks(exports, lambda one: one.records)
-        crew.run([task for task in records if task.restoring])
+        readers.run([task for task in records if task.restoring])
         state.finished += sum(task.file.bytes for task in records if not task.restoring)
-        for several in _in_turn(exports):
+        for several in _without_common_source(exports):
             resources = tasks(several, lambda one: one.output)
-            crew.run(sorted(resources, key=lambda task: task.file.type != "Patient"))  # spares moving what came before
+            readers.run(sorted(resources, key=lambda task: task.file.type != "Patient"))  # then no resource has to move
             former = tasks(several, lambda one: one.history)
-            crew.run([task for task in former if task.restoring])
+            readers.run([task for task in former if task.restoring])
             state.note_skipped(OTHER_VERSIONS, sum(task.file.count for task in former if not task.restoring))
             state.finished += sum(task.file.bytes for task in former if not task.restoring)
-            crew.run(tasks(several, lambda one: one.deleted))
+            readers.run(tasks(several, lambda one: one.deleted))
     for one in exports:
         left = any(state.loaded_files.has_rejects(str(one.folder / file.path)) for file in one.output)
         if one.id in begun - finished and not left:
             record_file(conn, "", f"finished {one.id}", 0, 0)
 
 
-def _in_turn(exports: Sequence[Export]) -> list[list[Export]]:
-    """Exports that can be read at once, as they have no source in common, in the order in which they were made."""
+def _without_common_source(exports: Sequence[Export]) -> list[list[Export]]:
+    """Groups of exports without a common source, oldest first: the exports of a group are loaded at once."""
     found: list[list[Export]] = []
     had: set[str] = set()
     for export in sorted(exports, key=lambda one: one.time):
@@ -110,34 +128,39 @@ def _in_turn(exports: Sequence[Export]) -> list[list[Export]]:
     return found
 
 
-def _begun(
+def _insert_corrections(
     state: LoadState, conn: Connection[TupleRow], exports: Sequence[Export], *, again: bool
 ) -> tuple[set[str], set[str]]:
-    """Take over the corrections; the exports whose rows go where they were, and those of them that are there already.
+    """Insert the corrections of the exports, and decide which exports are restored.
 
-    They are all of one installation, if the database is empty.
+    Only exports of one installation are restored together.
+
+    Returns:
+        The ids of the exports that are restored, and of those whose restore an earlier load finished.
     """
 
     def work(_: int) -> tuple[set[str], set[str], CorrectionCounts]:
         lock_identities_across_sources(conn, [("", "export", export.id) for export in exports])
         restored = {export.id for export in exports if is_recorded(conn, "", f"restored {export.id}")}
-        taken = CorrectionCounts()
+        counts = CorrectionCounts()
         if not restored and is_empty_database(conn, state.schema):
             restored = {export.id for export in exports if export.installation == exports[0].installation}
-            for export in sorted(exports, key=lambda one: one.time, reverse=True):  # the last decision counts
+            for export in sorted(
+                exports, key=lambda one: one.time, reverse=True
+            ):  # of two decisions the first inserted stays: the latest
                 if export.id in restored:
-                    taken += insert_all(conn, state.schema, _decisions(export))
+                    counts += insert_all(conn, state.schema, _decisions(export))
                     record_file(conn, "", f"restored {export.id}", 0, 0)
         for export in exports:
             if export.id not in restored and (again or not is_recorded(conn, "", f"corrections {export.id}")):
-                taken += insert_unknown(conn, state.schema, _decisions(export))
+                counts += insert_unknown(conn, state.schema, _decisions(export))
                 record_file(conn, "", f"corrections {export.id}", 0, 0)
-        return restored, {one for one in restored if is_recorded(conn, "", f"finished {one}")}, taken
+        return restored, {one for one in restored if is_recorded(conn, "", f"finished {one}")}, counts
 
-    restored, finished, taken = retry_transaction(conn, work, remedy=RERUN_REMEDY)
+    restored, finished, counts = retry_transaction(conn, work, remedy=RERUN_REMEDY)
     with state.lock:
-        state.counts["corrections"] += taken.taken
-        state.counts["corrections_left"] += taken.left
+        state.counts["corrections"] += counts.inserted
+        state.counts["corrections_left"] += counts.left_out
     return restored, finished
 
 
@@ -148,8 +171,8 @@ def _decisions(export: Export) -> Iterator[list[str | None]]:
                 yield orjson.loads(line)
 
 
-class _Crew:
-    """Connections that read files of exports, each one file after the other."""
+class _ExportReaders:
+    """One thread for each connection, each loading one file of an export at a time."""
 
     def __init__(
         self, state: LoadState, connections: Sequence[Connection[TupleRow]], *, batch: int, again: bool
@@ -161,7 +184,7 @@ class _Crew:
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(len(connections), thread_name_prefix="load")
 
-    def __enter__(self) -> _Crew:
+    def __enter__(self) -> _ExportReaders:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -172,19 +195,20 @@ class _Crew:
         self._pool.shutdown(cancel_futures=True)
 
     def run(self, tasks: Sequence[_Task]) -> None:
-        """Read these files, each once; what one of them raises ends all."""
-        waiting = {self._pool.submit(self._one, task) for task in tasks}
+        """Load these files. The first error ends the load."""
+        waiting = {self._pool.submit(self._load, task) for task in tasks}
         done, _ = wait(waiting, return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
 
-    def _one(self, task: _Task) -> None:
+    def _load(self, task: _Task) -> None:
         conn = self._free.get()
         try:
             path = task.export.folder / task.file.path
             if not self._again and is_recorded(conn, task.file.fuente, self._name(task)):
                 self._state.pass_over(path)
                 return
+            logger.info("reading %s", printable(path))
             count = self._read(conn, task, str(path))
             with self._state.lock:
                 self._state.counts["files"] += 1
@@ -195,7 +219,7 @@ class _Crew:
             self._free.put(conn)
 
     def _name(self, task: _Task) -> str:
-        """What a file is known by: its bytes, those of its rows, and how it is read."""
+        """The name that a file is recorded under: its bytes, those of its rows, and how it is read."""
         rows = task.export.rows.get(task.file.path)
         how = self._state.loaded_files.how
         if task.restoring:
@@ -203,7 +227,7 @@ class _Crew:
         return f"{how} {task.file.role} {task.file.sha256} {rows.sha256 if rows else ''}"
 
     def _read(self, conn: Connection[TupleRow], task: _Task, path: str) -> int:
-        """Read a file; how many resources came of it."""
+        """Load a file; how many resources it has."""
         count = 0
         if task.file.role == "records":
             for records in () if task.restored else self._records(task):
@@ -225,7 +249,7 @@ class _Crew:
                 continue
             fit = [row for row in rows if not self._state.strict or self._state.conforms_to_r4(row.prepared)]
             if task.restoring:
-                self._place(conn, task, fit, memory)
+                self._restore(conn, task, fit, memory)
             else:
                 self._write(conn, fit)
         return count
@@ -243,7 +267,7 @@ class _Crew:
             yield some
 
     def _batches(self, task: _Task, path: str) -> Iterator[list[ExportedRow]]:
-        """The rows of a file, no identity twice in a batch but those of a history."""
+        """The rows of a file in batches. No identity occurs twice in a batch, except in a history."""
         rows: list[ExportedRow] = []
         seen: set[str] = set()
         size = 0
@@ -261,7 +285,7 @@ class _Crew:
         if rows:
             yield rows
 
-    def _place(self, conn: Connection[TupleRow], task: _Task, rows: list[ExportedRow], memory: LookupMemory) -> None:
+    def _restore(self, conn: Connection[TupleRow], task: _Task, rows: list[ExportedRow], memory: LookupMemory) -> None:
         schema, fuente = self._state.schema, task.file.fuente
         try:
             missing = not task.restored
@@ -269,7 +293,7 @@ class _Crew:
                 conn, lambda _: restore_rows(conn, schema, fuente, rows, memory, missing=missing), remedy=RERUN_REMEDY
             )
         except (*REFUSED_VALUES, psycopg.errors.InternalError_):
-            done = RestoredRows([], [], rows)  # the writer of other resources finds which one the database cannot take
+            done = RestoredRows([], [], rows)  # load_batch finds the refused one
         places: dict[RowLocation, list[PreparedResource]] = {}
         for row in done.rows:
             table = schema.table_for(task.file.type, names_patient=row.document is not None)
@@ -281,7 +305,7 @@ class _Crew:
 
     def _write(self, conn: Connection[TupleRow], rows: Sequence[ExportedRow]) -> None:
         if rows:
-            self._state.write(conn, [row.prepared for row in rows])
+            load_batch(self._state, conn, [row.prepared for row in rows])
 
     def _former(self, conn: Connection[TupleRow], task: _Task, rows: Sequence[ExportedRow]) -> None:
         schema, fuente = self._state.schema, task.file.fuente
@@ -292,7 +316,7 @@ class _Crew:
             self._state.counts["former_versions"] += placed
 
     def _without_rows(self, conn: Connection[TupleRow], task: _Task) -> int:
-        """Resources of an export by an older release, or deletions."""
+        """Load a file without a file of rows: deletions, or resources that an older release exported."""
         state, fuente = self._state, task.file.fuente
         batch: dict[tuple[str, str], PreparedResource] = {}
         deleted: dict[Removable, Deletion] = {}
@@ -305,12 +329,12 @@ class _Crew:
             elif isinstance(found, Incoming):
                 made = prepare(state.schema, found, state.bases, state.rules)._replace(fuente=fuente or None)
                 if made.identity in batch or len(batch) == self._batch:
-                    state.write(conn, list(batch.values()))
+                    load_batch(state, conn, list(batch.values()))
                     batch = {}
                 batch[made.identity] = made
                 count += 1
         if batch:
-            state.write(conn, list(batch.values()))
+            load_batch(state, conn, list(batch.values()))
         if deleted:
-            state.delete(conn, deleted, fuente)
+            delete_resources(state, conn, deleted, fuente)
         return count

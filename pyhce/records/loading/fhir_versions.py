@@ -1,6 +1,7 @@
-"""Which files hold resources of another version of FHIR than R4: told once a file; they are stored as they came.
+"""Which files hold resources of another version of FHIR than R4. They are stored as they came and reported.
 
-The first resources of each type in a file are looked at; only of a type in which one is of another version all are.
+The first resources of each type in a file are examined. All resources of a type are examined once one of them is of
+another version.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pyhce.schema.model import Frozen
 from pyhce.schema.other_versions import signs_of_other_versions
 
 LOOKED_AT = 3
-"""Resources of each type, from the beginning of a file."""
+"""Resources of each type that are examined, from the beginning of a file."""
 _SHOWN = 5
 
 
@@ -22,9 +23,9 @@ class OtherVersion(Frozen):
     """A file that holds resources of another version of FHIR.
 
     Args:
-        version: which, such as `STU3`, or `DSTU2 or STU3` where what was seen is in both.
-        resources: how many are so, of those that were looked at.
-        elements: by which elements that is known, the first of them.
+        version: `STU3`, or `DSTU2 or STU3` if the elements exist in both.
+        resources: how many of the examined resources are of that version.
+        elements: the first elements that tell it.
     """
 
     file: str
@@ -34,10 +35,10 @@ class OtherVersion(Frozen):
 
 
 class FhirVersions:
-    """The signs of other versions in one file.
+    """What one file shows of other versions of FHIR.
 
     Attributes:
-        settled: the types that are not looked at any more.
+        settled: the types of which no more resources are examined.
     """
 
     def __init__(self) -> None:
@@ -48,11 +49,11 @@ class FhirVersions:
         self._elements: dict[str, None] = {}
 
     def inspect(self, prepared: PreparedResource) -> None:
-        """Look at a resource whose type is not settled."""
+        """Examine a resource whose type is not in `settled_types`."""
         kind = prepared.identity[0]
         try:
             signs = signs_of_other_versions(orjson.loads(prepared.exact))
-        except orjson.JSONDecodeError:  # a number that orjson does not take
+        except orjson.JSONDecodeError:  # a number beyond orjson's range
             signs = {}
         if signs:
             self._odd.add(kind)
@@ -63,7 +64,7 @@ class FhirVersions:
             self.settled_types.add(kind)
 
     def report(self, file: str) -> OtherVersion | None:
-        """What was found; None if the file is R4 as far as it was looked at."""
+        """The other version in this file; None if every examined resource is R4."""
         if not self._found:
             return None
         version = " or ".join(sorted(_narrowed(self._found)))
@@ -73,5 +74,5 @@ class FhirVersions:
 
 
 def _narrowed(found: list[frozenset[str]]) -> frozenset[str]:
-    """The versions that all signs are of; if there is none, those that any is of."""
+    """The versions that all signs have in common; without one, all versions of any sign."""
     return frozenset.intersection(*found) or frozenset.union(*found)

@@ -1,4 +1,4 @@
-"""What a load tells of identity: Patients without a document and why, resources without a patient."""
+"""What a load reports about identity: Patients without a document and why, resources without a patient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pyhce.records.writing.assign import AssignedBatch
 from pyhce.schema.model import Schema
 
 _WAITING = 200_000
-"""Provisional records that are remembered until the end; of more than these the count is a lower bound."""
+"""Provisional records that are remembered until the end. Beyond this number the count is a lower bound."""
 _AT_ONCE = 5000
 
 
@@ -23,12 +23,12 @@ class IdentityCounts:
     """Counts of one load, or of one batch of it.
 
     Attributes:
-        tally: identifiers of Patients that made no document.
-        without_patient: resources of types that have a patient, which name none, by type.
-        waiting: resources under provisional records whose Patient is not there.
+        tally: identifiers of Patients from which no document follows.
+        without_patient: resources that could name a patient and name none, by type.
+        waiting: resources in provisional records whose Patient is not loaded.
         identifiers: the largest counts of the tally, and `identifiers_rest` the sum of the others.
 
-    The last three are known once `settle` was called.
+    `settle` computes the last three.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class IdentityCounts:
                 self._provisional[document] += number
 
     def settle(self, conn: Connection[TupleRow]) -> None:
-        """Find out at the end which provisional records have no Patient now, and order the counts."""
+        """Look up which provisional records have no Patient at the end of the load, and order the counts."""
         self.identifiers, self.identifiers_rest = self.tally.largest(), self.tally.rest()
         self.waiting = 0
         documents = sorted(self._provisional)
@@ -65,7 +65,7 @@ class IdentityCounts:
 def count_identities(
     schema: Schema, rules: tuple[DocumentRule, ...], batch: Sequence[PreparedResource], found: AssignedBatch
 ) -> IdentityCounts:
-    """The counts of a batch that is written."""
+    """The counts of a batch that is committed."""
     counted = IdentityCounts()
     indexed = rules if isinstance(rules, RuleSet) else RuleSet(rules)
     for prepared in batch:

@@ -1,7 +1,7 @@
-"""Which files were loaded whole and without a reject: the same load again passes them over.
+"""Files that were loaded whole and without a reject, in `hce.archivo_cargado`. The same load passes them over.
 
-A file is known by the fingerprint of its bytes, together with how it was read. It is noted once every resource of it
-is committed, so that a load that was killed reads again what it had not finished, and finds most of it unchanged.
+A file is identified by the fingerprint of its bytes and by the options that it was read with. It is recorded once all
+its resources are committed: a load that was killed reads an unfinished file again, and finds most of it unchanged.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class LoadedFiles:
     """The files of one load.
 
     Args:
-        conn: beside the writers' connections, or in between.
-        how: what else decides what a file becomes, such as the identity rules.
-        again: whether to read files that were loaded before.
+        conn: in no transaction.
+        how: the options that decide what becomes of a file, such as the identity rules.
+        again: read files that were loaded before, too.
     """
 
     def __init__(self, conn: Connection[TupleRow], fuente: str, how: str, *, again: bool) -> None:
@@ -32,7 +32,7 @@ class LoadedFiles:
         self._rejected: set[str] = set()
 
     def contains(self, path: Path) -> bool:
-        """Whether a file is to be passed over. Only one whose size is known is read for it."""
+        """Whether a file was loaded before. It is read for its fingerprint only if a loaded file has the same size."""
         if self._again or path == STDIN or not path.is_file():
             return False
         query = "SELECT 1 FROM hce.archivo_cargado WHERE fuente = %s AND bytes = %s LIMIT 1"
@@ -40,11 +40,11 @@ class LoadedFiles:
             return False
         try:
             return is_recorded(self._conn, self._fuente, self._name(file_fingerprint(path)))
-        except OSError:  # reading it tells why
+        except OSError:  # the load will report the error
             return False
 
     def note_reject(self, file: str) -> None:
-        """A file is read again next time: what was wrong is told again."""
+        """Note that a file has a reject. It is not recorded: the next load reads it and rejects the same again."""
         self._rejected.add(file)
 
     def has_rejects(self, file: str) -> bool:
@@ -52,17 +52,17 @@ class LoadedFiles:
         return file in self._rejected
 
     def note_written(self, files: Counter[str]) -> None:
-        """So many resources of these files are committed."""
+        """Add the resources of each file that are committed now."""
         self._written.update(files)
 
     def end_file(self, source: InputFile, resources: int) -> None:
-        """A file was read to its end; note those of which everything is written by now."""
-        if source.size is not None:  # a pipe is never the same again
+        """Note that a file was read to its end and how many resources it has; record what is committed by now."""
+        if source.size is not None:  # a pipe cannot be recognised again
             self._read[source.name] = source.fingerprint(), source.size, resources
         self.record_written()
 
     def record_written(self) -> None:
-        """Note the files of which everything is written by now."""
+        """Record the files whose resources are all committed."""
         for file, (bytes_fingerprint, size, count) in list(self._read.items()):
             if self._written[file] < count:
                 continue
@@ -71,18 +71,24 @@ class LoadedFiles:
                 record_file(self._conn, self._fuente, self._name(bytes_fingerprint), size, count)
 
     def _name(self, bytes_fingerprint: str) -> str:
-        """What a file is known by: its bytes and how it is read."""
+        """The name that a file is recorded under: the fingerprint of its bytes, and how it is read."""
         return f"{bytes_fingerprint} {self.how}"
 
 
 def is_recorded(conn: Connection[TupleRow], fuente: str, name: str) -> bool:
-    """Whether what has this name was loaded whole, for a source."""
+    """Whether a file was recorded for a source under this name."""
     query = "SELECT 1 FROM hce.archivo_cargado WHERE fuente = %s AND huella = %s::uuid"
     return conn.execute(query, (fuente, fingerprint(name.encode()))).fetchone() is not None
 
 
 def record_file(conn: Connection[TupleRow], fuente: str, name: str, size: int, count: int) -> None:
-    """Note that what has this name was loaded whole: its bytes, and how many resources it has."""
+    """Record a file that was loaded whole.
+
+    Args:
+        name: what identifies it; its fingerprint is stored.
+        size: its bytes.
+        count: its resources.
+    """
     conn.execute(
         "INSERT INTO hce.archivo_cargado (fuente, huella, bytes, recursos) VALUES (%s, %s::uuid, %s, %s)"
         " ON CONFLICT DO NOTHING",

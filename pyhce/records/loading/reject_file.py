@@ -1,4 +1,4 @@
-"""The reject file of a load: its own, never one that is there already, and readable by its owner only."""
+"""The reject file of a load. It is always a new file, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import orjson
 from pyhce.errors import HceError, UsageError
 from pyhce.records.reading.incoming import Rejected
 
-_REMEDY = "Name a file in a folder that is there and can be written to: --rejects FILE."
+_REMEDY = "Name a file in an existing, writable folder: --rejects FILE."
 
 
 class RejectFile:
-    """Where a load notes what it rejects, one JSON object a line.
+    """The rejects of a load, one JSON object a line.
 
-    The file is made at the first reject. If its name is taken, by an earlier load or by one that runs now, the name
-    gets a number: `rejected-2.ndjson`. What is no file, such as /dev/stderr, is written to as it is.
+    The file is created at the first reject. If the name is taken, by an earlier load or by one that is running, a
+    number is added: `rejected-2.ndjson`. A device such as /dev/stderr is written to directly.
 
     Args:
-        asked: the name.
+        asked: the file's name.
 
     Attributes:
-        path: the file; None until something was rejected.
+        path: the file; None until the first reject.
 
     Raises:
-        UsageError: it could not be made.
+        UsageError: the file cannot be created.
     """
 
     def __init__(self, asked: Path) -> None:
@@ -42,13 +42,13 @@ class RejectFile:
                 with tempfile.TemporaryFile(dir=asked.parent):
                     pass
         except OSError as error:
-            raise UsageError(f"the reject file {asked} could not be made: {error.strerror}", remedy=_REMEDY) from error
+            raise UsageError(f"could not create the reject file {asked}: {error.strerror}", remedy=_REMEDY) from error
 
     def write(self, rejected: Rejected) -> None:
-        """Note a reject; it is in the file when this returns.
+        """Write a reject. It is in the file when this returns.
 
         Raises:
-            HceError: it could not be written.
+            HceError: the file cannot be written.
         """
         line = {
             "file": rejected.where.file,
@@ -61,13 +61,13 @@ class RejectFile:
         left = memoryview(orjson.dumps(line) + b"\n")
         try:
             if self._handle is None:
-                self._handle, self.path = _made(self._asked)
+                self._handle, self.path = _create(self._asked)
             while left:
                 left = left[os.write(self._handle, left) :]
         except OSError as error:
             raise HceError(
-                f"the reject file {self.path or self._asked} could not be written: {error.strerror}",
-                remedy="Make room or give another --rejects FILE, then run the same load again: what is loaded stays.",
+                f"could not write the reject file {self.path or self._asked}: {error.strerror}",
+                remedy="Free some space or give another --rejects FILE, then run the same load again.",
             ) from error
 
     def close(self) -> None:
@@ -81,8 +81,8 @@ def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _made(asked: Path) -> tuple[int, Path]:
-    """A new file of that name or of one with a number, open for writing."""
+def _create(asked: Path) -> tuple[int, Path]:
+    """Create a file of that name, or of the first free name with a number; its descriptor and path."""
     if _is_device(asked):
         return os.open(asked, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), asked
     path, number = asked, 1

@@ -1,17 +1,32 @@
-"""Lines that are in the database just as they are, told by id and fingerprint: neither parsed nor written.
+"""The sieve: drops lines that the database already holds, without parsing or writing them.
 
-A load that is repeated, or that goes on after it was killed, brings mostly what is there. Such a line needs no more
-than its head: type, id and the patient that it names, which tells the shard. What the head does not settle for certain
-goes the way of every other line. How much is sifted follows from what it brought so far, so that new data pays for a
-small sample now and then.
+A repeated load, or one that continues after it was killed, reads mostly lines that are already stored. Each stored
+row has the fingerprint of the line that it came from (`entrada`). So it is enough to read a line's head, hash the line,
+and compare. For example, a load reads
 
-A resource that is stored twice is not passed over, so that the writers bring its rows together. On a single node the
-look-up by id finds both. On Citus it would query every shard for each batch, so the sieve looks in the record where a
-row is expected, and `several` queries all shards for tens of thousands of rows at once; their lines are kept till then.
+    {"resourceType":"Observation","id":"o1","subject":{"reference":"Patient/7"},"status":"final"}
+
+1. The head is decoded: type Observation, id o1, patient 7. The line's fingerprint is, say, 5f3a….
+2. Patient 7 has the document CC-1032. The sieve asks for the fingerprint of Observation o1 in the record CC-1032, in
+   one query for all lines of a group (`AT_ONCE`).
+3. The row has 5f3a…: the line is counted as unchanged and dropped. If there is no row, another fingerprint or another
+   record, the line is passed on to be parsed and written.
+
+A line is passed on whenever its head does not settle the matter: it names its patient by something else than
+`Patient/id`, an earlier version of the resource is not committed yet, or a reference in it may be stored differently
+now (other bases, an older release).
+
+New data pays little for this. After a group of which less than half was found, the sieve lets `PAUSE` lines pass
+unseen; after the next such group twice as many, up to `LONGEST_PAUSE`.
+
+A resource that is stored twice must reach a writer, which merges its rows. On a single node the look-up by id sees both
+rows. On Citus it would have to query every shard for each group; there the found lines wait until there are `UNSURE` of
+them, and `duplicates` asks all shards once. Lines of duplicated resources are then passed on, out of order.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,14 +52,18 @@ from pyhce.records.writing.table_sql import table_name, type_condition
 from pyhce.schema.model import Schema, Table
 from pyhce.schema.r4 import RESOURCE_TYPES
 
+logger = logging.getLogger(__name__)
+
 SAMPLE = 200
-"""Lines that tell whether it is worth while."""
+"""Lines of a group while it is not known whether sieving pays."""
 AT_ONCE = 2000
+"""Lines of a group while at least half of the lines are found."""
 BYTES = 4_000_000
+"""Bytes of lines at which a group is full, whatever their number."""
 UNSURE, UNSURE_BYTES = 32_000, 16_000_000
-"""Lines, and bytes of them, that wait on Citus until all shards are asked."""
+"""Found lines, and their bytes, that wait on Citus until all shards are asked for duplicates."""
 PAUSE, LONGEST_PAUSE = 1000, 64_000
-"""Lines that are not sifted after a sample that brought little, and at most after several of them."""
+"""Lines that pass unseen after a group of which little was found: after the first one, and at most."""
 
 _PATIENT = "Patient/"
 _UNKNOWN = "'\\x00000000000000000000000000000000'::bytea"
@@ -55,7 +74,12 @@ class _Reference(msgspec.Struct, gc=False):
 
 
 class _Head(NamedTuple):
-    """What a line says of itself; without a key, that of its patient, it is not judged but keeps its place."""
+    """What a line says of itself.
+
+    Args:
+        key: the id of its patient; None if the line is passed on in any case.
+        fingerprint: of the line.
+    """
 
     line: Line
     identity: ResourceKey
@@ -63,24 +87,31 @@ class _Head(NamedTuple):
     fingerprint: bytes
 
 
-class _Asked(NamedTuple):
-    """Heads, the first of each identity that may be judged, and what the database is going to say of those."""
+class _Group(NamedTuple):
+    """Lines that are compared with the database by one look-up.
+
+    Args:
+        heads: all lines, in input order.
+        first: the first line of each resource that may be dropped.
+        stored: the fingerprints of those resources in the database; None if none may be dropped.
+    """
 
     heads: list[_Head]
     first: dict[ResourceKey, _Head]
-    there: Future[dict[ResourceKey, bytes]] | None
+    stored: Future[dict[ResourceKey, bytes]] | None
 
 
 class Sieve:
-    """Passes on what is not there yet as it came; for one thread.
+    """Passes on the lines that the database does not hold as they came. For one thread.
 
     Args:
-        conn: not in a transaction; read from only.
-        pending: whether an earlier version of a resource is still on its way to the database.
-        unchanged: is told how many resources of each type are there as they came.
+        conn: not in a transaction; only read from.
+        fuente: the source that is loaded.
+        pending: whether an earlier version of a resource may not be committed yet.
+        unchanged: is called with the number of dropped lines, by FHIR type.
 
     Attributes:
-        waits: while set, everything is passed on.
+        paused: while set, every line is passed on.
     """
 
     paused = False
@@ -98,7 +129,7 @@ class Sieve:
         self._pending, self._unchanged = pending, unchanged
         self._tables: dict[str, tuple[Table, str]] = {
             kind: (schema.table_for(kind, names_patient=True), member)
-            for kind in RESOURCE_TYPES - {"Patient", "Bundle"}  # a Patient's document depends on more than its text
+            for kind in RESOURCE_TYPES - {"Patient", "Bundle"}  # a Patient's record depends on more than its line
             if (member := patient_member(schema, kind))
         }
         members = sorted({member for _, member in self._tables.values()})
@@ -119,16 +150,17 @@ class Sieve:
         self._size, self._pause, self._left = SAMPLE, PAUSE, 0
 
     def sift(self, found: Iterable[Line | ReadItem]) -> Iterator[Line | ReadItem]:
-        """What is to be looked at and written, in its order.
+        """Drop the lines that the database holds, and pass on the other items in their order.
 
-        What was given before must be `pending` or written when more is asked for; `waits` is for what is neither.
-        Only lines of what is stored twice come later.
+        The caller must have committed an item, or report it as `pending`, before it takes the next one. While it
+        cannot, for deletions that it collects, it sets `paused`. Lines of duplicated resources may come later than in
+        the input.
         """
         held: list[_Head] = []
-        asked: _Asked | None = None
+        group: _Group | None = None
         size = 0
         items = iter(found)
-        with ThreadPoolExecutor(1) as pool:  # the next heads are read while the database looks
+        with ThreadPoolExecutor(1) as pool:  # heads of the next group are read during the look-up
             for item in items:
                 if self._left or self.paused:
                     yield item
@@ -141,22 +173,22 @@ class Sieve:
                     size += len(head.line.data)
                     if len(held) < self._size and size < BYTES:
                         continue
-                if asked:
-                    yield from self._judged(asked)
-                asked = self._ask(pool, held)
+                if group:
+                    yield from self._not_held(group)
+                group = self._look_up(pool, held)
                 held, size = [], 0
                 if head is None or self._left or self._size < AT_ONCE:
-                    yield from self._judged(asked)
-                    asked = None
+                    yield from self._not_held(group)
+                    group = None
                 if head is None:
                     yield item
-            if asked:
-                yield from self._judged(asked)
-            yield from self._judged(self._ask(pool, held))
-        yield from self._surely()
+            if group:
+                yield from self._not_held(group)
+            yield from self._not_held(self._look_up(pool, held))
+        yield from self._duplicated()
 
     def _head(self, line: Line) -> _Head | None:
-        """A line's head, None if it is no resource of its own."""
+        """A line's head; None if it cannot be decoded, or is a Bundle."""
         data = line.data.strip()
         try:
             head = self._decode(data)
@@ -172,46 +204,46 @@ class Sieve:
             return _Head(line, (kind, head.id), None, b"")
         return _Head(line, (kind, head.id), key, xxh3_128_digest(data))
 
-    def _ask(self, pool: ThreadPoolExecutor, heads: list[_Head]) -> _Asked:
-        """Begin to look; all that came before must be given away by now."""
+    def _look_up(self, pool: ThreadPoolExecutor, heads: list[_Head]) -> _Group:
+        """Start the look-up of a group in the pool's thread. All earlier groups are passed on or dropped by now."""
         seen: set[ResourceKey] = set()
         first: dict[ResourceKey, _Head] = {}
         for head in heads:
             if head.key is not None and head.identity not in seen and not self._pending(head.identity):
                 first[head.identity] = head
             seen.add(head.identity)
-        return _Asked(heads, first, pool.submit(self._there, first) if first else None)
+        return _Group(heads, first, pool.submit(self._stored, first) if first else None)
 
-    def _judged(self, asked: _Asked) -> Iterator[Line]:
-        """Those of which the database does not hold the very text under the patient that they name.
+    def _not_held(self, group: _Group) -> Iterator[Line]:
+        """The lines of a group that the database does not hold in the record of the patient that they name.
 
-        A text whose references are stored in another form was written so by an older release, or by a load with other
-        bases: it is to be read again.
+        A line is passed on too if a reference in it may be stored differently now: an older release, or a load with
+        other bases, stored it another way.
         """
         same: set[int] = set()
-        if asked.there:
-            there = asked.there.result()
+        if group.stored:
+            stored = group.stored.result()
             same = {
                 id(head)
-                for place, head in asked.first.items()
-                if there.get(place) == head.fingerprint and not self._differs(head.line.data)
+                for key, head in group.first.items()
+                if stored.get(key) == head.fingerprint and not self._differs(head.line.data)
             }
-            self._settle(len(same), len(asked.first))
+            self._adapt(len(same), len(group.first))
         if same:
-            passed = [head for head in asked.heads if id(head) in same]
+            passed = [head for head in group.heads if id(head) in same]
             if self._distributed:
                 self._unsure += passed
                 self._unsure_size += sum(len(head.line.data) for head in passed)
             else:
                 self._count(passed)
-        for head in asked.heads:
+        for head in group.heads:
             if id(head) not in same:
                 yield head.line
         if len(self._unsure) >= UNSURE or self._unsure_size >= UNSURE_BYTES:
-            yield from self._surely()
+            yield from self._duplicated()
 
-    def _surely(self) -> Iterator[Line]:
-        """Those of the lines that wait that are stored in several places; the others are passed over."""
+    def _duplicated(self) -> Iterator[Line]:
+        """Of the waiting lines, those whose resource is stored twice; the others are dropped."""
         heads, self._unsure, self._unsure_size = self._unsure, [], 0
         several = self._duplicates.duplicated(head.identity for head in heads)
         self._count([head for head in heads if head.identity not in several])
@@ -221,22 +253,23 @@ class Sieve:
 
     def _count(self, heads: list[_Head]) -> None:
         if heads:
+            logger.debug("%d lines unchanged", len(heads))
             self._unchanged(Counter([head.identity[0] for head in heads]))
 
-    def _settle(self, same: int, tried: int) -> None:
-        """How many lines are sifted next, or passed on before the next sample."""
+    def _adapt(self, same: int, tried: int) -> None:
+        """Choose the size of the next group, or how many lines pass unseen before it."""
         if 2 * same >= tried:
             self._size, self._pause = AT_ONCE, PAUSE
         else:
             self._size, self._left = SAMPLE, self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
-    def _there(self, heads: dict[ResourceKey, _Head]) -> dict[ResourceKey, bytes]:
-        """The fingerprints of those that are under the patient that they name: one query a type.
+    def _stored(self, heads: dict[ResourceKey, _Head]) -> dict[ResourceKey, bytes]:
+        """The fingerprints of resources that are stored in the record of the patient that they name.
 
-        On a single node without those that are anywhere else.
+        One query for each type. On a single node, resources that are stored twice are left out.
         """
-        self._know({head.key for head in heads.values() if head.key})
+        self._look_up_documents({head.key for head in heads.values() if head.key})
         kinds: dict[str, dict[str, str]] = {}
         for (fhir_type, key), head in heads.items():
             document = self._documents.get(head.key or "")
@@ -260,7 +293,7 @@ class Sieve:
         return found
 
     def _rows(self, fhir_type: str, ids: str, documents: dict[str, str]) -> list[TupleRow]:
-        """Document, ids and fingerprints, a line a record, so that each worker answers by itself."""
+        """For each record: its document, the ids, their fingerprints. Each worker answers for its own records."""
         table = self._tables[fhir_type][0]
         query = sql.SQL(
             "SELECT documento_id, string_agg(id, ' '), string_agg(coalesce(uuid_send(entrada), {}), '') FROM {}"
@@ -274,8 +307,8 @@ class Sieve:
         values = {"fuente": self._fuente, "ids": ids, "documents": sorted(set(documents.values()))}
         return self._conn.execute(query, values, binary=True).fetchall()
 
-    def _know(self, keys: set[str]) -> None:
-        """Look up the documents of patients."""
+    def _look_up_documents(self, keys: set[str]) -> None:
+        """Look up the documents of patients, and remember them."""
         unknown = keys - self._documents.keys()
         if len(self._documents) + len(unknown) > REMEMBERED_DOCUMENTS:
             self._documents.clear()
