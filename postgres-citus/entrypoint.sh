@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# First start: a worker waits for its coordinator, and the data folder is made aside and gets its name when it is
-# whole, so that a kill amid it leaves nothing half made. Every later start goes straight to the official entrypoint.
-# The functions are the official entrypoint's, which may be sourced (docker-library/postgres#496).
+# On the first start, a worker waits for its coordinator. The data directory is created under another name and renamed when
+# it is complete, so that a kill leaves no half-made directory. Every later start runs the official entrypoint at once.
+# The docker_… functions come from the official entrypoint, which supports being sourced (docker-library/postgres#496).
 set -Eeo pipefail
 
 wait_for_coordinator() {
@@ -29,10 +29,11 @@ make_data_folder() {
 
 if [[ $1 == postgres && ! -s $PGDATA/PG_VERSION ]]; then
     if [[ -d $PGDATA && -n $(ls -A "$PGDATA") ]]; then
-        echo "error: $PGDATA is not empty and holds no database; give the node an empty volume" >&2
+        echo "error: $PGDATA is not empty and contains no database; give the node an empty volume" >&2
         exit 1
     fi
-    trap 'exit 143' INT TERM # PID 1 hears no signal without a trap, and none while something runs in the foreground
+    # PID 1 ignores signals without a trap, and bash runs a trap only between foreground commands; hence `& wait`.
+    trap 'exit 143' INT TERM
     if [[ $HCE_NODE_ROLE == worker && -n $HCE_COORDINATOR ]]; then
         wait_for_coordinator
     fi

@@ -1,4 +1,4 @@
-"""PostgreSQL on this machine, without Docker or Kubernetes."""
+"""PostgreSQL servers on this machine, without Docker or Kubernetes."""
 
 from pyhce.local.cluster import (
     DeleteReport,

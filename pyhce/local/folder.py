@@ -1,37 +1,41 @@
-"""The data folder: what it holds, whose it is, one process at a time."""
+"""The data folder of local servers: its state file, its lock, its passwords, its owner."""
 
 from __future__ import annotations
 
-import fcntl
 import json
+import logging
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from pyhce.citus.connection import libpq_variables
 from pyhce.errors import HceError, UsageError
-from pyhce.local.account import Account
+from pyhce.local.account import Account, has_permission
 from pyhce.local.engine import Engine
 from pyhce.schema.model import Frozen
 from pyhce.settings import LOGIN_ROLES
 
+logger = logging.getLogger(__name__)
+
 STATE_FILE = "pyhce.json"
+LOCK_FILE = ".lock"
 FORMAT = 1
 
 
 class NodeState(Frozen):
-    """A node as the folder remembers it."""
+    """A node in the state file."""
 
     name: str
     port: int
 
 
 class FolderState(Frozen):
-    """What the folder remembers: with it, the next start makes the same cluster."""
+    """The content of the state file, from which the next start brings up the same nodes."""
 
     format: int = FORMAT
     engine: Engine
@@ -40,7 +44,10 @@ class FolderState(Frozen):
 
 
 def default_folder() -> Path:
-    """PYHCE_HOME, else /var/lib/pyhce for root, else pyhce under XDG_DATA_HOME or ~/.local/share."""
+    """The default data folder: PYHCE_HOME, else /var/lib/pyhce for root, else ~/.local/share/pyhce.
+
+    XDG_DATA_HOME takes the place of ~/.local/share if it is set.
+    """
     home = os.environ.get("PYHCE_HOME")
     if home:
         return Path(home).expanduser()
@@ -50,10 +57,10 @@ def default_folder() -> Path:
 
 
 def read_state(folder: Path) -> FolderState | None:
-    """What the folder remembers, None if it is not one of ours yet.
+    """The folder's state, None if it has no state file.
 
     Raises:
-        HceError: it is there, but not to be read.
+        HceError: the state file cannot be read.
     """
     try:
         text = (folder / STATE_FILE).read_bytes()
@@ -61,24 +68,25 @@ def read_state(folder: Path) -> FolderState | None:
         return None
     except PermissionError as error:
         raise HceError(
-            f"{folder} belongs to another account", remedy="Run this as that account, or give another --folder."
+            f"could not read {folder}: permission denied",
+            remedy="Run this as the account that made the folder, or give another --folder.",
         ) from error
     try:
         return FolderState.model_validate_json(text)
     except ValidationError as error:
         raise HceError(
-            f"{folder / STATE_FILE} is not as this release writes it",
+            f"{folder / STATE_FILE} has a format that this release does not know",
             remedy="Use the release of pyhce that made the folder, or give another --folder.",
         ) from error
 
 
 def write_state(folder: Path, state: FolderState) -> None:
-    """Remember, whole or not at all."""
+    """Write the state file, completely or not at all."""
     write_private(folder / STATE_FILE, state.model_dump_json(indent=1) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:
-    """A file of mode 600, whole or not at all."""
+    """Write a file of mode 600, completely or not at all."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as out:
@@ -90,18 +98,29 @@ def write_private(path: Path, text: str) -> None:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold the folder: a second `up` or `down` waits."""
-    with (folder / ".lock").open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    """Hold the folder's lock while the block runs; wait for it while another `up` or `down` holds it."""
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        logger.info("waiting for another pyhce that holds the lock on %s", folder)
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def make_folder(folder: Path, account: Account) -> None:
-    """Make the folder, if it is not there.
+    """Create the folder if it does not exist, and make it private to this account and the servers'.
+
+    Args:
+        folder: the data folder.
+        account: the account that the servers run under.
 
     Raises:
-        UsageError: it is there and something else, or cannot be made.
-        HceError: the account that runs PostgreSQL cannot reach it.
+        UsageError: it is a file, holds other files, or cannot be written.
+        HceError: the servers' account may not enter a folder above it.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", remedy="Give a folder with --folder.")
@@ -112,7 +131,7 @@ def make_folder(folder: Path, account: Account) -> None:
         and not _first_start_was_interrupted(folder)
     ):
         raise UsageError(
-            f"{folder} holds other things than a pyhce database", remedy="Give a new or empty folder with --folder."
+            f"{folder} contains files that are not pyhce's", remedy="Give a new or empty folder with --folder."
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,55 +139,49 @@ def make_folder(folder: Path, account: Account) -> None:
             raise PermissionError(13, "Permission denied")
     except OSError as error:
         raise UsageError(
-            f"{folder} cannot be used: {error.strerror}", remedy="Give another --folder, or set PYHCE_HOME."
+            f"could not use {folder}: {error.strerror}", remedy="Give another --folder, or set PYHCE_HOME."
         ) from error
     for parent in folder.resolve().parents:
-        if account.is_other_user and not _open_to(parent, account):
+        if account.is_other_user and not has_permission(parent, account, 1):
             raise HceError(
-                f"PostgreSQL runs under uid {account.uid}, which may not pass through {parent} to {folder}",
-                remedy="Give a --folder outside of private folders, such as /var/lib/pyhce.",
+                f"PostgreSQL runs as uid {account.uid}, which may not enter {parent}, a folder above {folder}",
+                remedy="Give a --folder that every account can reach, such as /var/lib/pyhce.",
             )
     if account.is_other_user:
         os.chown(folder, 0, account.gid)
         folder.chmod(0o710)
     else:
         folder.chmod(0o700)
-    (folder / ".lock").touch(mode=0o600)
+    (folder / LOCK_FILE).touch(mode=0o600)
 
 
 def _first_start_was_interrupted(folder: Path) -> bool:
-    """Whether a first start was cut off before it wrote what it remembers."""
-    return (folder / ".lock").exists()
-
-
-def _open_to(path: Path, account: Account) -> bool:
-    held = path.stat()
-    shift = 6 if held.st_uid == account.uid else 3 if held.st_gid == account.gid else 0
-    return bool(held.st_mode >> shift & 1)
+    """Whether a first start was interrupted before it wrote the state file."""
+    return (folder / LOCK_FILE).exists()
 
 
 def passwords(folder: Path) -> dict[str, str]:
-    """The roles' passwords: made up once, kept in a file of mode 600."""
+    """The passwords by role, generated once and kept in a file of mode 600."""
     path = folder / "passwords.json"
     if path.exists():
-        held: dict[str, str] = json.loads(path.read_text())
-        return held
-    made = {role: secrets.token_urlsafe(24) for role in LOGIN_ROLES}
-    write_private(path, json.dumps(made, indent=1) + "\n")
-    return made
+        known: dict[str, str] = json.loads(path.read_text())
+        return known
+    generated = {role: secrets.token_urlsafe(24) for role in LOGIN_ROLES}
+    write_private(path, json.dumps(generated, indent=1) + "\n")
+    return generated
 
 
 def write_pgpass(folder: Path, state: FolderState) -> Path:
-    """The password file that libpq reads: a line for each role and node."""
-    held = passwords(folder)
-    lines = [f"localhost:{node.port}:*:{role}:{password}" for node in state.nodes for role, password in held.items()]
+    """Write libpq's password file, a line for each role and node; return its path."""
+    by_role = passwords(folder)
+    lines = [f"localhost:{node.port}:*:{role}:{password}" for node in state.nodes for role, password in by_role.items()]
     path = folder / "pgpass"
     write_private(path, "\n".join(lines) + "\n")
     return path
 
 
 def libpq_environment(folder: Path, state: FolderState, role: str) -> dict[str, str]:
-    """The variables that lead libpq to the coordinator."""
+    """The variables (PG*) with which libpq connects to the coordinator; the password stays in its file."""
     return {
         **libpq_variables("localhost", state.nodes[0].port, role),
         "PGPASSFILE": str((folder / "pgpass").resolve()),

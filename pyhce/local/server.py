@@ -1,7 +1,8 @@
-"""One server process: made, configured, started, stopped, mended after a kill."""
+"""One server: create, configure, start and stop it, and recover its data directory after a kill."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -16,18 +17,26 @@ from pyhce.local.account import Account, run_as
 from pyhce.local.engine import Engine
 from pyhce.settings import DATABASE, SUPERUSER
 
+logger = logging.getLogger(__name__)
+
 MIB = 1024 * 1024
 START_TIMEOUT = 120.0
 SETTLE_TIMEOUT = 20.0
 
 
 def initialise(data: Path, engine: Engine, account: Account, password: str) -> None:
-    """Make a node's data folder: UTF8, a locale that does not depend on glibc's collation, data checksums.
+    """Create a node's data directory: UTF8, data checksums, and a locale independent of glibc's collation.
 
-    It is made beside its place and renamed when whole, so a cut-off attempt leaves nothing.
+    It is created under another name and renamed when it is complete, so that an interrupted attempt leaves nothing.
+
+    Args:
+        data: the data directory.
+        engine: the PostgreSQL whose initdb to run.
+        account: the account that the server runs under.
+        password: of the superuser; initdb reads it from a file of mode 600, which is deleted.
 
     Raises:
-        HceError: initdb failed, with what it said.
+        HceError: initdb failed; the text holds its last output lines.
     """
     partial = data.with_name(f".{data.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -57,7 +66,7 @@ def initialise(data: Path, engine: Engine, account: Account, password: str) -> N
         if done.returncode != 0:
             raise HceError(
                 f"initdb failed for {data.name}:\n{_last_lines(done.stdout)}",
-                remedy="Mend what it says and run this again.",
+                remedy="Fix what it reports and run the same command again.",
             )
         partial.rename(data)
     finally:
@@ -66,26 +75,26 @@ def initialise(data: Path, engine: Engine, account: Account, password: str) -> N
 
 
 def configure(data: Path, engine: Engine, account: Account, *, port: int, time_zone: str) -> None:
-    """Write our own settings, in a file that postgresql.conf includes last."""
-    main, ours = data / "postgresql.conf", data / "pyhce.conf"
+    """Write a server's settings to pyhce.conf, which postgresql.conf includes last."""
+    postgresql_conf, pyhce_conf = data / "postgresql.conf", data / "pyhce.conf"
     lines = [f"{name} = {value}" for name, value in settings(data, engine, port=port, time_zone=time_zone).items()]
-    ours.write_text("# Written by pyhce at each start.\n" + "\n".join(lines) + "\n")
-    if "pyhce.conf" not in main.read_text():
-        with main.open("a") as out:
+    pyhce_conf.write_text("# Written by pyhce at each start.\n" + "\n".join(lines) + "\n")
+    if "pyhce.conf" not in postgresql_conf.read_text():
+        with postgresql_conf.open("a") as out:
             out.write("\ninclude_if_exists = 'pyhce.conf'\n")
     if account.is_other_user:
-        os.chown(ours, account.uid, account.gid)
+        os.chown(pyhce_conf, account.uid, account.gid)
 
 
 def settings(data: Path, engine: Engine, *, port: int, time_zone: str) -> dict[str, str]:
-    """A node's settings.
+    """A server's settings by name.
 
-    max_wal_size is at most a quarter of the volume, and of what is free on it. The log holds no statement, parameter
-    or DETAIL: each may name a patient's document.
+    max_wal_size is at most a quarter of the volume and a quarter of its free space. The log contains no statement, no
+    parameter and no DETAIL, because each of them may hold a patient's document.
     """
     disk = shutil.disk_usage(data)
     wal = max(64, min(1024, disk.total // 4 // MIB, disk.free // 4 // MIB))
-    found = {
+    values = {
         "port": str(port),
         "listen_addresses": "'localhost'",
         "unix_socket_directories": "''",
@@ -108,10 +117,10 @@ def settings(data: Path, engine: Engine, *, port: int, time_zone: str) -> dict[s
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",
         "max_connections": "100",
-        "max_locks_per_transaction": "1024",  # writers lock each identity of a batch: pyhce/records/writing/locks.py
+        "max_locks_per_transaction": "1024",  # a writer locks each resource of a batch: pyhce/records/writing/locks.py
     }
     if engine.kind == "citus":
-        found |= {
+        values |= {
             "shared_preload_libraries": "'citus'",
             "citus.node_conninfo": "'sslmode=prefer'",
             "wal_level": "logical",
@@ -122,13 +131,13 @@ def settings(data: Path, engine: Engine, *, port: int, time_zone: str) -> dict[s
             "max_replication_slots": "24",
             "max_wal_senders": "24",
         }
-    return found
+    return values
 
 
 def pid_of(data: Path) -> int | None:
-    """The process id of the server that runs on a data folder, None if none does.
+    """The process id of the server that runs on a data directory, None if none does.
 
-    The pid file alone does not tell: after a kill its number may be another program's.
+    The pid file alone is not enough: after a kill, the process id in it may belong to another program.
     """
     try:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
@@ -138,23 +147,28 @@ def pid_of(data: Path) -> int | None:
 
 
 def settled_pid_of(data: Path) -> int | None:
-    """As `pid_of`, once it is clear: a server that was just killed or is stopping counts when it is gone.
+    """As `pid_of`, but wait until a server that is ending, or was just killed, is gone.
 
-    One whose port answers runs; one that does neither for a while counts as running.
+    A process whose port answers is a running server. One whose port does not answer is waited for, for at most
+    `SETTLE_TIMEOUT` seconds; if it still exists then, it counts as running.
     """
     deadline = time.monotonic() + SETTLE_TIMEOUT
+    waiting = False
     while True:
         pid = pid_of(data)
         if pid is None or time.monotonic() > deadline or _answers(data):
             return pid
+        if not waiting:
+            logger.info("waiting for the server in %s (pid %d) to answer or to end", data, pid)
+            waiting = True
         time.sleep(0.05)
 
 
 def _answers(data: Path) -> bool:
-    """Whether a server replies at the port that the pid file names (its fourth line).
+    """Whether a server answers at the port in the pid file (its fourth line).
 
-    To an SSLRequest (PostgreSQL's protocol, 55.7) any live server replies with one byte; an open socket alone may
-    be the kernel's, of a process that is dying.
+    A running server answers an SSLRequest (PostgreSQL manual, "Message Formats") with one byte. A connection alone
+    proves nothing: the kernel still accepts it for a process that is ending.
     """
     try:
         port = int((data / "postmaster.pid").read_text().split("\n")[3])
@@ -166,7 +180,10 @@ def _answers(data: Path) -> bool:
 
 
 def _runs_in(pid: int, data: Path) -> bool:
-    """Whether a process's working folder is this data folder, as PostgreSQL's is."""
+    """Whether a process's working directory is this data directory, as it is for PostgreSQL's processes.
+
+    Without /proc, whether the process exists at all.
+    """
     if not Path("/proc").is_dir():
         try:
             os.kill(pid, 0)
@@ -182,30 +199,32 @@ def _runs_in(pid: int, data: Path) -> bool:
 
 
 def orphaned_processes(data: Path) -> list[int]:
-    """Processes that a killed server left behind on its data folder."""
+    """The ids of the processes that a killed server left behind on its data directory."""
     if not Path("/proc").is_dir():
         return []
     return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _runs_in(int(p.name), data)]
 
 
 def recover(data: Path, name: str) -> list[str]:
-    """Make a data folder startable after a kill; what had to be done, in sentences."""
+    """Prepare a data directory for a start after its server was killed; return a sentence for each repair."""
     if settled_pid_of(data) is not None or not (data / "postmaster.pid").exists():
         return []
-    done = [f"{name}: its server was killed; the stale postmaster.pid was set aside"]
+    repairs = [f"{name}: its server was killed; removed the stale postmaster.pid"]
     orphans = orphaned_processes(data)
     if orphans:
-        done.append(f"{name}: {len(orphans)} processes of the killed server were ended")
+        repairs.append(f"{name}: ended {len(orphans)} processes that the killed server had left behind")
         _end_processes(orphans, data)
     (data / "postmaster.pid").unlink(missing_ok=True)
-    return done
+    for repair in repairs:
+        logger.warning("%s", repair)
+    return repairs
 
 
 def _end_processes(pids: list[int], data: Path) -> None:
-    for how in (signal.SIGTERM, signal.SIGKILL):
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
         for pid in pids:
             if _runs_in(pid, data):
-                os.kill(pid, how)
+                os.kill(pid, signal_number)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             if not orphaned_processes(data):
@@ -214,10 +233,10 @@ def _end_processes(pids: list[int], data: Path) -> None:
 
 
 def refuse_taken_port(port: int, name: str) -> None:
-    """Refuse a port that something else listens at.
+    """Refuse a port that another program listens on.
 
     Raises:
-        HceError: naming the port, and the process where it can be seen.
+        HceError: the text names the port, and the program if it can be seen.
     """
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
@@ -225,16 +244,16 @@ def refuse_taken_port(port: int, name: str) -> None:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((address, port))
         except OSError as error:
-            if error.errno not in (98, 48):  # EADDRINUSE on Linux and macOS; others: no such address here
+            if error.errno not in (98, 48):  # not EADDRINUSE (Linux, macOS): the machine has no such address
                 continue
             raise HceError(
                 f"port {port} of {name} is taken by another program{_listening_process(port)}",
-                remedy="Stop it, or give another --port (a new folder's workers then take the ports after it).",
+                remedy="Stop that program, or give another --port; a new folder's workers take the ports after it.",
             ) from error
 
 
 def _listening_process(port: int) -> str:
-    """Which process listens at a port, if it can be seen."""
+    """The process that listens on a port as ` (name, pid 1)`, "" if it cannot be seen."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -254,10 +273,10 @@ def _listening_process(port: int) -> str:
 
 
 def start_server(data: Path, engine: Engine, account: Account, name: str) -> None:
-    """Start a server and wait until it answers.
+    """Start a server and wait until it accepts connections, for at most `START_TIMEOUT` seconds.
 
     Raises:
-        HceError: it did not, with the last lines of its log.
+        HceError: it did not start; the text holds the last lines of its log.
     """
     command = [
         engine.program("pg_ctl"), "start", "--pgdata", str(data), "--wait", "--timeout", str(int(START_TIMEOUT)),
@@ -269,16 +288,18 @@ def start_server(data: Path, engine: Engine, account: Account, name: str) -> Non
         done = None
     if done is None or done.returncode != 0:
         raise HceError(
-            f"the server of {name} did not start:\n{_log_tail(data)}",
-            remedy=f"Mend what its log says ({data / 'log'}) and run this again.",
+            f"could not start the server {name}:\n{_log_tail(data)}",
+            remedy=f"Fix what its log reports ({data / 'log'}) and run the same command again.",
         )
 
 
 def stop_server(data: Path, engine: Engine, account: Account) -> bool:
-    """Stop a server, its clients cut off; whether one ran.
+    """Stop a server and disconnect its clients; return whether it ran.
+
+    If a fast shutdown takes more than 60 s, an immediate one follows.
 
     Raises:
-        HceError: it does not stop.
+        HceError: the server does not stop.
     """
     if pid_of(data) is None:
         return False
@@ -290,39 +311,40 @@ def stop_server(data: Path, engine: Engine, account: Account) -> bool:
         )
         if done.returncode == 0 or pid_of(data) is None:
             return True
-    raise HceError(f"the server in {data} does not stop", remedy=f"See its log in {data / 'log'}.")
+    raise HceError(f"could not stop the server in {data}", remedy=f"Read its log in {data / 'log'}.")
 
 
 def create_database(engine: Engine, account: Account, port: int, pgpass: Path) -> None:
-    """The database and, where there is Citus, its extension: every node needs both of its own.
+    """Create the database and, with Citus, its extension on one server, as far as they do not exist.
+
+    Citus copies neither from the coordinator to the workers.
 
     Raises:
-        HceError: psql failed, with what it said.
+        HceError: psql failed; the text holds its last output lines.
     """
     env = {"PGPASSFILE": str(pgpass), "PGCONNECT_TIMEOUT": "20"}
     base = [engine.program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "localhost", "-p", str(port)]
-    me = Account(uid=os.geteuid(), gid=os.getegid())  # the password file is ours
-    there = run_as(
-        [*base, "-U", SUPERUSER, "-d", "postgres", "-c", "SELECT datname FROM pg_database"], me, timeout=60, env=env
-    )
-    todo = []
-    if DATABASE not in there.stdout.split():
-        todo = [("postgres", f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")]
+    ourselves = Account(uid=os.geteuid(), gid=os.getegid())  # only this account may read the password file
+    list_databases = [*base, "-U", SUPERUSER, "-d", "postgres", "-c", "SELECT datname FROM pg_database"]
+    existing = run_as(list_databases, ourselves, timeout=60, env=env)
+    statements = []
+    if DATABASE not in existing.stdout.split():
+        statements = [("postgres", f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")]
     if engine.kind == "citus":
-        todo.append((DATABASE, "SET client_min_messages TO warning; CREATE EXTENSION IF NOT EXISTS citus"))
-    for database, statement in todo:
-        done = run_as([*base, "-U", SUPERUSER, "-d", database, "-c", statement], me, timeout=120, env=env)
+        statements.append((DATABASE, "SET client_min_messages TO warning; CREATE EXTENSION IF NOT EXISTS citus"))
+    for database, statement in statements:
+        done = run_as([*base, "-U", SUPERUSER, "-d", database, "-c", statement], ourselves, timeout=120, env=env)
         if done.returncode != 0:
             raise HceError(
-                f"the database could not be made at port {port}: {_last_lines(done.stdout)}",
-                remedy="If it says that the password is wrong, the port belongs to another server: give --port.",
+                f"could not create the database on port {port}: {_last_lines(done.stdout)}",
+                remedy="Fix what psql reports. If the password is wrong, another server uses the port: give --port.",
             )
 
 
 def _log_tail(data: Path) -> str:
     logs = sorted((data / "log").glob("*.log"), key=lambda p: p.stat().st_mtime) if (data / "log").is_dir() else []
     texts = [p.read_text(errors="replace") for p in [*logs[-1:], data / "start.log"] if p.exists()]
-    return _last_lines("\n".join(texts)) or "it left no log"
+    return _last_lines("\n".join(texts)) or "there is no log"
 
 
 def _last_lines(text: str, count: int = 15) -> str:

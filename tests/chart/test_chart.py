@@ -1,4 +1,4 @@
-"""What the chart says, whatever the cluster."""
+"""The rendered chart, without a cluster."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 import yaml
 from kubernetes_validate import ValidationError, validate
 
-from tests.chart.rendering import CHART, ROOT, Objects, helms, objects, pods, render
+from tests.chart.rendering import CHART, ROOT, Objects, helms, objects, pod_specs, render
 
 
-def test_fixed_names_are_as_users_know_them() -> None:
+def test_the_names_that_users_rely_on_do_not_change() -> None:
     found = objects()
     service = found["Service", "citus-coordinator"]["spec"]
     assert (service["type"], service["ports"][0]["nodePort"]) == ("NodePort", 30007)
@@ -25,8 +25,8 @@ def test_fixed_names_are_as_users_know_them() -> None:
     assert {o["metadata"]["namespace"] for o in found.values()} == {"clinical-database"}
 
 
-def test_every_pod_fits_the_restricted_standard() -> None:
-    for pod in pods(objects()):
+def test_every_pod_meets_the_restricted_pod_security_standard() -> None:
+    for pod in pod_specs(objects()):
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -38,7 +38,7 @@ def test_every_pod_fits_the_restricted_standard() -> None:
             }
 
 
-def test_the_namespace_is_made_where_it_is_not_the_releases_own() -> None:
+def test_the_chart_creates_a_namespace_other_than_the_releases() -> None:
     assert ("Namespace", "clinical-database") in objects(namespace="default")
     assert ("Namespace", "clinical-database") not in objects()
     own = objects("-f", str(CHART / "ci" / "default-values.yaml"), namespace="random-1")
@@ -47,20 +47,20 @@ def test_the_namespace_is_made_where_it_is_not_the_releases_own() -> None:
 
 
 def immutable(found: Objects) -> dict[str, object]:
-    """The parts of a StatefulSet that Kubernetes never changes."""
+    """The fields of the StatefulSets that Kubernetes never changes."""
     return {
         name: {
             key: value
-            for key, value in held["spec"].items()
+            for key, value in stateful_set["spec"].items()
             if key in {"selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"}
         }
-        for (kind, name), held in found.items()
+        for (kind, name), stateful_set in found.items()
         if kind == "StatefulSet"
     }
 
 
-def test_what_a_statefulset_may_never_change_is_as_it_was_released() -> None:
-    """released.yaml is what `helm template` gave at the release; it changes with a new major version only."""
+def test_the_immutable_fields_of_the_statefulsets_are_as_released() -> None:
+    """released.yaml is from `helm template` at the release; it changes with a new major version only."""
     released = yaml.safe_load((Path(__file__).parent / "released.yaml").read_text())
     assert immutable(objects()) == released
 
@@ -71,7 +71,7 @@ def test_max_wal_size_is_a_quarter_of_the_volume() -> None:
     assert "max_wal_size=5120MB" in arguments
 
 
-def test_every_worker_is_registered_by_its_name() -> None:
+def test_every_worker_is_registered_under_its_dns_name() -> None:
     pod = objects("--set", "worker.replicas=3")["Job", "citus-registrar"]["spec"]["template"]["spec"]
     variables = {v["name"]: v.get("value") for v in pod["containers"][0]["env"]}
     assert variables["PYHCE_WORKERS"].split() == [
@@ -87,8 +87,8 @@ def test_every_worker_is_registered_by_its_name() -> None:
         ("worker.nope=1", "additional properties 'nope' not allowed"),
         ("coordinator.service.nodePort=80", "nodePort"),
         ("coordinator.service.nodePort=40000", "nodePort"),
-        ("auth.password=postgres", "short or a well-known word"),
-        ("auth.appPassword=abc", "auth.appPassword is short"),
+        ("auth.password=postgres", "too short or a well-known word"),
+        ("auth.appPassword=abc", "auth.appPassword is too short"),
         ("tls.nodes=disable", "tls"),
         ("tls.clients=allow", "tls"),
         ("sharedMemory=lots", "sharedMemory"),
@@ -96,13 +96,13 @@ def test_every_worker_is_registered_by_its_name() -> None:
         ("shards=2,worker.replicas=4", "a worker without a shard does nothing"),
     ],
 )
-def test_a_bad_value_fails_the_render_with_what_to_do(option: str, words: str) -> None:
+def test_an_invalid_value_fails_with_the_rule_it_breaks(option: str, words: str) -> None:
     done = render("--set", option)
     assert done.returncode != 0
     assert words in done.stderr
 
 
-def test_no_template_is_long_and_none_holds_a_shell_script() -> None:
+def test_no_template_is_long_or_contains_a_shell_script() -> None:
     templates = [p for p in CHART.rglob("templates/**/*") if p.is_file()]
     assert len(templates) > 15
     assert [p.name for p in templates if len(p.read_text().splitlines()) > 62] == []
@@ -111,14 +111,14 @@ def test_no_template_is_long_and_none_holds_a_shell_script() -> None:
 
 VARIANTS = {
     "no values": (),
-    "one's own namespace, as ct does": ("-f", str(CHART / "ci" / "default-values.yaml")),
+    "the release's namespace, as ct uses": ("-f", str(CHART / "ci" / "default-values.yaml")),
     "kind": ("-f", str(ROOT / "values" / "kind.yaml")),
     "minikube": ("-f", str(ROOT / "values" / "minikube.yaml")),
     "production": ("-f", str(ROOT / "values" / "production.yaml")),
     "no TLS, own secret, pull secrets": (
         "--set", "tls.enabled=false,auth.existingSecret=own,images.pullSecrets={a,b},settings.work_mem=8MB",
     ),
-    "everything of a pod": (
+    "every setting of a pod": (
         "--set", "worker.storage.className=fast,worker.nodeSelector.disk=ssd,worker.tolerations[0].operator=Exists",
         "--set", "coordinator.resources.limits.memory=1Gi,registrar.resources.limits.memory=256Mi",
     ),
@@ -127,14 +127,14 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("kubernetes", ["1.27", "1.31", "1.34"])
-def test_every_object_fits_its_schema_strictly(variant: str, kubernetes: str) -> None:
+def test_every_object_validates_strictly_against_its_kubernetes_schema(variant: str, kubernetes: str) -> None:
     found = objects(*VARIANTS[variant], namespace="somewhere")
     assert len(found) >= 9
     for held in found.values():
         validate(held, kubernetes, strict=True)
 
 
-def test_the_strict_schemas_refuse_a_wrong_object() -> None:
+def test_the_strict_schemas_refuse_a_misspelt_field() -> None:
     held = objects()["StatefulSet", "citus-worker"]
     held["spec"]["template"]["spec"]["containers"][0]["imagePulPolicy"] = "Never"
     with pytest.raises(ValidationError):
@@ -142,14 +142,14 @@ def test_the_strict_schemas_refuse_a_wrong_object() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_helm_renders_the_same(variant: str) -> None:
-    plain = ("--set", "tls.existingSecret=own", "--set", "auth.existingSecret=own")  # what is made up differs each time
+def test_every_helm_renders_the_same_objects(variant: str) -> None:
+    plain = ("--set", "tls.existingSecret=own", "--set", "auth.existingSecret=own")  # generated values differ each time
     rendered = {name: objects(*VARIANTS[variant], *plain, helm=path) for name, path in helms().items()}
     first = next(iter(rendered.values()))
     assert all(found == first for found in rendered.values())
 
 
-def test_certificates_name_every_node() -> None:
+def test_the_certificate_names_every_node() -> None:
     held = objects()["Secret", "hce-citus-tls"]["data"]
     shown = subprocess.run(
         ["openssl", "x509", "-noout", "-ext", "subjectAltName"],
@@ -161,7 +161,7 @@ def test_certificates_name_every_node() -> None:
     assert "DNS:*.clinical-database.svc.cluster.local" in names
 
 
-def test_tls_is_required_unless_it_is_switched_off() -> None:
+def test_tls_is_required_unless_it_is_off() -> None:
     def arguments(*options: str) -> list[str]:
         spec = objects(*options)["StatefulSet", "citus-worker"]["spec"]["template"]["spec"]
         return spec["containers"][0]["args"]
@@ -172,12 +172,12 @@ def test_tls_is_required_unless_it_is_switched_off() -> None:
     assert "ssl=off" in arguments("--set", "tls.enabled=false")
 
 
-def test_settings_of_the_user_win() -> None:
+def test_the_users_settings_override_the_charts() -> None:
     spec = objects("--set", "settings.max_wal_size=64MB")["StatefulSet", "citus-worker"]["spec"]["template"]["spec"]
     assert [a for a in spec["containers"][0]["args"] if a.startswith("max_wal_size")] == ["max_wal_size=64MB"]
 
 
-def test_every_value_is_described_in_values_schema_and_readme() -> None:
+def test_every_value_is_described_in_values_yaml_its_schema_and_the_readme() -> None:
     text = (CHART / "values.yaml").read_text()
     schema = json.loads((CHART / "values.schema.json").read_text())
     readme = (CHART / "README.md").read_text()

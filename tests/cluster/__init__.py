@@ -1,1 +1,1 @@
-"""The chart on a real cluster, made by kind; a namespace for each scenario."""
+"""The chart in a real cluster, created by kind; each scenario has its own namespace."""

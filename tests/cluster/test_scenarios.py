@@ -1,4 +1,4 @@
-"""What a hospital's platform engineer does to it, in the order of a first month."""
+"""What a platform engineer does with an installation, in the order of a first month."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from tests.shared.kind import CONTEXT, kubectl
 
 CHART = Path(__file__).parents[2] / "charts" / "hce-citus"
 AUTOMATIC = {"coordinator": {"service": {"nodePort": ""}}}
-LONG_BEFORE_THE_TIME_OUT = 600
-"""Seconds: an installation waits for 1200. What is told sooner was seen, not waited out."""
+WELL_BEFORE_THE_TIMEOUT = 600
+"""Seconds. Helm gives up after 1200 s; an error that comes earlier was detected and is not Helm's timeout."""
 pytestmark = pytest.mark.timeout(1200)
 
 
-def until(seen: Callable[[], bool], seconds: float = 300.0) -> float:
-    """Wait for a condition; how long it took."""
+def wait_until(condition: Callable[[], bool], seconds: float = 300.0) -> float:
+    """Wait for a condition; return how many seconds it took."""
     start = time.monotonic()
-    while not seen():
-        assert time.monotonic() - start < seconds, f"not seen in {seconds} s"
+    while not condition():
+        assert time.monotonic() - start < seconds, f"not within {seconds} s"
         time.sleep(0.3)
     return time.monotonic() - start
 
@@ -44,11 +44,11 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def uids(deployment: Deployment) -> dict[str, str]:
-    found = deployment.cluster.pods(deployment.namespace, "hce-citus/node=true")
-    return {pod.name: pod.uid for pod in found}
+    pods = deployment.cluster.database_pods(deployment.namespace)
+    return {pod.name: pod.uid for pod in pods}
 
 
-def unwell(deployment: Deployment) -> list[str]:
+def failed_checks(deployment: Deployment) -> list[str]:
     return [f"{c.code} {c.found}" for c in deployment.verify(wait=120).checks if c.result is Result.FAILED]
 
 
@@ -65,7 +65,7 @@ def test_01_plain_helm_installs_and_its_test_passes(cluster: str, namespace: str
     assert done.returncode == 0, done.stderr
     assert "psql -h localhost -p $PORT" in done.stdout
     with Deployment(context=cluster, namespace=namespace, release=release) as deployment:
-        assert unwell(deployment) == []
+        assert failed_checks(deployment) == []
         print(f"ready after {time.monotonic() - started:.0f} s")
         tested = helm("test", release, "-n", namespace)
         assert tested.returncode == 0, tested.stdout + tested.stderr
@@ -83,7 +83,7 @@ def test_02_the_sample_loads_and_a_patient_is_read(deployment: Deployment) -> No
     assert encrypted is True
 
 
-def test_03_a_worker_more_restarts_nobody_and_a_setting_restarts_whom_it_must(
+def test_03_an_added_worker_restarts_no_pod_and_a_setting_only_the_pods_it_changes(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     install_with_the_sample(deployment)
@@ -94,7 +94,7 @@ def test_03_a_worker_more_restarts_nobody_and_a_setting_restarts_whom_it_must(
     more = deployment.upgrade({"worker": {"replicas": 3}})
     assert more.new == ("citus-worker-2",)
     assert set(more.kept) == {"citus-coordinator-0", "citus-worker-0", "citus-worker-1"}
-    assert unwell(deployment) == []
+    assert failed_checks(deployment) == []
     (listed,) = json.loads(role_command(deployment, "list"))["roles"]
     assert (listed["name"], listed["like"], listed["problems"]) == ("lis_reader", ["readonly"], [])
     role_command(deployment, "rotate", "lis_reader", "--pgpass", str(pgpass))
@@ -115,7 +115,7 @@ def role_command(deployment: Deployment, *arguments: str) -> str:
 
 
 def patients_seen(deployment: Deployment, pgpass: Path) -> int:
-    """By a query over every shard, as the role of a site that the password file is of."""
+    """The number of patients that lis_reader counts over every shard, with a password file."""
     with (
         deployment.address() as place,
         psycopg.connect(
@@ -129,14 +129,14 @@ def patients_seen(deployment: Deployment, pgpass: Path) -> int:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"worker": {"replicas": 1}}, "worker.replicas is 1, the database has shards on 2"),
-        ({"shards": 64}, "shards is 64, the database was made with 32"),
-        ({"timeZone": "UTC"}, "timeZone is UTC, the database was made with America/Bogota"),
+        ({"worker": {"replicas": 1}}, "worker.replicas is 1, but the database has shards on 2"),
+        ({"shards": 64}, "shards is 64, but the database was made with 32"),
+        ({"timeZone": "UTC"}, "timeZone is UTC, but the database was made with America/Bogota"),
         ({"worker": {"storage": {"sizeGi": 2}}}, "worker.storage is 2Gi"),
     ],
     ids=["fewer workers", "other shards", "other time zone", "other volumes"],
 )
-def test_04_what_is_fixed_is_refused_before_anything_changes(
+def test_04_another_value_for_a_fixed_one_is_refused_before_a_pod_changes(
     installed: Deployment, values: dict[str, object], words: str
 ) -> None:
     before = uids(installed)
@@ -146,7 +146,7 @@ def test_04_what_is_fixed_is_refused_before_anything_changes(
     assert uids(installed) == before
 
 
-def test_05_uninstall_and_install_again_finds_the_rows(deployment: Deployment) -> None:
+def test_05_an_installation_after_an_uninstallation_finds_the_rows(deployment: Deployment) -> None:
     install_with_the_sample(deployment)
     patients = deployment.query("SELECT count(*) FROM paciente")
     secret = deployment.password()
@@ -158,23 +158,23 @@ def test_05_uninstall_and_install_again_finds_the_rows(deployment: Deployment) -
     deployment.install(AUTOMATIC)
     assert deployment.query("SELECT count(*) FROM paciente") == patients
     assert deployment.password() == secret
-    assert unwell(deployment) == []
+    assert failed_checks(deployment) == []
 
 
-def test_06_a_worker_comes_up_while_the_coordinator_is_down(deployment: Deployment) -> None:
+def test_06_a_worker_becomes_ready_while_the_coordinator_is_down(deployment: Deployment) -> None:
     deployment.install(AUTOMATIC)
     before = uids(deployment)
     kubectl("-n", deployment.namespace, "scale", "statefulset/citus-coordinator", "--replicas=0")
-    until(lambda: "citus-coordinator-0" not in uids(deployment))
+    wait_until(lambda: "citus-coordinator-0" not in uids(deployment))
     kubectl("-n", deployment.namespace, "delete", "pod", "citus-worker-0")
 
     def ready() -> bool:
         found = deployment.cluster.pods(deployment.namespace, "hce-citus/node=true")
         return any(p.name == "citus-worker-0" and p.uid != before[p.name] and p.ready for p in found)
 
-    print(f"ready after {until(ready):.1f} s with no coordinator")
+    print(f"ready after {wait_until(ready):.1f} s with no coordinator")
     kubectl("-n", deployment.namespace, "scale", "statefulset/citus-coordinator", "--replicas=1")
-    assert unwell(deployment) == []
+    assert failed_checks(deployment) == []
 
 
 def test_07_every_pod_is_killed_and_deleted_and_nothing_acknowledged_is_lost(deployment: Deployment) -> None:
@@ -188,10 +188,10 @@ def test_07_every_pod_is_killed_and_deleted_and_nothing_acknowledged_is_lost(dep
     assert report.names_after == report.names_before
     assert report.writer.acknowledged > 100
     assert report.writer.lost == 0
-    assert unwell(deployment) == []
+    assert failed_checks(deployment) == []
 
 
-def test_08_a_taken_node_port_names_its_holder(deployment: Deployment) -> None:
+def test_08_the_error_for_a_taken_node_port_names_the_service_that_has_it(deployment: Deployment) -> None:
     kubectl("-n", deployment.namespace, "create", "service", "nodeport", "other", "--tcp=80", "--node-port=31999")
     with pytest.raises(HceError, match=f"31999 is taken by another Service: {deployment.namespace}/other") as refused:
         deployment.install({"coordinator": {"service": {"nodePort": 31999}}})
@@ -200,30 +200,30 @@ def test_08_a_taken_node_port_names_its_holder(deployment: Deployment) -> None:
     assert deployment.install({"coordinator": {"service": {"nodePort": 31999}}}).workers == 2
 
 
-def test_09_a_missing_image_is_told_with_the_pods_events(deployment: Deployment) -> None:
+def test_09_the_error_for_a_missing_image_quotes_the_pods_events(deployment: Deployment) -> None:
     started = time.monotonic()
     with pytest.raises(HceError, match="cannot start: the image cannot be pulled") as refused:
         deployment.install({**AUTOMATIC, "images": {"postgres": {"tag": "no-such-tag"}}})
     assert "event Failed" in str(refused.value)
     assert "pyhce images" in refused.value.remedy
-    assert time.monotonic() - started < LONG_BEFORE_THE_TIME_OUT
+    assert time.monotonic() - started < WELL_BEFORE_THE_TIMEOUT
     assert deployment.install(AUTOMATIC).workers == 2
 
 
-def test_09b_a_node_that_goes_on_crashing_ends_the_installation_with_its_last_lines(deployment: Deployment) -> None:
+def test_09b_a_node_that_keeps_crashing_ends_the_installation_and_its_log_is_quoted(deployment: Deployment) -> None:
     started = time.monotonic()
     with pytest.raises(HceError, match=r"citus-\S+ keeps crashing: its container has ended [3-5] times") as refused:
         deployment.install({**AUTOMATIC, "settings": {"work_mem": "eight"}})
     assert 'invalid value for parameter "work_mem": "eight"' in str(refused.value)
     assert "delete pod" in refused.value.remedy
-    assert time.monotonic() - started < LONG_BEFORE_THE_TIME_OUT
+    assert time.monotonic() - started < WELL_BEFORE_THE_TIMEOUT
     for pod in uids(deployment):
         kubectl("-n", deployment.namespace, "delete", "pod", pod)
     assert deployment.install(AUTOMATIC).workers == 2
-    assert unwell(deployment) == []
+    assert failed_checks(deployment) == []
 
 
-def test_09c_the_certificate_names_every_service_and_a_new_one_is_made_by_the_documented_steps(
+def test_09c_the_certificate_names_every_service_and_the_documented_steps_replace_it(
     deployment: Deployment,
 ) -> None:
     deployment.install(AUTOMATIC)
@@ -236,7 +236,7 @@ def test_09c_the_certificate_names_every_service_and_a_new_one_is_made_by_the_do
     made = deployment.cluster.secret_values(deployment.namespace, "hce-citus-tls")["tls.crt"]
     assert made != former
     assert name in names_of(made)
-    assert unwell(deployment) == []
+    assert failed_checks(deployment) == []
 
 
 def names_of(certificate: str) -> str:
@@ -257,14 +257,16 @@ def test_10_a_secret_with_an_empty_password_is_refused(deployment: Deployment) -
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_11_an_installation_cut_off_goes_on_with_the_same_command(deployment: Deployment, how: signal.Signals) -> None:
+def test_11_an_interrupted_installation_finishes_when_repeated(deployment: Deployment, how: signal.Signals) -> None:
     command = [sys.executable, "-m", "pyhce.cli.main", "install", "--context", CONTEXT, "-n", deployment.namespace,
                "--set", 'coordinator.service.nodePort=""']  # fmt: skip
-    cut = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    until(lambda: len(uids(deployment)) == 3)
-    os.killpg(cut.pid, how)
-    said, _ = cut.communicate(timeout=60)
-    assert cut.returncode == (130 if how is signal.SIGINT else -how), said
+    interrupted = subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    wait_until(lambda: len(uids(deployment)) == 3)
+    os.killpg(interrupted.pid, how)
+    said, _ = interrupted.communicate(timeout=60)
+    assert interrupted.returncode == (130 if how is signal.SIGINT else -how), said
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "verified: " in done.stdout
@@ -284,7 +286,7 @@ def test_12_without_a_node_port_a_port_is_forwarded(deployment: Deployment) -> N
     ]
 
 
-def test_13_no_helm_on_path(deployment: Deployment) -> None:
+def test_13_the_error_names_a_missing_helm(deployment: Deployment) -> None:
     done = pyhce_command("install", "--context", CONTEXT, "-n", deployment.namespace, PATH="/nowhere")
     assert done.returncode == 2
     assert "there is no helm on PATH" in done.stderr
@@ -292,7 +294,7 @@ def test_13_no_helm_on_path(deployment: Deployment) -> None:
 
 
 def test_14_a_password_that_the_database_does_not_know_is_refused(installed: Deployment) -> None:
-    with pytest.raises(HceError, match="not the one that the database was made with"):
+    with pytest.raises(HceError, match="not the password that the database was made with"):
         installed.upgrade({"auth": {"password": "another-long-one"}})
 
 
@@ -305,7 +307,7 @@ def pyhce_command(*arguments: str, **environment: str) -> subprocess.CompletedPr
 
 @pytest.fixture(scope="module")
 def installed(cluster: str) -> Iterator[Deployment]:
-    """One installation for what is refused, and so changes nothing."""
+    """One installation for the tests of refused upgrades, which change nothing."""
     name = f"hce-refusals-{os.getpid()}"
     with Deployment(context=cluster, namespace=name) as made:
         made.install(AUTOMATIC)

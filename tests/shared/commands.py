@@ -1,4 +1,4 @@
-"""The command line as a user meets it: bad input gets clear words, and changes nothing."""
+"""The command line as a user sees it: bad input gets a clear error and changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.shared.records import person, weight
 
 
 def pyhce(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command."""
+    """Run a pyhce command without the PG* and PYHCE* variables of this process."""
     base = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYHCE"))}
     return subprocess.run(
         [sys.executable, "-m", "pyhce", *map(str, arguments)],
@@ -25,12 +25,12 @@ def pyhce(*arguments: object, **environment: str) -> subprocess.CompletedProcess
     )  # fmt: skip
 
 
-def test_verify_says_yes_as_table_json_and_junit(db: TestDatabase, tmp_path: Path) -> None:
-    people = pyhce("verify", "--dsn", db.dsn, "--short")
-    machine = pyhce("verify", "--dsn", db.dsn, "--output", "json", "--junit", tmp_path / "r.xml", "--wait", "20s")
-    assert people.returncode == 0, people.stdout
-    assert people.stdout.strip().splitlines()[-1].startswith("verified:")
-    report = json.loads(machine.stdout)
+def test_verify_reports_a_healthy_database_as_table_json_and_junit(db: TestDatabase, tmp_path: Path) -> None:
+    table = pyhce("verify", "--dsn", db.dsn, "--short")
+    json_run = pyhce("verify", "--dsn", db.dsn, "--output", "json", "--junit", tmp_path / "r.xml", "--wait", "20s")
+    assert table.returncode == 0, table.stdout
+    assert table.stdout.strip().splitlines()[-1].startswith("verified:")
+    report = json.loads(json_run.stdout)
     assert {check["result"] for check in report["checks"]} <= {"ok", "warning", "skipped"}
     assert (tmp_path / "r.xml").read_text().count("<testcase") == len(report["checks"])
 
@@ -40,7 +40,7 @@ def test_status_shows_every_node(db: TestDatabase) -> None:
     assert len(json.loads(told.stdout)["nodes"]) == len(db.cluster.nodes)
 
 
-def test_a_load_an_export_and_a_record(db: TestDatabase, tmp_path: Path) -> None:
+def test_load_export_and_patient_work_together(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     (tmp_path / "in.ndjson").write_text(json.dumps(person("p", number)) + "\n" + weight("o", "Patient/p") + "\n")
     loaded = pyhce("load", tmp_path / "in.ndjson", "--source", source, "--dsn", db.dsn, "-o", "json")
@@ -54,7 +54,7 @@ def test_a_load_an_export_and_a_record(db: TestDatabase, tmp_path: Path) -> None
     assert (again.returncode, "not an empty folder" in again.stderr) == (2, True)
 
 
-def test_a_file_that_is_no_fhir_is_rejected_with_exit_status_1(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_file_that_is_not_fhir_is_rejected_with_exit_status_1(db: TestDatabase, tmp_path: Path) -> None:
     (tmp_path / "thesis.json").write_text("Chapter one")
     done = pyhce("load", tmp_path / "thesis.json", "--dsn", db.dsn, "--rejects", tmp_path / "rejected.ndjson")
     assert done.returncode == 1
@@ -62,7 +62,7 @@ def test_a_file_that_is_no_fhir_is_rejected_with_exit_status_1(db: TestDatabase,
     assert json.loads((tmp_path / "rejected.ndjson").read_text())["reason"] == "not-json"
 
 
-def test_a_path_that_is_not_there_is_refused(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_path_that_does_not_exist_is_refused(db: TestDatabase, tmp_path: Path) -> None:
     done = pyhce("load", tmp_path / "nothing.json", "--dsn", db.dsn)
     assert (done.returncode, "nothing.json is not there" in done.stderr) == (2, True)
     (tmp_path / "empty").mkdir()
@@ -78,7 +78,7 @@ def test_a_path_that_is_not_there_is_refused(db: TestDatabase, tmp_path: Path) -
         ("postgresql://nobody.invalid/x", "no connection to nobody.invalid"),
     ],
 )
-def test_a_wrong_dsn_is_named_with_a_remedy(dsn: str, words: str) -> None:
+def test_the_error_for_a_wrong_dsn_has_a_remedy(dsn: str, words: str) -> None:
     done = pyhce("verify", "--dsn", dsn)
     assert done.returncode == 2
     assert words in done.stderr
@@ -86,7 +86,7 @@ def test_a_wrong_dsn_is_named_with_a_remedy(dsn: str, words: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_wrong_password_is_told_from_a_wrong_host(db: TestDatabase) -> None:
+def test_a_wrong_password_has_another_error_than_a_wrong_host(db: TestDatabase) -> None:
     done = pyhce("verify", "--dsn", f"{db.dsn} passfile=/dev/null password=wrong", "--output", "json")
     told = json.loads(done.stdout)
     assert (done.returncode, told["exit_code"]) == (2, 2)
@@ -101,12 +101,12 @@ def test_an_unknown_document_is_not_repeated_in_the_error(db: TestDatabase) -> N
     assert document not in done.stderr + done.stdout
 
 
-def test_a_length_of_time_that_is_none_is_refused() -> None:
+def test_an_invalid_duration_is_refused() -> None:
     done = pyhce("verify", "--wait", "soon")
     assert (done.returncode, "write 90s, 5m or 1h" in done.stderr) == (2, True)
 
 
-def test_psql_and_env_lead_to_the_database_without_showing_the_password(db: TestDatabase) -> None:
+def test_psql_and_env_connect_without_showing_the_password(db: TestDatabase) -> None:
     secret = local.passwords(db.folder)["hce_readonly"]
     told = pyhce("env", "--folder", db.folder, "--role", "hce_readonly")
     assert "PGPASSFILE" in told.stdout
@@ -118,7 +118,7 @@ def test_psql_and_env_lead_to_the_database_without_showing_the_password(db: Test
     assert secret in pyhce("env", "--folder", db.folder, "--pgpass").stdout
 
 
-def test_ctrl_c_in_a_load_leaves_quietly_and_the_next_one_finishes(db: TestDatabase, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_load_without_a_traceback_and_the_next_load_finishes(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     command = [
         sys.executable, "-m", "pyhce", "load", "--source", source, "--dsn", db.dsn, "--rejects", str(tmp_path / "r"),

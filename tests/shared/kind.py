@@ -1,4 +1,4 @@
-"""One kind cluster for the tier; a namespace for each scenario, whose events and logs are kept on failure."""
+"""One kind cluster for the tier, and a namespace for each scenario; a failed one prints its events and logs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONTEXT = f"kind-{CLUSTER}"
 
 
 def kubectl(*arguments: str, check: bool = True) -> str:
-    """What kubectl says."""
+    """The output of a kubectl command."""
     done = subprocess.run(["kubectl", "--context", CONTEXT, *arguments], capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stderr
     return done.stdout + ("" if check else done.stderr)
@@ -23,7 +23,7 @@ def kubectl(*arguments: str, check: bool = True) -> str:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
-    """The context of a cluster with both images in it."""
+    """The context of a kind cluster with both images loaded."""
     made = kind.ensure(CLUSTER, port=None)
     try:
         images.build()
@@ -50,7 +50,7 @@ def namespace(cluster: str, request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def deployment(cluster: str, namespace: str) -> Iterator[Deployment]:
-    """Nothing installed yet; what it waits for goes to the test's output."""
+    """A deployment in its own namespace, not installed yet; its progress goes to the test's output."""
     with Deployment(context=cluster, namespace=namespace, progress=print) as made:
         yield made
 

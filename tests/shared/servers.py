@@ -1,4 +1,4 @@
-"""What holds for local servers of either engine."""
+"""Tests of local servers, on either engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def kill(pid: int | None) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def test_a_second_start_finds_it_running(engine: local.Engine, data_folder: Path, port: int) -> None:
+def test_a_second_start_finds_the_servers_running(engine: local.Engine, data_folder: Path, port: int) -> None:
     first = local.start(data_folder, engine=engine, port=port)
     second = local.start(data_folder, engine=engine, port=port)
     assert (first.created, first.already_running) == (True, False)
@@ -32,12 +32,12 @@ def test_a_second_start_finds_it_running(engine: local.Engine, data_folder: Path
     assert [node.pid for node in second.nodes] == [node.pid for node in first.nodes]
 
 
-def test_a_folder_is_run_by_the_postgresql_that_made_it(engine: local.Engine, data_folder: Path, port: int) -> None:
+def test_a_folder_runs_on_the_postgresql_that_made_it(engine: local.Engine, data_folder: Path, port: int) -> None:
     local.start(data_folder, engine=engine, port=port)
     assert local.engine_for(data_folder) == engine
 
 
-def test_it_stops_and_starts_again_with_its_data(engine: local.Engine, data_folder: Path, port: int) -> None:
+def test_stopped_servers_start_again_with_their_data(engine: local.Engine, data_folder: Path, port: int) -> None:
     cluster = local.start(data_folder, engine=engine, port=port)
     with connect(local.dsn(cluster)) as conn:
         conn.execute("CREATE TABLE kept AS SELECT 7 AS n")
@@ -47,7 +47,7 @@ def test_it_stops_and_starts_again_with_its_data(engine: local.Engine, data_fold
         assert scalar(conn, "SELECT n FROM kept") == 7
 
 
-def test_every_killed_server_comes_back(engine: local.Engine, data_folder: Path, port: int) -> None:
+def test_a_start_recovers_every_killed_server(engine: local.Engine, data_folder: Path, port: int) -> None:
     cluster = local.start(data_folder, engine=engine, port=port)
     for node in cluster.nodes:
         kill(node.pid)
@@ -56,7 +56,7 @@ def test_every_killed_server_comes_back(engine: local.Engine, data_folder: Path,
         assert all(n.pid for n in again.nodes)
 
 
-def test_a_stale_pid_file_that_names_another_program_is_set_aside(
+def test_a_stale_pid_file_with_the_pid_of_another_program_is_removed(
     engine: local.Engine, data_folder: Path, port: int
 ) -> None:
     cluster = local.start(data_folder, engine=engine, port=port)
@@ -69,9 +69,7 @@ def test_a_stale_pid_file_that_names_another_program_is_set_aside(
     assert again.coordinator.pid not in (None, os.getpid())
 
 
-def test_a_taken_port_is_refused_by_name_and_nothing_is_left(
-    engine: local.Engine, data_folder: Path, port: int
-) -> None:
+def test_a_taken_port_is_refused_and_leaves_no_servers(engine: local.Engine, data_folder: Path, port: int) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
@@ -82,7 +80,7 @@ def test_a_taken_port_is_refused_by_name_and_nothing_is_left(
     assert local.start(data_folder, engine=engine, port=port).created
 
 
-def test_another_port_moves_the_coordinator(engine: local.Engine, data_folder: Path, port: int) -> None:
+def test_a_start_with_another_port_moves_the_coordinator(engine: local.Engine, data_folder: Path, port: int) -> None:
     local.start(data_folder, engine=engine, port=port)
     moved = local.start(data_folder, engine=engine, port=port + 3)
     assert moved.coordinator.port == port + 3
@@ -90,7 +88,7 @@ def test_another_port_moves_the_coordinator(engine: local.Engine, data_folder: P
         assert conn.info.port == port + 3
 
 
-def test_a_folder_of_another_version_is_refused(engine: local.Engine, data_folder: Path, port: int) -> None:
+def test_a_folder_of_another_major_version_is_refused(engine: local.Engine, data_folder: Path, port: int) -> None:
     local.start(data_folder, engine=engine, port=port)
     other = engine.model_copy(update={"version": "14.1"})
     with pytest.raises(HceError, match=f"was made by PostgreSQL {engine.major}") as caught:
@@ -98,29 +96,29 @@ def test_a_folder_of_another_version_is_refused(engine: local.Engine, data_folde
     assert "--folder" in caught.value.remedy
 
 
-def test_a_folder_that_holds_other_things_is_refused_and_left(
+def test_a_folder_with_other_files_is_refused_and_left_alone(
     engine: local.Engine, data_folder: Path, port: int
 ) -> None:
     data_folder.mkdir()
     (data_folder / "thesis.txt").write_text("years of work")
-    with pytest.raises(UsageError, match="other things"):
+    with pytest.raises(UsageError, match="not pyhce's"):
         local.start(data_folder, engine=engine, port=port)
-    with pytest.raises(UsageError, match="no data folder"):
+    with pytest.raises(UsageError, match="is not a data folder"):
         local.delete(data_folder)
     assert [p.name for p in data_folder.iterdir()] == ["thesis.txt"]
 
 
-def test_delete_says_what_goes_and_removes_it(engine: local.Engine, data_folder: Path, port: int) -> None:
+def test_contents_tells_what_delete_removes(engine: local.Engine, data_folder: Path, port: int) -> None:
     cluster = local.start(data_folder, engine=engine, port=port)
-    goes = local.contents(data_folder)
-    assert goes.nodes == tuple(node.name for node in cluster.nodes)
-    assert goes.bytes > 10_000_000
+    before = local.contents(data_folder)
+    assert before.nodes == tuple(node.name for node in cluster.nodes)
+    assert before.bytes > 10_000_000
     local.delete(data_folder)
     assert not data_folder.exists()
     assert server.pid_of(cluster.coordinator.data) is None
 
 
-def test_passwords_are_private_and_in_no_log_or_process_list(
+def test_passwords_are_in_private_files_and_in_no_log_or_process_list(
     engine: local.Engine, data_folder: Path, port: int
 ) -> None:
     cluster = local.start(data_folder, engine=engine, port=port)
@@ -134,34 +132,32 @@ def test_passwords_are_private_and_in_no_log_or_process_list(
 
 def _command_lines() -> Iterator[str]:
     for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with contextlib.suppress(OSError):  # the process has ended
             yield (process / "cmdline").read_bytes().decode("utf-8", "replace")
 
 
-def test_nobody_comes_in_without_the_password(engine: local.Engine, data_folder: Path, port: int) -> None:
+def test_a_wrong_password_is_refused(engine: local.Engine, data_folder: Path, port: int) -> None:
     cluster = local.start(data_folder, engine=engine, port=port)
     with pytest.raises(HceError, match="password"):
         connect(f"host=localhost port={cluster.coordinator.port} user=postgres passfile=/dev/null password=wrong")
 
 
-def test_birth_is_utf8_with_checksums_and_a_locale_of_its_own(
-    engine: local.Engine, data_folder: Path, port: int
-) -> None:
+def test_a_new_server_has_utf8_checksums_and_its_own_locale(engine: local.Engine, data_folder: Path, port: int) -> None:
     cluster = local.start(data_folder, engine=engine, port=port)
     with connect(local.dsn(cluster)) as conn:
         assert scalar(conn, "SHOW server_encoding") == "UTF8"
         assert scalar(conn, "SHOW data_checksums") == "on"
-        assert scalar(conn, "SELECT 'Ñ' < 'z'") is False  # by code point, whatever glibc says
+        assert scalar(conn, "SELECT 'Ñ' < 'z'") is False  # ordered by code point, independent of glibc
         assert scalar(conn, "SELECT lower('ÑÁ')") == "ñá"
 
 
-def test_an_interrupted_birth_is_finished_by_the_next_start(
+def test_a_start_finishes_an_interrupted_first_start(
     engine: local.Engine, data_folder: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cut(*_: object, **__: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(server, "create_database", cut)
+    monkeypatch.setattr(server, "create_database", interrupt)
     with pytest.raises(KeyboardInterrupt):
         local.start(data_folder, engine=engine, port=port)
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-{{- /* What every pod has: no Kubernetes token, no variables of other Services, the names of pull secrets. */}}
+{{- /* Settings of every pod: no Kubernetes token, no variables for other Services, the pull secrets. */}}
 {{- define "hce-citus.any-pod" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false

@@ -1,4 +1,4 @@
-{{- /* Every name, label and image of the chart. */}}
+{{- /* The names, labels and images that the templates use. */}}
 
 {{- define "hce-citus.namespace" -}}
 {{ .Values.namespace.name | default .Release.Namespace }}
@@ -30,13 +30,13 @@ citus-coordinator-0.citus-nodes.{{ include "hce-citus.namespace" . }}.svc.{{ .Va
 {{- end -}}
 {{- end }}
 
-{{- /* Every name under which a node is reached, for its certificate; *.<namespace> is a group's Service with standbys. */}}
+{{- /* The DNS names in a node's certificate; *.<namespace> is for a Service in front of a group with standbys. */}}
 {{- define "hce-citus.tls-names" -}}
 {{- $domain := printf "%s.svc.%s" (include "hce-citus.namespace" .) .Values.clusterDomain -}}
 {{ list "localhost" "citus-coordinator" "citus-worker" (printf "citus-coordinator.%s" (include "hce-citus.namespace" .)) (printf "citus-coordinator.%s" $domain) (printf "*.citus-nodes.%s" $domain) (printf "*.%s" $domain) | concat .Values.tls.names | toJson }}
 {{- end }}
 
-{{- /* Labels that never change: selectors hold them. */}}
+{{- /* Labels that must never change, because selectors use them. */}}
 {{- define "hce-citus.selector" -}}
 app.kubernetes.io/name: hce-citus
 app.kubernetes.io/instance: {{ .context.Release.Name }}

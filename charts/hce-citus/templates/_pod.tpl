@@ -1,4 +1,4 @@
-{{- /* The pod of a database node of either role. */}}
+{{- /* The pod of the coordinator or of a worker. */}}
 {{- define "hce-citus.postgres-pod" -}}
 {{- $ := .context }}
 {{ include "hce-citus.any-pod" $ }}
@@ -19,7 +19,7 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-topologySpreadConstraints: # each on a machine of its own where there are enough
+topologySpreadConstraints: # one pod on each Kubernetes node, if there are enough nodes
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway

@@ -1,4 +1,4 @@
-{{- /* The StatefulSet of either role: they differ only in name, size and replicas. */}}
+{{- /* The StatefulSet of the coordinator or the workers; they differ in name, volume, resources and replicas. */}}
 {{- define "hce-citus.postgres-set" -}}
 {{- $ := .context }}
 apiVersion: apps/v1

@@ -1,4 +1,4 @@
-{{- /* Readiness never depends on registration; a long replay of the write-ahead log is left alone for an hour. */}}
+{{- /* Readiness does not depend on registration. The startup probe allows an hour for a long WAL replay. */}}
 {{- define "hce-citus.probes" -}}
 startupProbe:
   exec:

@@ -1,4 +1,4 @@
-{{- /* The pod of the registrar and of the chart's test: one program, different words. */}}
+{{- /* The pod of the registrar and of `helm test`: the same image with different arguments. */}}
 {{- define "hce-citus.registrar-pod" -}}
 {{- $ := .context }}
 restartPolicy: Never

@@ -1,7 +1,7 @@
 {{- /*
-PostgreSQL's settings. max_wal_size is a quarter of the volume, at most 16 GB. A connection whose other end is silent is
-given up: after 10 s between nodes (a stopping node otherwise waits for a peer that is gone, until it is killed), after
-a minute for clients.
+PostgreSQL's settings. max_wal_size is a quarter of the volume, 16 GB at most. A connection whose other end does not
+answer is closed after 10 s between nodes and after a minute for clients. Without the first limit, a node that shuts down
+would wait for a lost peer until Kubernetes kills it.
 */}}
 {{- define "hce-citus.settings" -}}
 {{- $values := .context.Values }}
