@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-all coverage lint docs generate bench-load bench-save bench-export bench-chart tools clean
+.PHONY: help up down test test-all coverage lint docs generate dist bench-load bench-save bench-export bench-chart tools clean
 
 help: ## Show what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,7 +72,20 @@ bench-chart: $(VENV)/developed ## A picture of the figures of bench-load and ben
 	$(BIN)/pip install --quiet '.[bench]'
 	$(BIN)/python -m bench.chart bench/figures docs/benchmarks.png
 
-tools: ## Build helm 3 and 4, kind and helm-docs in their pinned versions into .tools/bin (needs Go)
+dist: ## Build the wheel, the source archive and an SBOM (CycloneDX) of what the wheel installs, into dist
+	rm -rf dist $(VENV)-release $(VENV)-installed
+	$(PYTHON) -m venv $(VENV)-release
+	$(VENV)-release/bin/pip install --quiet 'build>=1.3,<2' 'cyclonedx-bom>=7.2,<8'
+	$(VENV)-release/bin/python -m build --outdir dist .
+	$(PYTHON) -m venv --without-pip $(VENV)-installed
+	$(VENV)-release/bin/pip --python $(VENV)-installed/bin/python install --quiet "$$(echo dist/*.whl)[local,strict,k8s]"
+	printf '[project]\nname = "pyhce"\nversion = "%s"\n' \
+		"$$($(VENV)-installed/bin/python -c 'import pyhce; print(pyhce.__version__)')" > $(VENV)-release/pyproject.toml
+	$(VENV)-release/bin/cyclonedx-py environment $(VENV)-installed/bin/python --pyproject $(VENV)-release/pyproject.toml \
+		--output-file "dist/$$(basename dist/*.whl .whl).cdx.json"
+	rm -rf $(VENV)-release $(VENV)-installed
+
+tools: ## Build helm 3 and 4, kind, helm-docs and actionlint in their pinned versions into .tools/bin (needs Go)
 	$(PYTHON) tools/install_tools.py
 
 clean: ## Remove the virtual environment and caches; the database stays

@@ -64,6 +64,7 @@ TOOLS = (
         ("--version",),
         "-X main.version={number}",
     ),
+    Tool("actionlint", "github.com/rhysd/actionlint", "cmd/actionlint", "v1.7.12", ("--version",)),
 )
 
 
