@@ -1,4 +1,4 @@
-"""A quick overview of a database: nodes, sizes, counts."""
+"""A quick overview of a database: nodes, versions, sizes and counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ _CITUS_VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
 
 
 class NodeStatus(Frozen):
-    """A node in a line."""
+    """One node.
+
+    Args:
+        role: coordinator, worker, or single without Citus.
+        state: active, inactive, "metadata not synchronized" or "does not answer".
+        shards: shard placements on the node.
+        size: of its shards, as text; "unknown" while a node does not answer.
+    """
 
     name: str
     role: str
@@ -24,7 +31,7 @@ class NodeStatus(Frozen):
 
 
 class StatusReport(Frozen):
-    """What is there; counts and sizes are unknown (None, "unknown") while a node does not answer."""
+    """An overview of a database. While a node does not answer, counts are None and sizes are "unknown"."""
 
     engine: str
     schema_version: int
@@ -36,10 +43,10 @@ class StatusReport(Frozen):
 
 
 def status(dsn: str, *, schema: Schema) -> StatusReport:
-    """Look quickly; for whether it is right, `verify`.
+    """Read nodes, versions, sizes and counts. It checks nothing; see `verify`.
 
     Raises:
-        ConnectionFailed: nobody answers there.
+        ConnectionFailed: the coordinator does not answer.
     """
     context = Context(dsn, schema)
     try:
@@ -48,12 +55,12 @@ def status(dsn: str, *, schema: Schema) -> StatusReport:
             engine += f" with Citus {context.value(_CITUS_VERSION)}"
         version = max(applied_migrations(context.conn), default=0)
         answering = _answering(context)
-        whole = all(node.address in answering for node in context.nodes)
-        patients, provisional, resources = _counts(context) if whole else (None, None, None)
+        all_answer = all(node.address in answering for node in context.nodes)
+        patients, provisional, resources = _counts(context) if all_answer else (None, None, None)
         return StatusReport(
             engine=engine,
             schema_version=version,
-            database_size=_size(context) if whole else UNKNOWN,
+            database_size=_size(context) if all_answer else UNKNOWN,
             nodes=tuple(_nodes(context, answering)),
             patients=patients,
             provisional=provisional,
@@ -64,7 +71,7 @@ def status(dsn: str, *, schema: Schema) -> StatusReport:
 
 
 def _answering(context: Context) -> set[str]:
-    """The nodes that answer the coordinator; from here a worker need not be in sight."""
+    """Addresses of the nodes that answer the coordinator. A worker need not be reachable from here."""
     if not context.nodes:
         return set()
     context.conn.execute("SET citus.node_connection_timeout TO '10s'")
@@ -76,10 +83,10 @@ def _answering(context: Context) -> set[str]:
 
 
 def _counts(context: Context) -> tuple[int, int, int]:
-    """Patients, provisional records, resources."""
-    there = {t.name: t.qualified in context.existing_tables for t in context.schema.tables}
-    counts = {t.name: _count(context, t.name) for t in context.schema.resource_tables() if there[t.name]}
-    provisional = context.value("SELECT count(*) FROM expediente WHERE provisional") if there["expediente"] else 0
+    """The numbers of Patients, provisional records and resources."""
+    exists = {t.name: t.qualified in context.existing_tables for t in context.schema.tables}
+    counts = {t.name: _count(context, t.name) for t in context.schema.resource_tables() if exists[t.name]}
+    provisional = context.value("SELECT count(*) FROM expediente WHERE provisional") if exists["expediente"] else 0
     return counts.get("paciente", 0), provisional, sum(counts.values())
 
 
@@ -90,8 +97,8 @@ def _count(context: Context, table: str) -> int:
 
 def _size(context: Context) -> str:
     if context.workers:
-        held = context.value("SELECT pg_size_pretty(sum(shard_size)) FROM citus_shards")
-        return str(held or "0 bytes")
+        size = context.value("SELECT pg_size_pretty(sum(shard_size)) FROM citus_shards")
+        return str(size or "0 bytes")
     return str(context.value("SELECT pg_size_pretty(pg_database_size(current_database()))"))
 
 
@@ -124,4 +131,4 @@ def _state(node: RegisteredNode, answering: set[str]) -> str:
         return "does not answer"
     if not node.active:
         return "inactive"
-    return "active" if node.synced else "not in step"
+    return "active" if node.synced else "metadata not synchronized"

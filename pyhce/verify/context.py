@@ -1,4 +1,4 @@
-"""What probes look with: connections to every node, and the catalogue, read once."""
+"""What a verification's probes use: connections to the nodes, and facts about the cluster that are read once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ CITUS_VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
 
 
 class Context:
-    """A verification under way."""
+    """A connection to the coordinator, connections to the other nodes, and facts about the cluster.
+
+    Raises:
+        ConnectionFailed: the coordinator does not answer.
+    """
 
     def __init__(self, dsn: str, schema: Schema) -> None:
         self.dsn = dsn
@@ -29,9 +33,9 @@ class Context:
         self.conn: Connection[TupleRow] = connect(dsn)
         self._worker_connections: dict[str, Connection[TupleRow]] = {}
         self.unreachable_nodes: set[str] = set()
-        """Nodes that a probe could not look at from here, as from outside of their network."""
+        """Addresses of nodes that the current probe could not connect to, as from outside of their network."""
         self._connection_errors: dict[str, HceError] = {}
-        if self.citus:  # a frozen node holds a probe up no longer than it holds up a connection of our own
+        if self.citus:  # a node that does not respond delays a probe no longer than a connection of our own
             self.conn.execute("SET citus.node_connection_timeout TO '10s'")
 
     def close(self) -> None:
@@ -59,49 +63,52 @@ class Context:
 
     @cached_property
     def nodes(self) -> list[RegisteredNode]:
-        """The nodes that the cluster knows."""
+        """The registered nodes; none without Citus."""
         return registered_nodes(self.conn) if self.citus else []
 
     @cached_property
     def workers(self) -> list[RegisteredNode]:
-        """The nodes that are not the coordinator."""
+        """The registered nodes without the coordinator."""
         return [node for node in self.nodes if node.group != 0]
 
     @cached_property
     def table_placements(self) -> dict[str, CitusTable]:
-        """How Citus holds each table."""
+        """How Citus stores each table, by its name with schema; empty without Citus."""
         return citus_tables(self.conn) if self.citus else {}
 
     @cached_property
     def existing_tables(self) -> set[str]:
-        """The tables of our schemas, as schema.name."""
-        found = self.rows(
+        """The tables of the schemas public and hce, as schema.name."""
+        names = self.rows(
             "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE c.relkind IN ('r', 'p') AND n.nspname IN ('public', 'hce')"
         )
-        return {name for (name,) in found}
+        return {name for (name,) in names}
 
-    def connection_to(self, place: RegisteredNode) -> Connection[TupleRow]:
-        """A connection to a node, by its name.
+    def connection_to(self, node: RegisteredNode) -> Connection[TupleRow]:
+        """A connection to a node. It is kept for the next probe.
 
         Raises:
-            ConnectionFailed: it does not answer; one that did not is not waited for again.
+            ConnectionFailed: the node does not answer. Further calls for it fail at once.
         """
-        if place.group == 0:
+        if node.group == 0:
             return self.conn
-        if place.address in self._connection_errors:
-            raise self._connection_errors[place.address]
-        held = self._worker_connections.get(place.address)
-        if held is None or held.closed:
+        if node.address in self._connection_errors:
+            raise self._connection_errors[node.address]
+        conn = self._worker_connections.get(node.address)
+        if conn is None or conn.closed:
             try:
-                held = self._worker_connections[place.address] = connect(dsn_at(self.dsn, place.host, place.port))
+                conn = self._worker_connections[node.address] = connect(dsn_at(self.dsn, node.host, node.port))
             except HceError as error:
-                self._connection_errors[place.address] = error
+                self._connection_errors[node.address] = error
                 raise
-        return held
+        return conn
 
     def every_node(self) -> Iterator[tuple[str, Connection[TupleRow]]]:
-        """Each node's name and a connection; a node that cannot be reached is left out."""
+        """Each node's address and a connection; nodes that cannot be reached are in `unreachable_nodes` instead.
+
+        Without Citus: "the server" and its connection.
+        """
         if not self.nodes:
             yield "the server", self.conn
         for node in self.nodes:
@@ -113,10 +120,10 @@ class Context:
             yield node.address, conn
 
 
-def only_on_citus(look: Callable[[Context], Finding]) -> Callable[[Context], Finding]:
-    """A probe that only a Citus cluster has an answer to."""
+def only_on_citus(function: Callable[[Context], Finding]) -> Callable[[Context], Finding]:
+    """A probe that is skipped on a PostgreSQL without Citus."""
 
     def probe(context: Context) -> Finding:
-        return look(context) if context.citus and context.nodes else skipped("one PostgreSQL without Citus")
+        return function(context) if context.citus and context.nodes else skipped("one PostgreSQL without Citus")
 
     return probe

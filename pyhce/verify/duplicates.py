@@ -1,4 +1,4 @@
-"""Identities that are stored in several places, or in a table of another type's, wherever they are."""
+"""Find resources that are stored more than once, or in a table of another type."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from psycopg.rows import TupleRow
 from pyhce.schema.model import Home, Schema, Table
 
 CHUNK = 1000
-"""Keys compared at a time."""
+"""How many rows are read and compared at a time."""
 
 
 class ResourceIdentity(NamedTuple):
-    """An identity that is not in one place."""
+    """A resource: source, FHIR type and id. As text: source/type/id, or type/id for the source ''."""
 
     source: str
     type: str
@@ -26,14 +26,14 @@ class ResourceIdentity(NamedTuple):
 
 
 def table_identifier(table: Table) -> sql.Identifier:
-    """A table with its schema."""
+    """The name of a table with its schema, for a query."""
     return sql.Identifier(table.sql_schema, table.name)
 
 
 def under_several_documents(conn: Connection[TupleRow], schema: Schema) -> Iterator[tuple[str, list[ResourceIdentity]]]:
-    """By table, the identities that it holds under more than one document.
+    """For each table of patients, its name and the resources that it has under more than one document.
 
-    Citus holds no unique key without the distribution column, so that no constraint says it.
+    No unique key can forbid it: in Citus every unique key contains the distribution column, the document.
     """
     for table in schema.resource_tables(Home.PATIENT):
         kind = sql.SQL("tipo") if table.is_generic else sql.SQL("{}::text").format(sql.Literal(table.fhir_type))
@@ -44,7 +44,7 @@ def under_several_documents(conn: Connection[TupleRow], schema: Schema) -> Itera
 
 
 def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tuple[str, list[ResourceIdentity]]]:
-    """By what is wrong, the identities that are in two tables, or in a table that is not their type's."""
+    """For each problem, a description and the resources that are in two tables or in a table of another type."""
     for table in (t for t in schema.resource_tables() if t.is_generic):
         kinds = conn.execute(
             sql.SQL("SELECT DISTINCT tipo FROM {} ORDER BY 1").format(table_identifier(table))
@@ -74,7 +74,7 @@ def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tup
 
 
 def _in(conn: Connection[TupleRow], table: Table, kind: str, chunk: list[Any]) -> list[Any]:
-    """Those of the keys that a table holds; it may be distributed otherwise, so keys are carried over."""
+    """The (source, id) pairs of a chunk that a table has. They are sent as values: the table may be on other shards."""
     only = sql.SQL(" AND tipo = {}").format(sql.Literal(kind)) if table.is_generic else sql.SQL("")
     query = sql.SQL(
         "SELECT fuente, id FROM {} WHERE (fuente, id) IN (SELECT * FROM unnest(%s::text[], %s::text[])){}"
@@ -83,7 +83,7 @@ def _in(conn: Connection[TupleRow], table: Table, kind: str, chunk: list[Any]) -
 
 
 def fetched_in_chunks(conn: Connection[TupleRow], query: sql.Composed) -> Iterator[list[Any]]:
-    """A query's rows, some at a time: memory stays bounded however many there are."""
+    """The rows of a query, at most `CHUNK` at a time, so that memory stays bounded."""
     with conn.transaction(), conn.cursor(name="verify") as cursor:
         cursor.execute(query)
         while chunk := cursor.fetchmany(CHUNK):
@@ -91,5 +91,5 @@ def fetched_in_chunks(conn: Connection[TupleRow], query: sql.Composed) -> Iterat
 
 
 def as_arrays(chunk: list[Any]) -> list[list[Any]]:
-    """Rows of two columns as two arrays."""
+    """Rows of two columns as two arrays, for `unnest`."""
     return [[row[0] for row in chunk], [row[1] for row in chunk]]

@@ -1,4 +1,4 @@
-"""The functions of the schema `hce`, on every node: those that typed columns are computed with, those that write."""
+"""The functions of the schema `hce` on every node: helpers that compute typed columns, and functions that write."""
 
 from __future__ import annotations
 
@@ -21,52 +21,52 @@ _WRITING = """
 
 
 def helpers(context: Context) -> Finding:
-    """The functions that typed columns are computed with, on every node that has them."""
+    """The helpers that compute typed columns are as declared and IMMUTABLE on every node."""
     problems = []
     for place, conn in context.every_node():
-        found: dict[str, dict[str, str]] = {}
+        stored: dict[str, dict[str, str]] = {}
         for name, body, volatility in conn.execute(
             "SELECT p.proname, p.prosrc, p.provolatile::text FROM pg_proc p"
             " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'hce'"
         ):
-            found.setdefault(name, {})[_essence(body)] = volatility
+            stored.setdefault(name, {})[_essence(body)] = volatility
         for helper in context.schema.helpers:
-            bodies = found.get(helper.name)
+            bodies = stored.get(helper.name)
             if bodies is None:
                 problems.append(f"{place}: hce.{helper.name} is missing")
             elif _essence(helper.body) not in bodies:
                 problems.append(
-                    f"{place}: hce.{helper.name} is not the declared function: stored values came from that"
+                    f"{place}: hce.{helper.name} is not as declared, but stored values were computed as declared"
                 )
             elif bodies[_essence(helper.body)] != "i":
                 problems.append(f"{place}: hce.{helper.name} is not IMMUTABLE")
-    return ok_unless(problems, f"{len(context.schema.helpers)} helpers, immutable on every node")
+    return ok_unless(problems, f"{len(context.schema.helpers)} helper functions, IMMUTABLE on every node")
 
 
 def writing(context: Context) -> Finding:
-    """The functions that write one resource, on every node, and that Citus sends them to the node of the row."""
-    wanted = writer_functions(context.schema.tables)
+    """The functions that write one resource are as declared on every node, and Citus runs them on the row's node."""
+    declared = writer_functions(context.schema.tables)
     problems = []
     for place, conn in context.every_node():
-        held = {name: rest for name, *rest in rows(conn, _WRITING, WRITER_ROLE)}
-        for writer in wanted:
-            body, definer, closed = held.get(writer.name, ("", False, False))
+        stored = {name: rest for name, *rest in rows(conn, _WRITING, WRITER_ROLE)}
+        for writer in declared:
+            body, definer, closed = stored.get(writer.name, ("", False, False))
             if _essence(body) != _essence(writer.body):
                 problems.append(
-                    f"{place}: hce.{writer.name} is {'not as declared' if writer.name in held else 'missing'}"
+                    f"{place}: hce.{writer.name} is {'not as declared' if writer.name in stored else 'missing'}"
                 )
             elif writer.definer and not definer:
-                problems.append(f"{place}: hce.{writer.name} does not run with the rights of {WRITER_ROLE}")
+                problems.append(f"{place}: hce.{writer.name} does not run with the privileges of {WRITER_ROLE}")
             elif writer.definer and not closed:
-                problems.append(f"{place}: any role may call hce.{writer.name}")
+                problems.append(f"{place}: every role can call hce.{writer.name}")
     if context.citus and context.nodes:
         problems += [
             f"hce.{writer_name(table)} is not distributed with {table.name}"
             for _, table in undistributed_functions(context.conn, context.schema)
         ]
-    return ok_unless(problems, f"{len(wanted)} functions write one resource with its history")
+    return ok_unless(problems, f"{len(declared)} functions write one resource with its history")
 
 
 def _essence(body: str) -> str:
-    """A function's text without what surrounds it."""
+    """A function's text without surrounding white space and the last semicolon."""
     return body.strip().rstrip(";")

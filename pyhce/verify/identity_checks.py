@@ -1,4 +1,4 @@
-"""04: one identity, one document; what still waits for its patient; references that lead nowhere, counted."""
+"""HCE04: each resource is stored once; provisional and empty records; references without a target."""
 
 from __future__ import annotations
 
@@ -21,42 +21,45 @@ from pyhce.verify.model import Finding, FunctionCheck, Result, ok, ok_unless
 
 GROUP = "identity"
 NAMED = 20
-"""Resources of a kind that a finding names."""
+"""How many resources of one kind the details of a finding name."""
 
 
-def one_document(context: Context) -> Finding:
-    """Citus holds no unique key without the distribution column, so an identity under two documents is ours to find."""
+def under_one_document(context: Context) -> Finding:
+    """No resource is stored under two documents.
+
+    No unique key can forbid it: in Citus every unique key contains the distribution column, the document.
+    """
     found = under_several_documents(context.conn, context.schema)
-    return _told([(f"identities in {table} are under more than one document", twice) for table, twice in found])
+    return _counted([(f"identities in {table} are under more than one document", several) for table, several in found])
 
 
-def one_home(context: Context) -> Finding:
-    """A resource is in a table of its type, and one that names a patient is not among the shared ones too."""
-    return _told(list(in_several_homes(context.conn, context.schema)))
+def in_one_table(context: Context) -> Finding:
+    """Each resource is in a table of its type; one that names a patient is not in a shared table too."""
+    return _counted(list(in_several_homes(context.conn, context.schema)))
 
 
-def _told(found: Sequence[tuple[str, Sequence[ResourceIdentity]]]) -> Finding:
-    """The counts, and in the details some resources of each kind."""
+def _counted(found: Sequence[tuple[str, Sequence[ResourceIdentity]]]) -> Finding:
+    """A finding with the count of each kind of problem; the details name some resources of each."""
     if not found:
-        return ok("every identity is in one place")
-    counts = [f"{len(twice)} {what}" for what, twice in found]
-    named = [str(one) for _, twice in found for one in twice[:NAMED]]
+        return ok("every resource is stored once")
+    counts = [f"{len(resources)} {what}" for what, resources in found]
+    named = [str(resource) for _, resources in found for resource in resources[:NAMED]]
     return Finding(result=Result.FAILED, found="; ".join(counts), details=(*counts, *named))
 
 
 def provisional(context: Context) -> Finding:
-    """Resources whose patient has not arrived, and patients without a document."""
+    """Count provisional records: of Patients without a document, and of resources whose Patient is not loaded."""
     records = context.value("SELECT count(*) FROM expediente WHERE provisional")
     total = context.value("SELECT count(*) FROM expediente")
     waiting = context.value(
         "SELECT count(*) FROM expediente e LEFT JOIN paciente p ON p.documento_id = e.documento_id"
         " WHERE e.provisional AND p.documento_id IS NULL"
     )
-    return ok(f"{records} of {total} records are provisional, {waiting} of them without any Patient")
+    return ok(f"{records} of {total} records are provisional, {waiting} of them without a Patient")
 
 
 def empty_records(context: Context) -> Finding:
-    """Records under which nothing is."""
+    """No record is without rows."""
     tables = context.schema.record_tables()
     none = sql.SQL(" AND ").join(
         sql.SQL("NOT EXISTS (SELECT 1 FROM {} t WHERE t.documento_id = e.documento_id)").format(table_identifier(table))
@@ -67,20 +70,20 @@ def empty_records(context: Context) -> Finding:
     return ok_unless([f"{count} records are empty"] if count else [], "no record is empty", severity=Result.WARNING)
 
 
-def staged(context: Context) -> Finding:
-    """Staged rows live inside a load's transaction only."""
+def staging_tables_empty(context: Context) -> Finding:
+    """No staged rows are visible: they exist only within the transaction of a load."""
     problems = []
     for family in FAMILIES.values():
         row = context.conn.execute(
             sql.SQL("SELECT count(*) FROM {}").format(table_identifier(context.schema.by_name[family.staging]))
         ).fetchone()
         if row and row[0]:
-            problems.append(f"{row[0]} rows are left in hce.{family.staging}")
+            problems.append(f"{row[0]} rows are in hce.{family.staging}")
     return ok_unless(problems, "the staging tables are empty", severity=Result.WARNING)
 
 
 def dangling(context: Context) -> Finding:
-    """References to types with a table of their own that match no row; FHIR lets them be, so they are only counted."""
+    """Count references without a target, to types that have a table of their own. FHIR allows them."""
     counts = {}
     total = 0
     for table in context.schema.resource_tables():
@@ -93,15 +96,16 @@ def dangling(context: Context) -> Finding:
             if lost:
                 counts[f"{table.name}.{column.name} → {target.name}"] = lost
     return ok(
-        f"{total} references lead to nothing here", [f"{what}: {count}" for what, count in sorted(counts.items())]
+        f"{total} references have no target in this database",
+        [f"{what}: {count}" for what, count in sorted(counts.items())],
     )
 
 
 def _dangling(context: Context, table: Table, column: Column, target: Table) -> int:
-    """References of a column that match no row of the target.
+    """The number of references in a column that match no row of the target table.
 
-    What one patient's own rows and the catalogues answer is asked shard by shard; only what is left is looked for
-    on every node: FHIR lets a reference name another patient's resource.
+    References within one patient's rows, and to reference tables, are resolved by a join within each shard. Only the
+    rest is looked up on every node: FHIR allows a reference to another patient's resource.
     """
     name = sql.Identifier(column.name)
     by_patient = table.home is Home.PATIENT and target.home is Home.PATIENT
@@ -119,8 +123,8 @@ def _dangling(context: Context, table: Table, column: Column, target: Table) -> 
     )
     lost = 0
     for chunk in fetched_in_chunks(context.conn, left.format(c=name, t=table_identifier(table), unmatched=unmatched)):
-        there = _there(context, target, chunk) if target.home is not Home.REFERENCE else set()
-        lost += sum(count for fuente, key, count in chunk if (fuente, key) not in there)
+        existing = _existing_keys(context, target, chunk) if target.home is not Home.REFERENCE else set()
+        lost += sum(count for fuente, key, count in chunk if (fuente, key) not in existing)
     return lost
 
 
@@ -128,8 +132,8 @@ def _has_keys(target: Table) -> bool:
     return any(column.kind is ColumnKind.KEYS for column in target.columns)
 
 
-def _there(context: Context, target: Table, chunk: list[Any]) -> set[tuple[str, str]]:
-    """The keys by which rows of the target can be named, of those asked for at least."""
+def _existing_keys(context: Context, target: Table, chunk: list[Any]) -> set[tuple[str, str]]:
+    """The (source, key) of the target's rows that a chunk of references may name, and perhaps of some more rows."""
     if _has_keys(target):
         query = sql.SQL("SELECT fuente, claves FROM {} WHERE claves && %s::text[]").format(table_identifier(target))
         found = context.conn.execute(query, (sorted({key for _, key, _ in chunk}),))
@@ -142,16 +146,21 @@ def _there(context: Context, target: Table, chunk: list[Any]) -> set[tuple[str, 
 
 CHECKS = (
     FunctionCheck(
-        "HCE0401", GROUP, "One identity, one document",
-        "pyhce repair identities", one_document,
+        "HCE0401", GROUP, "Every resource is stored under one document",
+        "`pyhce repair identities`", under_one_document,
     ),
     FunctionCheck(
-        "HCE0402", GROUP, "One resource, one home", "pyhce repair identities", one_home
+        "HCE0402", GROUP, "Every resource is stored in one table, that of its type",
+        "`pyhce repair identities`", in_one_table
     ),
-    FunctionCheck("HCE0403", GROUP, "Records that wait for a document", "", provisional),
+    FunctionCheck("HCE0403", GROUP, "Provisional records (reported only)", "", provisional),
     FunctionCheck(
-        "HCE0404", GROUP, "No record is empty", "DELETE FROM expediente where nothing is under it.", empty_records
+        "HCE0404", GROUP, "No record is empty",
+        "Delete the rows of expediente whose documento_id is in no other table.", empty_records
     ),
-    FunctionCheck("HCE0405", GROUP, "Nothing is left staged", "DELETE it, when no load is under way.", staged),
-    FunctionCheck("HCE0406", GROUP, "References that lead to nothing, counted", "", dangling),
+    FunctionCheck(
+        "HCE0405", GROUP, "No staged rows are left",
+        "When no load is running: `DELETE FROM hce.TABLE;`", staging_tables_empty,
+    ),
+    FunctionCheck("HCE0406", GROUP, "References without a target (reported only)", "", dangling),
 )  # fmt: skip

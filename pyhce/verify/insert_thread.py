@@ -1,4 +1,4 @@
-"""A writer that goes on writing while things break, and knows afterwards what was acknowledged."""
+"""A thread that inserts rows while parts of the database fail, and then counts the acknowledged rows that were lost."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ _SESSION = "SET citus.node_connection_timeout TO '3s'", "SET statement_timeout T
 
 
 class InsertReport(Frozen):
-    """What a writer did, and what was there afterwards.
+    """What an `InsertThread` did.
 
     Args:
         acknowledged: rows whose commit was acknowledged.
-        lost: acknowledged rows that are not there.
-        refused: attempts that failed, and were told so.
-        longest_silence: seconds between two acknowledged rows, at most.
+        lost: acknowledged rows that did not exist afterwards.
+        refused: inserts that failed with an error.
+        longest_silence: the longest time between two acknowledged rows, in seconds.
+        seconds: from start to end.
     """
 
     acknowledged: int
@@ -36,31 +37,31 @@ class InsertReport(Frozen):
 
 
 class InsertThread:
-    """Writes records of made-up documents over every shard until it is stopped; then counts and deletes them."""
+    """Inserts records with made-up documents, spread over the shards, until `stop` counts and deletes them."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._run = f"DRILL-{uuid.uuid4().hex[:12]}".upper()
-        self._ending = threading.Event()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
         self._acknowledged: list[str] = []
         self._refused = 0
-        self._silence = 0.0
+        self._longest_gap = 0.0
         self._start = time.monotonic()
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start to insert rows."""
         self._thread.start()
 
     @property
     def acknowledged(self) -> int:
-        """How many rows so far."""
+        """How many rows have been acknowledged so far."""
         return len(self._acknowledged)
 
     def _write(self) -> None:
         conn: Connection[TupleRow] | None = None
         last, number = time.monotonic(), 0
-        while not self._ending.is_set():
+        while not self._stopping.is_set():
             number += 1
             document = f"{self._run}-{number}"
             try:
@@ -71,27 +72,27 @@ class InsertThread:
                 conn.execute("INSERT INTO expediente (documento_id) VALUES (%s)", (document,))
             except (psycopg.Error, HceError):
                 self._refused += 1
-                self._ending.wait(0.2)
+                self._stopping.wait(0.2)
                 continue
             self._acknowledged.append(document)
             now = time.monotonic()
-            self._silence, last = max(self._silence, now - last), now
-            self._ending.wait(_PAUSE)
+            self._longest_gap, last = max(self._longest_gap, now - last), now
+            self._stopping.wait(_PAUSE)
         if conn is not None:
             conn.close()
 
     def stop(self) -> InsertReport:
-        """Stop writing, count what is there of what was acknowledged, and delete it.
+        """Stop, count the acknowledged rows that exist, and delete them.
 
         Raises:
             ConnectionFailed: the database does not answer.
         """
-        self._ending.set()
+        self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=30)
         with wait_for_connection(self._dsn, timeout=60.0) as conn:
             take_writer_role(conn)
-            found = {
+            existing = {
                 document
                 for (document,) in rows(
                     conn, "SELECT documento_id FROM expediente WHERE documento_id LIKE %s", f"{self._run}-%"
@@ -100,9 +101,9 @@ class InsertThread:
             conn.execute("DELETE FROM expediente WHERE documento_id LIKE %s", (f"{self._run}-%",))
         return InsertReport(
             acknowledged=len(self._acknowledged),
-            lost=sum(document not in found for document in self._acknowledged),
+            lost=sum(document not in existing for document in self._acknowledged),
             refused=self._refused,
-            longest_silence=round(self._silence, 2),
+            longest_silence=round(self._longest_gap, 2),
             seconds=round(time.monotonic() - self._start, 1),
         )
 

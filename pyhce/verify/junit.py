@@ -1,4 +1,4 @@
-"""A report as JUnit XML, for CI systems."""
+"""Write a verification's report as JUnit XML, for CI systems."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 from pyhce.verify.model import Result, VerificationReport
 
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write."""
+"""Characters that XML 1.0 cannot represent."""
 
 
 def junit(report: VerificationReport) -> str:
-    """A testsuite for each group, a testcase for each check."""
+    """The report as JUnit XML: a testsuite for each group, a testcase for each check. A warning passes."""
     root = ElementTree.Element("testsuites", name="pyhce verify", time=f"{report.seconds:.3f}")
     for group in dict.fromkeys(check.group for check in report.checks):
         checks = [check for check in report.checks if check.group == group]

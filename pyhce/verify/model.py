@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from pyhce.schema.model import Frozen
 
 GROUPS = ("nodes", "schema", "placement", "identity", "typed columns", "routing", "round trip", "settings")
-"""Codes: 01xx nodes, 02xx schema … 08xx settings, in this order; 09xx is Kubernetes'."""
+"""The groups of checks. Their codes begin, in this order, with HCE01 to HCE08; those of Kubernetes with HCE09."""
 
 
 NEEDS_SUPERUSER = "needs a superuser"
@@ -18,7 +18,7 @@ NEEDS_SUPERUSER = "needs a superuser"
 
 
 class Result(StrEnum):
-    """How a check ended. A warning is worth a look and fails nothing; skipped says why it could not look."""
+    """How a check ended. A warning does not fail a verification. A check is skipped if it cannot run here."""
 
     OK = "ok"
     WARNING = "warning"
@@ -27,7 +27,12 @@ class Result(StrEnum):
 
 
 class Finding(Frozen):
-    """What a probe found, never naming a patient's document."""
+    """What a probe found.
+
+    Args:
+        found: one line, with numbers. Never a patient's document.
+        details: every problem, or the first of many.
+    """
 
     result: Result
     found: str
@@ -35,48 +40,54 @@ class Finding(Frozen):
 
 
 def ok(found: str, details: Sequence[str] = ()) -> Finding:
-    """All right."""
+    """A finding without a problem."""
     return Finding(result=Result.OK, found=found, details=tuple(details))
 
 
 def skipped(why: str) -> Finding:
-    """Could not look here, and why."""
+    """A finding of a check that cannot run here, with the reason."""
     return Finding(result=Result.SKIPPED, found=why)
 
 
-def ok_unless(problems: Sequence[str], fine: str, *, severity: Result = Result.FAILED) -> Finding:
-    """All right with no problem, else as severe as said, with every problem."""
+def ok_unless(problems: Sequence[str], holds: str, *, severity: Result = Result.FAILED) -> Finding:
+    """A finding that is OK if there are no problems.
+
+    Args:
+        problems: one sentence for each.
+        holds: what holds if there are none.
+        severity: the result if there are some.
+    """
     if not problems:
-        return ok(fine)
+        return ok(holds)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return Finding(result=severity, found=problems[0] + more, details=tuple(problems))
 
 
 class Check(Protocol):
-    """One thing to look at."""
+    """Something to verify: what should hold, how to find out, and what to do if it does not."""
 
     @property
     def code(self) -> str:
-        """Stable, such as HCE0101."""
+        """A code such as HCE0101, whose meaning never changes."""
         ...
 
     @property
     def group(self) -> str:
-        """One of `GROUPS`, or a group that joins later."""
+        """One of `GROUPS`, or a group of another package, such as `kubernetes`."""
         ...
 
     @property
     def title(self) -> str:
-        """What should hold."""
+        """What is checked, as a sentence that should be true."""
         ...
 
     @property
     def remedy(self) -> str:
-        """What to do if it does not."""
+        """What to do if it is not true: a command if there is one. Empty if the check only reports numbers."""
         ...
 
     def probe(self, context: Any) -> Finding:
-        """Look."""
+        """Find out, with the connections of a context."""
         ...
 
 
@@ -88,15 +99,15 @@ class FunctionCheck:
     group: str
     title: str
     remedy: str
-    look: Callable[[Any], Finding]
+    function: Callable[[Any], Finding]
 
     def probe(self, context: Any) -> Finding:
-        """Look."""
-        return self.look(context)
+        """Call the function."""
+        return self.function(context)
 
 
 class CheckResult(Frozen):
-    """A check and how it ended."""
+    """A check and how it ended. `remedy` is None if there is nothing to do."""
 
     code: str
     group: str
@@ -109,7 +120,14 @@ class CheckResult(Frozen):
 
 
 class VerificationReport(Frozen):
-    """What was found."""
+    """The results of all checks of one verification.
+
+    Args:
+        engine: the versions of PostgreSQL and Citus, and the number of workers.
+        schema_version: the newest migration that is applied, 0 if none.
+        installation: the id of the installation, None if the schema is missing.
+        started_at: ISO 8601.
+    """
 
     engine: str
     schema_version: int
@@ -130,5 +148,5 @@ class VerificationReport(Frozen):
 
     @property
     def exit_code(self) -> int:
-        """0 if all is right, 1 if something failed."""
+        """0 if no check failed, else 1."""
         return 0 if self.ok else 1

@@ -1,4 +1,4 @@
-"""01: the nodes are registered by name, active, in step, and reach each other."""
+"""HCE01: nodes are registered by name, active and synchronized, and can connect to each other."""
 
 from __future__ import annotations
 
@@ -23,41 +23,44 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def by_name(context: Context) -> Finding:
-    """An IP of a pod changes with every restart; a name stays."""
-    problems = [f"{node.address} is registered by its address" for node in context.nodes if _is_address(node.host)]
+def registered_by_name(context: Context) -> Finding:
+    """Nodes are registered under names. The IP address of a pod changes with every restart; its name does not."""
+    problems = [f"{node.address} is registered under an IP address" for node in context.nodes if _is_address(node.host)]
     if not any(node.group == 0 for node in context.nodes):
-        problems.append("the coordinator is not registered: workers cannot route or reach it")
+        problems.append("the coordinator is not registered, so workers cannot connect to it or route queries")
     if not context.workers:
-        problems.append("there is no worker")
+        problems.append("no worker is registered")
     return ok_unless(problems, f"{len(context.nodes)} nodes: " + ", ".join(node.address for node in context.nodes))
 
 
-def in_service(context: Context) -> Finding:
-    """What `citus_add_node` leaves alone on a node that it knows."""
+def active_and_synchronized(context: Context) -> Finding:
+    """Nodes are in use. `citus_add_node` does not repair a node that is registered already."""
     problems = []
     for node in context.nodes:
         if not node.active:
             problems.append(f"{node.address} is not active")
         if not (node.has_metadata and node.synced):
-            problems.append(f"{node.address} has no metadata in step with the coordinator's")
+            problems.append(f"{node.address} does not have the coordinator's current metadata")
         if node.group != 0 and not node.takes_shards:
             problems.append(f"{node.address} takes no shards (shouldhaveshards is false)")
-    return ok_unless(problems, "every node is active, in step, and workers take shards")
+    return ok_unless(problems, "every node is active and synchronized, and every worker takes shards")
 
 
-def reachable(context: Context) -> Finding:
-    """Each node from each: `citus_check_cluster_node_health`, https://docs.citusdata.com/en/stable/develop/api_udf.html."""
-    found = context.rows(
+def reach_each_other(context: Context) -> Finding:
+    """Each node connects to each, by `citus_check_cluster_node_health`.
+
+    See https://docs.citusdata.com/en/stable/develop/api_udf.html.
+    """
+    connections = context.rows(
         "SELECT from_nodename || ':' || from_nodeport, to_nodename || ':' || to_nodeport, result"
         " FROM citus_check_cluster_node_health()"
     )
-    problems = [f"{source} does not reach {target}" for source, target, fine in found if not fine]
-    return ok_unless(problems, f"{len(found)} connections between {len(context.nodes)} nodes")
+    problems = [f"{source} cannot connect to {target}" for source, target, success in connections if not success]
+    return ok_unless(problems, f"{len(connections)} connections between {len(context.nodes)} nodes")
 
 
 def same_versions(context: Context) -> Finding:
-    """One version everywhere."""
+    """All nodes run the same versions."""
     versions = {
         place: (
             scalar(conn, "SHOW server_version"),
@@ -72,86 +75,87 @@ def same_versions(context: Context) -> Finding:
     return ok_unless(problems, f"PostgreSQL {first[0]}, Citus {first[1]} on every node")
 
 
-def answering(context: Context) -> Finding:
-    """Each worker answers the coordinator, and belongs to this installation."""
-    here = installation_id(context.conn)
-    asked = context.rows(
+def workers_answer(context: Context) -> Finding:
+    """Each worker answers the coordinator and belongs to this installation."""
+    this_installation = installation_id(context.conn)
+    answers = context.rows(
         "SELECT nodename || ':' || nodeport, success, result FROM run_command_on_workers(%s)",
         "SELECT (SELECT groupid FROM pg_dist_local_group) || ' ' || (SELECT id FROM hce.instalacion)",
     )
     groups = {node.address: node.group for node in context.workers}
     problems = []
-    for place, success, result in asked:
+    for place, success, result in answers:
         if not success:
             problems.append(f"{place} does not answer: {str(result).strip().splitlines()[0]}")
-        elif result != f"{groups.get(place)} {here}":
-            problems.append(f"{place} belongs to another installation, or lost its metadata")
-    return ok_unless(problems, "every worker answers and is this installation's")
+        elif result != f"{groups.get(place)} {this_installation}":
+            problems.append(f"{place} belongs to another installation or lost its metadata")
+    return ok_unless(problems, "every worker answers and belongs to this installation")
 
 
 def no_trust(context: Context) -> Finding:
-    """Nobody comes in over TCP without a secret."""
+    """No pg_hba.conf accepts a connection over TCP without a password or certificate."""
     problems = [
         f"{place}: pg_hba line {line}"
         for place, conn in context.every_node()
         for line in authentication.trust_rules(conn)
     ]
-    return ok_unless(problems, "no trust over TCP on any node")
+    return ok_unless(problems, "no node trusts connections over TCP")
 
 
-def secrets_there(context: Context) -> Finding:
-    """Each node can log in to the others as each role, after any restart."""
+def secrets_stored(context: Context) -> Finding:
+    """Each node stores what it needs to log in to every node as every role, also after a restart."""
     problems = []
     for place, conn in context.every_node():
-        known = {tuple(row) for row in rows(conn, "SELECT nodeid, rolename FROM pg_dist_authinfo")}
-        may = {role for (role,) in rows(conn, "SELECT rolname FROM pg_roles WHERE rolcanlogin")}
+        stored = {tuple(row) for row in rows(conn, "SELECT nodeid, rolename FROM pg_dist_authinfo")}
+        login_roles = {role for (role,) in rows(conn, "SELECT rolname FROM pg_roles WHERE rolcanlogin")}
         for role in (*LOGIN_ROLES, *authentication.INTERNAL_ROLES):
-            if role in may and (authentication.ANY_NODE, role) not in known:
-                problems.append(f"{place} has no secret for {role}")
-            elif role in may and (authentication.THIS_NODE, role) not in known:
-                problems.append(f"{place} has no secret for {role} to log in to itself")
-    return ok_unless(problems, "every node has the secret of every role that logs in")
+            if role in login_roles and (authentication.ANY_NODE, role) not in stored:
+                problems.append(f"{place} has no stored secret for {role}")
+            elif role in login_roles and (authentication.THIS_NODE, role) not in stored:
+                problems.append(f"{place} has no stored secret for {role} to log in to itself")
+    return ok_unless(problems, "every node has the secret of every login role")
 
 
 def site_roles(context: Context) -> Finding:
-    """A site's own login roles, which `CREATE ROLE … IN ROLE hce_readonly` alone does not make work."""
-    found = role_states(context.conn)
-    problems = [problem for state in found for problem in state.problems]
-    return ok_unless(problems, f"{len(found)} login roles of this site")
+    """Each login role of the site works on every node. `CREATE ROLE … IN ROLE hce_readonly` alone is not enough."""
+    states = role_states(context.conn)
+    problems = [problem for state in states for problem in state.problems]
+    return ok_unless(problems, f"{len(states)} login roles of this site")
 
 
 CHECKS = (
     FunctionCheck(
-        "HCE0101", GROUP, "Nodes are registered by name, the coordinator too",
-        "`pyhce register` with each worker's name registers it so.", only_on_citus(by_name),
+        "HCE0101", GROUP, "Every node, the coordinator included, is registered under its DNS name",
+        "`pyhce register --coordinator NAME --worker NAME`, with a --worker for each worker.",
+        only_on_citus(registered_by_name),
     ),
     FunctionCheck(
-        "HCE0102", GROUP, "Nodes are active, in step, and take shards",
-        "`pyhce register` activates and syncs them.", only_on_citus(in_service),
+        "HCE0102", GROUP, "Every node is active and synchronized, and every worker takes shards",
+        "`pyhce register` activates and synchronizes the nodes.", only_on_citus(active_and_synchronized),
     ),
     FunctionCheck(
-        "HCE0103", GROUP, "Every node reaches every other",
-        "Start the node that is down; then see its log for a refused password, and `pyhce register`.",
-        only_on_citus(reachable),
+        "HCE0103", GROUP, "Every node can connect to every other node",
+        "Start the node that is down. If its log shows a refused password: `pyhce register`.",
+        only_on_citus(reach_each_other),
     ),
     FunctionCheck(
-        "HCE0104", GROUP, "One version of PostgreSQL and Citus everywhere",
-        "Upgrade the node that lags: restart it with the same image or packages.", only_on_citus(same_versions),
+        "HCE0104", GROUP, "All nodes run the same version of PostgreSQL and of Citus",
+        "Restart the node that differs with the same image or packages as the others.", only_on_citus(same_versions),
     ),
     FunctionCheck(
         "HCE0105", GROUP, "Every worker answers and belongs to this installation",
-        "Start it, or mount the volume that belongs to it.", only_on_citus(answering),
+        "Start the worker. If it belongs to another installation, mount its own volume.", only_on_citus(workers_answer),
     ),
     FunctionCheck(
-        "HCE0106", GROUP, "No trust over TCP",
-        "Write scram-sha-256 in pg_hba.conf and reload.", no_trust,
+        "HCE0106", GROUP, "No node trusts connections over TCP",
+        "Replace trust by scram-sha-256 in pg_hba.conf, then `SELECT pg_reload_conf();`.", no_trust,
     ),
     FunctionCheck(
-        "HCE0107", GROUP, "Every node can log in to every other as every role",
-        "`pyhce register` with the roles' passwords notes them on every node.", only_on_citus(secrets_there),
+        "HCE0107", GROUP, "Every node can log in to every other node as every role",
+        "`pyhce register` with the roles' passwords stores them on every node.", only_on_citus(secrets_stored),
     ),
     FunctionCheck(
         "HCE0108", GROUP, "Every login role of the site works on every node",
-        "`pyhce register` mends what it can; a password that no node holds: `pyhce role rotate NAME`.", site_roles,
+        "`pyhce register` repairs the role. If no node has its password: `pyhce role rotate NAME`.", site_roles,
     ),
 )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Whether two Patients can be one person, by birth date, name and sex; pure, for those that write and those that check.
+"""Whether two Patients can be one person, by birth date, name and sex. Writers and checks use the same rule.
 
-The rule of docs/identity.md, "When two Patients share a document". Birth dates agree if they are equal, if one contains
+docs/identity.md has the rule, "When two Patients share a document". Birth dates agree if they are equal, if one contains
 the other (1980-05 contains 1980-05-17), if day and month are swapped or if one digit differs. Names agree if they share
-a word of two letters or more, without accents and case. An element that is missing on either side contradicts nothing.
+a word of two letters or more, ignoring accents and case. An element that one Patient does not state contradicts nothing.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pyhce.schema.later_helpers import search_text
 
 BIRTH_DATE, NAME, SEX = "birth date", "name", "sex"
 CONTRADICTIONS_THAT_SEPARATE = 2
-"""Patients that contradict each other in this many elements are kept apart; in fewer it is a finding."""
+"""Patients that contradict each other in this many elements are kept apart; in fewer, `pyhce verify` reports them."""
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?\Z", re.ASCII)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 class Traits(NamedTuple):
-    """What a Patient says of the person; None and an empty set stand for what it does not say."""
+    """Birth date, words of the names, and sex of a Patient. None or an empty set: the Patient does not state it."""
 
     birth: str | None
     words: frozenset[str]
@@ -29,7 +29,7 @@ class Traits(NamedTuple):
 
 
 def traits_of(patient: Mapping[str, Any]) -> Traits:
-    """What a Patient resource says of the person; what is not as R4 has it is missing."""
+    """The traits of a Patient resource. A value that is not valid in R4 counts as missing."""
     birth, sex = patient.get("birthDate"), patient.get("gender")
     return Traits(
         birth=birth if isinstance(birth, str) and _DATE.match(birth) else None,
@@ -39,33 +39,33 @@ def traits_of(patient: Mapping[str, Any]) -> Traits:
 
 
 TRAIT_COLUMNS = "recurso -> 'birthDate', recurso -> 'gender', recurso -> 'name'"
-"""What of a stored Patient tells its traits, in SQL: the arguments of `traits_from_columns`."""
+"""SQL for the columns of the table paciente that `traits_from_columns` takes."""
 
 
 def traits_from_columns(birth: Any, sex: Any, name: Any) -> Traits:
-    """What a stored Patient says of the person, by the values of `TRAIT_COLUMNS`."""
+    """The traits of a stored Patient, from the values of `TRAIT_COLUMNS`."""
     return traits_of({"birthDate": birth, "gender": sex, "name": name})
 
 
 def contradictions(one: Traits, other: Traits) -> tuple[str, ...]:
-    """The elements in which two Patients contradict each other, of birth date, name and sex."""
-    found = []
+    """The elements in which two Patients contradict each other: some of "birth date", "name" and "sex"."""
+    elements = []
     if one.birth and other.birth and not _dates_agree(one.birth, other.birth):
-        found.append(BIRTH_DATE)
+        elements.append(BIRTH_DATE)
     if one.words and other.words and not one.words & other.words:
-        found.append(NAME)
+        elements.append(NAME)
     if one.sex and other.sex and one.sex != other.sex:
-        found.append(SEX)
-    return tuple(found)
+        elements.append(SEX)
+    return tuple(elements)
 
 
 def kept_apart(one: Traits, other: Traits) -> bool:
-    """Whether two Patients contradict each other so much that they do not share a record."""
+    """Whether two Patients contradict each other in so many elements that they must not share a record."""
     return len(contradictions(one, other)) >= CONTRADICTIONS_THAT_SEPARATE
 
 
 def _names(value: Any) -> Iterator[str]:
-    """Every text of HumanNames: given names, surnames and the whole name."""
+    """Every text of a list of HumanName: given names, family names and the full name."""
     for name in value if isinstance(value, list) else [value]:
         if isinstance(name, dict):
             given = name.get("given")

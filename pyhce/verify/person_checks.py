@@ -1,6 +1,6 @@
-"""04: Patients that share a document, and what says that two records are of one person; docs/persons.md.
+"""HCE042x: Patients that share a document, and signs that two records are of one person; see docs/persons.md.
 
-Patients are named as SOURCE/Patient/ID, as `pyhce patient merge` accepts them; a document is never shown.
+Findings name Patients as SOURCE/Patient/ID, which `pyhce patient merge` accepts, and never show a document.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ from pyhce.verify.patient_comparison import (
 )
 
 SHOWN = 200
-"""Cases that are listed one by one."""
+"""How many cases the details of a finding list."""
 COMPARED = 300
-"""Patients of one record that are compared with each other: a number that everybody gives out is found all the same."""
+"""At most this many Patients of one record are compared. A placeholder number that more share is found all the same."""
 NUIP = ("RC", "TI", "NUIP", "CC")
-"""The documents that carry one number in a Colombian's life, in the order of age."""
+"""The types of document that have the same number during a Colombian's life, from the youngest age to the oldest."""
 _URL = re.compile(r"(https?://.+)/Patient/([A-Za-z0-9.\-]{1,64})\Z", re.DOTALL)
 
-Patient = tuple[str, str]
-"""A source and an id."""
+PatientKey = tuple[str, str]
+"""Source and id of a Patient."""
 
 
-def words(patient: Patient) -> str:
-    """A Patient as a command takes it."""
+def patient_argument(patient: PatientKey) -> str:
+    """A Patient as an argument of a command, quoted for a shell: SOURCE/Patient/ID."""
     source, key = patient
     return shlex.quote(f"{source}/Patient/{key}" if source else f"Patient/{key}")
 
 
-def _found(count: int, what: str, details: Sequence[str], fine: str, severity: Result = Result.WARNING) -> Finding:
-    """A count, and the first cases."""
+def _counted(count: int, what: str, details: Sequence[str], fine: str, severity: Result = Result.WARNING) -> Finding:
+    """A finding with the number of cases, the first of them in its details."""
     if not count:
         return ok(fine)
     more = (f"… and {count - SHOWN} more",) if count > SHOWN else ()
     return Finding(result=severity, found=f"{count} {what}", details=(*details[:SHOWN], *more))
 
 
-def apart(context: Context) -> Finding:
-    """Patients that are kept apart from the record whose document they state."""
+def kept_apart_patients(context: Context) -> Finding:
+    """List the Patients that are kept apart from the record whose document they state."""
     rows = context.rows(
         "SELECT coalesce(mine.documento_id, everybody.documento_id, d.documento_calculado), d.fuente, d.paciente_id"
         " FROM hce.documento_en_disputa AS d"
@@ -64,28 +64,32 @@ def apart(context: Context) -> Finding:
         " AND everybody.fuente = '' AND everybody.paciente_id = '' ORDER BY 2, 3"
     )
     shown = rows[:SHOWN]
-    held = _traits(context, "documento_id = ANY(%s)", [document for document, _, _ in shown])
-    own = _traits(context, "id = ANY(%s)", [key for _, _, key in shown])
-    traits = {patient: said for _, patient, said in own}
+    in_records = _traits(context, "documento_id = ANY(%s)", [document for document, _, _ in shown])
+    kept_out = _traits(context, "id = ANY(%s)", [key for _, _, key in shown])
+    traits = {patient: said for _, patient, said in kept_out}
     details = []
     for document, source, key in shown:
         mine = traits.get((source, key))
-        others = [(p, contradictions(mine, said)) for d, p, said in held if d == document and mine]
-        named = next(
-            (f" {words(p)}: {_and(what)}" for p, what in others if len(what) >= CONTRADICTIONS_THAT_SEPARATE),
+        others = [(p, contradictions(mine, said)) for d, p, said in in_records if d == document and mine]
+        other = next(
+            (
+                f" {patient_argument(p)}: {_and(what)}"
+                for p, what in others
+                if len(what) >= CONTRADICTIONS_THAT_SEPARATE
+            ),
             " a deleted Patient",
         )
-        details.append(f"{words((source, key))} contradicts{named}")
-    return _found(
+        details.append(f"{patient_argument((source, key))} contradicts{other}")
+    return _counted(
         len(rows),
-        "Patients are kept apart: they contradict a Patient that has the document that they state",
+        "Patients are kept apart: each contradicts a Patient of the record whose document it states",
         details,
         "no Patient is kept apart from the record whose document it states",
     )
 
 
-def contradicting(context: Context) -> Finding:
-    """Patients of one record that contradict each other and are not confirmed to be one person."""
+def contradicting_patients(context: Context) -> Finding:
+    """List Patients of one record that contradict each other and are not confirmed to be one person."""
     confirmed = {
         frozenset(((source, key), (other, other_key)))
         for source, key, other, other_key in context.rows(
@@ -93,36 +97,36 @@ def contradicting(context: Context) -> Finding:
         )
     }
     count, worst, details = 0, 0, []
-    for people in _shared_records(context):
-        for (one, left), (other, right) in combinations(people[:COMPARED], 2):
+    for patients in _shared_records(context):
+        for (one, left), (other, right) in combinations(patients[:COMPARED], 2):
             what = contradictions(left, right)
             if what and frozenset((one, other)) not in confirmed:
                 count, worst = count + 1, max(worst, len(what))
                 if count <= SHOWN:
-                    details.append(f"{words(one)} and {words(other)}: {_and(what)}")
-    return _found(
+                    details.append(f"{patient_argument(one)} and {patient_argument(other)}: {_and(what)}")
+    return _counted(
         count,
         "pairs of Patients of one record contradict each other",
         details,
-        "Patients of one record do not contradict each other, or are confirmed to be one person",
+        "no Patients of one record contradict each other, unless they are confirmed to be one person",
         Result.FAILED if worst >= CONTRADICTIONS_THAT_SEPARATE else Result.WARNING,
     )
 
 
-def _shared_records(context: Context) -> Iterator[list[tuple[Patient, Traits]]]:
-    """The Patients of each record that holds several."""
+def _shared_records(context: Context) -> Iterator[list[tuple[PatientKey, Traits]]]:
+    """The Patients, with their traits, of each record that has more than one."""
     query = sql.SQL(
         f"SELECT documento_id, fuente, id, {TRAIT_COLUMNS} FROM paciente"  # noqa: S608 - our own text
         " WHERE documento_id IN (SELECT documento_id FROM paciente GROUP BY documento_id HAVING count(*) > 1)"
         " ORDER BY documento_id, fuente, id"
     )
     rows = (row for chunk in fetched_in_chunks(context.conn, sql.Composed([query])) for row in chunk)
-    for _, people in groupby(rows, key=lambda row: row[0]):
-        yield [((source, key), traits_from_columns(*said)) for _, source, key, *said in people]
+    for _, patients in groupby(rows, key=lambda row: row[0]):
+        yield [((source, key), traits_from_columns(*said)) for _, source, key, *said in patients]
 
 
-def _traits(context: Context, condition: str, values: Sequence[str]) -> list[tuple[str, Patient, Traits]]:
-    """Document, source and id, traits of the Patients that a condition on one list of values fits."""
+def _traits(context: Context, condition: str, values: Sequence[str]) -> list[tuple[str, PatientKey, Traits]]:
+    """(document, key, traits) of the Patients that match a condition with one parameter, a list of values."""
     rows = context.rows(
         f"SELECT documento_id, fuente, id, {TRAIT_COLUMNS} FROM paciente WHERE {condition} ORDER BY fuente, id",  # noqa: S608
         sorted(set(values)),
@@ -135,39 +139,51 @@ def _and(what: Iterable[str]) -> str:
 
 
 def one_number(context: Context) -> Finding:
-    """Records with one number under RC, TI and CC: one person, who grew up, unless their Patients contradict it."""
+    """List records with the same number under two of RC, TI and CC.
+
+    They are of one person who has grown up, unless their Patients contradict each other.
+    """
     count, details = 0, []
     query = sql.SQL("SELECT documento_id FROM expediente WHERE documento_id ~ '^(RC|TI|NUIP)-[A-Z0-9]+$'")
     for chunk in fetched_in_chunks(context.conn, sql.Composed([query])):
         younger = {document.partition("-")[::2] for (document,) in chunk}
-        asked = {(kind, number): [f"{k}-{number}" for k in NUIP[NUIP.index(kind) + 1 :]] for kind, number in younger}
-        there = {
+        older_documents = {
+            (kind, number): [f"{k}-{number}" for k in NUIP[NUIP.index(kind) + 1 :]] for kind, number in younger
+        }
+        existing = {
             document
             for (document,) in context.rows(
                 "SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)",
-                sorted({document for documents in asked.values() for document in documents}),
+                sorted({document for documents in older_documents.values() for document in documents}),
             )
         }
-        pairs = [(f"{k}-{n}", older) for (k, n), olders in sorted(asked.items()) for older in olders if older in there]
-        people = defaultdict(list)
+        pairs = [
+            (f"{k}-{n}", older)
+            for (k, n), olders in sorted(older_documents.items())
+            for older in olders
+            if older in existing
+        ]
+        patients = defaultdict(list)
         for document, patient, said in _traits(context, "documento_id = ANY(%s)", [d for pair in pairs for d in pair]):
-            people[document].append((patient, said))
+            patients[document].append((patient, said))
         for young, old in pairs:
-            both = [(a, b) for a in people[young] for b in people[old]]
+            both = [(a, b) for a in patients[young] for b in patients[old]]
             if both and not all(kept_apart(a[1], b[1]) for a, b in both):
                 count += 1
                 kinds = f"{young.partition('-')[0]} and {old.partition('-')[0]}"
-                details.append(f"{kinds}: pyhce patient merge {words(both[0][0][0])} {words(both[0][1][0])}")
-    return _found(
+                details.append(
+                    f"{kinds}: pyhce patient merge {patient_argument(both[0][0][0])} {patient_argument(both[0][1][0])}"
+                )
+    return _counted(
         count,
-        "pairs of records have one number under RC, TI and CC",
+        "pairs of records have the same number under two of RC, TI and CC",
         details,
-        "no number is under two of RC, TI and CC",
+        "no number has records under two of RC, TI and CC",
     )
 
 
-def links(context: Context) -> Finding:
-    """Patients that say by `link` that another one replaces them, or that they replace it, in different records."""
+def linked_patients(context: Context) -> Finding:
+    """List Patients whose `link` says that they replace or are replaced by a Patient of another record."""
     query = sql.SQL(
         "SELECT fuente, id, documento_id, l ->> 'type', l #>> '{other,reference}',"
         " hce.acortado(hce.clave(l -> 'other', 'Patient'))"
@@ -176,41 +192,41 @@ def links(context: Context) -> Finding:
     )
     details = set()
     for chunk in fetched_in_chunks(context.conn, sql.Composed([query])):
-        named = [
+        linked = [
             (source, key, document, kind, *_linked(source, reference, other))
             for source, key, document, kind, reference, other in chunk
         ]
-        there: dict[Patient, list[tuple[Patient, str]]] = defaultdict(list)
+        by_key: dict[PatientKey, list[tuple[PatientKey, str]]] = defaultdict(list)
         for source, key, document, claves in context.rows(
             "SELECT fuente, id, documento_id, claves FROM paciente WHERE claves && %s::text[]",
-            sorted({key for *_, key in named if key}),
+            sorted({key for *_, key in linked if key}),
         ):
             for clave in claves:
-                there[source, clave].append(((source, key), document))
-        for source, key, document, kind, other_source, other_key in named:
-            others = there.get((other_source, other_key or ""), [])
-            if len({place for _, place in others}) == 1 and others[0][1] != document:
+                by_key[source, clave].append(((source, key), document))
+        for source, key, document, kind, other_source, other_key in linked:
+            others = by_key.get((other_source, other_key or ""), [])
+            if len({record for _, record in others}) == 1 and others[0][1] != document:
                 pair = [(source, key), others[0][0]] if kind == "replaced-by" else [others[0][0], (source, key)]
-                details.add(f"pyhce patient merge {words(pair[0])} {words(pair[1])}")
-    return _found(
+                details.add(f"pyhce patient merge {patient_argument(pair[0])} {patient_argument(pair[1])}")
+    return _counted(
         len(details),
-        "Patients name another by link.replaced-by or replaces that is in another record",
+        "pairs of Patients in different records replace each other, by link.replaced-by or replaces",
         sorted(details),
-        "what link.replaced-by and replaces name is in one record",
+        "Patients that replace each other are in one record",
     )
 
 
 def _linked(source: str, reference: str | None, key: str | None) -> tuple[str, str | None]:
-    """The source and key of the Patient that a link names: a whole URL is one of another server."""
+    """Source and key of the Patient that a link names. The base of an absolute URL is the source."""
     if found := _URL.match(reference or ""):
         return found[1], found[2]
     return source, key
 
 
 def waiting_by_identifier(context: Context) -> Finding:
-    """Resources in provisional records that name their patient by an identifier that some Patient carries.
+    """Count resources in provisional records that name their patient by an identifier that a Patient has.
 
-    Also in another source, as long as it is in dispute whose the document of that identifier is.
+    A Patient of another source counts too while two Patients state the document of that identifier.
     """
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for table in context.schema.resource_tables(Home.PATIENT):
@@ -250,12 +266,16 @@ def waiting_by_identifier(context: Context) -> Finding:
         one += sum(counts[key] for key in some if len(records[key]) == 1)
     details = [
         *([f"{several} name an identifier that fits several records"] if several else []),
-        *([f"{one} name an identifier that fits one record by now"] if one else []),
-        *([f"{elsewhere} name the identifier of a document that is in dispute in another source"] if elsewhere else []),
+        *([f"{one} name an identifier that now fits one record"] if one else []),
+        *(
+            [f"{elsewhere} name the identifier of a document that two Patients of another source state"]
+            if elsewhere
+            else []
+        ),
     ]
-    return _found(
+    return _counted(
         several + one + elsewhere,
-        "resources wait in provisional records, as the identifier that they name did not fit one record",
+        "resources wait in provisional records because the identifier of their patient did not fit one record",
         details,
         "no resource waits because the identifier of its patient fits several records",
     )
@@ -268,72 +288,72 @@ def _number(text: str) -> str:
 
 
 def one_identifier(context: Context) -> Finding:
-    """Patients of different records that carry one identifier, unless they are kept apart or contradict each other."""
+    """List Patients of different records with the same identifier, unless they contradict each other."""
     shared = sql.SQL(
         "SELECT k FROM (SELECT unnest(claves) AS k, documento_id FROM paciente) AS e"
         " WHERE starts_with(k, 'identifier=') AND NOT starts_with(k, 'identifier=|')"
         " GROUP BY k HAVING min(documento_id) <> max(documento_id)"
     )
-    noted = {(s, key) for s, key in context.rows("SELECT fuente, paciente_id FROM hce.documento_en_disputa")}
+    disputed = {(s, key) for s, key in context.rows("SELECT fuente, paciente_id FROM hce.documento_en_disputa")}
     details = set()
     for chunk in fetched_in_chunks(context.conn, sql.Composed([shared])):
         keys = sorted(key for (key,) in chunk)
-        carriers: dict[str, dict[str, tuple[Patient, Traits]]] = defaultdict(dict)
+        carriers: dict[str, dict[str, tuple[PatientKey, Traits]]] = defaultdict(dict)
         for document, source, key, claves, *said in context.rows(
             f"SELECT documento_id, fuente, id, claves, {TRAIT_COLUMNS}"  # noqa: S608 - our own text
             " FROM paciente WHERE claves && %s::text[] ORDER BY fuente, id",
             keys,
         ):
-            if (source, key) not in noted:
+            if (source, key) not in disputed:
                 for clave in set(claves).intersection(keys):
                     carriers[clave].setdefault(document, ((source, key), traits_from_columns(*said)))
         for records in carriers.values():
-            (_, first), *others = sorted(records.items(), key=lambda held: _rank(held[0]), reverse=True)
+            (_, first), *others = sorted(records.items(), key=lambda record: _rank(record[0]), reverse=True)
             for _, other in others:
                 if not kept_apart(first[1], other[1]):
-                    details.add(f"pyhce patient merge {words(other[0])} {words(first[0])}")
-    return _found(
+                    details.add(f"pyhce patient merge {patient_argument(other[0])} {patient_argument(first[0])}")
+    return _counted(
         len(details),
-        "pairs of records hold Patients that carry one identifier and do not contradict each other",
+        "pairs of records have Patients with the same identifier that do not contradict each other",
         sorted(details),
-        "no identifier is carried by Patients of two records that could be one person",
+        "no Patients of different records have the same identifier, unless they contradict each other",
     )
 
 
 def _rank(document: str) -> tuple[int, str]:
-    """Which of two records a merge keeps: a national document rather than an issued one, that rather than none."""
+    """The order of records for a merge: the highest is kept. National documents, then issued ones, then provisional."""
     return (0 if document.startswith("PROV-") else 1 if "@" in document else 2), document
 
 
 CHECKS = (
     FunctionCheck(
         "HCE0420", GROUP, "No Patient is kept apart from the record whose document it states",
-        "If both are one person: pyhce patient merge FROM INTO, with the Patients as they are listed. Else correct the "
+        "If both are one person: `pyhce patient merge FROM INTO`, with the Patients as listed. Otherwise correct the "
         "identifier at its source and load the Patient again.",
-        apart,
+        kept_apart_patients,
     ),
     FunctionCheck(
         "HCE0421", GROUP, "Patients of one record do not contradict each other",
-        "If they are one person, confirm it: pyhce patient merge FROM INTO, with both Patients as they are listed. "
-        "If they are two: pyhce patient split DOCUMENTO --patient SOURCE/ID --to NEW.",
-        contradicting,
+        "If they are one person, confirm it: `pyhce patient merge FROM INTO`, with both Patients as listed. "
+        "If they are two: `pyhce patient split DOCUMENTO --patient SOURCE/ID --to NEW`.",
+        contradicting_patients,
     ),
     FunctionCheck(
-        "HCE0422", GROUP, "One number is under one of RC, TI and CC",
-        "Run the commands listed, where both records are one person's.", one_number,
+        "HCE0422", GROUP, "Each Colombian number is under only one of RC, TI and CC",
+        "Run the listed command if both records are of one person.", one_number,
     ),
     FunctionCheck(
         "HCE0423", GROUP, "Patients that replace each other are in one record",
-        "Run the commands listed, where both records are one person's.", links,
+        "Run the listed command if both records are of one person.", linked_patients,
     ),
     FunctionCheck(
-        "HCE0424", GROUP, "The identifier that names a patient fits one record",
-        "Merge the records that are one person's (pyhce patient merge): what waits goes there. Or correct the "
-        "identifiers, and load the resources again: pyhce load --again.",
+        "HCE0424", GROUP, "An identifier that names a patient fits one record",
+        "Merge the records that are of one person (`pyhce patient merge FROM INTO`): the waiting resources move there. "
+        "Or correct the identifiers and load the resources again: `pyhce load --again PATHS`.",
         waiting_by_identifier,
     ),
     FunctionCheck(
-        "HCE0425", GROUP, "Patients that carry one identifier are in one record",
-        "Run the commands listed, where both records are one person's.", one_identifier,
+        "HCE0425", GROUP, "Patients with the same identifier are in one record",
+        "Run the listed command if both records are of one person.", one_identifier,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""03: shards are on active nodes, balanced, none left over."""
+"""HCE03: shards are balanced and on active nodes, and none is left over from a move."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ GROUP = "placement"
 
 
 def balanced(context: Context) -> Finding:
-    """Each worker has its part of the shards: at most a tenth, or one, above an even share."""
-    told, uneven = [], False
+    """No worker has more than its share of shards: at most 10 % or one shard above the average."""
+    parts, uneven = [], False
     for home in (Home.PATIENT, Home.ID):
-        found = _shards(context, home)
-        counts = [count for _, count in found]
-        even = sum(counts) / max(len(counts), 1)
-        uneven |= bool(counts) and max(counts) > max(even * 1.1, even + 1)
-        told.append(f"by {home.value} " + ", ".join(f"{place} {count}" for place, count in found))
-    sentence = f"shards of a table on each worker: {'; '.join(told)}"
-    return ok_unless([sentence] if uneven else [], sentence, severity=Result.WARNING)
+        shards = _shards_by_worker(context, home)
+        counts = [count for _, count in shards]
+        average = sum(counts) / max(len(counts), 1)
+        uneven |= bool(counts) and max(counts) > max(average * 1.1, average + 1)
+        parts.append(f"by {home.value} " + ", ".join(f"{place} {count}" for place, count in shards))
+    counted = f"shards of a table on each worker: {'; '.join(parts)}"
+    return ok_unless([counted] if uneven else [], counted, severity=Result.WARNING)
 
 
-def _shards(context: Context, home: Home) -> list[tuple[str, int]]:
-    """Each worker, with how many shards it has of one table of a home."""
+def _shards_by_worker(context: Context, home: Home) -> list[tuple[str, int]]:
+    """Each worker and its number of shards of one table of a home: (address, count)."""
     anchor = next(table for table in context.schema.tables if table.home is home)
     return context.rows(
         "SELECT n.nodename || ':' || n.nodeport, count(s.shardid) FROM pg_dist_node n"
@@ -34,30 +34,30 @@ def _shards(context: Context, home: Home) -> list[tuple[str, int]]:
     )
 
 
-def placed_well(context: Context) -> Finding:
-    """Each shard has a placement, on an active node."""
+def on_active_nodes(context: Context) -> Finding:
+    """Each shard has a placement on an active node."""
     lost = context.rows(
         "SELECT s.logicalrelid::text, count(*) FROM pg_dist_shard s LEFT JOIN pg_dist_placement p USING (shardid)"
         " LEFT JOIN pg_dist_node n ON n.groupid = p.groupid AND n.isactive WHERE n.nodeid IS NULL GROUP BY 1"
     )
     total = context.value("SELECT count(*) FROM pg_dist_placement")
     return ok_unless(
-        [f"{count} shards of {table} are on no active node" for table, count in lost], f"{total} placements"
+        [f"{count} shards of {table} are not on an active node" for table, count in lost], f"{total} placements"
     )
 
 
 def none_left_over(context: Context) -> Finding:
-    """What an interrupted move left for Citus to clean up."""
+    """No interrupted move has left shards or other objects that Citus should clean up."""
     count = context.value("SELECT count(*) FROM pg_dist_cleanup")
     return ok_unless(
-        [f"{count} left-over shards or objects wait for clean-up"] if count else [],
-        "nothing is left over",
+        [f"{count} leftover shards or objects wait for cleanup"] if count else [],
+        "no leftover shards or objects",
         severity=Result.WARNING,
     )
 
 
-def everywhere(context: Context) -> Finding:
-    """Reference tables are whole on every node."""
+def reference_tables_complete(context: Context) -> Finding:
+    """Each reference table has a placement on every active node."""
     active = sum(node.active for node in context.nodes)
     short = context.rows(
         "SELECT s.logicalrelid::text, count(p.placementid)"
@@ -73,30 +73,30 @@ def everywhere(context: Context) -> Finding:
 
 
 def sizes(context: Context) -> Finding:
-    """How much each worker holds: for people to see."""
-    found = context.rows(
+    """The size of each worker's shards, for information."""
+    workers = context.rows(
         "SELECT nodename || ':' || nodeport, pg_size_pretty(sum(shard_size)) FROM citus_shards"
         " WHERE citus_table_type = 'distributed' GROUP BY 1 ORDER BY 1"
     )
-    return ok(", ".join(f"{place} {size}" for place, size in found))
+    return ok(", ".join(f"{place} {size}" for place, size in workers))
 
 
 CHECKS = (
     FunctionCheck(
-        "HCE0301", GROUP, "Shards are balanced between workers",
-        "SELECT citus_rebalance_start(); moves shards while writes go on.", only_on_citus(balanced),
+        "HCE0301", GROUP, "Shards are balanced between the workers",
+        "`SELECT citus_rebalance_start();` moves shards while writes continue.", only_on_citus(balanced),
     ),
     FunctionCheck(
-        "HCE0302", GROUP, "Every shard is on an active node", "Bring the node back: `pyhce register`.",
-        only_on_citus(placed_well),
+        "HCE0302", GROUP, "Every shard is on an active node", "Start the node, then `pyhce register`.",
+        only_on_citus(on_active_nodes),
     ),
     FunctionCheck(
-        "HCE0303", GROUP, "No shard is left over",
-        "CALL citus_cleanup_orphaned_resources();", only_on_citus(none_left_over)
+        "HCE0303", GROUP, "No shard is left over from a move",
+        "`CALL citus_cleanup_orphaned_resources();`", only_on_citus(none_left_over)
     ),
     FunctionCheck(
-        "HCE0304", GROUP, "Reference tables are on every node", "SELECT replicate_reference_tables();",
-        only_on_citus(everywhere),
+        "HCE0304", GROUP, "Every reference table is on every node", "`SELECT replicate_reference_tables();`",
+        only_on_citus(reference_tables_complete),
     ),
-    FunctionCheck("HCE0305", GROUP, "Bytes by worker", "", only_on_citus(sizes)),
+    FunctionCheck("HCE0305", GROUP, "Size of each worker's shards (reported only)", "", only_on_citus(sizes)),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""04: references to patients that cannot be read, patients of other servers, documents without a patient: counted."""
+"""HCE044x: references to patients that cannot be read, patients of other servers, documents without a patient."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pyhce.verify.model import Finding, FunctionCheck, Result, ok, ok_unless
 
 GROUP = "identity"
 SHOWN = 5
-"""Ids that are shown of each type."""
+"""How many ids of each type a finding names."""
 _TYPES = "|".join(sorted(RESOURCE_TYPES))
 _READABLE = (
     rf"^#|^urn:(uuid|oid):|(^|/)({_TYPES})\?.|(^|/)({_TYPES})/[A-Za-z0-9.-]{{1,64}}(/_history/[A-Za-z0-9.-]{{1,64}})?$"
 )
 """As `pyhce.records.reading.reference.literal_target` reads the string of a reference."""
 _DERIVED = "^repaired-[0-9a-f]{48}$"
-"""The id of a patient whose own id is not FHIR's, as `pyhce.records.reading.ids` derives it."""
+"""An id that `pyhce.records.reading.ids` derives from one that FHIR does not allow."""
 _UNREADABLE = """
 SELECT tipo, count(*), (array_agg(fuente || '/' || id ORDER BY fuente, id))[1:%(shown)s]
 FROM public.recurso_compartido AS t
@@ -32,8 +32,8 @@ WHERE tipo = ANY(%(types)s) AND EXISTS (
 GROUP BY tipo ORDER BY tipo"""
 
 
-def unreadable(context: Context) -> Finding:
-    """Resources whose reference to their patient is not FHIR's, or names an id that is not and no Patient has."""
+def unreadable_references(context: Context) -> Finding:
+    """Count resources whose reference to their patient is not valid FHIR, or has an invalid id that no Patient has."""
     types = [row[0] for row in context.rows("SELECT DISTINCT tipo FROM public.recurso_compartido")]
     by_path: dict[str, list[str]] = {}
     for kind in types:
@@ -43,22 +43,22 @@ def unreadable(context: Context) -> Finding:
     examples: dict[str, set[str]] = {}
     for path, kinds in by_path.items():
         values = {"types": kinds, "path": f"$.{path}.reference", "readable": _READABLE, "shown": SHOWN}
-        for kind, count, some in context.conn.execute(_UNREADABLE, values):
+        for kind, count, ids in context.conn.execute(_UNREADABLE, values):
             counts[kind] += count
-            examples.setdefault(kind, set()).update(some)
+            examples.setdefault(kind, set()).update(ids)
     for table in context.schema.resource_tables(Home.PATIENT):
-        for kind, count, some in _of_odd_ids(context, table):
+        for kind, count, ids in _waiting_for_invalid_ids(context, table):
             counts[kind] += count
-            examples.setdefault(kind, set()).update(some)
+            examples.setdefault(kind, set()).update(ids)
     problems = [
         f"{count} {kind}: {', '.join(sorted(examples[kind])[:SHOWN])}" for kind, count in sorted(counts.items())
     ]
-    fine = "every reference to a patient is one that FHIR has"
+    fine = "every reference to a patient is valid FHIR"
     return ok_unless(problems, fine, severity=Result.WARNING)
 
 
-def _of_odd_ids(context: Context, table: Table) -> list[Any]:
-    """Resources that wait for a Patient whose id is not FHIR's, by type, with some of them."""
+def _waiting_for_invalid_ids(context: Context, table: Table) -> list[Any]:
+    """(type, count, some ids) of resources that wait for a Patient whose id FHIR does not allow."""
     query = sql.SQL(
         "SELECT {tipo}, count(*), (array_agg(fuente || '/' || id ORDER BY fuente, id))[1:%(shown)s] FROM {t} AS t"
         " WHERE starts_with(documento_id, 'PROV-') AND paciente_id ~ %(derived)s AND NOT EXISTS ("
@@ -72,7 +72,7 @@ def _of_odd_ids(context: Context, table: Table) -> list[Any]:
 
 
 def of_other_servers(context: Context) -> Finding:
-    """Resources in provisional records whose patient is one of another server that has not arrived."""
+    """Count resources in provisional records whose patient is of another server and not loaded."""
     counts: Counter[str] = Counter()
     for table in context.schema.resource_tables(Home.PATIENT):
         for base, count in _waiting(context, table):
@@ -91,15 +91,20 @@ def _waiting(context: Context, table: Table) -> list[Any]:
     return context.conn.execute(query).fetchall()
 
 
-def as_they_came(context: Context) -> Finding:
-    """Rows whose absolute reference to a patient is stored as it came: their key is the bare id, perhaps another's."""
+def unresolved_absolute_references(context: Context) -> Finding:
+    """Count rows with an absolute reference to a patient that an older release stored without its base URL.
+
+    Such a row is filed under the bare id, which may be another patient's: `https://other/fhir/Patient/7` under `7`.
+    """
     problems = []
     for table in context.schema.resource_tables(Home.PATIENT):
         kinds = [table.fhir_type] if table.fhir_type else [kind for kind, _ in context.schema.patient_paths]
         count = sum(_absolute(context, table, kind) for kind in kinds if kind and kind != "Patient")
         if count:
-            problems.append(f"{table.name}: {count} absolute references to patients are stored as they came")
-    return ok_unless(problems, "every absolute reference to a patient is stored by its base", severity=Result.WARNING)
+            problems.append(f"{table.name}: {count} absolute references to patients are stored without their base URL")
+    return ok_unless(
+        problems, "every absolute reference to a patient is stored with its base URL", severity=Result.WARNING
+    )
 
 
 def _absolute(context: Context, table: Table, kind: str) -> int:
@@ -115,7 +120,7 @@ def _absolute(context: Context, table: Table, kind: str) -> int:
 
 
 def documents(context: Context) -> Finding:
-    """Documents and messages that are kept outside the records: they do not tell whose they are, or are of old."""
+    """Count documents and messages in no record: they do not name their patient, or an older release loaded them."""
     count = context.value(
         "SELECT count(*) FROM public.recurso_compartido"
         " WHERE tipo = 'Bundle' AND recurso ->> 'type' IN ('document', 'message')"
@@ -125,23 +130,23 @@ def documents(context: Context) -> Finding:
 
 CHECKS = (
     FunctionCheck(
-        "HCE0441", GROUP, "Every resource names its patient by a reference that can be read",
-        "Correct the reference where it comes from (`Patient/<id>`), then `pyhce load` the resource again. If the"
-        " Patient was rejected because FHIR does not allow its id: `pyhce load --repair-ids PATHS`.", unreadable,
+        "HCE0441", GROUP, "Every reference to a patient can be read",
+        "Correct the reference at its source (`Patient/ID`) and load the resource again: `pyhce load PATHS`. If the"
+        " Patient was rejected for its id: `pyhce load --repair-ids PATHS`.", unreadable_references,
     ),
     FunctionCheck(
-        "HCE0442", GROUP, "Resources of patients of other servers, counted by base URL",
-        "If a base is the source's own: `pyhce load --source SOURCE --base URL PATHS`. If not, load that server's"
+        "HCE0442", GROUP, "Resources that wait for patients of other servers, by base URL (reported only)",
+        "If a base URL is the source's own: `pyhce load --source SOURCE --base URL PATHS`. Otherwise load that server's"
         " patients: `pyhce load --source URL PATHS`.", of_other_servers,
     ),
     FunctionCheck(
-        "HCE0443", GROUP, "Documents and messages that are in no patient's record, counted",
-        "Those that an older release loaded: `pyhce load --again PATHS`. The others do not tell whose they are.",
+        "HCE0443", GROUP, "Documents and messages in no record (reported only)",
+        "If an older release loaded them: `pyhce load --again PATHS`. The others do not name their patient.",
         documents,
     ),
     FunctionCheck(
-        "HCE0444", GROUP, "Absolute references to patients are stored by their base, none as it came",
-        "`pyhce load --again PATHS` with the source's `--base`: each resource goes to the patient that it names.",
-        as_they_came,
+        "HCE0444", GROUP, "Absolute references to patients are stored with their base URL",
+        "`pyhce load --again --base URL PATHS`, with the source's own base URL.",
+        unresolved_absolute_references,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""07: write, read, join, delete, and leave nothing behind."""
+"""HCE07: a made-up record is written, read, joined and deleted; nothing of it stays."""
 
 from __future__ import annotations
 
@@ -42,66 +42,70 @@ def _resources(key: str) -> list[tuple[str, dict[str, object]]]:
 
 
 def written_and_read(context: Context) -> Finding:
-    """A made-up patient, in one transaction that is rolled back, with the rights that pyhce writes with."""
+    """Write, read and delete a made-up patient as the role that pyhce writes with, then roll back."""
     key = uuid.uuid4().hex
     document = f"ZZ-{key}"
     conn = context.conn
-    problems = _undone(context, WRITER_ROLE, document, lambda: _trip(conn, key, document))
+    problems = _rolled_back(context, WRITER_ROLE, document, lambda: _write_read_delete(conn, key, document))
     if scalar(conn, "SELECT count(*) FROM expediente WHERE documento_id = %s", document):
         problems.append("the made-up record is still there after ROLLBACK")
     return ok_unless(problems, "written, read, joined, deleted, rolled back")
 
 
-def as_application(context: Context) -> Finding:
-    """The application's role reads, calls a function that writes, and changes no row by itself."""
-    may = context.value("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", APP_ROLE)
-    if context.citus and not may:
-        return Finding(result=Result.SKIPPED, found=f"{APP_ROLE} may not log in, so the nodes cannot act as it")
+def application_role(context: Context) -> Finding:
+    """The application's role can read and call a function that writes, and cannot change a row directly."""
+    can_log_in = context.value("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", APP_ROLE)
+    if context.citus and not can_log_in:
+        return Finding(
+            result=Result.SKIPPED, found=f"{APP_ROLE} cannot log in, so nodes cannot connect to each other as this role"
+        )
     document = f"ZZ-{uuid.uuid4().hex}"
     conn = context.conn
 
-    def reads_and_calls() -> list[str]:
+    def read_and_call() -> list[str]:
         scalar(conn, "SELECT count(*) FROM paciente p JOIN observacion o USING (documento_id)")
         outcome = scalar(conn, _CALL, document)
-        said = f"a function that writes said {outcome} of a resource that is not there"
-        return [] if outcome == "absent" else [said]
+        return [] if outcome == "absent" else [f"a function that writes returned {outcome} for an absent resource"]
 
-    problems = _undone(context, APP_ROLE, document, reads_and_calls)
+    problems = _rolled_back(context, APP_ROLE, document, read_and_call)
     problems += [
-        f"{APP_ROLE} may {what} rows of historia by itself"
+        f"{APP_ROLE} has the privilege {what} on historia"
         for what in ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
         if context.value("SELECT has_table_privilege(%s, 'public.historia', %s)", APP_ROLE, what)
     ]
-    return ok_unless(problems, "it reads, it writes by the functions, it changes no row by itself")
+    return ok_unless(problems, f"{APP_ROLE} reads, writes through the functions, and cannot change rows directly")
 
 
 _CALL = (
     "SELECT (hce.guardar_observacion("
     f"%s, '', 'Observation', 'none', 'none', '{{}}', NULL, NULL, NULL, {PROTOCOL})).resultado"
 )
-"""A call that finds nothing and changes nothing: without a version the row must be there."""
+"""A call that changes nothing: without a version, the function only changes a row that exists."""
 
 
-def _undone(context: Context, role: str, document: str, deed: Callable[[], list[str]]) -> list[str]:
-    """The problems of something that is done with a role's rights in a transaction, which is rolled back."""
+def _rolled_back(context: Context, role: str, document: str, action: Callable[[], list[str]]) -> list[str]:
+    """The problems that an action returns when it runs as a role, in a transaction that is rolled back.
+
+    An error is a problem too. The document of the made-up record is taken out of its text.
+    """
     problems: list[str] = []
     try:
         with context.conn.transaction() as transaction:
             context.conn.execute(psycopg.sql.SQL("SET LOCAL ROLE {}").format(psycopg.sql.Identifier(role)))
-            problems += deed()
+            problems += action()
             raise psycopg.Rollback(transaction)
     except psycopg.Error as error:
         if isinstance(error, psycopg.errors.InsufficientPrivilege) and not context.superuser:
             raise
-        problems.append(_told(error, document))
+        problems.append(_error_text(error, document))
     return problems
 
 
-def _told(error: psycopg.Error, document: str) -> str:
+def _error_text(error: psycopg.Error, document: str) -> str:
     return str(error.diag.message_primary or error).splitlines()[0].replace(document, "…")
 
 
-def _trip(conn: Connection[TupleRow], key: str, document: str) -> list[str]:
+def _write_read_delete(conn: Connection[TupleRow], key: str, document: str) -> list[str]:
     problems = []
     conn.execute("INSERT INTO expediente (documento_id) VALUES (%s)", (document,))
     for table, resource in _resources(key):
@@ -121,7 +125,7 @@ def _trip(conn: Connection[TupleRow], key: str, document: str) -> list[str]:
         (_DAY, document),
     ).fetchone()
     if row != ("nandu", True, "72", "29463-7", True, True):
-        problems.append(f"read back and joined: {row}")
+        problems.append(f"the record was read back as {row}")
     conn.execute("DELETE FROM expediente WHERE documento_id = %s", (document,))
     if scalar(conn, "SELECT count(*) FROM observacion WHERE documento_id = %s", document):
         problems.append("deleting the record left its observations behind")
@@ -130,11 +134,12 @@ def _trip(conn: Connection[TupleRow], key: str, document: str) -> list[str]:
 
 CHECKS = (
     FunctionCheck(
-        "HCE0701", GROUP, "A record can be written, read, joined, deleted", "See what the error says.", written_and_read
+        "HCE0701", GROUP, "A record can be written, read, joined and deleted",
+        "Resolve the error in the finding.", written_and_read
     ),
     FunctionCheck(
-        "HCE0702", GROUP, f"{APP_ROLE} reads, and writes by the functions only",
-        "`pyhce register` restores the role's secrets on every node; REVOKE the privileges that were granted by hand.",
-        as_application,
+        "HCE0702", GROUP, f"{APP_ROLE} can read, and can write only through the functions",
+        "`pyhce register` restores the role's secrets on every node. REVOKE privileges that were granted by hand.",
+        application_role,
     ),
 )  # fmt: skip

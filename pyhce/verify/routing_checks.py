@@ -1,4 +1,4 @@
-"""06: a patient's question goes to one shard of one node; a question about all patients is answered right."""
+"""HCE06: a query for one patient goes to one shard; joins run shard by shard; counts over all shards are right."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _JOIN = (
 
 
 def _tasks(context: Context, query: str) -> int | None:
-    """How many tasks Citus makes of a query."""
+    """The number of tasks in Citus' plan of a query, None if the plan names none."""
     plan = context.value(f"EXPLAIN (FORMAT JSON) {query}")
     return _task_count(plan if isinstance(plan, list) else json.loads(plan))
 
@@ -33,27 +33,27 @@ def _task_count(plan: Any) -> int | None:
 
 
 def one_task(context: Context) -> Finding:
-    """A query and a join by `documento_id`."""
-    found = {
+    """A query and a join by `documento_id` are one task each."""
+    tasks = {
         "a patient's observations": _tasks(context, _ONE_PATIENT),
         "a patient's joined tables": _tasks(context, _JOIN),
     }
-    problems = [f"{what} take {count} tasks" for what, count in found.items() if count != 1]
-    return ok_unless(problems, "a patient's query, and a join, are one task on one shard")
+    problems = [f"{what} take {count} tasks" for what, count in tasks.items() if count != 1]
+    return ok_unless(problems, "a query and a join for one patient are one task each")
 
 
-def together(context: Context) -> Finding:
-    """Related tables join on the workers, shard by shard."""
+def joined_by_shard(context: Context) -> Finding:
+    """Related tables are joined on the workers, shard by shard."""
     shards = context.value("SELECT shard_count FROM citus_tables WHERE table_name = 'expediente'::regclass")
     count = _tasks(context, "SELECT count(*) FROM paciente p JOIN observacion o USING (documento_id)")
     return ok_unless(
-        [f"joining patients and observations takes {count} tasks for {shards} shards"] if count != shards else [],
-        f"a join of all patients is {shards} tasks, one a shard",
+        [f"a join of patients and observations takes {count} tasks for {shards} shards"] if count != shards else [],
+        f"a join over all patients is {shards} tasks, one for each shard",
     )
 
 
-def summed(context: Context) -> Finding:
-    """A cross-shard count against the sum of each shard's own."""
+def counts_agree(context: Context) -> Finding:
+    """A count over all shards equals the sum of the counts of each shard."""
     problems = []
     for table in ("expediente", "observacion"):
         with context.conn.transaction():
@@ -63,18 +63,21 @@ def summed(context: Context) -> Finding:
                 "SELECT sum(result::bigint) FROM run_command_on_shards(%s, 'SELECT count(*) FROM %%s')", table
             )
         if whole != parts:
-            problems.append(f"{table}: {whole} rows by one query, {parts} shard by shard")
-    return ok_unless(problems, "a count over all shards is the sum of their counts")
+            problems.append(f"{table}: one query counts {whole} rows, the shards have {parts}")
+    return ok_unless(problems, "a count over all shards equals the sum of their counts")
 
 
 CHECKS = (
     FunctionCheck(
-        "HCE0601", GROUP, "A patient's query is one task on one shard", "`pyhce register` co-locates what is missing.",
+        "HCE0601", GROUP, "A query for one patient is one task on one shard",
+        "`pyhce register` co-locates tables that are not.",
         only_on_citus(one_task),
     ),
-    FunctionCheck("HCE0602", GROUP, "Tables join shard by shard", "`pyhce register`.", only_on_citus(together)),
     FunctionCheck(
-        "HCE0603", GROUP, "A cross-shard aggregate is right", "If a load was running, look again; else tell us.",
-        only_on_citus(summed),
+        "HCE0602", GROUP, "Tables are joined shard by shard", "`pyhce register`", only_on_citus(joined_by_shard)
+    ),
+    FunctionCheck(
+        "HCE0603", GROUP, "A count over all shards is correct",
+        "If a load was running: `pyhce verify --group routing`. Otherwise report a bug.", only_on_citus(counts_agree),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""All checks, one after the other; again until all is right, where there is time to wait."""
+"""Run all checks, one after the other, and repeat them until none fails if there is time to wait."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ def verify(
     wait: float = 0.0,
     progress: Progress = no_progress,
 ) -> VerificationReport:
-    """Look whether a database is what the declaration says. Nothing is changed.
+    """Check a database against the declaration. Nothing is changed.
 
     Args:
-        dsn: the coordinator, as a superuser.
-        groups: only these; all if None.
-        extra_checks: of the platform around the database; they get the same context.
-        wait: seconds to go on looking until all is right.
+        dsn: the coordinator. Some checks are skipped if the role is not a superuser.
+        groups: run only these groups of checks; None runs all.
+        extra_checks: checks of other packages, which get the same context.
+        wait: seconds to repeat the checks until none fails.
 
     Raises:
-        ConnectionFailed: nobody answers, in the time there is to wait.
-        UsageError: there is no such group.
+        ConnectionFailed: the coordinator does not answer within `wait`.
+        UsageError: a group does not exist.
     """
     _refuse_unknown(groups, extra_checks)
     start, begun = time.monotonic(), datetime.now(UTC)
@@ -82,23 +82,25 @@ def verify(
 
 
 def repeat_until_ok(
-    look: Callable[[], VerificationReport],
+    verify_once: Callable[[], VerificationReport],
     *,
     wait: float,
     progress: Progress,
     pause: float = _PAUSE,
     forgiven: type[HceError] = ConnectionFailed,
 ) -> VerificationReport:
-    """Look again and again until all is right or the time to wait is over; the last report.
+    """Verify repeatedly until no check fails or the time is over, and return the last report.
 
     Args:
-        wait: seconds to go on looking.
-        forgiven: failures to look that are waited out too; the last one is raised.
+        verify_once: runs the checks once.
+        wait: seconds to repeat them.
+        pause: seconds between two repetitions.
+        forgiven: an error of `verify_once` that counts as a failed check. If it lasts until the end, it is raised.
     """
     deadline = time.monotonic() + wait
     while True:
         try:
-            report = look()
+            report = verify_once()
         except forgiven as error:
             if time.monotonic() >= deadline:
                 raise
@@ -114,7 +116,7 @@ def _refuse_unknown(groups: Sequence[str] | None, extra: Sequence[Check]) -> Non
     known = dict.fromkeys((*GROUPS, *(check.group for check in extra)))
     for group in groups or ():
         if group not in known:
-            raise UsageError(f"there is no group of checks {group!r}", remedy=f"Choose of: {', '.join(known)}.")
+            raise UsageError(f"there is no group of checks {group!r}", remedy=f"Choose one of: {', '.join(known)}.")
 
 
 def _once(
@@ -139,10 +141,13 @@ def _once(
 
 
 def run_checks(checks: Sequence[Check], context: Any, progress: Progress = no_progress) -> tuple[CheckResult, ...]:
-    """Look at each; what they look at is the context that they were made for.
+    """Run checks, one after the other.
+
+    Args:
+        context: what the checks' probes take.
 
     Raises:
-        ConnectionFailed: the connection broke midway.
+        ConnectionFailed: the connection was lost during a check.
     """
     done = []
     for check in checks:
@@ -152,7 +157,7 @@ def run_checks(checks: Sequence[Check], context: Any, progress: Progress = no_pr
 
 
 def _version(context: Context) -> int:
-    """The newest migration that the database has had, 0 if none."""
+    """The newest migration that is applied, 0 if none."""
     try:
         return max(applied_migrations(context.conn), default=0)
     except psycopg.Error:
@@ -167,24 +172,24 @@ def _installation(context: Context) -> str | None:
 
 
 def _run(check: Check, context: Any) -> CheckResult:
-    """One check; a probe that cannot finish has failed, and says why; one that needs a superuser is skipped."""
+    """Run one check. An error of its probe is a failure; missing privileges of an ordinary role skip the check."""
     start = time.monotonic()
     context.unreachable_nodes.clear()
     try:
         finding = check.probe(context)
     except psycopg.Error as error:
-        said = str(error.diag.message_primary or error).strip().splitlines() or [type(error).__name__]
-        finding = Finding(result=Result.FAILED, found=f"could not look: {said[0][:200]}")
+        message = str(error.diag.message_primary or error).strip().splitlines() or [type(error).__name__]
+        finding = Finding(result=Result.FAILED, found=f"the check could not run: {message[0][:200]}")
         if isinstance(error, psycopg.errors.InsufficientPrivilege) and not context.superuser:
             finding = skipped(NEEDS_SUPERUSER)
         if context.conn.closed:
             raise ConnectionFailed(
-                f"the connection broke while checking {check.code}: {said[0]}",
-                remedy="Look again when the server is back (--wait 1m).",
+                f"lost the connection during the check {check.code}: {message[0]}",
+                remedy="Verify again when the server is back: pyhce verify --wait 1m",
             ) from error
     except HceError as error:
         finding = Finding(result=Result.FAILED, found=error.wrong)
-    fine = finding.result in {Result.OK, Result.SKIPPED}
+    nothing_to_do = finding.result in {Result.OK, Result.SKIPPED}
     return CheckResult(
         code=check.code,
         group=check.group,
@@ -192,11 +197,11 @@ def _run(check: Check, context: Any) -> CheckResult:
         result=finding.result,
         found=finding.found
         + (
-            f"; not reached from here: {', '.join(sorted(context.unreachable_nodes))}"
+            f"; not reachable from here: {', '.join(sorted(context.unreachable_nodes))}"
             if context.unreachable_nodes
             else ""
         ),
         details=finding.details,
-        remedy=None if fine or not check.remedy else check.remedy,
+        remedy=None if nothing_to_do or not check.remedy else check.remedy,
         seconds=round(time.monotonic() - start, 3),
     )

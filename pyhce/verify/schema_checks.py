@@ -1,4 +1,4 @@
-"""02: the schema is the declaration's: tables, columns, homes, keys, indexes, helpers, migrations, roles, grants."""
+"""HCE02: tables, columns, distribution, keys, indexes, functions, migrations, roles and grants are as declared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GRANTS = (
     " LEFT JOIN pg_roles r ON r.oid = a.grantee"
     " WHERE n.nspname IN ('public', 'hce') AND c.relkind = 'r' AND (a.grantee = 0 OR r.rolname = ANY(%s))"
 )
-_OPEN = (
+_PUBLIC_CAN_CONNECT = (
     "SELECT EXISTS (SELECT 1 FROM pg_database d, aclexplode(coalesce(datacl, acldefault('d', datdba))) a"
     " WHERE datname = current_database() AND a.grantee = 0 AND a.privilege_type = 'CONNECT')"
 )
@@ -32,43 +32,45 @@ _TYPES = {"timestamptz": "timestamp with time zone"}
 
 
 def schema_version(context: Context) -> Finding:
-    """Every migration is there, as this release has it, and stored rows are as it says."""
-    had = applied_migrations(context.conn)
+    """Every migration of this release is applied, its data steps too, and no other."""
+    stored = applied_migrations(context.conn)
     known = {m.number: m.fingerprint for m in migrations(context.schema)}
-    problems = [f"migration {n} is missing" for n in known if n not in had]
-    problems += [f"migration {n} is of a newer release" for n in had if n not in known]
-    problems += [f"migration {n} is of another build" for n in had if n in known and known[n] != had[n]]
+    problems = [f"migration {n} is missing" for n in known if n not in stored]
+    problems += [f"migration {n} belongs to a newer release" for n in stored if n not in known]
+    problems += [
+        f"migration {n} differs from that of this release" for n in stored if n in known and known[n] != stored[n]
+    ]
     if not problems:
         problems = [
-            f"stored rows are not yet what migration {step.number} says: {step.name}"
+            f"the data step {step.name!r} of migration {step.number} is not done"
             for step in pending_data_steps(context.conn, context.schema)
         ]
-    return ok_unless(problems, f"schema {max(had, default=0)}, {len(had)} migrations as declared")
+    return ok_unless(problems, f"schema {max(stored, default=0)}, {len(stored)} migrations as in this release")
 
 
 def tables(context: Context) -> Finding:
-    """Tables and columns: name, type, whether required, whether generated."""
-    held: dict[str, dict[str, tuple[str, bool, bool]]] = {}
+    """Tables and columns are as declared: name, type, NOT NULL, generated or not."""
+    stored: dict[str, dict[str, tuple[str, bool, bool]]] = {}
     for name, column, kind, required, generated in context.rows(
         "SELECT n.nspname || '.' || c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,"
         " a.attgenerated = 's' FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
         " JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname IN ('public', 'hce') AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped"
     ):
-        held.setdefault(name, {})[column] = (kind, required, generated)
+        stored.setdefault(name, {})[column] = (kind, required, generated)
     problems = []
     for table in context.schema.tables:
-        if table.qualified not in held:
+        if table.qualified not in stored:
             problems.append(f"table {table.name} is missing")
             continue
-        wanted = _columns(table)
-        there = held[table.qualified]
-        problems += [f"{table.name}.{c} is missing" for c in wanted if c not in there]
-        problems += [f"{table.name}.{c} is not declared" for c in there if c not in wanted]
+        declared = _columns(table)
+        existing = stored[table.qualified]
+        problems += [f"{table.name}.{c} is missing" for c in declared if c not in existing]
+        problems += [f"{table.name}.{c} is not declared" for c in existing if c not in declared]
         problems += [
-            f"{table.name}.{c} is {_told(there[c])}, declared {_told(wanted[c])}"
-            for c in wanted
-            if c in there and there[c] != wanted[c]
+            f"{table.name}.{c} is {_column_type(existing[c])}, declared {_column_type(declared[c])}"
+            for c in declared
+            if c in existing and existing[c] != declared[c]
         ]
     columns = sum(len(_columns(table)) for table in context.schema.tables)
     return ok_unless(problems, f"{len(context.schema.tables)} tables, {columns} columns")
@@ -79,13 +81,13 @@ def _columns(table: Table) -> dict[str, tuple[str, bool, bool]]:
     return {**stored, **{c.name: (_TYPES.get(sql_type(c), sql_type(c)), False, True) for c in table.columns}}
 
 
-def _told(column: tuple[str, bool, bool]) -> str:
+def _column_type(column: tuple[str, bool, bool]) -> str:
     kind, required, generated = column
     return kind + (" NOT NULL" if required else "") + (" generated" if generated else "")
 
 
-def homes(context: Context) -> Finding:
-    """Each table where the declaration says."""
+def distribution(context: Context) -> Finding:
+    """Each table is distributed by the declared column, or is a reference table, as declared."""
     problems = [
         f"table {t.name} is not distributed"
         for t in context.schema.tables
@@ -96,40 +98,41 @@ def homes(context: Context) -> Finding:
     except HceError as error:
         problems.append(error.wrong)
     for table in context.schema.tables:
-        held = context.table_placements.get(table.qualified)
+        citus_table = context.table_placements.get(table.qualified)
         kind = "reference" if table.home is Home.REFERENCE else "distributed"
-        if held is not None and held.kind != kind:
-            problems.append(f"table {table.name} is {held.kind}, declared {kind}")
-    problems += _apart(context)
+        if citus_table is not None and citus_table.kind != kind:
+            problems.append(f"table {table.name} is {citus_table.kind}, declared {kind}")
+    problems += _shards_not_colocated(context)
     counts = {home: sum(t.home is home for t in context.schema.tables) for home in Home}
     return ok_unless(
         problems,
-        f"{counts[Home.PATIENT]} tables by documento_id, {counts[Home.ID]} by id, {counts[Home.REFERENCE]} reference",
+        f"{counts[Home.PATIENT]} tables distributed by documento_id, {counts[Home.ID]} by id, "
+        f"{counts[Home.REFERENCE]} reference tables",
     )
 
 
-def _apart(context: Context) -> list[str]:
-    """Tables whose shards are not cut, or do not lie, as those of the table that they are co-located with."""
-    lies: dict[str, dict[tuple[str, str], int]] = {}
+def _shards_not_colocated(context: Context) -> list[str]:
+    """Tables with shards that have other hash ranges or nodes than those of the table they are co-located with."""
+    nodes_by_range: dict[str, dict[tuple[str, str], int]] = {}
     for name, low, high, group in context.rows(
         "SELECT n.nspname || '.' || c.relname, s.shardminvalue, s.shardmaxvalue, p.groupid FROM pg_dist_shard s"
         " JOIN pg_dist_placement p USING (shardid) JOIN pg_class c ON c.oid = s.logicalrelid"
         " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE s.shardminvalue IS NOT NULL"
     ):
-        lies.setdefault(name, {})[low, high] = group
+        nodes_by_range.setdefault(name, {})[low, high] = group
     problems = []
     for table in context.schema.tables:
         anchor = colocation_table(context.schema, table)
-        held, wanted = lies.get(table.qualified, {}), lies.get(anchor.qualified, {})
-        if table.home is not Home.REFERENCE and held and held != wanted:
-            apart = sum(wanted.get(part) != group for part, group in held.items())
-            problems.append(f"table {table.name}: {apart} of {len(held)} shards do not lie with those of {anchor.name}")
+        shards, wanted = nodes_by_range.get(table.qualified, {}), nodes_by_range.get(anchor.qualified, {})
+        if table.home is not Home.REFERENCE and shards and shards != wanted:
+            apart = sum(wanted.get(hash_range) != group for hash_range, group in shards.items())
+            problems.append(f"table {table.name}: {apart} of {len(shards)} shards are not with those of {anchor.name}")
     return problems
 
 
 def keys(context: Context) -> Finding:
-    """Primary keys, and the one foreign key of every patient table."""
-    held = {
+    """Primary keys, and the foreign key of every patient table to its anchor, are as declared."""
+    stored = {
         (name, kind): (columns, target, action)
         for name, kind, columns, target, action in context.rows(
             "SELECT n.nspname || '.' || c.relname, k.contype::text,"
@@ -143,19 +146,17 @@ def keys(context: Context) -> Finding:
     }
     problems = []
     for table in context.schema.tables:
-        primary = held.get((table.qualified, "p"))
+        primary = stored.get((table.qualified, "p"))
         if primary is None or tuple(primary[0]) != table.key:
-            problems.append(f"{table.name} has not the primary key ({', '.join(table.key)})")
-        foreign = held.get((table.qualified, "f"))
+            problems.append(f"{table.name} does not have the primary key ({', '.join(table.key)})")
+        foreign = stored.get((table.qualified, "f"))
         if table.parent and (foreign is None or tuple(foreign) != (["documento_id"], table.parent, "c")):
-            problems.append(f"{table.name} has no foreign key to {table.parent} with ON DELETE CASCADE")
-    return ok_unless(
-        problems, f"{len(context.schema.tables)} primary keys, and a foreign key to expediente where declared"
-    )
+            problems.append(f"{table.name} does not have the foreign key to {table.parent} with ON DELETE CASCADE")
+    return ok_unless(problems, f"{len(context.schema.tables)} primary keys, and foreign keys to expediente as declared")
 
 
 def indexes(context: Context) -> Finding:
-    """Indexes by name, valid."""
+    """Every declared index exists and is valid."""
     valid = dict(
         context.rows(
             "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
@@ -169,18 +170,18 @@ def indexes(context: Context) -> Finding:
 
 
 def roles(context: Context) -> Finding:
-    """Roles on every node, and who owns the tables."""
+    """Roles exist on every node with the right memberships, and the owner role owns the tables."""
     problems = []
     for place, conn in context.every_node():
-        there = {name for (name,) in rows(conn, "SELECT rolname FROM pg_roles")}
-        missing = [role for role in DATABASE_ROLES if role not in there]
+        existing = {name for (name,) in rows(conn, "SELECT rolname FROM pg_roles")}
+        missing = [role for role in DATABASE_ROLES if role not in existing]
         problems += [f"{place}: role {role} is missing" for role in missing]
         if missing:
             continue
         if not scalar(conn, "SELECT pg_has_role(%s, %s, 'MEMBER')", APP_ROLE, WRITER_ROLE):
-            problems.append(f"{place}: {APP_ROLE} is no member of {WRITER_ROLE}, so pyhce cannot write as it")
+            problems.append(f"{place}: {APP_ROLE} is not a member of {WRITER_ROLE}, so pyhce cannot write as it")
         if scalar(conn, "SELECT pg_has_role(%s, %s, 'USAGE')", APP_ROLE, WRITER_ROLE):
-            problems.append(f"{place}: {APP_ROLE} inherits the rights of {WRITER_ROLE}: psql may change any row")
+            problems.append(f"{place}: {APP_ROLE} inherits the privileges of {WRITER_ROLE}, so psql can change any row")
     owners = dict(
         context.rows(
             "SELECT n.nspname || '.' || c.relname, pg_get_userbyid(c.relowner) FROM pg_class c"
@@ -188,15 +189,15 @@ def roles(context: Context) -> Finding:
         )
     )
     problems += [
-        f"{table.name} belongs to {owners[table.qualified]}, not to {OWNER_ROLE}"
+        f"{table.name} is owned by {owners[table.qualified]}, not by {OWNER_ROLE}"
         for table in context.schema.tables
         if owners.get(table.qualified, OWNER_ROLE) != OWNER_ROLE
     ]
-    return ok_unless(problems, f"{OWNER_ROLE} owns every table; {', '.join(DATABASE_ROLES[1:])} are there")
+    return ok_unless(problems, f"{OWNER_ROLE} owns every table; {', '.join(DATABASE_ROLES[1:])} exist")
 
 
 def privileges(context: Context) -> Finding:
-    """Grants on tables as declared, no more and no less, and CONNECT on every node, which Citus does not carry."""
+    """Grants on tables are as declared, no more and no less; CONNECT too, which Citus does not propagate to nodes."""
     wanted = {
         (table.qualified, role, privilege)
         for table in context.schema.tables
@@ -205,28 +206,30 @@ def privileges(context: Context) -> Finding:
     }
     problems = []
     for place, conn in context.every_node():
-        held = {tuple(row) for row in rows(conn, _GRANTS, [APP_ROLE, READONLY_ROLE, WRITER_ROLE])}
+        granted = {tuple(row) for row in rows(conn, _GRANTS, [APP_ROLE, READONLY_ROLE, WRITER_ROLE])}
         declared = {key for key in wanted if key[0] in context.existing_tables}
-        problems += [f"{place}: {role} lacks {what} on {name}" for name, role, what in sorted(declared - held)]
+        problems += [f"{place}: {role} lacks {what} on {name}" for name, role, what in sorted(declared - granted)]
         problems += [
             f"{place}: {role} has {what} on {name}, which is not declared"
-            for name, role, what in sorted(held - wanted)
+            for name, role, what in sorted(granted - wanted)
             if name in {table.qualified for table in context.schema.tables}
         ]
-        if scalar(conn, _OPEN):
+        if scalar(conn, _PUBLIC_CAN_CONNECT):
             problems.append(f"{place}: anyone may connect to the database (PUBLIC)")
         for role in DATABASE_ROLES:
             if not scalar(conn, "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", role):
-                problems.append(f"{place}: {role} may not connect to the database")
+                problems.append(f"{place}: {role} cannot connect to the database")
         for schema in OWNER_SCHEMAS:
             if not scalar(conn, "SELECT has_schema_privilege(%s, %s, 'CREATE')", OWNER_ROLE, schema):
-                problems.append(f"{place}: {OWNER_ROLE} may not create in {schema}, so shards cannot move there")
+                problems.append(
+                    f"{place}: {OWNER_ROLE} has no CREATE privilege on the schema {schema}, so shards cannot move here"
+                )
     return ok_unless(problems, f"grants on {len(context.schema.tables)} tables as declared, CONNECT on every node")
 
 
 def comments(context: Context) -> Finding:
-    """FHIR types, paths and labels, on the coordinator."""
-    held = {
+    """Comments on the coordinator have the declared FHIR types, paths and labels."""
+    stored = {
         (name, column): text
         for name, column, text in context.rows(
             "SELECT n.nspname || '.' || c.relname, coalesce(a.attname, ''), d.description FROM pg_description d"
@@ -239,25 +242,37 @@ def comments(context: Context) -> Finding:
     wanted = {(t.qualified, ""): table_comment(t) for t in context.schema.tables}
     wanted |= {(t.qualified, c.name): column_comment(t, c) for t in context.schema.tables for c in t.all_columns}
     problems = [
-        f"{'.'.join(filter(None, key))} is not described" for key, text in wanted.items() if held.get(key) != text
+        f"{'.'.join(filter(None, key))} does not have the declared comment"
+        for key, text in wanted.items()
+        if stored.get(key) != text
     ]
-    return ok_unless(problems, f"{len(wanted)} descriptions")
+    return ok_unless(problems, f"{len(wanted)} comments")
 
 
-_REGISTER = "`pyhce register` makes what is missing; what somebody changed by hand must be changed back."
+_REGISTER = "`pyhce register` creates what is missing. Undo changes that were made by hand."
 CHECKS = (
-    FunctionCheck("HCE0201", GROUP, "Every migration of this release is applied", "`pyhce register`.", schema_version),
+    FunctionCheck("HCE0201", GROUP, "Every migration of this release is applied", "`pyhce register`", schema_version),
     FunctionCheck("HCE0202", GROUP, "Tables and columns are as declared", _REGISTER, tables),
-    FunctionCheck("HCE0203", GROUP, "Every table is in its home", "`pyhce register`.", only_on_citus(homes)),
-    FunctionCheck("HCE0204", GROUP, "Keys are as declared", _REGISTER, keys),
     FunctionCheck(
-        "HCE0205", GROUP, "Indexes are there and valid", "REINDEX or recreate it as in 02-schema-fhir.sql.", indexes
+        "HCE0203", GROUP, "Every table is distributed as declared", "`pyhce register`", only_on_citus(distribution)
     ),
-    FunctionCheck("HCE0206", GROUP, "Helpers are there and immutable on every node", _REGISTER, helpers),
-    FunctionCheck("HCE0207", GROUP, "Roles are there, and own what they should", _REGISTER, roles),
+    FunctionCheck("HCE0204", GROUP, "Primary and foreign keys are as declared", _REGISTER, keys),
+    FunctionCheck(
+        "HCE0205",
+        GROUP,
+        "Every declared index exists and is valid",
+        "Invalid: `REINDEX INDEX NAME;`. Missing: run its CREATE INDEX of 02-schema-fhir.sql.",
+        indexes,
+    ),
+    FunctionCheck("HCE0206", GROUP, "Every helper function exists and is IMMUTABLE on every node", _REGISTER, helpers),
+    FunctionCheck("HCE0207", GROUP, "Every role exists, and hce_owner owns every table", _REGISTER, roles),
     FunctionCheck("HCE0208", GROUP, "Privileges are as declared on every node", _REGISTER, privileges),
     FunctionCheck(
-        "HCE0209", GROUP, "Tables and columns are described", "COMMENT ON as in 02-schema-fhir.sql.", comments
+        "HCE0209",
+        GROUP,
+        "Every table and column has its comment",
+        "Run the COMMENT ON statements of 02-schema-fhir.sql.",
+        comments,
     ),
-    FunctionCheck("HCE0210", GROUP, "Functions that write are there, and run beside their rows", _REGISTER, writing),
+    FunctionCheck("HCE0210", GROUP, "Functions that write exist and run on the node of their rows", _REGISTER, writing),
 )

@@ -1,4 +1,4 @@
-"""05: typed columns are what their FHIR paths give; values that FHIR does not allow are told."""
+"""HCE05: typed columns have the values that their FHIR paths give; dates can be read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pyhce.verify.model import Finding, FunctionCheck, Result, ok_unless
 
 GROUP = "typed columns"
 SAMPLE = 200
+"""How many rows of each table are computed again."""
 _DATES = {ColumnKind.RANGE, ColumnKind.MOMENT, ColumnKind.DATE, ColumnKind.DATES}
 _PLAIN = {"date", "dateTime", "instant"}
 
@@ -21,9 +22,9 @@ def _typed(context: Context) -> list[Table]:
 
 
 def recomputed(context: Context) -> Finding:
-    """A sample of each table, computed again."""
+    """The typed columns of a sample of each table have the values that a new computation gives."""
     problems = []
-    looked = 0
+    rows = 0
     for table in _typed(context):
         wrong = sql.SQL(", ").join(
             sql.SQL("count(*) FILTER (WHERE {} IS DISTINCT FROM {})").format(
@@ -41,31 +42,35 @@ def recomputed(context: Context) -> Finding:
             )
         ).fetchone()
         total, *counts = row or (0,)
-        looked += total
-        problems += [f"{table.name}.{c.name}: {n} of {total}" for c, n in zip(table.columns, counts, strict=True) if n]
-    return ok_unless(problems, f"{looked} rows of {len(_typed(context))} tables computed again, all the same")
+        rows += total
+        problems += [
+            f"{table.name}.{c.name}: {n} of {total} values differ"
+            for c, n in zip(table.columns, counts, strict=True)
+            if n
+        ]
+    return ok_unless(problems, f"{rows} rows of {len(_typed(context))} tables computed again, no value differs")
 
 
 def readable_dates(context: Context) -> Finding:
-    """Dates that are there and mean no day, such as 2024-02-30, and periods that end before they start."""
+    """Count dates that do not exist, such as 2024-02-30, and periods that end before they start."""
     problems = []
     for table in _typed(context):
         unreadable = {c.name: _unreadable(table, c) for c in table.columns if c.kind in _DATES}
-        asked = [(name, condition) for name, condition in unreadable.items() if condition]
-        if not asked:
+        conditions = [(name, condition) for name, condition in unreadable.items() if condition]
+        if not conditions:
             continue
-        counts = sql.SQL(", ").join(sql.SQL("count(*) FILTER (WHERE {})").format(c) for _, c in asked)
+        counts = sql.SQL(", ").join(sql.SQL("count(*) FILTER (WHERE {})").format(c) for _, c in conditions)
         row = context.conn.execute(sql.SQL("SELECT {} FROM {}").format(counts, sql.Identifier(table.name))).fetchone()
         problems += [
-            f"{table.name}.{name}: {count} values are no date"
-            for (name, _), count in zip(asked, row or (), strict=True)
+            f"{table.name}.{name}: {count} values are not a date or period"
+            for (name, _), count in zip(conditions, row or (), strict=True)
             if count
         ]
-    return ok_unless(problems, "every date that is there can be read", severity=Result.WARNING)
+    return ok_unless(problems, "every date and period can be read", severity=Result.WARNING)
 
 
 def _unreadable(table: Table, column: Column) -> sql.Composed | None:
-    """Whether a row has a value for the column that is no date or period; None if the column reads neither."""
+    """An SQL condition: the row has a value for the column that is not a date or period. None for other columns."""
     conditions = []
     for alternative in alternatives(column.path):
         at = parse_path(str(table.fhir_type), alternative)
@@ -88,12 +93,13 @@ def _unreadable(table: Table, column: Column) -> sql.Composed | None:
 
 CHECKS = (
     FunctionCheck(
-        "HCE0501", GROUP, "Typed columns are what the resource says (a sample)",
-        "A helper was changed in place: restore it, then rewrite the column (ALTER TABLE … with a new helper name).",
+        "HCE0501", GROUP, "Typed columns have the values of their resources (sample)",
+        "A helper function was changed: restore it, then rewrite the column with ALTER TABLE and a new helper name.",
         recomputed,
     ),
     FunctionCheck(
-        "HCE0502", GROUP, "Dates can be read", "Correct them at the source and load again; the resource is kept.",
+        "HCE0502", GROUP, "Dates and periods can be read",
+        "Correct them at the source and load the resources again: `pyhce load PATHS`.",
         readable_dates,
     ),
 )  # fmt: skip

@@ -61,7 +61,7 @@ BROKEN = {
             " (SELECT min(shardid) FROM pg_dist_shard WHERE logicalrelid = 'alerta'::regclass)"
         ]
         * 2,
-        "alerta: 1 of 8 shards do not lie with those of expediente",
+        "alerta: 1 of 8 shards are not with those of expediente",
     ),
 }
 
