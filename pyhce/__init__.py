@@ -4,9 +4,9 @@ import gc
 import logging
 
 _enabled = gc.isenabled()
-gc.disable()  # the objects that imports make stay: to look for garbage among them takes a tenth of their time
+gc.disable()  # imports create no garbage; looking for it would take a tenth of their time
 try:
-    # By name: `pyhce.verify` is the function, and `pyhce.verify.model` still a module.
+    # `pyhce.verify` is the function. `from pyhce.verify.model import …` still imports the module.
     from pyhce import sample
     from pyhce.api import (
         Deployment,

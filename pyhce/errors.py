@@ -1,23 +1,23 @@
-"""The errors that a user meets: what was asked, what is wrong, what to do."""
+"""The errors that users see: what is wrong, and what to do."""
 
 from __future__ import annotations
 
 
 def printable(text: object) -> str:
-    r"""A text, or a path, that every output can hold: of a file's name that is not UTF-8 the odd bytes as `\xf1`."""
+    r"""A text or a path as text that every output can encode. Bytes of a file name that are not UTF-8 become `\xf1`."""
     try:
         return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half a surrogate pair that is no byte of a name
+    except UnicodeEncodeError:  # half of a surrogate pair, which does not stand for a byte
         return str(text).encode("utf-8", "backslashreplace").decode()
 
 
 class HceError(Exception):
-    """A failure that a user can act on.
+    """An error that a user can act on. As text: `wrong`, then `remedy` on the next line.
 
     Args:
-        wrong: what is wrong, with the value that is wrong and the rule it breaks. Never a patient's document.
-        remedy: what to do about it.
-        exit_code: the command line's exit status: 1 something is not as asked, 2 could not look or bad usage.
+        wrong: what failed, with the wrong value and why. Never a patient's document.
+        remedy: what to do: a command if there is one.
+        exit_code: the exit status of the command line: 1 a failure, 2 a usage or connection error.
     """
 
     def __init__(self, wrong: str, *, remedy: str, exit_code: int = 1) -> None:
@@ -28,25 +28,25 @@ class HceError(Exception):
 
 
 class UsageError(HceError):
-    """A value that the user gave does not fit."""
+    """An argument or a combination of arguments is not valid."""
 
     def __init__(self, wrong: str, *, remedy: str) -> None:
         super().__init__(wrong, remedy=remedy, exit_code=2)
 
 
 class ConnectionFailed(HceError):
-    """A node does not answer, or not to us."""
+    """A node does not answer, or refuses the connection."""
 
     def __init__(self, wrong: str, *, remedy: str) -> None:
         super().__init__(wrong, remedy=remedy, exit_code=2)
 
 
 class DeclarationError(HceError):
-    """The declaration of the schema breaks one of its own rules."""
+    """The declaration of the schema violates one of its rules."""
 
 
 class SchemaMismatch(HceError):
-    """The database's schema is not the one that this release knows."""
+    """The database does not have the schema of this release."""
 
 
 class ForeignNode(HceError):

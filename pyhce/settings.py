@@ -1,4 +1,4 @@
-"""Names that users' scripts rely on. They never change."""
+"""Names and defaults that users' scripts rely on. They never change."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""The release: also the chart's appVersion and the images' tag."""
+"""The version of the release. The chart's appVersion and the images' tag are the same."""
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
-"""What users import: every verb of the command line, as a function that returns a report.
+"""Every command as a function that returns a report. `pyhce` exports the public ones.
 
-Each composes the parts below it; this is the only place where they meet.
+The functions combine the packages below: `deploy`, `local` and `records`, which do not import each other, and `verify`.
 """
 
 from pyhce.api.database import (

@@ -1,4 +1,4 @@
-"""The verbs on a database, wherever it is, and the one that starts it on this machine."""
+"""Functions for a database at any DSN, and `up` and `down` for a database on this machine."""
 
 from __future__ import annotations
 
@@ -58,13 +58,15 @@ from pyhce.verify import verify as _verify
 
 
 class UpReport(Frozen):
-    """What `up` left running.
+    """The database that `up` started.
 
     Args:
-        engine: which PostgreSQL, and what that means.
+        engine: PostgreSQL's version, whether Citus is used, and what that means.
+        workers: the number of workers; 0 without Citus.
         created: whether the data folder is new.
-        already_running: whether it ran before.
-        recovered: what was found broken and mended.
+        already_running: whether the database was running before.
+        recovered: what was found broken and repaired, one sentence each.
+        load, patient: the load of the sample and one of its patients, if `with_sample`.
     """
 
     host: str
@@ -83,19 +85,22 @@ class UpReport(Frozen):
 
     @property
     def exit_code(self) -> int:
-        """As the verification's."""
+        """0 if no check failed, else 1."""
         return self.verification.exit_code
 
 
 def resolve_dsn(dsn: str | None = None, folder: Path | None = None) -> str:
-    """The DSN to use: the one given, `PYHCE_DSN`, libpq's own PG* variables, else the database of `pyhce up`.
+    """The DSN to use: `dsn`, else PYHCE_DSN, else libpq's PG* variables, else the database of `pyhce up`.
+
+    Args:
+        folder: the data folder of that database; the default folder if None.
 
     Raises:
         UsageError: the DSN cannot be read.
     """
-    given = dsn or os.environ.get("PYHCE_DSN")
-    if given:
-        return connection.complete_dsn(given)
+    chosen = dsn or os.environ.get("PYHCE_DSN")
+    if chosen:
+        return connection.complete_dsn(chosen)
     if "PGHOST" in os.environ or "PGSERVICE" in os.environ or "PGPORT" in os.environ:
         return connection.complete_dsn("")
     state = local.status(folder or local.default_folder())
@@ -116,43 +121,49 @@ def up(
     with_sample: bool = False,
     progress: Progress = no_progress,
 ) -> UpReport:
-    """Start the database on this machine, bring its schema up to date, verify it; safe to repeat.
+    """Start a database on this machine, bring its schema up to date and verify it. Safe to repeat.
 
     Args:
-        folder: the data folder; `local.default_folder()` if not given.
-        pg_config: of the PostgreSQL to use; found by itself if not given.
-        citus: whether Citus must be there (True), must not be used (False), or is used where it is (None).
-        workers: processes beside the coordinator, where there is Citus.
-        with_sample: load the synthetic patients that ship, and show one.
+        folder: the data folder; `local.default_folder()` if None.
+        pg_config: the path of the pg_config of the PostgreSQL to use; searched for if None.
+        citus: require Citus (True), do not use it (False), or use it if it is installed (None).
+        workers: the number of workers; ignored without Citus.
+        port: the port of the coordinator.
+        shard_count: set when the tables are created.
+        time_zone: for dates that carry none; cannot be changed later.
+        with_sample: load the synthetic sample patients and report one of them.
+        progress: called with a line on what is being done.
 
     Raises:
-        HceError: what is wrong and what to do about it.
+        HceError: the database could not be started or migrated; the error says why and what to do.
     """
-    place = folder or local.default_folder()
+    data_folder = folder or local.default_folder()
     progress("looking for PostgreSQL")
-    engine = local.engine_for(place, pg_config, citus=citus)
-    cluster = local.start(place, engine=engine, workers=workers, port=port, time_zone=time_zone, on_progress=progress)
+    engine = local.engine_for(data_folder, pg_config, citus=citus)
+    cluster = local.start(
+        data_folder, engine=engine, workers=workers, port=port, time_zone=time_zone, on_progress=progress
+    )
     dsn = local.dsn(cluster)
     registration = _register_and_upgrade(
         dsn,
         workers=[Node(host=node.host, port=node.port) for node in cluster.workers],
         coordinator=Node(host=cluster.coordinator.host, port=cluster.coordinator.port) if cluster.workers else None,
-        passwords=local.passwords(place),
+        passwords=local.passwords(data_folder),
         shard_count=shard_count,
         time_zone=time_zone,
         rules=choose_rules(os.environ.get("PYHCE_IDENTITY_RULES")),
         progress=progress,
     )
-    loaded = shown = None
+    loaded = sample_patient = None
     if with_sample:
-        loaded, shown = load_sample(dsn, progress)
+        loaded, sample_patient = load_sample(dsn, progress)
     progress("verifying")
     report = _verify(dsn, schema=SCHEMA)
     return UpReport(
         host=cluster.coordinator.host,
         port=cluster.coordinator.port,
         database=DATABASE,
-        folder=printable(place),
+        folder=printable(data_folder),
         engine=describe_engine(cluster),
         workers=len(cluster.workers),
         created=cluster.created,
@@ -161,50 +172,52 @@ def up(
         registration=registration,
         verification=report,
         load=loaded,
-        patient=shown,
+        patient=sample_patient,
     )
 
 
 def load_sample(dsn: str, progress: Progress = no_progress) -> tuple[LoadReport, PatientRecord]:
-    """Load the synthetic patients that ship; what came of it, and the record of one."""
+    """Load the synthetic sample patients. Returns the load's report and the record of one patient."""
     progress("loading the sample patients")
     return load(sample.files(), dsn=dsn), patient(sample.SHOWN_PATIENT, dsn=dsn)
 
 
 def describe_engine(cluster: LocalCluster) -> str:
-    """Which engine a local cluster runs on, and what that means for who uses it."""
+    """The PostgreSQL that a local cluster runs on, and whether its tables are distributed."""
     engine = cluster.engine
     if engine.kind == "citus":
         return (
-            f"PostgreSQL {engine.version} with Citus {engine.citus_version} ({engine.source}): a coordinator and "
-            f"{len(cluster.workers)} workers, tables distributed by patient, as in production"
+            f"PostgreSQL {engine.version} with Citus {engine.citus_version} ({engine.source}): one coordinator and "
+            f"{len(cluster.workers)} workers, tables distributed by patient as in production"
         )
     return (
-        f"PostgreSQL {engine.version} ({engine.source}): one node with the same tables, roles and SQL; "
-        "nothing is distributed, as there is no Citus"
+        f"PostgreSQL {engine.version} ({engine.source}): one node with the same tables, roles and SQL. "
+        "Without Citus, no table is distributed"
     )
 
 
 def down(folder: Path | None = None) -> StopReport:
-    """Stop the database on this machine; its data stays."""
+    """Stop the database on this machine. Its data stays."""
     return local.stop(folder or local.default_folder())
 
 
 def delete(folder: Path | None = None) -> DeleteReport:
-    """Stop the database on this machine and remove its data folder."""
+    """Stop the database on this machine and delete its data folder."""
     return local.delete(folder or local.default_folder())
 
 
 def environment(folder: Path | None = None, role: str = SUPERUSER) -> dict[str, str]:
-    """The PG* variables that lead any libpq program to the database of `up`; the password stays in its file.
+    """The PG* variables that connect any libpq program to the database of `up`.
+
+    The password is not among them: PGPASSFILE names the file that contains it.
 
     Raises:
-        HceError: there is none.
+        HceError: there is no database in the folder.
     """
-    place = folder or local.default_folder()
-    cluster = local.status(place).cluster
+    data_folder = folder or local.default_folder()
+    cluster = local.status(data_folder).cluster
     if cluster is None:
-        raise HceError(f"there is no database in {place}", remedy="pyhce up makes one.")
+        raise HceError(f"there is no database in {data_folder}", remedy="Create one: pyhce up")
     return local.environment(cluster, role)
 
 
@@ -221,13 +234,23 @@ def register(
     identity_rules: Choice | None = None,
     progress: Progress = no_progress,
 ) -> RegistrationReport:
-    """Make the cluster what the declaration says: nodes, schema, homes of tables, stored rows.
+    """Bring a cluster to the declared state: nodes, migrations, distribution, grants, stored rows. Safe to repeat.
 
     See `pyhce.citus.register` and `pyhce.records.upgrading`.
 
     Args:
-        lock_wait: seconds that a migration goes on trying where others hold a table.
-        identity_rules: those that the loads are done by, as for `load`: a migration may compute documents anew.
+        dsn: the coordinator, as a superuser; see `resolve_dsn`.
+        workers: the address of each worker, HOST or HOST:PORT.
+        coordinator: the address at which workers reach the coordinator.
+        passwords: new passwords by role.
+        shard_count: set when the tables are distributed.
+        time_zone: for dates that carry none; cannot be changed later.
+        timeout: seconds to wait for the nodes.
+        lock_wait: seconds that a migration retries to lock a table that another session uses.
+        identity_rules: the rules that loads use, as for `load`; a migration may compute documents again.
+
+    Raises:
+        HceError: a node does not answer, a migration failed, or the declared state cannot be reached.
     """
     return _register_and_upgrade(
         resolve_dsn(dsn),
@@ -244,7 +267,7 @@ def register(
 
 
 def _register_and_upgrade(dsn: str, *, rules: RuleSet, progress: Progress, **options: Any) -> RegistrationReport:
-    """Nodes, schema and homes; then the stored rows, once every table is in its home."""
+    """Register nodes, migrate and distribute tables; then do the data steps, which need the distributed tables."""
     report = _register(dsn, schema=SCHEMA, progress=progress, **options)
     with connection.connect(dsn) as conn:
         done = upgrade(conn, schema=SCHEMA, rules=rules, progress=progress)
@@ -260,12 +283,16 @@ def verify(
     wait: float = 0.0,
     progress: Progress = no_progress,
 ) -> VerificationReport:
-    """Look whether everything is as the declaration says.
+    """Check nodes, schema and data against the declaration. Changes nothing.
 
     Args:
-        groups: only these groups of checks.
-        identity_rules: those that the loads are done by, as for `load`.
-        wait: seconds to go on looking until all is right.
+        groups: run only these groups of checks; None runs all.
+        identity_rules: the rules that loads use, as for `load`.
+        wait: seconds to repeat the checks until none fails.
+
+    Raises:
+        ConnectionFailed: the coordinator does not answer.
+        UsageError: a group does not exist.
     """
     return _verify(
         resolve_dsn(dsn),
@@ -278,7 +305,11 @@ def verify(
 
 
 def status(dsn: str | None = None) -> StatusReport:
-    """A quick overview: nodes, versions, sizes, counts."""
+    """A quick overview of nodes, versions, sizes and counts.
+
+    Raises:
+        ConnectionFailed: the coordinator does not answer.
+    """
     return _status(resolve_dsn(dsn), schema=SCHEMA)
 
 
@@ -301,23 +332,34 @@ def load(
     """Load FHIR files and folders; see `pyhce.records.loading.load`.
 
     Args:
-        identity_rules: packs by name and files of rules, `"colombia,own.json"`; if None what PYHCE_IDENTITY_RULES says.
-        jobs: connections to write through at once.
-        max_resource_size: of one resource in MB, 16 to 240; what is larger is rejected. docs/loading.md says what
-            memory it takes.
+        paths: files, folders and patterns; "-" is standard input.
+        source: the source system; FHIR ids are unique within one source.
+        identity_rules: names of packs and files of rules, such as "colombia,own.json"; None reads
+            PYHCE_IDENTITY_RULES, else all packs are used.
+        reject_file: where rejected input goes, with the reason.
+        jobs: the number of connections that write at once.
+        again: also read files that an earlier load finished.
+        strict: reject resources that do not conform to FHIR R4's definitions.
+        bases: the base URLs of the source.
+        open_documents: also store the entries of documents and messages as separate resources.
+        repair_ids: give a resource whose id FHIR does not allow an id derived from it.
+        max_resource_size: in MB, 16 to 240; larger resources are rejected. docs/loading.md says how much memory a
+            higher limit needs.
+        progress: called with the report so far.
 
     Raises:
-        UsageError: a path is empty, `max_resource_size` is out of range, or what `pyhce.records.loading.load` says.
+        UsageError: a path is empty, `max_resource_size` is out of range, or an argument is refused by
+            `pyhce.records.loading.load`.
     """
     if "" in paths:  # Path("") is the current folder
-        raise UsageError("a path is empty", remedy="Give files, folders or patterns; . is the current folder.")
-    named = [Path(path) for path in paths]
+        raise UsageError("a path is empty", remedy="Give files, folders or patterns. The current folder is '.'.")
+    files = [Path(path) for path in paths]
     rules = choose_rules(identity_rules)
-    with limit_resource_size(max_resource_size), _ready(dsn) as conn, ExitStack() as stack:
+    with limit_resource_size(max_resource_size), _migrated(dsn) as conn, ExitStack() as stack:
         writers = [stack.enter_context(connection.connect_as_writer(resolve_dsn(dsn))) for _ in range(jobs)]
         return _load(
             conn,
-            named,
+            files,
             schema=SCHEMA,
             writers=writers,
             fuente=source,
@@ -344,8 +386,17 @@ def export(
     jobs: int | None = None,
     progress: Callable[[ExportProgress], None] | None = None,
 ) -> ExportReport:
-    """Write every resource as NDJSON, as FHIR's Bulk Data does; see `pyhce.records.exporting.export`."""
-    with _ready(dsn) as conn:
+    """Write every resource as NDJSON in the format of FHIR Bulk Data; see `pyhce.records.exporting.export`.
+
+    Args:
+        to: a new or empty folder, or that of an interrupted export.
+        source, types, document: export only this source system, these FHIR types, this patient.
+        since: export what changed or was deleted since this FHIR date or instant.
+        history: also export former versions and deletions.
+        jobs: the number of connections that read at once; None for the number of processors, at most 4.
+        progress: called with the progress so far.
+    """
+    with _migrated(dsn) as conn:
         return _export(
             conn,
             Path(to),
@@ -361,39 +412,46 @@ def export(
 
 
 def check_export(folder: Path | str) -> ExportCheck:
-    """Compare the files of an export with its manifest; needs no database."""
+    """Compare the files of an export with its manifest. Needs no database."""
     return _check_export(Path(folder))
 
 
 def patient(document: str, *, dsn: str | None = None) -> PatientRecord:
-    """One patient's record."""
-    with _ready(dsn) as conn:
+    """One patient's record.
+
+    Raises:
+        HceError: there is no record under the document. The error does not repeat it.
+    """
+    with _migrated(dsn) as conn:
         return _patient(conn, document, schema=SCHEMA)
 
 
 def rekey(
     old: str, new: str, *, dsn: str | None = None, identity_rules: Choice | None = None, dry_run: bool = False
 ) -> CorrectionReport:
-    """Give a record another document.
+    """Give a record another document. Later loads under the old document go to the new one.
 
     Args:
-        identity_rules: those that the loads are done by, as for `load`.
+        identity_rules: the rules that loads use, as for `load`.
+        dry_run: report what would be done and change nothing.
     """
     rules = choose_rules(identity_rules)
-    with _ready(dsn) as conn:
+    with _migrated(dsn) as conn:
         return _rekey(conn, old, new, schema=SCHEMA, rules=rules, dry_run=dry_run)
 
 
 def merge(
     source: str, into: str, *, dsn: str | None = None, identity_rules: Choice | None = None, dry_run: bool = False
 ) -> CorrectionReport:
-    """Bring two records of one person together under the document `into`; see `pyhce.records.patient.merge`.
+    """Merge two records of one person under the document `into`; see `pyhce.records.patient.merge`.
 
     Args:
-        identity_rules: those that the loads are done by, as for `load`.
+        source, into: a document, or a Patient as SOURCE/Patient/ID.
+        identity_rules: the rules that loads use, as for `load`.
+        dry_run: report what would be done and change nothing.
     """
     rules = choose_rules(identity_rules)
-    with _ready(dsn) as conn:
+    with _migrated(dsn) as conn:
         return _merge(conn, source, into, schema=SCHEMA, rules=rules, dry_run=dry_run)
 
 
@@ -406,13 +464,14 @@ def split(
     identity_rules: Choice | None = None,
     dry_run: bool = False,
 ) -> CorrectionReport:
-    """Undo a wrong merge: take Patients (`SOURCE/ID`) out of a record into one under the document `to`.
+    """Undo a wrong merge: move Patients (SOURCE/ID) out of a record into a new one under the document `to`.
 
     Args:
-        identity_rules: those that the loads are done by, as for `load`.
+        identity_rules: the rules that loads use, as for `load`.
+        dry_run: report what would be done and change nothing.
     """
     rules = choose_rules(identity_rules)
-    with _ready(dsn) as conn:
+    with _migrated(dsn) as conn:
         return _split(conn, document, to, patients=patients, schema=SCHEMA, rules=rules, dry_run=dry_run)
 
 
@@ -425,8 +484,15 @@ def repair_identities(
     ask: AskWhichPatient | None = None,
     progress: Progress = no_progress,
 ) -> RepairReport:
-    """Give each resource that is stored in several places one place; see `pyhce.records.repair`."""
-    with _ready(dsn) as conn:
+    """Merge the copies of resources that are stored more than once; see `pyhce.records.repair`.
+
+    Args:
+        keep: Patients (SOURCE/Patient/ID) whose copies are right, if two patients have copies.
+        newest: keep the newest copy, even between two patients.
+        dry_run: report what would be done and change nothing.
+        ask: called for each choice between patients that is left; returns an index, or None to leave the copies.
+    """
+    with _migrated(dsn) as conn:
         return _repair(conn, schema=SCHEMA, keep=keep, newest=newest, dry_run=dry_run, ask=ask, progress=progress)
 
 
@@ -441,13 +507,17 @@ def erase(
     identity_rules: Choice | None = None,
     progress: Progress = no_progress,
 ) -> Erasure:
-    """Remove a patient for good, with a receipt; see `pyhce.records.erasing.erase`.
+    """Remove a patient permanently, with a receipt; see `pyhce.records.erasing.erase`.
 
     Args:
-        identity_rules: those that the loads are done by, as for `load`.
+        reason: for the receipt.
+        receipt: a new file for the receipt.
+        dry_run: report what would be erased, with the same hashes, and change nothing.
+        retention_years: years after the last care for which a record must be kept; None for the default, 15.
+        identity_rules: the rules that loads use, as for `load`.
     """
     rules = choose_rules(identity_rules)
-    with _ready(dsn) as conn:
+    with _migrated(dsn) as conn:
         return _erase(
             conn,
             document,
@@ -462,23 +532,23 @@ def erase(
 
 
 def retention(document: str, *, dsn: str | None = None, years: int | None = None) -> Retention:
-    """The date of the last care in a record, and how long it must be kept; see `pyhce.records.erasing.retention`."""
-    with _ready(dsn) as conn:
+    """The date of the last care in a record and how long it must be kept; see `pyhce.records.erasing.retention`."""
+    with _migrated(dsn) as conn:
         return _retention(conn, document, schema=SCHEMA, years=years)
 
 
 def generate_sql(folder: Path) -> tuple[Path, ...]:
-    """Write the image's init scripts."""
+    """Write the init scripts of the database image. Returns their paths."""
     return _generate.sql(SCHEMA, folder)
 
 
 def generate_docs(folder: Path) -> tuple[Path, ...]:
-    """Write the data dictionary and the list of checks."""
+    """Write the data dictionary and the list of checks. Returns their paths."""
     written = _generate.docs(SCHEMA, folder)
     checks = folder / "checks.md"
     checks.write_text(checks_document((IdentifierCheck(), *deploy.CHECKS)), encoding="utf-8")
     return (*written, checks)
 
 
-def _ready(dsn: str | None) -> AbstractContextManager[DatabaseConnection]:
+def _migrated(dsn: str | None) -> AbstractContextManager[DatabaseConnection]:
     return migrated_connection(resolve_dsn(dsn), SCHEMA)

@@ -1,4 +1,4 @@
-"""The verbs on Kubernetes: the same database, from the chart."""
+"""Functions for a database on Kubernetes, which the chart installs."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ from pyhce.settings import DATABASE, NODE_PORT, SUPERUSER
 from pyhce.verify import VerificationReport
 
 KIND = "kind"
-"""The target that means the kind cluster of this machine."""
+"""The target that stands for the kind cluster on this machine."""
 
 
 class KubernetesReport(Frozen):
-    """What an installation, an upgrade or `up` left running.
+    """The database that an installation, an upgrade or `up` left running.
 
     Args:
+        verification: None if it was skipped.
+        host, port: where the coordinator answers from here; None if only a forwarded port reaches it.
         made_cluster: whether the kind cluster is new.
-        loaded_images: what was built and given to the cluster, None where that was not ours to do.
-        host, port: where the coordinator answers from here, None where only a forwarded port reaches it.
+        loaded_images: the images that were loaded into the kind cluster; None for other clusters.
+        load, patient: the load of the sample and one of its patients, if `with_sample`.
     """
 
     install: InstallReport
@@ -47,17 +49,17 @@ class KubernetesReport(Frozen):
 
     @property
     def exit_code(self) -> int:
-        """As the verification's."""
+        """0 if no check failed or the verification was skipped, else 1."""
         return self.verification.exit_code if self.verification else 0
 
 
 def kubeconfig_context(target: str | None) -> str | None:
-    """The kubeconfig context that a target means: `kind` is this machine's cluster, None the current one."""
+    """The kubeconfig context of a target: that of the kind cluster for "kind". None stays None, the current context."""
     return f"kind-{kind.NAME}" if target == KIND else target
 
 
 def read_chart_values(files: Sequence[Path] = (), assignments: Sequence[str] = ()) -> dict[str, Any]:
-    """Values of the chart from files and from a.b=c, the later over the earlier."""
+    """Values of the chart from files and assignments such as `worker.replicas=4`; later ones override earlier ones."""
     return merge_values(*(read_values(path) for path in files), parse_assignments(assignments))
 
 
@@ -73,47 +75,55 @@ def up_on_kubernetes(
     with_sample: bool = False,
     progress: Progress = no_progress,
 ) -> KubernetesReport:
-    """The database on Kubernetes, from nothing to verified; safe to repeat and to interrupt.
+    """Install the database on Kubernetes and verify it. Safe to repeat and to interrupt.
 
     Args:
-        target: `kind` makes a cluster on this machine if it is missing, builds the images where it runs from a checkout
-            and loads them; else a context of the kubeconfig, whose cluster must be able to pull them.
-        port: of this machine, for the kind cluster's node port.
-        kind_workers: Kubernetes nodes of a new kind cluster beside its control plane.
-        with_sample: load the synthetic patients that ship, and show one.
+        target: "kind" creates a kind cluster on this machine if it is missing, builds the images if pyhce runs from a
+            checkout, and loads them. Else a context of the kubeconfig, whose cluster must be able to pull the images.
+        values: values of the chart.
+        port: the port on this machine for the kind cluster's node port.
+        kind_image: the node image of a new kind cluster.
+        kind_workers: Kubernetes nodes of a new kind cluster in addition to its control plane.
+        with_sample: load the synthetic sample patients and report one of them.
 
     Raises:
-        HceError: what is wrong and what to do about it.
+        HceError: a step failed; the error says why and what to do.
     """
-    made, loaded = False, None
+    made_cluster, loaded_images = False, None
     if target == KIND:
-        made = kind.ensure(port=port, image=kind_image, workers=kind_workers, progress=progress)
+        made_cluster = kind.ensure(port=port, image=kind_image, workers=kind_workers, progress=progress)
         if images.checkout_root():
             images.build(progress=progress)
-        loaded = images.load(kind=kind.NAME, progress=progress)
+        loaded_images = images.load(kind=kind.NAME, progress=progress)
     with Deployment(
         context=kubeconfig_context(target), namespace=namespace, release=release, progress=progress
     ) as deployment:
         report = _verified(deployment, deployment.ensure(values), verify=True)
-        records = shown = None
+        sample_load = sample_patient = None
         if with_sample:
             with deployment.dsn(SUPERUSER) as dsn:
-                records, shown = load_sample(dsn, progress)
-    more = {"made_cluster": made, "loaded_images": loaded, "load": records, "patient": shown}
-    return report.model_copy(update=more)
+                sample_load, sample_patient = load_sample(dsn, progress)
+    return report.model_copy(
+        update={
+            "made_cluster": made_cluster,
+            "loaded_images": loaded_images,
+            "load": sample_load,
+            "patient": sample_patient,
+        }
+    )
 
 
 def install(
     deployment: Deployment, values: Mapping[str, Any] | None = None, *, verify: bool = True
 ) -> KubernetesReport:
-    """Install the chart, or upgrade what is there to these values, and verify."""
+    """Install the chart, or upgrade an existing release to these values; then verify."""
     return _verified(deployment, deployment.install(values), verify=verify)
 
 
 def upgrade(
     deployment: Deployment, values: Mapping[str, Any] | None = None, *, verify: bool = True
 ) -> KubernetesReport:
-    """Upgrade the release with these values over its former ones, and verify."""
+    """Upgrade the release: these values override those set earlier; then verify."""
     return _verified(deployment, deployment.upgrade(values), verify=verify)
 
 
@@ -129,10 +139,12 @@ def _verified(deployment: Deployment, report: InstallReport, *, verify: bool) ->
 
 
 def environment_on_kubernetes(deployment: Deployment, role: str = SUPERUSER) -> dict[str, str]:
-    """The PG* variables that lead any libpq program to the coordinator; the password goes to a file of mode 600.
+    """The PG* variables that connect any libpq program to the coordinator.
+
+    The password is written to a file of mode 600, which PGPASSFILE names.
 
     Raises:
-        HceError: nothing is installed, or the coordinator is not to be reached without forwarding a port.
+        HceError: nothing is installed, or the coordinator can only be reached through a forwarded port.
     """
     place = deployment.reachable_place()
     folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pyhce"
@@ -146,7 +158,10 @@ def environment_on_kubernetes(deployment: Deployment, role: str = SUPERUSER) -> 
 
 @contextmanager
 def forwarded_environment(deployment: Deployment, role: str = SUPERUSER) -> Iterator[dict[str, str]]:
-    """The same for a program of our own, while the block runs; a port is forwarded where there is no other way."""
+    """The PG* variables, the password included, for a program that runs within the block.
+
+    A port is forwarded during the block if the coordinator cannot be reached otherwise.
+    """
     with deployment.address() as place:
         yield {**libpq_variables(place.host, place.port, role), "PGPASSWORD": deployment.password(role)}
 
@@ -159,7 +174,15 @@ def generate_values(
     bytes_a_resource: int = BYTES_A_RESOURCE,
     clients: int = 100,
 ) -> str:
-    """A values file for so many patients, each value with where it comes from; see `pyhce.deploy.sizing`."""
+    """The text of a values file, each value with its calculation; see `pyhce.deploy.sizing`.
+
+    Args:
+        patients: expected number of patients.
+        platform: a value of `Platform`.
+        resources_a_patient: expected FHIR resources of a patient.
+        bytes_a_resource: expected size of a resource with its indexes.
+        clients: connections that applications open at once.
+    """
     return values_file(
         size(
             patients,

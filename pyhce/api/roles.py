@@ -1,4 +1,4 @@
-"""The verbs on a site's own login roles: add, list, rotate, drop."""
+"""Add, list, rotate and drop a site's login roles."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from pyhce.settings import DATABASE
 
 
 class RoleReport(Frozen):
-    """What was done with a role; never its password.
+    """A role that was added, rotated or dropped. The password is never in it.
 
     Args:
-        like: `app` or `readonly`.
-        pgpass: the file, mode 600, that a generated password was written to; None if the password was given.
-        sessions: how many sessions a removal ended.
+        like: "app", "readonly" or both.
+        pgpass: the file (mode 600) that a generated password was written to; None if the password was given.
+        sessions: the number of sessions that a drop ended.
     """
 
     name: str
@@ -40,7 +40,7 @@ class RoleReport(Frozen):
 
 
 class RolesReport(Frozen):
-    """The login roles of a site."""
+    """The login roles of a site, each with its problems."""
 
     roles: tuple[RoleState, ...]
 
@@ -51,7 +51,7 @@ class RolesReport(Frozen):
 
 
 def list_roles(*, dsn: str | None = None) -> RolesReport:
-    """The login roles that are members of hce_app or hce_readonly, with what each lacks."""
+    """The login roles that are members of hce_app or hce_readonly, with what each lacks on which node."""
     with changing_roles(resolve_dsn(dsn), SCHEMA) as conn:
         return RolesReport(roles=role_states(conn))
 
@@ -59,21 +59,21 @@ def list_roles(*, dsn: str | None = None) -> RolesReport:
 def add_role(
     name: str, *, like: str, password: str | None = None, pgpass: Path | None = None, dsn: str | None = None
 ) -> RoleReport:
-    """Make a login role that works on every node, and on workers that are added later.
+    """Create a login role that works on every node, and on workers that are added later.
 
     Args:
-        name: lower-case letters, digits, and _ . - after the first.
+        name: lower-case letters, digits, and after the first character _ . - too.
         like: `app` (member of hce_app) or `readonly` (member of hce_readonly).
-        password: 8 to 200 printable ASCII characters; generated if not given.
-        pgpass: a new file for a generated password, in libpq's form; NAME.pgpass if not given.
+        password: 8 to 200 printable ASCII characters; generated if None.
+        pgpass: a new libpq password file for a generated password; NAME.pgpass if None.
 
     Raises:
-        UsageError: the name is reserved, there already or not written as one; the file is there; the role of the
-            connection is no superuser. Nothing was changed.
+        UsageError: the name is reserved, taken or not valid; the file exists; the connection is not a superuser's.
+            Nothing was changed.
     """
     refuse_role_name(name)
     if like not in MODEL_ROLES:
-        raise UsageError(f"a role cannot be like {like!r}", remedy=f"Choose of: {', '.join(MODEL_ROLES)}.")
+        raise UsageError(f"a role cannot be like {like!r}", remedy=f"Choose one of: {', '.join(MODEL_ROLES)}.")
     with changing_roles(resolve_dsn(dsn), SCHEMA) as conn:
         refuse_existing_role(conn, name)
         with _secret(name, password, pgpass, replace=False) as (secret, file):
@@ -84,13 +84,14 @@ def add_role(
 def rotate_role(
     name: str, *, password: str | None = None, pgpass: Path | None = None, dsn: str | None = None
 ) -> RoleReport:
-    """Give a login role of the site another password, on every node at once. Open sessions go on.
+    """Change the password of a login role on every node at once. Open sessions stay connected.
 
     Args:
-        pgpass: the file for a generated password; a file that is there is replaced.
+        password: as for `add_role`.
+        pgpass: the file for a generated password; an existing file is replaced.
 
     Raises:
-        UsageError: there is no such role.
+        UsageError: the role does not exist or is not one of the site.
     """
     with changing_roles(resolve_dsn(dsn), SCHEMA) as conn:
         like = site_role(conn, name).like
@@ -100,11 +101,11 @@ def rotate_role(
 
 
 def drop_role(name: str, *, dsn: str | None = None) -> RoleReport:
-    """Remove a login role of the site from every node and end its sessions.
+    """Remove a login role from every node and end its sessions.
 
     Raises:
-        UsageError: there is no such role.
-        HceError: it owns something.
+        UsageError: the role does not exist or is not one of the site.
+        HceError: the role owns an object.
     """
     with changing_roles(resolve_dsn(dsn), SCHEMA) as conn:
         like = site_role(conn, name).like
@@ -114,25 +115,25 @@ def drop_role(name: str, *, dsn: str | None = None) -> RoleReport:
 
 @contextmanager
 def _secret(name: str, given: str | None, pgpass: Path | None, *, replace: bool) -> Iterator[tuple[str, str | None]]:
-    """A password and the file that holds it, if it was generated.
+    """The password, and the path of the file that contains it if it was generated.
 
-    The file is on disk before the role changes, under a name of its own until that has succeeded: whatever ends this
-    process, a password that holds is in a file.
+    A generated password is on disk, in NAME.pgpass.new, before the block changes the role, and is renamed after it. If
+    this process is killed at any time, the password that is valid is in one of the two files.
     """
     if given is not None:
         refuse_password(given)
         if pgpass is not None:
             raise UsageError(
-                "a password was given, and a file for a generated one",
-                remedy="Give one of them: the file is for a password that pyhce makes.",
+                "both a password and a file for a generated password are given",
+                remedy="Give one of them: the file is for a password that pyhce generates.",
             )
         yield given, None
         return
     path = pgpass or Path(f"{name}.pgpass")
     if not replace and path.exists():
         raise UsageError(
-            f"{path} is there already, and would hold the password",
-            remedy="Give another file with --pgpass, or remove it.",
+            f"the file for the password exists already: {path}",
+            remedy="Give another file with --pgpass, or remove this one.",
         )
     secret = secrets.token_urlsafe(24)
     new = path.with_name(f"{path.name}.new")

@@ -1,4 +1,4 @@
-"""Single writes for applications: open a writer on a database, wherever it is."""
+"""Open a writer, with which an application saves and deletes single resources."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def connect(
     """Open a database to save single resources: `with pyhce.connect(source="app") as db: db.save({…})`.
 
     Args:
-        dsn: the coordinator; found as every command finds it if not given.
-        source: the source system; FHIR ids are unique in one only.
-        identity_rules: packs by name and files of rules, as for `load`.
-        bases: the source's own base URLs, as for `load`.
-        repair_ids: give a resource whose id is not FHIR's a derived one, as for `load`.
-        connections: calls at once at most.
+        dsn: the coordinator; if None, it is found as every command finds it, see `resolve_dsn`.
+        source: the source system; FHIR ids are unique within one source.
+        identity_rules: names of packs and files of rules, as for `load`.
+        bases: the base URLs of the source, as for `load`.
+        repair_ids: give a resource whose id FHIR does not allow an id derived from it, as for `load`.
+        connections: the largest number of calls at once; further calls wait.
 
     Raises:
-        ConnectionFailed: nobody answers there.
-        SchemaMismatch: the database has not the schema of this release.
+        ConnectionFailed: the coordinator does not answer.
+        SchemaMismatch: the database does not have the schema of this release.
         UsageError: the DSN, the rules or a base cannot be read.
     """
     rules = choose_rules(identity_rules)

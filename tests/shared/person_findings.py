@@ -1,4 +1,4 @@
-"""What `pyhce verify` finds about Patients, and that what it says to do ends the finding, on every engine."""
+"""What `pyhce verify` finds about Patients, and that its remedies work, on both engines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check(db: TestDatabase, code: str) -> CheckResult:
 
 
 def details(db: TestDatabase, code: str, source: str) -> list[str]:
-    """What a check lists of one source; other tests' Patients are there too."""
+    """What a check lists about one source. Patients of other tests are in the database too."""
     return [line for line in check(db, code).details if source in line]
 
 
@@ -124,7 +124,7 @@ def test_a_patient_that_another_one_replaces_is_listed_until_they_are_merged(db:
     assert db.document("Patient", "old", source) == db.document("Patient", "new", source)
 
 
-def test_what_waits_by_an_identifier_of_several_records_is_counted_until_they_are_merged(
+def test_resources_waiting_for_an_ambiguous_identifier_are_counted_until_the_records_are_merged(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, cedula = unique(), number()
@@ -137,8 +137,8 @@ def test_what_waits_by_an_identifier_of_several_records_is_counted_until_they_ar
 
     before = count()
     assert db.load(tmp_path, observation, source=other).ambiguous == 1
-    assert count() == before + 1, "in another source it waits as well"
-    assert any("in dispute in another source" in line for line in check(db, "HCE0424").details)
+    assert count() == before + 1, "it waits in another source too"
+    assert any("that two Patients of another source state" in line for line in check(db, "HCE0424").details)
     follow(db, f"pyhce patient merge {source}/Patient/p2 {source}/Patient/p1")
     assert count() == before - 1
     for waited in (source, other):
@@ -146,7 +146,7 @@ def test_what_waits_by_an_identifier_of_several_records_is_counted_until_they_ar
         assert db.load(tmp_path, observation, source=waited).unchanged == 1
 
 
-def test_what_waits_goes_home_when_a_rekey_settles_the_dispute(db: TestDatabase, tmp_path: Path) -> None:
+def test_waiting_resources_join_the_record_when_a_rekey_settles_the_dispute(db: TestDatabase, tmp_path: Path) -> None:
     source, other, cedula, right = unique(), unique(), number(), number()
     observation = weight("o", f"Patient?identifier={CEDULA}|{cedula}")
     db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), source=source)
@@ -161,9 +161,7 @@ def test_what_waits_goes_home_when_a_rekey_settles_the_dispute(db: TestDatabase,
     assert db.document("Observation", "o", source) == waits, "two Patients of this source still carry the identifier"
 
 
-def test_an_identifier_that_brought_something_home_leads_nowhere_once_no_patient_carries_it(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_an_identifier_that_no_patient_has_any_more_leads_to_no_record(db: TestDatabase, tmp_path: Path) -> None:
     source, cedulas = unique(), (number(), number())
     mrn = {"system": "urn:mrn", "value": "7"}
     patients = [person(f"p{n}", cedula, **ANA) for n, cedula in enumerate(cedulas)]

@@ -241,7 +241,8 @@ def test_a_reference_that_an_older_release_stored_as_it_came_is_found_and_mended
         )
     assert row_location(db, source, "o")[1:] == (f"CC-{number.upper()}", "p"), "as the release before this rule had it"
     assert (
-        "observacion: 1 absolute references to patients are stored as they came" in check_result(db, "HCE0444").details
+        "observacion: 1 absolute references to patients are stored without their base URL"
+        in check_result(db, "HCE0444").details
     )
     report = db.load(tmp_path, line, also, source=source)
     assert (report.changed, report.unchanged) == (2, 0)
