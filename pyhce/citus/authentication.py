@@ -1,12 +1,16 @@
-"""Authentication between nodes: every node can log in to every other as every role, after any restart.
+"""Authentication between nodes: every node can log in to every other as every role, also after a restart.
 
-Citus looks a role's secret up in `pg_dist_authinfo` of the node that connects (node id 0: to any node, -1: to itself):
-https://docs.citusdata.com/en/stable/admin_guide/table_management.html and `citus.node_conninfo` for sslmode.
+Citus reads a role's password from `pg_dist_authinfo` of the node that opens the connection (node id 0: for any node,
+-1: for the node itself). sslmode is set in `citus.node_conninfo`, not here
+(https://docs.citusdata.com/en/stable/admin_guide/table_management.html).
 
-A password changes in one transaction of the coordinator, which holds ALTER ROLE (Citus carries it to the workers by
-two-phase commit) and the coordinator's own `pg_dist_authinfo`; then that of every worker changes. A worker that is down
-makes the transaction fail, so nothing has changed. A kill between the two leaves workers with the former password:
-queries that begin at the coordinator work, `verify` finds it (HCE0107), and the next `register` mends it.
+A password changes in two steps:
+
+1. One transaction on the coordinator has ALTER ROLE, which Citus propagates to the workers by two-phase commit, and the
+   change of the coordinator's own `pg_dist_authinfo`. If a worker is down the transaction fails, and nothing changed.
+2. Then `pg_dist_authinfo` of every worker changes. If the process is killed before this step, workers still have the
+   former password: queries that begin at the coordinator work, `pyhce verify` reports the rest (HCE0107), and the next
+   `pyhce register` repairs it.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
 
@@ -26,23 +31,26 @@ from pyhce.citus.connection import has_citus, rows, scalar
 from pyhce.errors import ConnectionFailed
 from pyhce.settings import OWNER_ROLE, WRITER_ROLE
 
+logger = logging.getLogger(__name__)
+
 ANY_NODE = 0
 THIS_NODE = -1
+"""Node ids in `pg_dist_authinfo` that stand for any other node and for the node itself."""
 INTERNAL_ROLES = (OWNER_ROLE, WRITER_ROLE)
-"""Roles that only nodes log in as.
+"""Roles with which only nodes log in, to other nodes.
 
-Citus opens a connection to another node as the current user of the session. It moves shards as the owner of their
-table (its shard_transfer.c), and it runs what a session or a function does as hce_writer.
+Citus connects to another node as the current user of the session. That is hce_writer while a writer or a save function
+runs, and the owner of the table while Citus moves a shard (its shard_transfer.c).
 """
 
 Authinfo = dict[tuple[int, str], str]
-"""What a node holds: (node id, role) to a connection string with the password."""
+"""The rows of `pg_dist_authinfo` of a node: (node id, role) to a connection string with the password."""
 
 _AUTHINFO = "SELECT nodeid, rolename, authinfo FROM pg_catalog.pg_dist_authinfo"
 
 
 def wanted_authinfo(passwords: Mapping[str, str]) -> Authinfo:
-    """What a node should hold."""
+    """The rows that `pg_dist_authinfo` of a node should have for these passwords by role."""
     return {
         (node, role): make_conninfo("", password=password)
         for role, password in passwords.items()
@@ -51,11 +59,18 @@ def wanted_authinfo(passwords: Mapping[str, str]) -> Authinfo:
 
 
 def set_authinfo(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> bool:
-    """Note on this node how each role that it has logs in elsewhere; whether that changed anything."""
-    there = {role for (role,) in rows(conn, "SELECT rolname FROM pg_roles")}
-    held = authinfo_of(conn)
-    wanted = wanted_authinfo({role: password for role, password in passwords.items() if role in there})
-    missing = {key: info for key, info in wanted.items() if held.get(key) != info}
+    """Store on the connected node the passwords with which it logs in to other nodes.
+
+    Args:
+        passwords: passwords by role; a role that does not exist on the node is left out.
+
+    Returns:
+        Whether anything was changed.
+    """
+    existing = {role for (role,) in rows(conn, "SELECT rolname FROM pg_roles")}
+    stored = authinfo_of(conn)
+    wanted = wanted_authinfo({role: password for role, password in passwords.items() if role in existing})
+    missing = {key: info for key, info in wanted.items() if stored.get(key) != info}
     with conn.transaction():
         for (node, role), info in missing.items():
             conn.execute("DELETE FROM pg_catalog.pg_dist_authinfo WHERE nodeid = %s AND rolename = %s", (node, role))
@@ -64,15 +79,18 @@ def set_authinfo(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> bo
 
 
 def authinfo_of(conn: Connection[TupleRow]) -> Authinfo:
-    """What a node holds."""
+    """The rows of `pg_dist_authinfo` of the connected node."""
     return {(node, role): info for node, role, info in rows(conn, _AUTHINFO)}
 
 
 def run_on_workers(conn: Connection[TupleRow], statement: sql.Composable | str) -> dict[str, str]:
-    """The result of one statement on each worker, by host:port, asked by way of the coordinator.
+    """Run a statement on each worker, through the coordinator.
+
+    Returns:
+        The statement's result on each worker, by `host:port`.
 
     Raises:
-        ConnectionFailed: a worker does not answer, or refused.
+        ConnectionFailed: a worker did not answer, or the statement failed there.
     """
     text = statement if isinstance(statement, str) else statement.as_string(conn)
     found = rows(
@@ -81,38 +99,42 @@ def run_on_workers(conn: Connection[TupleRow], statement: sql.Composable | str) 
     for place, success, result in found:
         if not success:
             raise ConnectionFailed(
-                f"{place} did not do as told: {str(result).strip().splitlines()[0]}",
-                remedy="Bring the worker back, then run `pyhce register`: what was begun is finished.",
+                f"a statement failed on worker {place}: {str(result).strip().splitlines()[0]}",
+                remedy="Start the worker again, then run `pyhce register`, which completes the change.",
             )
     return {place: result for place, _, result in found}
 
 
 def set_authinfo_on_workers(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:
-    """Note on every worker how these roles log in elsewhere; the workers on which that changed something.
+    """Store on every worker the passwords with which it logs in to other nodes.
+
+    Returns:
+        The workers, as `host:port`, on which anything was changed.
 
     Raises:
-        ConnectionFailed: a worker does not answer.
+        ConnectionFailed: a worker did not answer.
     """
     wanted = wanted_authinfo(passwords)
-    asked = f"SELECT coalesce(json_agg(a), '[]') FROM ({_AUTHINFO}) AS a"  # noqa: S608 - our own query
-    late = []
-    for place, said in run_on_workers(conn, asked).items():
-        held = {(row["nodeid"], row["rolename"]): row["authinfo"] for row in json.loads(said)}
-        if any(held.get(key) != info for key, info in wanted.items()):
-            late.append(place)
-    if late:
+    query = f"SELECT coalesce(json_agg(a), '[]') FROM ({_AUTHINFO}) AS a"  # noqa: S608 - our own query
+    outdated = []
+    for worker, result in run_on_workers(conn, query).items():
+        stored = {(row["nodeid"], row["rolename"]): row["authinfo"] for row in json.loads(result)}
+        if any(stored.get(key) != info for key, info in wanted.items()):
+            outdated.append(worker)
+    if outdated:
         run_on_workers(conn, _set_authinfo_statement(wanted))
-    return late
+        logger.info("stored passwords of %d roles on %s", len(passwords), ", ".join(outdated))
+    return outdated
 
 
 def delete_authinfo_on_workers(conn: Connection[TupleRow], role: str) -> None:
-    """Remove a role's secret from every worker. Raises as `set_authinfo_on_workers`."""
+    """Remove a role's password from `pg_dist_authinfo` of every worker. Raises as `set_authinfo_on_workers`."""
     statement = sql.SQL("DELETE FROM pg_catalog.pg_dist_authinfo WHERE rolename = {}")
     run_on_workers(conn, statement.format(sql.Literal(role)))
 
 
 def _set_authinfo_statement(wanted: Authinfo) -> sql.Composed:
-    """One statement that notes all of it on a node, for the roles that the node has."""
+    """One statement that stores these rows on a node, for the roles that exist there."""
     values = sql.SQL(", ").join(
         sql.SQL("({}, {}::name, {})").format(node, sql.Literal(role), sql.Literal(info))
         for (node, role), info in wanted.items()
@@ -126,26 +148,26 @@ def _set_authinfo_statement(wanted: Authinfo) -> sql.Composed:
 
 
 def password_in(info: str | None) -> str | None:
-    """The password of a connection string, None if it has none."""
-    held = conninfo_to_dict(info).get("password") if info else None
-    return str(held) if held else None
+    """The password in a connection string, None if it has none."""
+    password = conninfo_to_dict(info).get("password") if info else None
+    return str(password) if password else None
 
 
 def internal_password(conn: Connection[TupleRow], role: str) -> str:
-    """The password with which nodes log in to each other as an internal role, made up by the first registrar."""
+    """The password of an internal role: the one that the coordinator has stored, else a new random one."""
     return password_in(authinfo_of(conn).get((ANY_NODE, role))) or secrets.token_urlsafe(24)
 
 
 def known_passwords(conn: Connection[TupleRow], more: Sequence[Authinfo] = ()) -> dict[str, str]:
-    """The passwords that nodes hold and that are right, by role.
+    """The passwords in `pg_dist_authinfo` that are valid, by role.
 
     Args:
-        more: what other nodes hold, asked after the coordinator.
+        more: rows of other nodes, used for a role whose password on the coordinator is missing or wrong.
     """
     found: dict[str, str] = {}
     stored = _stored_secrets(conn)
-    for held in (authinfo_of(conn), *more):
-        for (_, role), info in held.items():
+    for authinfo in (authinfo_of(conn), *more):
+        for (_, role), info in authinfo.items():
             password = password_in(info)
             if role not in found and password and role in stored and password_matches(password, stored[role]):
                 found[role] = password
@@ -153,7 +175,7 @@ def known_passwords(conn: Connection[TupleRow], more: Sequence[Authinfo] = ()) -
 
 
 def current_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> dict[str, str]:
-    """Those of these passwords that are the roles' own now."""
+    """The given passwords that are valid now, by role."""
     stored = _stored_secrets(conn)
     return {role: p for role, p in passwords.items() if role in stored and password_matches(p, stored[role])}
 
@@ -163,25 +185,29 @@ def _stored_secrets(conn: Connection[TupleRow]) -> dict[str, str]:
 
 
 def change_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:
-    """Let each role log in with its password, and every node as the role; one sentence for each change.
+    """Set passwords of roles that exist, and store them on every node for logins between nodes.
+
+    Returns:
+        One sentence for each change.
 
     Raises:
-        ConnectionFailed: a worker does not answer.
-        psycopg.Error: the transaction failed, and nothing has changed.
+        ConnectionFailed: a worker did not answer; the passwords changed, and `pyhce register` completes the change.
+        psycopg.Error: the transaction failed; nothing changed.
     """
     if not has_citus(conn):
-        return [f"role {role} may log in" for role in set_passwords(conn, passwords)]
+        return [f"set the password of role {role}" for role in set_passwords(conn, passwords)]
     with conn.transaction():
-        done = [f"role {role} may log in" for role in set_passwords(conn, passwords)]
+        done = [f"set the password of role {role}" for role in set_passwords(conn, passwords)]
         if set_authinfo(conn, passwords):
-            done.append("the coordinator knows how each role logs in to the other nodes")
+            done.append("stored the passwords with which the coordinator logs in to the other nodes")
     return done + [
-        f"{place} knows how each role logs in to the other nodes" for place in set_authinfo_on_workers(conn, passwords)
+        f"stored the passwords with which {worker} logs in to the other nodes"
+        for worker in set_authinfo_on_workers(conn, passwords)
     ]
 
 
 def set_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:
-    """Let each role that exists log in with its password (Citus carries it to the workers); the roles changed."""
+    """Set the password of each role that exists and has another one; return the roles that changed."""
     changed = []
     for role, password in passwords.items():
         row = conn.execute("SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = %s", (role,)).fetchone()
@@ -197,12 +223,12 @@ def set_passwords(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> l
 
 
 def scram_secret(conn: Connection[TupleRow], password: str) -> str:
-    """The SCRAM secret, so that the password itself never reaches the server's log."""
+    """The SCRAM secret of a password, made by the client so that the password never reaches the server's log."""
     return conn.pgconn.encrypt_password(password.encode(), b"", b"scram-sha-256").decode()
 
 
 def password_matches(password: str, secret: str) -> bool:
-    """Whether a password fits a stored `SCRAM-SHA-256$iterations:salt$stored:server` (RFC 5803)."""
+    """Whether a password matches a stored secret `SCRAM-SHA-256$iterations:salt$stored:server` (RFC 5803)."""
     if not secret.startswith("SCRAM-SHA-256$"):
         return False
     _, parameters, keys = secret.split("$")
@@ -213,7 +239,7 @@ def password_matches(password: str, secret: str) -> bool:
 
 
 def trust_rules(conn: Connection[TupleRow]) -> list[str]:
-    """The lines of pg_hba.conf that let anyone in over TCP without a secret."""
+    """The rules of pg_hba.conf that accept a TCP connection without a password or certificate, with line numbers."""
     found = rows(
         conn,
         "SELECT line_number || ': ' || type || ' ' || array_to_string(user_name, ',') || ' ' || coalesce(address, '')"
@@ -223,5 +249,5 @@ def trust_rules(conn: Connection[TupleRow]) -> list[str]:
 
 
 def is_superuser(conn: Connection[TupleRow]) -> bool:
-    """Whether this session is a superuser's."""
+    """Whether the current role of the session is a superuser."""
     return bool(scalar(conn, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))

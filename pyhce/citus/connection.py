@@ -1,7 +1,8 @@
-"""Connections to the nodes: open one, wait for one, say in plain words why there is none."""
+"""Connections to the nodes: open one, wait until a node answers, and explain why a connection failed."""
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,51 +17,56 @@ from psycopg.rows import TupleRow
 from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.settings import DATABASE, WRITER_ROLE
 
+logger = logging.getLogger(__name__)
+
 REGISTRAR_LOCK = 0x484345
-"""The advisory lock that one registrar at a time holds ("HCE")."""
+"""Key of the advisory lock that a registrar holds while it works: the letters HCE in ASCII."""
 
 DatabaseConnection = Connection[TupleRow]
 """An open connection."""
 
 Progress = Callable[[str], None]
-"""Called with one line on what is being done or waited for."""
+"""A function that is called with one line of text about the current step or wait."""
 
 
 def no_progress(_: str) -> None:
-    """A progress that nobody sees."""
+    """Ignore the progress."""
 
 
 def complete_dsn(dsn: str) -> str:
-    """A DSN with our defaults where it is silent: the database, a connection time-out, a name to be seen by.
+    """The DSN as a connection string, with our defaults for what it does not set.
+
+    The defaults are the database (unless PGDATABASE names one), a connection timeout of 10 seconds, the application
+    name `pyhce` and the client encoding UTF8.
 
     Raises:
-        UsageError: libpq cannot read it.
+        UsageError: libpq cannot parse the DSN, or an unescaped character in the password cuts it short.
     """
     try:
-        given = {key: value for key, value in conninfo_to_dict(dsn).items() if value is not None}
+        parameters = {key: value for key, value in conninfo_to_dict(dsn).items() if value is not None}
     except psycopg.ProgrammingError:
         raise UsageError(
-            "the DSN cannot be read (it is not repeated here, as it may hold a password)",
-            remedy="Write it as postgresql://user@host:port/database or as host=… port=… dbname=…, special characters "
-            "percent-encoded in the one, quoted in the other.",
+            "could not parse the DSN (it is not shown, because it may contain a password)",
+            remedy="Write it as postgresql://user@host:port/database, with special characters percent-encoded, or as "
+            "host=… port=… dbname=…, with values that contain spaces in single quotes.",
         ) from None
-    if "@" in str(given.get("dbname", "")) or not str(given.get("port", "5432")).replace(",", "").isdigit():
+    if "@" in str(parameters.get("dbname", "")) or not str(parameters.get("port", "5432")).replace(",", "").isdigit():
         raise UsageError(
-            "the DSN's password holds a character that ends it, such as /",
-            remedy="Percent-encode it (%2F for /), or leave it to PGPASSWORD or a pgpass file.",
+            "the password in the DSN contains an unescaped special character, such as /",
+            remedy="Percent-encode it (%2F for /), or give the password in PGPASSWORD or in a pgpass file.",
         )
     defaults: dict[str, Any] = {"connect_timeout": 10, "application_name": "pyhce", "client_encoding": "UTF8"}
     if "PGDATABASE" not in os.environ:
         defaults["dbname"] = DATABASE
-    return make_conninfo("", **{**defaults, **given})
+    return make_conninfo("", **{**defaults, **parameters})
 
 
 def connect(dsn: str, *, autocommit: bool = True) -> Connection[TupleRow]:
     """Open a connection.
 
     Raises:
-        UsageError: the DSN cannot be read.
-        ConnectionFailed: nobody answers there, or not to us.
+        UsageError: libpq cannot parse the DSN.
+        ConnectionFailed: the server does not answer, or refuses the connection.
     """
     conninfo = complete_dsn(dsn)
     try:
@@ -70,83 +76,88 @@ def connect(dsn: str, *, autocommit: bool = True) -> Connection[TupleRow]:
 
 
 def connect_as_writer(dsn: str) -> Connection[TupleRow]:
-    """Open a connection with the rights to write; see `take_writer_role`. Raises as `connect`."""
+    """Open a connection as the role that may change rows; see `take_writer_role`. Raises as `connect`."""
     conn = connect(dsn)
     take_writer_role(conn)
     return conn
 
 
 def refuse_worker(conn: Connection[TupleRow]) -> None:
-    """Refuse a worker: every write begins at the coordinator, where the writers' locks are.
+    """Refuse a connection to a worker. Every write begins at the coordinator, because writers take their locks there.
 
     Raises:
-        UsageError: the connection is one to a worker.
+        UsageError: the connection leads to a worker.
     """
     if not has_citus(conn) or not scalar(conn, "SELECT groupid FROM pg_dist_local_group"):
         return
-    found = scalar(
+    coordinator = scalar(
         conn, "SELECT nodename || ':' || nodeport FROM pg_dist_node WHERE groupid = 0 AND noderole = 'primary'"
     )
     raise UsageError(
-        f"{conn.info.host}:{conn.info.port} is a worker of a Citus cluster: writes begin at the coordinator",
-        remedy=f"Connect to the coordinator{f', which the cluster knows as {found}' if found else ''}. "
+        f"{conn.info.host}:{conn.info.port} is a worker of a Citus cluster: writes must go to the coordinator",
+        remedy=f"Connect to the coordinator{f', which is registered as {coordinator}' if coordinator else ''}. "
         "Nothing was written.",
     )
 
 
 def take_writer_role(conn: Connection[TupleRow]) -> None:
-    """Let a session change rows, if its role is a member of hce_writer and so may; a superuser stays as it is."""
-    may = scalar(
+    """Switch the session to hce_writer, which may change rows, if its role is a member of hce_writer.
+
+    A superuser keeps its own role. See `pyhce/schema/roles.py` for why members have to switch.
+    """
+    is_member = scalar(
         conn,
         "SELECT pg_has_role(session_user, w.oid, 'MEMBER') AND NOT s.rolsuper FROM pg_roles AS w, pg_roles AS s"
         " WHERE w.rolname = %s AND s.rolname = session_user",
         WRITER_ROLE,
     )
-    if may:
+    if is_member:
         conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(WRITER_ROLE)))
 
 
 def connection_failure(conninfo: str, error: Exception) -> ConnectionFailed:
-    """Why a node does not answer, in plain words, with what to do."""
-    where = dsn_address(conninfo)
+    """The error for a connection that failed, with the address, libpq's reason and a remedy."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     lowered = str(error).lower()
     if "password" in lowered:
-        remedy = "Give the role's password in PGPASSWORD or a pgpass file (PGPASSFILE)."
+        remedy = "Give the role's password in PGPASSWORD or in a pgpass file (PGPASSFILE)."
     elif "does not exist" in lowered:
-        remedy = "Check the database and the role; `pyhce up` or the chart makes them."
+        remedy = "Check the names of the database and the role. `pyhce up` and the chart create both."
     elif "starting up" in lowered or "recovery" in lowered:
-        remedy = "The server is starting: wait, or give --wait."
+        remedy = "The server is starting. Run the command again in some seconds, or with --wait SECONDS."
     else:
-        remedy = "Check the host and the port, and that the server runs (`pyhce up` starts one on this machine)."
-    return ConnectionFailed(f"no connection to {where}: {reason}", remedy=remedy)
+        remedy = "Check the host and the port, and that the server runs. `pyhce up` starts one on this machine."
+    return ConnectionFailed(f"could not connect to {dsn_address(conninfo)}: {reason}", remedy=remedy)
 
 
 @contextmanager
 def explained_errors() -> Iterator[None]:
-    """What the database refuses, in plain words; never a statement, a parameter or a DETAIL, which may name a document.
+    """Turn psycopg's errors into ours.
+
+    The message has the first line of the server's message and nothing else: a statement, a parameter or a DETAIL may
+    contain a patient's document.
 
     Raises:
-        ConnectionFailed: the server, or a node behind it, went away.
-        HceError: it refused.
+        ConnectionFailed: the connection to the server, or from the server to a node behind it, was lost.
+        HceError: the server rejected a statement.
     """
     try:
         yield
     except psycopg.OperationalError as error:
         if error.sqlstate and error.sqlstate[:2] not in {"08", "57"}:
             raise HceError(
-                f"the database refused: {_first_line(error)} ({type(error).__name__})",
-                remedy="Mend what it says and run the same command again: what was finished stays.",
+                f"the database rejected a statement: {_first_line(error)} ({type(error).__name__})",
+                remedy="Fix the cause and run the same command again. Finished work is kept.",
             ) from error
         raise ConnectionFailed(
-            f"the connection broke: {_first_line(error)}",
-            remedy="Bring the node back (`pyhce up`, `pyhce status`) and run the same command again: "
-            "what was finished stays, nothing is done twice.",
+            f"lost the connection: {_first_line(error)}",
+            remedy="Start the node again (`pyhce status` shows which, `pyhce up` starts nodes on this machine) and run "
+            "the same command again. Finished work is kept and not repeated.",
         ) from error
     except psycopg.Error as error:
         raise HceError(
-            f"the database refused: {_first_line(error)} ({type(error).__name__})",
-            remedy="`pyhce verify` looks for what is wrong. Nothing of the unfinished transaction stays.",
+            f"the database rejected a statement: {_first_line(error)} ({type(error).__name__})",
+            remedy="`pyhce verify` looks for the cause. The unfinished transaction was rolled back.",
         ) from error
 
 
@@ -156,40 +167,52 @@ def _first_line(error: psycopg.Error) -> str:
 
 
 def dsn_address(dsn: str) -> str:
-    """Host, port and database of a DSN, without secrets."""
+    """Host, port and database of a DSN, as `host:port/database`, without user and password."""
     parts = conninfo_to_dict(dsn)
     return f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}/{parts.get('dbname') or DATABASE}"
 
 
 def dsn_at(dsn: str, host: str, port: int) -> str:
-    """The same DSN at another node."""
+    """The same DSN for another node: its host and port replaced, an IP address (`hostaddr`) dropped."""
     parts = {key: value for key, value in conninfo_to_dict(complete_dsn(dsn)).items() if key != "hostaddr"}
     return make_conninfo("", **{**parts, "host": host, "port": port})
 
 
 def wait_for_connection(dsn: str, *, timeout: float, progress: Progress = no_progress) -> Connection[TupleRow]:
-    """Open a connection, asking again until `timeout` seconds have passed.
+    """Open a connection; while the server does not answer, try again every 0.5 seconds.
+
+    Args:
+        timeout: seconds after which it gives up.
+        progress: called once, before the first wait.
 
     Raises:
-        ConnectionFailed: nobody answered in time.
+        ConnectionFailed: the server did not answer in time, or rejected the password, which is not tried again.
     """
-    deadline = time.monotonic() + timeout
-    said = False
+    start = time.monotonic()
+    attempt = 1
     while True:
         try:
-            return connect(dsn)
+            conn = connect(dsn)
         except ConnectionFailed as error:
-            hopeless = "password authentication failed" in error.wrong
-            if hopeless or time.monotonic() >= deadline:
+            left = start + timeout - time.monotonic()
+            if "password authentication failed" in error.wrong or left <= 0:
                 raise
-            if not said:
-                progress(f"waiting for {dsn_address(complete_dsn(dsn))}: {error.wrong.split(': ', 1)[-1]}")
-                said = True
-            time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
+            address, reason = dsn_address(complete_dsn(dsn)), error.wrong.split(": ", 1)[-1]
+            if attempt == 1:
+                progress(f"waiting for {address}: {reason}")
+                logger.warning("waiting up to %.0f s for %s: %s", timeout, address, reason)
+            else:
+                logger.debug("attempt %d to connect to %s failed: %s", attempt, address, reason)
+            attempt += 1
+            time.sleep(min(0.5, left))
+        else:
+            if attempt > 1:
+                logger.info("connected to %s:%s after %.1f s", conn.info.host, conn.info.port, time.monotonic() - start)
+            return conn
 
 
 def libpq_variables(host: str, port: int, role: str) -> dict[str, str]:
-    """The PG* variables that lead any libpq program to our database there, its password aside."""
+    """The PG* environment variables with which a libpq program connects to our database, without the password."""
     return {"PGHOST": host, "PGPORT": str(port), "PGDATABASE": DATABASE, "PGUSER": role}
 
 
@@ -197,22 +220,23 @@ def libpq_variables(host: str, port: int, role: str) -> dict[str, str]:
 def advisory_lock(
     conn: Connection[TupleRow], key: int, *, timeout: float, progress: Progress = no_progress
 ) -> Iterator[None]:
-    """Hold a session's advisory lock, waiting at most `timeout` seconds for whoever has it.
+    """Hold an advisory lock of the session; wait at most `timeout` seconds for another session to release it.
 
     Raises:
-        HceError: somebody else held it all the time.
+        HceError: another session held the lock for the whole time.
     """
     deadline = time.monotonic() + timeout
-    said = False
+    waiting = False
     while not scalar(conn, "SELECT pg_try_advisory_lock(%s)", key):
         if time.monotonic() >= deadline:
             raise HceError(
-                f"another registrar has been at work for {timeout:.0f} s",
-                remedy="Let it finish and run this again; it is found in pg_stat_activity as application pyhce.",
+                f"another registrar still holds the lock after {timeout:.0f} s",
+                remedy="Let it finish and run this command again. pg_stat_activity shows it as application pyhce.",
             )
-        if not said:
+        if not waiting:
             progress("waiting for another registrar to finish")
-            said = True
+            logger.warning("another session holds the advisory lock %#x, waiting up to %.0f s", key, timeout)
+            waiting = True
         time.sleep(0.2)
     try:
         yield
@@ -233,5 +257,5 @@ def rows(conn: Connection[TupleRow], query: str, *values: object) -> list[TupleR
 
 
 def has_citus(conn: Connection[TupleRow]) -> bool:
-    """Whether the extension is installed in this database."""
+    """Whether the extension citus is installed in this database."""
     return bool(scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')"))

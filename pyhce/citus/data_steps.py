@@ -1,8 +1,8 @@
-"""The data steps of migrations: which are done, which are due; noted in `hce.paso_datos`.
+"""The data steps of migrations: which ones are finished, and how far the others are. Recorded in `hce.paso_datos`.
 
-A data step changes stored rows: rows move to a new table, documents to a new form. The new schema version is
-noted before the step begins, so that older releases refuse to write; writers of this release wait until it is done
-(`pyhce.citus.migrate.refuse_incomplete_schema`). The steps themselves are in `pyhce/records/upgrading/`.
+A data step changes stored rows: it moves rows to a new table, or gives documents a new form. The schema has its new
+version before the step begins, so an older release refuses to write; writers of this release refuse until the step is
+finished (`pyhce.citus.migrate.refuse_incomplete_schema`). The steps themselves are in `pyhce/records/upgrading/`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from pyhce.schema.model import DataStep, Frozen, Schema
 
 
 class DataStepReport(Frozen):
-    """What a data step did.
+    """The result of a data step.
 
     Args:
-        counts: rows, records or patients, by what was done with them.
-        notes: one sentence for each thing that a person should look at; never a document.
+        migration: the number of the migration that needs the step.
+        name: the name of the step.
+        counts: numbers of rows, records or patients, by what was done with them.
+        notes: one sentence for each case that a person should check; never with a document.
+        seconds: duration of the step.
     """
 
     migration: int
@@ -35,20 +38,22 @@ class DataStepReport(Frozen):
 
 
 def pending_data_steps(conn: Connection[TupleRow], schema: Schema) -> tuple[DataStep, ...]:
-    """The data steps that this database still needs, in their order."""
+    """The data steps that are not finished in this database, in the order in which they run."""
     if not schema.data_steps:
         return ()
     if scalar(conn, "SELECT to_regclass('hce.paso_datos')") is None:
         return schema.data_steps
-    done = set(rows(conn, "SELECT numero, paso FROM hce.paso_datos WHERE terminado_en IS NOT NULL"))
-    return tuple(step for step in schema.data_steps if (step.number, step.name) not in done)
+    finished = set(rows(conn, "SELECT numero, paso FROM hce.paso_datos WHERE terminado_en IS NOT NULL"))
+    return tuple(step for step in schema.data_steps if (step.number, step.name) not in finished)
 
 
 class DataStepProgress(Frozen):
-    """How far a step has come.
+    """How far a data step has come.
 
     Args:
-        until: where to go on; None if it has not begun, or is done.
+        until: where to continue, in the step's own format; None if it has not begun or is finished.
+        counts: the counts so far, as in `DataStepReport`.
+        notes: the notes so far, as in `DataStepReport`.
     """
 
     until: str | None = None
@@ -57,7 +62,7 @@ class DataStepProgress(Frozen):
 
 
 def data_step_progress(conn: Connection[TupleRow], step: DataStep) -> DataStepProgress:
-    """How far an interrupted step has come."""
+    """How far a data step has come; the default values if it has not begun."""
     found = rows(conn, "SELECT hasta, informe FROM hce.paso_datos WHERE numero = %s AND paso = %s", *_key(step))
     return DataStepProgress(until=found[0][0], **found[0][1]) if found else DataStepProgress()
 
@@ -70,10 +75,12 @@ def save_data_step_progress(
     notes: Sequence[str] = (),
     until: str | None,
 ) -> None:
-    """Note how far a step has come; in the transaction that came so far.
+    """Record how far a data step has come, in the same transaction as the changed rows.
 
     Args:
-        until: where to go on; None if the step is done.
+        counts: the counts so far.
+        notes: the notes so far.
+        until: where to continue; None if the step is finished.
     """
     report = json.dumps({"counts": dict(counts), "notes": list(notes)})
     conn.execute(
@@ -85,12 +92,12 @@ def save_data_step_progress(
 
 
 def has_older_rows(conn: Connection[TupleRow]) -> bool:
-    """Whether a data step met rows: some may still be as an older release wrote them."""
+    """Whether a data step changed rows: other rows may still have the form that an older release wrote."""
     return bool(scalar(conn, "SELECT EXISTS (SELECT 1 FROM hce.paso_datos WHERE informe -> 'counts' <> '{}')"))
 
 
 def complete_empty_data_steps(conn: Connection[TupleRow], schema: Schema) -> None:
-    """Note as done what has nothing to do, since this database holds no row that it would change."""
+    """Record as finished each data step for which this database has no rows."""
     for step in pending_data_steps(conn, schema):
         if not _has_rows(conn, schema, step):
             save_data_step_progress(conn, step, {}, until=None)

@@ -1,7 +1,11 @@
-"""Tables to their homes: what the declaration says, against what Citus has; only the difference is made."""
+"""Distribution of the tables: compare the declaration with what Citus has, and distribute what is missing.
+
+A table of patients or of shared resources becomes a distributed table, a catalogue becomes a reference table.
+"""
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 from psycopg import Connection
@@ -11,20 +15,27 @@ from pyhce.citus.connection import Progress, no_progress, rows, scalar
 from pyhce.errors import SchemaMismatch
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
+logger = logging.getLogger(__name__)
+
 
 class CitusTable(NamedTuple):
-    """How Citus holds a table."""
+    """A row of Citus' view `citus_tables`.
+
+    Args:
+        kind: `distributed` or `reference`.
+        column: the distribution column; `<none>` for a reference table.
+        colocation: the id of its colocation group.
+        shards: the number of its shards.
+    """
 
     kind: str
-    """`distributed` or `reference`."""
     column: str
-    """The distribution column, `<none>` for a reference table."""
     colocation: int
     shards: int
 
 
 def citus_tables(conn: Connection[TupleRow]) -> dict[str, CitusTable]:
-    """Every table that Citus holds, by its name with its schema."""
+    """The distributed and reference tables, by name with schema."""
     found = rows(
         conn,
         "SELECT n.nspname || '.' || c.relname, t.citus_table_type, t.distribution_column, t.colocation_id,"
@@ -35,53 +46,65 @@ def citus_tables(conn: Connection[TupleRow]) -> dict[str, CitusTable]:
 
 
 def colocation_table(schema: Schema, table: Table) -> Table:
-    """The table that the others of its home are co-located with; a reference table stands for itself."""
-    anchor = FAMILIES[table.home].colocate_with
-    return schema.table(anchor) if anchor else table
+    """The table with which a table is co-located: the first one of its colocation group; a reference table itself."""
+    first = FAMILIES[table.home].colocate_with
+    return schema.table(first) if first else table
 
 
 def distribute(
     conn: Connection[TupleRow], schema: Schema, *, shard_count: int, progress: Progress = no_progress
 ) -> list[str]:
-    """Give every table its home, parents first; the tables that had to move.
+    """Distribute every table that is not distributed yet, in an order that lets the others be co-located with it.
 
-    Each table is one transaction, so a kill at any moment leaves whole tables and the next run finishes.
+    Each table is one transaction: after a kill the next run continues with the remaining tables.
+
+    Args:
+        shard_count: number of shards of a table that starts a colocation group.
+
+    Returns:
+        The names of the tables that were distributed or made reference tables.
 
     Raises:
-        SchemaMismatch: a table has another home than the declaration says.
+        SchemaMismatch: a table is distributed in another way than declared.
     """
-    there = citus_tables(conn)
-    wanted = [table for table in schema.tables if table.qualified not in there]
-    wanted.sort(key=lambda table: colocation_table(schema, table) is not table)  # anchors first, else as declared
-    refuse_wrong_distribution(schema, there)
-    for number, table in enumerate(wanted, 1):
-        progress(f"table {table.name} to its home ({number} of {len(wanted)})")
+    existing = citus_tables(conn)
+    missing = [table for table in schema.tables if table.qualified not in existing]
+    missing.sort(
+        key=lambda table: colocation_table(schema, table) is not table
+    )  # False, the first of a group, sorts first
+    refuse_wrong_distribution(schema, existing)
+    for number, table in enumerate(missing, 1):
+        progress(f"distributing table {table.name} ({number} of {len(missing)})")
         with conn.transaction():
             conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
             conn.execute("SET LOCAL client_min_messages TO warning")
             distribute_table(conn, schema, table, shard_count=shard_count)
-    return [table.name for table in wanted]
+    return [table.name for table in missing]
 
 
 def distribute_table(conn: Connection[TupleRow], schema: Schema, table: Table, *, shard_count: int) -> None:
-    """Give a table its home, inside the caller's transaction."""
+    """Make a table distributed or a reference table, as declared, inside the caller's transaction."""
     if table.home is Home.REFERENCE:
         conn.execute("SELECT create_reference_table(%s)", (table.qualified,))
     else:
         first = colocation_table(schema, table)
-        together = "none" if first is table else first.qualified
+        colocate_with = "none" if first is table else first.qualified
         conn.execute(
             "SELECT create_distributed_table(%s, %s, colocate_with => %s, shard_count => %s)",
-            (table.qualified, table.distribution_column, together, shard_count if first is table else None),
+            (table.qualified, table.distribution_column, colocate_with, shard_count if first is table else None),
         )
     if scalar(conn, "SELECT pg_relation_size(%s::regclass) > 0", table.qualified):
         conn.execute("SELECT truncate_local_data_after_distributing_table(%s)", (table.qualified,))
+    logger.info("distributed table %s: %s", table.qualified, table.distribution_column or "reference")
 
 
 def replicate_reference_tables(conn: Connection[TupleRow], *, progress: Progress = no_progress) -> int:
-    """Bring reference tables to the nodes that lack them, as a late worker does; how many placements were made.
+    """Copy reference tables to the nodes that lack them, for example a worker that was added later.
 
-    Citus itself does so only when shards move (docs: replicate_reference_tables).
+    Citus itself does this only when shards move (Citus docs: replicate_reference_tables).
+
+    Returns:
+        The number of placements that were missing.
     """
     missing = int(
         scalar(
@@ -93,28 +116,36 @@ def replicate_reference_tables(conn: Connection[TupleRow], *, progress: Progress
         )
     )
     if missing:
-        progress("reference tables to the nodes that lack them")
+        progress("copying reference tables to the nodes that lack them")
+        logger.info("copying reference tables: %d placements are missing", missing)
         conn.execute("SELECT replicate_reference_tables()")
     return missing
 
 
-def refuse_wrong_distribution(schema: Schema, there: dict[str, CitusTable]) -> None:
-    """Refuse a table whose home is not the declared one: moving its rows is no registrar's business.
+def refuse_wrong_distribution(schema: Schema, existing: dict[str, CitusTable]) -> None:
+    """Refuse a database in which a table is not distributed as declared; the registrar does not redistribute rows.
+
+    Args:
+        existing: what `citus_tables` found.
 
     Raises:
-        SchemaMismatch: naming the table, its home and the declared one.
+        SchemaMismatch: with the table, its distribution and the declared one.
     """
     for table in schema.tables:
-        held = there.get(table.qualified)
-        if held is None:
+        actual = existing.get(table.qualified)
+        if actual is None:
             continue
         column = table.distribution_column or "<none>"
-        anchor = there.get(colocation_table(schema, table).qualified)
-        alone = table.home is not Home.REFERENCE and anchor is not None and anchor.colocation != held.colocation
-        if held.column != column or alone:
+        first = existing.get(colocation_table(schema, table).qualified)
+        separate = table.home is not Home.REFERENCE and first is not None and first.colocation != actual.colocation
+        if actual.column != column or separate:
             raise SchemaMismatch(
-                f"table {table.name} is {held.kind} by {held.column} (colocation group {held.colocation}), "
-                f"the declaration says {'reference' if table.home is Home.REFERENCE else 'distributed'} by {column}"
-                + (f", co-located with {colocation_table(schema, table).name}" if alone else ""),
-                remedy="Undo what placed it so (undistribute_table) and run this again.",
+                f"table {table.name} is {_description(actual.column)} (colocation group {actual.colocation}), "
+                f"the declaration says {_description(column)}"
+                + (f", co-located with {colocation_table(schema, table).name}" if separate else ""),
+                remedy=f"Run SELECT undistribute_table('{table.qualified}'), then `pyhce register` again.",
             )
+
+
+def _description(column: str) -> str:
+    return "a reference table" if column == "<none>" else f"distributed by {column}"

@@ -1,7 +1,8 @@
-"""Functions that write go to the node that owns the row: distributed with the table that they write.
+"""Distribute the functions that save a resource (`hce.guardar_…`) with the table that they write.
 
-Citus sends a `SELECT function(…)` that stands alone in its transaction to the node of its distribution argument
-(docs: create_distributed_function). Inside a transaction it runs where it was called, with the same result.
+Citus runs a `SELECT function(…)` that is alone in its transaction on the node that owns the row, which it finds by the
+function's distribution argument (Citus docs: create_distributed_function). Inside a larger transaction the function
+runs on the coordinator, with the same result.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _FUNCTIONS = """
 
 
 def undistributed_functions(conn: Connection[TupleRow], schema: Schema) -> list[tuple[str, Table]]:
-    """The functions that run where they are called though they should not: each with its signature and its table."""
-    writes = {writer_name(table): table for table in schema.resource_tables() if distribution_argument(table)}
-    names = [writer.name for writer in writer_functions(schema.tables) if writer.name in writes]
+    """The save functions that are not distributed with their table: (signature, table) of each."""
+    tables = {writer_name(table): table for table in schema.resource_tables() if distribution_argument(table)}
+    names = [writer.name for writer in writer_functions(schema.tables) if writer.name in tables]
     groups: dict[str, int] = dict(
         rows(
             conn,
@@ -35,14 +36,14 @@ def undistributed_functions(conn: Connection[TupleRow], schema: Schema) -> list[
         )
     )
     return [
-        (signature, writes[name])
+        (signature, tables[name])
         for name, argument, group, signature in rows(conn, _FUNCTIONS, names)
-        if argument != distribution_argument(writes[name]) or group != groups.get(writes[name].qualified)
+        if argument != distribution_argument(tables[name]) or group != groups.get(tables[name].qualified)
     ]
 
 
 def distribute_functions(conn: Connection[TupleRow], schema: Schema) -> list[str]:
-    """Distribute the functions that are not, or not with their table; their names."""
+    """Distribute the save functions that are not distributed with their table; return their names."""
     found = undistributed_functions(conn, schema)
     if found:
         with conn.transaction():

@@ -1,16 +1,20 @@
-"""An index on a table in use: built concurrently, on Citus on every shard.
+"""Build an index on a table in use: concurrently, and on Citus on every shard.
 
-CREATE INDEX CONCURRENTLY is no transaction. If it is interrupted it leaves an index that is not valid, on Citus on some
-of the shards, perhaps without its like on the coordinator: that one is dropped and built anew.
+CREATE INDEX CONCURRENTLY does not run in a transaction. An interrupted one leaves an invalid index behind; on Citus the
+invalid index may exist on some shards only, even if the coordinator has none. Such an index is dropped and built again.
 """
 
 from __future__ import annotations
+
+import logging
 
 import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import has_citus, rows, scalar
+
+logger = logging.getLogger(__name__)
 
 VALID, INVALID, ABSENT = "valid", "invalid", "absent"
 _STATE = (
@@ -21,31 +25,32 @@ _DROP = (
     "DO $drop$ BEGIN PERFORM set_config('lock_timeout', '1s', true);"
     " EXECUTE 'DROP INDEX IF EXISTS ' || {index}; END $drop$"
 )
-"""Of one shard. It is not valid, so no query uses it; the table is locked for a moment."""
+"""Drops the index of one shard. It is invalid, so no query uses it; the shard is locked only briefly."""
 
 
 def build_index(conn: Connection[TupleRow], name: str, table: str, statement: str) -> None:
-    """Build an index unless it is there and valid; drop what an interrupted attempt left. Outside of a transaction.
+    """Build an index unless a valid one exists; drop what an interrupted attempt left. Outside of a transaction.
 
     Args:
-        name: without its schema, which is the table's.
-        table: with its schema.
+        name: the index, without schema.
+        table: the table, with schema.
         statement: `CREATE INDEX IF NOT EXISTS name ON table …`.
 
     Raises:
-        LockNotAvailable: a shard is held by another session; to be tried again.
+        LockNotAvailable: another session holds a shard; the caller can retry.
     """
     index = f"{table.split('.')[0]}.{name}"
     states = index_states(conn, index, table)
     if states == {VALID}:
         return
     if states != {ABSENT}:
+        logger.warning("dropping index %s, which an interrupted build left invalid", index)
         _drop(conn, index, table)
     conn.execute(statement.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY", 1).encode())
 
 
 def index_states(conn: Connection[TupleRow], index: str, table: str) -> set[str]:
-    """Whether an index is valid, invalid or absent: on the coordinator and, on Citus, on each shard of its table."""
+    """The states (valid, invalid, absent) of an index on the coordinator and, on Citus, on each shard of its table."""
     here = scalar(conn, _STATE.format(index="%s"), index)
     return {here, *(result for _, result in _on_shards(conn, table, _STATE.format(index=_of_shard(index))))}
 
@@ -61,12 +66,15 @@ def _drop(conn: Connection[TupleRow], index: str, table: str) -> None:
 
 
 def _of_shard(index: str) -> str:
-    """The index of one shard by name, as an SQL expression: Citus puts the shard's name for `%s`."""
+    """An SQL expression for the name of the index on a shard; Citus replaces `%s` by the name of the shard.
+
+    For example `public.alerta_fecha_idx` is `public.alerta_fecha_idx_102009` on the shard `alerta_102009`.
+    """
     return f"('{index}_' || substring('%s' from '[0-9]+$'))"
 
 
 def _on_shards(conn: Connection[TupleRow], table: str, command: str) -> list[tuple[bool, str]]:
-    """What a command gives on each placement of a table; nothing where the table is not Citus'."""
+    """Success and result of a command on each placement of a table; empty if Citus does not distribute the table."""
     if not has_citus(conn):
         return []
     query = (

@@ -1,7 +1,7 @@
-"""How many locks the coordinator's lock table holds, and how many writers need.
+"""The size of the coordinator's lock table, and the number of locks that writers need.
 
-Writers lock each identity of a batch (`pyhce/records/writing/locks.py`), so a table that is too small ends a load in
-"out of shared memory". PostgreSQL's default, 64 for each of 100 connections, takes one batch.
+Writers lock each resource of a batch (`pyhce/records/writing/locks.py`). If the lock table is too small, a load fails
+with "out of shared memory". PostgreSQL's default, 64 locks for each of 100 connections, has room for one batch.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from psycopg.rows import TupleRow
 from pyhce.citus.connection import scalar
 
 LARGEST_BATCH = 4000
-"""Resources of a load in one transaction, each with its lock; fewer where the lock table is small."""
+"""Resources that a load writes in one transaction, with a lock each; fewer if the lock table is small."""
 SMALLEST_BATCH = 100
+"""Resources of a batch if the lock table is very small."""
 CONCURRENT_WRITERS = 6
-"""Writers at once that there is to be room for: the two of a load, the four connections of an application."""
+"""Writers for which the lock table should have room: two of a load and four connections of an application."""
 
 
 def lock_slots(conn: Connection[TupleRow]) -> int:
-    """The size of the lock table: https://www.postgresql.org/docs/current/runtime-config-locks.html."""
+    """Locks for which the lock table has room: https://www.postgresql.org/docs/current/runtime-config-locks.html."""
     return int(
         scalar(
             conn,
@@ -30,10 +31,10 @@ def lock_slots(conn: Connection[TupleRow]) -> int:
 
 
 def slots_needed(writers: int = CONCURRENT_WRITERS) -> int:
-    """Slots for so many writers of whole batches, and as many again for everything else."""
+    """Locks that this number of writers needs for full batches, doubled to leave room for other sessions."""
     return LARGEST_BATCH * writers * 2
 
 
 def batch_size(conn: Connection[TupleRow], writers: int) -> int:
-    """Resources that each of so many writers may lock in one transaction."""
+    """Resources that each of this number of concurrent writers may lock in one transaction."""
     return max(SMALLEST_BATCH, min(LARGEST_BATCH, lock_slots(conn) // (writers * 2)))

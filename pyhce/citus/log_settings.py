@@ -1,15 +1,16 @@
-"""What the server's log may keep: never a patient's document, whatever a site switches on.
+"""Settings that keep patients' documents out of the server's log.
 
-Statements of ours carry documents as bound parameters, so a log of slow statements holds "documento_id = $1" and no
-value, as long as it does not write parameters. Citus is different: it sends workers a statement of its own, in which a
-parameter of a query on one shard is a literal (its citus_custom_scan.c, ExecuteMasterEvaluableFunctionsAndParameters).
-So workers log no statement at all; the coordinator goes on logging slow ones.
+Our statements pass documents as bound parameters. A log of slow statements therefore contains "documento_id = $1" and
+no value, as long as the server does not log parameters. Citus is different: it sends workers its own statement, in
+which the parameter of a query on one shard is a literal (citus_custom_scan.c,
+ExecuteMasterEvaluableFunctionsAndParameters). So workers log no statements; the coordinator still logs slow ones.
 
-What is left: hce.asignacion is a reference table, and within a transaction Citus may change its copy at the coordinator
-by such a statement too. A site whose coordinator logs every statement finds the documents of a rekey or a merge there.
+One case remains. hce.asignacion is a reference table, and within a transaction Citus may change its copy on the
+coordinator by such a statement. A site whose coordinator logs every statement has the documents of a rekey or a merge
+in its log.
 
-The settings are the database's own (ALTER DATABASE … SET), which come before postgresql.conf; Citus does not carry them
-from node to node.
+The settings belong to the database (ALTER DATABASE … SET) and take precedence over postgresql.conf. Citus does not
+propagate them, so they are set on each node.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ EVERYWHERE = {
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
-"""On every node: no DETAIL (it names the values of a key), no statement beside an error, no parameter."""
+"""Settings of every node: no DETAIL (it shows the values of a key), no statement with an error, no parameters."""
 ON_WORKERS = {
     "log_statement": "none",
     "log_min_duration_statement": "-1",
@@ -33,7 +34,7 @@ ON_WORKERS = {
     "log_transaction_sample_rate": "0",
     "auto_explain.log_min_duration": "-1",
 }
-"""On workers, whose statements hold literals."""
+"""Additional settings of workers: no statements, because they contain literals."""
 
 _CURRENT = """
     SELECT coalesce(r.rolname, ''), split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
@@ -45,15 +46,19 @@ _CURRENT = """
 
 
 def required_settings(node: Connection[TupleRow]) -> dict[str, str]:
-    """The settings of the database on a node."""
+    """The settings that the database must have on this node, by name."""
     worker = has_citus(node) and bool(scalar(node, "SELECT groupid FROM pg_dist_local_group"))
     return {**EVERYWHERE, **(ON_WORKERS if worker else {})}
 
 
 def apply_log_settings(node: Connection[TupleRow]) -> bool:
-    """Set them on a node; whether that changed anything. Sessions that are open keep theirs."""
-    held = {name: value for role, name, value in rows(node, _CURRENT) if not role}
-    missing = {name: value for name, value in required_settings(node).items() if held.get(name) != value}
+    """Set the required settings on a node. Open sessions keep their old settings.
+
+    Returns:
+        Whether anything was changed.
+    """
+    current = {name: value for role, name, value in rows(node, _CURRENT) if not role}
+    missing = {name: value for name, value in required_settings(node).items() if current.get(name) != value}
     if not missing:
         return False
     database = sql.Identifier(scalar(node, "SELECT current_database()"))
@@ -70,11 +75,15 @@ def apply_log_settings(node: Connection[TupleRow]) -> bool:
 
 
 def log_setting_problems(node: Connection[TupleRow]) -> list[str]:
-    """What on a node would let a document into the log, in words."""
-    held = rows(node, _CURRENT)
-    own = {name: value for role, name, value in held if not role}
+    """One sentence for each setting of a node that could let a document into the log."""
+    current = rows(node, _CURRENT)
+    of_database = {name: value for role, name, value in current if not role}
     expected = required_settings(node)
     return [
-        *(f"{name} is not {value} for the database" for name, value in expected.items() if own.get(name) != value),
-        *(f"role {role} has a {name} of its own" for role, name, _ in held if role and name in expected),
+        *(
+            f"{name} is not {value} for the database"
+            for name, value in expected.items()
+            if of_database.get(name) != value
+        ),
+        *(f"role {role} overrides {name}" for role, name, _ in current if role and name in expected),
     ]

@@ -1,7 +1,12 @@
-"""Migrations: numbered, noted in `hce.migracion`; the first ones in a transaction each, later ones online."""
+"""Migrations: which ones a database has, and applying the missing ones in order.
+
+Each migration has a number and is recorded in `hce.migracion` with the fingerprint of its text. A database without
+tables gets each migration in one transaction; a database in use gets it in parts (`pyhce/citus/online.py`).
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,9 +32,11 @@ from pyhce.schema.render import Migration, migrations
 from pyhce.settings import DEFAULT_SHARD_COUNT
 from pyhce.version import __version__
 
+logger = logging.getLogger(__name__)
+
 
 def applied_migrations(conn: Connection[TupleRow]) -> dict[int, str]:
-    """The fingerprints of the migrations that this database has had, by number."""
+    """The fingerprints of the migrations that were applied to this database, by number; empty without a schema."""
     if scalar(conn, "SELECT to_regclass('hce.migracion')") is None:
         return {}
     return dict(rows(conn, "SELECT numero, huella FROM hce.migracion ORDER BY numero"))
@@ -39,35 +46,37 @@ def refuse_unknown_schema(conn: Connection[TupleRow], schema: Schema) -> None:
     """Refuse a database whose schema this release does not know.
 
     Raises:
-        SchemaMismatch: it is newer, or one of its migrations is not ours.
+        SchemaMismatch: the schema is newer than this release, or has a migration with another text.
     """
-    had = applied_migrations(conn)
+    applied = applied_migrations(conn)
     known = {migration.number: migration.fingerprint for migration in migrations(schema)}
-    if had and max(had) > max(known):
+    if applied and max(applied) > max(known):
         raise SchemaMismatch(
-            f"the database's schema is at migration {max(had)}, this pyhce {__version__} knows up to {max(known)}",
-            remedy="Use the pyhce (or registrar image) that made it, or a newer one. Nothing was changed.",
+            f"the database's schema is at migration {max(applied)}, this pyhce {__version__} knows up to {max(known)}",
+            remedy="Use the release of pyhce (or the registrar image) that made the schema, or a newer one. "
+            "Nothing was changed.",
         )
-    for number, fingerprint in had.items():
+    for number, fingerprint in applied.items():
         if known[number] != fingerprint:
             raise SchemaMismatch(
-                f"migration {number} in the database ({fingerprint[:12]}…) is not the one of "
+                f"migration {number} of the database (fingerprint {fingerprint[:12]}…) is not the one of "
                 f"pyhce {__version__} ({known[number][:12]}…)",
-                remedy="It was made by another build: use that one, or start from an empty database. "
+                remedy="Another build of pyhce applied it: use that build, or start with an empty database. "
                 "Nothing was changed.",
             )
 
 
 @contextmanager
 def migrated_connection(dsn: str, schema: Schema) -> Iterator[Connection[TupleRow]]:
-    """A connection to a database that has the whole schema of this release; its errors are explained.
+    """A connection to a database that has the complete schema of this release, ready to write.
 
-    It has the rights to write, if its role may take them.
+    The session's role is hce_writer if its own role is a member. Within the block, psycopg's errors become ours
+    (`explained_errors`).
 
     Raises:
-        UsageError: it is one to a worker.
-        ConnectionFailed: nobody answers there.
-        SchemaMismatch: the schema is not there, behind this release, or ahead of it.
+        UsageError: the DSN leads to a worker.
+        ConnectionFailed: the server does not answer.
+        SchemaMismatch: the schema is missing, older or newer than this release, or a data step is not finished.
     """
     with connect_as_writer(dsn) as conn, explained_errors():
         refuse_worker(conn)
@@ -76,31 +85,31 @@ def migrated_connection(dsn: str, schema: Schema) -> Iterator[Connection[TupleRo
 
 
 def refuse_incomplete_schema(conn: Connection[TupleRow], schema: Schema) -> None:
-    """Refuse a database that has not the whole schema of this release.
+    """Refuse a database that does not have the complete schema of this release, data steps included.
 
     Raises:
-        SchemaMismatch: the schema is not there, behind this release, or ahead of it; or a data step is not done.
+        SchemaMismatch: the schema is missing, older or newer than this release, or a data step is not finished.
     """
     refuse_unmigrated(conn, schema)
     if steps := pending_data_steps(conn, schema):
         raise SchemaMismatch(
-            f"stored rows are not yet what migration {steps[0].number} says: {steps[0].name}",
-            remedy="`pyhce register` changes them, and goes on where it was interrupted.",
+            f"the data step {steps[0].name!r} of migration {steps[0].number} is not finished",
+            remedy="Run `pyhce register`: it continues where the data step was interrupted.",
         )
 
 
 def refuse_unmigrated(conn: Connection[TupleRow], schema: Schema) -> None:
-    """Refuse a database whose schema is not at the version of this release; data steps may be due.
+    """Refuse a database whose schema is not at the version of this release; its data steps may be unfinished.
 
     Raises:
-        SchemaMismatch: the schema is not there, behind this release, or ahead of it.
+        SchemaMismatch: the schema is missing, or older or newer than this release.
     """
     refuse_unknown_schema(conn, schema)
-    had = applied_migrations(conn)
-    if len(had) < schema.version:
+    applied = applied_migrations(conn)
+    if len(applied) < schema.version:
         raise SchemaMismatch(
-            f"the database is at migration {max(had, default=0)} of {schema.version}",
-            remedy="`pyhce register` brings it up to date.",
+            f"the database is at migration {max(applied, default=0)} of {schema.version}",
+            remedy="Run `pyhce register` to apply the missing migrations.",
         )
 
 
@@ -113,29 +122,35 @@ def migrate(
     lock_wait: float = LOCK_WAIT,
     progress: Progress = no_progress,
 ) -> list[int]:
-    """Apply what is missing; the numbers applied.
+    """Apply the missing migrations in order.
 
-    A database without a schema gets each migration in one transaction. Later ones are applied beside readers and
-    writers; see `pyhce.citus.online`.
+    A database whose tables are not distributed yet gets each migration in one transaction. Otherwise a migration is
+    applied while other sessions read and write; see `pyhce/citus/online.py`.
 
     Args:
-        time_zone: of dates without one; counts for the first migration only.
-        shard_count: shards of a new table that others will be co-located with.
-        lock_wait: seconds to go on trying where others hold a table.
+        conn: the coordinator, as a superuser.
+        schema: the declaration.
+        time_zone: time zone for dates and times that have none; counts only for migration 1.
+        shard_count: number of shards of a new table that starts a colocation group.
+        lock_wait: seconds for which a migration retries while other sessions hold a table.
+        progress: called with one line of text for each migration and each part of one.
+
+    Returns:
+        The numbers of the migrations that were applied.
 
     Raises:
-        SchemaMismatch: the database is ahead of this release.
-        UsageError: PostgreSQL knows no such time zone.
-        HceError: others held a table all the time.
+        SchemaMismatch: the schema is newer than this release, or has a migration with another text.
+        UsageError: PostgreSQL does not know the time zone.
+        HceError: other sessions held a table for the whole time.
     """
     refuse_unknown_schema(conn, schema)
     if not scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_timezone_names WHERE name = %s)", time_zone):
         raise UsageError(
-            f"{time_zone!r} is not a time zone that PostgreSQL knows",
-            remedy="Give a name of the IANA database, such as America/Bogota.",
+            f"PostgreSQL does not know the time zone {time_zone!r}",
+            remedy="Use a name of the IANA time zone database, such as America/Bogota.",
         )
-    had = applied_migrations(conn)
-    in_use = _in_use(conn) if had else False
+    applied = applied_migrations(conn)
+    in_use = _in_use(conn) if applied else False
     by_name = {table.qualified: table for table in schema.tables}
 
     def place(name: str) -> None:
@@ -144,9 +159,10 @@ def migrate(
 
     done = []
     for migration in migrations(schema):
-        if migration.number in had:
+        if migration.number in applied:
             continue
         progress(f"migration {migration.number} ({migration.name})")
+        logger.info("applying migration %d (%s)%s", migration.number, migration.name, " online" if in_use else "")
         if in_use:
             apply_online(conn, migration, place=place, progress=progress, lock_wait=lock_wait)
         else:
@@ -156,7 +172,7 @@ def migrate(
 
 
 def _in_use(conn: Connection[TupleRow]) -> bool:
-    """Whether the tables have their homes: from then on there may be rows, readers and writers."""
+    """Whether there may be rows, readers and writers: on Citus, once the first table is distributed."""
     return not has_citus(conn) or bool(distribute.citus_tables(conn))
 
 

@@ -1,6 +1,6 @@
-"""What Citus does not carry to every node: privileges on the database and on schemas, and that a function is closed.
+"""Privileges that Citus does not propagate to every node: on the database, on schemas, and REVOKE on functions.
 
-A worker that is added later gets each GRANT on a function, but not the REVOKE from PUBLIC.
+A worker that is added later gets every GRANT on a function, but not the REVOKE from PUBLIC.
 """
 
 from __future__ import annotations
@@ -13,15 +13,22 @@ from pyhce.settings import APP_ROLE, OWNER_ROLE, READONLY_ROLE, WRITER_ROLE
 
 DATABASE_ROLES = (OWNER_ROLE, WRITER_ROLE, APP_ROLE, READONLY_ROLE)
 OWNER_SCHEMAS = ("public", "hce")
-"""Where the owner creates: Citus makes a moved shard's table as its owner."""
+"""The schemas in which the owner may create tables: when a shard moves, Citus creates its table as the owner."""
 
 
 def set_node_privileges(node: Connection[TupleRow]) -> bool:
-    """On one node: our roles alone connect, the owner may create, PUBLIC may not write; whether it changed."""
+    """Set the privileges on one node: only our roles may connect, the owner may create tables, PUBLIC may not write.
+
+    Args:
+        node: a connection to that node, as a superuser.
+
+    Returns:
+        Whether anything was changed.
+    """
     statements = [*_on_database(node), *_on_schemas(node), *_on_functions(node)]
     if statements:
         with node.transaction():
-            if has_citus(node):  # every node is visited by itself, and a worker may not propagate
+            if has_citus(node):  # the caller visits every node, and Citus refuses propagation from a worker
                 node.execute("SET LOCAL citus.enable_ddl_propagation TO off")
             for statement in statements:
                 node.execute(statement)
@@ -63,7 +70,7 @@ def _on_schemas(node: Connection[TupleRow]) -> list[sql.Composed]:
 
 
 def _on_functions(node: Connection[TupleRow]) -> list[sql.Composed]:
-    """The functions that run with rights of their own are not for PUBLIC."""
+    """PUBLIC may not execute the SECURITY DEFINER functions."""
     found = rows(
         node,
         "SELECT p.oid::regprocedure::text FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace"

@@ -1,11 +1,13 @@
-"""The cluster's nodes: what should be, what is, and the difference made good.
+"""The nodes of the cluster: which are registered, what a worker contains, and how a worker is added or repaired.
 
-`citus_add_node` leaves a node alone that it knows, whatever its state: the repair is ours
-(https://docs.citusdata.com/en/stable/develop/api_udf.html, cluster management).
+`citus_add_node` does nothing for a node that is registered already, even if the node is inactive or its metadata is
+out of sync. So the repair is done here
+(https://docs.citusdata.com/en/stable/develop/api_udf.html, "Node management functions").
 """
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 from psycopg import Connection
@@ -15,9 +17,11 @@ from pyhce.citus.connection import rows, scalar
 from pyhce.errors import ForeignNode, UsageError
 from pyhce.schema.model import Frozen
 
+logger = logging.getLogger(__name__)
+
 
 class Node(Frozen):
-    """Where a node is found, by name."""
+    """The host name and port of a node."""
 
     host: str
     port: int = 5432
@@ -27,16 +31,16 @@ class Node(Frozen):
 
     @classmethod
     def parse(cls, text: str) -> Node:
-        """`host` or `host:port`.
+        """The node of `host` or `host:port`; the port is 5432 if it is not given.
 
         Raises:
-            UsageError: it is neither.
+            UsageError: the text is neither, or the port is not between 1 and 65535.
         """
         host, _, port = text.rpartition(":") if ":" in text else (text, "", "5432")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise UsageError(
-                f"{text!r} is not a node: a node is host or host:port, the port from 1 to 65535",
-                remedy="For example citus-worker-0.citus-nodes:5432.",
+                f"{text!r} is not a node: write host or host:port, with a port from 1 to 65535",
+                remedy="For example: citus-worker-0.citus-nodes:5432.",
             )
         return cls(host=host, port=int(port))
 
@@ -55,24 +59,28 @@ class RegisteredNode(NamedTuple):
 
     @property
     def address(self) -> str:
-        """host:port."""
+        """Host and port, as `host:port`."""
         return f"{self.host}:{self.port}"
 
 
 class WorkerMetadata(NamedTuple):
-    """What a node itself holds of a cluster's metadata."""
+    """What a worker's own database says about the cluster that it belongs to.
+
+    Args:
+        group: its group id; 0 if it belongs to no cluster.
+        nodes: (node id, group id) of each node that it knows.
+        tables: number of Citus tables in its metadata.
+        local_tables: number of ordinary tables in the schemas public and hce.
+    """
 
     group: int
     nodes: frozenset[tuple[int, int]]
-    """(node id, group) of every node it knows."""
     tables: int
-    """Tables in its metadata."""
     local_tables: int
-    """Tables of ours that it holds outside of any cluster."""
 
 
 def registered_nodes(conn: Connection[TupleRow]) -> list[RegisteredNode]:
-    """The rows of `pg_dist_node`, the coordinator first."""
+    """The primary nodes in `pg_dist_node`, the coordinator first."""
     return [
         RegisteredNode(*row)
         for row in rows(
@@ -84,7 +92,7 @@ def registered_nodes(conn: Connection[TupleRow]) -> list[RegisteredNode]:
 
 
 def worker_metadata(worker: Connection[TupleRow]) -> WorkerMetadata:
-    """What a worker holds of a cluster's metadata."""
+    """What a worker's own database says about the cluster that it belongs to."""
     return WorkerMetadata(
         group=scalar(worker, "SELECT groupid FROM pg_dist_local_group") or 0,
         nodes=frozenset((n.id, n.group) for n in registered_nodes(worker)),
@@ -102,70 +110,94 @@ def worker_metadata(worker: Connection[TupleRow]) -> WorkerMetadata:
 
 
 def set_coordinator_name(conn: Connection[TupleRow], node: Node) -> bool:
-    """Note the coordinator's own name, before any worker is added; whether that changed anything."""
+    """Register the coordinator's own name; workers need it before they are added.
+
+    Returns:
+        Whether the name was missing or different.
+    """
     known = next((n for n in registered_nodes(conn) if n.group == 0), None)
     if known and (known.host, known.port) == (node.host, node.port):
         return False
     conn.execute("SELECT citus_set_coordinator_host(%s, %s)", (node.host, node.port))
+    logger.info("registered the coordinator as %s", node)
     return True
 
 
 def refuse_foreign_worker(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> None:
-    """Refuse a worker that is neither a member, under this or another name, nor empty. Nothing is changed.
+    """Refuse a worker that is neither a member of this cluster, under this or another name, nor empty.
+
+    Changes nothing.
+
+    Args:
+        node: the name under which it is to be registered.
+        worker: a connection to it.
 
     Raises:
-        ForeignNode: it carries another cluster's metadata or tables, or lost its own.
+        ForeignNode: it belongs to another cluster, has tables of its own, or is a member that lost its data.
     """
-    held = worker_metadata(worker)
+    metadata = worker_metadata(worker)
     known = _registered_under_name(conn, node)
     if known is not None:
-        _refuse_replaced_server(conn, known, worker, held)
-    elif _registered_under_other_name(conn, worker, held) is None:
-        _refuse_occupied_worker(node, held)
+        _refuse_replaced_server(conn, known, worker, metadata)
+    elif _registered_under_other_name(conn, worker, metadata) is None:
+        _refuse_occupied_worker(node, metadata)
 
 
 def add_or_repair_worker(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> list[str]:
-    """Make a worker that is no stranger a whole member of the cluster; what that took, nothing if it was one."""
+    """Add a worker to the cluster, or repair the registration of one that is a member.
+
+    `refuse_foreign_worker` must have accepted it.
+
+    Returns:
+        One sentence for each change; empty if the worker was an active member under this name.
+    """
+    changes = _add_or_repair(conn, node, worker)
+    for change in changes:
+        logger.info("%s", change)
+    return changes
+
+
+def _add_or_repair(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> list[str]:
     known = _registered_under_name(conn, node)
     if known is not None:
         return _repair(conn, known)
-    renamed = _registered_under_other_name(conn, worker, worker_metadata(worker))
-    if renamed is not None:
-        conn.execute("SELECT citus_update_node(%s, %s, %s)", (renamed.id, node.host, node.port))
-        moved = renamed._replace(host=node.host, port=node.port)
-        return [f"{renamed.address} is now called {node}", *_repair(conn, moved)]
+    former = _registered_under_other_name(conn, worker, worker_metadata(worker))
+    if former is not None:
+        conn.execute("SELECT citus_update_node(%s, %s, %s)", (former.id, node.host, node.port))
+        renamed = former._replace(host=node.host, port=node.port)
+        return [f"renamed {former.address} to {node}", *_repair(conn, renamed)]
     conn.execute("SELECT citus_add_node(%s, %s)", (node.host, node.port))
     return [f"added {node}"]
 
 
 def _registered_under_name(conn: Connection[TupleRow], node: Node) -> RegisteredNode | None:
-    """The worker that is registered under this name."""
     return next((n for n in registered_nodes(conn) if n.group and (n.host, n.port) == (node.host, node.port)), None)
 
 
 def _registered_under_other_name(
-    conn: Connection[TupleRow], worker: Connection[TupleRow], held: WorkerMetadata
+    conn: Connection[TupleRow], worker: Connection[TupleRow], metadata: WorkerMetadata
 ) -> RegisteredNode | None:
-    """The member that a worker says it is, registered under another name."""
-    member = next((n for n in registered_nodes(conn) if held.group and n.group == held.group), None)
+    """The registered node that the worker is, by its own metadata: its group in this cluster."""
+    member = next((n for n in registered_nodes(conn) if metadata.group and n.group == metadata.group), None)
     return member if member is not None and same_cluster(conn, worker) else None
 
 
 def installation_id(conn: Connection[TupleRow]) -> str | None:
-    """The identity of the installation that a node belongs to, None where there is none yet."""
+    """The id (a UUID) of the installation that a node belongs to; None if the node has no schema yet."""
     if scalar(conn, "SELECT to_regclass('hce.instalacion')") is None:
         return None
     return str(scalar(conn, "SELECT id FROM hce.instalacion LIMIT 1"))
 
 
 def same_cluster(conn: Connection[TupleRow], worker: Connection[TupleRow]) -> bool:
-    """Whether a worker's metadata is this cluster's.
+    """Whether a worker belongs to this cluster.
 
-    By the installation's identity; before there is one, by the coordinator that the worker knows.
+    Decided by the id of the installation. Before there is one, by the name of the coordinator that both have
+    registered.
     """
-    here, there = installation_id(conn), installation_id(worker)
-    if here and there:
-        return here == there
+    own, other = installation_id(conn), installation_id(worker)
+    if own and other:
+        return own == other
     coordinators = [{n.address for n in registered_nodes(c) if n.group == 0} for c in (conn, worker)]
     return bool(coordinators[0]) and coordinators[0] == coordinators[1]
 
@@ -177,48 +209,50 @@ def _repair(conn: Connection[TupleRow], known: RegisteredNode) -> list[str]:
         done.append(f"activated {known.address} and synced its metadata")
     if not known.takes_shards:
         conn.execute("SELECT citus_set_node_property(%s, %s, 'shouldhaveshards', true)", (known.host, known.port))
-        done.append(f"{known.address} takes shards again")
+        done.append(f"allowed shards on {known.address} again")
     return done
 
 
-def _refuse_occupied_worker(node: Node, held: WorkerMetadata) -> None:
-    if held.group or held.nodes or held.tables:
+def _refuse_occupied_worker(node: Node, metadata: WorkerMetadata) -> None:
+    if metadata.group or metadata.nodes or metadata.tables:
         raise ForeignNode(
-            f"{node} carries the metadata of another cluster ({len(held.nodes)} nodes, {held.tables} tables): "
-            "a worker joins with an empty database",
-            remedy="Take it out of its cluster, or give this one an empty volume. Nothing was changed.",
+            f"worker {node} belongs to another cluster: its metadata lists {len(metadata.nodes)} nodes and "
+            f"{metadata.tables} tables. A new worker must have an empty database",
+            remedy="Remove it from that cluster, or start a server with an empty volume under this name. "
+            "Nothing was changed.",
         )
-    if held.local_tables:
+    if metadata.local_tables:
         raise ForeignNode(
-            f"{node} holds {held.local_tables} tables of its own in public or hce: a worker joins empty",
-            remedy="Give it an empty database: the schema's tables reach workers by distribution only. "
+            f"worker {node} has {metadata.local_tables} tables in the schemas public and hce. A new worker must have "
+            "an empty database",
+            remedy="Drop these tables, or give the worker an empty database: Citus creates the tables on workers. "
             "Nothing was changed.",
         )
 
 
 def _refuse_replaced_server(
-    conn: Connection[TupleRow], known: RegisteredNode, worker: Connection[TupleRow], held: WorkerMetadata
+    conn: Connection[TupleRow], known: RegisteredNode, worker: Connection[TupleRow], metadata: WorkerMetadata
 ) -> None:
-    """A registered name behind which another server now answers."""
+    """Refuse a server that answers under a registered name and is not the one that was registered."""
     placements = scalar(
         conn,
         "SELECT count(*) FROM pg_dist_placement p JOIN pg_dist_shard s USING (shardid)"
         " JOIN pg_dist_partition t ON t.logicalrelid = s.logicalrelid WHERE groupid = %s AND partmethod = 'h'",
         known.group,
     )
-    if not held.group and not held.nodes and not held.local_tables:
+    if not metadata.group and not metadata.nodes and not metadata.local_tables:
         if known.has_metadata and placements:
             raise ForeignNode(
-                f"{known.address} is registered with {placements} shards, but an empty server answers there: "
-                "its data is gone or another volume is mounted",
-                remedy="Mount its own volume, or restore it from a backup. Nothing was changed.",
+                f"{known.address} is registered with {placements} shards, but its database is empty: the data is lost, "
+                "or another volume is mounted",
+                remedy="Mount the worker's own volume, or restore it from a backup. Nothing was changed.",
             )
         return
     if not known.has_metadata:
         return
-    if held.group != known.group or not same_cluster(conn, worker):
+    if metadata.group != known.group or not same_cluster(conn, worker):
         raise ForeignNode(
-            f"{known.address} answers, but as a member of another cluster "
-            f"(its group is {held.group}, not {known.group})",
-            remedy="Check which server that name leads to, and its volume. Nothing was changed.",
+            f"the server at {known.address} belongs to another cluster: its group is {metadata.group}, the registered "
+            f"one is {known.group}",
+            remedy="Check which server this name resolves to, and which volume it has mounted. Nothing was changed.",
         )

@@ -1,20 +1,29 @@
-"""A migration on a database in use: in parts, so that no part keeps a reader waiting for long.
+"""Apply a migration to a database in use, in parts, so that readers and writers wait only briefly.
 
-The statements of a migration can run twice. So each part that locks a table that is there is a transaction of its own:
+Every statement of a migration can run twice. Therefore a migration is split into parts, and each part that locks an
+existing table is a transaction of its own:
 
-- It waits for its locks for LOCK_TIMEOUT at most. Behind an export that runs for an hour, ALTER TABLE would wait for
-  an hour, and every later reader of the table behind it. So it gives up, lets the readers pass, and tries again.
-- An index on a table that is there is built concurrently, outside of a transaction; see `pyhce/citus/indexes.py`.
+- A part waits at most LOCK_TIMEOUT for a lock. Without this limit, ALTER TABLE behind an export of one hour would wait
+  for an hour, and every reader that comes later would wait behind ALTER TABLE. Instead the part fails after one second,
+  readers go first for PAUSE seconds, and the part is tried again.
+- An index on an existing table is built concurrently, outside of a transaction; see `pyhce/citus/indexes.py`.
 - A new table is created and distributed in one transaction.
-- Typed columns that are computed anew rewrite their table once; see `pyhce/citus/recomputed_columns.py`.
+- Recomputed typed columns rewrite their table once; see `pyhce/citus/recomputed_columns.py`.
 
-The migration is noted in `hce.migracion` after its last part. A kill at any moment leaves parts that are whole, and the
-next run goes through all of them again. On Citus the time-out goes to the nodes with the transaction
-(`citus.propagate_set_commands`), since a lock may be held on a worker alone.
+For example, a migration that adds a column and an index to `alerta` and creates the table `cuenta` has three parts:
+
+    part 1   ALTER TABLE public.alerta ADD COLUMN …; COMMENT ON COLUMN public.alerta.…    one transaction, locks alerta
+    part 2   CREATE INDEX CONCURRENTLY … ON public.alerta                                 no transaction
+    part 3   CREATE TABLE public.cuenta …; its grants and indexes; create_distributed_table('public.cuenta', …)
+
+The migration is recorded in `hce.migracion` after its last part. If the process is killed, finished parts stay; the
+next run executes all parts again. On Citus the lock timeout is sent to the workers with the transaction
+(`citus.propagate_set_commands`), because a lock may be held on a worker only.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -32,12 +41,14 @@ from pyhce.schema.frozen import statements
 from pyhce.schema.model import Frozen
 from pyhce.schema.render import Migration
 
+logger = logging.getLogger(__name__)
+
 LOCK_TIMEOUT = 1.0
-"""Seconds that a part waits for a lock, and so the longest that a reader waits for a part that does not get it."""
+"""Seconds for which a part waits for a lock. A reader behind a part that does not get its lock waits no longer."""
 PAUSE = 2.0
-"""Seconds in which readers pass before the next attempt."""
+"""Seconds between two attempts, in which waiting readers get their turn."""
 LOCK_WAIT = 4 * 3600.0
-"""Seconds of attempts, in all, before a migration gives up."""
+"""Seconds after which a migration stops retrying and fails."""
 
 _CREATE_TABLE = re.compile(r"CREATE TABLE(?: IF NOT EXISTS)? ([a-z0-9_.]+)")
 _CREATE_INDEX = re.compile(r"CREATE INDEX(?: IF NOT EXISTS)? ([a-z0-9_]+) ON ([a-z0-9_.]+)")
@@ -45,16 +56,17 @@ _ALTER_TABLE = re.compile(r"ALTER TABLE ([a-z0-9_.]+)\s+(?:ADD|DROP) (?:COLUMN|C
 _LOCK_ERRORS = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
 PlaceTable = Callable[[str], None]
-"""Gives a new table, by its name with its schema, its home; inside the caller's transaction."""
+"""A function that distributes a new table, given its name with schema, inside the caller's transaction."""
 
 
 class MigrationPart(Frozen):
-    """Statements of a migration that are one transaction, or one index.
+    """Statements of a migration that run in one transaction, or that build one index.
 
     Args:
-        creates: the table that it makes.
-        alters: the table that it locks, and that is there.
-        index: the index that it builds, on the table `alters`.
+        statements: SQL statements, in order.
+        creates: the new table that the part creates, with schema.
+        alters: the existing table that the part locks, with schema.
+        index: the index that the part builds on the table `alters`.
     """
 
     statements: tuple[str, ...]
@@ -64,7 +76,7 @@ class MigrationPart(Frozen):
 
 
 def migration_parts(body: str) -> tuple[MigrationPart, ...]:
-    """A migration's statements, in their order, in parts."""
+    """The statements of a migration in their order, grouped into parts."""
     found: list[MigrationPart] = []
     made: set[str] = set()
     for statement in statements(body):
@@ -88,7 +100,7 @@ def _part(statement: str, made: set[str]) -> MigrationPart:
 
 
 def _belongs(part: MigrationPart, last: MigrationPart) -> bool:
-    """Whether a statement goes on with the part before it: the same table, or neither locks one."""
+    """Whether a statement can join the previous part: it concerns the same table, or no existing table is locked."""
     if part.index or last.index or part.creates:
         return False
     if part.alters:
@@ -105,15 +117,18 @@ def apply_online(
     progress: Progress,
     lock_wait: float = LOCK_WAIT,
 ) -> None:
-    """Apply a migration to a database that is in use, and note it.
+    """Apply a migration to a database in use, and record it in `hce.migracion`.
 
     Args:
-        place: called for each table that the migration makes, in the transaction that makes it.
-        lock_wait: seconds to go on trying where others hold a table.
+        conn: the coordinator, in autocommit mode, as a superuser.
+        migration: the migration.
+        place: called for each new table, in the transaction that creates it.
+        progress: called with one line of text for each part and each wait.
+        lock_wait: seconds for which the migration retries while other sessions hold a table.
 
     Raises:
-        HceError: others held a table all the time, and what was done stays, for the next run to go on from; or this
-            site uses a column that is computed anew.
+        HceError: another session held a table for the whole time (finished parts stay, the next run continues), or a
+            view, an index or a privilege of the site depends on a column that the migration recomputes.
     """
     refuse_dependents(conn, statements(migration.body))
     deadline = time.monotonic() + lock_wait
@@ -121,8 +136,8 @@ def apply_online(
     for number, part in enumerate(every, 1):
         what = f"migration {migration.number}, part {number} of {len(every)}"
         progress(f"{what}: {_subject(part)}")
-        deed = partial(_apply, conn, part, place)
-        retry_for_lock(conn, part.alters or part.creates, deed, what, deadline, progress)
+        apply = partial(_apply, conn, part, place)
+        retry_for_lock(conn, part.alters or part.creates, apply, what, deadline, progress)
     with conn.transaction():
         conn.execute(migration.record.encode())
 
@@ -130,28 +145,45 @@ def apply_online(
 def retry_for_lock(
     conn: Connection[TupleRow],
     table: str | None,
-    deed: Callable[[], None],
+    action: Callable[[], None],
     what: str,
     deadline: float,
     progress: Progress,
 ) -> None:
-    """Do something that locks a table, again and again until it gets the lock.
+    """Call a function that locks a table, and call it again while another session holds the table.
+
+    Args:
+        table: the table, with schema; None if the function locks no single table.
+        action: the function; it raises LockNotAvailable or DeadlockDetected if it did not get its lock.
+        what: name of the step, for messages.
+        deadline: when to give up, in seconds of `time.monotonic()`.
 
     Raises:
-        HceError: others held it until the deadline.
+        HceError: another session held the table until the deadline; the message has its process id.
     """
+    attempt = 0
     while True:
+        attempt += 1
         try:
-            return deed()
+            return action()
         except _LOCK_ERRORS as error:
-            subject = table or "what it changes"
+            subject = table or "the objects that it changes"
             holder = _lock_holder(conn, table) if table else "another session"
             if time.monotonic() >= deadline:
                 raise HceError(
                     f"{what} could not lock {subject}: it is held by {holder}",
-                    remedy="Let that session finish, or end it, and run `pyhce register` again: it goes on from there.",
+                    remedy="Wait until that session ends, or end it with SELECT pg_terminate_backend(PID), then run "
+                    "`pyhce register` again: finished parts stay.",
                 ) from error
-            progress(f"{what}: {subject} is held by {holder}; trying again, readers pass meanwhile")
+            progress(f"{what}: {subject} is held by {holder}; retrying in {PAUSE:.0f} s")
+            logger.warning(
+                "%s: lock conflict on %s, held by %s; attempt %d failed, retrying in %.1f s",
+                what,
+                subject,
+                holder,
+                attempt,
+                PAUSE,
+            )
             time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
 
 
@@ -160,11 +192,11 @@ def _subject(part: MigrationPart) -> str:
         return f"index {part.index}, built concurrently"
     if part.creates:
         return f"table {part.creates}"
-    return f"table {part.alters}" if part.alters else "functions, descriptions and privileges"
+    return f"table {part.alters}" if part.alters else "functions, comments and privileges"
 
 
 def _lock_holder(conn: Connection[TupleRow], table: str) -> str:
-    """The session that has held a table for the longest."""
+    """A description of the session that holds a table, with its process id; the oldest transaction if several do."""
     found = rows(
         conn,
         "SELECT a.pid, a.application_name, (now() - a.xact_start)::interval(0)::text"
@@ -174,26 +206,26 @@ def _lock_holder(conn: Connection[TupleRow], table: str) -> str:
         table,
     )
     if not found:
-        return "a session that is gone by now, or one on a worker"
+        return "a session that has ended since, or a session on a worker"
     pid, name, age = found[0]
-    return f"process {pid} ({name or 'no application name'}, in a transaction for {age})"
+    return f"process {pid} ({name or 'no application name'}, transaction open for {age})"
 
 
 def _apply(conn: Connection[TupleRow], part: MigrationPart, place: PlaceTable) -> None:
     if part.index:
         build_index(conn, part.index, str(part.alters), part.statements[0])
         return
-    due = [statement for statement in part.statements if not is_recomputed(conn, statement)]
+    remaining = [statement for statement in part.statements if not is_recomputed(conn, statement)]
     with conn.transaction():
         configure_schema_change(conn)
-        for statement in due:
+        for statement in remaining:
             conn.execute(statement.encode())
         if part.creates:
             place(part.creates)
 
 
 def configure_schema_change(conn: Connection[TupleRow]) -> None:
-    """What every transaction that changes the schema of a database in use begins with."""
+    """Set the options with which every transaction that changes the schema of a database in use begins."""
     if has_citus(conn):
         conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
         conn.execute("SET LOCAL citus.propagate_set_commands TO 'local'")

@@ -1,9 +1,15 @@
-"""Typed columns that a migration computes anew, on a table that is there and full of rows.
+"""Typed columns whose expression a migration changes, on an existing table with rows.
 
-PostgreSQL cannot change the expression of a generated column before release 17. So one statement drops the columns of a
-table and adds them again, which rewrites the table once. It can run twice, but would rewrite the table twice:
-`is_recomputed` says whether it is done. What a site built on such a column (a view, an index) would block the statement
-or go with the column: `refuse_dependents` names it before anything is changed.
+PostgreSQL can change the expression of a generated column from release 17 on, and we support 15. So one statement drops
+the columns and adds them again, which rewrites the table once:
+
+    ALTER TABLE public.alerta
+        DROP COLUMN IF EXISTS fecha,
+        ADD COLUMN fecha tstzrange GENERATED ALWAYS AS (hce.lapso_periodo(recurso -> 'period')) STORED;
+
+The statement can run twice, but would rewrite the table twice; `is_recomputed` tells whether it already ran. A view of
+the site on such a column would make the statement fail, and an index of the site would be dropped with the column;
+`refuse_dependents` reports both before anything is changed.
 """
 
 from __future__ import annotations
@@ -46,15 +52,16 @@ _DEPENDENTS = """
 
 
 def recomputed_table(statement: str) -> str | None:
-    """The table, with its schema, whose typed columns a statement computes anew; None for another statement."""
+    """The table, with schema, whose typed columns a statement recomputes; None if it is another kind of statement."""
     found = _RECOMPUTES.match(statement)
     return found[1] if found else None
 
 
 def is_recomputed(conn: Connection[TupleRow], statement: str) -> bool:
-    """Whether a table's typed columns are already as a statement would make them.
+    """Whether a table's typed columns are already as a statement would create them.
 
-    PostgreSQL itself compares: the statement is applied to an empty copy of the table.
+    The statement is run on an empty temporary copy of the table, and PostgreSQL's own text of both expressions is
+    compared.
     """
     table = recomputed_table(statement)
     if table is None:
@@ -67,28 +74,32 @@ def is_recomputed(conn: Connection[TupleRow], statement: str) -> bool:
             conn.execute(statement.replace(table, copy, 1).encode())
             return set(rows(conn, _EXPRESSIONS, table)) == set(rows(conn, _EXPRESSIONS, copy))
     except psycopg.errors.UndefinedFunction:
-        return False  # not even the migration's helpers are there
+        return False  # the helpers of this migration do not exist yet
 
 
 def refuse_dependents(conn: Connection[TupleRow], statements: Iterable[str]) -> None:
-    """Refuse a migration that computes columns anew on which a site built something of its own.
+    """Refuse a migration that recomputes columns on which objects of the site depend.
+
+    Args:
+        statements: all statements of the migration; the indexes that they create are not the site's.
 
     Raises:
-        HceError: with every view, index, privilege or other object.
+        HceError: with every view, index, privilege or other object that depends on such a column.
     """
     every = tuple(statements)
-    own = [index[1] for statement in every if (index := _INDEX.match(statement))]
+    own_indexes = [index[1] for statement in every if (index := _INDEX.match(statement))]
     problems = []
     for statement in every:
         table = recomputed_table(statement)
         if table is None or is_recomputed(conn, statement):
             continue
         columns = _DROPPED.findall(statement)
-        found = rows(conn, _DEPENDENTS, table, columns, own, table, columns)
+        found = rows(conn, _DEPENDENTS, table, columns, own_indexes, table, columns)
         problems += [f"{what} uses {table}.{column}" for what, column in found]
     if problems:
         raise HceError(
-            f"the migration computes columns anew that this site uses: {'; '.join(problems)}. Nothing was changed",
-            remedy="Keep their definitions (pg_get_viewdef, pg_get_indexdef), drop them, run `pyhce register` again, "
-            "and create them again.",
+            f"the migration recomputes columns on which objects of this site depend: {'; '.join(problems)}. "
+            "Nothing was changed",
+            remedy="Save their definitions (pg_get_viewdef, pg_get_indexdef), drop them, run `pyhce register` again, "
+            "then create them again.",
         )

@@ -1,7 +1,11 @@
-"""The registrar: from running nodes to a cluster with the schema on it. It converges, and says what it changed."""
+"""The registrar brings running nodes to the declared state: nodes, migrations, distribution, grants.
+
+Each run makes only the missing changes and reports them, so it can be repeated and interrupted.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 
@@ -37,22 +41,26 @@ from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen, Schema
 from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
 
+logger = logging.getLogger(__name__)
+
 _RELOAD = "SELECT pg_reload_conf()"
-"""PostgreSQL reads a renewed certificate when it is told to, or starts."""
+"""PostgreSQL reads a renewed certificate only when it reloads its configuration or starts."""
 
 
 class RegistrationReport(Frozen):
-    """What the registrar found and did.
+    """What the registrar found and changed in one run.
 
     Args:
-        engine: `citus`, or `postgresql` where the extension is absent.
-        migrations: the numbers applied now.
-        distributed: the tables that were given their home now.
-        data_steps: the changes of stored rows that the migrations needed, made now.
-        nodes: one sentence for each change to the cluster's nodes.
-        settings: one sentence for each change to roles, secrets and privileges.
-        not_mended: what is wrong with a role of the site and must be mended by a person, with the command.
-        seconds: how long it took.
+        engine: `citus`, or `postgresql` if the extension is not installed.
+        schema_version: the number of the newest migration of this release.
+        migrations: the numbers of the migrations that were applied.
+        distributed: the names of the tables that were distributed or made reference tables.
+        data_steps: the data steps that were run: changes of stored rows that a migration needs.
+        nodes: one sentence for each change to the registered nodes.
+        settings: one sentence for each change to roles, passwords, privileges and settings.
+        not_mended: one sentence for each problem with a role of the site that the registrar cannot repair, with the
+            command that does.
+        seconds: duration of the run.
     """
 
     engine: str
@@ -67,7 +75,7 @@ class RegistrationReport(Frozen):
 
     @property
     def changed(self) -> bool:
-        """Whether anything had to be done."""
+        """Whether the run changed anything."""
         return bool(self.migrations or self.distributed or self.data_steps or self.nodes or self.settings)
 
 
@@ -84,35 +92,39 @@ def register(
     lock_wait: float = LOCK_WAIT,
     progress: Progress = no_progress,
 ) -> RegistrationReport:
-    """Wait for every node, then make the cluster what the declaration says.
+    """Wait for every node, then bring the cluster to the declared state: nodes, migrations, distribution, grants.
 
-    Safe to repeat and to interrupt: only the difference is made, in steps that are whole or not there. Without
-    workers and without Citus it prepares a single PostgreSQL. Passwords change last, when all else has succeeded:
-    a registrar that fails leaves the applications with the passwords that they have.
+    Safe to repeat and to interrupt: it makes only the missing changes, each in a transaction or in a statement that can
+    run twice. Without workers and without Citus it prepares a single PostgreSQL server. Passwords change last: if the
+    registrar fails earlier, the applications keep the passwords that they have.
 
     Args:
-        dsn: the coordinator, as a superuser.
-        workers: the workers by the names under which every node finds them.
-        coordinator: the coordinator's name for the workers; from the DSN if not given.
-        passwords: of the roles that log in; how nodes log in to each other follows from them.
-        shard_count: shards of a distributed table, when it is made.
-        time_zone: of dates without one, when the schema is made.
-        timeout: seconds to wait for nodes and for another registrar, in all.
-        lock_wait: seconds that a migration goes on trying where others hold a table.
+        dsn: the coordinator, with a role that is a superuser.
+        schema: the declaration.
+        workers: the workers, under names that every node can resolve.
+        coordinator: the coordinator, under a name that the workers can resolve; default: the registered name, else the
+            host of the DSN.
+        passwords: passwords by role, for the roles that log in. The nodes also use them to log in to each other.
+        shard_count: number of shards of a distributed table; counts only when the table is created.
+        time_zone: time zone for dates and times that have none; counts only when the schema is created.
+        timeout: seconds to wait for the nodes and for another registrar, in total.
+        lock_wait: seconds for which a migration retries while other sessions hold a table.
+        progress: called with one line of text at each step.
 
     Raises:
         ConnectionFailed: a node did not answer in time.
         ForeignNode: a worker belongs to another cluster.
-        SchemaMismatch: the database is not one that this release knows.
-        UsageError: workers were given and the coordinator has no Citus; the role is no superuser.
+        SchemaMismatch: this release does not know the schema of the database.
+        UsageError: the role is not a superuser, the encoding is not UTF8, or workers were given and a node lacks Citus.
+        HceError: another registrar held its lock, or other sessions held a table, for the whole time.
     """
     start = time.monotonic()
     with wait_for_connection(dsn, timeout=timeout, progress=progress) as conn, explained_errors():
         _refuse_unsuitable(conn, workers)
         own = {conn.info.user: conn.info.password} if conn.info.password else {}
         secrets = {**own, **(passwords or {})}
-        left = timeout - (time.monotonic() - start)
-        with advisory_lock(conn, REGISTRAR_LOCK, timeout=max(left, 1.0), progress=progress):
+        seconds_left = timeout - (time.monotonic() - start)
+        with advisory_lock(conn, REGISTRAR_LOCK, timeout=max(seconds_left, 1.0), progress=progress):
             migrate.refuse_unknown_schema(conn, schema)
             citus = has_citus(conn)
             changes: list[str] = []
@@ -121,46 +133,55 @@ def register(
                 secrets |= {
                     role: authentication.internal_password(conn, role) for role in authentication.INTERNAL_ROLES
                 }
-                # New passwords hold from the last step on.
-                holding = {
+                # The new passwords become valid in the last step; until then nodes use those that are valid now.
+                valid_now = {
                     **authentication.known_passwords(conn),
                     **authentication.current_passwords(conn, secrets),
                     **own,
                 }
-                changes, settings = _register_nodes(conn, dsn, workers, coordinator, holding, start + timeout, progress)
+                changes, settings = _register_nodes(
+                    conn, dsn, workers, coordinator, valid_now, start + timeout, progress
+                )
             applied = migrate.migrate(
                 conn, schema, time_zone=time_zone, shard_count=shard_count, lock_wait=lock_wait, progress=progress
             )
-            homes = []
+            distributed = []
             if citus:
-                homes = distribute.distribute(conn, schema, shard_count=shard_count, progress=progress)
-                delegated = distributed_functions.distribute_functions(conn, schema)
-                settings += (
-                    [f"functions that write run on the nodes of their rows: {len(delegated)}"] if delegated else []
-                )
+                distributed = distribute.distribute(conn, schema, shard_count=shard_count, progress=progress)
+                functions = distributed_functions.distribute_functions(conn, schema)
+                settings += [f"distributed the save functions: {len(functions)}"] if functions else []
                 copied = distribute.replicate_reference_tables(conn, progress=progress)
-                changes += [f"{copied} copies of reference tables to nodes that lacked them"] if copied else []
+                changes += [f"copied reference tables to nodes that lacked them: {copied} copies"] if copied else []
             data_steps.complete_empty_data_steps(conn, schema)
             settings += _configure_nodes(conn, dsn, citus=citus)
-            mended = site_roles.repair_roles(conn)
+            repairs = site_roles.repair_roles(conn)
             progress("roles and their passwords")
-            settings += [*mended.done, *authentication.change_passwords(conn, secrets)]
-    return RegistrationReport(
+            settings += [*repairs.done, *authentication.change_passwords(conn, secrets)]
+    report = RegistrationReport(
         engine="citus" if citus else "postgresql",
         schema_version=schema.version,
         migrations=tuple(applied),
-        distributed=tuple(homes),
+        distributed=tuple(distributed),
         nodes=tuple(changes),
         settings=tuple(settings),
-        not_mended=tuple(mended.not_done),
+        not_mended=tuple(repairs.not_done),
         seconds=round(time.monotonic() - start, 2),
     )
+    logger.info(
+        "registered in %.1f s: %d migrations, %d tables distributed, %d changes to nodes, %d to settings",
+        report.seconds,
+        len(report.migrations),
+        len(report.distributed),
+        len(report.nodes),
+        len(report.settings),
+    )
+    return report
 
 
 def _refuse_unsuitable(conn: Connection[TupleRow], workers: Sequence[Node]) -> None:
     if not authentication.is_superuser(conn):
         raise UsageError(
-            f"role {scalar(conn, 'SELECT current_user')} is no superuser: registering takes one",
+            f"role {scalar(conn, 'SELECT current_user')} is not a superuser: the registrar needs a superuser",
             remedy=f"Connect as {SUPERUSER}.",
         )
     encoding = scalar(conn, "SHOW server_encoding")
@@ -170,12 +191,12 @@ def _refuse_unsuitable(conn: Connection[TupleRow], workers: Sequence[Node]) -> N
         return
     if not scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'citus')"):
         raise UsageError(
-            f"{len(workers)} workers were given, but this PostgreSQL has no Citus: only Citus has workers",
-            remedy="Leave the workers out, or connect to a PostgreSQL with the extension citus.",
+            f"{len(workers)} workers were given, but the extension citus is not available on this server",
+            remedy="Run the command without --worker, or connect to a server with Citus.",
         )
     raise UsageError(
-        "Citus is installed here, but not in this database",
-        remedy="CREATE EXTENSION citus in this database on every node, then run this again.",
+        "the extension citus is available on this server, but not installed in this database",
+        remedy="Run CREATE EXTENSION citus in this database on every node, then run this command again.",
     )
 
 
@@ -188,7 +209,13 @@ def _register_nodes(
     deadline: float,
     progress: Progress,
 ) -> tuple[list[str], list[str]]:
-    """Every worker a member, every node able to log in to every other; what changed of nodes and of secrets."""
+    """Add or repair every worker, and let every node log in to every other.
+
+    All workers are checked before the first one is changed.
+
+    Returns:
+        One sentence for each change to a node, and one for each change to the stored passwords.
+    """
     here = coordinator or _registered_coordinator(conn) or _coordinator_of_dsn(conn)
     changes: list[str] = []
     settings: list[str] = []
@@ -196,21 +223,21 @@ def _register_nodes(
     try:
         for node in workers:
             progress(f"worker {node}")
-            left = max(deadline - time.monotonic(), 1.0)
-            worker = wait_for_connection(dsn_at(dsn, node.host, node.port), timeout=left, progress=progress)
+            seconds_left = max(deadline - time.monotonic(), 1.0)
+            worker = wait_for_connection(dsn_at(dsn, node.host, node.port), timeout=seconds_left, progress=progress)
             reached.append((node, worker))
             if not has_citus(worker):
                 raise UsageError(
-                    f"worker {node} has no extension citus in the database",
-                    remedy="CREATE EXTENSION citus in this database on every node, then run this again.",
+                    f"the extension citus is not installed in the database of worker {node}",
+                    remedy="Run CREATE EXTENSION citus in this database on every node, then run this command again.",
                 )
         for node, worker in reached:
             nodes.refuse_foreign_worker(conn, node, worker)
-        for place, connection in [(here, conn), *reached]:
+        for node, connection in [(here, conn), *reached]:
             if authentication.set_authinfo(connection, secrets):
-                settings.append(f"{place} knows how to log in to the other nodes")
+                settings.append(f"stored the passwords with which {node} logs in to the other nodes")
         if (reached or nodes.registered_nodes(conn)) and nodes.set_coordinator_name(conn, here):
-            changes.append(f"the coordinator is {here}")
+            changes.append(f"registered the coordinator as {here}")
         for node, worker in reached:
             changes += nodes.add_or_repair_worker(conn, node, worker)
     finally:
@@ -220,29 +247,29 @@ def _register_nodes(
 
 
 def _registered_coordinator(conn: Connection[TupleRow]) -> Node | None:
-    """The coordinator as the cluster knows it: who runs this elsewhere may call it otherwise."""
+    """The coordinator under its registered name; the DSN may use a name that the workers cannot resolve."""
     known = next((node for node in nodes.registered_nodes(conn) if node.group == 0), None)
     return Node(host=known.host, port=known.port) if known else None
 
 
 def _coordinator_of_dsn(conn: Connection[TupleRow]) -> Node:
-    """The coordinator as the DSN names it."""
+    """The coordinator under the host name of the DSN."""
     return Node(host=conn.info.host.split(",")[0] or "localhost", port=conn.info.port)
 
 
 def _configure_nodes(conn: Connection[TupleRow], dsn: str, *, citus: bool) -> list[str]:
-    """What Citus does not carry, on every node; each reads its certificate anew."""
-    done = ["privileges of our roles, coordinator"] if node_privileges.set_node_privileges(conn) else []
+    """Set on every node what Citus does not propagate, and reload the node's configuration and certificate."""
+    done = ["set privileges on the coordinator"] if node_privileges.set_node_privileges(conn) else []
     if log_settings.apply_log_settings(conn):
-        done.append("settings that keep documents out of the log, coordinator")
+        done.append("set log settings on the coordinator")
     conn.execute(_RELOAD)
     for node in nodes.registered_nodes(conn) if citus else ():
         if node.group == 0 or not node.active:
             continue
         with wait_for_connection(dsn_at(dsn, node.host, node.port), timeout=10) as worker:
             if node_privileges.set_node_privileges(worker):
-                done.append(f"privileges of our roles, {node.address}")
+                done.append(f"set privileges on {node.address}")
             if log_settings.apply_log_settings(worker):
-                done.append(f"settings that keep documents out of the log, {node.address}")
+                done.append(f"set log settings on {node.address}")
             worker.execute(_RELOAD)
     return done

@@ -1,4 +1,4 @@
-"""Adding, rotating and dropping a login role of the site: on every node at once, or not at all."""
+"""Add, rotate and drop a login role of the site: on every node, or not at all."""
 
 from __future__ import annotations
 
@@ -34,16 +34,17 @@ _LOCK_TIMEOUT = 60.0
 
 @contextmanager
 def changing_roles(dsn: str, schema: Schema) -> Iterator[DatabaseConnection]:
-    """A superuser's connection that no registrar works beside.
+    """A superuser's connection that holds the registrar's lock, so that no registrar runs at the same time.
 
     Raises:
-        UsageError: the role is no superuser.
-        SchemaMismatch: the database has not the schema of this release.
+        UsageError: the role is not a superuser.
+        SchemaMismatch: the database does not have the complete schema of this release.
+        HceError: a registrar held the lock for a minute.
     """
     with connect(dsn) as conn, explained_errors():
         if not authentication.is_superuser(conn):
             raise UsageError(
-                f"role {scalar(conn, 'SELECT current_user')} is not a superuser, which managing roles takes",
+                f"role {scalar(conn, 'SELECT current_user')} is not a superuser: managing roles needs one",
                 remedy=f"Connect as {SUPERUSER}.",
             )
         refuse_incomplete_schema(conn, schema)
@@ -52,62 +53,63 @@ def changing_roles(dsn: str, schema: Schema) -> Iterator[DatabaseConnection]:
 
 
 def refuse_role_name(name: str) -> None:
-    """Refuse a name that a new role cannot have.
+    """Refuse an invalid name for a new role.
 
     Raises:
-        UsageError: it is reserved, or not written as one.
+        UsageError: the name is reserved, or has a wrong form.
     """
     if name.startswith("pg_") or name.startswith("hce_") or name in {*PRODUCT_ROLES, "public", "none"}:
         raise UsageError(
-            f"the role name {name!r} is reserved: names that begin with pg_ or hce_, {SUPERUSER}, public and none are",
+            f"the role name {name!r} is reserved, as are all that begin with pg_ or hce_, {SUPERUSER}, public and none",
             remedy="Choose another name, such as lis_reader.",
         )
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is not a role name: lower-case letters, digits, and _ . - after the first, 63 at most",
+            f"{name!r} is not a role name: it must begin with a lower-case letter or _, continue with "
+            "lower-case letters, digits, _ . or -, and have at most 63 characters",
             remedy="Choose another name, such as lis_reader.",
         )
 
 
 def refuse_password(password: str) -> None:
-    """Refuse a password that would not work everywhere. It is not repeated.
+    """Refuse a password that some client or node would not accept. The message does not contain it.
 
     Raises:
-        UsageError: it is too short or too long, or holds other characters than printable ASCII.
+        UsageError: the password does not have 8 to 200 printable ASCII characters without spaces.
     """
     if not _PASSWORD.fullmatch(password):
         raise UsageError(
-            "the password is not 8 to 200 printable ASCII characters without spaces",
-            remedy="Give another one, or none: then one is generated.",
+            "the password must have 8 to 200 printable ASCII characters without spaces",
+            remedy="Give another password, or none: then pyhce generates one.",
         )
 
 
 def refuse_existing_role(conn: Connection[TupleRow], name: str) -> None:
-    """Refuse the name of a role that is there.
+    """Refuse the name of an existing role.
 
     Raises:
-        UsageError: it is.
+        UsageError: the role exists.
     """
     if scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = %s)", name):
         raise UsageError(
-            f"there is a role {name!r} already",
-            remedy=f"Choose another name; a new password for it: pyhce role rotate {name}.",
+            f"role {name!r} already exists",
+            remedy=f"Choose another name, or give the existing role a new password: pyhce role rotate {name}.",
         )
 
 
 def site_role(conn: Connection[TupleRow], name: str) -> RoleState:
-    """A login role of the site.
+    """The state of a login role of the site.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no such role, or it is one of ours.
     """
     found = {state.name: state for state in role_states(conn)}
     if name in found:
         return found[name]
     if name in PRODUCT_ROLES:
         raise UsageError(
-            f"{name} is a role of the product, not of the site",
-            remedy="Its password comes from `pyhce register` (PYHCE_APP_PASSWORD, PYHCE_READONLY_PASSWORD), on "
+            f"{name} is a role of hce-citus, not of the site",
+            remedy="Its password is set by `pyhce register` (PYHCE_APP_PASSWORD, PYHCE_READONLY_PASSWORD), on "
             "Kubernetes from the Secret of the release.",
         )
     raise UsageError(
@@ -117,11 +119,16 @@ def site_role(conn: Connection[TupleRow], name: str) -> RoleState:
 
 
 def add(conn: Connection[TupleRow], name: str, *, like: str, password: str) -> None:
-    """Make a login role on every node.
+    """Create a login role on every node.
+
+    Args:
+        name: a name that `refuse_role_name` accepts.
+        like: a key of MODEL_ROLES.
+        password: a password that `refuse_password` accepts.
 
     Raises:
-        UsageError: the name is there, reserved or not written as one.
-        ConnectionFailed: a worker does not answer.
+        UsageError: the role exists.
+        ConnectionFailed: a worker did not answer.
     """
     with conn.transaction():
         refuse_existing_role(conn, name)
@@ -139,22 +146,25 @@ def add(conn: Connection[TupleRow], name: str, *, like: str, password: str) -> N
 
 
 def rotate(conn: Connection[TupleRow], name: str, *, password: str) -> None:
-    """Give a login role another password on every node.
+    """Change the password of a login role on every node.
 
     Raises:
-        UsageError: there is no such role.
-        ConnectionFailed: a worker does not answer.
+        UsageError: there is no such role of the site.
+        ConnectionFailed: a worker did not answer.
     """
     site_role(conn, name)
     authentication.change_passwords(conn, {name: password})
 
 
 def drop(conn: Connection[TupleRow], name: str) -> int:
-    """Remove a login role from every node and end its sessions; how many there were at the coordinator.
+    """Drop a login role on every node and end its sessions.
+
+    Returns:
+        The number of its sessions on the coordinator.
 
     Raises:
-        UsageError: there is no such role.
-        HceError: it owns something: nothing was changed.
+        UsageError: there is no such role of the site.
+        HceError: the role owns objects or has privileges on some. Nothing was changed.
     """
     site_role(conn, name)
     sessions = [pid for (pid,) in rows(conn, "SELECT pid FROM pg_stat_activity WHERE usename = %s", name)]
@@ -164,12 +174,12 @@ def drop(conn: Connection[TupleRow], name: str) -> int:
                 conn.execute("DELETE FROM pg_catalog.pg_dist_authinfo WHERE rolename = %s", (name,))
             conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
     except psycopg.errors.DependentObjectsStillExist as error:
-        held = (error.diag.message_detail or "objects of its own").splitlines()
-        more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
+        objects = (error.diag.message_detail or "objects depend on it").splitlines()
+        more = f" (and {len(objects) - 1} more)" if len(objects) > 1 else ""
         raise HceError(
-            f"role {name} cannot be dropped: {held[0]}{more}",
-            remedy=f"Give what it owns to another role (ALTER … OWNER TO {SUPERUSER}), REVOKE what was granted to it, "
-            "then run this again. Nothing was changed.",
+            f"role {name} cannot be dropped: {objects[0]}{more}",
+            remedy=f"Give its objects to another role (ALTER … OWNER TO {SUPERUSER}), REVOKE its privileges, then run "
+            "this command again. Nothing was changed.",
         ) from error
     if has_citus(conn):
         authentication.delete_authinfo_on_workers(conn, name)
@@ -182,4 +192,4 @@ _END_SESSIONS = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE usesysid IS NOT NULL AND usesysid NOT IN (SELECT oid FROM pg_authid)"
 )
-"""Ends the sessions of roles that are no longer there."""
+"""Ends the sessions of roles that no longer exist."""

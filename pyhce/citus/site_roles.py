@@ -1,15 +1,17 @@
-"""A site's own login roles, members of hce_app or hce_readonly: what they need on every node, and the difference made.
+"""The site's own login roles, members of hce_app or hce_readonly: what they lack on a node, and its repair.
 
-On Citus a role works when every node has it, with one password and its memberships, and when every node holds the
-password in `pg_dist_authinfo`: nodes log in to each other as the user of the session. Without that a query over shards
-ends in "fe_sendauth: no password supplied". A plain `CREATE ROLE … LOGIN IN ROLE hce_readonly` does the first half.
+On Citus a role works if every node has it with the same password and memberships, and if every node has the password in
+`pg_dist_authinfo`, because nodes log in to each other as the user of the session. Without the latter a query over
+several shards fails with "fe_sendauth: no password supplied". `CREATE ROLE … LOGIN IN ROLE hce_readonly` alone does
+only the former.
 
-Workers are asked and told by way of the coordinator, so that all of this works from outside of their network.
+All statements for workers go through the coordinator, so this also works where workers cannot be reached directly.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -22,8 +24,10 @@ from pyhce.citus.connection import has_citus, rows
 from pyhce.schema.model import Frozen
 from pyhce.settings import APP_ROLE, LOGIN_ROLES, READONLY_ROLE
 
+logger = logging.getLogger(__name__)
+
 MODEL_ROLES = {"app": APP_ROLE, "readonly": READONLY_ROLE}
-"""What a role can be made like, with the role that it is then a member of."""
+"""The models for a new role (`pyhce role add --like`), each with the role of ours that it becomes a member of."""
 PRODUCT_ROLES = (*LOGIN_ROLES, *INTERNAL_ROLES)
 
 _SITE_ROLES = """
@@ -47,9 +51,11 @@ class RoleState(Frozen):
     """A login role of the site.
 
     Args:
+        name: the role.
         like: `app`, `readonly` or both: which of our roles it is a member of.
-        problems: what it lacks, with the node; empty if it works everywhere.
-        known: whether some node holds its password, so that `register` can mend the others.
+        problems: one sentence for each thing that is missing or wrong on a node; empty if the role works everywhere.
+        known: whether a node has a valid password of it in `pg_dist_authinfo`, so that `pyhce register` can repair the
+            other nodes; always true without Citus.
     """
 
     name: str
@@ -59,7 +65,7 @@ class RoleState(Frozen):
 
 
 class _RoleOnNode(NamedTuple):
-    """What a node has of a role."""
+    """A role as it is on one node."""
 
     logs_in: bool
     secret: str | None
@@ -69,21 +75,27 @@ class _RoleOnNode(NamedTuple):
 
 
 class RoleSurvey(NamedTuple):
-    """What every node has of every site role; the coordinator is the first node."""
+    """The site's roles on every node.
+
+    Args:
+        names: the roles that exist on the coordinator.
+        nodes: for each node, the coordinator first, its roles by name.
+        citus: whether the database has Citus.
+    """
 
     names: tuple[str, ...]
     nodes: dict[str, dict[str, _RoleOnNode]]
-    distributed: bool
+    citus: bool
 
 
 COORDINATOR = "the coordinator"
 
 
 def survey_roles(conn: Connection[TupleRow]) -> RoleSurvey:
-    """Ask every node.
+    """The site's roles as every node has them.
 
     Raises:
-        ConnectionFailed: a worker does not answer.
+        ConnectionFailed: a worker did not answer.
     """
     names = tuple(name for (name,) in rows(conn, _SITE_ROLES, list(PRODUCT_ROLES), list(MODEL_ROLES.values())))
     citus = has_citus(conn)
@@ -93,25 +105,25 @@ def survey_roles(conn: Connection[TupleRow]) -> RoleSurvey:
         authinfo=sql.SQL(_AUTHINFO if citus else "'{}'::json"),
     )
     row = conn.execute(query).fetchone()
-    asked = {COORDINATOR: row[0] if row else "[]"}
+    results = {COORDINATOR: row[0] if row else "[]"}
     if citus:
-        asked |= authentication.run_on_workers(conn, query)
-    nodes = {place: {held["name"]: _role_on_node(held) for held in json.loads(text)} for place, text in asked.items()}
+        results |= authentication.run_on_workers(conn, query)
+    nodes = {node: {role["name"]: _role_on_node(role) for role in json.loads(text)} for node, text in results.items()}
     return RoleSurvey(names, nodes, citus)
 
 
-def _role_on_node(held: dict[str, Any]) -> _RoleOnNode:
+def _role_on_node(role: dict[str, Any]) -> _RoleOnNode:
     return _RoleOnNode(
-        held["logs_in"],
-        held["secret"],
-        held["connects"],
-        tuple(held["like"]),
-        {(int(node), held["name"]): info for node, info in held["authinfo"].items()},
+        role["logs_in"],
+        role["secret"],
+        role["connects"],
+        tuple(role["like"]),
+        {(int(node), role["name"]): info for node, info in role["authinfo"].items()},
     )
 
 
 def role_states(conn: Connection[TupleRow]) -> tuple[RoleState, ...]:
-    """Every login role of the site, with what it lacks. Raises as `survey_roles`."""
+    """Every login role of the site, with its problems. Raises as `survey_roles`."""
     found = survey_roles(conn)
     known = _passwords_held(conn, found)
     kinds = {role: kind for kind, role in MODEL_ROLES.items()}
@@ -120,96 +132,107 @@ def role_states(conn: Connection[TupleRow]) -> tuple[RoleState, ...]:
             name=name,
             like=tuple(kinds[role] for role in found.nodes[COORDINATOR][name].like),
             problems=tuple(_problems(found, name)),
-            known=not found.distributed or name in known,
+            known=not found.citus or name in known,
         )
         for name in found.names
     )
 
 
 def _passwords_held(conn: Connection[TupleRow], found: RoleSurvey) -> dict[str, str]:
-    """The passwords of the site's roles that some node holds; none without Citus, where no node logs in to another."""
-    if not found.distributed:
+    """The valid passwords of the site's roles that a node has stored; none without Citus."""
+    if not found.citus:
         return {}
-    held: list[Authinfo] = [node[name].authinfo for node in found.nodes.values() for name in node]
-    passwords = authentication.known_passwords(conn, held)
+    stored: list[Authinfo] = [node[name].authinfo for node in found.nodes.values() for name in node]
+    passwords = authentication.known_passwords(conn, stored)
     return {name: passwords[name] for name in found.names if name in passwords}
 
 
 def _problems(found: RoleSurvey, name: str) -> Iterator[str]:
-    here = found.nodes[COORDINATOR][name]
-    if here.secret is None:
+    reference = found.nodes[COORDINATOR][name]
+    if reference.secret is None:
         yield f"{name} has no password"
-    for place, held in found.nodes.items():
-        there = held.get(name)
-        if there is None:
-            yield f"{place}: there is no role {name}"
+    for node, roles in found.nodes.items():
+        role = roles.get(name)
+        if role is None:
+            yield f"{node}: role {name} does not exist"
             continue
-        if not there.logs_in:
-            yield f"{place}: {name} may not log in"
-        if there.secret != here.secret:
-            yield f"{place}: the stored password of {name} is not the one of the coordinator"
-        if there.like != here.like:
+        if not role.logs_in:
+            yield f"{node}: {name} may not log in"
+        if role.secret != reference.secret:
+            yield f"{node}: the password of {name} differs from the one on the coordinator"
+        if role.like != reference.like:
             yield (
-                f"{place}: {name} is a member of {', '.join(there.like) or 'none of our roles'}, "
-                f"at the coordinator of {', '.join(here.like)}"
+                f"{node}: {name} is a member of {', '.join(role.like) or 'none of our roles'}, "
+                f"on the coordinator of {', '.join(reference.like)}"
             )
-        if not there.connects:
-            yield f"{place}: {name} may not connect to the database"
-        if found.distributed:
-            yield from _without_secret(place, name, there, here.secret)
+        if not role.connects:
+            yield f"{node}: {name} may not connect to the database"
+        if found.citus:
+            yield from _authinfo_problems(node, name, role, reference.secret)
 
 
-def _without_secret(place: str, name: str, there: _RoleOnNode, secret: str | None) -> Iterator[str]:
-    passwords = [authentication.password_in(there.authinfo.get((node, name))) for node in (ANY_NODE, THIS_NODE)]
+def _authinfo_problems(node: str, name: str, role: _RoleOnNode, secret: str | None) -> Iterator[str]:
+    passwords = [authentication.password_in(role.authinfo.get((to, name))) for to in (ANY_NODE, THIS_NODE)]
     if None in passwords:
-        yield f"{place} has no secret to log in to other nodes as {name}"
+        yield f"{node} has no stored password to log in to other nodes as {name}"
     elif secret and not all(password and authentication.password_matches(password, secret) for password in passwords):
-        yield f"{place} has a wrong secret to log in to other nodes as {name}"
+        yield f"{node} has a wrong stored password to log in to other nodes as {name}"
 
 
 class RoleRepairs(NamedTuple):
-    """What was done about the site's roles, and what could not be."""
+    """The repairs of the site's roles.
+
+    Args:
+        done: one sentence for each repair.
+        not_done: one sentence for each role that still has a problem, with the command that repairs it.
+    """
 
     done: list[str]
     not_done: list[str]
 
 
 def repair_roles(conn: Connection[TupleRow]) -> RoleRepairs:
-    """Give each site role on each node what it lacks there; what cannot be is said.
+    """Make each of the site's roles on every worker equal to the one on the coordinator, as far as possible.
+
+    A password that no node has stored cannot be repaired: the report names the role.
 
     Raises:
-        ConnectionFailed: a worker does not answer.
+        ConnectionFailed: a worker did not answer.
     """
     found = survey_roles(conn)
     done = []
-    if found.distributed:
+    if found.citus:
         for name in found.names:
-            if any(_differs(held.get(name), found.nodes[COORDINATOR][name]) for held in found.nodes.values()):
+            if any(_differs(roles.get(name), found.nodes[COORDINATOR][name]) for roles in found.nodes.values()):
                 authentication.run_on_workers(conn, _copy_to_worker(name, found.nodes[COORDINATOR][name]))
-                done.append(f"role {name} is the same on every node")
+                done.append(f"made role {name} the same on every node")
+                logger.info("made role %s on the workers equal to the one on the coordinator", name)
         known = _passwords_held(conn, found)
         done += authentication.change_passwords(conn, known)
-    left = [state for state in role_states(conn) if state.problems]
-    return RoleRepairs(done, [f"{state.problems[0]}; mend it with: pyhce role rotate {state.name}" for state in left])
+    broken = [state for state in role_states(conn) if state.problems]
+    not_done = [f"{state.problems[0]}; repair it with: pyhce role rotate {state.name}" for state in broken]
+    for problem in not_done:
+        logger.warning("could not repair a role: %s", problem)
+    return RoleRepairs(done, not_done)
 
 
-def _differs(there: _RoleOnNode | None, here: _RoleOnNode) -> bool:
-    return there is None or there[:2] != here[:2] or there.like != here.like
+def _differs(role: _RoleOnNode | None, reference: _RoleOnNode) -> bool:
+    return role is None or role[:2] != reference[:2] or role.like != reference.like
 
 
-def _copy_to_worker(name: str, here: _RoleOnNode) -> sql.Composed:
-    """One statement that makes a role on a worker what it is at the coordinator."""
+def _copy_to_worker(name: str, reference: _RoleOnNode) -> sql.Composed:
+    """One statement that makes a role on a worker equal to the one on the coordinator."""
     role = sql.Identifier(name)
     statements = [
         sql.SQL("IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = {}) THEN CREATE ROLE {}; END IF").format(
             sql.Literal(name), role
         ),
-        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(here.secret)),
-        *(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), role) for group in here.like),
+        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(reference.secret)),
+        *(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), role) for group in reference.like),
         *(
             sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(group), role)
             for group in MODEL_ROLES.values()
-            if group not in here.like
+            if group not in reference.like
         ),
     ]
     return sql.SQL(

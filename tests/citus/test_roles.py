@@ -92,7 +92,7 @@ def test_a_role_made_by_hand_is_named_and_rotating_it_makes_it_work(db: TestData
         with connect(with_password(db, "manual", "made-by-hand")) as conn, pytest.raises(psycopg.OperationalError):
             conn.execute(EVERY_SHARD.encode())
         (told,) = registered(db).not_mended
-        assert told.endswith("mend it with: pyhce role rotate manual")
+        assert told.endswith("repair it with: pyhce role rotate manual")
         assert {c.code for c in verify(db.dsn, schema=SCHEMA, groups=["nodes"]).failed} == {"HCE0108"}
         pyhce.rotate_role("manual", password="made-by-hand", dsn=db.dsn)
         count_at_every_node(db, with_password(db, "manual", "made-by-hand"))

@@ -39,5 +39,5 @@ def test_register_sends_a_function_back_to_the_node_of_its_rows(db: TestDatabase
         "UPDATE pg_catalog.pg_dist_object SET distribution_argument_index = NULL"
         " WHERE objid = (SELECT oid FROM pg_proc WHERE proname = 'guardar_alerta')"
     )
-    assert registered() == ("functions that write run on the nodes of their rows: 1",)
+    assert registered() == ("distributed the save functions: 1",)
     assert registered() == ()

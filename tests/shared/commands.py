@@ -73,9 +73,9 @@ def test_a_path_that_does_not_exist_is_refused(db: TestDatabase, tmp_path: Path)
 @pytest.mark.parametrize(
     ("dsn", "words"),
     [
-        ("host=localhost port=1 user=postgres", "no connection to localhost:1/hce_distribuida"),
-        ("host=localhost nonsense=1", "the DSN cannot be read"),
-        ("postgresql://nobody.invalid/x", "no connection to nobody.invalid"),
+        ("host=localhost port=1 user=postgres", "could not connect to localhost:1/hce_distribuida"),
+        ("host=localhost nonsense=1", "could not parse the DSN"),
+        ("postgresql://nobody.invalid/x", "could not connect to nobody.invalid"),
     ],
 )
 def test_the_error_for_a_wrong_dsn_has_a_remedy(dsn: str, words: str) -> None:

@@ -116,7 +116,7 @@ def test_what_else_cannot_be_is_refused_in_a_sentence(db: TestDatabase, tmp_path
     name, file = f"twice_{unique()}", tmp_path / "twice.pgpass"
     pyhce.add_role(name, like="readonly", pgpass=file, dsn=db.dsn)
     try:
-        with pytest.raises(UsageError, match=f"there is a role '{name}' already") as caught:
+        with pytest.raises(UsageError, match=f"role '{name}' already exists") as caught:
             pyhce.add_role(name, like="app", pgpass=tmp_path / "other", dsn=db.dsn)
         assert f"pyhce role rotate {name}" in caught.value.remedy
         with pytest.raises(UsageError, match=r"file for the password exists already: .*twice\.pgpass"):
@@ -128,7 +128,7 @@ def test_what_else_cannot_be_is_refused_in_a_sentence(db: TestDatabase, tmp_path
         for deed in (pyhce.rotate_role, pyhce.drop_role):
             with pytest.raises(UsageError, match="no login role 'nobody'"):
                 deed("nobody", dsn=db.dsn)
-            with pytest.raises(UsageError, match="hce_app is a role of the product"):
+            with pytest.raises(UsageError, match="hce_app is a role of hce-citus"):
                 deed("hce_app", dsn=db.dsn)
         with pytest.raises(UsageError, match="hce_app is not a superuser"):
             pyhce.list_roles(dsn=local.dsn(db.cluster, "hce_app"))

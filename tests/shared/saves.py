@@ -140,7 +140,7 @@ def test_a_deleted_resource_is_in_the_history_and_its_versions_go_on(db: TestDat
 def test_save_many_is_all_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     with pyhce.connect(db.dsn, source=source) as writer:
-        with db.refusing("refused"), pytest.raises(HceError, match="the database refused"):
+        with db.refusing("refused"), pytest.raises(HceError, match="the database rejected a statement"):
             writer.save_many([person("p", number), weight("o", "Patient/p"), weight("refused", "Patient/p")])
         with pytest.raises(InvalidResource, match="unknown-type"):
             writer.save_many([person("p", number), {"resourceType": "Paciente"}])
