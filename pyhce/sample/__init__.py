@@ -1,4 +1,4 @@
-"""Some twenty synthetic patients, our own invention: `tools/make_sample.py` writes them."""
+"""The sample data: some twenty invented patients. `tools/make_sample.py` writes the files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from importlib.resources import files as _resources
 from pathlib import Path
 
 SHOWN_PATIENT = "CC-1032456789"
-"""The patient whose record `pyhce up --sample` shows."""
+"""The document of the patient whose record `pyhce up --sample` shows."""
 
 
 def files() -> tuple[Path, ...]:
-    """The sample's files, patients first: what follows goes straight to its home (any other order ends the same)."""
+    """The paths of the sample's files, patients first.
+
+    With this order each resource is stored under its patient's document at once; any other order gives the same result.
+    """
     folder = Path(str(_resources("pyhce.sample"))) / "data"
     return tuple(sorted(folder.glob("*.*json"), key=lambda path: (path.stem != "Patient", path.name)))

@@ -1,4 +1,4 @@
-"""How a typed column is computed: its kind and FHIR path as an SQL expression over `recurso`."""
+"""The SQL expression of a typed column, made from its kind and its FHIR path."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from pyhce.schema.model import Column, ColumnKind, Helper, Table
 from pyhce.schema.path import JsonSteps, PathPosition, alternatives, parse_path, plain_jsonpath, unknown_element
 
 NEWEST = 1_000_000
-"""A number after every migration: an expression as it is now."""
+"""A number after every migration; it gives the current expression."""
 FIRST_PRESENT_SINCE = 2
-"""The migration since which a text or code out of an array is the first that is there: before, the first member's."""
+"""The migration since which a text or code from an array is the first one that is present.
+
+Before it, it was the one of the first element: of `[{"display": "x"}, {"code": "A"}]` the code was NULL, now it is `A`.
+"""
 _LONG = {
     ColumnKind.TEXT,
     ColumnKind.CODE,
@@ -53,30 +56,37 @@ def sql_type(column: Column) -> str:
 
 
 def expression(table: Table, column: Column, number: int = NEWEST, helpers: Iterable[Helper] = HELPERS) -> str:
-    """The generated column's SQL expression, as it is after a migration.
+    """The SQL expression of a generated column, as it is after a migration.
+
+    Args:
+        table: the table of the column.
+        column: the column.
+        number: the number of the migration.
+        helpers: the declared helpers; one that another one replaces by then is not called.
 
     Raises:
-        DeclarationError: the FHIR path is not one of R4's, or does not fit the kind.
+        DeclarationError: R4 has no such path, its FHIR type does not fit the kind, or the table is generic.
     """
     if table.fhir_type is None:
         raise DeclarationError(
-            f"{table.name}.{column.name}: a generic table has no FHIR path", remedy="Leave the column out."
+            f"{table.name}.{column.name}: a generic table cannot have typed columns", remedy="Remove the column."
         )
-    then = column.as_of(number)
-    parts = [_alternative(table.fhir_type, then, path, number) for path in alternatives(then.path)]
+    column_then = column.as_of(number)
+    parts = [_alternative(table.fhir_type, column_then, path, number) for path in alternatives(column_then.path)]
     flat = [part for alternative in parts for part in alternative]
     sql = flat[0] if len(flat) == 1 else f"coalesce({', '.join(flat)})"
     newest = _successors(number, helpers)
     sql = _HELPER.sub(lambda call: f"hce.{newest.get(call[1], call[1])}(", sql)
-    shorten = _SHORTEN.get(sql_type(then)) if needs_shortening(table, then, number) else None
-    known = any(helper.name == shorten and helper.since <= number for helper in helpers)
-    return f"hce.{shorten}({sql})" if known else sql
+    shorten = _SHORTEN.get(sql_type(column_then)) if needs_shortening(table, column_then, number) else None
+    exists = any(helper.name == shorten and helper.since <= number for helper in helpers)
+    return f"hce.{shorten}({sql})" if exists else sql
 
 
 def needs_shortening(table: Table, column: Column, number: int = NEWEST) -> bool:
-    """Whether an index holds a text of any length, after a migration: a row of an index has at most 2,704 bytes.
+    """Whether the texts of a column must be shortened after a migration, because an index contains the column.
 
-    Typed columns come from data. An index of trigrams takes any text.
+    A row of a B-tree index has at most 2,704 bytes, and data may have a text of any length. An index of trigrams takes
+    any text.
     """
     keys = {
         word for index in table.indexes if index.since <= number for key in index.keys for word in _WORD.findall(key)
@@ -85,7 +95,7 @@ def needs_shortening(table: Table, column: Column, number: int = NEWEST) -> bool
 
 
 def _successors(number: int, helpers: Iterable[Helper]) -> dict[str, str]:
-    """The helpers that another one has replaced by a migration, each with the newest one in its place."""
+    """The helpers that are replaced after a migration, each with the newest one that replaces it."""
     found: dict[str, str] = {}
     for helper in sorted((h for h in helpers if h.replaces and h.since <= number), key=lambda h: h.since):
         found = {old: helper.name if new == helper.replaces else new for old, new in found.items()}
@@ -94,7 +104,9 @@ def _successors(number: int, helpers: Iterable[Helper]) -> dict[str, str]:
 
 
 def concrete_paths(fhir_type: str, path: str) -> list[tuple[str, str]]:
-    """A path of members with its FHIR type, a choice (`value[x]`) as each concrete member it may be.
+    """A path with its FHIR type; a choice as each of its members.
+
+    `value[x]` of an Observation gives `("valueQuantity", "Quantity")`, `("valueCodeableConcept", "CodeableConcept")` …
 
     Raises:
         DeclarationError: R4 has no such element.
@@ -109,10 +121,12 @@ def concrete_paths(fhir_type: str, path: str) -> list[tuple[str, str]]:
 
 
 def presence_conditions(table: Table, column: Column, more: str = "") -> list[str]:
-    """SQL conditions on `recurso`, one of which holds if a resource has a value where a column looks for it.
+    """SQL conditions on `recurso`; one of them is true if a resource has a value at the path of a column.
 
     Args:
-        more: a jsonpath filter that the value must meet.
+        table: the table of the column.
+        column: the column.
+        more: a jsonpath filter that the value must also meet.
     """
     found = []
     for path in alternatives(column.path):
@@ -141,20 +155,28 @@ def _alternative(fhir_type: str, column: Column, path: str, number: int) -> list
     ]
     if not found:
         raise DeclarationError(
-            f"{fhir_type}.{path} cannot be read as {column.kind.value}", remedy="Choose a kind that fits its FHIR type."
+            f"a column of kind {column.kind.value} cannot be computed from {fhir_type}.{path}",
+            remedy="Choose a kind that fits the element's FHIR type.",
         )
     return found
 
 
 def _guarded(at: PathPosition, sql: str) -> str:
-    """An expression that looks only where there is something: most resources have no component, few an extension."""
+    """The expression in a CASE that first tests for the member; most resources have no component or extension."""
     first = next(iter(at.conditions), "").split(".")[0]
     only_if = at.only_if or (f"{at.root} ? '{first}'" if first else "")
     return f"CASE WHEN {only_if} THEN {sql} END" if only_if else sql
 
 
 class ColumnValue(NamedTuple):
-    """A value that a column reads: where it is, its FHIR type, the column, and the migration as of which."""
+    """A value from which a column is computed.
+
+    Args:
+        at: its position.
+        kind: its FHIR type.
+        column: the column.
+        number: the migration after which the expression is wanted.
+    """
 
     at: PathPosition
     kind: str
@@ -162,14 +184,14 @@ class ColumnValue(NamedTuple):
     number: int
 
     def inside(self, path: str) -> ColumnValue:
-        """A member of the value."""
+        """The value at a path inside this one."""
         return self._replace(at=self.at.with_path(f"{self.at.path}.{path}"))
 
 
 def untyped_reference_names(fhir_type: str, path: str, target: str) -> bool:
-    """Whether a Reference at the path that does not say its type (a urn, an identifier alone) names a `target`.
+    """Whether a Reference at this path without a type (a urn, or only an identifier) refers to the target type.
 
-    It does where R4 allows nothing else there, and a record's `subject` without a type is its patient.
+    It does where R4 allows no other type, and `subject` or `for` without a type is the patient.
     """
     element = r4.element(fhir_type, path)
     return element is not None and (
@@ -178,36 +200,36 @@ def untyped_reference_names(fhir_type: str, path: str, target: str) -> bool:
     )
 
 
-def _text_at(asked: ColumnValue) -> str:
-    """The first string at a place."""
-    begin, steps = asked.at.first_match()
+def _text_at(value: ColumnValue) -> str:
+    """SQL of the first string at the value's position."""
+    begin, steps = value.at.first_match()
     first = _get(begin, steps, text=True)
-    if asked.number < FIRST_PRESENT_SINCE or not any(many for _, many in steps):
+    if value.number < FIRST_PRESENT_SINCE or not any(many for _, many in steps):
         return first
-    begin, rest = (begin, steps) if asked.at.conditions else asked.at.after_steps(1)
+    begin, rest = (begin, steps) if value.at.conditions else value.at.after_steps(1)
     return f"coalesce({first}, jsonb_path_query_first({begin}, '{plain_jsonpath(rest)} ? (@ != null)') #>> '{{}}')"
 
 
-def _json_at(asked: ColumnValue) -> str:
-    """The first value at a place."""
-    return _get(*asked.at.first_match(), text=False)
+def _json_at(value: ColumnValue) -> str:
+    """SQL of the first value at the value's position, as jsonb."""
+    return _get(*value.at.first_match(), text=False)
 
 
 def _get(begin: str, steps: JsonSteps, *, text: bool) -> str:
-    """The first value at the end of steps."""
+    """SQL of the value at the end of these steps; of each array the first element."""
     members = [member for name, many in steps for member in ((name, "0") if many else (name,))]
     if len(members) == 1:
         return f"{begin} {'->>' if text else '->'} '{members[0]}'"
     return f"{begin} #>{'>' if text else ''} '{{{','.join(members)}}}'"
 
 
-def _every(asked: ColumnValue) -> str:
-    """All values at a place as one JSON array."""
-    at = asked.at
+def _every(value: ColumnValue) -> str:
+    """SQL of all values at the value's position, as one JSON array."""
+    at = value.at
     if len(at.steps) == 1 and not at.conditions:
         return f"{at.root} -> '{at.path}'"
     tail = "[*]" if at.steps[-1][1] and at.path not in at.conditions else ""
-    if at.conditions or asked.column.since < FIRST_PRESENT_SINCE:
+    if at.conditions or value.column.since < FIRST_PRESENT_SINCE:
         return f"jsonb_path_query_array({at.root}, '{at.jsonpath(at.steps)}{tail}')"
     begin, rest = at.after_steps(1)
     return f"jsonb_path_query_array({begin}, '{plain_jsonpath(rest)}{tail}')"
@@ -219,47 +241,47 @@ _QUANTITIES = {"Quantity", "Age", "Duration", "Distance", "Count"}
 _NUMBERS = {"decimal", "integer", "positiveInt", "unsignedInt"}
 
 
-def _text(asked: ColumnValue) -> str | None:
-    return _text_at(asked) if asked.kind in _STRINGS else None
+def _text(value: ColumnValue) -> str | None:
+    return _text_at(value) if value.kind in _STRINGS else None
 
 
-def _code(asked: ColumnValue) -> str | None:
-    if asked.kind == "code":
-        return _text_at(asked)
-    return _text_at(asked.inside(_CODED[asked.kind])) if asked.kind in _CODED else None
+def _code(value: ColumnValue) -> str | None:
+    if value.kind == "code":
+        return _text_at(value)
+    return _text_at(value.inside(_CODED[value.kind])) if value.kind in _CODED else None
 
 
-def _codes(asked: ColumnValue) -> str | None:
-    if asked.kind == "CodeableConcept":
-        at = asked.at
+def _codes(value: ColumnValue) -> str | None:
+    if value.kind == "CodeableConcept":
+        at = value.at
         if at.conditions or any(many for _, many in at.steps):
-            return f"hce.codigos({_every(asked.inside('coding'))})"
+            return f"hce.codigos({_every(value.inside('coding'))})"
         return f"hce.codigos({at.root} #> '{{{at.path.replace('.', ',')},coding}}')"
-    return f"hce.codigos({_every(asked)})" if asked.kind == "Coding" else None
+    return f"hce.codigos({_every(value)})" if value.kind == "Coding" else None
 
 
-def _range(asked: ColumnValue) -> str | None:
-    if asked.kind in {"date", "dateTime", "instant"}:
-        return f"hce.rango({_text_at(asked)})"
-    helper = {"Period": "hce.rango_periodo", "Timing": "hce.rango_horario"}.get(asked.kind)
-    return f"{helper}({_json_at(asked)})" if helper else None
+def _range(value: ColumnValue) -> str | None:
+    if value.kind in {"date", "dateTime", "instant"}:
+        return f"hce.rango({_text_at(value)})"
+    helper = {"Period": "hce.rango_periodo", "Timing": "hce.rango_horario"}.get(value.kind)
+    return f"{helper}({_json_at(value)})" if helper else None
 
 
 def _call(helper: str, types: set[str], at: Callable[[ColumnValue], str]) -> Callable[[ColumnValue], str | None]:
-    def build(asked: ColumnValue) -> str | None:
-        return f"{helper}({at(asked)})" if asked.kind in types else None
+    def build(value: ColumnValue) -> str | None:
+        return f"{helper}({at(value)})" if value.kind in types else None
 
     return build
 
 
-def _number(asked: ColumnValue) -> str | None:
-    if asked.kind in {*_QUANTITIES, "Money"}:
-        return f"hce.numero({_json_at(asked.inside('value'))})"
-    return f"hce.numero({_json_at(asked)})" if asked.kind in _NUMBERS else None
+def _number(value: ColumnValue) -> str | None:
+    if value.kind in {*_QUANTITIES, "Money"}:
+        return f"hce.numero({_json_at(value.inside('value'))})"
+    return f"hce.numero({_json_at(value)})" if value.kind in _NUMBERS else None
 
 
 def has_comparator(table: Table, column: Column) -> bool:
-    """Whether a number is made of a Quantity, whose comparator says that it is not the number (`<0.01`)."""
+    """Whether a numeric column is computed from a Quantity, which may have a comparator (`<0.01`)."""
     if column.kind is not ColumnKind.NUMBER:
         return False
     places = [parse_path(str(table.fhir_type), path) for path in alternatives(column.path)]
@@ -267,38 +289,38 @@ def has_comparator(table: Table, column: Column) -> bool:
     return bool(kinds & _QUANTITIES)
 
 
-def _happened(asked: ColumnValue) -> str | None:
-    if asked.kind == "boolean":
-        return f"hce.logico({_json_at(asked)})"
-    return f"nullif({_json_at(asked)} IS NOT NULL, false)"
+def _happened(value: ColumnValue) -> str | None:
+    if value.kind == "boolean":
+        return f"hce.logico({_json_at(value)})"
+    return f"nullif({_json_at(value)} IS NOT NULL, false)"
 
 
-def _reference(asked: ColumnValue) -> str | None:
-    if asked.kind != "Reference":
+def _reference(value: ColumnValue) -> str | None:
+    if value.kind != "Reference":
         return None
-    target = str(asked.column.target)
-    said = not untyped_reference_names(asked.at.fhir_type, asked.at.path, target)
-    if asked.at.conditions or any(many for _, many in asked.at.steps):
+    target = str(value.column.target)
+    said = not untyped_reference_names(value.at.fhir_type, value.at.path, target)
+    if value.at.conditions or any(many for _, many in value.at.steps):
         helper = "hce.claves_expresas_de" if said else "hce.claves_de"
-        return f"({helper}({_every(asked)}, '{target}'))[1]"
-    return f"{'hce.clave_expresa' if said else 'hce.clave'}({_json_at(asked)}, '{target}')"
+        return f"({helper}({_every(value)}, '{target}'))[1]"
+    return f"{'hce.clave_expresa' if said else 'hce.clave'}({_json_at(value)}, '{target}')"
 
 
-def _references(asked: ColumnValue) -> str | None:
-    if asked.kind != "Reference":
+def _references(value: ColumnValue) -> str | None:
+    if value.kind != "Reference":
         return None
-    target = str(asked.column.target)
+    target = str(value.column.target)
     helper = (
         "hce.claves_de"
-        if untyped_reference_names(asked.at.fhir_type, asked.at.path, target)
+        if untyped_reference_names(value.at.fhir_type, value.at.path, target)
         else "hce.claves_expresas_de"
     )
-    return f"{helper}({_every(asked)}, '{target}')"
+    return f"{helper}({_every(value)}, '{target}')"
 
 
-def _names(asked: ColumnValue) -> str | None:
+def _names(value: ColumnValue) -> str | None:
     return (
-        f"hce.nombres({asked.at.root} -> '{asked.at.steps[0][0]}')" if asked.kind in {"HumanName", "string"} else None
+        f"hce.nombres({value.at.root} -> '{value.at.steps[0][0]}')" if value.kind in {"HumanName", "string"} else None
     )
 
 

@@ -1,8 +1,8 @@
-"""The declaration against the frozen migrations: an object of a frozen migration stays as its text has it.
+"""Compare the declaration with the frozen migrations.
 
-Databases have those objects already, so a change of the declaration alone would leave them behind. What changes says
-the number of the migration that brings the change: `since` of a table, a column, an index, a helper, a function that
-writes or a `Label`; for privileges, a case of `pyhce.schema.roles.grants`.
+Databases already have the objects of a frozen migration, so a change of the declaration alone would not reach them.
+Every change must have the number of the migration that makes it: in `since` of a table, a column, an index, a helper, a
+save function or a `Label`; for privileges in a case of `pyhce.schema.roles.grants`.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from pyhce.schema.render import declared_sql
 
 _CREATED = re.compile(r"CREATE (?:OR REPLACE )?(?:TABLE|INDEX|FUNCTION)(?: IF NOT EXISTS)? ([a-z0-9_.]+)")
 _UNDECLARED = frozenset({"hce.migracion"})
-"""What a frozen text makes that is no object of the declaration."""
+"""Objects that a frozen migration creates and the declaration does not have."""
 
 
 def check_frozen(schema: Schema) -> None:
     """Refuse a declaration that changes an object of a frozen migration.
 
     Raises:
-        DeclarationError: with every such object.
+        DeclarationError: with one line for each such object.
     """
     found = [problem for number in FROZEN for problem in _differences(schema, number)]
     if found:
         raise DeclarationError(
             "\n".join(found),
-            remedy="Databases have had it: undo the change, and declare what is new with since= and the number of the "
-            "next migration. A changed helper gets a new name; a reworded label is Label(…, since=).",
+            remedy="Databases already have it: undo the change, and declare the new state with since= and the number "
+            "of the next migration. A changed helper needs a new name; a changed label is Label(…, since=).",
         )
 
 
@@ -45,7 +45,7 @@ def _differences(schema: Schema, number: int) -> Iterator[str]:
     }
     for statement in declared:
         if statement not in frozen:
-            yield f"frozen migration {number} does not have: {' '.join(statement.split())[:90]}"
+            yield f"frozen migration {number} lacks the declared statement: {' '.join(statement.split())[:90]}"
     names = {_created(statement) for statement in declared}
     for statement in frozen:
         name = _created(statement)
@@ -54,7 +54,7 @@ def _differences(schema: Schema, number: int) -> Iterator[str]:
         if name not in later:
             yield f"frozen migration {number} has {name}, which is no longer declared"
         elif " VOLATILE " not in statement:
-            yield f"{name} of frozen migration {number} is declared anew: only a function that writes can be replaced"
+            yield f"{name} of frozen migration {number} is declared again: only a save function can be replaced"
 
 
 def _created(statement: str) -> str | None:

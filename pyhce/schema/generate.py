@@ -1,4 +1,4 @@
-"""Files made from the declaration: the image's init scripts and the data dictionary."""
+"""Write the files that are made from the declaration: the image's init scripts and the data dictionary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ HOMES = {
 
 
 def sql_files(schema: Schema) -> dict[str, str]:
-    """The init scripts by name: database, extensions on every node, the schema on the coordinator only."""
+    """The texts of the init scripts by file name.
+
+    The first two, for the database and its extensions, run on every node; the schema runs on the coordinator only.
+    """
     templates = environment()
     values = {"database": DATABASE, "time_zone": DEFAULT_TIME_ZONE, "migrations": migrations(schema)}
     return {
@@ -29,7 +32,7 @@ def sql_files(schema: Schema) -> dict[str, str]:
 
 
 def docs_files(schema: Schema) -> dict[str, str]:
-    """The data dictionary by file name, in both languages."""
+    """The texts of the data dictionary by file name, in English and in Spanish."""
     template = environment().get_template("dictionary.md.j2")
     areas = [(area, [table for table in schema.tables if table.area is area]) for area in Area]
     return {
@@ -47,7 +50,7 @@ def docs_files(schema: Schema) -> dict[str, str]:
 
 
 def reference_edges(schema: Schema) -> list[tuple[str, str, str]]:
-    """The references between tables, as (table, column, target table): the ER picture's lines."""
+    """The references between tables, as (table, column, target table): the lines of the ER diagram."""
     return [
         (table.name, column.name, target.name)
         for table in schema.tables
@@ -57,10 +60,10 @@ def reference_edges(schema: Schema) -> list[tuple[str, str, str]]:
 
 
 def sql(schema: Schema, folder: Path) -> tuple[Path, ...]:
-    """Write the init scripts to a folder; the files written.
+    """Write the init scripts to a folder and return their paths.
 
     Raises:
-        DeclarationError: the declaration breaks a rule.
+        DeclarationError: the declaration breaks a rule, or changes an object of a frozen migration.
     """
     check_declaration(schema)
     check_frozen(schema)
@@ -68,7 +71,7 @@ def sql(schema: Schema, folder: Path) -> tuple[Path, ...]:
 
 
 def docs(schema: Schema, folder: Path) -> tuple[Path, ...]:
-    """Write the data dictionary to a folder; the files written.
+    """Write the data dictionary to a folder and return the paths.
 
     Raises:
         DeclarationError: the declaration breaks a rule.

@@ -1,4 +1,4 @@
-"""Parts of helpers that a helper and the one that took its place have in common."""
+"""Parts of bodies that a helper has in common with the one that replaces it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IN_ITS_ZONE = r"""    zona := substring(t FROM '(?:Z|[+-]\d\d:\d\d)$');
         )
     END;
 END"""
-"""The end of a helper that made `cuando`, the moment that `t` shows on the clock of its zone."""
+"""The end of a body that has set `cuando`, the local time in `t`; gives the moment in the zone of `t`."""
 DAYS = """    primero := hce.dia(t);
     IF primero IS NULL THEN
         RETURN NULL;
@@ -21,11 +21,15 @@ DAYS = """    primero := hce.dia(t);
         timezone(hce.zona_horaria(), hce.dia_siguiente(t)::timestamp)
     );
 END"""
-"""The end of a helper for which `t` is a date without a time: the days that it covers."""
+"""The end of a body for a date `t` without a time; gives the range of the days that it covers."""
 
 
 def timing_body(span: str) -> str:
-    """A Timing as a range: its bounds, or from its first event to its last, by the helpers of `span`."""
+    """The body of a helper for a Timing: its bounds, or the range from its first event to its last.
+
+    Args:
+        span: the helper for a date or dateTime; the one for a Period has the suffix `_periodo`.
+    """
     return f"""
     SELECT coalesce(
         hce.{span}_periodo(h #> '{{repeat,boundsPeriod}}'),
@@ -42,7 +46,11 @@ def timing_body(span: str) -> str:
 
 
 def names_body(plain: str) -> str:
-    """HumanNames as one search text, as a helper writes it."""
+    """The body of a helper that joins HumanNames into one search text.
+
+    Args:
+        plain: the helper that removes accents and upper case.
+    """
     return f"""
     SELECT nullif(hce.{plain}(string_agg(
         CASE jsonb_typeof(h)

@@ -1,10 +1,10 @@
-r"""The functions of the schema `hce` that typed columns are computed with.
+r"""The helpers: functions of the schema `hce` that compute typed columns.
 
-Each is IMMUTABLE, range-checked and never raises: "2024-02-30" gives NULL. A changed helper gets a new name, since
-stored values stay as computed. Those with steps are PL/pgSQL: as one SQL expression they are inlined into each other
-and set up anew at every call, which took a hundred times as long. What nearly every resource holds (an instant, a
-literal reference, an array of one) is told first by plain comparisons: a regular expression takes 4 to 200 µs.
-FHIR's rules: https://hl7.org/fhir/R4/datatypes.html and references.html.
+Each helper is IMMUTABLE, checks ranges and never raises an error: "2024-02-30" gives NULL. Stored values stay as they
+were computed, so a changed helper gets a new name. Helpers with several steps are PL/pgSQL: PostgreSQL inlines SQL
+functions into each other and prepares the result at every call, which took a hundred times as long. The usual forms (an
+instant, a literal reference, an array with one element) are recognized first by plain comparisons, because a regular
+expression takes 4 to 200 µs. The rules are FHIR's: https://hl7.org/fhir/R4/datatypes.html and references.html.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PLAIN = "aaaaaaeeeeiiiiooooouuuuncyAAAAAAEEEEIIIIOOOOOUUUUNCY"
 
 
 def _keys_body(helper: str) -> str:
-    """The keys that a helper gives of each Reference of an array; most arrays hold one."""
+    """The body of a helper that calls another one for each Reference of an array; most arrays have one element."""
     return f"""
 DECLARE
     unica jsonb;
@@ -47,7 +47,19 @@ END"""
 
 
 def _preferred_body(values: str, *, last: str, more: str, uses: str, never: str = "", only: str = "") -> str:
-    """Of names, addresses or contacts the one in use. What a generated column computes may not depend on today."""
+    """The body of a helper that chooses the name, address or contact in use.
+
+    A generated column cannot depend on the current date, so one with an end of its period comes after the others even
+    if that end is in the future.
+
+    Args:
+        values: the argument with the array.
+        last: the values of `use`, as SQL, that are chosen only if there is nothing else.
+        more: a further SQL expression by which to sort.
+        uses: the values of `use`, as SQL, from best to worst.
+        never: the values of `use`, as SQL, that are never chosen.
+        only: an SQL condition for the elements.
+    """
     conditions = ["jsonb_typeof(v) = 'object'"]
     conditions += [f"coalesce(v ->> 'use', '') NOT IN ({never})"] if never else []
     conditions += [only] if only else []

@@ -1,7 +1,8 @@
-"""FHIR R4 as a JSON schema, made from the specification's own definitions of its elements.
+"""A JSON schema for each resource type of FHIR R4, made from the specification's definitions of the elements.
 
-https://hl7.org/fhir/R4/json.html: an element is a member, one that repeats an array, a choice has its type in its
-name; beside a primitive stands `_name` with its id and extensions, and may stand alone. Nothing is ever empty.
+The rules are those of https://hl7.org/fhir/R4/json.html: an element is a member, a repeating element an array, and a
+choice has its type in its name (`valueQuantity`). A primitive may have a second member `_name` with its id and
+extensions, with or without the first. No object, array or string is empty.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ _PRIMITIVES: dict[str, dict[str, Any]] = {
 }
 _DATES = frozenset({"date", "dateTime", "instant"})
 _NESTED = {"type": "object", "required": ["resourceType"]}
-"""A resource within one: it has a schema of its own."""
+"""A resource within another one; it is checked with the schema of its own type."""
 
 
 def resource_schema(resource_type: str) -> dict[str, Any]:
-    """The JSON schema of a resource type; resources within it are only looked at as far as that they are some."""
+    """The JSON schema of a resource type. Of a contained resource it requires `resourceType` only."""
     definitions: dict[str, Any] = {}
     waiting = [resource_type]
     while waiting:
@@ -40,7 +41,7 @@ def resource_schema(resource_type: str) -> dict[str, Any]:
 
 
 def _named(definitions: dict[str, Any], owner: str) -> set[str]:
-    """The types that the definitions of a type refer to."""
+    """The types to which the definitions of a type refer."""
     mine = [schema for path, schema in definitions.items() if path.split(".")[0] == owner]
     return {ref.rsplit("/", 1)[-1].split(".")[0] for schema in mine for ref in _refs(schema)}
 
@@ -49,11 +50,11 @@ def _refs(schema: Any) -> Iterator[str]:
     if isinstance(schema, dict):
         if isinstance(schema.get("$ref"), str):
             yield schema["$ref"]
-        for held in schema.values():
-            yield from _refs(held)
+        for member in schema.values():
+            yield from _refs(member)
     elif isinstance(schema, list):
-        for held in schema:
-            yield from _refs(held)
+        for item in schema:
+            yield from _refs(item)
 
 
 def _ref(name: str) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def _ref(name: str) -> dict[str, Any]:
 
 
 def _definitions(owner: str, *, resource: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The schema of a type, and of each element in it that has elements of its own."""
+    """The schema of a type, and of each of its elements that has elements of its own, with their paths."""
     groups: dict[str, list[Element]] = defaultdict(list)
     for element in elements(owner):
         parent, _, _ = element.path.rpartition(".")
@@ -101,7 +102,11 @@ def _object(owner: str, children: list[Element], *, resource: bool) -> dict[str,
 
 
 def _choice(owner: str, element: Element, stem: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """The members of a choice, put into the properties; the rule that one at most, or exactly one, is there."""
+    """Add the members of a choice to the properties.
+
+    Returns:
+        The rule that at most one of them, or exactly one if the choice is required, is present.
+    """
     names = []
     for kind in element.types:
         name = stem + kind[0].upper() + kind[1:]
@@ -122,14 +127,14 @@ def _is_object(kind: str) -> bool:
 
 
 def _many(element: Element, schema: dict[str, Any], *, nulls: bool) -> dict[str, Any]:
-    """The schema of one, or of an array of them; a primitive's may hold null beside what `_name` has there."""
+    """The schema of a value, or of an array; an array of primitives may have null, where only `_name` has a value."""
     if not element.many:
         return schema
     return {"type": "array", "minItems": 1, "items": _or_null(schema) if nulls else schema}
 
 
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same schema, with null too; what is wrong with a value is then still told by the rule that it breaks."""
+    """The schema with null allowed, as one schema, so that an error still names the rule that a value breaks."""
     if "type" not in schema:
         return {"anyOf": [{"type": "null"}, schema]}
     codes = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
@@ -158,7 +163,9 @@ def _one(owner: str, element: Element, kind: str) -> dict[str, Any]:
 
 
 def _spaces_of_xml(pattern: str) -> str:
-    r"""A pattern of XML Schema, where `\s` is four characters and U+00A0 is in `\S`, for readers of Unicode's spaces.
+    r"""An XML Schema pattern for a regular expression engine with Unicode white space.
+
+    In XML Schema `\s` is space, tab, CR and LF; U+00A0 belongs to `\S`.
 
     https://hl7.org/fhir/R4/datatypes.html: the regular expressions are those of XML Schema.
     """

@@ -1,4 +1,4 @@
-"""Reserved words of PostgreSQL 15 to 18: pg_get_keywords(), catcode R and T."""
+"""The reserved words of PostgreSQL 15 to 18: those of pg_get_keywords() with catcode R or T."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ _WORDS = """
 
 RESERVED = frozenset(_WORDS.split())
 SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
-"""Columns that every table has already: https://www.postgresql.org/docs/current/ddl-system-columns.html."""
+"""The system columns of every table: https://www.postgresql.org/docs/current/ddl-system-columns.html."""

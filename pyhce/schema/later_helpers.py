@@ -1,10 +1,12 @@
-"""Helpers that took the place of earlier ones, and those that keep an indexed value short; see `helper_functions.py`.
+"""Helpers of migration 2: replacements of earlier ones, and those that shorten an indexed value.
 
-| helper | instead of | what is new |
+`helper_functions.py` has the rules for all helpers.
+
+| helper | replaces | change |
 |---|---|---|
-| `instante`, `lapso` | `momento`, `rango` | a leap second (`23:59:60`) is the moment that follows it |
+| `instante`, `lapso` | `momento`, `rango` | a leap second (`23:59:60`) is the moment after it |
 | `lapso_periodo`, `lapso_horario` | `rango_periodo`, `rango_horario` | a Period that ends before it begins is NULL |
-| `sin_acentos`, `nombres_sin_acentos` | `plano`, `nombres` | every accent, composed or not: `n` + U+0303 is `ñ` |
+| `sin_acentos`, `nombres_sin_acentos` | `plano`, `nombres` | all accents are removed, also `n` + U+0303 for `ñ` |
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from pyhce.schema.model import Helper
 
 SINCE = 2
 LONGEST_INDEXED = 1000
-"""Bytes of a value in an index. A row of an index has at most 2,704 bytes, and may hold a document of 512 besides."""
+"""The most bytes of an indexed value. A row of an index has at most 2,704 bytes, with up to 512 for the document."""
 _HEAD = 200
 _MARK = "~sha256:"
 _ACCENTS = re.compile("[\u0300-\u036f]+")
@@ -26,19 +28,23 @@ _CERTAIN = (
     r"^[0-9]{4}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$"
 )
-"""Most moments, which PostgreSQL itself reads: a day that every year has, with a zone, no leap second."""
+"""Most moments; PostgreSQL parses them itself. A day that exists in every year, with a zone, without a leap second."""
 _TIME = r"^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d(:([0-5]\d|60)(\.\d{1,30})?)?(Z|[+-](0\d|1[0-4]):[0-5]\d)?$"
 
 
 def search_text(text: str) -> str:
-    """Search text as `hce.sin_acentos` gives it: lower case, without accents, whatever its Unicode form."""
+    """A text as search text, as `hce.sin_acentos` makes it: lower case, without accents, for any Unicode form."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text))).lower()
 
 
 def shortened_for_index(text: str) -> str:
-    """A text as `hce.acortado` gives it: as it is, or its beginning and its SHA-256 if it is longer than LONGEST."""
+    """A text as an index can contain it, as `hce.acortado` makes it.
+
+    Returns:
+        The text itself if it has at most LONGEST_INDEXED bytes, else its first 200 characters and its SHA-256.
+    """
     if len(text) <= LONGEST_INDEXED // 4:
         return text
     data = text.encode("utf-8", "surrogatepass")

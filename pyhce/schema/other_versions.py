@@ -1,6 +1,6 @@
-"""What other versions of FHIR have and R4 has not; `tools/make_other_versions.py` wrote the table.
+"""Types and members that other versions of FHIR have and R4 does not; `tools/make_other_versions.py` writes the table.
 
-A resource does not say which version it is of. Its type and its members do: `Transport` is a type of R5 only, and
+A resource does not name its FHIR version, but its type and members may show it: only R5 has the type `Transport`, and
 `Encounter.class` is an object in R4 and an array in R5.
 """
 
@@ -20,20 +20,21 @@ _PUBLISHED = {"1.0": "DSTU2", "3.0": "STU3", "4.0": "R4", "4.3": "R4B", "5.0": "
 @cache
 def _table() -> dict[str, Any]:
     packed = files("pyhce.schema").joinpath("other_versions.json.gz").read_bytes()
-    held: dict[str, Any] = json.loads(gzip.decompress(packed))
-    return held
+    table: dict[str, Any] = json.loads(gzip.decompress(packed))
+    return table
 
 
 def versions_with_type(resource_type: str) -> tuple[str, ...]:
-    """The versions of FHIR that have a resource type which R4 has not."""
+    """The versions of FHIR that have a resource type which R4 does not have; empty for a type of R4."""
     return tuple(_table()["types"].get(resource_type, ()))
 
 
 def signs_of_other_versions(resource: dict[str, Any]) -> dict[str, frozenset[str]]:
-    """The members of a resource that are not as in R4 but as in other versions, each with those versions.
+    """The members of a resource that R4 does not have, or not in this JSON form, but other versions have.
 
     Returns:
-        `{"Encounter.class": {"R5"}}`; empty for a resource of R4, and for one that is of no version.
+        Each member with those versions, such as `{"Encounter.class": {"R5"}}`. Empty for a resource of
+        R4, and for one that fits no version.
     """
     kind = resource["resourceType"]
     elsewhere = _table()["members"].get(kind, {})

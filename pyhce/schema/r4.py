@@ -1,4 +1,4 @@
-"""The elements of FHIR R4 (4.0.1), from the specification's own definitions; `tools/make_r4_elements.py` wrote them.
+"""The elements of FHIR R4 (4.0.1), from the specification's definitions; `tools/make_r4_elements.py` writes the table.
 
 FHIR's specification is in the public domain (CC0): https://hl7.org/fhir/R4/license.html.
 """
@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 
 class Element(NamedTuple):
-    """An element of a resource.
+    """An element of a resource or data type.
 
     Args:
-        path: dotted, relative to the resource.
-        types: FHIR type codes; several for a choice.
+        path: its path, joined by dots, relative to the resource or data type.
+        types: its FHIR types; several for a choice.
         many: whether it is an array.
-        required: whether its cardinality begins at 1.
-        targets: the resource types that a Reference may name, ("Resource",) for any; empty without a Reference.
+        required: whether its minimum cardinality is 1.
+        targets: the resource types to which a Reference may refer, `("Resource",)` for any; empty for another type.
     """
 
     path: str
@@ -33,8 +33,8 @@ class Element(NamedTuple):
 
 @cache
 def _table() -> dict[str, Any]:
-    held: dict[str, Any] = json.loads(gzip.decompress(files("pyhce.schema").joinpath("r4.json.gz").read_bytes()))
-    return held
+    table: dict[str, Any] = json.loads(gzip.decompress(files("pyhce.schema").joinpath("r4.json.gz").read_bytes()))
+    return table
 
 
 RESOURCE_TYPES: frozenset[str] = frozenset(_table()["resources"])
@@ -43,9 +43,10 @@ RESOURCE_TYPES: frozenset[str] = frozenset(_table()["resources"])
 
 @cache
 def element(resource_type: str, path: str) -> Element | None:
-    """The element at a path, None if R4 has none.
+    """The element at a path, None if R4 has no such element.
 
-    A choice may be named as such (`value[x]`) or by its member (`valueQuantity`); a primitive has nothing inside.
+    A choice is found as `value[x]` and by its member `valueQuantity`, which has that one type. A path into a primitive
+    gives None.
     """
     walked = _walk(resource_type, path)
     return walked[-1][1]._replace(path=path) if walked else None
@@ -53,83 +54,83 @@ def element(resource_type: str, path: str) -> Element | None:
 
 @cache
 def json_path(resource_type: str, path: str) -> tuple[tuple[str, bool], ...]:
-    """The JSON members on the way to an element, each with whether it is an array; empty if there is no such path."""
+    """The JSON members on the path to an element, each with whether it is an array; empty if R4 has no such path."""
     return tuple((name, found.many) for name, found in _walk(resource_type, path))
 
 
 @cache
 def choice_types(resource_type: str, path: str) -> tuple[str, ...]:
-    """The types that a choice (`effective[x]`) may have; empty if there is no such path."""
+    """The types of a choice (`effective[x]`); empty if R4 has no such path."""
     found = element(resource_type, path)
     return found.types if found else ()
 
 
 def patient_parameters(resource_type: str) -> dict[str, str]:
-    """The search parameters of a type that may name a patient, with their FHIRPath expressions."""
+    """The search parameters of a type that may refer to a patient, with their FHIRPath expressions."""
     return dict(_table()["patient_parameters"].get(resource_type, {}))
 
 
 @cache
 def patient_compartment() -> dict[str, tuple[str, ...]]:
-    """The types of the Patient compartment, each with the parameters that put a resource into it.
+    """The resource types of the Patient compartment, each with the search parameters that put a resource into it.
 
-    A parameter's FHIRPath expression is in `patient_parameters`. https://hl7.org/fhir/R4/compartmentdefinition-patient.html
+    `patient_parameters` has the FHIRPath expressions. Source: https://hl7.org/fhir/R4/compartmentdefinition-patient.html
     """
     return {name: tuple(codes) for name, codes in _table()["patient_compartment"].items()}
 
 
 @cache
 def reference_elements(resource_type: str) -> tuple[Element, ...]:
-    """The elements of type Reference at any depth of the resource's own structure."""
+    """The elements of type Reference at any depth of the resource, not inside its data types."""
     return tuple(
-        _element(path, held)
-        for path, held in _table()["elements"].get(resource_type, {}).items()
-        if "Reference" in held[0]
+        _element(path, raw)
+        for path, raw in _table()["elements"].get(resource_type, {}).items()
+        if "Reference" in raw[0]
     )
 
 
 def elements(resource_type: str) -> Iterator[Element]:
-    """Every element of the resource's own structure."""
-    for path, held in _table()["elements"].get(resource_type, {}).items():
-        yield _element(path, held)
+    """Every element at any depth of the resource or data type, not inside its data types."""
+    for path, raw in _table()["elements"].get(resource_type, {}).items():
+        yield _element(path, raw)
 
 
 @cache
 def choice_members(stem: str) -> frozenset[str]:
-    """The members that the choices of a name (`value`) have in JSON (`valueQuantity`); empty if no element is one."""
+    """The JSON members of all choices with a name: `value` gives `valueQuantity` …; empty without such a choice."""
     return frozenset(
         stem + kind[0].upper() + kind[1:]
-        for held in _table()["elements"].values()
-        for path, raw in held.items()
+        for owned in _table()["elements"].values()
+        for path, raw in owned.items()
         if path.rpartition(".")[2] == stem + "[x]"
         for kind in raw[0]
     )
 
 
 def is_complex(fhir_type: str) -> bool:
-    """Whether a data type, or a resource type, has elements of its own in JSON."""
+    """Whether a type is a JSON object: a complex data type or a resource type, not a primitive."""
     return fhir_type in _table()["elements"]
 
 
 def codes_of(owner: str, path: str) -> tuple[str, ...]:
-    """The codes that an element of a type must have one of; empty if it may have any."""
+    """The codes that an element of type code may have; empty if any code is allowed."""
     table = _table()
     return tuple(table["codes"].get(table["bindings"].get(owner, {}).get(path), ()))
 
 
 def pattern_of(primitive: str) -> str:
-    """The regular expression that the text of a primitive matches as a whole; empty if FHIR gives none."""
+    """The regular expression for the whole text of a primitive; empty if FHIR defines none."""
     found: str = _table()["patterns"].get(primitive, "")
     return found
 
 
-def _element(path: str, held: list[Any]) -> Element:
-    types, many, required, targets = held
+def _element(path: str, raw: list[Any]) -> Element:
+    types, many, required, targets = raw
     return Element(path, tuple(types), bool(many), bool(required), tuple(targets))
 
 
 def _walk(resource_type: str, path: str) -> list[tuple[str, Element]]:
-    """Each step's JSON member and element; empty if a step is not there."""
+    """The JSON member and the element of each step of a path; empty if R4 does not have one of them."""
     walked: list[tuple[str, Element]] = []
     owner, prefix = resource_type, ""
     for name in path.split("."):
@@ -150,11 +151,11 @@ def _walk(resource_type: str, path: str) -> list[tuple[str, Element]]:
 
 @cache
 def _member(owner: str, prefix: str, name: str) -> tuple[str, Element] | None:
-    """A direct member of a type or of a backbone, with its path there; a choice's member has that one type."""
-    held = _table()["elements"].get(owner, {})
-    if prefix + name in held:
-        return prefix + name, _element(prefix + name, held[prefix + name])
-    for path, raw in held.items():
+    """A direct member of a type or of a backbone element, with its path; the member of a choice has one type."""
+    owned = _table()["elements"].get(owner, {})
+    if prefix + name in owned:
+        return prefix + name, _element(prefix + name, owned[prefix + name])
+    for path, raw in owned.items():
         stem = path.removesuffix("[x]")
         if path.endswith("[x]") and path.startswith(prefix) and "." not in stem[len(prefix) :]:
             short = stem[len(prefix) :]

@@ -1,4 +1,4 @@
-"""The declaration rendered: pure functions from a Schema to SQL."""
+"""Render the declaration as SQL: pure functions from a Schema to the text of its migrations."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from pyhce.settings import APP_ROLE, OWNER_ROLE, WRITER_ROLE
 
 
 class Migration(Frozen):
-    """One numbered step of the schema; migrations 1..N are the schema.
+    """One migration; migrations 1 to N together give the whole schema.
 
     Args:
-        body: its statements, to run in one transaction with `hce.zona_horaria` set to the installation's zone.
-        fingerprint: sha256 of the body, hexadecimal.
+        number: its number.
+        name: its name.
+        body: its statements. Migration 1 needs `hce.zona_horaria` set to the time zone of the installation.
+        fingerprint: the SHA-256 of the body, in hexadecimal.
     """
 
     number: int
@@ -31,7 +33,7 @@ class Migration(Frozen):
 
     @property
     def record(self) -> str:
-        """The statement that notes it in `hce.migracion`."""
+        """The statement that records the migration in `hce.migracion`."""
         return (
             "INSERT INTO hce.migracion (numero, nombre, huella) "  # noqa: S608 - our own values
             f"VALUES ({self.number}, {literal(self.name)}, '{self.fingerprint}') ON CONFLICT DO NOTHING;"
@@ -39,17 +41,17 @@ class Migration(Frozen):
 
     @property
     def sql(self) -> str:
-        """The body and its record."""
+        """The body and the statement that records it."""
         return f"{self.body}\n{self.record}\n"
 
 
 def literal(value: str) -> str:
-    """A string of our own as an SQL literal."""
+    """A string as an SQL literal; for our own texts only, never for input."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def environment() -> Environment:
-    """jinja2 as every template here is rendered: a name that is not given is an error."""
+    """The jinja2 environment of the templates of this package; an undefined name is an error."""
     env = Environment(
         loader=PackageLoader("pyhce.schema"),
         undefined=StrictUndefined,
@@ -63,18 +65,21 @@ def environment() -> Environment:
 
 
 def migrations(schema: Schema) -> tuple[Migration, ...]:
-    """Every migration of the declaration, in order."""
+    """All migrations of the declaration, in order."""
     return tuple(migration(schema, number) for number in range(1, schema.version + 1))
 
 
 def migration(schema: Schema, number: int) -> Migration:
-    """The migration of this number: its frozen text, or what the declaration says came with it."""
+    """The migration with this number: its frozen text, or the text rendered from the declaration."""
     body = frozen_text(number) if number in FROZEN else declared_sql(schema, number)
     return Migration(number=number, name=migration_name(number), body=body, fingerprint=fingerprint(body))
 
 
 def declared_sql(schema: Schema, number: int) -> str:
-    """What the declaration says came with a migration: helpers, tables, functions, columns, privileges, indexes."""
+    """The statements of a migration, rendered from the declaration.
+
+    They create and change helpers, tables, save functions, columns, comments, privileges and indexes.
+    """
     new = [table for table in schema.tables if table.since == number]
     old = [table for table in schema.tables if table.since < number]
     computed = {table.name: _computed_columns(schema, table, number) for table in old}
@@ -106,7 +111,7 @@ def declared_sql(schema: Schema, number: int) -> str:
 
 
 def index_name(table: Table, index: Index) -> str:
-    """`table_column_column_idx`, PostgreSQL's own way."""
+    """The name of an index: the declared one, else `table_column_column_idx`, as PostgreSQL would name it."""
     plain = [re.findall(r"[a-z_][a-z0-9_]*", key)[-1] for key in index.keys]
     return index.name or f"{table.name}_{'_'.join(plain)}_idx"
 
@@ -116,10 +121,12 @@ def _new_indexes(table: Table, number: int) -> list[Index]:
 
 
 def _built_indexes(table: Table, computed: list[Column], number: int) -> list[Index]:
-    """The indexes that a migration builds on a table that is there: new ones, and those of a column computed anew."""
-    renewed = {column.name for column in computed if column.first_migration < number}
+    """The indexes that a migration builds on an existing table: new ones, and those on a recomputed column."""
+    recomputed = {column.name for column in computed if column.first_migration < number}
     new = _new_indexes(table, number)
-    return [index for index in table.indexes if index in new or (index.since < number and index.identifiers & renewed)]
+    return [
+        index for index in table.indexes if index in new or (index.since < number and index.identifiers & recomputed)
+    ]
 
 
 def _index(table: Table, index: Index) -> dict[str, str]:
@@ -168,7 +175,7 @@ def _column(schema: Schema, table: Table, column: Column, number: int) -> dict[s
 
 
 def _added_columns(table: Table, number: int) -> list[dict[str, str]]:
-    """The stored columns that a migration adds to a table that is there."""
+    """The stored columns that a migration adds to an existing table."""
     return [
         {
             "table": table.qualified,
@@ -182,7 +189,7 @@ def _added_columns(table: Table, number: int) -> list[dict[str, str]]:
 
 
 def _computed(schema: Schema, table: Table, columns: list[Column], number: int) -> dict[str, Any]:
-    """The typed columns that a migration adds to a table that is there or computes anew: all in one statement."""
+    """The typed columns of an existing table that a migration adds or recomputes, all in one statement."""
     return {
         "table": table.qualified,
         "columns": [_column(schema, table, column, number) for column in columns],
@@ -191,7 +198,7 @@ def _computed(schema: Schema, table: Table, columns: list[Column], number: int) 
 
 
 def _computed_columns(schema: Schema, table: Table, number: int) -> list[Column]:
-    """Typed columns that are new with a migration, or have another expression since."""
+    """The typed columns that are new in a migration, or have another expression since."""
     return [
         column
         for column in table.columns
@@ -209,7 +216,7 @@ def _definition(column: PlainColumn) -> str:
 
 
 def _reworded(table: Table, number: int) -> list[tuple[str, str]]:
-    """The descriptions that a migration says anew, of things that are there."""
+    """The comments on existing tables and columns that a migration changes."""
     whole = [("TABLE " + table.qualified, table_comment(table))]
     columns = [
         (f"COLUMN {table.qualified}.{column.name}", column_comment(table, column))
@@ -220,7 +227,7 @@ def _reworded(table: Table, number: int) -> list[tuple[str, str]]:
 
 
 def _changed_privileges(table: Table, number: int) -> list[str]:
-    """GRANT and REVOKE from what each role might do before a migration to what it may do since."""
+    """The GRANT and REVOKE statements that lead from the privileges before a migration to those after it."""
     before, since = _privileges(grants(table, number - 1)), _privileges(grants(table, number))
     roles = sorted({role for role, _ in before | since})
     statements = []
@@ -237,13 +244,13 @@ def _privileges(granted: tuple[tuple[str, str], ...]) -> set[tuple[str, str]]:
 
 
 def table_comment(table: Table) -> str:
-    """FHIR type and both labels."""
+    """The COMMENT of a table: its FHIR type, if it has one, and both labels."""
     fhir = f"FHIR {table.fhir_type}. " if table.fhir_type else ""
     return f"{fhir}{table.label.es} / {table.label.en}"
 
 
 def column_comment(table: Table, column: Column | PlainColumn) -> str:
-    """FHIR path, if it has one, and both labels."""
+    """The COMMENT of a column: its FHIR path, if it has one, and both labels."""
     labels = f"{column.label.es} / {column.label.en}"
     if isinstance(column, PlainColumn):
         return labels

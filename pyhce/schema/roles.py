@@ -1,9 +1,10 @@
-"""The roles of the database, by the migration that brought them, and what each may do on a table.
+"""The roles of the database, and their privileges on each table, by migration.
 
-`hce_app` reads, and writes by the functions `hce.guardar_…`. The right to change rows belongs to `hce_writer`, which no
-person logs in as: pyhce takes it with SET ROLE after it has connected (`pyhce.citus.connection.connect_as_writer`).
-hce_app is a member that does not inherit, so a statement of psql has it only if it asks for it. Both ways of saying
-that are the same on PostgreSQL 15 and later: NOINHERIT of the member, before the GRANT.
+`hce_app` may read tables, and writes through the functions `hce.guardar_…`. Only `hce_writer` may change rows. It has
+no password for people: pyhce switches to it with SET ROLE after it has connected
+(`pyhce.citus.connection.connect_as_writer`). hce_app is a member of hce_writer without inheritance, so a session of
+psql can change rows only after its own SET ROLE. NOINHERIT on the member, set before the GRANT, has this effect on
+PostgreSQL 15 and on later releases alike.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pyhce.schema.model import FAMILIES, Table
 from pyhce.settings import APP_ROLE, READONLY_ROLE, WRITER_ROLE
 
 WRITER_SINCE = 2
-"""The migration that brings hce_writer."""
+"""The migration that creates hce_writer."""
 
 ROLE_STATEMENTS = {
     WRITER_SINCE: f"""
@@ -30,17 +31,17 @@ GRANT USAGE ON SCHEMA public TO {WRITER_ROLE};
 GRANT SELECT ON hce.migracion TO {WRITER_ROLE};
 """  # noqa: S608 - our own names
 }
-"""What a migration says about roles, before anything else."""
+"""The statements about roles with which a migration begins."""
 
 _FIXED = frozenset({"hce.instalacion"})
-"""Tables that only a migration writes."""
+"""Tables to which only migrations write."""
 
 
 def grants(table: Table, number: int | None = None) -> tuple[tuple[str, str], ...]:
-    """What each role may do on a table, as (privileges, role), after a migration; after all of them if None.
+    """The privileges on a table after a migration, or now if `number` is None: (privileges, role) pairs.
 
-    A change of privileges is a case for the number of the migration that brings it; that migration is rendered with
-    the GRANT and REVOKE between the two.
+    To change privileges, add a case for the number of the migration that makes the change. That migration is rendered
+    with the GRANT and REVOKE statements that lead from the former privileges to the new ones.
     """
     readonly = () if table.name in {family.staging for family in FAMILIES.values()} else (("SELECT", READONLY_ROLE),)
     if number is not None and number < WRITER_SINCE:

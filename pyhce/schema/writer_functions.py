@@ -1,14 +1,20 @@
-"""The functions of the schema `hce` that write one resource with its history: one for each table of resources.
+"""The save functions `hce.guardar_…`: each writes one resource of one table, with its history.
 
-They do what the loader does to a batch (`pyhce/records/writing/upsert.py`), for one row, except that a former content
-that comes again is a change: the application means it. On Citus they run on the
-node that owns it: each is distributed by `p_documento_id` (or `p_id`), and a `SELECT hce.guardar_…(…)` alone in its
-transaction is sent there whole. Static SQL for each table: with EXECUTE a save on one node took 1.3 to 1.7 times an
-INSERT, so it takes 1.1 to 1.2.
+A save function does for one row what the loader does for a batch (`pyhce/records/writing/upsert.py`), with one
+difference: a former content that comes again is a change, because the application wants it. On Citus it runs on the
+node that owns the row: it is distributed by `p_documento_id` (or `p_id`), and Citus sends a `SELECT hce.guardar_…(…)`
+that is alone in its transaction to that node. Each table has static SQL, which takes 1.1 to 1.2 times as long as an
+INSERT; with EXECUTE a save took 1.3 to 1.7 times as long.
 
-Races, in READ COMMITTED. Whoever moves a patient holds the anchor FOR UPDATE first; a save holds it FOR KEY SHARE, by
-the foreign key of what it inserts first, before it asks whether the patient is still there. Who changes a row archives
-it first, as the loader does: of two, the second finds that version archived, and looks again.
+Concurrent transactions (READ COMMITTED):
+
+- A transaction that moves a patient locks the patient's anchor FOR UPDATE first. A save locks it FOR KEY SHARE, through
+  the foreign key of the row that it inserts first, and then checks that the patient is still under the document. So the
+  check is made after the move or before it, never during it.
+- A transaction that changes a row first archives the current version. Of two saves of one row, the second one waits for
+  the first, finds that the version is archived already (ON CONFLICT DO NOTHING inserts nothing), and reads the row
+  again. For example, A and B both read version 3. A archives version 3 and writes version 4. B's archive of version 3
+  inserts nothing, so B reads version 4, archives it and writes version 5.
 """
 
 from __future__ import annotations
@@ -18,17 +24,20 @@ from collections.abc import Iterable
 from pyhce.schema.model import FAMILIES, Helper, Home, Table
 
 PATIENT_MOVED = "HCE01"
-"""The SQLSTATE that says that a patient is no longer under the document given."""
+"""The SQLSTATE of the error that the patient, or the resource, is no longer under the given document."""
 
 WRONG_PROTOCOL = "HCE02"
-"""The SQLSTATE that says that the caller is older or newer than the schema."""
+"""The SQLSTATE of the error that the caller uses another protocol than the schema."""
 PROTOCOL = 2
-"""How writers keep out of each other's way, by number. A writer says it in every call of these functions and in every
-row that it stages, so that a client of an older release that still runs cannot write: it would not take the locks."""
+"""The number of the protocol by which concurrent writers lock what they write.
+
+A writer passes it in every call of a save function and in every staged row, so that a client of an older release that
+is still running cannot write: it would not take the locks.
+"""
 FUNCTIONS_SINCE = 2
-"""The migration that brought the functions as they are here. It replaces those of earlier ones (CREATE OR REPLACE)."""
+"""The migration that creates the functions as they are here; it replaces earlier ones (CREATE OR REPLACE)."""
 FORMER_ARGUMENTS = {2: "text, text, text, text, text, text, text, uuid, integer"}
-"""Migrations that changed the arguments: they drop the functions that had these, which older releases call."""
+"""The argument types before a migration that changed them; it drops those functions, which older releases call."""
 
 ARGUMENTS = (
     "p_documento_id text",
@@ -42,7 +51,7 @@ ARGUMENTS = (
     "p_version integer",
     "p_protocolo integer",
 )
-"""The same for every table, so that a caller needs to know its name only."""
+"""The arguments of every save function. They are the same for every table, so a caller needs only its name."""
 
 COMMENT = (
     "Writes one resource with its history: new, changed, unchanged or superseded (older by meta.lastUpdated), with "
@@ -52,22 +61,22 @@ COMMENT = (
 
 
 def writer_functions(tables: Iterable[Table]) -> tuple[Helper, ...]:
-    """A function for each table of resources; a Patient is no single row: documents may change with it."""
+    """The save function of each table of resources, except `paciente`: a Patient may change documents of other rows."""
     return tuple(_writer(table) for table in tables if table.holds_resources and table.fhir_type != "Patient")
 
 
 def writer_name(table: Table) -> str:
-    """The name of a table's function, without its schema."""
+    """The name of a table's save function, without schema."""
     return f"guardar_{table.name}"
 
 
 def distribution_argument(table: Table) -> str | None:
-    """The argument that a table's function is distributed by, None if it runs where it is called."""
+    """The distribution argument of a table's save function; None for a reference table, where it is not distributed."""
     return f"p_{table.distribution_column}" if table.distribution_column else None
 
 
 def dropped_signatures(number: int, tables: Iterable[Table]) -> tuple[str, ...]:
-    """The signatures of the functions, without their schema, that a migration drops."""
+    """The signatures, without schema, of the functions that a migration drops."""
     former = FORMER_ARGUMENTS.get(number)
     old = [table for table in tables if table.since < number]
     return tuple(f"{writer.name}({former})" for writer in writer_functions(old)) if former else ()

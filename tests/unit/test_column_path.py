@@ -17,17 +17,17 @@ from pyhce.schema.model import Column, Schema, Table
 RACE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race"
 FATHER = "https://fhir.minsalud.gov.co/rda/StructureDefinition/ExtensionFathersFamilyName"
 REFUSED = [
-    ("name.preferred('phone').family", "names a system"),
-    ("telecom.preferred().value", "names a system"),
-    ("contact.preferred().name", "asks for the preferred one of contact"),
+    ("name.preferred('phone').family", "must name a system"),
+    ("telecom.preferred().value", "must name a system"),
+    ("contact.preferred().name", "calls preferred() on contact"),
     ("managingOrganization.resolve().nombre", "FHIR R4 has no element Organization.nombre"),
     ("generalPractitioner.resolve().id", "resolves generalPractitioner"),
     ("extension('http://x.example/\"a').valueCode", "has a condition"),
     ("telecom.where(system).value", "has a condition"),
     ("telecom.where(sistema = 'phone').value", "FHIR R4 has no element Patient.telecom.sistema"),
-    ("where(gender = 'male').birthDate", "asks for gender, which is no CodeableConcept"),
+    ("where(gender = 'male').birthDate", "has a condition on gender, which is not a CodeableConcept"),
     ("name.first().family", "calls first()"),
-    ("name..family", "cannot be read from '.family' on"),
+    ("name..family", "has a syntax error at '.family'"),
 ]  # fmt: skip
 
 

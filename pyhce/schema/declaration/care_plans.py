@@ -1,4 +1,4 @@
-"""Care plans: plans, teams, goals, tasks."""
+"""Care plans: care plans, care teams, goals, tasks."""
 
 from __future__ import annotations
 

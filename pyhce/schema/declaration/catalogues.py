@@ -1,4 +1,4 @@
-"""Administration, the catalogues: practitioners, organizations, places, schedules, groups."""
+"""Administration, catalogues: organizations, practitioners and their roles, locations, schedules, groups."""
 
 from __future__ import annotations
 

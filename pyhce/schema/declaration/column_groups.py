@@ -7,12 +7,12 @@ from pyhce.schema.model import Column, ColumnKind
 
 
 def keys() -> Column:
-    """Every key by which a reference may name the resource."""
+    """The column of all keys by which a reference may refer to the resource."""
     return col("claves", ColumnKind.KEYS, "id", "Claves por las que se le nombra", "Keys by which it is named")
 
 
 def name_in_use() -> tuple[Column, Column]:
-    """Surnames and first given name of the name in use."""
+    """The columns of the surnames and the first given name, from the name in use."""
     return (
         recomputed(text("apellidos", "name.family", "Apellidos", "Surnames"), "name.preferred().family"),
         recomputed(text("nombre", "name.given", "Primer nombre", "First given name"), "name.preferred().given"),
@@ -20,7 +20,11 @@ def name_in_use() -> tuple[Column, Column]:
 
 
 def contact(former: Column | None = None) -> tuple[Column, Column]:
-    """Phone and e-mail in use; `former` is what stood in the phone's column."""
+    """The columns of the phone and the e-mail address in use.
+
+    Args:
+        former: the column that the phone's column replaces, if the table had one.
+    """
     path = "telecom.preferred('phone').value | telecom.preferred('sms').value"
     return (
         recomputed(former, path, "Teléfono en uso", "Phone in use")

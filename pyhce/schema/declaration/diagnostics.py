@@ -28,7 +28,16 @@ SYSTOLIC = "component.where(code = 'http://loinc.org|8480-6').valueQuantity"
 
 
 def blood_pressure(name: str, loinc: str, es: str, en: str) -> tuple[Column, Column]:
-    """A pressure and its comparator: of the component with a LOINC code, or of an Observation with that code itself."""
+    """The columns of a blood pressure and its comparator.
+
+    The value is that of the component with a LOINC code, or of an Observation that itself has this code.
+
+    Args:
+        name: the name of the column.
+        loinc: the LOINC code.
+        es: the Spanish label.
+        en: the English label.
+    """
     wanted = f"where(code = 'http://loinc.org|{loinc}').valueQuantity"
     return (
         number(name, f"component.{wanted} | {wanted}", es, en, since=2),

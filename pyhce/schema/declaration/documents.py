@@ -1,4 +1,4 @@
-"""Documents: compositions, references to documents, consents, answers, messages between people."""
+"""Documents: compositions, document references, consents, questionnaire responses, communications."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ AREA = Area.FINANCE
 
 
 def provided() -> tuple[Column, Column]:
-    """The organization that provides, and the insurer's name, which most systems give without a reference."""
+    """The columns of the provider organization, and of the insurer's name, which most systems give as text only."""
     return (
         ref("prestador_id", "provider", "Organization", "Organización prestadora", "Provider organization", since=2),
         text(

@@ -1,4 +1,4 @@
-"""Medication: what there is, what is asked for, given out, given, taken."""
+"""Medication: medications, and their requests, dispenses, administrations and statements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ AREA = Area.MEDICATION
 
 
 def medication() -> tuple[Column, ...]:
-    """What medication it is: coded or contained here, or a Medication of its own, whose code is in its own row."""
+    """The columns of the medication of a request, dispense, administration or statement.
+
+    The code is that of `medicationCodeableConcept` or of a contained Medication. The code of a separate Medication is
+    in the table `medicamento`; `medicamento_id` has its key.
+    """
     concept = "medicationCodeableConcept | medicationReference.resolve().code"
     coded = code("codigo", "medicationCodeableConcept", "Medicamento, codificado", "Medication, coded")
     every = codes("codigos", "medicationCodeableConcept", "Todas sus codificaciones", "All its codings")

@@ -1,4 +1,4 @@
-"""Administration, the patients' side: people, encounters, appointments."""
+"""Administration, patients: `paciente`, related persons, encounters, episodes of care, appointments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record itself: its anchor, its history, the staged rows, and the tables of types without one of their own."""
+"""Tables that are not of one FHIR type: `expediente`, generic tables, history, staging, decisions, installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Research and terminology: studies, code systems, value sets, maps, guidelines."""
+"""Research and terminology: research studies, code systems, value sets, concept maps, plan definitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ AREA = Area.RESEARCH
 
 
 def canonical() -> tuple[Column, ...]:
-    """What every canonical resource has."""
+    """The columns of every canonical resource."""
     return (
         keys(),
         text("url", "url", "URL canónica", "Canonical URL"),

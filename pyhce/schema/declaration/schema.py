@@ -1,4 +1,4 @@
-"""The declaration put together, in creation order: the anchor first."""
+"""The whole declaration: every table in the order in which it is created, `expediente` first."""
 
 from __future__ import annotations
 

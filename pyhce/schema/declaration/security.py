@@ -1,4 +1,4 @@
-"""Security: where data comes from, who did what."""
+"""Security: provenance and audit events."""
 
 from __future__ import annotations
 

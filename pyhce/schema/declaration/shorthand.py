@@ -1,4 +1,4 @@
-"""Short ways to write the declaration; each gives a model object."""
+"""Short functions with which the declaration is written; each returns an object of the model."""
 
 from __future__ import annotations
 
@@ -14,52 +14,59 @@ def col(
 
 
 def text(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
-    """The first string, code, uri or id that is there."""
+    """A column of the first string, code, uri or id at the path."""
     return col(name, ColumnKind.TEXT, path, es, en, since=since)
 
 
 def code(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
-    """The code of the first Coding that has one."""
+    """A column of the code of a Coding, or of the first Coding of a CodeableConcept that has a code."""
     return col(name, ColumnKind.CODE, path, es, en, since=since)
 
 
 def codes(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
-    """Every Coding, as `system|code`."""
+    """A column of all Codings, as `system|code`."""
     return col(name, ColumnKind.CODES, path, es, en, since=since)
 
 
 def date_range(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
-    """A date, dateTime, instant, Period or Timing as a range of moments."""
+    """A column of a date, dateTime, instant, Period or Timing as a range of time."""
     return col(name, ColumnKind.RANGE, path, es, en, since=since)
 
 
 def ref(name: str, path: str, target: str, es: str, en: str, *, since: int = 1) -> Column:
-    """The key of the first Reference to `target`."""
+    """A column of the key of the first Reference to a type."""
     return col(name, ColumnKind.REFERENCE, path, es, en, target=target, since=since)
 
 
 def refs(name: str, path: str, target: str, es: str, en: str, *, since: int = 1) -> Column:
-    """The keys of every Reference to `target`."""
+    """A column of the keys of all References to a type."""
     return col(name, ColumnKind.REFERENCES, path, es, en, target=target, since=since)
 
 
 def number(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
-    """A decimal or integer, with the digits it was written with."""
+    """A column of a decimal or integer, with all its digits."""
     return col(name, ColumnKind.NUMBER, path, es, en, since=since)
 
 
 def boolean(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
-    """A boolean."""
+    """A column of a boolean."""
     return col(name, ColumnKind.BOOLEAN, path, es, en, since=since)
 
 
 def happened(name: str, path: str, es: str, en: str, *, since: int = 1) -> Column:
-    """Whether it happened: a choice of a boolean and other types, such as `deceased[x]`."""
+    """A boolean column of a choice of a boolean and other types, such as `deceased[x]`: whether it happened."""
     return col(name, ColumnKind.HAPPENED, path, es, en, since=since)
 
 
 def comparator(of: str, quantity: str, *, since: int = 2) -> Column:
-    """What makes a number of a Quantity a bound: `<`, `<=`, `>=` or `>`; NULL if the number is the value itself."""
+    """The column of a Quantity's comparator (`<`, `<=`, `>=`, `>`), beside the column of its number.
+
+    NULL if the number is the exact value.
+
+    Args:
+        of: the name of the number's column.
+        quantity: the FHIR path of the Quantity.
+    """
     return text(
         f"{of}_comparador", f"{quantity}.comparator", f"Comparador de {of} (<, >): no es el valor exacto",
         f"Comparator of {of} (<, >): not the exact value", since=since,
@@ -67,30 +74,42 @@ def comparator(of: str, quantity: str, *, since: int = 2) -> Column:
 
 
 def concept_text(path: str, name: str = "codigo_texto", *, since: int = 2) -> Column:
-    """The words of a CodeableConcept, coded or not: its text, else the first display."""
+    """A column of the text of a CodeableConcept, or of the first display of its Codings if it has no text.
+
+    Args:
+        path: the FHIR path of the CodeableConcept.
+        name: the name of the column.
+    """
     words = " | ".join(f"{one}.{member}" for one in alternatives(path) for member in ("text", "coding.display"))
     of = name.removesuffix("_texto")
     return text(name, words, f"Texto de {of}, codificado o no", f"Words of {of}, coded or not", since=since)
 
 
 def recomputed(former: Column, path: str, es: str = "", en: str = "", *, since: int = 2) -> Column:
-    """A column that another path computes since a migration; the labels stay unless others are given."""
+    """A column that a migration computes from another path, and that keeps its name.
+
+    Args:
+        former: the column before the migration.
+        path: the new FHIR path.
+        es: the new Spanish label; the former one if empty.
+        en: the new English label; the former one if empty.
+    """
     label = Label(es=es or former.label.es, en=en or former.label.en)
     return former.model_copy(update={"path": path, "label": label, "since": since, "former": former})
 
 
 def index(*keys: str, method: str = "btree", opclass: str = "", where: str = "", since: int = 1) -> Index:
-    """An index over columns or bracketed expressions."""
+    """An index on columns, or on expressions in parentheses."""
     return Index(keys=keys, method=method, opclass=opclass, where=where, since=since)
 
 
 def gin(column: str, *, opclass: str = "", since: int = 1) -> Index:
-    """A GIN index over an array or a search text."""
+    """A GIN index on an array or a search text."""
     return index(column, method="gin", opclass=opclass, since=since)
 
 
 BY_DATE = index("documento_id", "(lower(fecha))")
-"""One patient's record by date."""
+"""The index for one patient's resources by date."""
 
 _DOCUMENT = PlainColumn(
     name="documento_id", sql_type="text", label=Label(es="Documento de identidad", en="Identity document")
@@ -161,10 +180,23 @@ def resources(
     indexes: tuple[Index, ...] = (),
     since: int = 1,
 ) -> Table:
-    """A table whose rows are FHIR resources; stored columns, key and parent follow from its home.
+    """A table of FHIR resources; its stored columns, key and parent follow from its home.
 
-    Every table gets an index on `(fuente, id)`: Citus cannot hold a unique key without the distribution column,
-    so the loader looks an identity up by it. Patient tables get `paciente_id`.
+    A patient table gets the column `paciente_id` and an index on `(fuente, id)`: Citus cannot have a unique key without
+    the distribution column, so the loader uses this index to find a resource. For other homes the primary key begins
+    with these columns.
+
+    Args:
+        name: the Spanish name.
+        fhir_type: the FHIR type; None for a generic table.
+        area: the chapter in the data dictionary.
+        es: the Spanish label.
+        en: the English label.
+        columns: the typed columns.
+        home: how the table is distributed.
+        patient: the patient paths.
+        indexes: further indexes.
+        since: the migration that adds the table.
     """
     by_patient = home is Home.PATIENT
     key = (*(("documento_id",) if by_patient else ()), "fuente", *(() if fhir_type else ("tipo",)), "id")
@@ -188,7 +220,6 @@ def resources(
         label=_PATIENT.label,
     )
     identity = index("fuente", *(() if fhir_type else ("tipo",)), "id")
-    redundant = not by_patient  # there the primary key itself begins with the identity
     return Table(
         name=name,
         home=home,
@@ -197,7 +228,7 @@ def resources(
         fhir_type=fhir_type,
         patient_paths=patient,
         columns=(*((patient_id,) if by_patient and fhir_type else ()), *columns),
-        indexes=(*(() if redundant else (identity,)), *indexes),
+        indexes=(*((identity,) if by_patient else ()), *indexes),
         stored=stored,
         key=key,
         parent="expediente" if by_patient else None,
@@ -206,7 +237,7 @@ def resources(
 
 
 def history(name: str, home: Home, *, since: int = 1) -> Table:
-    """The former versions and the tombstones of the tables of one home."""
+    """The table of former versions and tombstones for the tables of one home."""
     by_patient = home is Home.PATIENT
     first = (_DOCUMENT,) if by_patient else ()
     last = (_PATIENT,) if by_patient else ()
@@ -225,7 +256,7 @@ def history(name: str, home: Home, *, since: int = 1) -> Table:
 
 
 def staging(name: str, home: Home, *, since: int = 1) -> Table:
-    """Where a batch of the loader waits inside its own transaction; empty outside of one."""
+    """The table in which the loader stages a batch within a transaction; empty outside of one."""
     by_patient = home is Home.PATIENT
     first = (_DOCUMENT,) if by_patient else ()
     last = (_PATIENT,) if by_patient else ()

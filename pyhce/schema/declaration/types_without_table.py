@@ -1,8 +1,9 @@
-"""Where the types without a table of their own name their patient: the rest of the R4 Patient compartment.
+"""The patient paths of the FHIR types without a table of their own: the rest of the R4 Patient compartment.
 
-https://hl7.org/fhir/R4/compartmentdefinition-patient.html, the path of each type's inclusion parameters, the record's
-owner before others who are named. A parameter that names someone else (a performer, an author, a payee) is a path only
-where R4 lets the owner be absent: where it does not, what has no patient there is a group's or a device's.
+The paths are those of the inclusion parameters in https://hl7.org/fhir/R4/compartmentdefinition-patient.html, the
+subject of the resource before other persons. A parameter for another person (performer, author, payee) is a path only
+if R4 allows the subject to be absent. Where R4 requires the subject and it is not a patient, the resource belongs to a
+group or a device, not to that other person.
 """
 
 from __future__ import annotations
