@@ -360,6 +360,7 @@ class Deployment:
         """Wait until every database pod is ready and made from the newest template."""
         deadline = time.monotonic() + timeout
         crashes = CrashWatch()
+        message = ""
         while True:
             view = checks.KubernetesView(self.cluster, self.namespace)
             ready = checks.pods_ready(view)
@@ -375,8 +376,9 @@ class Deployment:
                     f"the pods were not ready within {timeout:.0f} s: {ready.found}",
                     "Fix what the pods' events and logs report and run the same command again.",
                 )
-            message = wait_message(self.cluster, self.namespace, list(view.nodes.values()))
-            logger.debug("%s", message)
+            before, message = message, wait_message(self.cluster, self.namespace, list(view.nodes.values()))
+            if message != before:
+                logger.info("%s", message)
             self.progress(message)
             time.sleep(0.5)
 

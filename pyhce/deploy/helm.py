@@ -48,8 +48,10 @@ def _client(context: str) -> Any:
             self._executable = "exec"
             logger.debug("running helm %s", shlex.join(map(str, command)))  # values go through `input`
             start = time.monotonic()
-            output: bytes = await super().run(["helm", *command], input)
-            logger.debug("helm %s ended after %.1f s", command[0], time.monotonic() - start)
+            try:
+                output: bytes = await super().run(["helm", *command], input)
+            finally:
+                logger.debug("helm %s ended after %.1f s", command[0], time.monotonic() - start)
             return output
 
     try:

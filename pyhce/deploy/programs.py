@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import time
-from pathlib import Path
 
 from pyhce.errors import HceError, UsageError
 
@@ -25,14 +24,13 @@ class ProgramFailed(HceError):
     """A program ended with an error."""
 
 
-def run_program(*command: str, stdin: str | None = None, folder: Path | None = None, timeout: float = 900.0) -> str:
+def run_program(*command: str, stdin: str | None = None, timeout: float = 900.0) -> str:
     """Run a program to its end and return its standard output.
 
     The command line is logged, so it must hold no secret.
 
     Args:
         stdin: text for its standard input.
-        folder: its working directory.
         timeout: seconds within which it must end.
 
     Raises:
@@ -47,7 +45,7 @@ def run_program(*command: str, stdin: str | None = None, folder: Path | None = N
     start = time.monotonic()
     try:
         done = subprocess.run(  # noqa: S603 - our own command lines
-            [program, *command[1:]], input=stdin, cwd=folder, capture_output=True, text=True, timeout=timeout
+            [program, *command[1:]], input=stdin, capture_output=True, text=True, timeout=timeout
         )
     except subprocess.TimeoutExpired:
         raise HceError(

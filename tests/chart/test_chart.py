@@ -130,15 +130,15 @@ VARIANTS = {
 def test_every_object_validates_strictly_against_its_kubernetes_schema(variant: str, kubernetes: str) -> None:
     found = objects(*VARIANTS[variant], namespace="somewhere")
     assert len(found) >= 9
-    for held in found.values():
-        validate(held, kubernetes, strict=True)
+    for rendered in found.values():
+        validate(rendered, kubernetes, strict=True)
 
 
 def test_the_strict_schemas_refuse_a_misspelt_field() -> None:
-    held = objects()["StatefulSet", "citus-worker"]
-    held["spec"]["template"]["spec"]["containers"][0]["imagePulPolicy"] = "Never"
+    stateful_set = objects()["StatefulSet", "citus-worker"]
+    stateful_set["spec"]["template"]["spec"]["containers"][0]["imagePulPolicy"] = "Never"
     with pytest.raises(ValidationError):
-        validate(held, "1.34", strict=True)
+        validate(stateful_set, "1.34", strict=True)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -150,10 +150,10 @@ def test_every_helm_renders_the_same_objects(variant: str) -> None:
 
 
 def test_the_certificate_names_every_node() -> None:
-    held = objects()["Secret", "hce-citus-tls"]["data"]
+    secret = objects()["Secret", "hce-citus-tls"]["data"]
     shown = subprocess.run(
         ["openssl", "x509", "-noout", "-ext", "subjectAltName"],
-        input=base64.b64decode(held["tls.crt"]), capture_output=True,
+        input=base64.b64decode(secret["tls.crt"]), capture_output=True,
     )  # fmt: skip
     names = shown.stdout.decode()
     assert "DNS:*.citus-nodes.clinical-database.svc.cluster.local" in names
@@ -182,10 +182,14 @@ def test_every_value_is_described_in_values_yaml_its_schema_and_the_readme() -> 
     schema = json.loads((CHART / "values.schema.json").read_text())
     readme = (CHART / "README.md").read_text()
 
-    def leaves(held: object, of: dict, path: str = "") -> list[str]:
-        if isinstance(held, dict) and held:
-            assert set(held) <= set(of["properties"]), path
-            return [x for k, v in held.items() for x in leaves(v, resolved(of["properties"][k], schema), f"{path}.{k}")]
+    def leaves(values: object, declared: dict, path: str = "") -> list[str]:
+        if isinstance(values, dict) and values:
+            assert set(values) <= set(declared["properties"]), path
+            return [
+                leaf
+                for name, value in values.items()
+                for leaf in leaves(value, resolved(declared["properties"][name], schema), f"{path}.{name}")
+            ]
         return [path[1:]]
 
     paths = leaves(yaml.safe_load(text), schema)
@@ -200,6 +204,6 @@ def test_every_value_is_described_in_values_yaml_its_schema_and_the_readme() -> 
     assert bare == []
 
 
-def resolved(held: dict, schema: dict) -> dict:
-    reference = held.get("$ref", "").rpartition("/")[2]
-    return schema["definitions"][reference] if reference else held
+def resolved(declared: dict, schema: dict) -> dict:
+    reference = declared.get("$ref", "").rpartition("/")[2]
+    return schema["definitions"][reference] if reference else declared

@@ -265,8 +265,8 @@ def test_11_an_interrupted_installation_finishes_when_repeated(deployment: Deplo
     )
     wait_until(lambda: len(uids(deployment)) == 3)
     os.killpg(interrupted.pid, how)
-    said, _ = interrupted.communicate(timeout=60)
-    assert interrupted.returncode == (130 if how is signal.SIGINT else -how), said
+    output, _ = interrupted.communicate(timeout=60)
+    assert interrupted.returncode == (130 if how is signal.SIGINT else -how), output
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "verified: " in done.stdout
@@ -275,12 +275,12 @@ def test_11_an_interrupted_installation_finishes_when_repeated(deployment: Deplo
 def test_12_without_a_node_port_a_port_is_forwarded(deployment: Deployment) -> None:
     deployment.install({"coordinator": {"service": {"type": "ClusterIP", "nodePort": ""}}})
     assert deployment.place() is None
-    said = pyhce_command("load", "--on", CONTEXT, "-n", deployment.namespace, *map(str, sample.files()))
-    assert said.returncode == 0, said.stdout + said.stderr
+    loaded = pyhce_command("load", "--on", CONTEXT, "-n", deployment.namespace, *map(str, sample.files()))
+    assert loaded.returncode == 0, loaded.stdout + loaded.stderr
     asked = ["psql", "--on", CONTEXT, "-n", deployment.namespace, "--", "-Atc", "SELECT count(*) > 20 FROM paciente"]
     assert pyhce_command(*asked).stdout.strip() == "t"
-    told = pyhce_command("env", "--on", CONTEXT, "-n", deployment.namespace)
-    assert (told.returncode, "port-forward" in told.stderr) == (1, True)
+    env = pyhce_command("env", "--on", CONTEXT, "-n", deployment.namespace)
+    assert (env.returncode, "port-forward" in env.stderr) == (1, True)
     assert [c.result.value for c in deployment.verify(groups=["kubernetes"]).checks if c.code == "HCE0906"] == [
         "skipped"
     ]

@@ -36,8 +36,8 @@ def test_verify_reports_a_healthy_database_as_table_json_and_junit(db: TestDatab
 
 
 def test_status_shows_every_node(db: TestDatabase) -> None:
-    told = pyhce("status", "--dsn", db.dsn, "-o", "json")
-    assert len(json.loads(told.stdout)["nodes"]) == len(db.cluster.nodes)
+    shown = pyhce("status", "--dsn", db.dsn, "-o", "json")
+    assert len(json.loads(shown.stdout)["nodes"]) == len(db.cluster.nodes)
 
 
 def test_load_export_and_patient_work_together(db: TestDatabase, tmp_path: Path) -> None:
@@ -88,10 +88,10 @@ def test_the_error_for_a_wrong_dsn_has_a_remedy(dsn: str, words: str) -> None:
 
 def test_a_wrong_password_has_another_error_than_a_wrong_host(db: TestDatabase) -> None:
     done = pyhce("verify", "--dsn", f"{db.dsn} passfile=/dev/null password=wrong", "--output", "json")
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["exit_code"]) == (2, 2)
-    assert "password" in told["error"]
-    assert "PGPASSFILE" in told["remedy"]
+    error = json.loads(done.stdout)
+    assert (done.returncode, error["exit_code"]) == (2, 2)
+    assert "password" in error["error"]
+    assert "PGPASSFILE" in error["remedy"]
 
 
 def test_an_unknown_document_is_not_repeated_in_the_error(db: TestDatabase) -> None:
@@ -108,9 +108,9 @@ def test_an_invalid_duration_is_refused() -> None:
 
 def test_psql_and_env_connect_without_showing_the_password(db: TestDatabase) -> None:
     secret = local.passwords(db.folder)["hce_readonly"]
-    told = pyhce("env", "--folder", db.folder, "--role", "hce_readonly")
-    assert "PGPASSFILE" in told.stdout
-    assert secret not in told.stdout
+    env = pyhce("env", "--folder", db.folder, "--role", "hce_readonly")
+    assert "PGPASSFILE" in env.stdout
+    assert secret not in env.stdout
     done = pyhce("psql", "--folder", db.folder, "--role", "hce_readonly", "--", "-Atc", "SELECT current_user")
     assert done.stdout.strip() == "hce_readonly"
     refused = pyhce("psql", "--folder", db.folder, "--role", "hce_readonly", "--", "-c", "DELETE FROM expediente")
@@ -129,13 +129,13 @@ def test_ctrl_c_ends_a_load_without_a_traceback_and_the_next_load_finishes(db: T
     first = run.stderr.readline()
     run.send_signal(signal.SIGINT)
     _, rest = run.communicate(timeout=60)
-    told = first + rest
-    assert run.returncode in {0, 130}, told
-    assert "Traceback" not in told
+    output = first + rest
+    assert run.returncode in {0, 130}, output
+    assert "Traceback" not in output
     assert pyhce(*command[3:]).returncode == 0
 
 
 def test_help_of_every_command_has_an_example() -> None:
     for command in ("up", "down", "psql", "env", "register", "verify", "status", "load", "export", "patient", "erase"):
-        told = pyhce(command, "--help").stdout
-        assert f"pyhce {command}" in told.split("Usage:", 1)[1].split("\n", 1)[1], command
+        text = pyhce(command, "--help").stdout
+        assert f"pyhce {command}" in text.split("Usage:", 1)[1].split("\n", 1)[1], command
