@@ -35,7 +35,7 @@ def apply_changes(conn: Connection[TupleRow], schema: Schema, person: Person, fo
     """Erase the record and what was found elsewhere, inside the caller's transaction.
 
     Raises:
-        LostRace: a row is no longer as it was found: search again.
+        ConcurrentChange: a row is no longer as it was found: search again.
     """
     lines = {table.name: _erase_rows(conn, table, person.document) for table in schema.distributed_by_patient()[::-1]}
     gone = _erase_hits(conn, schema, found.hits_with(Verdict.ERASE))

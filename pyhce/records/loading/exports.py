@@ -295,10 +295,10 @@ class _ExportReaders:
         except (*REFUSED_VALUES, psycopg.errors.InternalError_):
             done = RestoredRows([], [], rows)  # load_batch finds the refused one
         places: dict[RowLocation, list[PreparedResource]] = {}
-        for row in done.rows:
+        for row in done.restored:
             table = schema.table_for(task.file.type, names_patient=row.document is not None)
             places.setdefault(RowLocation(table.name, row.document), []).append(row.prepared)
-        batch = [row.prepared for row in done.rows]
+        batch = [row.prepared for row in done.restored]
         counted = count_identities(schema, self._state.rules, batch, AssignedBatch({}, places, [], 0))
         self._state.note_restored(counted, done, task.file.type)
         self._write(conn, done.rest)

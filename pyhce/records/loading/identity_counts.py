@@ -73,8 +73,8 @@ def count_identities(
             counted.tally.add(prepared.resource, indexed)
     nameless = Counter([prepared.identity[0] for prepared in batch if prepared.patient_key is None])
     counted.without_patient.update({kind: count for kind, count in nameless.items() if schema.patient_paths_of(kind)})
-    places = [(place.document, len(rows)) for part in (found.same, found.new) for place, rows in part.items()]
-    places += [(row.place.document, 1) for row in found.other]
+    places = [(place.document, len(rows)) for part in (found.unchanged, found.new) for place, rows in part.items()]
+    places += [(row.location.document, 1) for row in found.to_merge]
     for document, number in places:
         if document is not None and document.startswith(PROVISIONAL):
             counted._provisional[document] += number

@@ -198,10 +198,12 @@ class LoadState:
 
     def note_restored(self, identities: IdentityCounts, done: RestoredRows, fhir_type: str) -> None:
         """Count rows of an export that are back where they were."""
-        read = len(done.rows) + len(done.there)
+        read = len(done.restored) + len(done.already_stored)
         with self.lock:
             self.identity_counts.merge(identities)
-            self.counts.update(new=len(done.rows), restored=len(done.rows), unchanged=len(done.there), read=read)
+            self.counts.update(
+                new=len(done.restored), restored=len(done.restored), unchanged=len(done.already_stored), read=read
+            )
             self.types[fhir_type] += read
             if self.progress:
                 self.progress(self.report())

@@ -257,14 +257,14 @@ def _as_loaded(
 def _learn(records: SourceRecords, written: Iterable[AssignedBatch]) -> None:
     """Remember the documents of patients that were written; a provisional one of a patient not known would mislead."""
     for assigned in written:
-        for place, prepared in assigned.places():
+        for place, prepared in assigned.located():
             if prepared.identity[0] == "Patient" and place.document is not None:
                 records.remember(prepared.identity[1], place.document)
 
 
 def _version(conn: Connection[TupleRow], records: SourceRecords, assigned: AssignedBatch) -> int:
     """The version of the one resource that was written."""
-    ((place, prepared),) = assigned.places()
+    ((place, prepared),) = assigned.located()
     table = records.schema.by_name[place.table]
     found = conn.execute(
         sql.SQL("SELECT version FROM {} AS t WHERE {}").format(table_name(table), _equal(table.key)),

@@ -194,7 +194,7 @@ def _decide(
     found = assign_documents(conn, schema, prepared, set(patients), fuente, rules, {}, by_content=False, anew=True)
     counts = Counter({"resources moved": found.moved})
     for place, held in page.patients.items():
-        targets = {key: found.of[key] for source, key in held if source == fuente and key in found.of}
+        targets = {key: found.by_key[key] for source, key in held if source == fuente and key in found.by_key}
         moved = [target for target in targets.values() if target != place]
         counts["patients moved"] += len(moved)
         counts["to a provisional record"] += sum(target.startswith(PROVISIONAL) for target in moved)

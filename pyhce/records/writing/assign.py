@@ -1,8 +1,8 @@
-"""Which record each resource of a batch belongs to: documents looked up, provisional ones made, patients re-keyed.
+"""The row location of each resource of a batch; patients whose document changed are re-keyed, resources are moved.
 
-Races are settled by locks, in the order of `pyhce.records.writing.locks`: the identities of the batch, then the keys of
-the patients that it names, alone where a document may change (a Patient that is new or changed, a provisional record),
-else shared. Then everything is looked up, the patients' documents again.
+Locks, in the order of `pyhce.records.writing.locks`: first the identities of the batch, then the patients that it
+names. A patient is locked exclusively where its document may change (a Patient that is new or changed, a provisional
+record), otherwise shared. With the locks held, everything is looked up, the documents of the patients a second time.
 """
 
 from __future__ import annotations
@@ -28,39 +28,44 @@ from pyhce.schema.model import Schema
 
 
 class LocatedResource(NamedTuple):
-    """A resource that is there, or was once, with the place where it is now."""
+    """A resource that was stored before, with its location.
 
-    place: RowLocation
-    there: bool
+    Args:
+        location: where it is to be written. If it had to move, its row and its history are there by now.
+        has_row: False if the resource was deleted, so that only its history is stored.
+    """
+
+    location: RowLocation
+    has_row: bool
     prepared: PreparedResource
 
 
 class AssignedBatch(NamedTuple):
-    """A batch by what is to be done with it.
+    """A batch, sorted by what has to be done with each resource.
 
     Args:
-        same: what is there as it came, loaded from the very same text, by its place.
-        new: what was never there, by its place.
-        other: what is there and may differ, or was deleted.
-        moved: how many resources had to move to another place.
+        unchanged: resources whose row was loaded from the very same text, by location.
+        new: resources that were never stored, by location.
+        to_merge: resources whose row may differ, and deleted ones that come again.
+        moved: number of resources that moved to another location.
         apart: Patients that are kept apart from the record whose document they state.
-        joined: those that share their document with others.
-        ambiguous: resources that name their patient by an identifier that fits several records.
+        joined: Patients that share their document with others.
+        ambiguous: number of resources that name their patient by an identifier that fits several records.
     """
 
-    same: dict[RowLocation, list[PreparedResource]]
+    unchanged: dict[RowLocation, list[PreparedResource]]
     new: dict[RowLocation, list[PreparedResource]]
-    other: list[LocatedResource]
+    to_merge: list[LocatedResource]
     moved: int
     apart: frozenset[PatientKey] = frozenset()
     joined: frozenset[PatientKey] = frozenset()
     ambiguous: int = 0
 
-    def places(self) -> Iterator[tuple[RowLocation, PreparedResource]]:
-        """Every resource with its place, in no order."""
-        for place, rows in (*self.same.items(), *self.new.items()):
-            yield from ((place, prepared) for prepared in rows)
-        yield from ((row.place, row.prepared) for row in self.other)
+    def located(self) -> Iterator[tuple[RowLocation, PreparedResource]]:
+        """Every resource with its location, in no particular order."""
+        for location, rows in (*self.unchanged.items(), *self.new.items()):
+            yield from ((location, prepared) for prepared in rows)
+        yield from ((row.location, row.prepared) for row in self.to_merge)
 
 
 def assign_batch(
@@ -73,18 +78,19 @@ def assign_batch(
     memory: LookupMemory | None = None,
     by_content: bool = True,
 ) -> AssignedBatch:
-    """Find the place of each resource of a batch, in which no identity is twice.
+    """Find the location of each resource of a batch, inside the caller's transaction.
 
-    Inside the caller's transaction: afterwards every record is there, and what was elsewhere has moved. If anything
-    moved, `close_gate` is to be the transaction's last statement.
+    Afterwards every record exists, and resources that were stored elsewhere have moved. If any moved, `close_gate` must
+    be the last statement of the transaction.
 
     Args:
-        memory: what earlier batches of the same source found out; it is kept up.
-        by_content: whether a resource whose content is a former version of what is there stays where that is.
+        batch: resources of one source; no identity is in it twice.
+        memory: what earlier batches of the same source found out; updated.
+        by_content: whether a resource whose content is a former version of its row stays where that row is.
 
     Raises:
-        LostRace: another writer changed what was looked up.
-        Scattered: resources are in several places, and are to be brought together first.
+        ConcurrentChange: another writer changed what was looked up.
+        DuplicateResources: resources are stored in several places. They must be joined first.
     """
     remembered = memory or LookupMemory()
     lock_identities(conn, fuente, [prepared.identity for prepared in batch])
@@ -98,73 +104,71 @@ def assign_batch(
     documents = assign_documents(
         conn, schema, patients, keys, fuente, rules, remembered.documents, by_content=by_content
     )
-    seats = {kind: _seat(schema, *kind, documents.of) for kind in kinds}
+    targets = {kind: _target(schema, *kind, documents.by_key) for kind in kinds}
     ids: dict[str, list[str]] = defaultdict(list)
     for (fhir_type, _), rows in kinds.items():
         ids[fhir_type] += [prepared.identity[1] for prepared in rows]
-    seated = {(seats[kind].table, kind[0]) for kind in kinds}
-    found = look_up_existing(conn, schema, fuente, ids, seated, remembered)
-    if scattered := {i for i in found.several if (fuente, *i) not in remembered.undecided}:
-        raise DuplicateResources(fuente, scattered)
-    assigned, moves = _by_place(schema, kinds, seats, found)
-    leaving = [(move.prepared, move.old) for move in moves if move.there]
+    expected = {(targets[kind].table, kind[0]) for kind in kinds}
+    existing = look_up_existing(conn, schema, fuente, ids, expected, remembered)
+    if duplicates := {i for i in existing.duplicates if (fuente, *i) not in remembered.undecided}:
+        raise DuplicateResources(fuente, duplicates)
+    assigned, moves = _sorted_by_action(schema, kinds, targets, existing)
+    leaving = [(move.prepared, move.old) for move in moves if move.has_row]
     stay = superseded_resources(conn, schema, fuente, leaving, by_content=by_content)
-    assigned.other.extend(
+    assigned.to_merge.extend(
         LocatedResource(move.old, True, move.prepared) for move in moves if move.prepared.identity in stay
     )
     moves = [move for move in moves if move.prepared.identity not in stay]
     move_resources(conn, schema, fuente, moves)
     delete_empty_anchors(conn, schema, {move.old.document for move in moves if move.old.document is not None})
-    assigned.other.extend(LocatedResource(move.new, move.there, move.prepared) for move in moves)
+    assigned.to_merge.extend(LocatedResource(move.new, move.has_row, move.prepared) for move in moves)
     return assigned._replace(
-        moved=documents.moved + sum(move.there for move in moves),
+        moved=documents.moved + sum(move.has_row for move in moves),
         apart=documents.apart,
         joined=documents.joined,
-        ambiguous=sum(len(rows) for (_, key), rows in kinds.items() if key in documents.several),
+        ambiguous=sum(len(rows) for (_, key), rows in kinds.items() if key in documents.ambiguous),
     )
 
 
-def _by_place(
+def _sorted_by_action(
     schema: Schema,
     kinds: Mapping[tuple[str, str | None], Sequence[PreparedResource]],
-    seats: Mapping[tuple[str, str | None], RowLocation],
-    found: ExistingResources,
+    targets: Mapping[tuple[str, str | None], RowLocation],
+    existing: ExistingResources,
 ) -> tuple[AssignedBatch, list[ResourceMove]]:
-    """What is where it is to be or was never there, and what would have to move."""
-    same, new = (
-        defaultdict[RowLocation, list[PreparedResource]](list),
-        defaultdict[RowLocation, list[PreparedResource]](list),
-    )
-    other: list[LocatedResource] = []
+    """The resources that can be written where they are or are to be, and the moves of the others."""
+    unchanged = defaultdict[RowLocation, list[PreparedResource]](list)
+    new = defaultdict[RowLocation, list[PreparedResource]](list)
+    to_merge: list[LocatedResource] = []
     moves: list[ResourceMove] = []
     for kind, rows in kinds.items():
-        seat = seats[kind]
-        if not found.rows and not found.former:
-            new[seat] += rows
+        target = targets[kind]
+        if not existing.rows and not existing.former:
+            new[target] += rows
             continue
-        history = history_location(schema, seat)
+        history = history_location(schema, target)
         for prepared in rows:
-            row = found.rows.get(prepared.identity)
-            former = found.former.get(prepared.identity)
-            if row is not None and seat in found.several.get(prepared.identity, ()):
-                other.append(LocatedResource(seat, True, prepared))
-            elif row is not None and row.place == seat:
+            row = existing.rows.get(prepared.identity)
+            former = existing.former.get(prepared.identity)
+            if row is not None and target in existing.duplicates.get(prepared.identity, ()):
+                to_merge.append(LocatedResource(target, True, prepared))
+            elif row is not None and row.location == target:
                 if row.fingerprint == prepared.fingerprint:
-                    same[seat].append(prepared)
+                    unchanged[target].append(prepared)
                 else:
-                    other.append(LocatedResource(seat, True, prepared))
+                    to_merge.append(LocatedResource(target, True, prepared))
             elif row is not None:
-                moves.append(ResourceMove(prepared, row.place, seat))
+                moves.append(ResourceMove(prepared, row.location, target))
             elif former is None:
-                new[seat].append(prepared)
+                new[target].append(prepared)
             elif former == history:
-                other.append(LocatedResource(seat, False, prepared))
+                to_merge.append(LocatedResource(target, False, prepared))
             else:
-                moves.append(ResourceMove(prepared, former, seat, there=False))
-    return AssignedBatch(same, new, other, 0), moves
+                moves.append(ResourceMove(prepared, former, target, has_row=False))
+    return AssignedBatch(unchanged, new, to_merge, 0), moves
 
 
-def _seat(schema: Schema, fhir_type: str, key: str | None, documents: Mapping[str, str]) -> RowLocation:
-    """Where a resource of a type that names this patient belongs."""
+def _target(schema: Schema, fhir_type: str, key: str | None, documents: Mapping[str, str]) -> RowLocation:
+    """Where a resource of a type that names this patient is to be stored."""
     table = schema.table_for(fhir_type, names_patient=key is not None)
     return RowLocation(table.name, documents[key] if key is not None and schema.can_name_patient(fhir_type) else None)

@@ -1,13 +1,16 @@
-"""Which resources fit a condition of R4, and the locks that let one writer at a time answer it.
+"""Which resources match a FHIR condition, and the locks that let one load at a time act on the answer.
 
-A conditional create is right only if no other one creates what it looks for between its look-up and its commit. What is
-created is written by other connections, in batches, so the locks are session locks: a load takes them before it looks a
-bundle's conditions up and releases them once all of that bundle is committed. They are the first locks of
-`pyhce.records.writing.locks`, taken while the load holds none and writes nothing, so that no two loads wait for each
-other. There is one lock for each term of a condition and for each key that a resource which may be created carries,
-of a fixed number of them: a bundle of any size leaves room in the server's lock table.
+A conditional create is correct only if nothing else creates a matching resource between its look-up and its commit.
+Other connections of the load write the resources, in batches, so these locks are session locks: a load takes them
+before it looks up the conditions of a bundle, and releases them when the whole bundle is committed. They are the first
+locks of `pyhce.records.writing.locks`. A load takes them while it holds no other lock and writes nothing, so that two
+loads cannot wait for each other in a circle.
 
-A conditional delete is one transaction and takes none: it resolves, locks the identities, resolves again.
+There is a lock for each term of a condition, and for each key of a resource that may be created. They are drawn from
+1024 numbers, so a bundle of any size leaves room in the server's lock table.
+
+A conditional delete is one transaction and takes none of these locks: it looks up what matches, locks the identities,
+and looks up again.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 from xxhash import xxh3_64_intdigest
 
-from pyhce.records.writing.locks import shared_gate
+from pyhce.records.writing.locks import logged_wait, shared_gate
 from pyhce.records.writing.table_sql import table_name, type_condition
 from pyhce.schema.later_helpers import shortened_for_index
 from pyhce.schema.model import ColumnKind, Schema, Table
@@ -29,23 +32,24 @@ from pyhce.schema.model import ColumnKind, Schema, Table
 CONDITION_LOCK_CLASS = 0x434F
 """The class of the advisory locks on conditions ("CO")."""
 CONDITION_LOCK_COUNT = 1024
-_AT_ONCE = 1000
+_KEYS_PER_QUERY = 1000
 
 Terms = frozenset[str]
-"""The keys that a resource must all carry: its id, `identifier=system|value`."""
+"""The keys that a matching resource carries, all of them: its id, `identifier=system|value`."""
 
 
 def condition_lock_numbers(fuente: str, fhir_type: str, terms: Iterable[str]) -> set[int]:
-    """The locks of these terms in a source and type."""
+    """The lock numbers of terms of a source and FHIR type."""
     return {xxh3_64_intdigest(f"{fuente}\n{fhir_type}\n{term}".encode()) % CONDITION_LOCK_COUNT for term in terms}
 
 
 def lock_conditions(conn: Connection[TupleRow], numbers: Collection[int]) -> None:
-    """Hold these until they are released or the session ends; outside of a transaction, before every other lock."""
+    """Take locks until they are released or the session ends; outside of a transaction, before every other lock."""
     values = (CONDITION_LOCK_CLASS, sorted(numbers))
     query = "SELECT count(pg_advisory_lock(%s, n)) FROM (SELECT n FROM unnest(%s::integer[]) AS u (n) ORDER BY n) AS o"
     try:
-        conn.execute(query, values)
+        with logged_wait("%d conditions", len(numbers)):
+            conn.execute(query, values)
     except psycopg.Error:
         with contextlib.suppress(psycopg.Error):
             release_conditions(conn, numbers)  # session locks outlive the statement that failed
@@ -53,7 +57,7 @@ def lock_conditions(conn: Connection[TupleRow], numbers: Collection[int]) -> Non
 
 
 def release_conditions(conn: Connection[TupleRow], numbers: Collection[int]) -> None:
-    """Release these, as far as the session holds them."""
+    """Release those of these locks that the session holds."""
     conn.execute(
         "SELECT count(pg_advisory_unlock(classid::integer, objid::integer)) FROM pg_locks"
         " WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND classid = %s AND objid = ANY(%s::oid[])"
@@ -65,7 +69,7 @@ def release_conditions(conn: Connection[TupleRow], numbers: Collection[int]) -> 
 def matching_ids(
     conn: Connection[TupleRow], schema: Schema, fuente: str, fhir_type: str, conditions: Iterable[Terms]
 ) -> dict[Terms, set[str]]:
-    """The ids of the resources of a source and type that fit each condition, in whatever record they are."""
+    """The ids of the resources of a source and type that match each condition, in any record."""
     found: dict[Terms, set[str]] = {terms: set() for terms in conditions}
     by_id = {term for terms in found for term in terms if "=" not in term}
     by_key: dict[str, list[Terms]] = defaultdict(list)
@@ -75,8 +79,8 @@ def matching_ids(
     wanted = sorted(by_key)
     with shared_gate(conn):
         for table in schema.tables_for(fhir_type):
-            for first in range(0, len(wanted), _AT_ONCE):
-                some = wanted[first : first + _AT_ONCE]
+            for first in range(0, len(wanted), _KEYS_PER_QUERY):
+                some = wanted[first : first + _KEYS_PER_QUERY]
                 for key, own in _carrying(conn, table, fhir_type, fuente, some, by_id):
                     for terms in (terms for term in own for terms in by_key.get(term, ())):
                         if terms.issubset(own):
@@ -87,19 +91,20 @@ def matching_ids(
 def _carrying(
     conn: Connection[TupleRow], table: Table, fhir_type: str, fuente: str, keys: list[str], by_id: set[str]
 ) -> list[tuple[str, set[str]]]:
-    """The rows that carry any of these keys: id, all own keys. By an index for ids, and where keys are a column.
+    """The rows that carry any of these keys, as id and all keys of the row.
 
-    The column holds a long key in its short form.
+    Ids are found by an index, and so are identifiers in a table with a column of keys. That column holds a long key in
+    its short form.
     """
     column = next((column.name for column in table.columns if column.kind is ColumnKind.KEYS), None)
     own = sql.SQL("hce.claves_propias(id, recurso -> 'identifier')")
-    held = sql.Identifier(column) if column else own
+    indexed = sql.Identifier(column) if column else own
     ids = [key for key in keys if key in by_id]
     identifiers = [shortened_for_index(key) if column else key for key in keys if key not in by_id]
     rows: list[tuple[str, set[str]]] = []
     for values, condition in (
         (ids, sql.SQL("id = ANY(%s::text[])")),
-        (identifiers, sql.SQL("{} && %s::text[]").format(held)),
+        (identifiers, sql.SQL("{} && %s::text[]").format(indexed)),
     ):
         if values:
             query = sql.SQL("SELECT id, {} FROM {} WHERE fuente = %s{} AND {}").format(

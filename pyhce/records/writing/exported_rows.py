@@ -1,7 +1,8 @@
-"""Rows of an export to the places where they were, if nothing in the database speaks against it.
+"""Rows of an export, restored to the locations where they were when the export was made.
 
-A row that is there, or whose patient is in another record here, is not placed: it is written as any other resource is,
-by the identity rules and by what persons decided here. Locks are those of `pyhce.records.writing.locks`.
+A row is not restored if its identity is stored already, or if its patient is in another record here. Such a row is
+written like any other resource, by the identity rules and the decisions that persons made in this database. The locks
+are rows_of_table of `pyhce.records.writing.locks`.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from pyhce.records.writing.upsert import copy_escape
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 _PIECES = 300
-"""Rows that are sent at once."""
+"""Rows in one message of a COPY."""
 
 
 class RestoredRows(NamedTuple):
-    """What came of a batch.
+    """The rows of a batch, by what happened to them.
 
     Args:
-        rows: those that were placed.
-        there: those that are there already, loaded from the very same text.
-        rest: those that are to be written as other resources are.
+        restored: rows that were stored where they were.
+        already_stored: rows that are stored already, loaded from the very same text.
+        rest: rows that are still to be written, like other resources.
     """
 
-    rows: list[ExportedRow]
-    there: list[ExportedRow]
+    restored: list[ExportedRow]
+    already_stored: list[ExportedRow]
     rest: list[ExportedRow]
 
 
@@ -53,80 +54,82 @@ def restore_rows(
     *,
     missing: bool = True,
 ) -> RestoredRows:
-    """Put current rows of one type where they were, inside the caller's transaction; no identity is twice in them.
+    """Restore current rows of one type, inside the caller's transaction.
 
     Args:
-        missing: whether to put those that are not there; else they are of the rest.
+        rows: no identity is in them twice.
+        memory: what earlier batches of the same source found out; updated.
+        missing: whether to restore rows that are not stored; if False they are in `rest`.
     """
     lock_identities(conn, fuente, [row.prepared.identity for row in rows])
     _lock_patients(conn, fuente, rows)
-    seats = [_seat(schema, row) for row in rows]
-    seated = {(seat.table, row.prepared.identity[0]) for seat, row in zip(seats, rows, strict=True)}
-    found = look_up_existing(conn, schema, fuente, _ids(rows), seated, memory or LookupMemory())
+    locations = [_former_location(schema, row) for row in rows]
+    expected = {(location.table, row.prepared.identity[0]) for location, row in zip(locations, rows, strict=True)}
+    found = look_up_existing(conn, schema, fuente, _ids(rows), expected, memory or LookupMemory())
     keys = {
         row.prepared.patient_key for row in rows if row.prepared.patient_key and "=" not in row.prepared.patient_key
     }
     known = look_up_keys(conn, fuente, keys, DEFAULT_RULES).ids if keys else {}
-    done = RestoredRows([], [], [])
+    result = RestoredRows([], [], [])
     by_table: dict[str, list[ExportedRow]] = defaultdict(list)
-    for row, seat in zip(rows, seats, strict=True):
-        held, identity = found.rows.get(row.prepared.identity), row.prepared.identity
-        same_text = held is not None and held.fingerprint is not None and held.fingerprint == row.entrada_hex
-        if held is not None and held.place == seat and same_text:
-            done.there.append(row)
+    for row, location in zip(rows, locations, strict=True):
+        stored, identity = found.rows.get(row.prepared.identity), row.prepared.identity
+        same_text = stored is not None and stored.fingerprint is not None and stored.fingerprint == row.entrada_hex
+        if stored is not None and stored.location == location and same_text:
+            result.already_stored.append(row)
         elif (
             not missing
-            or held is not None
+            or stored is not None
             or identity in found.former
-            or known.get(row.prepared.patient_key or "", seat.document) != seat.document
+            or known.get(row.prepared.patient_key or "", location.document) != location.document
         ):
-            done.rest.append(row)
+            result.rest.append(row)
         else:
-            by_table[seat.table].append(row)
-            done.rows.append(row)
-    ensure_anchors(conn, (row.document for row in done.rows if row.document is not None))
-    for name, those in sorted(by_table.items()):
-        _copy(conn, schema.by_name[name], fuente, those)
-    return done
+            by_table[location.table].append(row)
+            result.restored.append(row)
+    ensure_anchors(conn, (row.document for row in result.restored if row.document is not None))
+    for name, rows_of_table in sorted(by_table.items()):
+        _copy(conn, schema.by_name[name], fuente, rows_of_table)
+    return result
 
 
 def restore_former_versions(
     conn: Connection[TupleRow], schema: Schema, fuente: str, rows: Sequence[ExportedRow]
 ) -> int:
-    """Put former versions and tombstones of one type beside the resources; how many were not there.
+    """Restore former versions and tombstones of one type, and return how many were not stored yet.
 
-    Their record is that of the resource, or of its other versions, if it is there.
+    They go to the record of the resource or of its other versions, if one of these is stored; else to their own.
     """
     lock_identities(conn, fuente, {row.prepared.identity for row in rows})
     _lock_patients(conn, fuente, rows)
     found = look_up_existing(conn, schema, fuente, _ids(rows), set(), LookupMemory())
     by_history: dict[str, list[ExportedRow]] = defaultdict(list)
     for row in rows:
-        held = found.rows.get(row.prepared.identity)
-        here = held.place if held else found.former.get(row.prepared.identity)
+        stored = found.rows.get(row.prepared.identity)
+        here = stored.location if stored else found.former.get(row.prepared.identity)
         at = row if here is None else row._replace(document=here.document)
-        home = schema.by_name[here.table if here else _seat(schema, row).table].home
+        home = schema.by_name[here.table if here else _former_location(schema, row).table].home
         by_history[FAMILIES[home].history].append(at)
-    placed = 0
-    for name, those in sorted(by_history.items()):
+    restored = 0
+    for name, rows_of_table in sorted(by_history.items()):
         table = schema.by_name[name]
-        there = set(
+        existing = set(
             conn.execute(
                 sql.SQL("SELECT tipo, id, version FROM {} WHERE fuente = %s AND id = ANY(%s)").format(
                     table_name(table)
                 ),
-                (fuente, sorted({row.prepared.identity[1] for row in those})),
+                (fuente, sorted({row.prepared.identity[1] for row in rows_of_table})),
             )
         )
-        new = [row for row in those if (*row.prepared.identity, row.version) not in there]
+        new = [row for row in rows_of_table if (*row.prepared.identity, row.version) not in existing]
         ensure_anchors(conn, (row.document for row in new if row.document is not None))
         _copy(conn, table, fuente, new)
-        placed += len(new)
-    return placed
+        restored += len(new)
+    return restored
 
 
 def create_records(conn: Connection[TupleRow], records: Iterable[tuple[str, bool, str]]) -> None:
-    """Make records, given as document, whether provisional, when made; those that are there stay as they are."""
+    """Create records, given as (document, provisional, created at); existing ones stay as they are."""
     wanted = list(records)
     conn.execute(
         "INSERT INTO expediente (documento_id, provisional, creado_en)"
@@ -137,7 +140,7 @@ def create_records(conn: Connection[TupleRow], records: Iterable[tuple[str, bool
 
 
 def is_empty_database(conn: Connection[TupleRow], schema: Schema) -> bool:
-    """Whether a database holds no resource, no former version, no record and no decision of a person."""
+    """Whether a database holds no resource, former version, record or decision of a person."""
     decisions = (schema.by_name[name] for name in ("expediente", "asignacion", "misma_persona", "documento_en_disputa"))
     tables = [*schema.resource_tables(), *schema.histories(), *decisions]
     return not any(
@@ -154,23 +157,23 @@ def _ids(rows: Iterable[ExportedRow]) -> dict[str, list[str]]:
     return ids
 
 
-def _seat(schema: Schema, row: ExportedRow) -> RowLocation:
+def _former_location(schema: Schema, row: ExportedRow) -> RowLocation:
     table = schema.table_for(row.prepared.identity[0], names_patient=row.document is not None)
     return RowLocation(table.name, row.document)
 
 
 def _lock_patients(conn: Connection[TupleRow], fuente: str, rows: Iterable[ExportedRow]) -> None:
-    """Alone a Patient's own key and document, which other writers may be deciding about; shared those named."""
-    alone, shared = set(), set()
+    """Lock each Patient's own key and document exclusively, as its document may change; the patients named, shared."""
+    exclusive, shared = set(), set()
     for row in rows:
         if row.prepared.identity[0] == "Patient":
-            alone.add((fuente, row.prepared.identity[1]))
+            exclusive.add((fuente, row.prepared.identity[1]))
             if row.document is not None and not row.document.startswith(PROVISIONAL):
-                alone.add(document_lock_key(row.document))
+                exclusive.add(document_lock_key(row.document))
         elif row.prepared.patient_key is not None:
             shared.add((fuente, row.prepared.patient_key))
-    if alone or shared:
-        lock_patients(conn, alone, shared=shared - alone)
+    if exclusive or shared:
+        lock_patients(conn, exclusive, shared=shared - exclusive)
 
 
 def _copy(conn: Connection[TupleRow], table: Table, fuente: str, rows: Sequence[ExportedRow]) -> None:
@@ -185,7 +188,7 @@ def _lines(table: Table, columns: Sequence[str], fuente: str, rows: Sequence[Exp
     """Rows in COPY's text format."""
     for row in rows:
         prepared = row.prepared
-        held: dict[str, object] = {
+        values: dict[str, object] = {
             "documento_id": row.document,
             "fuente": fuente,
             "tipo": prepared.identity[0],
@@ -200,7 +203,7 @@ def _lines(table: Table, columns: Sequence[str], fuente: str, rows: Sequence[Exp
             "original": prepared.original,
             "entrada": row.entrada,
         }
-        yield "\t".join(_field(held[name]) for name in columns).encode() + b"\n"
+        yield "\t".join(_field(values[name]) for name in columns).encode() + b"\n"
 
 
 def _field(value: object) -> str:

@@ -1,9 +1,12 @@
-"""What is there already of the resources of a batch: few queries, each over all shards of one home.
+"""Which resources of a batch are stored already, and where: few queries, each over all shards of one home.
 
-On Citus an id that does not tell its patient is looked for on every shard, which is the dearest part of a load. So an
-identity is looked for where it is to be seated; in the other places where it might be (a table of another home, the
-history) only if there is anything of its source and type at all, which every batch asks anew in one small query, after
-it has looked: whatever has gone there since was seen where it was.
+On Citus an id alone does not tell the shard, so it is tables up on every shard. That is the most expensive part of a
+load. Therefore an identity is always looked up in the table where it is expected. In other tables (the table of another
+home, the history) it is looked up only if they hold anything of its source and type. Every batch asks that again with
+one small query, after its first look-up: a row that another writer moved in the meantime was found where it was.
+
+Example: a load of 4,000 Observations of one source that all name a patient. They are expected in `observacion`. The
+table `recurso_compartido` and the histories are searched too, but only if they hold Observations of this source.
 """
 
 from __future__ import annotations
@@ -22,18 +25,19 @@ from pyhce.records.writing.table_sql import table_name, type_condition
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 TableType = tuple[str, str]
-"""A table, and a FHIR type that may be in it."""
+"""The name of a table, and a FHIR type that it may store."""
 
 
 @dataclass
 class LookupMemory:
-    """What earlier batches of a load found out: it spares asking, and is never trusted where that could do harm.
+    """What earlier batches of a load found out. It saves queries; nothing depends on its being up to date.
 
     Args:
-        documents: by patient key; looked up again once the patient is locked.
+        documents: by patient key; tables up again once the patient is locked.
         filled: tables that hold something of a type and this source.
-        empty: those that did not; each batch looks again.
-        undecided: resources (source, type, id) in the records of several patients, until a person decides: `together`.
+        empty: tables that held nothing of a type and this source; every batch asks again.
+        undecided: resources (source, type, id) in the records of several patients, until a person decides
+            (`pyhce repair identities`).
     """
 
     documents: dict[str, str] = field(default_factory=dict)
@@ -43,24 +47,24 @@ class LookupMemory:
 
 
 class ExistingRow(NamedTuple):
-    """A resource that is there, and the fingerprint of the text it was loaded from, if that is known."""
+    """The location of a row, and the fingerprint of the text that it was loaded from, if that is known."""
 
-    place: RowLocation
+    location: RowLocation
     fingerprint: str | None
 
 
 class ExistingResources(NamedTuple):
-    """What is there of a batch's resources.
+    """What is stored of the resources of a batch.
 
     Args:
-        rows: where each of them is that is there; of several places the first.
-        former: the place of the history of those that have former versions or a tombstone: its table, its record.
-        several: every place of those that have more than one, rows and histories taken together.
+        rows: the row of each resource that has one; the first one found if it has several.
+        former: the location of the history of each resource with former versions or a tombstone.
+        duplicates: every location of each resource that has several, of rows and histories.
     """
 
     rows: dict[ResourceKey, ExistingRow]
     former: dict[ResourceKey, RowLocation]
-    several: dict[ResourceKey, set[RowLocation]]
+    duplicates: dict[ResourceKey, set[RowLocation]]
 
 
 def look_up_existing(
@@ -68,63 +72,68 @@ def look_up_existing(
     schema: Schema,
     fuente: str,
     ids: Mapping[str, list[str]],
-    seated: Set[TableType],
+    expected: Set[TableType],
     memory: LookupMemory,
 ) -> ExistingResources:
-    """Every place of a batch's resources, and of their former versions; the caller holds the identities.
+    """Look up every location of a batch's resources and of their former versions. The caller has locked the identities.
 
     Args:
-        ids: of the resources, by FHIR type.
-        seated: the tables, with FHIR types, in which they are to be.
+        ids: the ids of the resources, by FHIR type.
+        expected: the tables, with FHIR types, in which the resources are to be stored.
+        memory: what earlier batches of the same source found out; updated.
     """
     found = ExistingResources({}, {}, {})
 
-    def look(home: Home, history: Table, looked: Sequence[tuple[Table, str]]) -> None:
-        for number, document, keys, fingerprints in _rows(conn, fuente, looked, ids):
-            table, fhir_type = looked[number]
-            place = RowLocation(table.name, document if home is Home.PATIENT else None)
+    def search(home: Home, history: Table, tables: Sequence[tuple[Table, str]]) -> None:
+        for number, document, keys, fingerprints in _rows(conn, fuente, tables, ids):
+            table, fhir_type = tables[number]
+            location = RowLocation(table.name, document if home is Home.PATIENT else None)
             if table is history:
                 for key in keys:
-                    other = found.former.setdefault((fhir_type, key), place)
-                    if other != place:
-                        found.several.setdefault((fhir_type, key), {other}).add(place)
+                    other = found.former.setdefault((fhir_type, key), location)
+                    if other != location:
+                        found.duplicates.setdefault((fhir_type, key), {other}).add(location)
                 continue
             for key, fingerprint in zip(keys, fingerprints, strict=True):
-                row = found.rows.setdefault((fhir_type, key), ExistingRow(place, fingerprint))
-                if row.place != place:
-                    found.several.setdefault((fhir_type, key), {row.place}).add(place)
+                row = found.rows.setdefault((fhir_type, key), ExistingRow(location, fingerprint))
+                if row.location != location:
+                    found.duplicates.setdefault((fhir_type, key), {row.location}).add(location)
 
     with shared_gate(conn):
         for home in Home:
             history = schema.by_name[FAMILIES[home].history]
             homes = [(t, kind) for kind in ids for t in schema.tables_for(kind) if t.home is home]
-            others = [(t, kind) for t, kind in homes if (t.name, kind) not in seated]
+            others = [(t, kind) for t, kind in homes if (t.name, kind) not in expected]
             others += dict.fromkeys((history, kind) for _, kind in homes)
-            known = [(t, kind) for t, kind in homes if (t.name, kind) in seated]
+            known = [(t, kind) for t, kind in homes if (t.name, kind) in expected]
             known += [(t, kind) for t, kind in others if (t.name, kind) in memory.filled]
-            look(home, history, known)
-            look(home, history, _filled(conn, fuente, [kinds for kinds in others if kinds not in known], memory))
+            search(home, history, known)
+            search(
+                home,
+                history,
+                _tables_with_rows(conn, fuente, [kinds for kinds in others if kinds not in known], memory),
+            )
     for identity, former in found.former.items():
         row = found.rows.get(identity)
-        if row is not None and history_location(schema, row.place) != former:
-            found.several.setdefault(identity, {former}).add(row.place)
+        if row is not None and history_location(schema, row.location) != former:
+            found.duplicates.setdefault(identity, {former}).add(row.location)
     return found
 
 
-def _filled(
+def _tables_with_rows(
     conn: Connection[TupleRow], fuente: str, asked: Iterable[tuple[Table, str]], memory: LookupMemory
 ) -> list[tuple[Table, str]]:
-    """Those tables that hold anything of this source and type."""
+    """Those of the tables that hold anything of their FHIR type and this source."""
     empty: dict[Table, list[str]] = {}
-    kept = []
+    with_rows = []
     for table, fhir_type in asked:
         kinds = table.name, fhir_type
         if kinds in memory.empty and table.has_stored_column("tipo"):
             empty.setdefault(table, []).append(fhir_type)
             continue
-        if kinds in memory.filled or _any(conn, table, fuente, fhir_type):
+        if kinds in memory.filled or _has_rows(conn, table, fuente, fhir_type):
             memory.filled.add(kinds)
-            kept.append((table, fhir_type))
+            with_rows.append((table, fhir_type))
         else:
             memory.empty.add(kinds)
     for table, types in empty.items():
@@ -132,11 +141,11 @@ def _filled(
         for (fhir_type,) in conn.execute(query.format(table_name(table)), (fuente, types)).fetchall():
             memory.empty.discard((table.name, fhir_type))
             memory.filled.add((table.name, fhir_type))
-            kept.append((table, fhir_type))
-    return kept
+            with_rows.append((table, fhir_type))
+    return with_rows
 
 
-def _any(conn: Connection[TupleRow], table: Table, fuente: str, fhir_type: str) -> bool:
+def _has_rows(conn: Connection[TupleRow], table: Table, fuente: str, fhir_type: str) -> bool:
     query = sql.SQL("SELECT 1 FROM {} WHERE fuente = %s{} LIMIT 1").format(
         table_name(table), type_condition(table, fhir_type)
     )
@@ -144,26 +153,26 @@ def _any(conn: Connection[TupleRow], table: Table, fuente: str, fhir_type: str) 
 
 
 def _rows(
-    conn: Connection[TupleRow], fuente: str, looked: Sequence[tuple[Table, str]], ids: Mapping[str, list[str]]
+    conn: Connection[TupleRow], fuente: str, tables: Sequence[tuple[Table, str]], ids: Mapping[str, list[str]]
 ) -> list[TupleRow]:
-    """Number of the table looked into, document, ids, fingerprints: one query over all shards."""
-    if not looked:
+    """One query over all shards: the position in `tables`, document, ids and fingerprints of the rows found."""
+    if not tables:
         return []
-    branches = [_branch(table, fhir_type, number) for number, (table, fhir_type) in enumerate(looked)]
+    branches = [_query_of_table(table, fhir_type, number) for number, (table, fhir_type) in enumerate(tables)]
     query = sql.SQL("SELECT n, documento_id, ids, huellas FROM ({}) AS todo").format(
         sql.SQL(" UNION ALL ").join(branches)
     )
-    values = {f"ids_{fhir_type}": array_literal(ids[fhir_type]) for _, fhir_type in looked}
+    values = {f"ids_{fhir_type}": array_literal(ids[fhir_type]) for _, fhir_type in tables}
     return conn.execute(query, {"fuente": fuente, **values}).fetchall()
 
 
 def array_literal(ids: Iterable[str]) -> str:
-    """Ids as PostgreSQL spells an array: they hold nothing that must be escaped."""
+    """Ids as a PostgreSQL array literal. FHIR ids hold no character that must be escaped."""
     return '{"' + '","'.join(ids) + '"}'
 
 
-def _branch(table: Table, fhir_type: str, number: int) -> sql.Composed:
-    """The ids that are in one table, grouped by its distribution column, so that workers answer by themselves."""
+def _query_of_table(table: Table, fhir_type: str, number: int) -> sql.Composed:
+    """The ids found in one table, grouped by its distribution column so that each worker aggregates its own rows."""
     document = sql.SQL({Home.PATIENT: "documento_id", Home.ID: "id", Home.REFERENCE: "NULL::text"}[table.home])
     prints = sql.SQL("array_agg(replace(entrada::text, '-', ''))" if table.holds_resources else "NULL::text[]")
     return sql.SQL(

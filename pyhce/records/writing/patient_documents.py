@@ -1,8 +1,16 @@
-"""The document of every patient key of a batch; Patients whose document changes are moved, with what names them.
+"""The document of every patient key of a batch. A Patient whose document changes moves, with what names it.
 
-Who has a document that several Patients state is decided by `claims`; what an identifier leads to that several Patients
-carry, by `keys`. Both are looked up before the locks, to know which to take, and again once they are held: if it came
-out otherwise meanwhile, everything is done again.
+`claims` decides which Patients get a document that several of them state. `patient_keys` decides what an identifier
+that several Patients carry leads to. Both are looked up twice: before the locks, to know which locks to take, and again
+with the locks held. If the second look-up needs locks that were not taken, the transaction is retried.
+
+Example: a batch brings Patient p1, whose identifier makes the document CC-1, and an Observation that names p1. The
+Observations of an earlier batch named p1 too and wait in the provisional record PROV-… of that key.
+
+1. Look up p1: it is not stored. So p1 changes its document (from PROV-… to CC-1), and its lock is taken exclusively.
+2. Look up p1 again: nothing changed in the meantime.
+3. Move everything that p1's keys lead to from PROV-… to CC-1, and delete the empty anchor of PROV-….
+4. The key p1 leads to CC-1; the batch's Observation goes there.
 """
 
 from __future__ import annotations
@@ -34,33 +42,36 @@ from pyhce.records.writing.retry import ConcurrentChange
 from pyhce.schema.model import Schema
 
 REMEMBERED_DOCUMENTS = 100_000
-"""Documents of patients that a load keeps in mind."""
+"""Documents of patients that a load or a writer keeps in memory at most."""
 
 
 class PatientDocuments(NamedTuple):
-    """What a batch's patient keys lead to.
+    """What the patient keys of a batch lead to.
 
     Args:
-        of: the document of each key.
-        moved: how many resources moved, as their patient's document changed.
+        by_key: the document of each key.
+        moved: number of resources that moved because their patient's document changed.
         apart: Patients that are kept apart from the record whose document they state.
-        joined: those that share their document with others.
-        several: keys of the batch that fit several records, and so lead to a provisional one.
+        joined: Patients that share their document with others.
+        ambiguous: keys that fit several records and therefore lead to a provisional one.
     """
 
-    of: dict[str, str]
+    by_key: dict[str, str]
     moved: int = 0
     apart: frozenset[PatientKey] = frozenset()
     joined: frozenset[PatientKey] = frozenset()
-    several: frozenset[str] = frozenset()
+    ambiguous: frozenset[str] = frozenset()
 
 
-class _View(NamedTuple):
-    """What was looked up: where keys lead now, who has which document, where the batch's keys are to lead.
+class _LookedUp(NamedTuple):
+    """What was looked up.
 
     Args:
-        strays: what leads to a document that is contested from now on, by an identifier that no Patient of its source
-            carries: document, source, identifier.
+        keys: what the keys lead to now.
+        judged: which Patients get which document.
+        settled: what the keys lead to once the batch is written.
+        strays: identifiers that led to a document by their number alone and no longer may, because several Patients
+            state that document from now on: (document, source, identifier).
     """
 
     keys: KeyLookup
@@ -69,7 +80,7 @@ class _View(NamedTuple):
     strays: frozenset[tuple[str, str, str]]
 
     def changing(self, wanted: Iterable[str]) -> set[PatientKey]:
-        """The patient keys, and the documents, of which something changes."""
+        """The patients and documents of which something changes: these need exclusive locks."""
         before, after = self.keys.documents(), self.settled.documents()
         fuente = self.keys.fuente
         found = {(fuente, key) for key in wanted if key not in before or after.get(key) != before[key]}
@@ -92,23 +103,30 @@ def assign_documents(
     by_content: bool = True,
     anew: bool = False,
 ) -> PatientDocuments:
-    """The document of every patient key of a batch, inside the caller's transaction; afterwards every record is there.
+    """Find the document of every patient key of a batch, and create the records that do not exist yet.
+
+    Runs inside the caller's transaction.
 
     Args:
-        patients: the batch's Patients by their id.
-        keys: by which its resources name their patients.
-        seen: what earlier batches found out; it is kept up.
-        by_content: whether a Patient whose content is a former version of what is there changes nothing.
-        anew: decide also about Patients that are there as they came, under the document that they state.
+        patients: the Patients of the batch, by id.
+        keys: the keys by which resources of the batch name their patients.
+        fuente: the source of the batch.
+        rules: which identifiers are documents.
+        seen: documents by key that earlier batches found out; updated.
+        by_content: whether a Patient whose content is a former version of its row changes nothing.
+        anew: whether to decide also about Patients that are stored as they came, under the document that they state.
+
+    Raises:
+        ConcurrentChange: another writer changed what was looked up.
     """
-    said = {key: statement_of(prepared.resource or {}, fuente, key, rules) for key, prepared in patients.items()}
-    own = {key: list(words.keys) for key, words in said.items()}
+    statements = {key: statement_of(prepared.resource or {}, fuente, key, rules) for key, prepared in patients.items()}
+    own = {key: list(statement.keys) for key, statement in statements.items()}
     reader = KeyReader(rules)
     wanted = keys.union(*own.values())
     if not wanted:
         return PatientDocuments({})
 
-    def look() -> _View:
+    def look_up() -> _LookedUp:
         found = look_up_keys(conn, fuente, wanted, rules, carried=bool(own), reader=reader)
         dropped = {clave for key in own for clave in found.carried.get(key, ()) if clave not in own[key]}
         wanted.update(dropped)
@@ -116,39 +134,41 @@ def assign_documents(
         deciding = {
             key: prepared
             for key, prepared in patients.items()
-            if anew or found.ids.get(key) != said[key].document or found.fingerprints.get(key) != prepared.fingerprint
+            if anew
+            or found.ids.get(key) != statements[key].document
+            or found.fingerprints.get(key) != prepared.fingerprint
         }
-        judged = decide_claims(conn, schema, fuente, deciding, said, found.ids, rules, by_content=by_content)
+        judged = decide_claims(conn, schema, fuente, deciding, statements, found.ids, rules, by_content=by_content)
         settled = _settled(found, own, judged)
-        return _View(found, judged, settled, _strays(conn, schema, judged, settled, rules))
+        return _LookedUp(found, judged, settled, _strays(conn, schema, judged, settled, rules))
 
-    first = look() if patients or not wanted <= seen.keys() else None
+    first = look_up() if patients or not wanted <= seen.keys() else None
     expected = first.changing(wanted) if first else set()
     shared = {(fuente, key) for key in wanted}
     taken = (document_of_key(key, rules) for key in keys if "=" in key)
-    shared |= {document_lock_key(said) for said in taken if said}
+    shared |= {document_lock_key(document) for document in taken if document}
     if first:
         shared |= {document_lock_key(claim.document) for claim in first.judged.claims.values()}
     lock_patients(conn, expected, shared=shared - expected)
-    view = look()
+    view = look_up()
     changing = view.changing(wanted)
     if changing - expected:
         seen.clear()
-        raise ConcurrentChange  # what was only shared would have to be held alone: from the start, in order
-    known, settled, several = view.keys.documents(), view.settled.documents(), view.settled.several()
+        raise ConcurrentChange  # needs an exclusive lock where it holds a shared one: retry, to keep the lock order
+    known, settled, ambiguous = view.keys.documents(), view.settled.documents(), view.settled.ambiguous()
     if len(seen) > REMEMBERED_DOCUMENTS:
         seen.clear()
-    seen.update({key: document for key, document in known.items() if key not in several})
+    seen.update({key: document for key, document in known.items() if key not in ambiguous})
     moved = 0
     if changing:
         moved = _move(conn, schema, view, own, {key for source, key in changing if source == fuente}, rules)
         record_disputes(conn, view.judged)
     likely, doubtful = documents_of_absent_patients(conn, fuente, keys - settled.keys(), rules)
     documents = likely | {key: settled[key] for key in keys & settled.keys()}
-    ensure_anchors(conn, {d for key, d in documents.items() if known.get(key) != d or key in several})
+    ensure_anchors(conn, {d for key, d in documents.items() if known.get(key) != d or key in ambiguous})
     judged = view.judged
     joined = frozenset(c.patient for c in judged.claims.values() if c.document in judged.contested) - judged.apart
-    return PatientDocuments(documents, moved, judged.apart, joined, frozenset((several | doubtful) & keys))
+    return PatientDocuments(documents, moved, judged.apart, joined, frozenset((ambiguous | doubtful) & keys))
 
 
 def _strays(
@@ -158,10 +178,11 @@ def _strays(
     settled: KeyLookup,
     rules: tuple[DocumentRule, ...],
 ) -> frozenset[tuple[str, str, str]]:
-    """What was taken for the person of a document by an identifier alone, before another Patient stated that document.
+    """Identifiers that led to a document by their number alone, before a second Patient stated that document.
 
-    It fits several records now; what comes later is kept out by `guessed`. An identifier that a Patient of the batch
-    carries is settled already.
+    They fit several records now, so the resources that they name move to provisional records. Resources that come later
+    are kept out by `documents_of_absent_patients`. An identifier that a Patient of the batch carries is settled
+    already.
     """
     apart = (judged.claims[patient] for patient in judged.apart)
     contested = {claim.document for claim in apart if (claim.computed, *claim.patient) not in judged.noted}
@@ -178,7 +199,7 @@ def _strays(
 
 
 def _settled(found: KeyLookup, own: Mapping[str, list[str]], judged: ClaimDecisions) -> KeyLookup:
-    """Where keys lead once the batch's Patients are written and all of them are where they are to be."""
+    """What keys lead to once the Patients of the batch are written and all of them are in their records."""
     fuente = found.fuente
 
     def place(key: str, now: str) -> str:
@@ -188,8 +209,8 @@ def _settled(found: KeyLookup, own: Mapping[str, list[str]], judged: ClaimDecisi
     for key in own:
         ids[key] = place(key, ids.get(key, ""))
     holders: dict[str, dict[str, str]] = defaultdict(dict)
-    for identifier, held in found.holders.items():
-        for key, document in held.items():
+    for identifier, carriers in found.holders.items():
+        for key, document in carriers.items():
             if (fuente, key) not in judged.claims or key not in own or identifier in own[key]:
                 holders[identifier][key] = place(key, document)
     for key, identifiers in own.items():
@@ -206,15 +227,19 @@ def documents_of_absent_patients(
     unknown: set[str],
     rules: tuple[DocumentRule, ...],
 ) -> tuple[dict[str, str], set[str]]:
-    """Documents for keys of Patients that have not arrived; those keys whose document several Patients state."""
+    """The documents of keys whose Patients have not arrived, and the keys whose document is in dispute.
+
+    A key that states a document leads there; any other key, and a key whose document is in dispute, to a provisional
+    record of its own.
+    """
     owners = {key: source_and_key(fuente, key) for key in unknown}
     waiting = {key: provisional_document(*owner) for key, owner in owners.items()}
     likely = {key: document_of_key(key, rules) or waiting[key] for key in unknown}
     holds = corrections_for(conn, {(document, *owners[key]) for key, document in likely.items()})
     found = {}
     for key, document in likely.items():
-        said = holds.get((document, *owners[key]))
-        found[key] = said.document if said else document
+        correction = holds.get((document, *owners[key]))
+        found[key] = correction.document if correction else document
     disputed = {
         computed
         for (computed,) in conn.execute(
@@ -233,48 +258,49 @@ class _Move(NamedTuple):
 
 
 class _Settled(NamedTuple):
-    """The `Keys` of one source, computed once for all Patients of a batch."""
+    """The `KeyLookup` of one source, computed once for all Patients of a batch."""
 
     holders: dict[str, dict[str, str]]
     documents: dict[str, str]
-    several: set[str]
+    ambiguous: set[str]
 
 
 def _move(
     conn: Connection[TupleRow],
     schema: Schema,
-    view: _View,
+    view: _LookedUp,
     own: Mapping[str, list[str]],
     changing: set[str],
     rules: tuple[DocumentRule, ...],
 ) -> int:
-    """Bring what belongs to each Patient together under its document; the number of resources moved.
+    """Move the resources of each Patient to the record of its document, and return the number of resources moved.
 
-    From its former record, also under keys that it no longer has; from provisional ones; from the document that a key
-    of it was taken for; and what names it by an identifier that fits several records into a provisional one.
+    They come from the Patient's former record (also under keys that it no longer carries), from provisional records of
+    its keys, and from the document that one of its keys stated. Resources that name the Patient by an identifier that
+    fits several records move to a provisional record.
     """
     fuente = view.keys.fuente
     moves: dict[_Move, set[str]] = defaultdict(set)
     moving = view.judged.moving()
     patients = {claim.patient for claim in moving}
     settled = {
-        source: _Settled(keys.holders, keys.documents(), keys.several())
+        source: _Settled(keys.holders, keys.documents(), keys.ambiguous())
         for source, keys in _settled_elsewhere(conn, view, moving, rules).items()
     }
     for claim in view.judged.claims.values():
         source, key = claim.patient
-        mine = source == fuente and key in own
-        every = {*claim.keys, *(view.keys.carried.get(key, ()) if mine else ())}
-        if claim.patient in patients or (mine and not changing.isdisjoint(every)):
-            _collect(moves, view, claim, every, settled[source], rules)
+        in_batch = source == fuente and key in own
+        patient_keys = {*claim.keys, *(view.keys.carried.get(key, ()) if in_batch else ())}
+        if claim.patient in patients or (in_batch and not changing.isdisjoint(patient_keys)):
+            _collect(moves, view, claim, patient_keys, settled[source], rules)
     for document, stray_source, key in view.strays:
         moves[_Move(document, provisional_document(stray_source, key), stray_source)].add(key)
-    asked = sorted({move.old for move in moves})
-    there = {d for (d,) in conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (asked,))}
-    lock_anchors(conn, there)
+    olds = sorted({move.old for move in moves})
+    existing = {d for (d,) in conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (olds,))}
+    lock_anchors(conn, existing)
     moved = 0
     for move in sorted(moves):
-        if move.old in there:
+        if move.old in existing:
             keys = sorted(moves[move])
             moved += move_patient(conn, schema, old=move.old, new=move.new, fuente=move.fuente, keys=keys)
     return moved
@@ -282,32 +308,32 @@ def _move(
 
 def _collect(
     moves: dict[_Move, set[str]],
-    view: _View,
+    view: _LookedUp,
     claim: Claim,
-    every: Iterable[str],
+    patient_keys: Iterable[str],
     settled: _Settled,
     rules: tuple[DocumentRule, ...],
 ) -> None:
-    """Add where from and where to what names a Patient by each of its keys is to move."""
+    """Add the moves of the resources that name a Patient by each of its keys."""
     source, own_id = claim.patient
     target = view.judged.target(claim.patient) or claim.document
-    for key in every:
+    for key in patient_keys:
         goal = target if key == own_id else settled.documents.get(key, target)
         olds = {provisional_document(source, key)}
         if claim.place is not None:
             olds.add(claim.place)
         if key in claim.keys:
             olds.add(document_of_key(key, rules) or provisional_document(source, key))
-        if key in settled.several:
+        if key in settled.ambiguous:
             olds |= {*settled.holders[key].values(), *view.keys.holders.get(key, {}).values()}
         for old in olds - {goal}:
             moves[_Move(old, goal, source)].add(key)
 
 
 def _settled_elsewhere(
-    conn: Connection[TupleRow], view: _View, moving: Iterable[Claim], rules: tuple[DocumentRule, ...]
+    conn: Connection[TupleRow], view: _LookedUp, moving: Iterable[Claim], rules: tuple[DocumentRule, ...]
 ) -> dict[str, KeyLookup]:
-    """Where keys are to lead, by source: also those of Patients that are not of the batch and have to move."""
+    """What keys are to lead to, by source, also the keys of Patients outside the batch that have to move."""
     found = {view.keys.fuente: view.settled}
     wanted: dict[str, set[str]] = defaultdict(set)
     for claim in moving:

@@ -1,8 +1,9 @@
-"""Which record each key of a patient leads to: an id, or `identifier=system|value`.
+"""Patient keys, and the record that each of them leads to. A key is an id, or `identifier=system|value`.
 
-An id names one Patient of a source. An identifier may be carried by several: if those are in different records it
-leads to none of them, and what names its patient so waits in a provisional record of that key. A key that also
-states a document leads only to Patients with that document, not to all that carry the number.
+An id names one Patient of a source. An identifier may be carried by several Patients. If these are in different
+records, the identifier leads to none of them, and a resource that names its patient by it waits in a provisional record
+of that key. A key that also states a document leads only to Patients with that document, not to all that carry the
+number.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from pyhce.schema.later_helpers import shortened_for_index
 from pyhce.schema.model import Home, Schema
 
 _IDENTIFIED = "jsonb_build_object('identifier', recurso -> 'identifier', 'extension', recurso -> 'extension')::text"
-"""What of a Patient tells its keys."""
+"""The parts of a Patient that its keys are made of."""
 
 
 class KeyReader:
-    """The keys of stored Patients, read once for each content: a batch looks them up before the locks and after."""
+    """Reads the keys of stored Patients, each content once: a batch looks them up before the locks and after."""
 
     def __init__(self, rules: tuple[DocumentRule, ...]) -> None:
         self.rules = rules
         self._read: dict[tuple[str, str], list[str]] = {}
 
     def keys(self, patient_id: str, identified: str) -> list[str]:
-        """The keys of a Patient, given what of it tells them."""
+        """The keys of a Patient, from the parts that they are made of, as JSON."""
         found = self._read.get((patient_id, identified))
         if found is None:
             found = self._read[patient_id, identified] = keys_of(orjson.loads(identified), patient_id, self.rules)
@@ -42,12 +43,12 @@ class KeyReader:
 
 
 class KeyLookup(NamedTuple):
-    """What is known of a source's patient keys.
+    """What the patient keys of a source lead to.
 
     Args:
-        ids: the document of each Patient, or of a deleted one, by its id.
-        holders: the Patients that carry an identifier, each with its document.
-        carried: the keys that Patients have in the database, by id; only where they were asked for.
+        ids: the document of each Patient, deleted ones too, by its id.
+        holders: for each identifier, the ids of the Patients that carry it, each with its document.
+        carried: the keys of each stored Patient, by id; only where they were asked for.
         fingerprints: of the texts from which these Patients were loaded, by id, where that is known.
     """
 
@@ -58,15 +59,15 @@ class KeyLookup(NamedTuple):
     fingerprints: dict[str, str | None] = {}  # noqa: RUF012 - never written to
 
     def documents(self) -> dict[str, str]:
-        """The document that each key leads to: that of an identifier that fits several records is provisional."""
+        """The document that each key leads to; a provisional one for an identifier that fits several records."""
         return {**self.ids, **{key: self.document(key, held) for key, held in self.holders.items() if held}}
 
     def document(self, key: str, holders: Mapping[str, str]) -> str:
-        """The document that an identifier leads to, given those that carry it."""
+        """The document that an identifier leads to, given the Patients that carry it."""
         found = set(holders.values())
         return found.pop() if len(found) == 1 else provisional_document(self.fuente, key)
 
-    def several(self) -> set[str]:
+    def ambiguous(self) -> set[str]:
         """The identifiers that fit several records."""
         return {key for key, held in self.holders.items() if len(set(held.values())) > 1}
 
@@ -80,13 +81,13 @@ def look_up_keys(
     carried: bool = False,
     reader: KeyReader | None = None,
 ) -> KeyLookup:
-    """What these keys lead to: one fan-out query for ids, one for identifiers, one for the ids of each other server.
+    """Look up what keys lead to: one query for ids, one for identifiers, one for the ids of each other server.
 
-    Of a Patient that was deleted the record stays, and what comes for it belongs there.
+    Each query runs on all shards. The record of a deleted Patient stays, and its id still leads there.
 
     Args:
-        carried: look up the keys of these Patients too.
-        reader: has read the keys of some stored Patients by these rules.
+        carried: whether to look up the keys of these Patients too.
+        reader: a reader that has read some of the stored Patients by these rules.
     """
     reader = reader or KeyReader(rules)
     wanted = set(keys)
@@ -129,7 +130,7 @@ def look_up_holders(
     rules: tuple[DocumentRule, ...],
     reader: KeyReader | None = None,
 ) -> dict[str, dict[str, str]]:
-    """The Patients that carry each of these identifiers, by id, with their documents; other keys are passed over."""
+    """The Patients that carry each of these identifiers, by id, with their documents. Keys that are ids are ignored."""
     reader = reader or KeyReader(rules)
     identifiers = {key for key in keys if "=" in key}
     holders: dict[str, dict[str, str]] = defaultdict(dict)
@@ -143,7 +144,7 @@ def look_up_holders(
 
 
 def identifiers_in(conn: Connection[TupleRow], schema: Schema, document: str) -> list[tuple[str, str]]:
-    """The identifiers by which resources of a record name their patient, each with its source: on one shard."""
+    """The identifiers by which resources of a record name their patient, each with its source. Runs on one shard."""
     query = sql.SQL("SELECT DISTINCT fuente, paciente_id FROM ({}) AS k").format(
         sql.SQL(" UNION ALL ").join(
             sql.SQL(
@@ -159,5 +160,5 @@ def identifiers_in(conn: Connection[TupleRow], schema: Schema, document: str) ->
 def known_documents(
     conn: Connection[TupleRow], fuente: str, keys: Iterable[str], rules: tuple[DocumentRule, ...]
 ) -> dict[str, str]:
-    """The documents of the patients that are there, or were deleted, by each key that names them."""
+    """The documents of stored and deleted patients, by each of the keys that name them."""
     return look_up_keys(conn, fuente, keys, rules).documents()

@@ -1,4 +1,4 @@
-"""Homes of resources, and records that move: a patient's document changes, two records become one."""
+"""Records: their anchors, and moves of a patient's rows to another record (re-key, merge, a patient who arrives)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pyhce.schema.model import Schema, Table
 
 
 def ensure_anchors(conn: Connection[TupleRow], documents: Iterable[str]) -> None:
-    """Make the anchors that are not there yet."""
+    """Create the anchors that do not exist yet."""
     wanted = sorted(set(documents))
     if wanted:
         conn.execute(
@@ -31,10 +31,15 @@ def ensure_anchors(conn: Connection[TupleRow], documents: Iterable[str]) -> None
 def move_patient(
     conn: Connection[TupleRow], schema: Schema, *, old: str, new: str, fuente: str, keys: Sequence[str]
 ) -> int:
-    """Move what belongs to one Patient resource from one record to another; the number of resources moved.
+    """Move what belongs to one Patient resource from one record to another, and return the number of resources moved.
 
-    The old anchor goes when nothing is left under it. A writer that meanwhile looked the patient up under the old
-    document gets a foreign key error, and looks again.
+    If the old record is empty afterwards, its anchor is deleted. A writer that looked the patient up under the old
+    document in the meantime gets a foreign key error, and retries.
+
+    Args:
+        old: the document of the record that the rows leave.
+        new: the document of the record that they go to.
+        keys: the keys that name the patient in the source.
     """
     condition = sql.SQL(
         "documento_id = %(old)s AND ((fuente = %(fuente)s AND paciente_id = ANY(%(keys)s))"
@@ -46,7 +51,7 @@ def move_patient(
 
 
 def move_record(conn: Connection[TupleRow], schema: Schema, *, old: str, new: str) -> int:
-    """Move a whole record to another document; the number of resources moved."""
+    """Move a whole record to another document, and return the number of resources moved."""
     return _move(conn, schema, _OF_RECORD, {"old": old, "new": new})
 
 
@@ -54,9 +59,9 @@ _OF_RECORD = sql.SQL("documento_id = %(old)s")
 
 
 def _move(conn: Connection[TupleRow], schema: Schema, condition: sql.SQL, values: Mapping[str, Any]) -> int:
-    lock_anchors(conn, [values["old"]])  # rows under the new one hold it FOR KEY SHARE, by their foreign key
+    lock_anchors(conn, [values["old"]])  # the new one is held FOR KEY SHARE by the foreign key of its rows
     tables = schema.record_tables()
-    filled = _filled(conn, tables, condition, values)
+    filled = _tables_with_rows(conn, tables, condition, values)
     if not filled:
         return 0
     ensure_anchors(conn, [values["new"]])
@@ -69,36 +74,36 @@ def _move(conn: Connection[TupleRow], schema: Schema, condition: sql.SQL, values
 
 
 def delete_anchor_if_empty(conn: Connection[TupleRow], schema: Schema, document: str) -> None:
-    """Delete the anchor of a record under which nothing is left; the caller holds it FOR UPDATE."""
+    """Delete the anchor of a record if the record is empty. The caller holds the anchor FOR UPDATE."""
     tables = schema.record_tables()
-    if not _filled(conn, tables, _OF_RECORD, {"old": document}):
+    if not _tables_with_rows(conn, tables, _OF_RECORD, {"old": document}):
         conn.execute("DELETE FROM expediente WHERE documento_id = %s", (document,))
 
 
 def delete_empty_anchors(conn: Connection[TupleRow], schema: Schema, documents: Iterable[str]) -> None:
-    """Delete the anchors of those provisional records that single resources have left, if nothing else is in them.
+    """Delete the anchors of those provisional records that are empty after single resources moved out.
 
-    An anchor that another writer holds is passed over: something is being written under it.
+    An anchor that another writer holds is left alone: that writer is storing rows under it.
     """
-    left = sorted({document for document in documents if document.startswith(PROVISIONAL)})
-    if not left:
+    provisional = sorted({document for document in documents if document.startswith(PROVISIONAL)})
+    if not provisional:
         return
     tables = schema.record_tables()
     query = sql.SQL(" UNION ").join(
-        sql.SQL("SELECT documento_id FROM {} WHERE documento_id = ANY(%(left)s)").format(table_name(table))
+        sql.SQL("SELECT documento_id FROM {} WHERE documento_id = ANY(%(documents)s)").format(table_name(table))
         for table in tables
     )
-    filled = {row[0] for row in conn.execute(query, {"left": left})}
-    for document in left:
-        held = "SELECT 1 FROM expediente WHERE documento_id = %s FOR UPDATE SKIP LOCKED"
-        if document not in filled and conn.execute(held, (document,)).fetchone():
+    filled = {row[0] for row in conn.execute(query, {"documents": provisional})}
+    for document in provisional:
+        lock = "SELECT 1 FROM expediente WHERE documento_id = %s FOR UPDATE SKIP LOCKED"
+        if document not in filled and conn.execute(lock, (document,)).fetchone():
             delete_anchor_if_empty(conn, schema, document)
 
 
-def _filled(
+def _tables_with_rows(
     conn: Connection[TupleRow], tables: Sequence[Table], condition: sql.SQL, values: Mapping[str, Any]
 ) -> list[Table]:
-    """The tables that hold such rows: one query, on one shard."""
+    """The tables with rows that meet the condition: one query, on one shard."""
     query = sql.SQL(" UNION ALL ").join(
         sql.SQL("(SELECT {} FROM {} WHERE {} LIMIT 1)").format(sql.Literal(table.name), table_name(table), condition)
         for table in tables
@@ -108,11 +113,11 @@ def _filled(
 
 
 def _move_rows(conn: Connection[TupleRow], table: Table, condition: sql.SQL, values: Mapping[str, Any]) -> int:
-    """Move a table's rows; their number.
+    """Move rows of one table, and return their number.
 
     Raises:
-        LostRace: they are no longer the same at the end.
-        Collision: one of them is under the new document already.
+        ConcurrentChange: not as many rows were deleted as inserted.
+        RecordCollision: one of the rows exists under the new document already.
     """
     columns = stored_columns(table)
     moved = sql.SQL(", ").join(
@@ -125,7 +130,7 @@ def _move_rows(conn: Connection[TupleRow], table: Table, condition: sql.SQL, val
         inserted = conn.execute(query, values).rowcount
     except (psycopg.errors.UniqueViolation, psycopg.errors.InternalError_) as error:
         if isinstance(error, psycopg.errors.InternalError_) and "duplicate key" not in str(error):
-            raise  # what Citus copies from node to node fails so whatever the error is (ReportCopyError)
+            raise  # Citus reports any error of its copy between nodes as an InternalError_ (ReportCopyError)
         raise RecordCollision(values["old"], values["new"]) from error
     query = sql.SQL("DELETE FROM {} WHERE {}").format(table_name(table), condition)
     if inserted != conn.execute(query, values).rowcount:

@@ -1,9 +1,9 @@
-"""Remove: resources that their source deleted, as the DELETE entries of transactions say; their versions stay.
+"""Deletes resources that their source deleted; their former versions stay in the history.
 
-The semantics, the same for one resource as for a thousand. A resource that is there at version n: its content goes to
-the history of its home as version n, a tombstone follows as version n + 1 (`borrado`, holding no more than type and
-id), the row goes. What is not there, or was deleted before, is counted and changes nothing: no second tombstone. If it
-comes again it is new, at version n + 2. Of a Patient only its own row goes: record and other resources stay.
+A resource whose row has version n is deleted in three steps: its content goes to the history as version n, a tombstone
+follows as version n + 1 (`borrado`; it holds only the type and the id), and the row is deleted. A resource that is not
+stored, or was deleted before, is counted and gets no second tombstone. If the resource comes again, it is new,
+with version n + 2. Deleting a Patient deletes its own row only; its record and its other resources stay.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from pyhce.records.writing.table_sql import column_list, table_name, type_condit
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 Removable = tuple[str, str]
-"""A FHIR type with an id, or with the terms of a conditional delete, a line each: see `reading.conditions`."""
+"""A FHIR type, with an id or with the terms of a conditional delete, one a line: see `reading.conditions`."""
 
 
 class Removed(NamedTuple):
-    """What came of it.
+    """What a removal did.
 
     Args:
-        deleted: resources that were there.
-        missing: asked for, and not there or deleted before.
-        not_done: conditions that more than one resource fits, or that are not understood. They may name a patient: not
-            for a log.
-        overtaken: those of which a later version is there than the one that was deleted: it stays.
+        deleted: number of resources deleted.
+        missing: number of resources that are not stored or were deleted before.
+        not_done: conditions that match more than one resource, or cannot be read. They may name a patient and must not
+            be logged.
+        overtaken: number of resources that stay, because a later version is stored than the one that was deleted.
     """
 
     deleted: int
@@ -55,16 +55,17 @@ def remove(
     *,
     versions: Mapping[Removable, int] = MappingProxyType({}),
 ) -> Removed:
-    """Delete resources of a source, leaving a tombstone of each, inside the caller's transaction; safe to repeat.
+    """Delete resources of a source and leave a tombstone of each, inside the caller's transaction; safe to repeat.
 
-    Identities are locked, then looked up: what a condition fits is looked up again once it is locked. Then set by set,
-    three statements for each table that holds any, run on the workers; a thousand identities at once are well.
+    The identities are locked, then looked up. What a condition matches is looked up before and after the locks. Then
+    three statements for each table run on the workers; a thousand identities in one call are fine.
 
     Args:
-        versions: which version of its resource a deletion was, where a history tells.
+        identities: what to delete.
+        versions: the version of the resource that each deletion is, where the input tells it.
 
     Raises:
-        LostRace: another writer changed one of them meanwhile: the caller's transaction is to be done again.
+        ConcurrentChange: another writer changed one of the resources. The transaction must be retried.
     """
     asked = dict.fromkeys(identities)
     plain = [removable for removable in asked if "=" not in removable[1]]
@@ -74,18 +75,18 @@ def remove(
     lock_identities(conn, fuente, wanted)
     if _resolved(conn, schema, fuente, conditions) != resolved:
         raise ConcurrentChange
-    people = [(fuente, key) for kind, key in wanted if kind == "Patient"]
-    if people:
-        lock_patients(conn, people)
+    patients = [(fuente, key) for kind, key in wanted if kind == "Patient"]
+    if patients:
+        lock_patients(conn, patients)
     not_done = [condition for condition, found in resolved.items() if len(found) > 1 or _terms(condition) is None]
     missing = sum(not found and condition not in not_done for condition, found in resolved.items())
-    there = _places(conn, schema, fuente, wanted)
-    overtaken = _overtaken(conn, schema, fuente, there, versions) if versions else set()
-    for place in there.values():
-        for identity in overtaken & place.keys():
-            del place[identity]
-    deleted = {identity for place in there.values() for identity in place}
-    for (name, kind), found in sorted(there.items()):
+    stored = _stored_documents(conn, schema, fuente, wanted)
+    overtaken = _overtaken(conn, schema, fuente, stored, versions) if versions else set()
+    for documents_of in stored.values():
+        for identity in overtaken & documents_of.keys():
+            del documents_of[identity]
+    deleted = {identity for documents_of in stored.values() for identity in documents_of}
+    for (name, kind), found in sorted(stored.items()):
         if found:
             _remove(conn, schema.by_name[name], schema, kind, fuente, found)
     missing += len(wanted) - len(deleted) - len(overtaken)
@@ -93,7 +94,7 @@ def remove(
 
 
 def _terms(condition: Removable) -> Terms | None:
-    """What a resource must carry to fit, None if that is not understood."""
+    """The keys that a matching resource carries, None if the condition cannot be read."""
     terms = frozenset(condition[1].split("\n"))
     understood = all("=" not in term or (term.startswith("identifier=") and "|" in term) for term in terms)
     return terms if understood else None
@@ -102,7 +103,7 @@ def _terms(condition: Removable) -> Terms | None:
 def _resolved(
     conn: Connection[TupleRow], schema: Schema, fuente: str, conditions: Sequence[Removable]
 ) -> dict[Removable, set[ResourceKey]]:
-    """The resources that each condition fits."""
+    """The resources that each condition matches."""
     kinds: dict[str, dict[Terms, Removable]] = defaultdict(dict)
     for condition in conditions:
         if terms := _terms(condition):
@@ -114,10 +115,10 @@ def _resolved(
     return found
 
 
-def _places(
+def _stored_documents(
     conn: Connection[TupleRow], schema: Schema, fuente: str, identities: Iterable[ResourceKey]
 ) -> dict[tuple[str, str], dict[ResourceKey, list[str]]]:
-    """Where each of these is: by table and type, the records that hold it (more than one only by a fault)."""
+    """The documents under which each identity is stored, by table and type; several only for a duplicate."""
     kinds: dict[str, list[str]] = defaultdict(list)
     for kind, key in identities:
         kinds[kind].append(key)
@@ -138,12 +139,12 @@ def _overtaken(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str,
-    places: Mapping[tuple[str, str], Mapping[ResourceKey, Sequence[str]]],
+    documents: Mapping[tuple[str, str], Mapping[ResourceKey, Sequence[str]]],
     versions: Mapping[Removable, int],
 ) -> set[ResourceKey]:
-    """Those of which a later version is there than the one that was deleted, by `meta.versionId` as a number."""
+    """The resources stored with a later `meta.versionId`, as a number, than that of the version that was deleted."""
     found: set[ResourceKey] = set()
-    for (name, kind), held in places.items():
+    for (name, kind), held in documents.items():
         ids = sorted(key for kind_, key in held if (kind_, key) in versions)
         if not ids:
             continue
@@ -162,9 +163,9 @@ def _remove(
     schema: Schema,
     kind: str,
     fuente: str,
-    places: Mapping[ResourceKey, Sequence[str]],
+    stored: Mapping[ResourceKey, Sequence[str]],
 ) -> None:
-    """Delete these from a table, where they were found."""
+    """Delete resources from the table and the records in which they were found."""
     history = schema.by_name[FAMILIES[table.home].history]
     by_patient = table.home is Home.PATIENT
     home = ("documento_id",) if by_patient else ()
@@ -179,17 +180,17 @@ def _remove(
         "home_of_t": column_list(both, "t.") + sql.SQL(", ") if both else sql.SQL(""),
         "together": sql.SQL("".join(f" AND h.{column} = t.{column}" for column in home)),
     }
-    documents = sorted({document for held in places.values() for document in held})
+    documents = sorted({document for held in stored.values() for document in held})
     values = {
         "fuente": fuente,
-        "ids": sorted(key for _, key in places),
+        "ids": sorted(key for _, key in stored),
         "documents": documents,
         "now": datetime.now(UTC),
     }
     archived, tombs, gone = (
         conn.execute(sql.SQL(statement).format(**parts), values).rowcount for statement in (_ARCHIVE, _TOMB, _DELETE)
     )
-    if not archived == tombs == gone == sum(map(len, places.values())):
+    if not archived == tombs == gone == sum(map(len, stored.values())):
         raise ConcurrentChange
 
 

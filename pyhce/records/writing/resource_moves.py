@@ -1,8 +1,11 @@
-"""Resources that move to another record or another table, many at once: a few statements for each pair of tables.
+"""Moves of single resources to another record or table: a few statements for each pair of tables, for many resources.
 
-2,000 observations that change their patient take some 0.5 s on Citus; row by row it was 7 to 9 s, with every lock
-held. Their identities are locked by the caller, so that only a save of the row where it is can come between: the row
-is locked first (by an UPDATE: Citus refuses FOR UPDATE over several shards), and what the save committed moves too.
+On Citus, 2,000 observations that change their patient take about 0.5 s this way. Row by row they took 7 to 9 s, with
+every lock held.
+
+The caller has locked the identities. Only a save of a row where it is stored takes no such lock, and may still change
+the row in between. Therefore the rows are locked first, by an UPDATE (Citus refuses FOR UPDATE over several shards),
+and what the save committed before that moves along.
 """
 
 from __future__ import annotations
@@ -25,41 +28,41 @@ class ResourceMove(NamedTuple):
     """A resource that moves with its history.
 
     Args:
-        there: whether it has a row; else it was deleted, and only its history moves.
+        has_row: False if the resource was deleted and only its history moves.
     """
 
     prepared: PreparedResource
     old: RowLocation
     new: RowLocation
-    there: bool = True
+    has_row: bool = True
 
 
 _CHUNK = 1000
-"""Resources in one statement: on Citus each shard gets the whole list."""
+"""Resources in one statement. On Citus every shard gets the whole list."""
 
 
 def move_resources(conn: Connection[TupleRow], schema: Schema, fuente: str, moves: Sequence[ResourceMove]) -> None:
     """Move resources, with their histories, inside the caller's transaction.
 
     Raises:
-        LostRace: one of them is no longer where it was.
+        ConcurrentChange: a resource is no longer where it was looked up.
     """
     pairs: dict[tuple[str, str, str], list[ResourceMove]] = defaultdict(list)
     for move in moves:
         pairs[move.old.table, move.new.table, move.prepared.identity[0]].append(move)
-    for (old, new, fhir_type), all_of_them in sorted(pairs.items()):
-        for start in range(0, len(all_of_them), _CHUNK):
-            some = all_of_them[start : start + _CHUNK]
+    for (old, new, fhir_type), moves_of_pair in sorted(pairs.items()):
+        for start in range(0, len(moves_of_pair), _CHUNK):
+            some = moves_of_pair[start : start + _CHUNK]
             source, target = schema.by_name[old], schema.by_name[new]
-            rows = [move for move in some if move.there]
+            rows = [move for move in some if move.has_row]
             if rows:
-                _Moving(conn, source, target, fhir_type, fuente, rows).move_rows()
+                _TableMove(conn, source, target, fhir_type, fuente, rows).move_rows()
             former, after = (schema.by_name[FAMILIES[table.home].history] for table in (source, target))
-            _Moving(conn, former, after, fhir_type, fuente, some).move_history()
+            _TableMove(conn, former, after, fhir_type, fuente, some).move_history()
 
 
-class _Moving:
-    """Resources of one type on their way between two tables."""
+class _TableMove:
+    """A move of resources of one type from one table to another, or within a table to another record."""
 
     def __init__(
         self,
@@ -98,20 +101,20 @@ class _Moving:
         return self.conn.execute(sql.SQL(statement).format(**self.parts), self.values).rowcount
 
     def move_rows(self) -> None:
-        """Move the rows themselves."""
+        """Lock and move the current rows."""
         if self._run("UPDATE {s} AS t SET version = t.version FROM {list} WHERE {where}") != self.count:
             raise ConcurrentChange
         self.move_history()
 
     def move_history(self) -> None:
-        """Move what is there, with as many rows added as deleted."""
+        """Move rows that exist; as many must be deleted as were inserted."""
         added = self._run("INSERT INTO {d} ({columns}) SELECT {values} FROM {s} AS t INNER JOIN {list} ON {where}")
         if added != self._run("DELETE FROM {s} AS t USING {list} WHERE {where}"):
             raise ConcurrentChange
 
 
 def _value(source: Table, column: str) -> sql.Composable:
-    """What a moved row has in a column of the table that it moves to."""
+    """The value of a moved row in a column of its new table."""
     if column == "documento_id":
         return sql.SQL("m.ahora")
     if column == "paciente_id":
@@ -129,18 +132,19 @@ def superseded_resources(
     *,
     by_content: bool = True,
 ) -> set[ResourceKey]:
-    """Those resources whose new content is older, by meta.lastUpdated, than what is at the place given.
+    """The resources whose new content is out of date: older, by meta.lastUpdated, than the row at the given location.
 
     Args:
-        by_content: also those whose new content is a former version of the resource there, as a load takes it.
+        by_content: whether content that equals a former version of the row is out of date too. That is so for a load,
+            whose files may be older than the database, and not for an application, which means what it saves.
     """
     found: set[ResourceKey] = set()
     places: dict[tuple[str, str], list[tuple[PreparedResource, RowLocation]]] = defaultdict(list)
     for prepared, place in candidates:
         places[place.table, prepared.identity[0]].append((prepared, place))
-    for (name, fhir_type), all_of_them in sorted(places.items()):
-        for start in range(0, len(all_of_them), _CHUNK):
-            some = all_of_them[start : start + _CHUNK]
+    for (name, fhir_type), moves_of_pair in sorted(places.items()):
+        for start in range(0, len(moves_of_pair), _CHUNK):
+            some = moves_of_pair[start : start + _CHUNK]
             ids = _superseded(conn, schema, schema.by_name[name], fhir_type, fuente, some, by_content)
             found |= {(fhir_type, key) for key in ids}
     return found
@@ -155,7 +159,7 @@ def _superseded(
     candidates: Sequence[tuple[PreparedResource, RowLocation]],
     by_content: bool,
 ) -> set[str]:
-    """The same in one table; the shards get hashes of the contents, not the contents."""
+    """The same for one table. The shards get hashes of the contents, not the contents."""
     texts = [prepared.text for prepared, _ in candidates]
     hashed = conn.execute(
         f"SELECT {_HASH.format('r.recurso::jsonb::text')}, {_HASH.format('r.original')},"  # noqa: S608 - our own text

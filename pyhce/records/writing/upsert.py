@@ -1,9 +1,14 @@
-"""A batch into its tables: what is new by COPY, what may have changed through a co-located staging table.
+"""Writes a batch whose locations are known: new resources by COPY, the others through a co-located staging table.
 
-Of what is there already, what was loaded from the very same text is left alone. The rest is staged; then, set by set
-on the workers: archive what changed to the history (ON CONFLICT DO NOTHING: of two writers one archives a version),
-update what was archived, insert by anti-join what was deleted once. Then look whether everything is as it came: if
-not, another writer won a race and the batch is done again.
+A resource whose row was loaded from the very same text is left alone. The rest is copied into the staging table. Then a
+few statements for each table run on the workers, in parallel:
+
+1. Archive: copy the current version of each changed row to the history. ON CONFLICT DO NOTHING: if two writers archive
+   the same version, one of them succeeds.
+2. Update the rows that were archived.
+3. Insert the resources that have no row, by anti-join: those that were deleted, and new ones that COPY did not take.
+4. Check that every staged resource is stored as it came. If not, another writer changed it in the meantime, and the
+   transaction is retried.
 """
 
 from __future__ import annotations
@@ -26,11 +31,11 @@ from pyhce.schema.model import FAMILIES, Home, Schema, Table
 from pyhce.schema.writer_functions import PROTOCOL
 
 _PIECES = 300
-"""Parts of rows that are sent at once, three a row."""
+"""Parts of rows in one message of a COPY; a row has three."""
 
 
 class WriteCounts(NamedTuple):
-    """Counts of a batch."""
+    """Numbers of resources of a batch, by what happened to them."""
 
     new: int
     changed: int
@@ -47,82 +52,82 @@ def write_batch(
     by_copy: bool = True,
     by_content: bool = True,
 ) -> WriteCounts:
-    """Write a batch whose places are known, inside the caller's transaction.
+    """Write a batch whose locations are known, inside the caller's transaction.
 
     Args:
-        by_content: whether a former version that comes again changes nothing. So it is for a load, whose files may be
-            older than what is there; an application that saves a former content means it.
-        by_copy: whether what is new goes straight into its table, else through the staging table as the rest does. On
-            Citus an error of the first is an `InternalError_` whatever it is (ReportCopyError in multi_copy.c).
+        by_copy: whether new resources go straight into their table by COPY; if False they go through the staging table.
+            On Citus every error of a COPY is an `InternalError_` (ReportCopyError in its multi_copy.c).
+        by_content: whether a resource that equals a former version of its row changes nothing. True for a load, whose
+            files may be older than the database. False for an application, which means what it saves.
 
     Raises:
-        LostRace: the batch must be done again.
+        ConcurrentChange: another writer changed a row in the meantime. The transaction must be retried.
     """
     total = CountTotals()
-    total.unchanged += sum(map(len, batch.same.values()))
-    other: dict[str, list[LocatedResource]] = defaultdict(list)
+    total.unchanged += sum(map(len, batch.unchanged.values()))
+    to_merge: dict[str, list[LocatedResource]] = defaultdict(list)
     new: dict[str, list[RowLocation]] = defaultdict(list)
-    for row in batch.other:
-        other[row.place.table].append(row)
-    for place, rows in batch.new.items():
+    for row in batch.to_merge:
+        to_merge[row.location.table].append(row)
+    for location, rows in batch.new.items():
         if by_copy:
-            new[place.table].append(place)
+            new[location.table].append(location)
         else:
-            other[place.table] += [LocatedResource(place, False, prepared) for prepared in rows]
+            to_merge[location.table] += [LocatedResource(location, False, prepared) for prepared in rows]
     for home in (Home.REFERENCE, Home.ID, Home.PATIENT):
         tables = [table for table in schema.tables if table.home is home]
         for table in tables:
             if table.name in new:
-                places = {place: batch.new[place] for place in new[table.name]}
-                total.new += _copy(conn, table, places, fuente)
-        mine = {table.name: other[table.name] for table in tables if table.name in other}
-        if not mine:
+                locations = {location: batch.new[location] for location in new[table.name]}
+                total.new += _copy(conn, table, locations, fuente)
+        by_table = {table.name: to_merge[table.name] for table in tables if table.name in to_merge}
+        if not by_table:
             continue
         lot = uuid.uuid4()
-        _stage(conn, schema, home, lot, fuente, [row for held in mine.values() for row in held])
-        for name, held in sorted(mine.items()):
-            total.add(_merge(conn, schema, schema.by_name[name], held, lot, by_content))
+        _stage(conn, schema, home, lot, fuente, [row for staged in by_table.values() for row in staged])
+        for name, staged in sorted(by_table.items()):
+            total.add(_merge(conn, schema, schema.by_name[name], staged, lot, by_content))
         staging = schema.by_name[FAMILIES[home].staging]
         conn.execute(sql.SQL("DELETE FROM {} WHERE lote = %s").format(table_name(staging)), (lot,))
     return WriteCounts(**vars(total))
 
 
 class CountTotals:
-    """Counts that grow."""
+    """The sums of several `WriteCounts`."""
 
     def __init__(self) -> None:
         self.new = self.changed = self.unchanged = self.superseded = 0
 
     def add(self, written: WriteCounts) -> None:
-        """Add the counts of one table."""
+        """Add counts."""
         for name, count in written._asdict().items():
             setattr(self, name, getattr(self, name) + count)
 
 
 def _copy(
-    conn: Connection[TupleRow], table: Table, places: Mapping[RowLocation, Sequence[PreparedResource]], fuente: str
+    conn: Connection[TupleRow], table: Table, locations: Mapping[RowLocation, Sequence[PreparedResource]], fuente: str
 ) -> int:
-    """New resources straight into their table, by COPY; their number.
+    """Insert new resources by COPY, and return their number.
 
-    If another writer has brought one of them meanwhile, its key is there: the batch is done again.
+    If another writer inserted one of them in the meantime, the key exists, and the transaction is retried.
     """
     columns = [name for name in stored_columns(table) if name not in {"version", "actualizado_en"}]
     command = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name(table), column_list(columns))
     with conn.cursor() as cursor, cursor.copy(command) as copy:
-        for lines in _lines(table, places, fuente):
+        for lines in _lines(table, locations, fuente):
             copy.write(b"".join(lines))
-    return sum(map(len, places.values()))
+    return sum(map(len, locations.values()))
 
 
 def _lines(
-    table: Table, places: Mapping[RowLocation, Sequence[PreparedResource]], fuente: str
+    table: Table, locations: Mapping[RowLocation, Sequence[PreparedResource]], fuente: str
 ) -> Iterator[list[bytes]]:
-    """Rows in COPY's text format, some hundred at a time: what fits the processor's cache is copied fastest."""
+    """Rows in COPY's text format, a hundred at a time: what fits into the processor's cache is copied fastest."""
     lines: list[bytes] = []
-    for place, rows in sorted(places.items()):
+    for location, rows in sorted(locations.items()):
         first = (
-            f"{copy_escape(place.document)}\t{copy_escape(fuente)}"
-            if place.document is not None
+            f"{copy_escape(location.document)}\t{copy_escape(fuente)}"
+            if location.document is not None
             else copy_escape(fuente)
         )
         for (fhir_type, key), patient, recurso, original, fingerprint, _, _, _ in rows:
@@ -165,8 +170,8 @@ def _stage(
         for order, row in enumerate(rows):
             prepared = row.prepared
             (fhir_type, key), text = prepared.identity, prepared.text
-            held = {
-                "documento_id": row.place.document,
+            values = {
+                "documento_id": row.location.document,
                 "lote": batch,
                 "orden": order,
                 "tipo": fhir_type,
@@ -178,7 +183,7 @@ def _stage(
                 "entrada": text.fingerprint,
                 "protocolo": PROTOCOL,
             }
-            copy.write_row([held[column] for column in columns])
+            copy.write_row([values[column] for column in columns])
 
 
 def _merge(
@@ -189,7 +194,7 @@ def _merge(
     batch: uuid.UUID,
     by_content: bool,
 ) -> WriteCounts:
-    """Staged rows into their table. What was looked up as there or not there spares the statements for the other."""
+    """Merge staged rows into their table; only the statements that the rows need, by what was looked up."""
     family = FAMILIES[table.home]
     parts = _parts(table, schema.by_name[family.history], schema.by_name[family.staging])
     values = {"lote": batch, "tipos": sorted({row.prepared.identity[0] for row in rows}), "ahora": datetime.now(UTC)}
@@ -198,14 +203,14 @@ def _merge(
     def run(statement: str) -> Cursor[TupleRow]:
         return conn.execute(sql.SQL(statement).format(**parts), values)
 
-    archived = run(_ARCHIVE).rowcount if any(row.there for row in rows) else 0
+    archived = run(_ARCHIVE).rowcount if any(row.has_row for row in rows) else 0
     older = 0
     if archived:
         row = run(_OLDER).fetchone()
         older = row[0] if row else 0
         if run(_UPDATE).rowcount != archived:
             raise ConcurrentChange
-    new = 0 if all(row.there for row in rows) else run(_INSERT).rowcount
+    new = 0 if all(row.has_row for row in rows) else run(_INSERT).rowcount
     present, same, superseded = run(_CHECK).fetchone() or (0, 0, 0)
     if present != len(rows) or same + superseded != len(rows):
         raise ConcurrentChange
@@ -214,7 +219,7 @@ def _merge(
 
 
 def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Composable]:
-    """The pieces that differ between tables."""
+    """The parts of the statements that differ between tables."""
     keys = [column for column in table.key if column != "tipo"]
     kind = sql.SQL(" AND t.tipo = c.tipo") if table.is_generic else sql.SQL("")
 
@@ -246,7 +251,7 @@ def _parts(table: Table, history: Table, staging: Table) -> dict[str, sql.Compos
 _SAME_ORIGINAL = """(
     {row}.original IS NOT DISTINCT FROM c.original OR (c.original IS NULL AND position('"urn:' IN {row}.original) > 0)
 )"""
-"""Whether exact texts are alike; up to release 1.0 one was kept for the sake of references by urn: alone."""
+"""Whether two exact texts are equal. Release 1.0 also kept a text only because of its references by `urn:`."""
 _DIFFERS = f"(t.recurso::text <> c.recurso::text OR NOT {_SAME_ORIGINAL.format(row='t')})"
 _KNOWN = f"""EXISTS (
     SELECT 1 FROM {{h}} AS h
