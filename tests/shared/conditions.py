@@ -338,6 +338,6 @@ def test_conditions_of_a_history_and_within_another_bundle(db: TestDatabase, tmp
 
 def test_an_application_is_told_that_save_many_takes_no_condition(db: TestDatabase) -> None:
     source, mark = unique(), unique()
-    with pyhce.connect(db.dsn, source=source) as writer, pytest.raises(InvalidResource, match="pyhce load takes it"):
+    with pyhce.connect(db.dsn, source=source) as writer, pytest.raises(InvalidResource, match="use `pyhce load`"):
         writer.save_many([visit(mark)])
     assert ids(db, "profesional", source) == []

@@ -1,4 +1,4 @@
-"""A resource as an application gives it, a dict or a JSON text, made ready to be written."""
+"""Resources as an application gives them, dicts or JSON texts, prepared to be written."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ from pyhce.errors import UsageError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.exact_json import ExactNumber, InvalidJson, parse
 from pyhce.records.reading.incoming import ConditionSignal, Incoming, InputLocation, Rejected, Skipped
-from pyhce.records.reading.prepared import PreparedResource
-from pyhce.records.reading.prepared import prepare as made_ready
+from pyhce.records.reading.prepared import PreparedResource, prepare
 from pyhce.records.reading.reader import resources_of
 from pyhce.records.reading.repair_ids import REMEDY, admit
 from pyhce.schema.model import Schema, Table
 
 Resource = Mapping[str, Any] | str | bytes
-"""A FHIR resource: a dict, or JSON text, in which every number keeps its spelling."""
+"""A FHIR resource: a dict, or a JSON text. In a text every number keeps its spelling (72.50)."""
 
 _HERE = InputLocation("the resource given", 1)
 
 
 class InvalidResource(UsageError):
-    """What was given is no FHIR resource; `reason` is the code that a load puts into its reject file."""
+    """The input is not a valid FHIR resource. `reason` is the code that a load writes to its reject file."""
 
     def __init__(self, reason: str, detail: str) -> None:
         remedy = 'Give a FHIR R4 resource as a dict or as JSON text: {"resourceType": "Observation", …}.'
         if reason == "invalid-id":
-            remedy = "Give an id that FHIR allows or none, or write with pyhce.connect(repair_ids=True)."
-        super().__init__(f"no FHIR resource ({reason}): {detail}", remedy=remedy)
+            remedy = "Give a valid FHIR id, or none, or open the writer with `pyhce.connect(repair_ids=True)`."
+        super().__init__(f"not a valid FHIR resource ({reason}): {detail}", remedy=remedy)
         self.reason = reason
 
 
 class ReadOptions(NamedTuple):
-    """What decides how a resource is read.
+    """How resources are read.
 
     Args:
-        own: the source's own bases.
+        own: the source's own base URLs.
         rules: which identifiers are documents.
         fuente: the source.
-        repair_ids: whether a resource whose id is not FHIR's gets a derived one.
+        repair_ids: whether a resource whose id is not a valid FHIR id gets a derived id.
     """
 
     own: Set[str] = frozenset()
@@ -55,11 +54,11 @@ DEFAULT_READ_OPTIONS = ReadOptions()
 
 
 class ResourceToSave(NamedTuple):
-    """A resource ready to be written.
+    """A resource that is prepared to be written.
 
     Args:
-        table: where it is to be.
-        fresh: whether its id was made here, so that nothing can be under it.
+        table: the table that it is to be stored in.
+        fresh: whether its id is a new UUID, so that it cannot be stored yet.
     """
 
     prepared: PreparedResource
@@ -78,29 +77,31 @@ class ResourceToSave(NamedTuple):
 
     @property
     def key(self) -> str | None:
-        """The key of the patient that it names, None if it names none."""
+        """The key of the patient that it names, None if it names no patient."""
         return self.prepared.patient_key
 
 
 def resource_to_save(schema: Schema, resource: Resource, reading: ReadOptions = DEFAULT_READ_OPTIONS) -> ResourceToSave:
-    """One resource; one without an id gets a new UUID.
+    """Prepare one resource. Without an id it gets a new UUID.
 
     Raises:
-        InvalidResource: it is no FHIR resource, or a Bundle of several.
+        InvalidResource: the input is not a valid FHIR resource, or a Bundle that does not hold exactly one.
     """
     found = list(resources_to_save(schema, resource, reading))
     if len(found) != 1:
-        raise InvalidResource("not-one-resource", f"a Bundle with {len(found)} resources: save_many takes it")
+        raise InvalidResource("not-one-resource", f"a Bundle with {len(found)} resources; use save_many()")
     return found[0]
 
 
 def resources_to_save(
     schema: Schema, resource: Resource, reading: ReadOptions = DEFAULT_READ_OPTIONS
 ) -> Iterator[ResourceToSave]:
-    """A resource, or those of a Bundle; one without an id of its own gets a new UUID, in a Bundle as `load` does.
+    """Prepare a resource, or the resources of a Bundle.
+
+    A single resource without an id gets a new UUID. An entry of a Bundle without an id gets one as in `load`.
 
     Raises:
-        InvalidResource: something is no FHIR resource.
+        InvalidResource: the input, or an entry, is not a valid FHIR resource.
     """
     try:
         value = parse(resource) if isinstance(resource, str | bytes) else _value(resource)
@@ -110,41 +111,41 @@ def resources_to_save(
         raise InvalidResource("not-json", "nested too deeply") from error
     for item in resources_of(_HERE, value):
         if isinstance(item, ConditionSignal):
-            raise InvalidResource("condition", "an entry with ifNoneExist or PUT Type?…: pyhce load takes it")
+            raise InvalidResource("condition", "an entry with ifNoneExist or PUT Type?…; use `pyhce load`")
         if isinstance(item, Rejected):
             raise InvalidResource(item.reason, item.detail)
         if not isinstance(item, Incoming):
-            what = item.what if isinstance(item, Skipped) else "an entry that deletes: there is delete()"
+            what = item.what if isinstance(item, Skipped) else "an entry that deletes; use delete()"
             raise InvalidResource("not-one-resource", what)
-        yield _ready(schema, item, reading, new=item.resource is value and "id" not in value)
+        yield _prepared(schema, item, reading, new=item.resource is value and "id" not in value)
 
 
-def _ready(schema: Schema, item: Incoming, reading: ReadOptions, *, new: bool) -> ResourceToSave:
-    taken = admit(item, reading.own, reading.fuente, repair=reading.repair_ids)
-    if isinstance(taken, Rejected):
-        raise InvalidResource(taken.reason, taken.detail.removesuffix(f"; {REMEDY}"))
-    incoming = taken.item._replace(id=str(uuid.uuid4())) if new else taken.item
+def _prepared(schema: Schema, item: Incoming, reading: ReadOptions, *, new: bool) -> ResourceToSave:
+    admitted = admit(item, reading.own, reading.fuente, repair=reading.repair_ids)
+    if isinstance(admitted, Rejected):
+        raise InvalidResource(admitted.reason, admitted.detail.removesuffix(f"; {REMEDY}"))
+    incoming = admitted.item._replace(id=str(uuid.uuid4())) if new else admitted.item
     try:
-        made = made_ready(schema, incoming, reading.own, reading.rules)
+        prepared = prepare(schema, incoming, reading.own, reading.rules)
     except InvalidJson as error:
         raise InvalidResource("not-json", str(error)) from error
-    table = schema.table_for(incoming.type, names_patient=made.patient_key is not None)
-    return ResourceToSave(made, table, fresh=new)
+    table = schema.table_for(incoming.type, names_patient=prepared.patient_key is not None)
+    return ResourceToSave(prepared, table, fresh=new)
 
 
 def _value(value: Any) -> Any:
-    """Python's values as `parse` gives them; a Decimal keeps its digits."""
+    """Convert Python values to what `parse` returns. A Decimal keeps its digits."""
     if value is None or isinstance(value, str | bool | ExactNumber):
         return value
     if isinstance(value, int | Decimal | float):
         if not math.isfinite(value):
-            raise InvalidJson(f"{value} is no JSON number")
+            raise InvalidJson(f"{value} is not a JSON number")
         return ExactNumber(repr(float(value)) if isinstance(value, float) else str(value))
     if isinstance(value, Mapping):
         odd = next((name for name in value if not isinstance(name, str)), None)
         if odd is not None:
-            raise InvalidJson(f"the name of a member is {type(odd).__name__}, not str")
+            raise InvalidJson(f"a member name is of type {type(odd).__name__}, not str")
         return {name: _value(held) for name, held in value.items()}
     if isinstance(value, list | tuple):
         return [_value(held) for held in value]
-    raise InvalidJson(f"{type(value).__name__} is no JSON value: give dates as text, models as their JSON text")
+    raise InvalidJson(f"{type(value).__name__} is not a JSON type; give dates as text, and models as JSON text")

@@ -1,12 +1,16 @@
-"""Saves and deletes, one resource at a time, each with its history; on a connection that commits by itself.
+"""Saves and deletes single resources, each with its history, on a connection in autocommit mode.
 
-A save of what is where it is expected is one call of the table's function `hce.guardar_…`, which Citus sends to the
-node of the patient. Everything else goes the loader's own way, `assign` and `write` in one transaction, so that its
-rules are stated once: a Patient, a patient not known, a resource that is elsewhere. What is not where it is expected is
-looked up under the lock of its identity (`pyhce.records.writing.locks`).
+A save takes the shortest of three ways:
 
-One rule differs from the loader's: a content that was there before is a change, as an application that saves it means
-it. Only what is older by meta.lastUpdated is passed over.
+1. The resource is stored where it is expected: one call of the table's function `hce.guardar_…`, which Citus sends to
+   the node of the patient. It takes no identity lock.
+2. The resource is not there: lock its identity and look it up everywhere. If it has no row, call the same function to
+   insert one, with the version after the last one of its history.
+3. Anything else (a Patient, a resource whose patient is not known, a resource that is stored elsewhere): what a load
+   does with a batch, `assign_batch` and `write_batch` in one transaction. So these rules exist only once.
+
+One rule differs from a load: content that equals a former version is a change, because an application means what it
+saves. Only a resource that is older by meta.lastUpdated is not written.
 """
 
 from __future__ import annotations
@@ -46,7 +50,14 @@ _PARAMETERS = ", ".join("%s" for _ in ARGUMENTS)
 
 
 class SourceRecords:
-    """A source system's records in a database, and what is known of their patients' documents."""
+    """A source system to write for, and the documents of its patients as far as they are known.
+
+    Args:
+        schema: the schema of the database.
+        fuente: the source.
+        rules: which identifiers are documents.
+        undecided: resources (source, type, id) in the records of several patients, until a person decides.
+    """
 
     def __init__(
         self,
@@ -57,9 +68,8 @@ class SourceRecords:
     ) -> None:
         self.schema, self.fuente, self.rules = schema, fuente, rules
         self.documents: dict[str, str] = {}
-        """Documents by the id of the patient. One that is wrong by now is found out by what is written under it."""
+        """Documents by patient id. If one is out of date, the write under it fails, and it is looked up again."""
         self.undecided: set[ResourceIdentity] = set() if undecided is None else undecided
-        """Resources that are in the records of several patients until a person decides."""
         self.calls = {
             table.name: f"SELECT hce.{writer_name(table)}({_PARAMETERS})"  # our own names
             for table in schema.resource_tables()
@@ -67,8 +77,8 @@ class SourceRecords:
 
         self._elsewhere: dict[str, SourceRecords] = {}
 
-    def of(self, item: ResourceToSave) -> SourceRecords:
-        """The records of the source that a resource is of: itself, unless its Bundle is of several servers."""
+    def for_source_of(self, item: ResourceToSave) -> SourceRecords:
+        """The records of the resource's source: these, unless its Bundle holds resources of several servers."""
         fuente = item.prepared.fuente
         if fuente is None or fuente == self.fuente:
             return self
@@ -77,7 +87,7 @@ class SourceRecords:
         return self._elsewhere[fuente]
 
     def remember(self, key: str, document: str) -> None:
-        """Note a patient's document."""
+        """Remember a patient's document."""
         if len(self.documents) >= REMEMBERED_DOCUMENTS:
             self.documents.clear()
         self.documents[key] = document
@@ -87,20 +97,21 @@ def save(conn: Connection[TupleRow], records: SourceRecords, item: ResourceToSav
     """Write one resource.
 
     Raises:
-        LostRace, psycopg.Error: to be done again, or for good; see `pyhce.records.saving.writer`.
+        ConcurrentChange: another writer changed it in the meantime. The call must be retried.
+        psycopg.Error: the database refused it. `pyhce.records.saving.writer` says which errors are retried.
     """
-    records = records.of(item)
-    with _prepared_again(conn, records):
-        found = _directly(conn, records, item, 1 if item.fresh else None) if _plain(item) else None
-        return found or _carefully(conn, records, item)
+    records = records.for_source_of(item)
+    with _joining_duplicates(conn, records):
+        found = _save_in_place(conn, records, item, 1 if item.fresh else None) if _is_simple(item) else None
+        return found or _save_with_look_up(conn, records, item)
 
 
 @contextmanager
-def _prepared_again(conn: Connection[TupleRow], records: SourceRecords) -> Iterator[None]:
-    """What is stored twice is brought together after the rollback; the caller is then told to do its call again.
+def _joining_duplicates(conn: Connection[TupleRow], records: SourceRecords) -> Iterator[None]:
+    """Join duplicates that made the call fail, after the rollback, and release the gate.
 
     Raises:
-        LostRace: to be done again.
+        ConcurrentChange: duplicates were joined. The call must be retried.
         HceError: the server's lock table is full.
     """
     try:
@@ -115,18 +126,18 @@ def _prepared_again(conn: Connection[TupleRow], records: SourceRecords) -> Itera
         release_gate(conn)
 
 
-def _plain(item: ResourceToSave) -> bool:
-    """Whether it can be written without touching another row: no Patient, and its patient named by an id."""
+def _is_simple(item: ResourceToSave) -> bool:
+    """Whether a write touches no other row: no Patient, and its patient, if it has one, is named by an id."""
     return item.type != "Patient" and (item.key is None or bool(is_id(item.key)))
 
 
-def _directly(
+def _save_in_place(
     conn: Connection[TupleRow], records: SourceRecords, item: ResourceToSave, version: int | None
 ) -> Saved | None:
-    """Write it where it is expected; None if its patient is not known, or it is not there.
+    """Write a resource where it is expected. Returns None if its patient is not known or it is not stored there.
 
     Args:
-        version: that of a new row, None if it must be there.
+        version: the version of a new row; None if the row must exist.
     """
     document = None
     if item.key is not None:
@@ -160,21 +171,21 @@ def _document(conn: Connection[TupleRow], records: SourceRecords, key: str) -> s
     return document
 
 
-def _carefully(conn: Connection[TupleRow], records: SourceRecords, item: ResourceToSave) -> Saved:
-    """Look where it is first: create it if it is nowhere, else as the loader does."""
-    document = _document(conn, records, item.key) if item.key and _plain(item) else None
-    if document or (item.key is None and _plain(item)):
+def _save_with_look_up(conn: Connection[TupleRow], records: SourceRecords, item: ResourceToSave) -> Saved:
+    """Look the resource up first. Insert it if it is stored nowhere, else write it like a load."""
+    document = _document(conn, records, item.key) if item.key and _is_simple(item) else None
+    if document or (item.key is None and _is_simple(item)):
         with conn.transaction():
             version = _last_version(conn, records, item, document)
-            saved = _directly(conn, records, item, version + 1) if version is not None else None
+            saved = _save_in_place(conn, records, item, version + 1) if version is not None else None
         if saved:
             return saved
     with conn.transaction():
-        done, written = _as_loaded(conn, records, [item])
+        done, written = _write_as_batch(conn, records, [item])
         now = _version(conn, records, done)
         if done.moved:
             close_gate(conn)
-    _learn(records, [done])
+    _remember_documents(records, [done])
     outcome: Outcome = next(n for n in ("new", "changed", "superseded", "unchanged") if getattr(written, n))
     return Saved(type=item.type, id=item.id, version=now, outcome=outcome)
 
@@ -182,29 +193,30 @@ def _carefully(conn: Connection[TupleRow], records: SourceRecords, item: Resourc
 def _last_version(
     conn: Connection[TupleRow], records: SourceRecords, item: ResourceToSave, document: str | None
 ) -> int | None:
-    """Hold an identity; its last version in the history where it would be new, 0 if none.
+    """Lock an identity, and return its last version in the history of its expected location; 0 if it has no history.
 
-    None if it is somewhere already, or its history is elsewhere.
+    Returns None if the resource is stored somewhere, or its history is in another location.
     """
     values = {"fuente": records.fuente, "tipo": item.type, "id": item.id}
     lock_identities(conn, records.fuente, [(item.type, item.id)])
     last = 0
     with shared_gate(conn):
         for table in records.schema.tables_for(item.type):
-            for held, is_current, version in conn.execute(_everywhere(records.schema, table), values, prepare=True):
-                if is_current or table.home is not item.table.home or held != document:
+            rows = conn.execute(_rows_query(records.schema, table), values, prepare=True)
+            for found_document, is_current, version in rows:
+                if is_current or table.home is not item.table.home or found_document != document:
                     return None
                 last = max(last, version)
     return last
 
 
-def _everywhere(schema: Schema, table: Table) -> sql.Composed:
-    """The record and version of an identity's rows in a table and in its history, whether each is current."""
+def _rows_query(schema: Schema, table: Table) -> sql.Composed:
+    """A query for the rows of an identity in a table and in its history: document, whether it is current, version."""
     history = schema.by_name[FAMILIES[table.home].history]
     own, document = ("documento_id", "documento_id") if table.home is Home.PATIENT else ("id", "NULL::text")
     parts = [
         sql.SQL("SELECT {} AS propio, {} AS documento, {} AS vigente, version FROM {} AS t WHERE {}").format(
-            sql.SQL(own), sql.SQL(document), sql.Literal(looked is table), table_name(looked), _equal(columns)
+            sql.SQL(own), sql.SQL(document), sql.Literal(looked is table), table_name(looked), _equals(columns)
         )
         for looked, columns in ((table, table.identity_columns), (history, ("tipo", "fuente", "id")))
     ]
@@ -212,35 +224,37 @@ def _everywhere(schema: Schema, table: Table) -> sql.Composed:
 
 
 def save_many(conn: Connection[TupleRow], records: SourceRecords, items: Sequence[ResourceToSave]) -> SavedMany:
-    """Write several resources in one transaction, in their order: all of them or none."""
+    """Write several resources in their order, in one transaction: all of them or none. Raises as `save`."""
     total = CountTotals()
     assigned: list[tuple[SourceRecords, AssignedBatch]] = []
-    with _prepared_again(conn, records), conn.transaction():
-        lock_identities_across_sources(conn, [(records.of(item).fuente, item.type, item.id) for item in items])
-        for part in _parts(items):
-            done, written = _as_loaded(conn, records, part)
+    with _joining_duplicates(conn, records), conn.transaction():
+        lock_identities_across_sources(
+            conn, [(records.for_source_of(item).fuente, item.type, item.id) for item in items]
+        )
+        for part in _runs(items):
+            done, written = _write_as_batch(conn, records, part)
             total.add(written)
-            assigned.append((records.of(part[0]), done))
+            assigned.append((records.for_source_of(part[0]), done))
         moved = sum(done.moved for _, done in assigned)
         if moved:
             close_gate(conn)
     for source, done in assigned:
-        _learn(source, [done])
+        _remember_documents(source, [done])
     return SavedMany(references=tuple(f"{item.type}/{item.id}" for item in items), moved=moved, **vars(total))
 
 
 def delete(conn: Connection[TupleRow], records: SourceRecords, fhir_type: str, key: str) -> Deleted:
-    """Delete one resource; its content stays in the history, a tombstone follows."""
-    with _prepared_again(conn, records), conn.transaction():
+    """Delete one resource. Its content stays in the history, followed by a tombstone. Raises as `save`."""
+    with _joining_duplicates(conn, records), conn.transaction():
         there = remove(conn, records.schema, records.fuente, [(fhir_type, key)]).deleted
     return Deleted(type=fhir_type, id=key, outcome="deleted" if there else "absent")
 
 
-def _as_loaded(
+def _write_as_batch(
     conn: Connection[TupleRow], records: SourceRecords, items: Sequence[ResourceToSave]
 ) -> tuple[AssignedBatch, WriteCounts]:
-    """The loader's own way, inside the caller's transaction."""
-    source = records.of(items[0])
+    """Write resources of one source like a batch of a load, inside the caller's transaction."""
+    source = records.for_source_of(items[0])
     assigned = assign_batch(
         conn,
         records.schema,
@@ -254,8 +268,11 @@ def _as_loaded(
     return assigned, written
 
 
-def _learn(records: SourceRecords, written: Iterable[AssignedBatch]) -> None:
-    """Remember the documents of patients that were written; a provisional one of a patient not known would mislead."""
+def _remember_documents(records: SourceRecords, written: Iterable[AssignedBatch]) -> None:
+    """Remember the documents of the Patients that were written.
+
+    Not those of other resources: the provisional document of a Patient that has not arrived would be out of date soon.
+    """
     for assigned in written:
         for place, prepared in assigned.located():
             if prepared.identity[0] == "Patient" and place.document is not None:
@@ -263,11 +280,11 @@ def _learn(records: SourceRecords, written: Iterable[AssignedBatch]) -> None:
 
 
 def _version(conn: Connection[TupleRow], records: SourceRecords, assigned: AssignedBatch) -> int:
-    """The version of the one resource that was written."""
+    """The version of the one resource of the batch."""
     ((place, prepared),) = assigned.located()
     table = records.schema.by_name[place.table]
     found = conn.execute(
-        sql.SQL("SELECT version FROM {} AS t WHERE {}").format(table_name(table), _equal(table.key)),
+        sql.SQL("SELECT version FROM {} AS t WHERE {}").format(table_name(table), _equals(table.key)),
         _key(records, place.document, *prepared.identity),
     ).fetchone()
     if found is None:
@@ -275,7 +292,7 @@ def _version(conn: Connection[TupleRow], records: SourceRecords, assigned: Assig
     return int(found[0])
 
 
-def _equal(columns: Iterable[str]) -> sql.Composed:
+def _equals(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(" AND ").join(
         sql.SQL("t.{} = {}").format(sql.Identifier(column), sql.Placeholder(column)) for column in columns
     )
@@ -285,8 +302,8 @@ def _key(records: SourceRecords, document: str | None, fhir_type: str, key: str)
     return {"documento_id": document, "fuente": records.fuente, "tipo": fhir_type, "id": key}
 
 
-def _parts(items: Sequence[ResourceToSave]) -> list[list[ResourceToSave]]:
-    """Runs of one source in which no identity is twice, so that versions keep their order."""
+def _runs(items: Sequence[ResourceToSave]) -> list[list[ResourceToSave]]:
+    """Split items into runs of one source in which no identity occurs twice, so that versions keep their order."""
     parts: list[list[ResourceToSave]] = [[]]
     seen: set[tuple[str, str]] = set()
     for item in items:

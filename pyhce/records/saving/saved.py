@@ -13,11 +13,11 @@ class Saved(Frozen):
     """What a save did.
 
     Args:
-        id: the resource's id; a new one if it came without.
-        version: our version of the row that is there now; not `meta.versionId`.
-        outcome: `new`; `changed`: what was there went to the history; `unchanged`: it was there as it came;
-            `superseded`: it is older by meta.lastUpdated than what is there, which stays. A content that was there
-            before is a change like any other.
+        id: the id of the resource; a new UUID if it came without one.
+        version: the version of the stored row, counted by the database; not `meta.versionId`.
+        outcome: `new`; `changed`: the former content went to the history; `unchanged`: the same content was stored
+            already; `superseded`: the stored row is newer by meta.lastUpdated and stays. Content that equals a former
+            version is a change like any other.
     """
 
     type: str
@@ -31,7 +31,7 @@ class SavedMany(Frozen):
 
     Args:
         references: `Type/id` of each, in the order given.
-        moved: resources that changed home: a patient arrived, or a patient was corrected.
+        moved: number of resources that moved to another record, because a patient arrived or a document changed.
     """
 
     references: tuple[str, ...]
@@ -46,7 +46,7 @@ class Deleted(Frozen):
     """What a delete did.
 
     Args:
-        outcome: `deleted`, or `absent` if it was not there.
+        outcome: `deleted`, or `absent` if it was not stored.
     """
 
     type: str

@@ -1,4 +1,4 @@
-"""What an application holds on to: saves and deletes on connections of its own, again where another was in the way."""
+"""The writer of an application: saves and deletes on a pool of connections, retried after conflicts and reconnects."""
 
 from __future__ import annotations
 
@@ -33,34 +33,37 @@ from pyhce.records.source_names import check_source
 from pyhce.records.writing.retry import CONFLICTS, call_with_retries
 from pyhce.schema.model import Schema
 
-logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # it logs each attempt; we tell the outcome
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # it logs every failed attempt
 
 RECONNECTIONS = 3
+"""Lost connections that one call survives."""
 RECONNECTING = 15.0
-"""Seconds that a call waits for a server that does not answer, such as one that is being restarted."""
+"""Seconds that a call waits for a server that does not answer, for example while it restarts."""
 _LOST = frozenset({"57P01", "57P02", "57P03"})
-"""The server, or a node behind it, is going down or coming up."""
+"""SQLSTATEs of a server, or of a node behind it, that is shutting down or starting."""
 
 T = TypeVar("T")
 
 
 class Writer:
-    """Writes for one source system. Threads may share it: each call takes a connection of its own.
+    """Writes resources of one source system. Threads may share a writer: each call takes its own connection.
 
-    A connection that broke is replaced, with every idle one that broke too, and the call done again: a save of the
-    same content changes nothing.
+    If the connection is lost, the writer replaces it and every other broken connection of the pool, and repeats the
+    call. That is safe: saving the same content a second time changes nothing.
 
     Args:
         dsn: the coordinator.
-        fuente: the source system; ids are unique within one.
+        schema: the schema of the database.
+        fuente: the source system. Ids are unique within one source.
         rules: which identifiers are identity documents.
         bases: the source's own base URLs, as for `load`.
-        repair_ids: give a resource whose id is not FHIR's a derived one, as `load` does.
-        connections: calls at once at most; further ones wait.
+        repair_ids: whether to give a resource whose id is not a valid FHIR id a derived id, as `load` does.
+        connections: number of calls that may run at once; further calls wait.
 
     Raises:
-        ConnectionFailed: nobody answers there.
-        SchemaMismatch: the database has not the schema of this release.
+        UsageError: the DSN names a worker of a Citus cluster.
+        ConnectionFailed: no server answers at the DSN.
+        SchemaMismatch: the database does not have the schema of this release.
     """
 
     def __init__(
@@ -95,33 +98,38 @@ class Writer:
         )
 
     def save(self, resource: Resource) -> Saved:
-        """Write one resource, with its history; committed when this returns.
+        """Write one resource, with its history. It is committed when this returns.
+
+        Args:
+            resource: a FHIR R4 resource as a dict or as JSON text. Without an id it gets a new UUID.
 
         Raises:
-            InvalidResource: it is no FHIR resource.
-            ConnectionFailed: the database went away; whether this was kept is not known, and saving it again is right.
-            HceError: the database refused it, or others kept getting in the way.
+            InvalidResource: the resource is not a valid FHIR resource.
+            ConnectionFailed: the connection was lost. The resource may or may not be stored; save it again.
+            HceError: the database refused the resource, or every attempt met a conflict with another writer.
         """
         item = resource_to_save(self._records.schema, resource, self._reading)
         return self._call(lambda conn: save(conn, self._records, item))
 
     def save_many(self, resources: Iterable[Resource]) -> SavedMany:
-        """Write several resources, and those of Bundles, in one transaction: all of them or none. Raises as `save`."""
+        """Write resources, and those in Bundles, in one transaction: all or none. Raises the errors of `save`."""
         items = [
             item for resource in resources for item in resources_to_save(self._records.schema, resource, self._reading)
         ]
         return self._call(lambda conn: save_many(conn, self._records, items))
 
     def delete(self, fhir_type: str, resource_id: str) -> Deleted:
-        """Delete one resource; its content stays in the history. Raises as `save`.
+        """Delete one resource. Its content stays in the history. Raises the errors of `save`.
 
-        An id that is not FHIR's stands for the one that `repair_ids` gave the resource.
+        Args:
+            fhir_type: the FHIR type, such as `Observation`.
+            resource_id: the id. One that is not a valid FHIR id stands for the id that `repair_ids` derived from it.
         """
         key = resource_id if is_id(resource_id) else derived_id(fhir_type, resource_id)
         return self._call(lambda conn: delete(conn, self._records, fhir_type, key))
 
     def close(self) -> None:
-        """Close the connections; those in use close when their call is done."""
+        """Close the connections. A connection in use closes when its call has ended."""
         self._pool.close()
 
     def __enter__(self) -> Self:
@@ -132,18 +140,18 @@ class Writer:
 
     @contextmanager
     def _connection(self) -> Iterator[DatabaseConnection]:
-        """A connection that works; one that is left within a transaction is closed."""
+        """A connection from the pool. It is closed if the call leaves it in a transaction."""
         from psycopg_pool import PoolClosed, PoolTimeout
 
-        with self._slots:  # waiting for another call has no limit, waiting for the server has
+        with self._slots:  # a call waits without limit for other calls, and for the server at most RECONNECTING
             try:
                 conn = self._pool.getconn()
             except PoolClosed:
-                raise HceError("this writer is closed", remedy="Open another one: pyhce.connect().") from None
+                raise HceError("this writer is closed", remedy="Open another one with `pyhce.connect()`.") from None
             except PoolTimeout as error:
-                connect(self._dsn).close()  # tells why
+                connect(self._dsn).close()  # raises the cause
                 raise ConnectionFailed(
-                    f"no connection within {RECONNECTING:.0f} s", remedy="Run it again: the server answers now."
+                    f"no connection within {RECONNECTING:.0f} s", remedy="Call it again: the server answers now."
                 ) from error
             try:
                 yield conn
@@ -153,7 +161,7 @@ class Writer:
                 self._pool.putconn(conn)
 
     def _call(self, operation: Callable[[DatabaseConnection], T]) -> T:
-        """Run an operation on a connection of the pool; again after a conflict or a lost connection."""
+        """Run an operation on a connection of the pool, and retry after a conflict or a lost connection."""
         lost = 0
 
         def run(_: int) -> T:
@@ -167,19 +175,19 @@ class Writer:
 
         def replace_broken(error: BaseException) -> None:
             if not isinstance(error, CONFLICTS):
-                self._pool.check()  # one restart breaks every idle connection: all are replaced at once
+                self._pool.check()  # a restart breaks every idle connection: replace them all at once
 
         with explained_errors():
             return call_with_retries(
                 run,
-                remedy="Call it again when the other writers are done: this call changed nothing.",
+                remedy="Call it again when the other writers are done. This call changed nothing.",
                 retries_also=reconnects,
                 before_retry=replace_broken,
             )
 
 
 def _is_lost(error: psycopg.OperationalError) -> bool:
-    """Whether a connection broke, ours or one between nodes."""
+    """Whether a connection was lost: ours, or one between two nodes."""
     return error.sqlstate is None or error.sqlstate in _LOST or error.sqlstate.startswith("08")
 
 

@@ -1,15 +1,20 @@
-"""Which of the Patients that state one document have it, whatever the order in which they came.
+"""Which of several Patients that state one document get its record.
 
-The rule. All Patients that state a document are taken in order of (source, id), those that a person assigned to it
-first. Each joins its record unless it contradicts one that has joined (`pyhce.verify.patient_comparison`); the others
-stay in provisional records of their own and are noted in `hce.documento_en_disputa`. Two Patients that a person
-confirmed to be one (`pyhce patient merge`, `hce.misma_persona`) never contradict each other. A deleted Patient counts
-with its last content, as its clinical resources are still there.
+The rule: all Patients that state a document are taken in order of (source, id), those that a person assigned to the
+document first. Each of them joins the record unless it contradicts a Patient that has joined before
+(`pyhce.verify.patient_comparison`). The others stay in provisional records of their own and are listed in
+`hce.documento_en_disputa`. Two Patients that a person confirmed to be the same (`pyhce patient merge`,
+`hce.misma_persona`) never contradict each other. A deleted Patient counts with its last content, because its clinical
+resources are still stored.
 
-So who has the document depends on what the Patients say now and on what persons decided, not on which came first: it is
-decided anew whenever a Patient that states it is written. One that is there as it came, under the document that it
-states, changes nothing. Two writers that bring Patients with one document are kept one after the other by a lock on the
-document (`document_lock`), taken with those on patient keys.
+Example: the sources `hosp` and `lab` both bring a Patient with the document CC-1, Ana born in 1990 and Luis born in
+1954. `hosp` sorts first, so Ana gets the record CC-1, and Luis stays in a provisional record. If `lab` is loaded first,
+Luis has CC-1 until Ana arrives; then Luis moves to his provisional record. The result is the same in both orders.
+
+So the result depends on what the Patients say now and on the decisions of persons, not on the order of arrival. It is
+decided anew whenever a Patient that states the document is written. A Patient that comes again unchanged, and is stored
+under the document that it states, changes nothing. A lock on the document (`document_lock_key`), taken together with
+those on patient keys, lets only one writer at a time decide about it.
 """
 
 from __future__ import annotations
@@ -41,10 +46,10 @@ class Claim(NamedTuple):
     """A Patient that states a document.
 
     Args:
-        document: the one that it states, or that a person assigned it to.
-        computed: what the rules make of its identifiers.
-        place: the record that it is in now, None if it is new.
-        keys: every key by which it is named.
+        document: the document that it states, or that a person assigned it to.
+        computed: the document that the rules make of its identifiers.
+        place: the document of the record that it is in now, None if it is new.
+        keys: every key that names it.
         confirmed: whether a person assigned it to this document; told by `assigned_to`.
     """
 
@@ -58,10 +63,12 @@ class Claim(NamedTuple):
 
 
 class PatientStatement(NamedTuple):
-    """What a Patient of a batch says of itself, read once.
+    """What a Patient of a batch says about itself, read once.
 
     Args:
-        document: what the rules make of its identifiers, provisional if they make none.
+        document: the document that the rules make of its identifiers, a provisional one if they make none.
+        keys: every key that names it.
+        traits: what it is compared by.
     """
 
     document: str
@@ -70,19 +77,19 @@ class PatientStatement(NamedTuple):
 
 
 def statement_of(patient: dict[str, Any], fuente: str, key: str, rules: tuple[DocumentRule, ...]) -> PatientStatement:
-    """What a Patient says of its document, of the keys that name it, of the person."""
+    """What a Patient says about its document, the keys that name it, and the person."""
     document = patient_document(patient, rules) or provisional_document(fuente, key)
     return PatientStatement(document, tuple(keys_of(patient, key, rules)), traits_of(patient))
 
 
 class ClaimDecisions(NamedTuple):
-    """What came of it.
+    """Which Patients get the documents that they state.
 
     Args:
-        claims: the Patients of the batch, and those of other batches and sources that state the same documents.
-        apart: those that are kept apart.
-        contested: documents that several Patients state.
-        noted: what `hce.documento_en_disputa` says of these now: (document computed, source, id).
+        claims: the Patients of the batch, and stored Patients of any source that state the same documents.
+        apart: the Patients that are kept apart from the record of their document.
+        contested: the documents that several Patients state.
+        noted: the rows of `hce.documento_en_disputa` about these: (document computed, source, id).
     """
 
     claims: dict[PatientKey, Claim]
@@ -91,27 +98,28 @@ class ClaimDecisions(NamedTuple):
     noted: frozenset[tuple[str, str, str]]
 
     def target(self, patient: PatientKey) -> str | None:
-        """The document that a Patient is to be under, None if it is not among these."""
+        """The document of the record that a Patient belongs to, None if it is not among the claims."""
         claim = self.claims.get(patient)
         if claim is None:
             return None
         return provisional_document(*patient) if patient in self.apart else claim.document
 
     def moving(self) -> list[Claim]:
-        """The Patients that are there and are to be under another document."""
+        """The stored Patients that belong to another record than the one that they are in."""
         return [c for c in self.claims.values() if c.place is not None and c.place != self.target(c.patient)]
 
 
 def document_lock_key(document: str) -> PatientKey:
-    """What is locked, among patient keys, while it is decided who has a document; no key of a patient is like it."""
+    """The key to lock, among patient keys, while a document is decided about. No patient has such a key."""
     return "", f"document {document}"
 
 
 def patients_kept_apart(claims: Iterable[Claim], same: Collection[frozenset[PatientKey]] = ()) -> set[PatientKey]:
-    """Which of the Patients that state one document are kept apart.
+    """The Patients that are kept apart, of those that state one document.
 
     Args:
-        same: pairs that a person confirmed to be one.
+        claims: all Patients that state the document.
+        same: pairs of Patients that a person confirmed to be the same person.
     """
     joined: list[Claim] = []
     apart: set[PatientKey] = set()
@@ -131,22 +139,23 @@ def decide_claims(
     schema: Schema,
     fuente: str,
     patients: Mapping[str, PreparedResource],
-    said: Mapping[str, PatientStatement],
+    statements: Mapping[str, PatientStatement],
     places: Mapping[str, str],
     rules: tuple[DocumentRule, ...],
     *,
     by_content: bool,
 ) -> ClaimDecisions:
-    """Decide about a batch's Patients and about all others that state the same documents.
+    """Decide about the Patients of a batch and about all others that state the same documents.
 
     Args:
-        said: by each of the batch's Patients, by id.
-        places: the documents under which Patients of the batch are now.
-        by_content: whether a Patient whose content is a former version of what is there changes nothing.
+        patients: the Patients of the batch to decide about, by id.
+        statements: what each Patient of the batch says about itself, by id.
+        places: the documents of the records that stored Patients of the batch are in, by id.
+        by_content: whether a Patient whose content is a former version of its row changes nothing.
     """
     if not patients:
         return ClaimDecisions({}, frozenset(), frozenset(), frozenset())
-    claims = _of_batch(conn, schema, fuente, patients, said, places, by_content)
+    claims = _of_batch(conn, schema, fuente, patients, statements, places, by_content)
     left = {places[key] for (_, key), claim in claims.items() if places.get(key, claim.document) != claim.document}
     documents = {claim.document for claim in claims.values()} | left
     noted = _noted(conn, documents, fuente, claims)
@@ -174,17 +183,19 @@ def _of_batch(
     schema: Schema,
     fuente: str,
     patients: Mapping[str, PreparedResource],
-    said: Mapping[str, PatientStatement],
+    statements: Mapping[str, PatientStatement],
     places: Mapping[str, str],
     by_content: bool,
 ) -> dict[PatientKey, Claim]:
-    """What the Patients of a batch state, without former versions of those that are there: these change nothing."""
-    holds = corrections_for(conn, {(said[key].document, fuente, key) for key in patients})
+    """The claims of a batch, without those Patients whose content is a former version: these change nothing."""
+    holds = corrections_for(conn, {(statements[key].document, fuente, key) for key in patients})
     documents = {
-        key: holds.get((said[key].document, fuente, key), Correction(said[key].document, by_patient=False)).document
+        key: holds.get(
+            (statements[key].document, fuente, key), Correction(statements[key].document, by_patient=False)
+        ).document
         for key in patients
     }
-    changed = [  # in a provisional record it may be kept apart from a document that a former version does not state
+    changed = [  # one in a provisional record may be kept apart from a document that a former version did not state
         key
         for key, place in places.items()
         if key in patients and (place != documents[key] or place == provisional_document(fuente, key))
@@ -192,7 +203,12 @@ def _of_batch(
     former = _former(conn, schema, fuente, {key: (patients[key], places[key]) for key in changed}, by_content)
     return {
         (fuente, key): Claim(
-            (fuente, key), documents[key], said[key].document, places.get(key), said[key].keys, said[key].traits
+            (fuente, key),
+            documents[key],
+            statements[key].document,
+            places.get(key),
+            statements[key].keys,
+            statements[key].traits,
         )
         for key in patients
         if key not in former
@@ -206,7 +222,7 @@ def _former(
     patients: Mapping[str, tuple[PreparedResource, str]],
     by_content: bool,
 ) -> set[str]:
-    """Which of these Patients, given with their documents, are former versions of what is there."""
+    """The ids of those Patients whose content is a former version of the row under the given document."""
     table = schema.by_type["Patient"].name
     candidates = [(prepared, RowLocation(table, place)) for prepared, place in patients.values()]
     return {key for _, key in superseded_resources(conn, schema, fuente, candidates, by_content=by_content)}
@@ -220,7 +236,7 @@ def _unchanged(
     contested: Mapping[str, Sequence[Claim]],
     by_content: bool,
 ) -> dict[PatientKey, Claim]:
-    """The claims of those Patients of the batch that stay as they are in the database, as it is a former version."""
+    """The claims, as stored, of Patients of the batch whose row stays because the batch brings a former version."""
     mine = {
         claim.patient[1]: claim
         for found in contested.values()
@@ -230,8 +246,8 @@ def _unchanged(
     if not mine:
         return {}
     stored = {
-        key: mine[key]._replace(traits=traits_from_columns(*said))
-        for key, *said in conn.execute(
+        key: mine[key]._replace(traits=traits_from_columns(*columns))
+        for key, *columns in conn.execute(
             f"SELECT id, {TRAIT_COLUMNS} FROM paciente"  # noqa: S608 - our own text
             " WHERE documento_id = ANY(%s) AND fuente = %s AND id = ANY(%s)",
             (sorted(contested), fuente, sorted(mine)),
@@ -247,7 +263,7 @@ def _unchanged(
 def _noted(
     conn: Connection[TupleRow], documents: Collection[str], fuente: str, claims: Iterable[PatientKey]
 ) -> set[tuple[str, str, str]]:
-    """The Patients that are kept apart from these documents, and those of the batch that are so from any."""
+    """The Patients that are kept apart from these documents, and those of the batch kept apart from any document."""
     rows = conn.execute(
         "SELECT documento_calculado, fuente, paciente_id FROM hce.documento_en_disputa"
         " WHERE documento_calculado = ANY(%(documents)s) OR documento_calculado IN"
@@ -266,12 +282,12 @@ def _others(
     *,
     without: tuple[str, list[str]],
 ) -> list[Claim]:
-    """The Patients in these records, deleted ones too, and those that are kept apart from them."""
+    """The claims of the Patients in these records, deleted ones too, and of those that are kept apart from them."""
     holds = corrections_for(conn, noted)
     apart = {
-        (source, key): Correction(computed, by_patient=False) if said is None else said
+        (source, key): Correction(computed, by_patient=False) if correction is None else correction
         for computed, source, key in noted
-        for said in (holds.get((computed, source, key)),)
+        for correction in (holds.get((computed, source, key)),)
     }
     found = []
     looked = {*documents, *(provisional_document(*patient) for patient in apart)}
@@ -289,10 +305,10 @@ def _others(
 def patients_in(
     conn: Connection[TupleRow], documents: Collection[str], *, without: tuple[str, list[str]] = ("", [])
 ) -> list[tuple[str, str, str, dict[str, Any]]]:
-    """The Patients in these records, as document, source, id and content; of a deleted one its last content.
+    """The Patients in these records as (document, source, id, content); of a deleted Patient its last content.
 
     Args:
-        without: a source, and ids of Patients of it that are left out.
+        without: a source, and ids of its Patients that are left out.
     """
     query = (
         "SELECT documento_id, fuente, id, recurso FROM paciente WHERE documento_id = ANY(%(documents)s)"
@@ -310,7 +326,7 @@ def patients_in(
 
 
 def record_disputes(conn: Connection[TupleRow], judged: ClaimDecisions) -> None:
-    """Write down which Patients are kept apart, and no longer those that are not."""
+    """Update `hce.documento_en_disputa`: add the Patients that are kept apart, delete those that no longer are."""
     now = {(judged.claims[patient].computed, *patient) for patient in judged.apart}
     gone = sorted(note for note in judged.noted - now if note[1:] in judged.claims)
     _write_notes(conn, "DELETE FROM hce.documento_en_disputa WHERE documento_calculado = %s AND fuente = %s"

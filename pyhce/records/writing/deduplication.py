@@ -1,13 +1,22 @@
-"""One place for a resource that is stored in several: current rows and histories brought together.
+"""Joins duplicates: gives a resource that is stored in several locations one location, with one history.
 
-The rule. Of several rows of one identity (source, type, id) that with the newest `meta.lastUpdated` is kept, of those
-alike the one written last, then the one whose record is not provisional. The contents and the histories of the others
-join its history, numbered anew in the order of time; a copy with the very same content adds nothing. Where the rows are
-in the records of two patients, neither of them provisional, nothing is chosen: they stay until a person decides
-(`pyhce repair identities`). Of a resource that was deleted, histories join where the newest of them is.
+The rule. Of several rows of one identity (source, type, id), the row with the newest `meta.lastUpdated` is kept; if
+that is equal, the row that was written last; if that is equal too, a row whose record is not provisional. The contents
+and histories of the other rows join the history of the kept row, which is numbered anew in the order of time. A copy
+with the very same content adds nothing. Of a deleted resource, the histories join where the newest of them is.
 
-In one transaction for some hundred identities, with the locks of `pyhce.records.writing.locks` in their order: the
-identities, the keys of all patients concerned, all anchors, then the rows.
+If the rows are in the records of two patients and neither record is provisional, the rule chooses nothing: the rows
+stay until a person decides (`pyhce repair identities`).
+
+Example: `Observation/o` is stored twice. In the provisional record PROV-… it has the versions 1 (value 70, written on
+May 1st) and 2 (value 71, May 3rd, current). In CC-1 it has version 1 (value 72, May 2nd, current). No row has
+`meta.lastUpdated`, so the row of May 3rd is kept:
+
+    before   PROV-…: 1 → 70, 2 → 71 (current)      CC-1: 1 → 72 (current)
+    after    PROV-…: 1 → 70, 2 → 72, 3 → 71 (current)
+
+Up to 200 identities are joined in one transaction, which takes the locks of `pyhce.records.writing.locks` in their
+order: the identities, the keys of all patients concerned, all anchors. Then the rows are written.
 """
 
 from __future__ import annotations
@@ -31,23 +40,23 @@ from pyhce.records.writing.table_sql import column_list, stored_columns, table_n
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 IDENTITIES_PER_TRANSACTION = 200
-"""Identities in one transaction: each may have a long history."""
+"""At most this many identities in one transaction: each may have a long history."""
 
 ResourceIdentity = tuple[str, str, str]
 """A source, a FHIR type and an id."""
 
 
 class StoredRow(NamedTuple):
-    """A row of an identity, current or former, as far as it is needed.
+    """A current row or a former version of a resource.
 
     Args:
         patient: the key of the patient that it names.
-        since: when it became the current one.
-        until: when it ended, None for a current row.
-        updated: its meta.lastUpdated, the least there is if it has none.
+        since: when it became the current row.
+        until: when it was replaced, None for a current row.
+        updated: its meta.lastUpdated, the year 1 if it has none.
     """
 
-    place: RowLocation
+    location: RowLocation
     patient: str | None
     version: int
     since: datetime
@@ -60,18 +69,18 @@ class StoredRow(NamedTuple):
 
     @property
     def rank(self) -> tuple[datetime, datetime, bool, str]:
-        """The greatest is kept."""
-        document = self.place.document
-        return self.updated, self.since, not _is_open(document), document or ""
+        """The row with the greatest rank is kept."""
+        document = self.location.document
+        return self.updated, self.since, not _is_provisional_or_shared(document), document or ""
 
 
 class CopyChoice(NamedTuple):
-    """How to decide between the records of two patients.
+    """How to choose between rows in the records of two patients.
 
     Args:
-        newest: by the rule, whatever the records.
-        patients: the keys of the patients whose row is kept.
-        same: documents that are one patient's, as a merge or a correction says.
+        newest: apply the rule, whichever records the rows are in.
+        patients: keep the rows of these patients, given by source and key.
+        same: documents of one and the same patient, as a merge or a correction says.
     """
 
     newest: bool = False
@@ -83,25 +92,25 @@ NO_CHOICE = CopyChoice()
 
 
 class UndecidedResource(NamedTuple):
-    """An identity in the records of several patients, with their keys; a person has to decide."""
+    """A resource in the records of several patients, with their keys. A person has to decide."""
 
     identity: ResourceIdentity
     patients: tuple[tuple[str, str], ...]
 
 
 class DeduplicationResult(NamedTuple):
-    """What came of it: the identities that are in one place now, and those that wait for a person."""
+    """The identities that are in one location now, and those that wait for a person's decision."""
 
     joined: tuple[ResourceIdentity, ...]
     undecided: tuple[UndecidedResource, ...]
 
     def waiting(self) -> set[ResourceIdentity]:
-        """The identities that wait for a person."""
+        """The identities that wait for a person's decision."""
         return {undecided.identity for undecided in self.undecided}
 
 
-def _is_open(document: str | None) -> bool:
-    """Whether a place is no patient's for certain: shared, or a provisional record."""
+def _is_provisional_or_shared(document: str | None) -> bool:
+    """Whether a document says nothing certain about the patient: none at all, or that of a provisional record."""
     return document is None or document.startswith(PROVISIONAL)
 
 
@@ -112,9 +121,12 @@ def deduplicate(
     *,
     choice: CopyChoice = NO_CHOICE,
 ) -> DeduplicationResult:
-    """Give each of these identities one place, by the rule of this module; what has one already is left alone.
+    """Give each identity one location, by the rule of this module. An identity that has one already is left alone.
 
-    Not inside a transaction: it makes its own, some identities each.
+    Must not be called inside a transaction: it makes its own, for up to 200 identities each.
+
+    Raises:
+        HceError: concurrent changes in every attempt. The transactions that were committed stay.
     """
     wanted = sorted(set(identities))
     joined: list[ResourceIdentity] = []
@@ -123,8 +135,8 @@ def deduplicate(
         joining = _Joining(conn, schema, wanted[start : start + IDENTITIES_PER_TRANSACTION], choice)
         done = retry_transaction(
             conn,
-            joining.done,
-            remedy="Run the same command again: what was brought together stays.",
+            joining.join,
+            remedy="Run the same command again: duplicates that were joined stay joined.",
             resolve=lambda error: resolve_conflict(conn, schema, error),
         )
         joined += done.joined
@@ -135,13 +147,13 @@ def deduplicate(
 def preview_deduplication(
     conn: Connection[TupleRow], schema: Schema, identities: Iterable[ResourceIdentity], *, choice: CopyChoice
 ) -> DeduplicationResult:
-    """What `bring_together` would do; nothing is changed."""
+    """What `deduplicate` would do. Nothing is changed."""
     wanted = sorted(set(identities))
     parts = [
         _Joining(conn, schema, wanted[at : at + IDENTITIES_PER_TRANSACTION], choice)
         for at in range(0, len(wanted), IDENTITIES_PER_TRANSACTION)
     ]
-    done = [part.judged(part.read()) for part in parts]
+    done = [part.sort_by_decision(part.read()) for part in parts]
     return DeduplicationResult(
         tuple(identity for part in done for identity in part.joined),
         tuple(one for part in done for one in part.undecided),
@@ -149,7 +161,7 @@ def preview_deduplication(
 
 
 def resolve_conflict(conn: Connection[TupleRow], schema: Schema, error: ConcurrentChange) -> DeduplicationResult:
-    """Remove what made a transaction fail, before it is done again."""
+    """Join the duplicates that made a transaction fail, so that it can be retried."""
     if isinstance(error, DuplicateResources):
         return deduplicate(conn, schema, [(error.fuente, *identity) for identity in error.identities])
     if isinstance(error, RecordCollision):
@@ -159,7 +171,7 @@ def resolve_conflict(conn: Connection[TupleRow], schema: Schema, error: Concurre
 
 
 def identities_under(conn: Connection[TupleRow], schema: Schema, document: str) -> set[ResourceIdentity]:
-    """Everything that a record holds, deleted resources too."""
+    """The identities of everything in a record, deleted resources too."""
     tables = schema.record_tables()
     query = sql.SQL(" UNION ").join(
         sql.SQL("SELECT fuente, {}, id FROM {} WHERE documento_id = %(d)s").format(
@@ -172,64 +184,66 @@ def identities_under(conn: Connection[TupleRow], schema: Schema, document: str) 
 
 
 class _Joining:
-    """One transaction of `bring_together`."""
+    """One transaction of `deduplicate`."""
 
     def __init__(
         self, conn: Connection[TupleRow], schema: Schema, identities: Sequence[ResourceIdentity], choice: CopyChoice
     ) -> None:
         self.conn, self.schema, self.identities, self.choice = conn, schema, identities, choice
         self.now = datetime.now(UTC)
-        self._at_home: dict[tuple[str, str], set[str]] = {}
+        self._documents_of_patient: dict[tuple[str, str], set[str]] = {}
 
-    def done(self, _: int) -> DeduplicationResult:
-        """Bring them together, inside a transaction."""
+    def join(self, _: int) -> DeduplicationResult:
+        """Join the duplicates, inside a transaction."""
         lock_identities_across_sources(self.conn, self.identities)
         before = self.read()
-        lock_patients(self.conn, _people(before))
+        lock_patients(self.conn, _patients(before))
         lock_anchors(self.conn, _documents(before))
         rows = self.read()
-        if not (_documents(rows) <= _documents(before) and _people(rows) <= _people(before)):
+        if not (_documents(rows) <= _documents(before) and _patients(rows) <= _patients(before)):
             raise ConcurrentChange
-        done = self.judged(rows)
+        done = self.sort_by_decision(rows)
         self._write({identity: rows[identity] for identity in done.joined})
         if done.joined:
             close_gate(self.conn)
         return done
 
-    def judged(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> DeduplicationResult:
-        """Which of these are scattered, and can be brought together or not."""
-        self._at_home = self._records_of(rows)
+    def sort_by_decision(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> DeduplicationResult:
+        """Which of the identities are duplicates, and which of these can be joined."""
+        self._documents_of_patient = self._documents_of_patients(rows)
         joined: list[ResourceIdentity] = []
         undecided: list[UndecidedResource] = []
         for identity, held in rows.items():
-            if not self._is_scattered(identity[1], held):
+            if not self._is_duplicate(identity[1], held):
                 continue
             if self._decided(identity, held):
                 joined.append(identity)
             else:
-                undecided.append(UndecidedResource(identity, tuple(sorted(_people({identity: _current(held)})))))
+                undecided.append(UndecidedResource(identity, tuple(sorted(_patients({identity: _current(held)})))))
         return DeduplicationResult(tuple(joined), tuple(undecided))
 
-    def _records_of(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> dict[tuple[str, str], set[str]]:
-        """The records in which the Patients are that these rows name."""
+    def _documents_of_patients(
+        self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]
+    ) -> dict[tuple[str, str], set[str]]:
+        """The documents of the Patients that these rows name, by source and key."""
         found: dict[tuple[str, str], set[str]] = defaultdict(set)
-        people = sorted(_people(rows))
-        for fuente in {source for source, _ in people}:
-            keys = [key for source, key in people if source == fuente]
+        patients = sorted(_patients(rows))
+        for fuente in {source for source, _ in patients}:
+            keys = [key for source, key in patients if source == fuente]
             query = "SELECT id, documento_id FROM paciente WHERE fuente = %s AND id = ANY(%s)"
             for key, document in self.conn.execute(query, (fuente, keys)):
                 found[fuente, key].add(document)
         return found
 
-    def _is_scattered(self, kind: str, rows: Sequence[StoredRow]) -> bool:
-        """Whether rows or former versions are in several places, or the row is in a table of another type's."""
+    def _is_duplicate(self, kind: str, rows: Sequence[StoredRow]) -> bool:
+        """Whether rows or former versions are in several locations, or the row is in a table of another type."""
         current = _current(rows)
-        places = {(self.schema.by_name[row.place.table].home, row.place.document) for row in rows}
+        locations = {(self.schema.by_name[row.location.table].home, row.location.document) for row in rows}
         homes = {table.name for table in self.schema.tables_for(kind)}
-        return len(current) > 1 or len(places) > 1 or any(row.place.table not in homes for row in current)
+        return len(current) > 1 or len(locations) > 1 or any(row.location.table not in homes for row in current)
 
     def read(self) -> dict[ResourceIdentity, list[StoredRow]]:
-        """Every row of the identities, current and former."""
+        """All rows of the identities, current and former."""
         found: dict[ResourceIdentity, list[StoredRow]] = defaultdict(list)
         with shared_gate(self.conn):
             for (fuente, kind), ids in self._kinds(self.identities):
@@ -280,36 +294,36 @@ class _Joining:
             )  # fmt: skip
 
     def _decided(self, identity: ResourceIdentity, rows: Sequence[StoredRow]) -> bool:
-        """Whether the rule says which row is kept."""
+        """Whether the rule and the choice say which row is kept."""
         current = _current(rows)
-        real = {row.place.document for row in current if not _is_open(row.place.document)}
+        real = {row.location.document for row in current if not _is_provisional_or_shared(row.location.document)}
         if len(real) < 2 or self.choice.newest or real <= self.choice.same:
             return True
         return bool(self._chosen(identity, current))
 
     def _chosen(self, identity: ResourceIdentity, current: Sequence[StoredRow]) -> list[StoredRow]:
-        """The rows of the patients that a person chose; or, if all name one Patient, that in the Patient's record."""
+        """The rows of the patients that a person chose; else the row in the record of the one Patient that all name."""
         chosen = [
             row for row in current if row.patient and source_and_key(identity[0], row.patient) in self.choice.patients
         ]
-        people = _people({identity: current})
-        if chosen or len(people) != 1 or identity[1] == "Patient":
+        patients = _patients({identity: current})
+        if chosen or len(patients) != 1 or identity[1] == "Patient":
             return chosen
-        home = self._at_home[people.pop()]
-        return [row for row in current if len(home) == 1 and row.place.document in home]
+        home = self._documents_of_patient[patients.pop()]
+        return [row for row in current if len(home) == 1 and row.location.document in home]
 
     def _kept(self, identity: ResourceIdentity, rows: Sequence[StoredRow]) -> StoredRow | None:
-        """The row that is kept, None of what was deleted."""
+        """The row that is kept, None of a deleted resource."""
         current = _current(rows)
         return max(self._chosen(identity, current) or current, key=lambda row: row.rank, default=None)
 
     def _write(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> None:
-        """Everything of these identities goes, and comes again in one place each."""
+        """Delete all rows of the identities, and insert them again in one location each."""
         for (fuente, kind), ids in self._kinds(rows):
             counts: dict[str, int] = defaultdict(int)
             for key in ids:
                 for row in rows[fuente, kind, key]:
-                    counts[row.place.table] += 1
+                    counts[row.location.table] += 1
             for name, count in sorted(counts.items()):
                 table = self.schema.by_name[name]
                 query = sql.SQL("DELETE FROM {} WHERE fuente = %s AND id = ANY(%s){}").format(
@@ -319,7 +333,7 @@ class _Joining:
                     raise ConcurrentChange
         added: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for identity, held in rows.items():
-            for name, value in self._again(identity, held):
+            for name, value in self._values(identity, held):
                 added[name].append(value)
         for name, values in sorted(added.items()):
             table = self.schema.by_name[name]
@@ -328,16 +342,16 @@ class _Joining:
             with self.conn.cursor() as cursor, cursor.copy(command) as copy:
                 for value in values:
                     copy.write_row([value[column] for column in columns])
-        self._follow(rows)
+        self._move_followers(rows)
 
-    def _again(self, identity: ResourceIdentity, rows: Sequence[StoredRow]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The one current row, if there is one, and the history, by table."""
+    def _values(self, identity: ResourceIdentity, rows: Sequence[StoredRow]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The values of the one current row, if there is one, and of the history, each with its table."""
         fuente, kind, key = identity
         kept = self._kept(identity, rows)
-        place, patient = (kept or max(rows, key=lambda row: row.since))[:2]
-        table = self.schema.table_for(kind, names_patient=place.document is not None)
+        location, patient = (kept or max(rows, key=lambda row: row.since))[:2]
+        table = self.schema.table_for(kind, names_patient=location.document is not None)
         history = FAMILIES[table.home].history
-        same = {"documento_id": place.document, "fuente": fuente, "tipo": kind, "id": key, "paciente_id": patient}
+        same = {"documento_id": location.document, "fuente": fuente, "tipo": kind, "id": key, "paciente_id": patient}
         former = former_versions(rows, kept, self.now)
         for number, row in enumerate(former, 1):
             yield history, {
@@ -351,15 +365,15 @@ class _Joining:
                 "recurso": kept.recurso, "original": kept.original, "entrada": kept.entrada,
             }  # fmt: skip
 
-    def _follow(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> None:
-        """What names a Patient that was in two records follows it; provisional records left empty go."""
+    def _move_followers(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> None:
+        """Move what names a Patient that was in two records after it, and delete empty provisional records."""
         for identity, held in rows.items():
             kept = self._kept(identity, held)
-            if identity[1] != "Patient" or kept is None or kept.place.document is None:
+            if identity[1] != "Patient" or kept is None or kept.location.document is None:
                 continue
-            for document in sorted(_documents({identity: held}) - {kept.place.document}):
+            for document in sorted(_documents({identity: held}) - {kept.location.document}):
                 move_patient(
-                    self.conn, self.schema, old=document, new=kept.place.document, fuente=identity[0],
+                    self.conn, self.schema, old=document, new=kept.location.document, fuente=identity[0],
                     keys=[identity[2]],
                 )  # fmt: skip
         for document in sorted(_documents(rows)):
@@ -371,7 +385,7 @@ _LEAST = datetime.min.replace(tzinfo=UTC)
 
 
 def _every_home(schema: Schema, kind: str, homes: Collection[Table]) -> list[Table]:
-    """The tables of a type, and the generic ones, where it may be left from before it had a table."""
+    """The tables of a type, and the generic ones, where rows may be left from before the type had a table."""
     return [*homes, *(table for table in schema.resource_tables() if table.is_generic and table not in homes)]
 
 
@@ -379,17 +393,17 @@ def _current(rows: Sequence[StoredRow]) -> list[StoredRow]:
     return [row for row in rows if row.until is None]
 
 
-def _people(rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> set[tuple[str, str]]:
-    """The patients that rows name, by source and key."""
+def _patients(rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> set[tuple[str, str]]:
+    """The patients that the rows name, by source and key."""
     return {source_and_key(fuente, row.patient) for (fuente, _, _), held in rows.items() for row in held if row.patient}
 
 
 def _documents(rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> set[str]:
-    return {row.place.document for held in rows.values() for row in held if row.place.document is not None}
+    return {row.location.document for held in rows.values() for row in held if row.location.document is not None}
 
 
 def former_versions(rows: Sequence[StoredRow], kept: StoredRow | None, now: datetime) -> list[StoredRow]:
-    """The history of all places in the order of time, each version ending where the next begins."""
+    """The history of all locations in the order of time. Each version ends where the next one begins."""
     others = [
         row
         for row in rows
