@@ -1,4 +1,4 @@
-"""Files that outlast a power cut, and that their owner alone may read."""
+"""Files that survive a power failure and that only their owner may read."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def open_private(path: str, flags: int) -> int:
-    """Opens a file that its owner alone may read, for `open(..., opener=private)`."""
+    """Open a file with mode 0600, for `open(..., opener=open_private)`."""
     return os.open(path, flags, 0o600)
 
 
 def sync_folder(folder: Path) -> None:
-    """See the names in a folder on disk."""
+    """Flush the entries of a folder to disk, so that a new or renamed file survives a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,7 +1,7 @@
-"""Repair: identities that are stored in several places are brought together, wherever they are in the database.
+"""Repair: finds every identity that is stored in several locations, and joins its copies.
 
-The rule is that of `pyhce.records.writing.deduplication`. What is in the records of two patients is left to a person,
-who says which Patient is right, for all resources of these two at once.
+The rule is that of `pyhce.records.writing.deduplication`. If the copies are in the records of two patients, a person
+decides which Patient is right, once for all resources of these two.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from pyhce.schema.model import Frozen, Schema
 from pyhce.verify.duplicates import in_several_homes, under_several_documents
 
 AskWhichPatient = Callable[[tuple[str, ...], int], int | None]
-"""Asked which of several Patients, named as SOURCE/Patient/ID, is right for so many resources; None: not decided."""
+"""Asks which of several Patients (SOURCE/Patient/ID) so many resources belong to: its index, or None for no answer."""
 
 
 class WaitingResources(Frozen):
-    """Resources that are in the records of the same patients, and wait for a person.
+    """Resources with copies in the records of the same patients, which wait for a person's decision.
 
     Args:
         patients: as SOURCE/Patient/ID.
@@ -47,9 +47,11 @@ class RepairReport(Frozen):
     """What a repair did, or would do.
 
     Args:
-        found: identities in several places.
-        joined: those that are in one place now.
-        waiting: those in the records of two patients, which a person has to decide.
+        found: number of identities stored in several locations.
+        joined: number of identities that are in one location now, or would be.
+        waiting: resources with copies in the records of several patients; a person has to decide.
+        dry_run: whether nothing was changed.
+        seconds: how long it took.
     """
 
     found: int
@@ -60,7 +62,7 @@ class RepairReport(Frozen):
 
     @property
     def exit_code(self) -> int:
-        """0 if nothing waits for a person and nothing was left by a dry run, else 1."""
+        """0 if no duplicate is left, 1 if some wait for a person, or if a dry run found some."""
         return int(bool(self.waiting) or (self.dry_run and self.joined > 0))
 
 
@@ -74,15 +76,18 @@ def repair_identities(
     ask: AskWhichPatient | None = None,
     progress: Progress = no_progress,
 ) -> RepairReport:
-    """Give every identity that is in several places one place; safe to repeat and to interrupt.
+    """Give every identity that is stored in several locations one location; safe to repeat and to interrupt.
 
     Args:
-        keep: Patients (`SOURCE/Patient/ID`) whose copy is right where two patients' records hold a resource.
-        newest: where nothing else decides between two patients, keep the newest copy.
-        ask: asked where nothing else decides.
+        keep: Patients (`SOURCE/Patient/ID`) whose copy is right if the records of two patients hold copies.
+        newest: keep the newest copy if nothing else decides between two patients.
+        dry_run: only report what would be result.
+        ask: called if nothing else decides between patients.
+        progress: called with a line of text for each phase.
 
     Raises:
-        UsageError: a Patient in `keep` is not written as one, or is not there.
+        UsageError: a Patient in `keep` is not written as SOURCE/Patient/ID, or is not stored.
+        HceError: concurrent changes in every attempt.
     """
     start = time.monotonic()
     for source, key in map(_patient, keep):
@@ -92,14 +97,14 @@ def repair_identities(
                 remedy="Name one that `pyhce repair identities --dry-run` lists.",
             )
     choice = CopyChoice(newest=newest, patients=frozenset(_patient(text) for text in keep))
-    progress("looking for identities in several places")
-    found = set(_scattered(conn, schema))
+    progress("looking for resources that are stored in several locations")
+    found = set(_duplicates(conn, schema))
     if dry_run:
-        done = preview_deduplication(conn, schema, found, choice=choice)
+        result = preview_deduplication(conn, schema, found, choice=choice)
     else:
-        progress(f"bringing together {len(found)} identities")
-        done = deduplicate(conn, schema, found, choice=choice)
-    joined, waiting = len(done.joined), _grouped(done.undecided)
+        progress(f"joining the copies of {len(found)} resources")
+        result = deduplicate(conn, schema, found, choice=choice)
+    joined, waiting = len(result.joined), _grouped(result.undecided)
     if ask is not None and not dry_run:
         for patients, resources in list(waiting.items()):
             named = tuple(format_patient(patient) for patient in patients)
@@ -123,7 +128,7 @@ def repair_identities(
     )
 
 
-def _scattered(conn: Connection[TupleRow], schema: Schema) -> Iterable[ResourceIdentity]:
+def _duplicates(conn: Connection[TupleRow], schema: Schema) -> Iterable[ResourceIdentity]:
     for _, found in (*under_several_documents(conn, schema), *in_several_homes(conn, schema)):
         yield from (tuple(identity) for identity in found)  # type: ignore[misc]
 
@@ -133,13 +138,13 @@ def _patient(text: str) -> PatientKey:
     if found is None:
         raise UsageError(
             f"--keep {text}: not a Patient",
-            remedy="Name it as `pyhce repair identities` lists it: SOURCE/Patient/ID, or Patient/ID without a source.",
+            remedy="Write it as `pyhce repair identities` lists it: SOURCE/Patient/ID, or Patient/ID without a source.",
         )
     return found
 
 
 def _grouped(undecided: Iterable[UndecidedResource]) -> dict[tuple[PatientKey, ...], list[ResourceIdentity]]:
-    """The undecided by the patients between whom a person is to decide."""
+    """The undecided resources, grouped by the patients that a person has to choose from."""
     found: dict[tuple[PatientKey, ...], list[ResourceIdentity]] = defaultdict(list)
     for one in undecided:
         found[one.patients].append(one.identity)

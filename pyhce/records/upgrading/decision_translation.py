@@ -1,11 +1,15 @@
-"""What persons decided about documents (`hce.asignacion`), said anew in the documents of the present grammar.
+"""Translates the decisions of persons about documents (`hce.asignacion`) to the documents of the present grammar.
 
-A row says: a Patient whose identifiers give the document C is under the document T. Both are documents of the former
+A row says: a Patient whose identifiers make the document C belongs to the document T. Both are documents of the former
 grammar. What C is now follows from the Patient itself. What T is now follows from the Patients that are under T by
-their own identifiers; if there is none, T was typed by a person and is read as one types it today.
+their own identifiers. If there is none, a person typed T, and it is read as a person types it today.
 
-The former grammar gave persons of two issuers one document. Where C or T is such a document, it cannot be told which of
-the two persons the decision was about: it is dropped and reported, and each Patient gets a record of its own.
+The former grammar gave persons of two issuers one document. If C or T is such a document, the decision could be about
+either person: it is dropped and reported, and each Patient gets a record of its own.
+
+Example: `MR-1` was the document of Ana (number 1 of hospital A) and of Luis (number 1 of hospital B). A person had
+merged PROV-x into `MR-1`. Nothing says whether PROV-x is Ana or Luis, so the decision is dropped and listed in the
+report.
 """
 
 from __future__ import annotations
@@ -38,14 +42,14 @@ class StoredDecision(NamedTuple):
 
 
 class TranslatedDecisions(NamedTuple):
-    """The decisions as they are now, and those that could not be kept, as notes for the report."""
+    """The translated decisions, and notes for the report about those that were dropped."""
 
     kept: list[StoredDecision]
     dropped: list[str]
 
 
 def translate_decisions(conn: Connection[TupleRow], rules: tuple[DocumentRule, ...]) -> list[str]:
-    """Say every decision anew, inside the caller's transaction; a note for each that could not be kept."""
+    """Translate every decision, inside the caller's transaction. Returns a note for each that was dropped."""
     rows = conn.execute(
         "SELECT documento_calculado, fuente, paciente_id, documento_id, expediente_creado_en FROM hce.asignacion"
         " ORDER BY documento_calculado, fuente, paciente_id"
@@ -70,34 +74,36 @@ def translate_decisions(conn: Connection[TupleRow], rules: tuple[DocumentRule, .
 
 
 def stated_document(patient: Mapping[str, Any], key: PatientKey, rules: tuple[DocumentRule, ...]) -> str:
-    """The document that a Patient states, its provisional one if it states none."""
+    """The document that a Patient states, or its provisional document if it states none."""
     return patient_document(dict(patient), rules) or provisional_document(*key)
 
 
 def translated_decisions(
     decisions: Iterable[StoredDecision], under: Mapping[str, Mapping[PatientKey, str]]
 ) -> TranslatedDecisions:
-    """Decisions in the documents of the present grammar.
+    """Translate decisions to the documents of the present grammar.
 
     Args:
-        under: what the Patients under each document that holds state now.
+        decisions: all decisions, in the former grammar.
+        under: the documents that Patients state now, by the former document T that they are under.
     """
     held = list(decisions)
     rows_of = Counter(decision.patient for decision in held)
-    told: dict[str, set[str]] = defaultdict(set)  # by Patients of one decision: its document is what they stated
-    perhaps: dict[str, set[str]] = defaultdict(set)  # by those that were merged several times
+    # A Patient with one decision tells for certain what its document C is now. Of several, each may be about it.
+    certain: dict[str, set[str]] = defaultdict(set)
+    possible: dict[str, set[str]] = defaultdict(set)
     assigned: dict[str, set[PatientKey]] = defaultdict(set)
     for decision in held:
         said = under.get(decision.holds, {}).get(decision.patient)
         if decision.patient != ANY_PATIENT:
             assigned[decision.holds].add(decision.patient)
         if said is not None:
-            (told if rows_of[decision.patient] == 1 else perhaps)[decision.stated].add(said)
+            (certain if rows_of[decision.patient] == 1 else possible)[decision.stated].add(said)
     kept: dict[tuple[str, PatientKey], StoredDecision] = {}
     dropped: list[str] = []
     for decision in held:
-        stated = _only(told[decision.stated] or perhaps[decision.stated], decision.stated)
-        arrived = {d for c in held if c.holds == decision.holds and c.patient == ANY_PATIENT for d in told[c.stated]}
+        stated = _only(certain[decision.stated] or possible[decision.stated], decision.stated)
+        arrived = {d for c in held if c.holds == decision.holds and c.patient == ANY_PATIENT for d in certain[c.stated]}
         there = under.get(decision.holds, {}).items()
         own = {said for patient, said in there if patient not in assigned[decision.holds]}
         holds = _only(own - arrived, decision.holds)
@@ -112,9 +118,9 @@ def translated_decisions(
 
 
 def _only(stated: set[str], former: str) -> str | None:
-    """What a document of the former grammar is now: what its Patients state, if that is one document.
+    """What a document of the former grammar is now: the one document that its Patients state.
 
-    Without any Patient that tells, as a person types it today. None if it cannot be told.
+    Without such a Patient it is read as a person types it today. None if the Patients state several documents.
     """
     if len(stated) == 1:
         return next(iter(stated))

@@ -1,17 +1,22 @@
-"""Stored records to the present grammar of documents (docs/identity.md), a page of records at a time.
+"""Data step: moves stored records to the documents of the present grammar (docs/identity.md), a page at a time.
 
-The former grammar merged what it should not have: the same number of two issuers was one record. So the document of
-each Patient is computed anew from what the Patient says, deleted ones from their last content. Where it differs, the
-Patient moves to its own record with everything that names it, by source and key, with history and tombstones; where
-several Patients state one document, the same rule decides as when they are loaded (`pyhce.records.writing.claims`).
-A record without any Patient, whose resources name one by an identifier, goes to the document that the identifier is.
+The former grammar gave the same number of two issuers one document, so two persons could share one record. The step
+computes the document of each Patient anew from what the Patient says; of a deleted Patient, from its last content. If
+the document differs, the Patient moves to its own record with everything that names it, by source and key, with history
+and tombstones. Where several Patients state one document, the rule of `pyhce.records.writing.claims` decides, as in a
+load. A record without a Patient, whose resources name their patient by an identifier, moves to the document of that
+identifier.
 
-Records that only get another document move together (`whole`); for the others it is the writers' own way
-(`documents_for`). Both take the writers' locks, in a transaction for each page and source. How far the step has come is
-noted in the same transaction, so that an interrupted run goes on behind the last page, and counts once. Writers of this
-release wait meanwhile (`refuse_incomplete_schema`),
-since they look for a patient under its new document, which would not be
-there: they would make a second record of it.
+Each page of 500 records takes three kinds of transactions, all with the locks of the writers:
+
+1. Records that only get another document move together (`whole_records`).
+2. The other Patients get their documents as in a load (`assign_documents`), one transaction for each source.
+3. Records without a Patient move, and the page is marked as done.
+
+The counts and the end of the last finished page are stored in the same transactions, so an interrupted run continues
+after that page and counts nothing twice. Writers of this release wait until the step is done
+(`refuse_incomplete_schema`): they look patients up under the new documents, would not find those that have not moved
+yet, and would create a second record for each of them.
 """
 
 from __future__ import annotations
@@ -46,14 +51,21 @@ from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import DataStep, Schema
 
 PAGE = 500
-"""Records looked at in one go."""
-_REMEDY = "Run `pyhce register` again: it goes on where it was."
+"""Records of one page."""
+_REMEDY = "Run `pyhce register` again: it continues where it stopped."
 
 Patients = dict[PatientKey, dict[str, Any]]
 
 
 class _Page(NamedTuple):
-    """Records, with the Patients in each, the records that hold none, and what to note when the page is done."""
+    """Records to move.
+
+    Args:
+        documents: their documents, sorted.
+        patients: the Patients of each record that has any.
+        waiting: the records without a Patient.
+        end: what to store as the progress when the page is done.
+    """
 
     documents: list[str]
     patients: dict[str, Patients]
@@ -64,29 +76,29 @@ class _Page(NamedTuple):
 def move_documents(
     conn: Connection[TupleRow], schema: Schema, step: DataStep, rules: tuple[DocumentRule, ...], progress: Progress
 ) -> DataStepProgress:
-    """Bring every record under the document of the present grammar; the counts, of interrupted runs too."""
+    """Move every record to the document of the present grammar, and return the counts, also of interrupted runs."""
     if data_step_progress(conn, step).until is None:
         retry_transaction(conn, partial(_translate, conn, step, rules), remedy=_REMEDY)
     total = int(scalar(conn, "SELECT count(*) FROM expediente"))
     while page := _page(conn, data_step_progress(conn, step)):
-        due = _due(conn, page, rules)
-        retry_transaction(conn, partial(_whole, conn, schema, step, page, due), remedy=_REMEDY)
-        for fuente, patients in _left(conn, due).items():
+        changes = _changes(conn, page, rules)
+        retry_transaction(conn, partial(_move_whole, conn, schema, step, page, changes), remedy=_REMEDY)
+        for fuente, patients in _patients_to_decide(conn, changes).items():
             retry_transaction(
                 conn,
-                partial(_decide, conn, schema, step, page, fuente, patients, rules),
+                partial(_assign, conn, schema, step, page, fuente, patients, rules),
                 remedy=_REMEDY,
                 resolve=partial(resolve_conflict, conn, schema),
             )
-        retry_transaction(conn, partial(_waiting, conn, schema, step, page, rules), remedy=_REMEDY)
+        retry_transaction(conn, partial(_move_waiting_records, conn, schema, step, page, rules), remedy=_REMEDY)
         done = data_step_progress(conn, step).counts
-        progress(f"{done['records']} of {total} records have the document of the present grammar, {_told(done)}")
+        progress(f"{done['records']} of {total} records done: {_progress_text(done)}")
     end = data_step_progress(conn, step)
     save_data_step_progress(conn, step, end.counts, notes=end.notes, until=None)
     return end
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _progress_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{counts.get(name, 0)} {name}" for name in ("patients moved", "records split", "unchanged"))
 
 
@@ -95,17 +107,17 @@ def _translate(conn: Connection[TupleRow], step: DataStep, rules: tuple[Document
     notes = [f"{line}; merge again what is one person: `pyhce patient merge`" for line in dropped]
     start = str(scalar(conn, "SELECT transaction_timestamp()::text"))
     save_data_step_progress(
-        conn, step, {"records": 0, "decisions dropped": len(dropped)}, notes=notes, until=_mark(start, "")
+        conn, step, {"records": 0, "decisions dropped": len(dropped)}, notes=notes, until=_progress_mark(start, "")
     )
 
 
-def _mark(start: str, document: str) -> str:
-    """How far the step has come: when it began, and the last record that it looked at."""
+def _progress_mark(start: str, document: str) -> str:
+    """The progress of the step: when it began, and the last record that is done."""
     return f"{start}|{document}"
 
 
 def _page(conn: Connection[TupleRow], done: DataStepProgress) -> _Page | None:
-    """The next records by document, without those that the step itself made; None if there is none."""
+    """The next records in the order of their documents, without those that the step created. None if none is left."""
     start, _, after = str(done.until).partition("|")
     query = (
         "SELECT documento_id FROM expediente WHERE documento_id > %s AND creado_en < %s::timestamptz"
@@ -116,11 +128,13 @@ def _page(conn: Connection[TupleRow], done: DataStepProgress) -> _Page | None:
     for place, source, key, patient in patients_in(conn, documents):
         patients[place][source, key] = patient
     waiting = [document for document in documents if document not in patients]
-    return _Page(documents, patients, waiting, _mark(start, documents[-1])) if documents else None
+    return _Page(documents, patients, waiting, _progress_mark(start, documents[-1])) if documents else None
 
 
-def _due(conn: Connection[TupleRow], page: _Page, rules: tuple[DocumentRule, ...]) -> list[tuple[str, DocumentChange]]:
-    """The Patients whose document may change, each with its record: it is another one, or they share a record."""
+def _changes(
+    conn: Connection[TupleRow], page: _Page, rules: tuple[DocumentRule, ...]
+) -> list[tuple[str, DocumentChange]]:
+    """The Patients that may have to move, each with its record: their document changed, or they share a record."""
     stated = {
         (place, patient): stated_document(content, patient, rules)
         for place, held in page.patients.items()
@@ -138,24 +152,24 @@ def _due(conn: Connection[TupleRow], page: _Page, rules: tuple[DocumentRule, ...
     return found
 
 
-def _whole(
+def _move_whole(
     conn: Connection[TupleRow],
     schema: Schema,
     step: DataStep,
     page: _Page,
-    due: Sequence[tuple[str, DocumentChange]],
+    changes: Sequence[tuple[str, DocumentChange]],
     _: int,
 ) -> None:
-    """Move the records that only get another document, and note it."""
-    alone = {place: one for place, one in due if len(page.patients[place]) == 1}
-    if not alone:
+    """Move the records that only get another document, and count them."""
+    candidates = {place: one for place, one in changes if len(page.patients[place]) == 1}
+    if not candidates:
         return
     lock_identities_across_sources(
-        conn, [(source, "Patient", key) for source, key in (one.patient for one in alone.values())]
+        conn, [(source, "Patient", key) for source, key in (one.patient for one in candidates.values())]
     )
-    keys = {(one.patient[0], key) for one in alone.values() for key in own_keys(one.content, one.patient[1])}
-    lock_patients(conn, keys | {document_lock_key(one.target) for one in alone.values()})
-    whole = find_whole_records(conn, schema, alone)
+    keys = {(one.patient[0], key) for one in candidates.values() for key in own_keys(one.content, one.patient[1])}
+    lock_patients(conn, keys | {document_lock_key(one.target) for one in candidates.values()})
+    whole = find_whole_records(conn, schema, candidates)
     moved = move_whole_records(conn, whole)
     _count(conn, step, {
         "patients moved": len(whole.moves),
@@ -165,20 +179,20 @@ def _whole(
     close_gate(conn)
 
 
-def _left(
-    conn: Connection[TupleRow], due: Sequence[tuple[str, DocumentChange]]
+def _patients_to_decide(
+    conn: Connection[TupleRow], changes: Sequence[tuple[str, DocumentChange]]
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """The Patients that did not move with a whole record, by source and id."""
-    asked = sorted({place for place, _ in due})
+    asked = sorted({place for place, _ in changes})
     there = {d for (d,) in rows(conn, "SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", asked)}
     found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-    for place, one in due:
+    for place, one in changes:
         if place in there:
             found[one.patient[0]][one.patient[1]] = one.content
     return found
 
 
-def _decide(
+def _assign(
     conn: Connection[TupleRow],
     schema: Schema,
     step: DataStep,
@@ -188,9 +202,9 @@ def _decide(
     rules: tuple[DocumentRule, ...],
     _: int,
 ) -> None:
-    """Give Patients of one source their documents, and note it."""
+    """Give Patients of one source their documents as a load does, and count them."""
     lock_identities(conn, fuente, [("Patient", key) for key in patients])
-    prepared = {key: _stored(key, content) for key, content in patients.items()}
+    prepared = {key: _prepared(key, content) for key, content in patients.items()}
     found = assign_documents(conn, schema, prepared, set(patients), fuente, rules, {}, by_content=False, anew=True)
     counts = Counter({"resources moved": found.moved})
     for place, held in page.patients.items():
@@ -203,30 +217,30 @@ def _decide(
     close_gate(conn)
 
 
-def _stored(key: str, content: dict[str, Any]) -> PreparedResource:
-    """A stored Patient, as if it came again."""
+def _prepared(key: str, content: dict[str, Any]) -> PreparedResource:
+    """A stored Patient, prepared as if it had come again."""
     text = orjson.dumps(content)
     return PreparedResource(("Patient", key), key, text, None, "", content, Line(text, 0, ""))
 
 
 def _count(conn: Connection[TupleRow], step: DataStep, counts: Mapping[str, int], *, until: str | None = None) -> None:
-    """Add to the counts, in the transaction of what is counted."""
+    """Add to the stored counts, in the transaction of what is counted."""
     so_far = data_step_progress(conn, step)
     total = Counter(so_far.counts)
     total.update(counts)
     save_data_step_progress(conn, step, total, notes=so_far.notes, until=str(so_far.until) if until is None else until)
 
 
-def _waiting(
+def _move_waiting_records(
     conn: Connection[TupleRow], schema: Schema, step: DataStep, page: _Page, rules: tuple[DocumentRule, ...], _: int
 ) -> None:
-    """Records without a Patient to the document that their resources name, and the page is done."""
+    """Move records without a Patient to the document that their resources name, and mark the page as done."""
     moves = _named_by_identifier(conn, schema, page.waiting, rules) if page.waiting else {}
     lock_patients(conn, [*((source, key) for _, source, key in moves), *map(document_lock_key, moves.values())])
     moved = 0
     for (old, source, key), new in sorted(moves.items()):
         moved += move_patient(conn, schema, old=old, new=new, fuente=source, keys=[key])
-    now = _places(conn, page)
+    now = _documents_now(conn, page)
     counts = {
         "records": len(page.documents),
         "resources moved": moved,
@@ -240,9 +254,9 @@ def _waiting(
 def _named_by_identifier(
     conn: Connection[TupleRow], schema: Schema, documents: Collection[str], rules: tuple[DocumentRule, ...]
 ) -> dict[tuple[str, str, str], str]:
-    """The document that an identifier is by its system alone, by (record, source, key), where it is another one.
+    """The document of the identifiers by which resources name their patient, by (record, source, key), if it changed.
 
-    Only of provisional records of that very key: others were decided by a person.
+    Only for provisional records of that very key: a person decided about all others.
     """
     tables = schema.record_tables()
     query = sql.SQL(" UNION ").join(
@@ -263,13 +277,13 @@ def _named_by_identifier(
             found[document, fuente, key] = new
     holds = corrections_for(conn, {(new, source, key) for (_, source, key), new in found.items()})
     return {
-        (document, source, key): said.document if (said := holds.get((new, source, key))) else new
+        (document, source, key): correction.document if (correction := holds.get((new, source, key))) else new
         for (document, source, key), new in found.items()
     }
 
 
-def _places(conn: Connection[TupleRow], page: _Page) -> dict[str, set[str]]:
-    """The records where the Patients of each record are now."""
+def _documents_now(conn: Connection[TupleRow], page: _Page) -> dict[str, set[str]]:
+    """The documents under which the Patients of each record are now."""
     ids: dict[str, set[str]] = defaultdict(set)
     for held in page.patients.values():
         for source, key in held:

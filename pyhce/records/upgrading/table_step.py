@@ -1,11 +1,11 @@
-"""Rows and history of a type to the table that a migration declared for it.
+"""Data step: moves rows and history of a FHIR type from the generic tables to the table that a migration added for it.
 
-The migration has put a constraint on the generic tables (`CHECK (tipo <> …) NOT VALID`): from then on no writer, of
-whatever release, adds or changes a row of the type there. So no lock is needed: what another session still deletes or
-moves is noticed, as fewer rows are deleted than were inserted, and the transaction is done again.
+The migration has added a constraint to the generic tables (`CHECK (tipo <> …) NOT VALID`): from then on no writer, of
+whatever release, adds or changes a row of the type there. So the step needs no locks. If another session deletes or
+moves a row at the same time, fewer rows are deleted than were inserted, and the transaction is retried.
 
-Set by set: each statement runs on the nodes of the rows. A slice of the documents at a time, so that a transaction
-stays small; a slice is moved as a whole or not at all, and a second run finds the moved ones empty.
+Each statement runs on the nodes that store the rows. A transaction moves one slice of about 20,000 rows, chosen by a
+hash of the distribution column. A slice moves completely or not at all. A second run finds the moved slices empty.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from pyhce.records.writing.table_sql import column_list, stored_columns, table_n
 from pyhce.schema.model import FAMILIES, DataStep, Schema, Table
 
 ROWS_AT_ONCE = 20_000
-_REMEDY = "Run `pyhce register` again: it goes on where it was."
+_REMEDY = "Run `pyhce register` again: it continues where it stopped."
 
 
 def move_type(conn: Connection[TupleRow], schema: Schema, step: DataStep, progress: Progress) -> DataStepProgress:
-    """Move the rows of a type and their history; the counts of what was moved, of interrupted runs too."""
+    """Move the rows of a type and their history, and return the counts, also of interrupted runs."""
     table = schema.table(str(step.table))
     for generic in schema.generic_tables_emptied_by(table):
         ((found,),) = rows(conn, f"SELECT count(*) FROM {generic.qualified} WHERE tipo = %s", table.fhir_type)  # noqa: S608
@@ -48,7 +48,7 @@ def move_type(conn: Connection[TupleRow], schema: Schema, step: DataStep, progre
 def _slice(
     conn: Connection[TupleRow], schema: Schema, step: DataStep, generic: Table, part: sql.Composed, _: int
 ) -> None:
-    """One slice, and the counts with it."""
+    """Move one slice, and store the counts."""
     counts = data_step_progress(conn, step).counts
     done = _move(conn, schema, generic, schema.table(str(step.table)), part)
     save_data_step_progress(
@@ -59,7 +59,7 @@ def _slice(
 def _move(
     conn: Connection[TupleRow], schema: Schema, source: Table, target: Table, condition: sql.Composed
 ) -> dict[str, int]:
-    """Rows of one table to another, with their history if that has another place too."""
+    """Move rows from one table to another, and their history if it moves to another table too."""
     done = {"rows": _rows(conn, source, target, condition)}
     if target.home is not source.home:
         history, new = (schema.by_name[FAMILIES[home].history] for home in (source.home, target.home))

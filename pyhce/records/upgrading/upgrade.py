@@ -1,4 +1,4 @@
-"""Every data step that is due, one after the other; an interrupted one goes on where it was."""
+"""Runs every data step that is due, one after the other. An interrupted step continues where it stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pyhce.records.upgrading.table_step import move_type
 from pyhce.schema.model import DataStep, Schema
 
 REWRITES = {"documents": move_documents}
-"""The data steps besides those that move rows to a new table, by the name in `Schema.extra_data_steps`."""
+"""The data steps that do more than move rows to a new table, by their name in `Schema.extra_data_steps`."""
 
 
 def upgrade(
@@ -28,17 +28,18 @@ def upgrade(
     timeout: float = 120.0,
     progress: Progress = no_progress,
 ) -> tuple[DataStepReport, ...]:
-    """Change stored rows as the migrations say; what was done.
+    """Run the data steps of the applied migrations, and report each of them.
 
-    Safe to repeat and to interrupt. No other registrar works meanwhile, and writers wait until it is done.
+    Safe to repeat and to interrupt. No other registrar can run at the same time, and writers wait until the end.
 
     Args:
         rules: which identifiers are identity documents, as for the loads.
-        timeout: seconds to wait for another registrar.
+        timeout: seconds to wait for a registrar that is running.
+        progress: called with a line of text for each page or slice.
 
     Raises:
         SchemaMismatch: the schema is not at the version of this release.
-        HceError: another registrar was at work all the time, or the database refused.
+        HceError: another registrar was running all the time, or the database refused a statement.
     """
     with explained_errors(), advisory_lock(conn, REGISTRAR_LOCK, timeout=timeout, progress=progress):
         refuse_unmigrated(conn, schema)

@@ -1,7 +1,7 @@
-"""Whole records that only get another document, many at once.
+"""Moves whole records that only get another document, many in a few statements.
 
-Nearly every record that the data step changes is such a one: it holds one Patient and what names it, and nothing has
-the new document yet. Moved one by one they take tens of milliseconds each, set by set a few.
+Nearly every record that the data step changes is such a record: it holds one Patient and what names that Patient, and
+the new document has no record yet. Moved one by one they take tens of milliseconds each, together a few.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pyhce.schema.model import Schema, Table
 
 
 class DocumentChange(NamedTuple):
-    """A Patient, and the document that it is to be under."""
+    """A Patient, its content, and the document of the record that it is to move to."""
 
     patient: PatientKey
     content: dict[str, Any]
@@ -30,22 +30,29 @@ class DocumentChange(NamedTuple):
 
 
 class WholeRecords(NamedTuple):
-    """Records that can be moved as a whole, and the tables that hold anything of them."""
+    """Records that can be moved as a whole.
+
+    Args:
+        moves: the change of each record, by its present document.
+        tables: the tables that store anything of these records.
+    """
 
     moves: dict[str, DocumentChange]
     tables: list[Table]
 
 
-def find_whole_records(conn: Connection[TupleRow], schema: Schema, due: Mapping[str, DocumentChange]) -> WholeRecords:
-    """Which of these records, with one Patient each, can be moved as a whole.
+def find_whole_records(
+    conn: Connection[TupleRow], schema: Schema, changes: Mapping[str, DocumentChange]
+) -> WholeRecords:
+    """Find the records that can be moved as a whole, of records with one Patient each.
 
-    Not one whose new document is there, is asked for twice or is disputed; nor one that holds what names another
-    patient.
+    A record cannot if its new document has a record, is the target of two records, or is in dispute, or if it stores a
+    resource that names another patient.
 
     Args:
-        due: by the document of the record.
+        changes: by the document of the record.
     """
-    targets = [one.target for one in due.values()]
+    targets = [one.target for one in changes.values()]
     taken = {
         document
         for (document,) in conn.execute(
@@ -54,19 +61,19 @@ def find_whole_records(conn: Connection[TupleRow], schema: Schema, due: Mapping[
             {"targets": targets},
         )
     }
-    simple = {old: one for old, one in due.items() if one.target not in taken and targets.count(one.target) == 1}
-    held: dict[str, Table] = {}
-    for table, document, fuente, key in _named_in(conn, schema, simple):
-        held[table.name] = table
-        if document in simple and not _names(simple[document], fuente, key):
-            del simple[document]
-    return WholeRecords(simple, list(held.values()))
+    movable = {old: one for old, one in changes.items() if one.target not in taken and targets.count(one.target) == 1}
+    tables_by_name: dict[str, Table] = {}
+    for table, document, fuente, key in _named_in(conn, schema, movable):
+        tables_by_name[table.name] = table
+        if document in movable and not _names(movable[document], fuente, key):
+            del movable[document]
+    return WholeRecords(movable, list(tables_by_name.values()))
 
 
 def _named_in(
     conn: Connection[TupleRow], schema: Schema, documents: Collection[str]
 ) -> list[tuple[Table, str, str, str | None]]:
-    """Each table that holds something of these records, with source and key of the patients that it names."""
+    """Each table that stores anything of these records, with source and key of the patients named there."""
     if not documents:
         return []
     tables = schema.record_tables()
@@ -81,19 +88,21 @@ def _named_in(
     return [(tables[number], document, fuente, key) for number, document, fuente, key in found]
 
 
-def _names(due: DocumentChange, fuente: str, key: str | None) -> bool:
-    """Whether what names its patient so names this one."""
+def _names(change: DocumentChange, fuente: str, key: str | None) -> bool:
+    """Whether this key names the Patient of the change."""
     if key is None:
         return False
-    source, own_id = due.patient
-    return source_and_key(fuente, key) == due.patient or (fuente == source and key in own_keys(due.content, own_id))
+    source, own_id = change.patient
+    return source_and_key(fuente, key) == change.patient or (
+        fuente == source and key in own_keys(change.content, own_id)
+    )
 
 
 def move_whole_records(conn: Connection[TupleRow], whole: WholeRecords) -> int:
-    """Give records their new documents, inside the caller's transaction; the number of resources moved.
+    """Move records to their new documents, inside the caller's transaction, and return the number of resources moved.
 
     Raises:
-        LostRace: another session changed one of them meanwhile.
+        ConcurrentChange: another session changed one of the records in the meantime.
     """
     moved = 0
     if not whole.moves:

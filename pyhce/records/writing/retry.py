@@ -122,7 +122,7 @@ def gave_up(error: BaseException, *, remedy: str) -> HceError:
     return HceError(
         f"gave up after {ATTEMPTS} attempts: concurrent changes to the same rows (last conflict: {reason_of(error)})",
         remedy=f"{remedy} If nothing else writes to the database: `pyhce verify` finds the cause, and"
-        " `pyhce repair identities` joins duplicates.",
+        " `pyhce repair identities` merges copies of the same resource.",
     )
 
 
