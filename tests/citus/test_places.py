@@ -17,7 +17,7 @@ from tests.shared.places import *  # noqa: F403 - every test of it
 from tests.shared.records import weight
 
 
-def test_what_begins_at_a_worker_is_refused(db: TestDatabase, tmp_path: Path) -> None:
+def test_writes_that_begin_at_a_worker_are_refused(db: TestDatabase, tmp_path: Path) -> None:
     worker = db.cluster.workers[0]
     dsn = dsn_at(db.dsn, "localhost", worker.port)
     path = tmp_path / "o.ndjson"
@@ -34,10 +34,10 @@ def test_what_begins_at_a_worker_is_refused(db: TestDatabase, tmp_path: Path) ->
         with pytest.raises(UsageError, match="is a worker of a Citus cluster") as refused:
             write()
         assert f":{db.cluster.coordinator.port}" in refused.value.remedy
-    assert places(db, source) == {}  # noqa: F405
+    assert rows_per_identity(db, source) == {}  # noqa: F405
 
 
-def test_a_look_up_waits_for_a_record_that_moves_and_leaves_no_lock(db: TestDatabase) -> None:
+def test_a_look_up_waits_for_the_commit_of_a_moving_record_and_leaves_no_lock(db: TestDatabase) -> None:
     def look() -> str:
         with connect(db.dsn) as conn, shared_gate(conn):
             return "looked"
@@ -52,7 +52,7 @@ def test_a_look_up_waits_for_a_record_that_moves_and_leaves_no_lock(db: TestData
     assert gates(db) == 0
 
 
-def test_a_look_up_that_fails_in_a_transaction_leaves_the_gate_open(db: TestDatabase) -> None:
+def test_a_look_up_that_fails_in_a_transaction_releases_the_gate(db: TestDatabase) -> None:
     def work(divisor: int) -> None:
         with shared_gate(conn):
             conn.execute("SELECT 1 / %s", (divisor,))

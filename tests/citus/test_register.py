@@ -26,7 +26,7 @@ from pyhce.verify import verify
 from tests.conftest import free_port, server_folder
 from tests.shared.database import TestDatabase
 from tests.shared.doors import until
-from tests.shared.slices import SMALL, sliced, variant
+from tests.shared.slices import SMALL, schema_variant, sliced
 
 __all__ = ["sliced"]
 pytestmark = pytest.mark.usefixtures("sliced")
@@ -263,7 +263,7 @@ def test_a_registrar_older_than_the_schema_refuses(citus_engine: local.Engine) -
     newer = alerta.model_copy(
         update={"columns": (*alerta.columns, text("sigla", "alias", "Sigla", "Alias", since=LATER))}
     )
-    tomorrow = variant(SMALL, tables=tuple(newer if t.name == newer.name else t for t in SMALL.tables))
+    tomorrow = schema_variant(SMALL, tables=tuple(newer if t.name == newer.name else t for t in SMALL.tables))
     with fresh(citus_engine, 1) as cluster:
         registered(cluster)
         report = registered(cluster, tomorrow)

@@ -15,7 +15,9 @@ from tests.shared.places import *  # noqa: F403 - every test of it
 from tests.shared.places import SCHEMA, unique, weight
 
 
-def test_a_small_lock_table_makes_batches_smaller_and_is_told(embedded_engine: local.Engine, tmp_path: Path) -> None:
+def test_a_small_lock_table_makes_batches_smaller_and_is_reported(
+    embedded_engine: local.Engine, tmp_path: Path
+) -> None:
     with registered_database(embedded_engine, 0) as db:
         local.stop(db.folder)
         with (db.cluster.coordinator.data / "postgresql.conf").open("a") as settings:

@@ -24,7 +24,7 @@ from pyhce.verify import verify
 from tests.shared.database import TestDatabase
 from tests.shared.former import former, former_database
 from tests.shared.records import person, weight
-from tests.shared.upgrades import registered
+from tests.shared.upgrades import register_schema
 
 V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 RENAPER = "http://www.renaper.gob.ar/dni"
@@ -152,7 +152,7 @@ def test_records_of_the_former_grammar_are_split_and_moved_and_nothing_is_lost(
         assert place(db, "a", "o") == place(db, "b", "o") == "NI-123"
         before = contents(db)
 
-        assert registered(db, SCHEMA).migrations == (2,)
+        assert register_schema(db, SCHEMA).migrations == (2,)
         with pytest.raises(SchemaMismatch, match="migration 2 says: documents"):
             refuse_incomplete_schema(db.conn, SCHEMA)
         seen = "SELECT id, codigo, lower(fecha) FROM observacion WHERE fuente = 'c' AND id IN ('o1', 'o2') ORDER BY id"

@@ -26,7 +26,7 @@ RNEC = "https://fhir.minsalud.gov.co/rda/NamingSystem/RNEC"
 DNI, CPF = "http://www.renaper.gob.ar/dni", "http://rnds.saude.gov.br/fhir/r4/NamingSystem/cpf"
 
 
-def someone(key: str, value: str, system: str | None, code: str | None = None) -> dict:
+def patient_with_identifier(key: str, value: str, system: str | None, code: str | None = None) -> dict:
     """A Patient with one identifier."""
     found: dict = {"value": value, **({"system": system} if system else {})}
     if code:
@@ -42,7 +42,7 @@ def load_case(db: TestDatabase, folder: Path, name: str) -> str:
     return source
 
 
-def each_alone(db: TestDatabase, folder: Path, documents: list[str], counts: dict[str, int]) -> None:
+def assert_one_record_each(db: TestDatabase, folder: Path, documents: list[str], counts: dict[str, int]) -> None:
     """Show, export, rekey and erase find each record, and touch no other."""
     typed = [document.partition("-")[0].lower() + document[document.index("-") :] for document in documents]
     for name in (*documents, *typed):
@@ -93,16 +93,19 @@ def test_one_number_of_two_countries_is_two_persons(db: TestDatabase, tmp_path: 
         ("PPN", ("{} a@b", "http://one.example/%20"), ("{} a@b", "http://one.example/ ")),
     ],
 )
-def test_two_issuers_numbers_never_meet(
+def test_equal_numbers_of_two_issuers_are_two_documents(
     db: TestDatabase, tmp_path: Path, code: str, one: tuple[str, str], other: tuple[str, str]
 ) -> None:
     source, number = unique(), unique()
-    people = [someone(key, value.format(number), system, code) for key, (value, system) in (("p", one), ("q", other))]
+    people = [
+        patient_with_identifier(key, value.format(number), system, code)
+        for key, (value, system) in (("p", one), ("q", other))
+    ]
     db.load(tmp_path, *people, weight("op", "Patient/p"), weight("oq", "Patient/q"), source=source)
     documents = [patient_document(who, DEFAULT_RULES) or "" for who in people]
     assert [db.document("Patient", key, source) for key in ("p", "q")] == documents
     assert documents[0] != documents[1]
-    each_alone(db, tmp_path, documents, {"Observation": 1, "Patient": 1})
+    assert_one_record_each(db, tmp_path, documents, {"Observation": 1, "Patient": 1})
 
 
 @pytest.mark.parametrize(
@@ -114,11 +117,14 @@ def test_two_issuers_numbers_never_meet(
         ("12 @a%20-%41", "--help {0}"),
     ],
 )
-def test_what_is_stored_can_be_typed_in_every_command(
+def test_every_command_accepts_a_document_as_it_is_stored(
     db: TestDatabase, tmp_path: Path, value: str, system: str
 ) -> None:
     source, other = unique(), unique().upper()
-    patients = [someone("p", value, system.format(unique()), "MR"), someone("q", other, DNI)]
+    patients = [
+        patient_with_identifier("p", value, system.format(unique()), "MR"),
+        patient_with_identifier("q", other, DNI),
+    ]
     db.load(tmp_path, *patients, weight("o", "Patient/p"), source=source)
     document = db.document("Patient", "p", source) or ""
     shown = pyhce("patient", document, "--dsn", db.dsn)
@@ -132,7 +138,7 @@ def test_what_is_stored_can_be_typed_in_every_command(
     assert erase(db.conn, document, schema=SCHEMA, reason="request 2024-17").record
 
 
-def test_a_merge_of_what_is_not_there_does_not_show_what_may_be_a_document(db: TestDatabase) -> None:
+def test_a_merge_of_a_missing_record_does_not_print_a_possible_document(db: TestDatabase) -> None:
     with pytest.raises(HceError) as refused:
         merge(db.conn, "MR-4711@http://x/Patient/1", "CC-1", schema=SCHEMA)
     assert "4711" not in f"{refused.value.wrong} {refused.value.remedy}"
@@ -140,7 +146,7 @@ def test_a_merge_of_what_is_not_there_does_not_show_what_may_be_a_document(db: T
 
 def test_a_reference_by_identifier_finds_the_record_of_another_source(db: TestDatabase, tmp_path: Path) -> None:
     here, there, number = unique(), unique(), unique()
-    db.load(tmp_path, someone("p", f"{number}.1", DNI, "NI"), source=here)
+    db.load(tmp_path, patient_with_identifier("p", f"{number}.1", DNI, "NI"), source=here)
     by_identifier = weight("o", {"type": "Patient", "identifier": {"system": DNI, "value": f"{number}-1"}})
     db.load(tmp_path, by_identifier, source=there)
     assert db.document("Observation", "o", there) == f"AR.DNI-{number.upper()}1" == db.document("Patient", "p", here)
@@ -175,7 +181,7 @@ def test_a_reference_by_a_type_and_a_number_never_leads_to_another_document_of_t
     assert {db.document("Observation", f"of-cc-{n}", source) for n in order} == {f"CC-{number}"}
 
 
-def test_a_resource_does_not_follow_what_another_one_of_its_batch_says_of_the_number(
+def test_a_resource_does_not_follow_another_resource_of_its_batch_with_the_same_number(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, number = unique(), unique().upper()
@@ -216,7 +222,7 @@ def test_a_reference_whose_number_is_wrong_waits_and_follows_its_patient(db: Tes
     key = f"identifier={CPF}|{wrong}"
     db.load(tmp_path, weight("o", f"Patient?{key}"), source=source)
     assert db.document("Observation", "o", source) == provisional_document(source, key)
-    report = db.load(tmp_path, someone("p", wrong, CPF, "TAX"), source=source)
+    report = db.load(tmp_path, patient_with_identifier("p", wrong, CPF, "TAX"), source=source)
     assert report.moved == 1
     assert (
         db.document("Observation", "o", source)
@@ -229,25 +235,25 @@ def test_a_record_leaves_its_provisional_document_when_the_number_is_corrected(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source = unique()
-    db.load(tmp_path, someone("p", "111.444.777-36", CPF), weight("o", "Patient/p"), source=source)
+    db.load(tmp_path, patient_with_identifier("p", "111.444.777-36", CPF), weight("o", "Patient/p"), source=source)
     assert db.document("Patient", "p", source) == provisional_document(source, "p")
-    db.load(tmp_path, someone("p", "111.444.777-35", CPF), source=source)
+    db.load(tmp_path, patient_with_identifier("p", "111.444.777-35", CPF), source=source)
     assert db.document("Patient", "p", source) == "BR.CPF-11144477735" == db.document("Observation", "o", source)
     erase(db.conn, "BR.CPF-11144477735", schema=SCHEMA, reason="request 2024-17")
 
 
 @pytest.mark.parametrize("written", ["{0}", "{1}-{2}", "no. {1} {2}"])
-def test_an_erasure_s_reason_does_not_hold_the_number_however_it_is_written(
+def test_the_reason_of_an_erasure_must_not_contain_the_number_in_any_spelling(
     db: TestDatabase, tmp_path: Path, written: str
 ) -> None:
     source, number = unique(), unique()
-    db.load(tmp_path, someone("p", number, "http://hosp.org/mrn", "MR"), source=source)
+    db.load(tmp_path, patient_with_identifier("p", number, "http://hosp.org/mrn", "MR"), source=source)
     reason = written.format(number.upper(), number[:4], number[4:])
     with pytest.raises(UsageError, match="reason"):
         erase(db.conn, f"MR-{number}@http://hosp.org/mrn", schema=SCHEMA, reason=reason, dry_run=True)
 
 
-def test_a_load_tells_what_made_no_document_and_why(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_load_reports_identifiers_that_made_no_document_and_why(db: TestDatabase, tmp_path: Path) -> None:
     name = "45-identity-packs"
     report = db.load_paths([case(name)], source=f"{name}-{unique()}", rejects=tmp_path / "rejected.ndjson")
     provisional_ones = [key for key, document in expected_documents(name).items() if document is None]
@@ -265,23 +271,23 @@ def test_a_load_tells_what_made_no_document_and_why(db: TestDatabase, tmp_path: 
     assert report.identifiers_rest == 0
 
 
-def test_a_load_tells_what_has_no_patient(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_load_reports_resources_without_a_patient(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     lines = [weight(f"o{n}", None) for n in range(3)] + [weight(f"w{n}", "Patient/later") for n in range(2)]
     organization = {"resourceType": "Organization", "id": "org"}
     nameless = {"resourceType": "Patient", "id": "nn"}
     report = db.load(tmp_path, *lines, organization, nameless, weight("on", "Patient/nn"), source=source)
     assert (report.without_patient, report.waiting, report.without_document) == ({"Observation": 3}, 2, 1)
-    again = db.load(tmp_path, weight("w9", "Patient/later"), someone("later", number, DNI), source=source)
+    again = db.load(
+        tmp_path, weight("w9", "Patient/later"), patient_with_identifier("later", number, DNI), source=source
+    )
     assert (again.without_patient, again.waiting, again.without_document) == ({}, 0, 0)
 
 
-def test_an_identifier_that_no_rule_fits_is_told_with_its_rule_and_the_rule_mends_it(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_an_identifier_without_a_rule_is_reported_with_a_rule_that_fixes_it(db: TestDatabase, tmp_path: Path) -> None:
     source, system = unique(), f"http://{unique()}.example/mrn"
     numbers = [f"0{unique()}.{n}" for n in range(20)]
-    lines = [json.dumps(someone(f"p{n}", number, system)) for n, number in enumerate(numbers)]
+    lines = [json.dumps(patient_with_identifier(f"p{n}", number, system)) for n, number in enumerate(numbers)]
     (tmp_path / "in.ndjson").write_text("\n".join(lines))
 
     def told(*options: str) -> str | None:
@@ -312,7 +318,7 @@ def test_an_identifier_that_no_rule_fits_is_told_with_its_rule_and_the_rule_mend
 @pytest.mark.parametrize("choice", ["atlantis", "rules.json", "missing.json"])
 def test_bad_rules_change_nothing_and_exit_2(db: TestDatabase, tmp_path: Path, choice: str) -> None:
     source = unique()
-    (tmp_path / "in.ndjson").write_text(json.dumps(someone("p", "1", DNI)))
+    (tmp_path / "in.ndjson").write_text(json.dumps(patient_with_identifier("p", "1", DNI)))
     (tmp_path / "rules.json").write_text('[{"type": "DNI", "code": "DNI"}]')
     given = choice if choice == "atlantis" else str(tmp_path / choice)
     done = pyhce("load", tmp_path / "in.ndjson", "--source", source, "--dsn", db.dsn, "--identity-rules", given)

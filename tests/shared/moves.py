@@ -1,4 +1,4 @@
-"""What holds while a resource moves to another patient, and another writer has it in hand at that moment."""
+"""Moves of a resource to another patient while another writer changes it; run on each engine."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.shared.erasure import until, waiting
 from tests.shared.records import person, weight
 
 
-def meanwhile(
-    db: TestDatabase, folder: Path, source: str, deed: Callable[[DatabaseConnection], object], line: str
+def load_during(
+    db: TestDatabase, folder: Path, source: str, operation: Callable[[DatabaseConnection], object], line: str
 ) -> LoadReport:
-    """A deed in a transaction of its own, which ends once a load of the line waits for it."""
+    """Run an operation in a transaction that commits once a load of the line waits for its locks."""
     path = folder / "line.ndjson"
     path.write_text(line)
 
@@ -34,21 +34,21 @@ def meanwhile(
 
     with ThreadPoolExecutor(1) as pool, connect(db.dsn) as conn:
         with conn.transaction():
-            deed(conn)
+            operation(conn)
             loading = pool.submit(loads)
             until(lambda: waiting(db) > 0)
         return loading.result()
 
 
 def two_patients(db: TestDatabase, folder: Path) -> tuple[str, str]:
-    """A source with an observation of p1, and p0; and the number of a document that nobody has."""
+    """Load the patients p0 and p1 and an observation of p1. Returns the source, and an unused document."""
     source = unique()
     lines = [json.dumps(person(f"p{n}", unique())) for n in range(2)]
     db.load(folder, *lines, weight("o", "Patient/p1", "1.0"), source=source)
     return source, f"CC-{unique().upper()}"
 
 
-def test_a_resource_that_moves_while_its_former_patient_moves_is_there_once(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_resource_that_moves_while_its_former_patient_moves_is_stored_once(db: TestDatabase, tmp_path: Path) -> None:
     source, new = two_patients(db, tmp_path)
     old = db.document("Patient", "p1", source)
     assert old
@@ -56,7 +56,7 @@ def test_a_resource_that_moves_while_its_former_patient_moves_is_there_once(db: 
     def moves(conn: DatabaseConnection) -> None:
         move_patient(conn, SCHEMA, old=old, new=new, fuente=source, keys=["p1"])
 
-    report = meanwhile(db, tmp_path, source, moves, weight("o", "Patient/p0", "2.0"))
+    report = load_during(db, tmp_path, source, moves, weight("o", "Patient/p0", "2.0"))
     assert (report.changed, report.moved) == (1, 1)
     assert db.document("Patient", "p1", source) == new
     assert db.document("Observation", "o", source) == db.document("Patient", "p0", source)
@@ -64,7 +64,7 @@ def test_a_resource_that_moves_while_its_former_patient_moves_is_there_once(db: 
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
-def test_what_is_saved_while_the_resource_moves_to_another_patient_stays(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_save_during_a_move_to_another_patient_is_kept(db: TestDatabase, tmp_path: Path) -> None:
     source, _ = two_patients(db, tmp_path)
     records = SourceRecords(SCHEMA, source, DEFAULT_RULES)
 
@@ -72,7 +72,7 @@ def test_what_is_saved_while_the_resource_moves_to_another_patient_stays(db: Tes
         saved = save(conn, records, resource_to_save(SCHEMA, weight("o", "Patient/p1", "1.5")))
         assert (saved.outcome, saved.version) == ("changed", 2)
 
-    report = meanwhile(db, tmp_path, source, saves, weight("o", "Patient/p0", "2.0"))
+    report = load_during(db, tmp_path, source, saves, weight("o", "Patient/p0", "2.0"))
     assert (report.changed, report.moved) == (1, 1)
     assert db.document("Observation", "o", source) == db.document("Patient", "p0", source)
     former = [(version, held["valueQuantity"]["value"]) for version, held in db.history("Observation", "o", source)]
@@ -80,7 +80,7 @@ def test_what_is_saved_while_the_resource_moves_to_another_patient_stays(db: Tes
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
-def test_what_names_no_patient_is_saved_while_a_writer_gives_it_one(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_save_without_a_patient_during_a_save_that_adds_one_is_kept(db: TestDatabase, tmp_path: Path) -> None:
     source, _ = two_patients(db, tmp_path)
     records = SourceRecords(SCHEMA, source, DEFAULT_RULES)
     alone = {"resourceType": "Observation", "id": "alone", "status": "final", "code": {"text": "weight"}}

@@ -32,7 +32,7 @@ IDS, RUNS = int(os.environ.get("PYHCE_RACE_IDS") or 400), int(os.environ.get("PY
 """Of each race; larger ones: PYHCE_RACE_IDS=2000 PYHCE_RACE_RUNS=20."""
 
 
-def started_together(*deeds: Callable[[], object]) -> list[object]:
+def run_started_together(*deeds: Callable[[], object]) -> list[object]:
     """Do all of it, each when all are ready."""
     barrier = threading.Barrier(len(deeds))
 
@@ -44,7 +44,7 @@ def started_together(*deeds: Callable[[], object]) -> list[object]:
         return [done.result(timeout=240) for done in [pool.submit(begin, deed) for deed in deeds]]
 
 
-def loads(db: TestDatabase, folder: Path, source: str, name: str, lines: list[str]) -> Callable[[], LoadReport]:
+def load_of_lines(db: TestDatabase, folder: Path, source: str, name: str, lines: list[str]) -> Callable[[], LoadReport]:
     """A load of these lines, on a connection of its own."""
     path = folder / f"{source}-{name}.ndjson"
     path.write_text("\n".join(lines))
@@ -56,7 +56,7 @@ def loads(db: TestDatabase, folder: Path, source: str, name: str, lines: list[st
     return run
 
 
-def places(db: TestDatabase, source: str) -> dict[tuple[str, str], int]:
+def rows_per_identity(db: TestDatabase, source: str) -> dict[tuple[str, str], int]:
     """In how many places each identity of a source is."""
     found: dict[tuple[str, str], int] = {}
     for table in SCHEMA.resource_tables():
@@ -66,12 +66,12 @@ def places(db: TestDatabase, source: str) -> dict[tuple[str, str], int]:
     return found
 
 
-def twice(db: TestDatabase, source: str) -> int:
+def duplicate_count(db: TestDatabase, source: str) -> int:
     """How many identities of a source are in more than one place."""
-    return sum(count > 1 for count in places(db, source).values())
+    return sum(count > 1 for count in rows_per_identity(db, source).values())
 
 
-def two_people(db: TestDatabase, folder: Path, source: str) -> tuple[str, str]:
+def load_two_patients(db: TestDatabase, folder: Path, source: str) -> tuple[str, str]:
     """Patients p0 and p1 with documents of their own; their documents."""
     numbers = unique(), unique()
     db.load(folder, *(person(f"p{n}", number) for n, number in enumerate(numbers)), source=source)
@@ -82,55 +82,55 @@ def two_people(db: TestDatabase, folder: Path, source: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("run", range(RUNS))
-def test_two_loads_of_the_same_ids_for_two_patients_leave_each_once(db: TestDatabase, tmp_path: Path, run: int) -> None:
+def test_two_loads_of_the_same_ids_for_two_patients_store_each_once(db: TestDatabase, tmp_path: Path, run: int) -> None:
     source = unique()
     if run % 2:  # otherwise both patients are unknown
-        two_people(db, tmp_path, source)
-    started_together(
+        load_two_patients(db, tmp_path, source)
+    run_started_together(
         *(
-            loads(db, tmp_path, source, f"p{n}", [weight(f"o{i}", f"Patient/p{n}") for i in range(IDS)])
+            load_of_lines(db, tmp_path, source, f"p{n}", [weight(f"o{i}", f"Patient/p{n}") for i in range(IDS)])
             for n in range(2)
         )
     )
-    assert set(places(db, source).values()) == {1}
-    assert len(places(db, source)) == IDS + 2 * (run % 2)
+    assert set(rows_per_identity(db, source).values()) == {1}
+    assert len(rows_per_identity(db, source)) == IDS + 2 * (run % 2)
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
 @pytest.mark.parametrize("run", range(RUNS))
-def test_two_loads_of_the_same_ids_one_without_a_patient_leave_each_once(
+def test_two_loads_of_the_same_ids_one_without_a_patient_store_each_once(
     db: TestDatabase, tmp_path: Path, run: int
 ) -> None:
     source = unique()
-    two_people(db, tmp_path, source)
-    started_together(
-        loads(db, tmp_path, source, "with", [weight(f"o{i}", "Patient/p0") for i in range(IDS)]),
-        loads(db, tmp_path, source, "without", [weight(f"o{i}", None) for i in range(IDS)]),
+    load_two_patients(db, tmp_path, source)
+    run_started_together(
+        load_of_lines(db, tmp_path, source, "with", [weight(f"o{i}", "Patient/p0") for i in range(IDS)]),
+        load_of_lines(db, tmp_path, source, "without", [weight(f"o{i}", None) for i in range(IDS)]),
     )
-    assert twice(db, source) == 0
-    again = loads(db, tmp_path, source, "again", [weight(f"o{i}", "Patient/p1") for i in range(IDS)])()
+    assert duplicate_count(db, source) == 0
+    again = load_of_lines(db, tmp_path, source, "again", [weight(f"o{i}", "Patient/p1") for i in range(IDS)])()
     assert (again.read, again.rejected) == (IDS, 0)
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
 def test_a_load_beside_saves_leaves_each_identity_once(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    two_people(db, tmp_path, source)
-    loading = loads(db, tmp_path, source, "load", [weight(f"o{i}", "Patient/p0") for i in range(IDS)])
+    load_two_patients(db, tmp_path, source)
+    loading = load_of_lines(db, tmp_path, source, "load", [weight(f"o{i}", "Patient/p0") for i in range(IDS)])
     with pyhce.connect(db.dsn, source=source, connections=2) as writer:
 
         def saving(first: int) -> None:
             for i in range(first, IDS // 4, 2):
                 writer.save(weight(f"o{i}", "Patient/p1"))
 
-        started_together(loading, lambda: saving(0), lambda: saving(1))
-    assert twice(db, source) == 0
-    assert len(places(db, source)) == IDS + 2
+        run_started_together(loading, lambda: saving(0), lambda: saving(1))
+    assert duplicate_count(db, source) == 0
+    assert len(rows_per_identity(db, source)) == IDS + 2
 
 
 def test_many_resources_that_change_their_patient_move_with_their_histories(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    first, second = two_people(db, tmp_path, source)
+    first, second = load_two_patients(db, tmp_path, source)
     for value in ("1.0", "2.0"):
         db.load(tmp_path, *(weight(f"o{i}", "Patient/p0", value) for i in range(IDS)), source=source)
     report = db.load(tmp_path, *(weight(f"o{i}", "Patient/p1", "3.0") for i in range(IDS)), source=source)
@@ -147,9 +147,9 @@ def test_many_resources_that_change_their_patient_move_with_their_histories(db: 
     assert db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source) == [(first,)]
 
 
-def test_the_history_of_what_was_deleted_goes_where_the_resource_comes_again(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_history_of_a_deleted_resource_moves_to_where_it_comes_again(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    _, second = two_people(db, tmp_path, source)
+    _, second = load_two_patients(db, tmp_path, source)
     with pyhce.connect(db.dsn, source=source) as writer:
         writer.save(weight("o", "Patient/p0"))
         writer.delete("Observation", "o")
@@ -159,7 +159,7 @@ def test_the_history_of_what_was_deleted_goes_where_the_resource_comes_again(db:
     assert history == [(second,)]
 
 
-def test_a_save_that_returns_to_a_former_content_is_a_change(db: TestDatabase) -> None:
+def test_a_save_of_a_former_version_is_a_change(db: TestDatabase) -> None:
     source = unique()
     flag = {"resourceType": "Flag", "id": "f", "code": {"text": "fall risk"}, "subject": {"reference": "Patient/p"}}
     with pyhce.connect(db.dsn, source=source) as writer:
@@ -178,7 +178,7 @@ def test_a_save_that_returns_to_a_former_content_is_a_change(db: TestDatabase) -
     assert found == [(7, "inactive")]
 
 
-def test_a_save_for_a_patient_who_was_deleted_goes_to_the_record(db: TestDatabase) -> None:
+def test_a_save_for_a_deleted_patient_goes_to_its_record(db: TestDatabase) -> None:
     source = unique()
     with pyhce.connect(db.dsn, source=source) as writer:
         writer.save_many([person("p", unique()), weight("o", "Patient/p")])
@@ -193,7 +193,7 @@ def test_a_save_for_a_patient_who_was_deleted_goes_to_the_record(db: TestDatabas
     assert found == [(document,)]
 
 
-def copied(db: TestDatabase, source: str, old: str, new: str, ids: str = "o%") -> None:
+def copy_rows(db: TestDatabase, source: str, old: str, new: str, ids: str = "o%") -> None:
     """Put copies of a record's observations, with their histories, under another document, as no writer does."""
     for name in ("observacion", "historia"):
         columns = [column.name for column in SCHEMA.by_name[name].stored]
@@ -206,72 +206,70 @@ def copied(db: TestDatabase, source: str, old: str, new: str, ids: str = "o%") -
         )
 
 
-def duplicates(db: TestDatabase, folder: Path, source: str, *, to: str | None = None) -> tuple[str, str]:
+def create_duplicates(db: TestDatabase, folder: Path, source: str, *, to: str | None = None) -> tuple[str, str]:
     """Three observations of p0 in two versions, and the same under another document; both documents.
 
     Args:
         to: the patient whose document it is, and whom the current versions name there; else it is provisional.
     """
-    first, second = two_people(db, folder, source)
+    first, second = load_two_patients(db, folder, source)
     for value in ("1.0", "2.0"):
         db.load(folder, *(weight(f"o{i}", "Patient/p0", value) for i in range(3)), source=source)
     if to is None:
         db.load(folder, weight("waiting", "Patient/unknown"), source=source)
         second = db.document("Observation", "waiting", source) or ""
-    copied(db, source, first, second)
+    copy_rows(db, source, first, second)
     if to is not None:
         db.conn.execute(
             "UPDATE observacion SET recurso = jsonb_set(recurso, '{subject,reference}', %s)"
             " WHERE documento_id = %s AND fuente = %s", (f'"Patient/{to}"', second, source),
         )  # fmt: skip
-    assert twice(db, source) == 3
+    assert duplicate_count(db, source) == 3
     return first, second
 
 
-def test_a_load_brings_together_what_is_stored_twice(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_load_joins_duplicates(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    first, _ = duplicates(db, tmp_path, source)
+    first, _ = create_duplicates(db, tmp_path, source)
     report = db.load(tmp_path, *(weight(f"o{i}", "Patient/p0", "3.0") for i in range(3)), source=source)
     assert report.changed == 3
-    assert twice(db, source) == 0
+    assert duplicate_count(db, source) == 0
     rows = db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s AND id LIKE 'o%%'", source)
     assert rows == [(first,)]
     assert [version for version, _ in db.history("Observation", "o0", source)] == [1, 2, 3]
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
-def test_a_load_of_what_is_there_as_it_came_brings_together_what_is_stored_twice(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_a_load_of_unchanged_resources_joins_duplicates(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    duplicates(db, tmp_path, source)
+    create_duplicates(db, tmp_path, source)
     report = db.load(tmp_path, *(weight(f"o{i}", "Patient/p0", "2.0") for i in range(3)), source=source)
     assert report.unchanged == 3
-    assert twice(db, source) == 0
+    assert duplicate_count(db, source) == 0
 
 
-def test_a_save_of_several_brings_together_what_is_stored_twice(db: TestDatabase, tmp_path: Path) -> None:
+def test_save_many_joins_duplicates(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    duplicates(db, tmp_path, source)
+    create_duplicates(db, tmp_path, source)
     with pyhce.connect(db.dsn, source=source) as writer:
         assert writer.save_many([weight(f"o{i}", "Patient/p0", "3.0") for i in range(3)]).changed == 3
-    assert twice(db, source) == 0
+    assert duplicate_count(db, source) == 0
 
 
-def test_a_merge_of_records_that_hold_the_same_resources_leaves_each_once(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_merge_of_records_with_the_same_resources_leaves_each_once(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    first, second = duplicates(db, tmp_path, source, to="p1")
+    first, second = create_duplicates(db, tmp_path, source, to="p1")
     with connect(db.dsn) as conn:
         merge(conn, second, first, schema=SCHEMA)
-    assert twice(db, source) == 0
+    assert duplicate_count(db, source) == 0
     assert db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source) == [(first,)]
 
 
-def test_a_load_chooses_nothing_between_the_records_of_two_patients(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_load_does_not_choose_between_the_records_of_two_patients(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    first, second = duplicates(db, tmp_path, source, to="p1")
+    first, second = create_duplicates(db, tmp_path, source, to="p1")
     report = db.load(tmp_path, *(weight(f"o{i}", "Patient/p1", "5.0") for i in range(3)), source=source)
-    assert (report.read, report.changed, twice(db, source)) == (3, 3, 3)
+    assert (report.read, report.changed, duplicate_count(db, source)) == (3, 3, 3)
     found = db.rows("SELECT documento_id FROM observacion WHERE fuente = %s AND valor = 5", source)
     assert found == [(second,)] * 3
     identities = [(source, "Observation", f"o{i}") for i in range(3)]
@@ -284,7 +282,7 @@ def test_a_load_chooses_nothing_between_the_records_of_two_patients(db: TestData
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
-def shared_too(db: TestDatabase, folder: Path, source: str) -> None:
+def copy_to_shared_table(db: TestDatabase, folder: Path, source: str) -> None:
     """An observation of p0 that is among the shared resources too, as no writer leaves it."""
     db.load(folder, weight("both", "Patient/p0"), source=source)
     db.conn.execute(
@@ -293,7 +291,7 @@ def shared_too(db: TestDatabase, folder: Path, source: str) -> None:
     )  # fmt: skip
 
 
-def pyhce_says(db: TestDatabase, *words: str) -> tuple[int, str]:
+def run_pyhce(db: TestDatabase, *words: str) -> tuple[int, str]:
     """Exit status and output of a command."""
     done = CliRunner().invoke(main, [*words, "--dsn", db.dsn])
     if done.exception and not isinstance(done.exception, SystemExit):
@@ -301,58 +299,58 @@ def pyhce_says(db: TestDatabase, *words: str) -> tuple[int, str]:
     return done.exit_code, done.stdout or done.stderr
 
 
-def failed(db: TestDatabase) -> dict[str, str | None]:
+def failed_checks(db: TestDatabase) -> dict[str, str | None]:
     """The identity checks that fail, with what they say is to be done."""
     return {c.code: c.remedy for c in verify(db.dsn, schema=SCHEMA, groups=["identity"]).failed}
 
 
-def test_verify_finds_what_is_stored_twice_and_its_remedy_ends_clean(db: TestDatabase, tmp_path: Path) -> None:
+def test_verify_finds_duplicates_and_its_remedy_removes_them(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    duplicates(db, tmp_path, source)
-    shared_too(db, tmp_path, source)
-    remedies = failed(db)
+    create_duplicates(db, tmp_path, source)
+    copy_to_shared_table(db, tmp_path, source)
+    remedies = failed_checks(db)
     assert remedies == {"HCE0401": "pyhce repair identities", "HCE0402": "pyhce repair identities"}
-    status, dry = pyhce_says(db, "repair", "identities", "--dry-run", "--output", "json")
-    assert (status, json.loads(dry)["joined"], twice(db, source)) == (1, 4, 4)
-    status, told = pyhce_says(db, *["repair", "identities"])
-    assert (status, twice(db, source)) == (0, 0), told
-    assert failed(db) == {}
-    assert pyhce_says(db, "repair", "identities") == (0, "every resource is stored once\n")
+    status, dry = run_pyhce(db, "repair", "identities", "--dry-run", "--output", "json")
+    assert (status, json.loads(dry)["joined"], duplicate_count(db, source)) == (1, 4, 4)
+    status, told = run_pyhce(db, *["repair", "identities"])
+    assert (status, duplicate_count(db, source)) == (0, 0), told
+    assert failed_checks(db) == {}
+    assert run_pyhce(db, "repair", "identities") == (0, "every resource is stored once\n")
 
 
 def test_between_two_patients_repair_waits_for_a_person(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    first, second = duplicates(db, tmp_path, source, to="p1")
-    status, out = pyhce_says(db, "repair", "identities", "--output", "json")
+    first, second = create_duplicates(db, tmp_path, source, to="p1")
+    status, out = run_pyhce(db, "repair", "identities", "--output", "json")
     report = json.loads(out)
-    assert (status, report["found"], report["joined"], twice(db, source)) == (1, 3, 0, 3)
+    assert (status, report["found"], report["joined"], duplicate_count(db, source)) == (1, 3, 0, 3)
     assert report["waiting"][0]["patients"] == [f"{source}/Patient/p0", f"{source}/Patient/p1"]
     assert first not in out
-    status, out = pyhce_says(db, "repair", "identities", "--keep", f"{source}/Patient/p1")
-    assert (status, twice(db, source)) == (0, 0), out
+    status, out = run_pyhce(db, "repair", "identities", "--keep", f"{source}/Patient/p1")
+    assert (status, duplicate_count(db, source)) == (0, 0), out
     assert db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source) == [(second,)]
     contents = {json.dumps(resource) for _, resource in db.history("Observation", "o0", source)}
     assert any("Patient/p0" in content for content in contents), "the other copy is in the history"
-    assert failed(db) == {}
+    assert failed_checks(db) == {}
 
 
 def test_repair_without_asking_keeps_the_newest(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    duplicates(db, tmp_path, source, to="p1")
+    create_duplicates(db, tmp_path, source, to="p1")
     newest = {"meta": {"lastUpdated": "2024-05-01T00:00:00Z"}}
     second = db.document("Patient", "p1", source)
     db.conn.execute(
         "UPDATE observacion SET recurso = recurso || %s WHERE documento_id = %s AND fuente = %s",
         (json.dumps(newest), second, source),
     )
-    status, told = pyhce_says(db, "repair", "identities", "--yes")
-    assert (status, twice(db, source)) == (0, 0), told
+    status, told = run_pyhce(db, "repair", "identities", "--yes")
+    assert (status, duplicate_count(db, source)) == (0, 0), told
     assert db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source) == [(second,)]
-    assert failed(db) == {}
+    assert failed_checks(db) == {}
 
 
-def test_a_patient_to_keep_that_is_not_written_as_one_is_refused(db: TestDatabase) -> None:
-    status, told = pyhce_says(db, "repair", "identities", "--keep", "p1")
+def test_repair_refuses_a_patient_to_keep_that_is_not_written_as_one(db: TestDatabase) -> None:
+    status, told = run_pyhce(db, "repair", "identities", "--keep", "p1")
     assert status == 2
     assert "p1: not a Patient" in told
 

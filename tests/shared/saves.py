@@ -28,7 +28,7 @@ from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight
 
 
-def held(db: TestDatabase, source: str) -> dict[str, list[Any]]:
+def stored_rows(db: TestDatabase, source: str) -> dict[str, list[Any]]:
     """Every row of a source and its history, but for the times and the source."""
     found = {}
     for table in [*SCHEMA.resource_tables(), *(SCHEMA.by_name[family.history] for family in FAMILIES.values())]:
@@ -41,13 +41,13 @@ def held(db: TestDatabase, source: str) -> dict[str, list[Any]]:
     return found
 
 
-def versions(db: TestDatabase, source: str, key: str) -> list[int]:
+def version_numbers(db: TestDatabase, source: str, key: str) -> list[int]:
     """Former versions of an observation, then its own."""
     former = [version for version, _ in db.history("Observation", key, source)]
     return [*former, db.value("SELECT version FROM observacion WHERE fuente = %s AND id = %s", source, key)]
 
 
-def at_once(*deeds: Callable[[], object]) -> list[object]:
+def run_concurrently(*deeds: Callable[[], object]) -> list[object]:
     """Do all of it at the same time."""
     with ThreadPoolExecutor(len(deeds)) as pool:
         return [done.result(timeout=120) for done in [pool.submit(deed) for deed in deeds]]
@@ -79,11 +79,11 @@ def test_saving_one_by_one_leaves_what_a_load_of_the_same_resources_leaves(db: T
                 writer.save(text)
         for text in () if one_by_one else mine:
             assert db.load(tmp_path, text, source=source).rejected == 0
-        rows.append(json.dumps(held(db, source)).replace(source.upper(), "_").replace(source, "_"))
-    assert without_what_differs(rows[0]) == without_what_differs(rows[1])
+        rows.append(json.dumps(stored_rows(db, source)).replace(source.upper(), "_").replace(source, "_"))
+    assert without_source_specific_values(rows[0]) == without_source_specific_values(rows[1])
 
 
-def without_what_differs(rows: str) -> Any:
+def without_source_specific_values(rows: str) -> Any:
     """A document made of the source is another for each source, and so is the fingerprint of a text that holds it."""
     found = json.loads(rows)
     return {
@@ -122,7 +122,9 @@ def test_a_saved_resource_keeps_its_spelling_and_gets_an_id_if_it_has_none(db: T
     assert db.value("SELECT entrada FROM observacion WHERE fuente = %s AND id = 'x'", source).hex == wanted
 
 
-def test_a_deleted_resource_is_in_the_history_and_its_versions_go_on(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_deleted_resource_is_in_the_history_and_its_version_numbers_continue(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     source, number = unique(), unique()
     with pyhce.connect(db.dsn, source=source) as writer:
         writer.save_many([person("p", number), weight("o", "Patient/p", "1"), weight("o", "Patient/p", "2")])
@@ -133,7 +135,7 @@ def test_a_deleted_resource_is_in_the_history_and_its_versions_go_on(db: TestDat
     loaded = db.load(tmp_path, weight("o", "Patient/p", "3"), source=source)
     assert (gone.outcome, absent.outcome, deleted_again.outcome) == ("deleted", "absent", "deleted")
     assert (back.outcome, back.version) == ("new", 4)
-    assert (loaded.new, versions(db, source, "o")) == (1, [1, 2, 3, 4, 5, 6])
+    assert (loaded.new, version_numbers(db, source, "o")) == (1, [1, 2, 3, 4, 5, 6])
     assert db.rows("SELECT version FROM historia WHERE fuente = %s AND borrado ORDER BY 1", source) == [(3,), (5,)]
 
 
@@ -144,7 +146,7 @@ def test_save_many_is_all_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
             writer.save_many([person("p", number), weight("o", "Patient/p"), weight("refused", "Patient/p")])
         with pytest.raises(InvalidResource, match="unknown-type"):
             writer.save_many([person("p", number), {"resourceType": "Paciente"}])
-        assert held(db, source) == {}
+        assert stored_rows(db, source) == {}
         kept = writer.save_many([person("p", number), weight("o", "Patient/p")])
     assert (kept.references, kept.new) == (("Patient/p", "Observation/o"), 2)
 
@@ -159,7 +161,9 @@ def test_save_many_is_all_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
         ({"resourceType": "Bundle", "type": "batch", "entry": []}, "not-one-resource"),
     ],
 )  # fmt: skip
-def test_what_is_no_resource_is_refused_with_the_loaders_reason(db: TestDatabase, resource: Any, reason: str) -> None:
+def test_input_that_is_not_a_resource_is_refused_with_the_reason_of_a_load(
+    db: TestDatabase, resource: Any, reason: str
+) -> None:
     with pyhce.connect(db.dsn, source=unique()) as writer, pytest.raises(UsageError) as refused:
         writer.save(resource)
     assert isinstance(refused.value, InvalidResource)
@@ -174,23 +178,25 @@ def test_eight_clients_on_one_id_leave_one_row_and_every_version_once(db: TestDa
         def client(mine: int) -> list[str]:
             return [writer.save(weight("o", "Patient/p", f"{mine}.{turn}")).outcome for turn in range(10)]
 
-        outcomes = [o for found in at_once(*(lambda m=m: client(m) for m in range(8))) for o in found]
+        outcomes = [o for found in run_concurrently(*(lambda m=m: client(m) for m in range(8))) for o in found]
     assert sorted(outcomes) == ["changed"] * 79 + ["new"]
-    assert versions(db, source, "o") == list(range(1, 81))
+    assert version_numbers(db, source, "o") == list(range(1, 81))
     kept = [r["valueQuantity"]["value"] for _, r in db.history("Observation", "o", source)]
     assert len(set(kept)) == 79
 
 
-def test_two_clients_who_say_another_patient_leave_one_resource(db: TestDatabase) -> None:
+def test_two_clients_that_name_different_patients_leave_one_resource(db: TestDatabase) -> None:
     source, number = unique(), unique()
     with pyhce.connect(db.dsn, source=source, connections=8) as writer:
         writer.save_many([person(f"p{n}", f"{number}{n}") for n in range(4)])
-        at_once(*(lambda n=n: [writer.save(weight(f"o{i}", f"Patient/p{n}")) for i in range(5)] for n in range(4)))
+        run_concurrently(
+            *(lambda n=n: [writer.save(weight(f"o{i}", f"Patient/p{n}")) for i in range(5)] for n in range(4))
+        )
     assert db.value("SELECT count(*) FROM observacion WHERE fuente = %s", source) == 5
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
-def test_saves_and_loads_at_once_lose_nothing(db: TestDatabase, tmp_path: Path) -> None:
+def test_concurrent_saves_and_loads_lose_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     people = [json.dumps(person(f"p{n}", f"{number}{n}")) for n in range(4)]
     for part in range(2):
@@ -212,16 +218,16 @@ def test_saves_and_loads_at_once_lose_nothing(db: TestDatabase, tmp_path: Path) 
                     writer.save(weight(f"o{i}", f"Patient/p{i % 4}", f"1{mine}.{turn}"))
 
         writer.save_many(people)
-        at_once(lambda: loading(0), lambda: loading(1), lambda: saving(0), lambda: saving(1))
+        run_concurrently(lambda: loading(0), lambda: loading(1), lambda: saving(0), lambda: saving(1))
     for i in range(8):
-        found = versions(db, source, f"o{i}")
+        found = version_numbers(db, source, f"o{i}")
         assert found == list(range(1, len(found) + 1)), i
         contents = [json.dumps(r) for _, r in db.history("Observation", f"o{i}", source)]
         assert len(set(contents)) == len(contents)
     assert db.value("SELECT count(*) FROM observacion WHERE fuente = %s", source) == 8
 
 
-def test_saves_go_on_while_the_patient_gets_another_document(db: TestDatabase) -> None:
+def test_saves_continue_while_the_patient_gets_another_document(db: TestDatabase) -> None:
     source, number = unique(), unique()
     with pyhce.connect(db.dsn, source=source, connections=3) as writer:
         writer.save(person("p", number))
@@ -236,14 +242,14 @@ def test_saves_go_on_while_the_patient_gets_another_document(db: TestDatabase) -
                 for turn in range(4):
                     rekey(conn, f"CC-{number}{turn or ''}", f"CC-{number}{turn + 1}", schema=SCHEMA)
 
-        at_once(lambda: saving(0), lambda: saving(1), moving)
+        run_concurrently(lambda: saving(0), lambda: saving(1), moving)
     documents = db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source)
     assert documents == [(f"CC-{number.upper()}4",)]
     assert db.value("SELECT count(*) FROM observacion WHERE fuente = %s", source) == 32
-    assert [versions(db, source, f"o{mine}") for mine in range(2)] == [list(range(1, 16))] * 2
+    assert [version_numbers(db, source, f"o{mine}") for mine in range(2)] == [list(range(1, 16))] * 2
 
 
-def test_a_patient_who_left_a_record_that_stays_is_looked_up_again(db: TestDatabase) -> None:
+def test_a_patient_that_moved_out_of_a_record_is_looked_up_again(db: TestDatabase) -> None:
     source, number = unique(), unique()
     with pyhce.connect(db.dsn, source=source) as writer, pyhce.connect(db.dsn, source=source) as other:
         writer.save_many([person("p", number), person("q", number)])
@@ -257,7 +263,7 @@ def test_a_patient_who_left_a_record_that_stays_is_looked_up_again(db: TestDatab
     assert {db.document("Observation", key, source) for key in ("o", "late", "q")} == {f"CC-{number.upper()}"}
 
 
-def test_deletes_and_saves_at_once_keep_every_version_once(db: TestDatabase) -> None:
+def test_concurrent_deletes_and_saves_keep_every_version_once(db: TestDatabase) -> None:
     source, number = unique(), unique()
     with pyhce.connect(db.dsn, source=source, connections=4) as writer:
         writer.save(person("p", number))
@@ -270,13 +276,13 @@ def test_deletes_and_saves_at_once_keep_every_version_once(db: TestDatabase) -> 
             for _ in range(15):
                 writer.delete("Observation", "o")
 
-        at_once(lambda: saving(0), lambda: saving(1), deleting, deleting)
+        run_concurrently(lambda: saving(0), lambda: saving(1), deleting, deleting)
         writer.save(weight("o", "Patient/p", "99"))
-    found = versions(db, source, "o")
+    found = version_numbers(db, source, "o")
     assert found == list(range(1, len(found) + 1))
 
 
-def test_a_connection_that_was_ended_is_replaced(db: TestDatabase) -> None:
+def test_a_lost_connection_is_replaced(db: TestDatabase) -> None:
     source, number = unique(), unique()
     name = f"pyhce-{source}"
     with pyhce.connect(f"{db.dsn} application_name={name}", source=source) as writer:
@@ -290,7 +296,7 @@ def test_a_connection_that_was_ended_is_replaced(db: TestDatabase) -> None:
         assert writer.save(weight("o", "Patient/p")).outcome == "new"
 
 
-def test_asyncio_saves_side_by_side(db: TestDatabase) -> None:
+def test_asyncio_saves_run_concurrently(db: TestDatabase) -> None:
     source, number = unique(), unique()
 
     async def all_of_it() -> set[tuple[str, int]]:
@@ -304,7 +310,7 @@ def test_asyncio_saves_side_by_side(db: TestDatabase) -> None:
     assert db.value("SELECT count(*) FROM observacion WHERE fuente = %s", source) == 11
 
 
-def test_a_writer_that_is_closed_or_not_open_says_so(db: TestDatabase) -> None:
+def test_a_closed_or_unopened_writer_says_so(db: TestDatabase) -> None:
     with pyhce.connect(db.dsn) as writer:
         pass
     with pytest.raises(HceError, match="closed"):

@@ -1,4 +1,4 @@
-"""A slice of the declaration, which registers in two seconds: frozen migrations cut to the tables that it has."""
+"""A slice of the declaration that registers in two seconds, with the frozen migrations cut down to its tables."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pyhce.schema.model import Schema
 from pyhce.schema.render import Migration
 
 
-def variant(schema: Schema, **members: object) -> Schema:
-    """A declaration with members of its own replaced. (`model_copy` would keep what was computed of the old ones.)"""
+def schema_variant(schema: Schema, **members: object) -> Schema:
+    """A copy of a declaration with some members replaced; `model_copy` would keep values computed from the old ones."""
     return Schema.model_validate({**{name: getattr(schema, name) for name in Schema.model_fields}, **members})
 
 
@@ -30,13 +30,13 @@ SMALL = Schema(
     extra_data_steps=SCHEMA.extra_data_steps,
     bare_migrations=SCHEMA.bare_migrations,
 )
-"""Some of its tables."""
+"""The slice: some tables of the declaration."""
 _TABLE = re.compile(r"(?:TABLE|ON|INTO|COLUMN)(?: IF NOT EXISTS| TABLE| COLUMN)? (?:public|hce)\.([a-z_]+)")
 _WRITER = re.compile(r"FUNCTION hce\.guardar_([a-z_]+)\(")
 
 
-def cut(schema: Schema, number: int, whole: Migration) -> Migration:
-    """A frozen migration without what concerns a table that this slice does not have."""
+def migration_of_slice(schema: Schema, number: int, whole: Migration) -> Migration:
+    """A frozen migration without the statements about tables that are not in the slice."""
     absent = SCHEMA.by_name.keys() - schema.by_name.keys()
     if number not in FROZEN or not absent:
         return whole
@@ -52,7 +52,9 @@ def _concerned(statement: str) -> list[str]:
 
 @pytest.fixture
 def sliced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Register slices in this test."""
+    """Lets a test register slices."""
     whole = render.migration
-    monkeypatch.setattr(render, "migration", lambda schema, number: cut(schema, number, whole(schema, number)))
+    monkeypatch.setattr(
+        render, "migration", lambda schema, number: migration_of_slice(schema, number, whole(schema, number))
+    )
     yield

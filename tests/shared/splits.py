@@ -22,7 +22,7 @@ from pyhce.verify import verify
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase, unique
 from tests.shared.erasure import until, waiting
-from tests.shared.moves import meanwhile
+from tests.shared.moves import load_during
 from tests.shared.persons import ANA, CEDULA, LEO, number, places
 from tests.shared.records import person, weight
 
@@ -333,7 +333,7 @@ def test_a_load_beside_a_split_ends_in_the_record_of_its_patient(db: TestDatabas
     def splits(conn: DatabaseConnection) -> None:
         split(conn, new, old, patients=[f"{source}/p1"], schema=SCHEMA)
 
-    report = meanwhile(db, tmp_path, source, splits, weight("late", "Patient/p1"))
+    report = load_during(db, tmp_path, source, splits, weight("late", "Patient/p1"))
     assert report.new == 1
     assert db.document("Observation", "late", source) == db.document("Patient", "p1", source) == old
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok

@@ -1,8 +1,8 @@
-"""A database of the former release, full of data, taken through two migrations while it is written and read.
+"""A database of the former release, full of data, migrated twice while it is written and read.
 
-The writers: a process of the former release, which is refused once migration 2 is there; then the present release,
-which goes on during migration 3 until what it writes has a new table; then the release of migration 3. The reader asks
-one table all the time, also while an export holds that table and migration 3 wants it.
+The writers are a process of the former release, which is refused once migration 2 is applied; then the present release,
+which continues during migration 3 until its resources have a new table; then the release of migration 3. The reader
+queries one table all the time, also while an export locks that table and migration 3 waits for it.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from tests.shared.database import TestDatabase
 from tests.shared.erasure import until
 from tests.shared.former import command, environment, former, former_database, unnamed
 from tests.shared.former_documents import EXPECTED, filled, place
-from tests.shared.upgrades import ACCOUNTS, LATER, registered, with_column_and_index, with_tables
+from tests.shared.upgrades import ACCOUNTS, LATER, register_schema, with_column_and_index, with_tables
 
 LONGEST_WAIT = 20.0
-"""Seconds that the reader may wait: LOCK_TIMEOUT, and a busy machine. The export holds the table for longer."""
+"""Seconds that the reader may wait: LOCK_TIMEOUT, on a busy machine. The export locks the table for longer."""
 ATTEMPTS = 27
-"""Of the migration, while the export holds the table."""
+"""Attempts of the migration while the export locks the table."""
 PATIENT = {
     "resourceType": "Patient", "id": "w",
     "identifier": [{"system": "https://www.registraduria.gov.co/cedula", "value": "8001"}],
@@ -68,7 +68,7 @@ def resources(patient, number):
 
 @contextmanager
 def former_writer(db: TestDatabase) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """A process of the former release that saves until it is refused, and what was acknowledged."""
+    """A process of the former release that saves until it is refused, with the list of what it acknowledged."""
     program = RESOURCES + FORMER_WRITER
     acknowledged: list[str] = []
     with subprocess.Popen(
@@ -90,20 +90,20 @@ def former_writer(db: TestDatabase) -> Iterator[tuple[subprocess.Popen[str], lis
             thread.join()
 
 
-class Background:
-    """Something that is done again and again in a thread, until it is stopped; its error is raised then."""
+class BackgroundLoop:
+    """Repeats an operation in a thread until it is stopped; `stop` raises its error."""
 
-    def __init__(self, deed: Callable[[], None]) -> None:
+    def __init__(self, operation: Callable[[], None]) -> None:
         self._stop = threading.Event()
         self._error: BaseException | None = None
-        self._deed = deed
+        self._operation = operation
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                self._deed()
+                self._operation()
         except BaseException as error:
             self._error = error
 
@@ -115,8 +115,8 @@ class Background:
             raise self._error
 
 
-class Writing:
-    """Saves by a release after another: the next one where this one is refused."""
+class SavesAcrossReleases:
+    """Saves with one release after another: the next one as soon as a release is refused."""
 
     def __init__(self, db: TestDatabase, *schemas: Schema) -> None:
         self.acknowledged: list[str] = []
@@ -127,7 +127,7 @@ class Writing:
         self._writer: Writer | None = None
 
     def step(self) -> None:
-        """Save one of each kind; if that is refused, the next release is to do it."""
+        """Save one resource of each kind. If a constraint refuses it, the next release takes over."""
         try:
             if self._writer is None:
                 self._writer = Writer(self._dsn, schema=self._schemas[0], fuente="present", connections=1)
@@ -140,7 +140,7 @@ class Writing:
             self.close()
             if len(self._schemas) > 1 and "constraint" in str(error):
                 del self._schemas[0]
-            time.sleep(0.05)  # until the data steps are done, it is refused again
+            time.sleep(0.05)  # it is refused until the data steps are done
 
     def close(self) -> None:
         if self._writer is not None:
@@ -156,7 +156,7 @@ def _resources() -> Callable[[Any, int], Iterator[dict[str, Any]]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_two_migrations_beside_a_writer_and_a_reader_lose_nothing_and_keep_nobody_waiting(
+def test_two_migrations_beside_a_writer_and_a_reader_lose_nothing_and_block_neither(
     engine: local.Engine, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(online, "PAUSE", 0.2)
@@ -166,17 +166,19 @@ def test_two_migrations_beside_a_writer_and_a_reader_lose_nothing_and_keep_nobod
         filled(db, tmp_path)
         waits: list[float] = []
         with connect(unnamed(db.dsn)) as reading, former_writer(db) as (process, former_acknowledged):
-            reader = Background(lambda: waits.append(_timed(lambda: reading.execute("SELECT count(*) FROM alerta"))))
+            reader = BackgroundLoop(
+                lambda: waits.append(_timed(lambda: reading.execute("SELECT count(*) FROM alerta")))
+            )
             until(lambda: len(former_acknowledged) > 20)
 
-            assert registered(db, SCHEMA).migrations == (2,)
+            assert register_schema(db, SCHEMA).migrations == (2,)
             assert process.wait(timeout=60) != 0
             assert process.stderr is not None
             assert "the database refused" in process.stderr.read()
             assert [step.name for step in upgrade(db.conn, schema=SCHEMA)] == ["documents"]
 
-            writing = Writing(db, SCHEMA, later)
-            writer = Background(writing.step)
+            writing = SavesAcrossReleases(db, SCHEMA, later)
+            writer = BackgroundLoop(writing.step)
             until(lambda: len(writing.acknowledged) > 20)
             _behind_an_export(db, later)
             assert [step.name for step in upgrade(db.conn, schema=later)] == ["Account to cuenta"]
@@ -186,35 +188,35 @@ def test_two_migrations_beside_a_writer_and_a_reader_lose_nothing_and_keep_nobod
                 background.stop()
             writing.close()
 
-        assert any("sin_cuenta_check" in told for told in writing.refused)
+        assert any("sin_cuenta_check" in output for output in writing.refused)
         assert max(waits) < LONGEST_WAIT, f"{len(waits)} reads"
-        assert missing(db, later, "former", former_acknowledged) == []
-        assert missing(db, later, "present", writing.acknowledged) == []
+        assert not_stored_once(db, later, "former", former_acknowledged) == []
+        assert not_stored_once(db, later, "present", writing.acknowledged) == []
         assert {key: place(db, *key) for key in EXPECTED} == EXPECTED
         assert verify(db.dsn, schema=later).failed == ()
 
 
 def _behind_an_export(db: TestDatabase, later: Schema) -> None:
-    """Migrate while an export holds the table that the migration and the reader want."""
+    """Migrate while an export locks the table that the migration and the reader need."""
     lines: list[str] = []
     with connect(db.dsn) as export, ThreadPoolExecutor(1) as pool:
         with export.transaction():
             export.execute("SELECT count(*) FROM alerta")
             start = time.monotonic()
-            migration = pool.submit(registered, db, later, progress=lines.append)
+            migration = pool.submit(register_schema, db, later, progress=lines.append)
             until(lambda: sum("is held by process" in line for line in lines) >= ATTEMPTS or migration.done())
             assert time.monotonic() - start > LONGEST_WAIT
         assert migration.result().migrations == (LATER,)
 
 
-def _timed(deed: Callable[[], object]) -> float:
+def _timed(operation: Callable[[], object]) -> float:
     start = time.monotonic()
-    deed()
+    operation()
     return time.monotonic() - start
 
 
-def missing(db: TestDatabase, schema: Schema, source: str, acknowledged: list[str]) -> list[str]:
-    """What was acknowledged and is not in just one place."""
+def not_stored_once(db: TestDatabase, schema: Schema, source: str, acknowledged: list[str]) -> list[str]:
+    """The acknowledged resources that are not stored exactly once."""
     counts: dict[str, int] = {}
     for kind in {reference.split("/")[0] for reference in acknowledged}:
         for table in schema.tables_for(kind):
@@ -224,7 +226,7 @@ def missing(db: TestDatabase, schema: Schema, source: str, acknowledged: list[st
     return [reference for reference in acknowledged if counts.get(reference) != 1]
 
 
-def test_a_load_of_the_former_release_that_still_runs_is_ended(engine: local.Engine, workers: int) -> None:
+def test_a_running_load_of_the_former_release_is_ended(engine: local.Engine, workers: int) -> None:
     def lines(numbers: range) -> str:
         people = ({**PATIENT, "id": f"p{n}", "identifier": [hospital(n)]} for n in numbers)
         return "".join(json.dumps(one) + "\n" for one in people)
@@ -242,20 +244,20 @@ def test_a_load_of_the_former_release_that_still_runs_is_ended(engine: local.Eng
             process.stdin.write(lines(range(10_000)))  # more than a batch
             process.stdin.flush()
             until(lambda: db.value("SELECT count(*) FROM paciente") > 0)
-            registered(db, SCHEMA)
+            register_schema(db, SCHEMA)
             (report,) = upgrade(db.conn, schema=SCHEMA)
-            held = db.value("SELECT count(*) FROM paciente")
-            assert report.counts["patients moved"] == held > 0
-            _, told = process.communicate(lines(range(10_000, 12_000)))
+            patients = db.value("SELECT count(*) FROM paciente")
+            assert report.counts["patients moved"] == patients > 0
+            _, output = process.communicate(lines(range(10_000, 12_000)))
             assert process.returncode != 0
-        assert "the connection broke" in told
-        assert db.value("SELECT count(*) FROM paciente") == held
+        assert "the connection broke" in output
+        assert db.value("SELECT count(*) FROM paciente") == patients
         assert db.value("SELECT count(*) FROM expediente WHERE documento_id NOT LIKE 'MR-%@http://hosp-a.org/mrn'") == 0
 
 
 def test_the_former_release_refuses_the_present_schema(engine: local.Engine, workers: int, tmp_path: Path) -> None:
     with former_database(engine, workers) as db:
-        registered(db, SCHEMA)
+        register_schema(db, SCHEMA)
         path = tmp_path / "patient.json"
         path.write_text(json.dumps(PATIENT))
         for words in (
@@ -264,7 +266,7 @@ def test_the_former_release_refuses_the_present_schema(engine: local.Engine, wor
             ["register"],
             ["export", "--to", str(tmp_path / "out")],
         ):
-            told = former(*words, "--dsn", db.dsn, fails=True)
-            assert f"the database's schema is at migration {SCHEMA.version}" in told
-            assert "knows up to 1" in told
+            output = former(*words, "--dsn", db.dsn, fails=True)
+            assert f"the database's schema is at migration {SCHEMA.version}" in output
+            assert "knows up to 1" in output
         assert db.rows("SELECT count(*) FROM paciente") == [(0,)]

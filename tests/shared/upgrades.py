@@ -36,7 +36,7 @@ from tests.conftest import SHARDS, registered_database
 from tests.shared.database import TestDatabase
 from tests.shared.erasure import until
 from tests.shared.records import person
-from tests.shared.slices import SMALL, variant
+from tests.shared.slices import SMALL, schema_variant
 
 LATER = SCHEMA.version + 1
 """The migration after those of the declaration."""
@@ -72,7 +72,7 @@ def with_tables(schema: Schema, *added: Table) -> Schema:
     types = {table.fhir_type for table in added}
     paths = tuple((kind, where) for kind, where in schema.patient_paths if kind not in types)
     anchor, *rest = schema.tables
-    return variant(schema, tables=(anchor, *added, *rest), patient_paths=paths)
+    return schema_variant(schema, tables=(anchor, *added, *rest), patient_paths=paths)
 
 
 def with_column_and_index(schema: Schema) -> Schema:
@@ -80,7 +80,7 @@ def with_column_and_index(schema: Schema) -> Schema:
     flag = schema.table("alerta")
     column = text("autor", "author.display", "Autor", "Author", since=LATER)
     more = flag.model_copy(update={"columns": (*flag.columns, column), "indexes": (*flag.indexes, BY_STATUS)})
-    return variant(schema, tables=tuple(more if table is flag else table for table in schema.tables))
+    return schema_variant(schema, tables=tuple(more if table is flag else table for table in schema.tables))
 
 
 def with_columns_computed_anew(schema: Schema) -> Schema:
@@ -95,28 +95,28 @@ def with_columns_computed_anew(schema: Schema) -> Schema:
         name="dia_primero", arguments="t text", returns="date", body="SELECT hce.dia(t)",
         comment="The first day.", since=LATER, replaces="dia_exacto",
     )  # fmt: skip
-    return variant(
+    return schema_variant(
         schema,
         tables=tuple(more if table is patients else table for table in schema.tables),
         helpers=(*schema.helpers, first_day),
     )
 
 
-def registered(db: TestDatabase, schema: Schema, **options: Any) -> RegistrationReport:
+def register_schema(db: TestDatabase, schema: Schema, **options: Any) -> RegistrationReport:
     """What `pyhce register` of the release with this schema does."""
     workers = [Node(host=node.host, port=node.port) for node in db.cluster.workers]
     options = {"workers": workers, "passwords": local.passwords(db.folder), "shard_count": SHARDS, **options}
     return register(db.dsn, schema=schema, **options)
 
 
-def loaded(db: TestDatabase, schema: Schema, folder: Path, *lines: object) -> LoadReport:
+def load_with_schema(db: TestDatabase, schema: Schema, folder: Path, *lines: object) -> LoadReport:
     """What a load by the release with this schema does."""
     path = folder / "input.ndjson"
     path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
     return load(db.conn, [path], schema=schema, fuente="s", reject_file=folder / "r", again=True)
 
 
-def count(db: TestDatabase, table: str) -> int:
+def row_count(db: TestDatabase, table: str) -> int:
     return int(db.value(f"SELECT count(*) FROM {table}"))
 
 
@@ -146,7 +146,7 @@ CHANGED = (
 )
 
 
-def versions(db: TestDatabase, kind: str) -> list[tuple[str, str, int]]:
+def stored_versions(db: TestDatabase, kind: str) -> list[tuple[str, str, int]]:
     """The former versions of a type, wherever they are: (table, id, version)."""
     found = []
     for table in ("historia", "historia_compartida", "historia_referencia"):
@@ -154,17 +154,17 @@ def versions(db: TestDatabase, kind: str) -> list[tuple[str, str, int]]:
     return sorted(found)
 
 
-def test_a_table_for_a_type_that_had_none_takes_its_rows_and_its_history(
+def test_a_new_table_for_a_type_takes_its_rows_and_its_history(
     engine: local.Engine, workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = with_tables(SCHEMA, SUBSTANCES, ACCOUNTS, SERVICES)
     with registered_database(engine, workers) as db:
-        loaded(db, SCHEMA, tmp_path, *UNTYPED)
-        assert loaded(db, SCHEMA, tmp_path, *CHANGED).changed == 3
-        assert (count(db, "recurso_paciente"), count(db, "recurso_compartido")) == (3, 3)
-        assert versions(db, "Account") == [("historia", "c1", 1)]
+        load_with_schema(db, SCHEMA, tmp_path, *UNTYPED)
+        assert load_with_schema(db, SCHEMA, tmp_path, *CHANGED).changed == 3
+        assert (row_count(db, "recurso_paciente"), row_count(db, "recurso_compartido")) == (3, 3)
+        assert stored_versions(db, "Account") == [("historia", "c1", 1)]
 
-        assert registered(db, later).migrations == (LATER,)
+        assert register_schema(db, later).migrations == (LATER,)
         assert [step.table for step in pending_data_steps(db.conn, later)] == ["sustancia", "cuenta", "servicio_salud"]
         with pytest.raises(SchemaMismatch, match=rf"migration {LATER} says: Substance to sustancia") as refused:
             refuse_incomplete_schema(db.conn, later)
@@ -172,31 +172,33 @@ def test_a_table_for_a_type_that_had_none_takes_its_rows_and_its_history(
         (check,) = [c for c in verify(db.dsn, schema=later, groups=["schema"]).failed if c.code == "HCE0201"]
         assert "Account to cuenta" in " ".join(check.details)
         with pytest.raises(SchemaMismatch, match="the table cuenta takes these"):  # a writer that began before
-            loaded(db, SCHEMA, tmp_path, account("c5", "Patient/p1"))
+            load_with_schema(db, SCHEMA, tmp_path, account("c5", "Patient/p1"))
 
         monkeypatch.setattr(table_step, "ROWS_AT_ONCE", 1)
-        interrupt(db, later, at="Account from recurso_paciente to cuenta: 2 of 4")
+        interrupt_upgrade(db, later, at="Account from recurso_paciente to cuenta: 2 of 4")
         done = {step.name: step.counts for step in upgrade(db.conn, schema=later)}
         assert done["Account to cuenta"] == {"rows": 3}
         assert done["HealthcareService to servicio_salud"] == {"rows": 1, "former versions": 1}
         refuse_incomplete_schema(db.conn, later)
         assert upgrade(db.conn, schema=later) == ()
 
-        assert (count(db, "cuenta"), count(db, "sustancia"), count(db, "servicio_salud")) == (3, 1, 1)
-        assert (count(db, "recurso_paciente"), db.rows("SELECT id FROM recurso_compartido")) == (0, [("c3",)])
-        assert versions(db, "Account") == [("historia", "c1", 1)]
-        assert versions(db, "Substance") == [("historia_compartida", "s1", 1)]
-        assert versions(db, "HealthcareService") == [("historia_referencia", "h1", 1)]
+        assert (row_count(db, "cuenta"), row_count(db, "sustancia"), row_count(db, "servicio_salud")) == (3, 1, 1)
+        assert (row_count(db, "recurso_paciente"), db.rows("SELECT id FROM recurso_compartido")) == (0, [("c3",)])
+        assert stored_versions(db, "Account") == [("historia", "c1", 1)]
+        assert stored_versions(db, "Substance") == [("historia_compartida", "s1", 1)]
+        assert stored_versions(db, "HealthcareService") == [("historia_referencia", "h1", 1)]
 
-        again = loaded(db, later, tmp_path, *UNTYPED[3:6], *CHANGED)
+        again = load_with_schema(db, later, tmp_path, *UNTYPED[3:6], *CHANGED)
         assert (again.new, again.changed, again.unchanged) == (0, 0, 6)
-        assert loaded(db, later, tmp_path, account("c1", "Patient/p1", "c"), person("gone", "1003")).changed == 1
-        assert versions(db, "Account") == [("historia", "c1", 1), ("historia", "c1", 2)]
+        assert (
+            load_with_schema(db, later, tmp_path, account("c1", "Patient/p1", "c"), person("gone", "1003")).changed == 1
+        )
+        assert stored_versions(db, "Account") == [("historia", "c1", 1), ("historia", "c1", 2)]
         assert verify(db.dsn, schema=later).failed == ()
-        assert not registered(db, later).changed
+        assert not register_schema(db, later).changed
 
 
-def interrupt(db: TestDatabase, schema: Schema, *, at: str) -> None:
+def interrupt_upgrade(db: TestDatabase, schema: Schema, *, at: str) -> None:
     """Run the data steps, and end the process when it says this."""
 
     def say(line: str) -> None:
@@ -218,7 +220,7 @@ def test_a_migration_waits_behind_an_export_and_readers_pass(
         process = f"process {export.info.backend_pid}"
         with export.transaction():
             export.execute("SELECT count(*) FROM alerta")
-            migration = pool.submit(registered, db, later, progress=lines.append)
+            migration = pool.submit(register_schema, db, later, progress=lines.append)
             until(lambda: sum("is held by process" in line for line in lines) >= 3 or migration.done())
             assert not migration.done()
             waits = [seconds(db.dsn, "SELECT count(*) FROM alerta") for _ in range(20)]
@@ -239,7 +241,7 @@ def seconds(dsn: str, query: str) -> float:
 
 
 @pytest.mark.usefixtures("sliced")
-def test_a_migration_that_gives_up_says_which_session_to_end_and_then_goes_on(
+def test_a_migration_that_gives_up_names_the_blocking_session_and_can_be_repeated(
     engine: local.Engine, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(online, "LOCK_TIMEOUT", 0.1)
@@ -249,13 +251,13 @@ def test_a_migration_that_gives_up_says_which_session_to_end_and_then_goes_on(
         with export.transaction():
             export.execute("SELECT count(*) FROM alerta")
             with pytest.raises(HceError, match=rf"could not lock public.alerta: .*{export.info.backend_pid}") as told:
-                registered(db, later, lock_wait=0.3)
+                register_schema(db, later, lock_wait=0.3)
             assert "`pyhce register` again" in told.value.remedy
             assert max(applied_migrations(db.conn)) == SMALL.version
             end = "SELECT pg_terminate_backend(%s::integer, 5000::bigint)"  # what the remedy says
             db.conn.execute(end, (export.info.backend_pid,))
             export.close()
-        assert registered(db, later).migrations == (LATER,)
+        assert register_schema(db, later).migrations == (LATER,)
         assert verify(db.dsn, schema=later, groups=["schema"]).failed == ()
 
 
@@ -283,7 +285,7 @@ def killed_at_the_next_part(db: TestDatabase, schema: Schema, seen: set[str]) ->
             raise KeyboardInterrupt
 
     try:
-        registered(db, schema, progress=say)
+        register_schema(db, schema, progress=say)
     except KeyboardInterrupt:
         return False
     return True
@@ -302,7 +304,7 @@ def test_an_index_that_an_interrupted_build_left_is_built_anew(engine: local.Eng
 
         build()
         assert states() == {VALID}
-        for spoil in spoilers(db.conn):
+        for spoil in breaking_changes(db.conn):
             spoil()
             assert INVALID in states()
             build()
@@ -312,7 +314,7 @@ def test_an_index_that_an_interrupted_build_left_is_built_anew(engine: local.Eng
         assert db.value("SELECT 'alerta_prueba_idx'::regclass::oid") == before
 
 
-def spoilers(conn: DatabaseConnection) -> list[Callable[[], object]]:
+def breaking_changes(conn: DatabaseConnection) -> list[Callable[[], object]]:
     """What an interrupted build may leave: an index that is not valid here, or on one shard, there without one here."""
     here = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'alerta_prueba_idx'::regclass"
     found: list[Callable[[], object]] = [lambda: conn.execute(here)]
@@ -358,9 +360,9 @@ def test_columns_are_computed_anew_once_with_their_indexes(engine: local.Engine,
         )
     asked = "SELECT id, nombre, fecha_nacimiento::text FROM paciente ORDER BY id"
     with registered_database(engine, workers, SMALL) as db:
-        loaded(db, SMALL, tmp_path, *({**person(key, key[1:]), **members} for key, members in PEOPLE.items()))
+        load_with_schema(db, SMALL, tmp_path, *({**person(key, key[1:]), **members} for key, members in PEOPLE.items()))
         assert db.rows(asked) == [("p1", "Ana", None), ("p2", "Luz", "1960-02-03")]
-        assert registered(db, later).migrations == (LATER,)
+        assert register_schema(db, later).migrations == (LATER,)
         assert db.rows(asked) == [("p1", "Ana R.", "1958-01-01"), ("p2", "Luz", "1960-02-03")]
         own = "SELECT raza, nacionalidad, primer_apellido FROM paciente ORDER BY id"
         assert db.rows(own) == [("2106-3", None, None), (None, "170", "Rojas")]
@@ -368,13 +370,13 @@ def test_columns_are_computed_anew_once_with_their_indexes(engine: local.Engine,
             assert index_states(db.conn, f"public.{name}", "public.paciente") == {VALID}
         before = db.rows(where)
         db.conn.execute("DELETE FROM hce.migracion WHERE numero = %s", (LATER,))
-        assert registered(db, later).migrations == (LATER,)
+        assert register_schema(db, later).migrations == (LATER,)
         assert db.rows(where) == before, "what is done does not rewrite the table again"
         assert verify(db.dsn, schema=later, groups=["schema", "typed columns"]).failed == ()
 
 
 @pytest.mark.usefixtures("sliced")
-def test_a_column_that_a_site_built_upon_is_not_computed_anew_before_the_site_lets_it(
+def test_a_column_that_a_site_depends_on_is_computed_anew_only_when_the_site_allows_it(
     engine: local.Engine, workers: int
 ) -> None:
     later = with_columns_computed_anew(SMALL)
@@ -383,12 +385,12 @@ def test_a_column_that_a_site_built_upon_is_not_computed_anew_before_the_site_le
         db.conn.execute("CREATE INDEX del_sitio_idx ON paciente (nombre)")
         definition = db.value("SELECT pg_get_viewdef('nombres')")
         with pytest.raises(HceError) as refused:
-            registered(db, later)
+            register_schema(db, later)
         assert "view nombres uses public.paciente.nombre" in str(refused.value)
         assert "index del_sitio_idx uses public.paciente.nombre" in str(refused.value)
         assert max(applied_migrations(db.conn)) == SMALL.version
         db.conn.execute("DROP VIEW nombres")
         db.conn.execute("DROP INDEX del_sitio_idx")
-        assert registered(db, later).migrations == (LATER,)
+        assert register_schema(db, later).migrations == (LATER,)
         db.conn.execute(f"CREATE VIEW nombres AS {definition}".encode())
         assert db.rows("SELECT * FROM nombres") == []

@@ -15,7 +15,7 @@ from pyhce.schema.frozen import FROZEN, fingerprint, frozen_text, statements
 from pyhce.schema.frozen_check import check_frozen
 from pyhce.schema.model import Area, Helper, Home, Label, PlainColumn, Schema
 from pyhce.schema.render import declared_sql, migration, migrations
-from tests.shared.slices import variant
+from tests.shared.slices import schema_variant
 
 LATER = 9
 """A migration after every one of the declaration."""
@@ -24,7 +24,9 @@ NEW_HELPER = Helper(name="dia_nuevo", arguments="t text", returns="date", body="
 
 def changed(name: str, /, **members: object) -> Schema:
     """The declaration with one table changed."""
-    return variant(SCHEMA, tables=tuple(t.model_copy(update=members) if t.name == name else t for t in SCHEMA.tables))
+    return schema_variant(
+        SCHEMA, tables=tuple(t.model_copy(update=members) if t.name == name else t for t in SCHEMA.tables)
+    )
 
 
 def relabelled(since: int) -> Schema:
@@ -41,7 +43,7 @@ def with_column(since: int) -> Schema:
 def with_helper(since: int, **members: object) -> Schema:
     """The declaration with the helper `dia` changed."""
     helpers = tuple(h.model_copy(update={"since": since, **members}) if h.name == "dia" else h for h in SCHEMA.helpers)
-    return variant(SCHEMA, helpers=helpers)
+    return schema_variant(SCHEMA, helpers=helpers)
 
 
 def with_path(table: str, name: str, path: str) -> Schema:
@@ -51,7 +53,7 @@ def with_path(table: str, name: str, path: str) -> Schema:
 
 
 def without_table(name: str) -> Schema:
-    return variant(SCHEMA, tables=tuple(t for t in SCHEMA.tables if t.name != name))
+    return schema_variant(SCHEMA, tables=tuple(t for t in SCHEMA.tables if t.name != name))
 
 
 CHANGED: dict[str, Callable[[], Schema]] = {
@@ -116,7 +118,7 @@ def recomputed(since: int) -> Schema:
         name="rango_nuevo", arguments="p jsonb", returns="tstzrange", body="SELECT hce.rango(p ->> 'start')",
         comment="The start.", since=since, replaces="rango_periodo",
     )  # fmt: skip
-    return variant(schema, helpers=(*SCHEMA.helpers, helper))
+    return schema_variant(schema, helpers=(*SCHEMA.helpers, helper))
 
 
 def test_columns_that_are_computed_anew_are_one_statement_a_table_and_their_indexes_are_built_again() -> None:
@@ -162,7 +164,7 @@ def test_a_new_table_is_the_next_migration_with_its_function_its_index_and_its_p
         indexes=(index("documento_id", "estado"),),
         since=LATER,
     )
-    schema = variant(SCHEMA, tables=(*SCHEMA.tables, table))
+    schema = schema_variant(SCHEMA, tables=(*SCHEMA.tables, table))
     check_frozen(schema)
     body = declared_sql(schema, LATER)
     assert "CREATE TABLE IF NOT EXISTS public.cuenta" in body
@@ -172,14 +174,14 @@ def test_a_new_table_is_the_next_migration_with_its_function_its_index_and_its_p
 
 
 def test_a_new_helper_is_the_next_migration() -> None:
-    schema = variant(SCHEMA, helpers=(*SCHEMA.helpers, NEW_HELPER.model_copy(update={"since": LATER})))
+    schema = schema_variant(SCHEMA, helpers=(*SCHEMA.helpers, NEW_HELPER.model_copy(update={"since": LATER})))
     check_frozen(schema)
     assert declared_sql(schema, LATER).startswith("CREATE OR REPLACE FUNCTION hce.dia_nuevo(t text) RETURNS date")
 
 
 def test_a_function_with_its_owners_rights_is_for_the_application_alone() -> None:
     helper = NEW_HELPER.model_copy(update={"since": LATER, "definer": True})
-    body = declared_sql(variant(SCHEMA, helpers=(helper,)), LATER)
+    body = declared_sql(schema_variant(SCHEMA, helpers=(helper,)), LATER)
     assert "SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$" in body
     assert "ALTER FUNCTION hce.dia_nuevo(text) OWNER TO hce_writer;" in body
     assert "REVOKE ALL ON FUNCTION hce.dia_nuevo(text) FROM PUBLIC;" in body
@@ -194,7 +196,7 @@ def test_a_reworded_label_is_said_by_the_next_migration() -> None:
 
 def test_a_function_that_writes_is_replaced_by_a_later_migration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyhce.schema.writer_functions.FUNCTIONS_SINCE", LATER)
-    schema = variant(SCHEMA, bare_migrations=(LATER,))
+    schema = schema_variant(SCHEMA, bare_migrations=(LATER,))
     check_frozen(schema)
     assert schema.version == LATER
     replaced = declared_sql(schema, LATER)
@@ -231,6 +233,6 @@ def test_a_semicolon_in_a_body_or_a_comment_does_not_end_a_statement() -> None:
 
 def test_a_table_by_id_that_is_declared_first_does_not_become_the_anchor() -> None:
     first = resources("sustancia", "Substance", Area.MEDICATION, "Sustancias", "Substances", home=Home.ID, since=LATER)
-    schema = variant(SCHEMA, tables=(first, *SCHEMA.tables))
+    schema = schema_variant(SCHEMA, tables=(first, *SCHEMA.tables))
     assert {colocation_table(schema, t).name for t in schema.tables if t.home is Home.ID} == {"medicamento"}
     assert {colocation_table(schema, t).name for t in schema.tables if t.home is Home.PATIENT} == {"expediente"}

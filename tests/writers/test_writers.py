@@ -1,4 +1,4 @@
-"""The stress test of writers, on each engine for as long as is asked: minutes in PYHCE_MINUTES, a seed every minute."""
+"""The stress test of writers on each engine, for PYHCE_MINUTES minutes, with a new seed every minute."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def db(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
 
 @pytest.mark.timeout(MINUTES * 60 + 1800)
 def test_writers_of_all_kinds_leave_each_identity_once(db: TestDatabase, tmp_path: Path) -> None:
-    until, seed, deeds = time.monotonic() + MINUTES * 60, FIRST_SEED, Counter[str]()
+    until, seed, operations = time.monotonic() + MINUTES * 60, FIRST_SEED, Counter[str]()
     while time.monotonic() < until:
         seconds = min(60.0, until - time.monotonic())
-        deeds.update(writers_leave_each_identity_once(db, tmp_path, seed, seconds).deeds)
-        print(f"seed {seed}: {dict(deeds)}", file=sys.stderr, flush=True)
+        operations.update(writers_leave_each_identity_once(db, tmp_path, seed, seconds).operations)
+        print(f"seed {seed}: {dict(operations)}", file=sys.stderr, flush=True)
         seed += 1
