@@ -18,7 +18,7 @@ import pytest
 
 from pyhce import api
 from pyhce.cli import main
-from pyhce.schema.declaration import SCHEMA
+from pyhce.schema.declaration import SCHEMA, shorthand
 
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.es.md")
@@ -127,7 +127,7 @@ def test_the_documentation_has_the_numbers_of_the_code(tmp_path: Path) -> None:
         "README.es.md": f"ejecuta {without} [comprobaciones](docs/checks.md) con código estable, {every} en Kubernetes",
         "CHANGELOG.md": f"{without} checks with stable codes, {every} on Kubernetes",
     }
-    assert [page for page, words in expected.items() if words not in text_of(page)] == []
+    assert {page: words for page, words in expected.items() if words not in text_of(page)} == {}
     assert f"A schema of {tables[0]} of them for a FHIR R4 type" in text_of("CHANGELOG.md")
     assert tables[0].endswith(f" {len(SCHEMA.by_type)}")
 
@@ -174,6 +174,25 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         if not file.exists() or (anchor and anchor not in anchors(file.resolve())):
             broken.append(link)
     assert broken == []
+
+
+PATH = re.compile(r"`((?:pyhce|tests|tools|bench|charts|values|docs|postgres-citus|registrar)/[\w./-]+)`")
+
+
+@written_pages
+def test_every_file_of_the_repository_that_a_page_names_is_there(page: Path) -> None:
+    assert [name for name in PATH.findall(text_of(page)) if not (ROOT / name).exists() and "COUNTRY" not in name] == []
+
+
+def test_the_functions_that_declare_a_column_are_the_ones_of_the_code() -> None:
+    page = text_of("docs/contributing/column.md")
+    table = re.search(r"^## Functions$(.*?)^## ", page, re.MULTILINE | re.DOTALL)
+    assert table
+    named = {
+        name for row in re.findall(r"^\| (`.*?`) \|", table[1], re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert named
+    assert [name for name in named if not callable(getattr(shorthand, name, None))] == []
 
 
 # Spelling
