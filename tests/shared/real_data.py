@@ -1,7 +1,7 @@
-"""Data that nobody here wrote, made when the tests run: what Synthea's and clinosim's hospitals export.
+"""Data sets of other programs, generated when the tests run: exports of Synthea's and clinosim's simulated hospitals.
 
-What is compared with a load is counted and read by Python's own json, by none of our code. Both programs make the same
-resources for the same seed, so what they made is kept in .tools/real-data, and every tier uses it.
+The expected counts and contents are read with Python's json module, not with the code under test. Both programs
+generate the same resources for the same seed, so the data is kept in .tools/real-data and every tier uses it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ pytestmark = [
     pytest.mark.timeout(900),  # the first run downloads Synthea's jars with Maven
 ]
 REJECTS_BY_REASON = {"synthea-bulk": {}, "synthea-bundles": {}, "clinosim": {"not-a-resource": 1}}
-"""clinosim puts a file of its own, _generator_metadata.json, beside the resources."""
+"""The rejects that each data set must give. clinosim writes _generator_metadata.json, which is not a resource."""
 NOT_R4 = {
     "synthea-bulk": set(),
     "synthea-bundles": set(),
@@ -49,11 +49,11 @@ NOT_R4 = {
         "MedicationAdministration.dosage: R4 has no such element: timing",
     },
 }
-"""What --strict finds: clinosim writes empty arrays, an element that R4 has not, and a study in place of a Media."""
+"""What --strict must find: clinosim writes empty arrays, an unknown element, and a study instead of a Media."""
 
 
 def generate_synthea(to: Path, *, bundles: bool) -> None:
-    """Three patients who are alive, as NDJSON or as transaction Bundles."""
+    """Generate three living patients, as NDJSON or as transaction Bundles; skip the test where Synthea cannot run."""
     try:
         synthea.generate(to, patients=3, seed=SEED, years=YEARS, bundles=bundles)
     except synthea.Missing as error:
@@ -65,14 +65,16 @@ def generate_synthea(to: Path, *, bundles: bool) -> None:
 
 
 def generate_clinosim(to: Path) -> None:
-    """Half a year of a small hospital."""
+    """Generate half a year of a small hospital; skip the test where clinosim is not installed."""
     try:
-        there = version("clinosim")
+        installed = version("clinosim")
     except PackageNotFoundError:
-        there = "none"
-    if there != CLINOSIM:
-        pytest.skip(f"clinosim {CLINOSIM} is needed, {there} is installed; to enable: pip install 'pyhce[real-data]'")
-    work = to.with_suffix(".made")
+        installed = "none"
+    if installed != CLINOSIM:
+        pytest.skip(
+            f"clinosim {CLINOSIM} is needed, {installed} is installed; to enable: pip install 'pyhce[real-data]'"
+        )
+    work = to.with_suffix(".generated")
     asked = ["--country", "US", "--population", str(POPULATION), "--seed", str(SEED), "--format", "fhir-r4"]
     run = "import sys; from clinosim.simulator.cli import main; sys.exit(main())"
     done = subprocess.run(
@@ -92,7 +94,7 @@ GENERATORS: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 
 def generated_folder(kind: str, scratch: Path) -> Path:
-    """A folder with the data of a kind, made if it is not there yet."""
+    """The folder with the data of a kind, generated if it does not exist yet."""
     stamp, make = GENERATORS[kind]
     kept = KEPT / f"{kind}-{stamp}"
     if not kept.exists():
@@ -106,7 +108,7 @@ def generated_folder(kind: str, scratch: Path) -> Path:
 
 @dataclass(frozen=True)
 class LoadedData:
-    """Data of a kind, and what its load into a source of its own said."""
+    """Data of a kind, loaded into a source of its own, and the report of the load."""
 
     kind: str
     folder: Path
@@ -116,8 +118,8 @@ class LoadedData:
 
 @pytest.fixture(scope="session")
 def generated_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Path]]]:
-    """Data of every kind, made at the same time."""
-    scratch = tmp_path_factory.mktemp("made")
+    """Data of every kind, generated in parallel."""
+    scratch = tmp_path_factory.mktemp("generated")
     with ThreadPoolExecutor() as pool:
         yield {kind: pool.submit(generated_folder, kind, scratch) for kind in GENERATORS}
 
@@ -129,14 +131,14 @@ def loaded(
     generated_folders: dict[str, Future[Path]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> LoadedData:
-    """Real data in the database; skipped with the reason where it cannot be made."""
+    """Real data in the database; the test is skipped, with the reason, where the data cannot be generated."""
     folder, source = generated_folders[request.param].result(), unique()
     rejects = tmp_path_factory.mktemp("real") / "rejected"
     return LoadedData(request.param, folder, source, db.load_paths([folder], source=source, rejects=rejects))
 
 
 def parsed_exactly(text: str | bytes) -> Any:
-    """JSON with every number as it is written, by Python's own json."""
+    """JSON parsed with Python's json module, every number kept as it is spelled."""
     return json.loads(text, parse_float=lambda n: ("number", n), parse_int=lambda n: ("number", n))
 
 
@@ -151,16 +153,16 @@ def resources(folder: Path) -> Iterator[dict[str, Any]]:
                 named = {
                     e["fullUrl"]: "/".join((e["resource"]["resourceType"], e["resource"]["id"])) for e in value["entry"]
                 }
-                yield from (literal(entry["resource"], named) for entry in value["entry"])
+                yield from (with_literal_references(entry["resource"], named) for entry in value["entry"])
             else:
                 yield value
 
 
-def literal(value: Any, named: dict[str, str]) -> Any:
-    """A value whose references by fullUrl are what these name: so they are exported."""
+def with_literal_references(value: Any, named: dict[str, str]) -> Any:
+    """A value whose references by fullUrl are replaced by Type/id, as an export writes them."""
     if isinstance(value, dict):
-        return {n: named.get(v, v) if n == "reference" else literal(v, named) for n, v in value.items()}
-    return [literal(held, named) for held in value] if isinstance(value, list) else value
+        return {n: named.get(v, v) if n == "reference" else with_literal_references(v, named) for n, v in value.items()}
+    return [with_literal_references(held, named) for held in value] if isinstance(value, list) else value
 
 
 def type_and_id(resource: dict[str, Any]) -> tuple[str, str | None]:
@@ -172,10 +174,10 @@ def exported_resources(db: TestDatabase, to: Path, source: str) -> list[dict[str
     return [parsed_exactly(line) for file in report.files for line in (to / file.path).read_text().split("\n") if line]
 
 
-def assert_the_same(came_out: list[dict[str, Any]], went_in: list[dict[str, Any]]) -> None:
-    """Each resource once, to the letter; one that came without an id has got one."""
+def assert_exported_as_loaded(came_out: list[dict[str, Any]], went_in: list[dict[str, Any]]) -> None:
+    """Assert that each resource was exported once, spelled as it was; one without an id must have got one."""
     wanted = {type_and_id(resource): resource for resource in went_in}
-    assert len(wanted) == len(went_in), "an id is there twice"
+    assert len(wanted) == len(went_in), "the generated data has a duplicate id"
     unnamed = [resource for resource in went_in if "id" not in resource]
     found = {type_and_id(resource): resource for resource in came_out}
     given = [{n: v for n, v in r.items() if n != "id"} for key, r in found.items() if key not in wanted]
@@ -184,26 +186,28 @@ def assert_the_same(came_out: list[dict[str, Any]], went_in: list[dict[str, Any]
     assert len(came_out) == len(went_in)
 
 
-def test_real_data_is_loaded_whole_and_counted_by_type(loaded: LoadedData) -> None:
+def test_every_resource_of_real_data_is_loaded_and_counted_by_type(loaded: LoadedData) -> None:
     counted = Counter(resource["resourceType"] for resource in resources(loaded.folder))
     assert loaded.report.by_type == dict(sorted(counted.items()))
     assert loaded.report.new == loaded.report.read == counted.total() > 500
     assert loaded.report.by_reason == REJECTS_BY_REASON[loaded.kind]
 
 
-def test_real_data_comes_out_to_the_letter(db: TestDatabase, loaded: LoadedData, tmp_path: Path) -> None:
-    assert_the_same(exported_resources(db, tmp_path / "out", loaded.source), list(resources(loaded.folder)))
+def test_real_data_is_exported_as_it_was_spelled(db: TestDatabase, loaded: LoadedData, tmp_path: Path) -> None:
+    assert_exported_as_loaded(exported_resources(db, tmp_path / "out", loaded.source), list(resources(loaded.folder)))
 
 
-def test_real_data_again_changes_nothing(db: TestDatabase, loaded: LoadedData, tmp_path: Path) -> None:
+def test_loading_real_data_again_changes_nothing(db: TestDatabase, loaded: LoadedData, tmp_path: Path) -> None:
     again = db.load_paths([loaded.folder], source=loaded.source, rejects=tmp_path / "rejected")
-    matched = again.conditional.get("matched", 0)  # conditional creates, of resources that are there now
+    matched = again.conditional.get("matched", 0)  # conditional creates: the resource exists now
     assert matched == loaded.report.conditional.get("created", 0)
     assert (again.unchanged, again.read) == (loaded.report.read - matched, loaded.report.read - matched)
     assert (again.new, again.changed, again.moved, again.superseded) == (0, 0, 0, 0)
 
 
-def test_real_patients_have_their_documents_and_all_that_is_theirs(db: TestDatabase, loaded: LoadedData) -> None:
+def test_real_patients_have_documents_and_their_observations_are_in_their_records(
+    db: TestDatabase, loaded: LoadedData
+) -> None:
     patients = loaded.report.by_type["Patient"]
     condition = "FROM paciente WHERE fuente = %s AND NOT starts_with(documento_id, 'PROV-')"
     assert db.value(f"SELECT count(*) {condition}", loaded.source) == patients
@@ -212,7 +216,7 @@ def test_real_patients_have_their_documents_and_all_that_is_theirs(db: TestDatab
 
 
 @pytest.mark.parametrize("loaded", ["synthea-bulk", "clinosim"], indirect=True)
-def test_real_patients_who_come_last_gather_what_waited_for_them(
+def test_resources_loaded_before_their_patients_move_to_them(
     db: TestDatabase, loaded: LoadedData, tmp_path: Path
 ) -> None:
     patients = loaded.folder / "Patient.ndjson"
@@ -220,12 +224,10 @@ def test_real_patients_who_come_last_gather_what_waited_for_them(
     before = db.load_paths([p for p in loaded.folder.iterdir() if p != patients], source=source, rejects=rejects)
     after = db.load_paths([patients], source=source, rejects=rejects)
     assert after.moved > before.by_type["Observation"] > 0
-    assert_the_same(exported_resources(db, tmp_path / "out", source), list(resources(loaded.folder)))
+    assert_exported_as_loaded(exported_resources(db, tmp_path / "out", source), list(resources(loaded.folder)))
 
 
-def test_no_column_is_empty_without_a_reason_where_real_data_has_its_element(
-    db: TestDatabase, loaded: LoadedData
-) -> None:
+def test_a_typed_column_is_filled_where_real_data_has_its_element(db: TestDatabase, loaded: LoadedData) -> None:
     every = list(filled(db.conn, loaded.source))
     assert [str(one) for one in every if one.there and not one.filled and one.reason is None] == []
     assert sum(bool(one.filled) for one in every) > 150
@@ -235,12 +237,12 @@ def test_no_column_is_empty_without_a_reason_where_real_data_has_its_element(
             assert by_name[name].filled > 0, name
 
 
-def test_the_verifier_finds_nothing_wrong_with_real_data(db: TestDatabase, loaded: LoadedData) -> None:
+def test_verify_passes_on_real_data(db: TestDatabase, loaded: LoadedData) -> None:
     groups = ["identity", "typed columns", "routing", "round trip"]
     assert verify(db.dsn, schema=SCHEMA, groups=groups).failed == ()
 
 
-def test_strict_finds_in_real_data_what_is_not_r4_and_nothing_else(
+def test_strict_reports_the_known_violations_of_r4_in_real_data_and_no_others(
     db: TestDatabase, loaded: LoadedData, tmp_path: Path
 ) -> None:
     try:
@@ -252,6 +254,6 @@ def test_strict_finds_in_real_data_what_is_not_r4_and_nothing_else(
         db.conn, [loaded.folder], schema=SCHEMA, fuente=unique(), reject_file=rejects, again=True, strict=True
     )
     lines = map(json.loads, rejects.read_text().splitlines() if rejects.exists() else [])
-    told = {problem for line in lines if line["reason"] == "not-r4" for problem in line["detail"].split("; ")}
-    assert told == NOT_R4[loaded.kind]
+    problems = {problem for line in lines if line["reason"] == "not-r4" for problem in line["detail"].split("; ")}
+    assert problems == NOT_R4[loaded.kind]
     assert report.read + report.rejected == loaded.report.read + loaded.report.rejected

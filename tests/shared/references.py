@@ -1,4 +1,4 @@
-"""What holds for references to patients: in the patient's record, or kept and counted, never in another one's."""
+"""References to patients: a resource is in its patient's record, or outside every record and counted."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ OWN, OTHER = "https://own.example/fhir", "https://other.example/fhir"
 
 
 def load_case(db: TestDatabase, folder: Path, case: str, **options: Any) -> tuple[str, LoadReport]:
-    """Load a case's folder under a source of its own; the source and what came of it."""
+    """Load a case's folder into a source of its own; the source and the load's report."""
     source = unique()
     return source, load_paths(db, folder, [CASES / case / "in"], source, **options)
 
 
 def load_paths(db: TestDatabase, folder: Path, paths: list[Path], source: str, **options: Any) -> LoadReport:
-    """Load paths."""
+    """Load files or folders again, even those that were loaded before."""
     return load(
         db.conn, paths, schema=SCHEMA, fuente=source, reject_file=folder / "rejected.ndjson", again=True, **options
     )
@@ -70,7 +70,7 @@ def observation(key: str, subject: object, **members: Any) -> dict[str, Any]:
 
 
 def row_location(db: TestDatabase, source: str, key: str) -> tuple[str, str | None, str | None]:
-    """Table, document and patient key of a resource; it must be in one place."""
+    """Table, document and patient key of the one row of a resource."""
     found: list[tuple[str, str | None, str | None]] = []
     for table in SCHEMA.resource_tables():
         by_patient = table.distribution_column == "documento_id"
@@ -82,12 +82,12 @@ def row_location(db: TestDatabase, source: str, key: str) -> tuple[str, str | No
 
 
 def check_result(db: TestDatabase, code: str) -> Any:
-    """How a check ends."""
+    """The result of one identity check."""
     (result,) = [c for c in pyhce.verify(db.dsn, groups=["identity"]).checks if c.code == code]
     return result
 
 
-def test_case_07_every_form_of_a_reference_finds_the_record_or_is_counted(db: TestDatabase, tmp_path: Path) -> None:
+def test_case_07_a_reference_of_any_form_leads_to_the_record_or_is_counted(db: TestDatabase, tmp_path: Path) -> None:
     source, report = load_case(db, tmp_path, "07-references", bases=["https://ehr.example/fhir/"])
     mine = {
         "r-rel", "r-hist", "r-abs", "r-abshist", "r-slash", "r-trail", "r-cond", "r-condenc", "r-logical",
@@ -105,7 +105,7 @@ def test_case_07_every_form_of_a_reference_finds_the_record_or_is_counted(db: Te
     assert (report.rejected, report.read) == (0, 27)
 
 
-def test_case_07_another_servers_patient_is_not_ours_until_its_base_is_said_to_be(
+def test_case_07_a_patient_of_another_server_is_ours_only_once_its_base_is_configured(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, report = load_case(db, tmp_path, "07-references")
@@ -120,7 +120,7 @@ def test_case_07_another_servers_patient_is_not_ours_until_its_base_is_said_to_b
     assert db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", waiting) == 0
 
 
-def test_case_38_an_identifier_alone_names_the_patient_wherever_r4_allows_any_resource(
+def test_case_38_an_identifier_alone_identifies_the_patient_where_r4_allows_any_type(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, _ = load_case(db, tmp_path, "38-task-for-identifier")
@@ -176,8 +176,8 @@ CONTAINED = (
 KINDS = (("Observation", "subject"), ("Task", "for"), ("Composition", "subject"), ("QuestionnaireResponse", "subject"))
 
 
-def test_python_and_sql_read_the_same_key_of_every_form(db: TestDatabase, tmp_path: Path) -> None:
-    """A row whose key differed from the one that decided its record could be joined to another patient."""
+def test_python_and_sql_derive_the_same_patient_key_from_every_form(db: TestDatabase, tmp_path: Path) -> None:
+    """If the two keys differed, a query could join a row to another patient than the one whose record holds it."""
     source = unique()
     resources = []
     for (kind, member), form, contained in itertools.product(KINDS, FORMS, CONTAINED):
@@ -202,16 +202,14 @@ def test_python_and_sql_read_the_same_key_of_every_form(db: TestDatabase, tmp_pa
         came = Incoming(InputLocation("f", 1), resource["resourceType"], resource["id"], parse(json.dumps(resource)))
         made = prepare(SCHEMA, came, own_bases([OWN]), DEFAULT_RULES)
         assert by_sql.get(resource["id"]) == made.patient_key, resource
-    given_back = db.exported(tmp_path, source)
+    exported_resources = db.exported(tmp_path, source)
     for resource in resources:
-        assert given_back[resource["resourceType"], resource["id"]] == canonical(parse(json.dumps(resource)))
+        assert exported_resources[resource["resourceType"], resource["id"]] == canonical(parse(json.dumps(resource)))
     again = load_paths(db, tmp_path, [path], source, bases=[OWN])
     assert (again.unchanged, again.moved) == (len(resources), 0)
 
 
-def test_a_reference_that_cannot_be_read_is_found_by_verify_and_mended_by_its_remedy(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_verify_finds_an_unreadable_reference_and_its_remedy_repairs_it(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     flag = {"resourceType": "Flag", "status": "active", "code": {"text": "x"}}
     bad = [{**flag, "id": key, "subject": {"reference": text}} for key, text in (("bad", "p"), ("odd", "Patient/p#x"))]
@@ -225,7 +223,7 @@ def test_a_reference_that_cannot_be_read_is_found_by_verify_and_mended_by_its_re
     assert "Flag" not in str(check_result(db, "HCE0441").details)
 
 
-def test_a_reference_that_an_older_release_stored_as_it_came_is_found_and_mended_by_its_remedy(
+def test_verify_finds_an_absolute_reference_of_an_older_release_and_its_remedy_repairs_it(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, number = unique(), unique()
@@ -239,7 +237,9 @@ def test_a_reference_that_an_older_release_stored_as_it_came_is_found_and_mended
             " WHERE documento_id = %s AND fuente = %s AND id = %s",
             values,
         )
-    assert row_location(db, source, "o")[1:] == (f"CC-{number.upper()}", "p"), "as the release before this rule had it"
+    assert row_location(db, source, "o")[1:] == (f"CC-{number.upper()}", "p"), (
+        "the row is stored as an older release stored it"
+    )
     assert (
         "observacion: 1 absolute references to patients are stored without their base URL"
         in check_result(db, "HCE0444").details
@@ -256,14 +256,16 @@ def test_a_reference_that_an_older_release_stored_as_it_came_is_found_and_mended
 @pytest.mark.parametrize(
     "base", ["own.example", "ftp://own.example", "https://", "https://u@own.example", OWN + "?x=1"]
 )
-def test_a_base_that_is_no_url_is_refused_and_nothing_is_loaded(db: TestDatabase, tmp_path: Path, base: str) -> None:
+def test_a_base_that_is_not_a_url_is_refused_and_nothing_is_loaded(db: TestDatabase, tmp_path: Path, base: str) -> None:
     with pytest.raises(UsageError, match="is not an http or https URL"):
         load_bundle(db, tmp_path, unique(), collection((None, person("p", unique()))), bases=[base])
     with pytest.raises(UsageError, match="is not an http or https URL"):
         pyhce.connect(db.dsn, bases=[base])
 
 
-def test_another_servers_patient_finds_its_resources_when_it_comes(db: TestDatabase, tmp_path: Path) -> None:
+def test_resources_that_refer_to_a_patient_of_another_server_move_to_it_when_it_is_loaded(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     base, source, other, number, right = f"https://{unique()}.example/fhir", unique(), unique(), unique(), unique()
     named = {"reference": f"{base}/Patient/1"}
     local = person("1", unique())
@@ -273,7 +275,9 @@ def test_another_servers_patient_finds_its_resources_when_it_comes(db: TestDatab
     assert row_location(db, source, "o")[1:] == row_location(db, other, "o")[1:] == (waiting, f"{base}/Patient/1")
     assert f"{base}: 2" in check_result(db, "HCE0442").details
 
-    db.load(tmp_path, person("1", number), source=base)  # that server's own export, under its base
+    db.load(
+        tmp_path, person("1", number), source=base
+    )  # the other server's own export, loaded with its base as the source
 
     for name in (source, other):
         assert row_location(db, name, "o")[1] == f"CC-{number.upper()}"
@@ -288,7 +292,9 @@ def test_another_servers_patient_finds_its_resources_when_it_comes(db: TestDatab
     assert db.load(tmp_path, observation("o", named), source=other).unchanged == 1
 
 
-def test_an_erasure_finds_what_other_sources_say_of_another_servers_patient(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_erasure_includes_resources_of_other_sources_that_refer_to_the_patient(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     base, source, number = f"https://{unique()}.example/fhir", unique(), unique()
     named = {"reference": f"{base}/Patient/1"}
     group = {"resourceType": "Group", "id": "g", "type": "person", "actual": True,
@@ -308,10 +314,12 @@ def test_an_erasure_finds_what_other_sources_say_of_another_servers_patient(db: 
     assert db.rows("SELECT id FROM observacion WHERE fuente = ANY(%s)", [base, source]) == [("local",)]
     kept = db.value("SELECT recurso FROM grupo_pacientes WHERE fuente = %s", source)
     assert base not in json.dumps(kept)
-    assert kept["member"][1] == {"entity": {"reference": "Patient/1"}}, "the local patient of the same id is another"
+    assert kept["member"][1] == {"entity": {"reference": "Patient/1"}}, (
+        "the local patient with the same id is a different patient"
+    )
 
 
-def test_own_base_and_its_relative_form_are_one_patient_and_come_out_as_they_came(
+def test_a_url_under_the_own_base_and_its_relative_form_are_one_patient_and_keep_their_spelling(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, number = unique(), unique()
@@ -323,15 +331,17 @@ def test_own_base_and_its_relative_form_are_one_patient_and_come_out_as_they_cam
         (f"{OWN}/Observation/o", absolute),
     )  # fmt: skip
     report = load_bundle(db, tmp_path, source, bundle)
-    assert report.of_other_servers == {}, "the only base of a bundle is the source's own"
+    assert report.of_other_servers == {}, "the only base in a bundle is the source's own"
     assert row_location(db, source, "o")[1:] == (f"CC-{number.upper()}", "p")
     (encounter,) = db.rows("SELECT encuentro_id FROM observacion WHERE fuente = %s", source)
-    assert encounter == (f"{OTHER}/Encounter/e",), "another server's encounter is not ours of the same id"
+    assert encounter == (f"{OTHER}/Encounter/e",), "an encounter of another server is not ours with the same id"
     assert db.exported(tmp_path, source)["Observation", "o"] == canonical(parse(json.dumps(absolute)))
     assert load_bundle(db, tmp_path, source, bundle).unchanged == 3
 
 
-def test_a_configured_base_makes_every_other_one_of_a_bundle_another_source(db: TestDatabase, tmp_path: Path) -> None:
+def test_with_a_configured_base_every_other_base_of_a_bundle_is_another_source(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     source, number, base = unique(), unique(), f"https://{unique()}.example"
     bundle = collection(
         (f"{OWN}/Patient/1", person("1", number)),
@@ -349,10 +359,10 @@ def test_a_configured_base_makes_every_other_one_of_a_bundle_another_source(db: 
         {"fullUrl": f"{base}/Observation/x", "request": {"method": "DELETE", "url": "Observation/x"}},
     ]}  # fmt: skip
     assert load_bundle(db, tmp_path, source, gone, bases=[OWN]).deleted == 2
-    assert row_location(db, source, "1")[1] == f"CC-{number.upper()}", "ours of the same id stays"
+    assert row_location(db, source, "1")[1] == f"CC-{number.upper()}", "our patient with the same id stays"
 
 
-def test_saves_read_references_and_bases_as_a_load_does(db: TestDatabase) -> None:
+def test_save_treats_references_and_bases_as_load_does(db: TestDatabase) -> None:
     source, number, base = unique(), unique(), f"https://{unique()}.example"
     inside = {"resourceType": "Patient", "id": "me", "identifier": [{"system": CEDULA, "value": number}]}
     with pyhce.connect(db.dsn, source=source, bases=[OWN]) as writer:
@@ -371,7 +381,9 @@ def test_saves_read_references_and_bases_as_a_load_does(db: TestDatabase) -> Non
     assert db.value("SELECT version FROM observacion WHERE fuente = %s AND id = 'foreign'", source) == 2
 
 
-def test_a_contained_patient_with_a_document_has_a_record_before_it_comes(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_contained_patient_with_a_document_has_a_record_before_the_patient_is_loaded(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     source, number = unique(), str(int(unique(), 16))[:10]
     coded = {
         "system": "https://fhir.minsalud.gov.co/rda/NamingSystem/RNEC", "value": number,
@@ -389,7 +401,7 @@ def test_a_contained_patient_with_a_document_has_a_record_before_it_comes(db: Te
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_an_identifier_with_its_type_leads_to_no_record_once_its_document_is_contested(
+def test_an_identifier_with_a_type_leads_to_no_record_when_two_persons_claim_its_document(
     db: TestDatabase, tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     mark, number = unique(), str(int(unique(), 16))[:10]
@@ -412,7 +424,7 @@ def test_an_identifier_with_its_type_leads_to_no_record_once_its_document_is_con
 
 
 def composition(subject: dict[str, Any] | None, **members: Any) -> dict[str, Any]:
-    """The head of a document."""
+    """A Composition, the first entry of a document."""
     held = {
         "resourceType": "Composition", "status": "final", "type": {"text": "x"}, "date": "2024-01-01",
         "author": [{"display": "x"}], "title": "x", **members,
@@ -420,7 +432,7 @@ def composition(subject: dict[str, Any] | None, **members: Any) -> dict[str, Any
     return held if subject is None else {**held, "subject": subject}
 
 
-def test_case_14_a_document_is_in_its_patients_record_and_erased_with_it(db: TestDatabase, tmp_path: Path) -> None:
+def test_case_14_a_document_is_in_its_patients_record_and_is_erased_with_it(db: TestDatabase, tmp_path: Path) -> None:
     source, report = load_case(db, tmp_path, "14-ips-document")
     table, document, _ = row_location(db, source, "ips1")
     assert (table, document) == ("recurso_paciente", "CC-910000141")
@@ -441,7 +453,7 @@ def test_case_14_a_document_is_in_its_patients_record_and_erased_with_it(db: Tes
         patient(db.conn, "CC-910000141", schema=SCHEMA)
 
 
-def test_case_14_opened_documents_have_their_entries_as_rows_with_their_origin(
+def test_case_14_the_entries_of_an_opened_document_are_rows_tagged_with_the_document(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, _ = load_case(db, tmp_path, "14-ips-document", open_documents=True)
@@ -460,7 +472,7 @@ def test_case_14_opened_documents_have_their_entries_as_rows_with_their_origin(
         assert db.value(f"SELECT count(*) FROM {table} WHERE documento_id = 'CC-910000141'") == 0
 
 
-def test_ids_that_count_in_one_document_only_never_meet_those_of_another(db: TestDatabase, tmp_path: Path) -> None:
+def test_ids_local_to_one_document_never_collide_with_those_of_another(db: TestDatabase, tmp_path: Path) -> None:
     source, numbers = unique(), (unique(), unique())
     for number in numbers:
         entries = (
@@ -477,9 +489,7 @@ def test_ids_that_count_in_one_document_only_never_meet_those_of_another(db: Tes
         assert record.counts == {"Bundle": 1, "Composition": 1, "Observation": 2, "Patient": 1}
 
 
-def test_a_uuid_that_documents_of_two_persons_share_leaves_each_its_own_record(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_two_persons_whose_documents_share_a_uuid_keep_separate_records(db: TestDatabase, tmp_path: Path) -> None:
     source, head, me, finding, author = unique(), *(f"urn:uuid:{uuid.uuid4()}" for _ in range(4))
     numbers = unique(), unique()
 
@@ -503,7 +513,7 @@ def test_a_uuid_that_documents_of_two_persons_share_leaves_each_its_own_record(
         record = patient(db.conn, f"CC-{number.upper()}", schema=SCHEMA)
         assert record.counts == {"Bundle": 1, "Composition": 1, "Observation": 1, "Patient": 1}
     later = load_document("ana-2", {**ana, "telecom": [{"system": "phone", "value": "3001"}]})
-    assert (later.new, later.changed, later.moved) == (1, 4, 0), "one person: the same entries"
+    assert (later.new, later.changed, later.moved) == (1, 4, 0), "the same person: the same entries"
     assert set(whole) <= set(db.exported(tmp_path, source))
 
     nameless = [{name: held for name, held in one.items() if name != "identifier"} for one in (ana, leo)]
@@ -511,11 +521,13 @@ def test_a_uuid_that_documents_of_two_persons_share_leaves_each_its_own_record(
         load_document(key, someone)
     query = "SELECT id, documento_id FROM recurso_paciente WHERE fuente = %s AND tipo = 'Bundle'"
     places = dict(db.rows(query, source))
-    assert places["ana-3"] == places["ana-4"] != places["leo-3"], "without an identifier what they say tells persons"
+    assert places["ana-3"] == places["ana-4"] != places["leo-3"], (
+        "without an identifier, demographics distinguish persons"
+    )
     assert all(places[key].startswith("PROV-") for key in ("ana-3", "leo-3"))
 
 
-def test_an_id_that_two_entries_of_a_document_have_names_neither_of_them(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_id_duplicated_within_a_document_refers_to_neither_entry(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     entries = (
         (f"urn:uuid:{uuid.uuid4()}", composition(None)), (f"urn:uuid:{uuid.uuid4()}", person("1", number)),
@@ -528,7 +540,7 @@ def test_an_id_that_two_entries_of_a_document_have_names_neither_of_them(db: Tes
     assert document.startswith("PROV-")
 
 
-def test_whose_a_document_or_message_is_follows_from_its_head(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_composition_or_message_header_decides_the_patient_of_a_bundle(db: TestDatabase, tmp_path: Path) -> None:
     source, number, other = unique(), unique(), unique()
     me, them = person("me", number), person("them", other)
     inside = {"contained": [{**me, "id": "pt"}]}
@@ -553,19 +565,19 @@ def test_whose_a_document_or_message_is_follows_from_its_head(db: TestDatabase, 
         "group": [(None, composition({"reference": "Group/g"})), (None, me)],
         "empty": [],
     }
-    nobodys = {"both", "author", "group", "empty"}
+    without_patient = {"both", "author", "group", "empty"}
     messages = {"focus", "patient", "both"}
     bundles = [
         collection(*held, kind="message" if name in messages else "document", id=name) for name, held in entries.items()
     ]
     db.load(tmp_path, me, source=source)
     report = db.load(tmp_path, *bundles, source=source)
-    assert report.documents_without_patient == len(nobodys)
+    assert report.documents_without_patient == len(without_patient)
     for name in entries:
-        assert row_location(db, source, name)[1] == (None if name in nobodys else f"CC-{number.upper()}"), name
+        assert row_location(db, source, name)[1] == (None if name in without_patient else f"CC-{number.upper()}"), name
 
 
-def test_a_document_of_another_server_names_the_patients_of_that_server(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_document_of_another_server_refers_to_patients_of_that_server(db: TestDatabase, tmp_path: Path) -> None:
     source, base = unique(), f"https://{unique()}.example"
     nameless = {"resourceType": "Patient", "id": "1", "name": [{"family": "X"}]}
     head = composition({"reference": "Patient/1"})
@@ -587,10 +599,10 @@ def test_a_document_of_another_server_names_the_patients_of_that_server(db: Test
     db.load(tmp_path, *held, source=source)
     for name in ("with", "without", "focus"):
         assert row_location(db, source, name)[1:] == (provisional_document(base, "1"), f"{base}/Patient/1"), name
-    assert row_location(db, source, "two")[:2] == ("recurso_compartido", None), "an id of two entries names neither"
+    assert row_location(db, source, "two")[:2] == ("recurso_compartido", None), "an id of two entries refers to neither"
 
 
-def test_a_document_that_an_older_release_kept_outside_the_records_comes_into_its_own(
+def test_loading_again_moves_a_document_that_an_older_release_kept_outside_the_records(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, number = unique(), unique()
@@ -607,7 +619,7 @@ def test_a_document_that_an_older_release_kept_outside_the_records_comes_into_it
     assert int(check_result(db, "HCE0443").found.split()[0]) == before - 1
 
 
-def test_a_document_moves_when_its_patient_gets_another_identity(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_document_moves_when_its_patients_identity_changes(db: TestDatabase, tmp_path: Path) -> None:
     source, number, right = unique(), unique(), unique()
     me = {**person("me", number), "identifier": [{"system": "urn:mrn", "value": number}]}
     entries = (f"{OWN}/Composition/c", composition({"reference": "Patient/me"})), (f"{OWN}/Patient/me", me)
@@ -619,7 +631,7 @@ def test_a_document_moves_when_its_patient_gets_another_identity(db: TestDatabas
     assert load_bundle(db, tmp_path, source, held).unchanged == 1
 
 
-def test_another_servers_patient_that_comes_beside_what_names_it_gathers_all_of_it(
+def test_resources_loaded_concurrently_with_their_patient_of_another_server_are_in_its_record(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     for _ in range(5):
@@ -650,7 +662,7 @@ def test_another_servers_patient_that_comes_beside_what_names_it_gathers_all_of_
     assert check_result(db, "HCE0401").result == "ok"
 
 
-def test_load_tells_bases_and_what_it_could_not_read_and_refuses_a_base_that_is_no_url(
+def test_load_reports_other_bases_and_unreadable_references_and_refuses_a_base_that_is_not_a_url(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source = unique()

@@ -1,1 +1,1 @@
-"""What takes long and is run when named: python tests/run.py soak."""
+"""Long tests, run by name only: python tests/run.py soak."""

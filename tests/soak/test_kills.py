@@ -1,4 +1,4 @@
-"""A load that is killed twenty times at random moments, then run to its end; on each engine."""
+"""A load that is killed twenty times at random moments and then completes, on each engine."""
 
 from __future__ import annotations
 
@@ -23,40 +23,42 @@ KILLS = 20
 
 @pytest.fixture(params=["embedded", "citus"])
 def db(request: pytest.FixtureRequest) -> Iterator[TestDatabase]:
-    """A database of the engine's own."""
+    """A registered database of each engine."""
     try:
         engine = local.find_engine(citus=request.param == "citus")
     except HceError as error:
         pytest.skip(str(error))
-    with registered_database(engine, 2 if request.param == "citus" else 0) as made:
-        yield made
+    with registered_database(engine, 2 if request.param == "citus" else 0) as database:
+        yield database
 
 
 @pytest.mark.timeout(1800)
-def test_twenty_kills_leave_what_an_undisturbed_load_leaves(db: TestDatabase, tmp_path: Path) -> None:
-    calm, killed, seed = unique(), unique(), int(time.time())
-    chance = random.Random(seed)  # noqa: S311 - moments, not secrets
+def test_a_load_killed_twenty_times_leaves_the_same_rows_as_an_undisturbed_load(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    undisturbed, killed, seed = unique(), unique(), int(time.time())
+    chance = random.Random(seed)  # noqa: S311 - not a secret
     lines = list(people(40, 1500))
     files = [written(tmp_path / f"{n:02}.ndjson", lines[n::12]) for n in range(12)]
-    whole = loaded(db, *files, source=calm, jobs=2)
+    undisturbed_report = loaded(db, *files, source=undisturbed, jobs=2)
     command = [
         sys.executable, "-m", "pyhce", "load", *map(str, files), "--dsn", db.dsn,
         "--rejects", str(tmp_path / "r"), "--output", "json", "--source",
     ]  # fmt: skip
-    kills, rounds = 0, []
+    kills, row_counts = 0, []
     while kills < KILLS:
         run = subprocess.Popen([*command, killed], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            run.wait(timeout=chance.uniform(0.5, whole.seconds + 2))
+            run.wait(timeout=chance.uniform(0.5, undisturbed_report.seconds + 2))
         except subprocess.TimeoutExpired:
             run.kill()
             run.wait()
             kills += 1
-        else:  # it finished between two kills
-            assert state(db, killed) == state(db, calm)
+        else:  # the load completed between two kills; the next one has a new source
+            assert state(db, killed) == state(db, undisturbed)
             killed = unique()
-        rounds.append(db.value("SELECT count(*) FROM observacion WHERE fuente = %s", killed))
-    done = json.loads(subprocess.run([*command, killed], check=True, capture_output=True, text=True).stdout)
-    print(f"seed {seed}: rows after each kill {rounds}; {done['passed_over']} files passed over at last")
-    assert state(db, killed) == state(db, calm)
+        row_counts.append(db.value("SELECT count(*) FROM observacion WHERE fuente = %s", killed))
+    report = json.loads(subprocess.run([*command, killed], check=True, capture_output=True, text=True).stdout)
+    print(f"seed {seed}: rows after each kill {row_counts}; the last run passed over {report['passed_over']} files")
+    assert state(db, killed) == state(db, undisturbed)
     assert db.value("SELECT count(*) FROM hce.carga") == 0
