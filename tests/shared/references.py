@@ -668,11 +668,13 @@ def test_load_reports_other_bases_and_unreadable_references_and_refuses_a_base_t
     source = unique()
     lines = [weight("bad", "p"), weight("far", f"{OTHER}/Patient/1"), json.dumps(collection(kind="document", id="d"))]
     path = written(tmp_path / "in.ndjson", lines)
-    told = command("load", path, "--source", source, "--dsn", db.dsn, "--rejects", tmp_path / "r")
-    assert told.returncode == 0, told.stderr
-    assert f"1 of the server {OTHER} or of its patients; if it is the source itself: --base {OTHER}" in told.stdout
-    assert "1 Observation in no record: the reference to the patient is not Patient/id, a URL or a urn" in told.stdout
-    assert "1 documents and messages in no record: they do not name their patient" in told.stdout
+    shown = command("load", path, "--source", source, "--dsn", db.dsn, "--rejects", tmp_path / "r")
+    assert shown.returncode == 0, shown.stderr
+    assert (
+        f"1 from the server {OTHER}, or about its patients; if it is the source itself: --base {OTHER}" in shown.stdout
+    )
+    assert "1 Observation in no record: the reference to the patient is not Patient/id, a URL or a urn" in shown.stdout
+    assert "1 documents and messages in no record: they do not name their patient" in shown.stdout
     own = command("load", path, "--source", source, "--dsn", db.dsn, "--rejects", tmp_path / "r", "-o", "json",
                   PYHCE_BASE=f"{OWN} {OTHER}/")  # fmt: skip
     report = json.loads(own.stdout)
