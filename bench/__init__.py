@@ -1,1 +1,1 @@
-"""Speed, by one command each: ratios within one run."""
+"""Benchmarks, each a command: `python -m bench.load`, `bench.export`, `bench.save`. Compare ratios of one run only."""

@@ -1,4 +1,4 @@
-"""The figures of the benchmarks as a picture: `python -m bench.chart FIGURES PICTURE.png` (needs matplotlib)."""
+"""Draw the figures of the benchmarks: `python -m bench.chart FIGURES PICTURE.png` (needs matplotlib)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TITLES = {"one": "one PostgreSQL", "citus": "Citus, coordinator and 2 workers"}
 
 
 def main() -> None:
-    """A panel for each file of figures: how many times as fast as psql."""
+    """Draw a panel for each file of figures: the speed as a multiple of psql's."""
     figures, picture = Path(sys.argv[1]), Path(sys.argv[2])
-    files = sorted(figures.glob("load-*.json")) + sorted(figures.glob("export-*.json"))
-    made, panels = pyplot.subplots(len(files), 1, figsize=(8, 1.2 + 1.9 * len(files)), squeeze=False)
-    for file, panel in zip(files, panels[:, 0], strict=True):
-        held = json.loads(file.read_text())
-        what, engine = file.stem.split("-")
-        seconds = {name: values for name, values in held["seconds"].items() if ":" not in name and "CPU" not in name}
+    paths = sorted(figures.glob("load-*.json")) + sorted(figures.glob("export-*.json"))
+    figure, panels = pyplot.subplots(len(paths), 1, figsize=(8, 1.2 + 1.9 * len(paths)), squeeze=False)
+    for path, panel in zip(paths, panels[:, 0], strict=True):
+        report = json.loads(path.read_text())
+        what, engine = path.stem.split("-")
+        seconds = {name: values for name, values in report["seconds"].items() if ":" not in name and "CPU" not in name}
         base = statistics.median(seconds.pop("copy", None) or seconds.pop("psql \\copy"))
         names = list(seconds)[::-1]
         ratios = [base / statistics.median(seconds[name]) for name in names]
@@ -33,8 +33,8 @@ def main() -> None:
         for at, ratio in enumerate(ratios):
             panel.text(ratio, at, f" {ratio:.2f}", va="center", fontsize=8)
         panel.margins(x=0.1)
-    made.tight_layout()
-    made.savefig(picture, dpi=110)
+    figure.tight_layout()
+    figure.savefig(picture, dpi=110)
 
 
 if __name__ == "__main__":

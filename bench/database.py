@@ -1,4 +1,4 @@
-"""What the benchmarks share: a database of their own, the machine's description, medians and tables."""
+"""Shared by the benchmarks: a temporary database, a description of the machine, command line options, tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,15 @@ median = statistics.median
 
 @dataclass
 class Bench:
-    """A database for one benchmark, and what there is to say of it."""
+    """A database for one benchmark, and facts to print with the figures.
+
+    Args:
+        dsn: the coordinator.
+        scratch: a temporary folder.
+        psql_program: the path of psql.
+        environment: the environment variables with which psql connects.
+        facts: facts by name.
+    """
 
     dsn: str
     scratch: Path
@@ -37,7 +45,7 @@ class Bench:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def psql(self, *commands: str) -> str:
-        """Run commands in one psql."""
+        """Run commands in one session of psql, and return what it prints."""
         parts = [part for command in commands for part in ("--command", command)]
         done = subprocess.run(
             [self.psql_program, "-qXAt", "-v", "ON_ERROR_STOP=1", *parts],
@@ -49,22 +57,22 @@ class Bench:
             raise SystemExit(done.stderr)
         return done.stdout
 
-    def tell(self) -> None:
-        """Facts, and how busy the machine is."""
+    def print_facts(self) -> None:
+        """Print the facts and the load of the machine."""
         facts = {**self.facts, "load": " ".join(f"{load:.1f}" for load in os.getloadavg())}
         print("  ".join(f"{name}: {value}" for name, value in facts.items()))
 
-    def show(self, title: str, lines: Sequence[tuple[str, float, str]]) -> None:
-        """Facts, then a table of name, value, remark."""
-        self.tell()
+    def print_table(self, title: str, lines: Sequence[tuple[str, float, str]]) -> None:
+        """Print the facts, then a table of name, value and remark."""
+        self.print_facts()
         print(title)
         for name, value, remark in lines:
             print(f"  {name:<44} {value:>10.1f}  {remark}")
 
 
 @contextmanager
-def opened(*, citus: bool) -> Iterator[Bench]:
-    """A new database in a temporary folder: one node, or a Citus coordinator and two workers."""
+def benchmark_database(*, citus: bool) -> Iterator[Bench]:
+    """A new database in a temporary folder: one node, or a Citus coordinator and two workers; deleted afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="pyhce-bench-"))
     folder.chmod(0o755)  # the server runs under another uid if this runs as root
     data = folder / "data"
@@ -86,27 +94,29 @@ def opened(*, citus: bool) -> Iterator[Bench]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def arguments(doc: str | None, *, rounds: int, jobs: list[int]) -> argparse.Namespace:
-    """What the command line says: folder, engines, jobs, rounds, where the figures go."""
+def parse_arguments(doc: str | None, *, rounds: int, jobs: list[int]) -> argparse.Namespace:
+    """Parse the command line: folder, engines, jobs, rounds, and the folder for the figures."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", help="NDJSON; if none is given, Synthea makes 20 patients")
-    parser.add_argument("--engine", choices=("one", "citus"), action="append", help="one node, or Citus; else both")
-    parser.add_argument("--jobs", type=int, action="append", help="connections at once; may be given again")
+    parser.add_argument(
+        "folder", type=Path, nargs="?", help="a folder of NDJSON; default: 20 patients that Synthea generates"
+    )
+    parser.add_argument("--engine", choices=("one", "citus"), action="append", help="one node, or Citus; default: both")
+    parser.add_argument("--jobs", type=int, action="append", help="concurrent connections; can be given several times")
     parser.add_argument("--rounds", type=int, default=rounds)
-    parser.add_argument("--json", type=Path, help="a folder for the figures")
-    asked = parser.parse_args()
-    asked.jobs = asked.jobs or jobs
-    asked.engine = engines(asked.engine)
-    return asked
+    parser.add_argument("--json", type=Path, help="write the figures to this folder")
+    options = parser.parse_args()
+    options.jobs = options.jobs or jobs
+    options.engine = engines(options.engine)
+    return options
 
 
-def engines(asked: list[str] | None) -> list[str]:
-    """The engines asked for, else all that are here."""
-    return asked or ["one", *(["citus"] if has_citus() else [])]
+def engines(chosen: list[str] | None) -> list[str]:
+    """The chosen engines; if none is chosen, all that this machine has."""
+    return chosen or ["one", *(["citus"] if has_citus() else [])]
 
 
 def has_citus() -> bool:
-    """Whether PostgreSQL with Citus is on this machine."""
+    """Whether this machine has PostgreSQL with Citus; prints the reason if it has not."""
     try:
         local.find_engine(citus=True)
     except HceError as error:
@@ -116,8 +126,8 @@ def has_citus() -> bool:
 
 
 @contextmanager
-def data(folder: Path | None) -> Iterator[Path]:
-    """The folder given, or one of patients that Synthea makes."""
+def data_folder(folder: Path | None) -> Iterator[Path]:
+    """The given folder, or a temporary one with patients that Synthea generates."""
     if folder is not None:
         yield folder
         return
@@ -125,26 +135,26 @@ def data(folder: Path | None) -> Iterator[Path]:
         to = Path(made) / "patients"
         command = [sys.executable, "tools/synthea.py", "--patients", "20", "--bulk", "--years", "0", "--to", str(to)]
         if subprocess.run(command).returncode:
-            raise SystemExit("give a folder of NDJSON instead")
+            raise SystemExit("Synthea failed; give a folder of NDJSON instead: python -m bench.load FOLDER")
         yield to
 
 
-def keep(to: Path | None, name: str, figures: dict[str, Any]) -> None:
-    """Figures as JSON in a folder."""
+def save_figures(to: Path | None, name: str, figures: dict[str, Any]) -> None:
+    """Write figures as JSON to a folder, if one is given."""
     if to:
         to.mkdir(parents=True, exist_ok=True)
         (to / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def free_port() -> int:
-    """A port that nobody listens at, with room above for the workers'."""
+    """A free port; the workers use the next ones."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def machine() -> str:
-    """Processor, cores, memory, system."""
+    """A description of the machine: cores, processor, memory, Python version."""
     model = next(
         (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.processor(),

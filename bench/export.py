@@ -1,9 +1,10 @@
-r"""Export, against psql's \copy … to of the very same tables.
+r"""Compare the speed of an export with psql's \copy of the same tables.
 
     python -m bench.export [FOLDER] [--engine one|citus] [--jobs 1 --jobs 4] [--rounds 5] [--json FOLDER]
 
-FOLDER holds FHIR, such as Synthea's bulk export; it is loaded first. The ways take turns, so that whatever else the
-machine does meets all of them; the figures are medians, the ratios are of one run. Exit status 1 if one is below 0.8.
+FOLDER has FHIR files, such as Synthea's bulk export; they are loaded first. The ways alternate within each round, so
+that other load on the machine affects all of them. The figures are medians, the ratios are of one run. The exit status
+is 1 if a ratio is below 0.8.
 """
 
 from __future__ import annotations
@@ -15,33 +16,34 @@ import sys
 import time
 from pathlib import Path
 
-from bench.database import Bench, arguments, data, keep, median, opened
+from bench.database import Bench, benchmark_database, data_folder, median, parse_arguments, save_figures
 from pyhce import api
 from pyhce.schema.declaration import SCHEMA
 
-MUST = 0.8
+LEAST_RATIO = 0.8
+"""The least acceptable speed, as a multiple of \\copy's."""
 COPY = r"psql \copy"
 
 
 def main() -> int:
-    """Run the rounds on each engine and print the tables; 1 if a way is too slow."""
-    asked = arguments(__doc__, rounds=5, jobs=[1, min(os.cpu_count() or 1, 4)])
+    """Run the rounds on each engine and print the tables; return 1 if a way is too slow."""
+    options = parse_arguments(__doc__, rounds=5, jobs=[1, min(os.cpu_count() or 1, 4)])
     slow = False
-    with data(asked.folder) as folder:
-        for engine in asked.engine:
-            with opened(citus=engine == "citus") as bench:
-                found = measure(bench, folder, asked.jobs, asked.rounds)
+    with data_folder(options.folder) as folder:
+        for engine in options.engine:
+            with benchmark_database(citus=engine == "citus") as bench:
+                found = measure(bench, folder, options.jobs, options.rounds)
             slow |= report(bench, found)
-            keep(asked.json, f"export-{engine}", {"facts": bench.facts, "seconds": found})
+            save_figures(options.json, f"export-{engine}", {"facts": bench.facts, "seconds": found})
     return int(slow)
 
 
 def measure(bench: Bench, folder: Path, jobs: list[int], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way, a value a round; the round before the first only warms up."""
+    """The seconds of each way in each round; an additional first round warms up."""
     rejects = bench.scratch / "rejected.ndjson"
     command = [sys.executable, "-m", "pyhce", "load", str(folder), "--dsn", bench.dsn, "--rejects", str(rejects)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    bench.psql("VACUUM (ANALYZE)", "CHECKPOINT")  # as autovacuum does sooner or later, so that it does not meanwhile
+    bench.psql("VACUUM (ANALYZE)", "CHECKPOINT")  # otherwise autovacuum might do it during a measurement
     found: dict[str, list[float]] = {}
     for number in range(rounds + 1):
         print(f"round {number} of {rounds}", file=sys.stderr)
@@ -53,7 +55,7 @@ def measure(bench: Bench, folder: Path, jobs: list[int], rounds: int) -> dict[st
 
 
 def exported(bench: Bench, jobs: int) -> float:
-    """Seconds of an export, checksums, journal and manifest included."""
+    """The seconds of an export, with checksums, journal and manifest."""
     to = bench.scratch / "out"
     start = time.perf_counter()
     made = api.export(to, dsn=bench.dsn, jobs=jobs)
@@ -64,7 +66,7 @@ def exported(bench: Bench, jobs: int) -> float:
 
 
 def copied(bench: Bench) -> float:
-    """Seconds that one psql takes for every table, one after the other."""
+    """The seconds that one psql takes for all tables, one after the other."""
     to = bench.scratch / "copied"
     to.mkdir()
     commands = [
@@ -79,18 +81,18 @@ def copied(bench: Bench) -> float:
 
 
 def report(bench: Bench, found: dict[str, list[float]]) -> bool:
-    """The table; whether a way is too slow."""
+    """Print the table; return whether a way is too slow."""
     bench.facts["load"] = f"{os.getloadavg()[0]:.1f}"
     count, base = bench.facts["resources"], median(found[COPY])
     ratios = {name: base / median(values) for name, values in found.items()}
-    bench.show(
+    bench.print_table(
         "Export, resources/s",
         [
             (name, count / median(values), rf"{ratios[name]:.2f} × \copy, {min(values):.2f} to {max(values):.2f} s")
             for name, values in found.items()
         ],
     )
-    return min(ratios.values()) < MUST
+    return min(ratios.values()) < LEAST_RATIO
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-r"""New resources, and the same again, against psql's \copy of the very same rows into the very same tables.
+r"""Compare the speed of loading resources, new and again unchanged, with psql's \copy of the same rows.
 
     python -m bench.load [FOLDER] [--engine one|citus] [--jobs 1 --jobs 2] [--rounds 3] [--json FOLDER]
 
-FOLDER holds NDJSON, such as Synthea's bulk export. Each round empties the tables between its measures; the figures are
-medians, the ratios are of one run. Client CPU is that of the whole `pyhce load` process, less what it takes to start.
+FOLDER has NDJSON, such as Synthea's bulk export. Each round empties the tables between its measurements. The figures
+are medians, the ratios are of one run. Client CPU is the CPU time of the `pyhce load` process without its start.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.database import Bench, arguments, data, keep, median, opened
+from bench.database import Bench, benchmark_database, data_folder, median, parse_arguments, save_figures
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Table
 
@@ -32,23 +32,23 @@ for name in sys.argv[1:]:
     n += after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 print(n)
 """
-ORIGINALS = tuple(t for t in SCHEMA.tables if t.holds_resources or t.name == "expediente")
+COPIED_TABLES = tuple(t for t in SCHEMA.tables if t.holds_resources or t.name == "expediente")
 
 
 def main() -> None:
     """Run the rounds on each engine and print the tables."""
-    asked = arguments(__doc__, rounds=3, jobs=[1, 2, 4])
-    with data(asked.folder) as folder:
+    options = parse_arguments(__doc__, rounds=3, jobs=[1, 2, 4])
+    with data_folder(options.folder) as folder:
         files = sorted(path for path in folder.rglob("*.ndjson") if path.stat().st_size)
-        for engine in asked.engine:
-            with opened(citus=engine == "citus") as bench:
-                found = measure(bench, files, asked.jobs, asked.rounds)
+        for engine in options.engine:
+            with benchmark_database(citus=engine == "citus") as bench:
+                found = measure(bench, files, options.jobs, options.rounds)
             report(bench, found)
-            keep(asked.json, f"load-{engine}", {"facts": bench.facts, "seconds": found})
+            save_figures(options.json, f"load-{engine}", {"facts": bench.facts, "seconds": found})
 
 
 def measure(bench: Bench, files: list[Path], jobs: list[int], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each measure, a value a round."""
+    """The values of each measurement in each round: seconds, or megabytes of memory."""
     names = [str(path) for path in files]
     loaded = load(bench, names, jobs[0])
     bench.facts |= {
@@ -75,14 +75,14 @@ def measure(bench: Bench, files: list[Path], jobs: list[int], rounds: int) -> di
 
 
 def load(bench: Bench, names: list[str], jobs: int) -> dict[str, object]:
-    """`pyhce load` as a user runs it."""
+    """Run `pyhce load` as a user does; return its report."""
     command = ["pyhce", "load", *names, "--jobs", str(jobs), "--again", "--dsn", bench.dsn, "--output", "json"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=bench.scratch)
     return dict(json.loads(done.stdout))
 
 
 def timed_load(bench: Bench, names: list[str], jobs: int) -> tuple[float, float, float]:
-    """Seconds of the load without the program's start, CPU seconds of it, megabytes of memory at most."""
+    """The seconds of a load, its CPU seconds without the start of the program, its peak memory in megabytes."""
     start = cpu_of(lambda: subprocess.run(["pyhce", "load", "--help"], check=True, capture_output=True))
     made: dict[str, object] = {}
     cpu = cpu_of(lambda: made.update(load(bench, names, jobs)))
@@ -91,7 +91,7 @@ def timed_load(bench: Bench, names: list[str], jobs: int) -> tuple[float, float,
 
 
 def cpu_of(run: Callable[[], object]) -> float:
-    """CPU seconds of the processes that a function runs."""
+    """The CPU seconds of the processes that a function starts."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -99,9 +99,9 @@ def cpu_of(run: Callable[[], object]) -> float:
 
 
 def save_rows(bench: Bench) -> list[tuple[Table, Path]]:
-    """The rows of every table as files that psql reads."""
+    """Write the rows of every table to files that psql can copy from."""
     found = []
-    for table in ORIGINALS:
+    for table in COPIED_TABLES:
         path = bench.scratch / f"{table.name}.copy"
         columns = ", ".join(column.name for column in table.stored)
         bench.psql(f"\\copy (SELECT {columns} FROM {table.qualified}) TO '{path}'")
@@ -111,7 +111,7 @@ def save_rows(bench: Bench) -> list[tuple[Table, Path]]:
 
 
 def copy_rows(bench: Bench, rows: list[tuple[Table, Path]]) -> float:
-    """Seconds that one psql takes to copy them all."""
+    """The seconds that one psql takes to copy all files."""
     commands = [
         f"\\copy {table.qualified} ({', '.join(column.name for column in table.stored)}) FROM '{path}'"
         for table, path in rows
@@ -122,13 +122,13 @@ def copy_rows(bench: Bench, rows: list[tuple[Table, Path]]) -> float:
 
 
 def empty(bench: Bench) -> None:
-    """Every table without rows, and the server at rest."""
+    """Empty every table, and write a checkpoint so that the server is idle."""
     names = [table.qualified for table in SCHEMA.tables if table.holds_resources or table.name.startswith("historia")]
     bench.psql(f"TRUNCATE expediente, {', '.join(names)} CASCADE", "TRUNCATE hce.archivo_cargado", "CHECKPOINT")
 
 
 def report(bench: Bench, found: dict[str, list[float]]) -> None:
-    """The table."""
+    """Print the table."""
     count = bench.facts["resources"]
     copy, parse = median(found["copy"]), median(found["orjson CPU"])
     lines = [("psql \\copy", count / copy, "")]
@@ -140,7 +140,7 @@ def report(bench: Bench, found: dict[str, list[float]]) -> None:
             lines.append((name + ", µs a resource", micros, f"{median(values) / parse:.2f} × orjson's"))
         else:
             lines.append((name, count / median(values), f"{copy / median(values):.2f} × \\copy"))
-    bench.show("Load, resources/s", lines)
+    bench.print_table("Load, resources/s", lines)
     memory = max(max(values) for name, values in found.items() if name.endswith("memory"))
     print(f"memory of pyhce load: {memory:.0f} MB at most")
 

@@ -1,9 +1,8 @@
-"""One save with its history against a bare INSERT of the same row into the same table.
+"""Compare the speed of a save, with its history, with a plain INSERT of the same row into the same table.
 
     python -m bench.save [--engine one|citus] [--count 400] [--json FOLDER]
 
-Everything is interleaved, in an order that is drawn anew for each row, and commits durably; ratios are of medians in
-one run.
+All ways alternate, in a random order for each row, and commit durably. The ratios are of medians of one run.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyhce
-from bench.database import engines, keep, median, opened
+from bench.database import benchmark_database, engines, median, save_figures
 from pyhce import sample
 from pyhce.citus.connection import DatabaseConnection, connect
 from pyhce.records.reading.exact_json import dumps
@@ -30,7 +29,8 @@ from pyhce.records.saving.application_input import resource_to_save
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.writer_functions import ARGUMENTS, PROTOCOL
 
-MOST = 1.5
+LARGEST_RATIO = 1.5
+"""The largest acceptable time, as a multiple of an INSERT's."""
 PATIENTS = 16
 CLIENTS = 8
 WARM_UP = 20
@@ -40,6 +40,7 @@ INSERT = (
 )
 CALL = f"SELECT hce.guardar_observacion({', '.join('%s' for _ in ARGUMENTS)})"
 JUDGED = ("function: new", "function: changed", "function: unchanged")
+"""The ways that LARGEST_RATIO applies to."""
 
 
 def observations() -> list[dict[str, Any]]:
@@ -49,32 +50,32 @@ def observations() -> list[dict[str, Any]]:
 
 
 class Rows:
-    """The same observation again and again, each with an id of its own and one of our patients."""
+    """Copies of the sample's Observations, each with its own id and one of PATIENTS patients."""
 
     def __init__(self, source: str) -> None:
-        self.source, self.held = source, observations()
+        self.source, self.observations = source, observations()
 
     def person(self, number: int) -> dict[str, Any]:
-        """One of the patients."""
+        """The Patient with a number."""
         system = "https://www.registraduria.gov.co/cedula"
         identifier = {"system": system, "value": f"{self.source}{number}"}
         return {"resourceType": "Patient", "id": f"p{number}", "identifier": [identifier]}
 
     def text(self, number: int, key: str | None, **more: object) -> str:
         """An observation as JSON text, without an id if `key` is None."""
-        held = {**self.held[number % len(self.held)], "id": key, **more}
-        held["subject"] = {"reference": f"Patient/p{number % PATIENTS}"}
-        return dumps({name: value for name, value in held.items() if value is not None})
+        members = {**self.observations[number % len(self.observations)], "id": key, **more}
+        members["subject"] = {"reference": f"Patient/p{number % PATIENTS}"}
+        return dumps({name: value for name, value in members.items() if value is not None})
 
     def values(self, number: int, key: str, **more: object) -> tuple[str, PreparedResource]:
-        """The document of its patient, and the observation ready to be written."""
+        """The document of the patient, and the prepared observation."""
         return f"CC-{self.source.upper()}{number % PATIENTS}", resource_to_save(
             SCHEMA, self.text(number, key, **more)
         ).prepared
 
 
 def one_by_one(dsn: str, rows: Rows, count: int) -> dict[str, list[float]]:
-    """Milliseconds of each kind of write, one client."""
+    """The milliseconds of each kind of write with one client."""
     times: dict[str, list[float]] = {}
     note = [{"text": "changed"}]
     with connect(dsn) as conn, pyhce.connect(dsn, source=rows.source, connections=1) as db:
@@ -112,9 +113,9 @@ def one_by_one(dsn: str, rows: Rows, count: int) -> dict[str, list[float]]:
             ]
             while chains:
                 chain = random.choice(chains)
-                name, deed = chain.pop(0)
+                name, write = chain.pop(0)
                 start = time.perf_counter()
-                deed()
+                write()
                 if number >= WARM_UP:
                     times.setdefault(name, []).append((time.perf_counter() - start) * 1e3)
                 if not chain:
@@ -123,9 +124,9 @@ def one_by_one(dsn: str, rows: Rows, count: int) -> dict[str, list[float]]:
 
 
 def at_once(dsn: str, rows: Rows, count: int) -> dict[str, dict[str, float]]:
-    """Writes a second with eight clients: bare INSERTs by threads, saves by asyncio, also all of one row.
+    """Writes per second with CLIENTS clients: plain INSERTs in threads, and saves with asyncio.
 
-    Connections are open and warm before the clock starts.
+    The saves are measured for different patients and for one row. Connections are open and warm before the measurement.
     """
     warm = WARM_UP * CLIENTS
 
@@ -135,7 +136,7 @@ def at_once(dsn: str, rows: Rows, count: int) -> dict[str, dict[str, float]]:
             values = (document, rows.source, prepared.identity[1], *prepared.text)
             conn.execute(INSERT, values, prepare=True)
 
-    def bare() -> float:
+    def plain_inserts() -> float:
         with ExitStack() as stack, ThreadPoolExecutor(CLIENTS) as pool:
             conns = [stack.enter_context(connect(dsn)) for _ in range(CLIENTS)]
 
@@ -164,19 +165,19 @@ def at_once(dsn: str, rows: Rows, count: int) -> dict[str, dict[str, float]]:
             found = await asyncio.gather(*(client(mine, warm, warm + count * CLIENTS) for mine in range(CLIENTS)))
             return time.perf_counter() - start, [taken for times in found for taken in times]
 
-    def told(seconds: float, times: list[float]) -> dict[str, float]:
-        middle = {"median": median(times), "p95": quantile(times, 0.95)} if times else {}
-        return {"per_second": count * CLIENTS / seconds, **middle}
+    def rates(seconds: float, times: list[float]) -> dict[str, float]:
+        latency = {"median": median(times), "p95": quantile(times, 0.95)} if times else {}
+        return {"per_second": count * CLIENTS / seconds, **latency}
 
     return {
-        "INSERT, different patients": told(bare(), []),
-        "db.save, different patients": told(*asyncio.run(saves(False))),
-        "db.save, one row": told(*asyncio.run(saves(True))),
+        "INSERT, different patients": rates(plain_inserts(), []),
+        "db.save, different patients": rates(*asyncio.run(saves(False))),
+        "db.save, one row": rates(*asyncio.run(saves(True))),
     }
 
 
-def versions_are_right(conn: DatabaseConnection, rows: Rows, count: int) -> bool:
-    """Whether the row that all clients wrote has each of its versions once, in the history or as the row."""
+def has_every_version_once(conn: DatabaseConnection, rows: Rows, count: int) -> bool:
+    """Whether each version of the row that all clients wrote exists once, in the history or as the current row."""
     former = conn.execute(
         "SELECT version FROM historia WHERE fuente = %s AND id = 'one' ORDER BY version", (rows.source,)
     ).fetchall()
@@ -185,12 +186,12 @@ def versions_are_right(conn: DatabaseConnection, rows: Rows, count: int) -> bool
 
 
 def quantile(times: list[float], part: float) -> float:
-    """The time that this part of them does not exceed."""
+    """The time that this part of the times does not exceed."""
     return sorted(times)[int(len(times) * part)]
 
 
 def measured(dsn: str, count: int) -> dict[str, Any]:
-    """All of it on one database."""
+    """Run all measurements on one database."""
     rows = Rows(uuid.uuid4().hex[:8])
     with connect(dsn) as conn, pyhce.connect(dsn, source=rows.source) as db:
         db.save_many([rows.person(number) for number in range(PATIENTS)])
@@ -199,48 +200,50 @@ def measured(dsn: str, count: int) -> dict[str, Any]:
         return {
             "one_client": {
                 name: {
-                    "median": median(held),
-                    "p95": quantile(held, 0.95),
-                    "ratio": median(held) / base,
+                    "median": median(values),
+                    "p95": quantile(values, 0.95),
+                    "ratio": median(values) / base,
                 }
-                for name, held in times.items()
+                for name, values in times.items()
             },
             "eight_clients": at_once(dsn, rows, max(count // 10, 10)),
-            "one_row_has_every_version_once": versions_are_right(conn, rows, max(count // 10, 10)),
+            "one_row_has_every_version_once": has_every_version_once(conn, rows, max(count // 10, 10)),
         }
 
 
 def show(report: dict[str, Any]) -> None:
-    """One engine's figures, for people."""
+    """Print the figures of one engine."""
     print(f"  {'one client':<40}{'median':>10}{'p95':>10}{'ratio':>8}")
-    for what, told in report["one_client"].items():
-        judged = (" ok" if told["ratio"] <= MOST else f" MORE THAN {MOST}") if what in JUDGED else ""
-        print(f"  {what:<40}{told['median']:>7.2f} ms{told['p95']:>7.2f} ms{told['ratio']:>8.2f}{judged}")
+    for name, times in report["one_client"].items():
+        verdict = (
+            (" ok" if times["ratio"] <= LARGEST_RATIO else f" MORE THAN {LARGEST_RATIO}") if name in JUDGED else ""
+        )
+        print(f"  {name:<40}{times['median']:>7.2f} ms{times['p95']:>7.2f} ms{times['ratio']:>8.2f}{verdict}")
     print(f"  {'eight clients':<40}{'median':>10}{'p95':>10}{'a second':>10}")
-    for what, told in report["eight_clients"].items():
-        middle = f"{told['median']:>7.2f} ms{told['p95']:>7.2f} ms" if "median" in told else " " * 20
-        print(f"  {what:<40}{middle}{told['per_second']:>10.0f}")
+    for name, times in report["eight_clients"].items():
+        latency = f"{times['median']:>7.2f} ms{times['p95']:>7.2f} ms" if "median" in times else " " * 20
+        print(f"  {name:<40}{latency}{times['per_second']:>10.0f}")
     print(f"  the row that eight clients wrote has every version once: {report['one_row_has_every_version_once']}")
 
 
 def main() -> int:
-    """Exit status 1 if a ratio is missed or a version is missing."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--engine", choices=("one", "citus"), action="append", help="one node, or Citus; else both")
-    options.add_argument("--count", type=int, default=400, help="rows of each kind")
-    options.add_argument("--json", type=Path, help="a folder for the figures")
-    given = options.parse_args()
-    right = True
-    for engine in engines(given.engine):
-        with opened(citus=engine == "citus") as bench:
-            found = measured(bench.dsn, given.count)
-        bench.facts["rows of each kind"] = given.count
-        bench.tell()
+    """Run the benchmark; return 1 if a ratio is too large or a version is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", choices=("one", "citus"), action="append", help="one node, or Citus; default: both")
+    parser.add_argument("--count", type=int, default=400, help="number of rows of each kind")
+    parser.add_argument("--json", type=Path, help="write the figures to this folder")
+    options = parser.parse_args()
+    passed = True
+    for engine in engines(options.engine):
+        with benchmark_database(citus=engine == "citus") as bench:
+            found = measured(bench.dsn, options.count)
+        bench.facts["rows of each kind"] = options.count
+        bench.print_facts()
         show(found)
-        keep(given.json, f"save-{engine}", {"facts": bench.facts, **found})
-        right = right and found["one_row_has_every_version_once"]
-        right = right and all(found["one_client"][what]["ratio"] <= MOST for what in JUDGED)
-    return 0 if right else 1
+        save_figures(options.json, f"save-{engine}", {"facts": bench.facts, **found})
+        passed = passed and found["one_row_has_every_version_once"]
+        passed = passed and all(found["one_client"][what]["ratio"] <= LARGEST_RATIO for what in JUDGED)
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

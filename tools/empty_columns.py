@@ -1,10 +1,10 @@
-"""List the typed columns of a database that are empty though the resources hold their elements, each with the reason.
+"""List the typed columns of a database that are empty although resources have the element, each with the reason.
 
     python tools/empty_columns.py --dsn DSN [--partly]
 
-A column is listed if rows of its table have a value at its FHIR path and no row has the column. The reason is looked for
-in the resources: no coding has a code, no reference names the column's type. `--partly` also lists columns that are
-filled in fewer rows than have the element. Exit 1 if a column is empty without a reason.
+A column is listed if rows of its table have a value at its FHIR path and the column is NULL in every row. The reason is
+found in the resources: no coding has a code, or no reference refers to the column's type. `--partly` also lists columns
+that have a value in fewer rows than have the element. The exit status is 1 if a column is empty without a reason.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ REFERENCES = (ColumnKind.REFERENCE, ColumnKind.REFERENCES)
 
 
 class Filled(NamedTuple):
-    """How often a column has a value.
+    """In how many rows a column has a value.
 
     Args:
+        rows: all rows of the table.
         there: rows whose resource has a value at the column's path.
-        usable: of those, rows with a code, or with a reference that names the column's type; else as `there`.
-        filled: rows where the column is not NULL.
+        usable: for a column of codes or references, those of them with a code, or with a reference to the column's
+            type; else the same as `there`.
+        filled: rows in which the column is not NULL.
     """
 
     table: Table
@@ -44,19 +46,19 @@ class Filled(NamedTuple):
 
     @property
     def reason(self) -> str | None:
-        """Why the column is empty in every row; None if there is no reason."""
+        """The reason why the column is empty in every row; None if there is none."""
         if self.usable:
             return None
         if self.column.kind in CODED:
-            return "no coding has a code; the words are in a column of their own (…_texto)"
-        return f"no reference names a {self.column.target}: contained, by name alone, or of another type"
+            return "no coding has a code; the text is in another column (…_texto)"
+        return f"no reference refers to {self.column.target}: they are contained, have only a name, or another type"
 
     def __str__(self) -> str:
         return f"{self.table.name}.{self.column.name}: {self.filled} of {self.there} ({self.rows} rows)"
 
 
 def filled(conn: psycopg.Connection[TupleRow], source: str | None = None) -> Iterator[Filled]:
-    """Every typed column of the tables that have rows; of one source system, if it is given."""
+    """Every typed column of the tables that have rows; only rows of one source system if it is given."""
     for table in SCHEMA.tables:
         if table.fhir_type:
             yield from _table(conn, table, source)
@@ -78,30 +80,32 @@ def _table(conn: psycopg.Connection[TupleRow], table: Table, source: str | None)
 
 
 def _needed(column: Column) -> str:
-    """The jsonpath of what a column can use of its element: a code, a reference to its type."""
+    """The jsonpath filter for an element that a column can use: one with a code, or a reference to its type."""
     if column.kind in CODED:
         return '? (@.type() == "string" || exists(@.code) || exists(@.coding.code))'
     if column.kind in REFERENCES and column.path != "id":
-        named = f'@.reference like_regex "(^|/){column.target}[/?]" || @.type == "{column.target}"'
-        return f"? ({named})"
+        refers = f'@.reference like_regex "(^|/){column.target}[/?]" || @.type == "{column.target}"'
+        return f"? ({refers})"
     return ""
 
 
 def main(arguments: list[str]) -> int:
-    """Print the list; 1 if a column is empty without a reason."""
+    """Print the list; return 1 if a column is empty without a reason."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dsn", required=True, help="of a database with data")
-    parser.add_argument("--partly", action="store_true", help="columns too that are filled in fewer rows than could be")
-    asked = parser.parse_args(arguments)
-    with psycopg.connect(asked.dsn) as conn:
+    parser.add_argument("--dsn", required=True, help="the DSN of a database with data")
+    parser.add_argument(
+        "--partly", action="store_true", help="also list columns that have a value in fewer rows than have the element"
+    )
+    options = parser.parse_args(arguments)
+    with psycopg.connect(options.dsn) as conn:
         every = list(filled(conn))
     empty = [one for one in every if one.there and not one.filled]
     print(f"{len(every)} columns of tables with rows: {sum(bool(one.filled) for one in every)} have values")
-    print(f"{len(empty)} are empty, though the element is there:")
+    print(f"{len(empty)} are empty although resources have the element:")
     for one in empty:
         print(f"  {one}: {one.reason or 'NO REASON'}")
-    if asked.partly:
-        print("filled in fewer rows than have the element:")
+    if options.partly:
+        print("have values in fewer rows than have the element:")
         for one in every:
             if 0 < one.filled < one.there:
                 print(f"  {one}; usable in {one.usable}")

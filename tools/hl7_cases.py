@@ -1,12 +1,12 @@
-"""How many of HL7's own validator cases `--strict` judges as HL7's validator does.
+"""Count for how many of HL7's validator test cases `--strict` agrees with HL7's validator.
 
     git clone https://github.com/FHIR/fhir-test-cases
-    python tools/hl7_cases.py fhir-test-cases/validator            # --list: each case that is judged otherwise
+    python tools/hl7_cases.py fhir-test-cases/validator            # --list: each case on which they disagree
 
-Of manifest.json these are taken: version 4.0 or 4.0.1, a JSON file that is there, no profile, no supporting
-definitions, no packages, no logical model, and an outcome of HL7's Java validator. A case is wrong if that outcome has
-an error. Two options of HL7's validator switch a rule off, `allow-comments` and `validateContains: IGNORE`; pyhce has
-no such options, so comments, or contained resources, are taken out of those three files before they are checked.
+Used are the cases of manifest.json with version 4.0 or 4.0.1, an existing JSON file, no profile, no supporting
+definitions, no packages, no logical model, and an outcome of HL7's Java validator. A case is invalid if that outcome has
+an error. Two options of HL7's validator, `allow-comments` and `validateContains: IGNORE`, switch a rule off. pyhce has
+no such options, so comments or contained resources are removed from these three files before they are checked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 
 
 class Case(NamedTuple):
-    """A case and what HL7's validator says of it."""
+    """A test case and the errors that HL7's validator reports."""
 
     name: str
     data: bytes
@@ -33,19 +33,19 @@ class Case(NamedTuple):
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    """The cases that need nothing but R4 itself."""
-    for held in json.loads((folder / "manifest.json").read_bytes())["test-cases"]:
-        path = folder / held["file"]
-        if held.get("version") not in ("4.0", "4.0.1") or path.suffix != ".json" or NEEDS_MORE & held.keys():
+    """The cases that need only R4 itself."""
+    for entry in json.loads((folder / "manifest.json").read_bytes())["test-cases"]:
+        path = folder / entry["file"]
+        if entry.get("version") not in ("4.0", "4.0.1") or path.suffix != ".json" or NEEDS_MORE & entry.keys():
             continue
-        outcome = outcome_of(folder, held.get("java"))
+        outcome = outcome_of(folder, entry.get("java"))
         if outcome is not None and path.is_file():
             errors = [issue for issue in outcome.get("issue", []) if issue["severity"] in ("error", "fatal")]
-            yield Case(held["name"], as_asked(held, path.read_bytes()), [text_of(issue) for issue in errors])
+            yield Case(entry["name"], data_to_check(entry, path.read_bytes()), [text_of(issue) for issue in errors])
 
 
 def outcome_of(folder: Path, java: Any) -> dict[str, Any] | None:
-    """The OperationOutcome that a case's `java` gives or names."""
+    """The OperationOutcome that a case's `java` contains, or whose file it names."""
     if isinstance(java, dict):
         return dict(java.get("outcome", java))
     path = folder / "outcomes" / str(java)
@@ -53,15 +53,15 @@ def outcome_of(folder: Path, java: Any) -> dict[str, Any] | None:
 
 
 def text_of(issue: dict[str, Any]) -> str:
-    """An issue's place and text."""
+    """The position and the text of an issue."""
     return f"{(issue.get('expression') or [''])[0]}: {issue.get('details', {}).get('text', '')}"
 
 
-def as_asked(held: dict[str, Any], data: bytes) -> bytes:
-    """A case's text without what its options tell HL7's validator to overlook."""
-    if held.get("allow-comments"):
+def data_to_check(entry: dict[str, Any], data: bytes) -> bytes:
+    """The data of a case without what its options tell HL7's validator to ignore."""
+    if entry.get("allow-comments"):
         return COMMENT.sub(lambda match: match[1] or b"", data)
-    if held.get("validateContains") == "IGNORE":
+    if entry.get("validateContains") == "IGNORE":
         resource = json.loads(data)
         resource.pop("contained", None)
         return json.dumps({**resource, **unlinked(resource)}).encode()
@@ -69,7 +69,7 @@ def as_asked(held: dict[str, Any], data: bytes) -> bytes:
 
 
 def unlinked(resource: dict[str, Any]) -> dict[str, Any]:
-    """A resource's members that refer to contained resources, as references by a display text."""
+    """The members of a resource that refer to contained resources, replaced by references with a display text."""
     return {
         name: {"display": "contained"}
         for name, value in resource.items()
@@ -78,24 +78,24 @@ def unlinked(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the numbers, with --list also the cases that are judged otherwise."""
+    """Print the numbers; with --list also the cases on which the two disagree."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="the folder validator of FHIR/fhir-test-cases")
-    parser.add_argument("--list", action="store_true", help="list each case that is judged otherwise")
-    given = parser.parse_args()
-    held = list(cases(given.folder))
-    found = {case.name: r4_problems(case.data) for case in held}
-    wrong = [case for case in held if case.errors]
-    right = [case for case in held if not case.errors]
-    missed = [case for case in wrong if not found[case.name]]
-    refused = [case for case in right if found[case.name]]
-    if given.list:
+    parser.add_argument("--list", action="store_true", help="list each case on which the two disagree")
+    options = parser.parse_args()
+    every = list(cases(options.folder))
+    found = {case.name: r4_problems(case.data) for case in every}
+    invalid = [case for case in every if case.errors]
+    valid = [case for case in every if not case.errors]
+    missed = [case for case in invalid if not found[case.name]]
+    refused = [case for case in valid if found[case.name]]
+    if options.list:
         for case in missed:
             print(f"not found  {case.name}\n    " + "\n    ".join(text[:160] for text in case.errors[:3]))
         for case in refused:
             print(f"refused  {case.name}\n    " + "\n    ".join(found[case.name][:3]))
-    print(f"{len(held)} cases: {len(wrong) - len(missed)} of {len(wrong)} wrong ones found, ", end="")
-    print(f"{len(refused)} of {len(right)} right ones refused")
+    print(f"{len(every)} cases: {len(invalid) - len(missed)} of {len(invalid)} invalid ones found, ", end="")
+    print(f"{len(refused)} of {len(valid)} valid ones refused")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python tools/install_tools.py [name ...]
 
-Needs Go and a way to Go modules. A tool that is there in its version already is left alone.
+Needs Go and access to a Go module proxy. A tool that exists in its pinned version is not built again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOOLS_FOLDER = Path(__file__).parent.parent / ".tools"
-OLDEST_GO = (1, 21)  # the first that fetches the newer Go which a module asks for
+OLDEST_GO = (1, 21)  # the first version that downloads a newer Go if a module needs one
 LAST_LINES = 15
 
 
@@ -28,20 +28,25 @@ LAST_LINES = 15
 class Tool:
     """A program from a Go module.
 
-    `ldflags` may hold {version}, {number} (the version without its v) and {kubernetes_minor}; `ask` are the words that
-    make the program tell its version.
+    Args:
+        name: the name of the program.
+        module: the Go module.
+        package: the package of the program within the module.
+        version: the pinned version, such as v3.22.0.
+        version_arguments: the arguments with which the program prints its version.
+        ldflags: linker flags; may contain {version}, {number} (the version without its v) and {kubernetes_minor}.
     """
 
     name: str
     module: str
     package: str
     version: str
-    ask: tuple[str, ...]
+    version_arguments: tuple[str, ...]
     ldflags: str = ""
 
 
-# Plainly built, Helm 3 says "v3.22", which pyhelm3 refuses, and takes Kubernetes for 1.20, with which `helm template`
-# refuses a chart for 1.27 or newer: the same variables as in Helm's own Makefile are set. Helm 4 needs only the first.
+# Without these flags Helm 3 reports the version "v3.22", which pyhelm3 refuses, and assumes Kubernetes 1.20, for which
+# `helm template` refuses a chart for 1.27 or newer. Helm's own Makefile sets the same variables. Helm 4 needs the first.
 HELM_3 = " ".join(
     [
         "-X helm.sh/helm/v3/internal/version.version={version}",
@@ -50,11 +55,11 @@ HELM_3 = " ".join(
     ]
 )
 HELM_4 = "-X helm.sh/helm/v4/internal/version.version={version}"
-HELM_ASK = ("version", "--template", "{{.Version}}")
+HELM_VERSION_ARGUMENTS = ("version", "--template", "{{.Version}}")
 
 TOOLS = (
-    Tool("helm", "helm.sh/helm/v3", "cmd/helm", "v3.22.0", HELM_ASK, HELM_3),
-    Tool("helm4", "helm.sh/helm/v4", "cmd/helm", "v4.3.1", HELM_ASK, HELM_4),
+    Tool("helm", "helm.sh/helm/v3", "cmd/helm", "v3.22.0", HELM_VERSION_ARGUMENTS, HELM_3),
+    Tool("helm4", "helm.sh/helm/v4", "cmd/helm", "v4.3.1", HELM_VERSION_ARGUMENTS, HELM_4),
     Tool("kind", "sigs.k8s.io/kind", "", "v0.33.0", ("version",)),
     Tool(
         "helm-docs",
@@ -69,58 +74,58 @@ TOOLS = (
 
 
 class InstallError(Exception):
-    """What was asked, what is wrong, what to do."""
+    """A tool could not be built: the step, what is wrong, what to do."""
 
-    def __init__(self, asked: str, wrong: str, remedy: str) -> None:
-        super().__init__(f"{asked}: {wrong}\n  {remedy}")
+    def __init__(self, step: str, wrong: str, remedy: str) -> None:
+        super().__init__(f"{step}: {wrong}\n  {remedy}")
 
 
 @dataclass(frozen=True)
 class Go:
-    """The go command, and the temporary module in which it works."""
+    """The go command, and the temporary module in which it runs."""
 
     program: str
     module: Path
 
     def run(self, *arguments: str) -> str:
-        """What go printed; InstallError with the last lines of its complaint if it failed."""
+        """Run go and return its output; InstallError with the last lines of its errors if it failed."""
         environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=mod", "GOWORK": "off"}
         done = subprocess.run(
             [self.program, *arguments], cwd=self.module, env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
-            complaint = "\n  ".join(done.stderr.strip().splitlines()[-LAST_LINES:])
+            errors = "\n  ".join(done.stderr.strip().splitlines()[-LAST_LINES:])
             raise InstallError(
                 f"go {' '.join(arguments)}",
-                f"exit status {done.returncode}\n  {complaint}",
-                "If no module could be fetched: see that this machine reaches a Go module proxy (go env GOPROXY).",
+                f"exit status {done.returncode}\n  {errors}",
+                "If a download failed, check that this machine can reach a Go module proxy (go env GOPROXY).",
             )
         return done.stdout.strip()
 
 
 def find_go() -> str:
-    """The go command of this machine, new enough."""
+    """The path of the go command; InstallError if it is missing or too old."""
     program = shutil.which("go")
     oldest = ".".join(map(str, OLDEST_GO))
-    remedy = f"Install Go {oldest} or newer (https://go.dev/dl), see that `go version` answers, repeat the command."
+    remedy = f"Install Go {oldest} or newer (https://go.dev/dl), check it with `go version`, run this command again."
     if program is None:
-        raise InstallError("build the tools", "they are built from Go modules, and there is no go on PATH", remedy)
-    told = subprocess.run([program, "version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"go(\d+)\.(\d+)", told)
+        raise InstallError("build the tools", "this needs Go, and there is no go on PATH", remedy)
+    output = subprocess.run([program, "version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"go(\d+)\.(\d+)", output)
     if found and (int(found[1]), int(found[2])) < OLDEST_GO:
         raise InstallError("build the tools", f"{program} is {found[0]}, {oldest} or newer is needed", remedy)
     return program
 
 
-def is_there(binary: Path, tool: Tool) -> bool:
-    """Whether the program runs and tells the pinned version."""
+def is_installed(binary: Path, tool: Tool) -> bool:
+    """Whether the program runs and has the pinned version."""
     if not binary.is_file():
         return False
     try:
-        told = subprocess.run([binary, *tool.ask], capture_output=True, text=True, check=False).stdout
+        output = subprocess.run([binary, *tool.version_arguments], capture_output=True, text=True, check=False).stdout
     except OSError:
         return False
-    return number(tool) in [word.removeprefix("v") for word in told.split()]
+    return number(tool) in [word.removeprefix("v") for word in output.split()]
 
 
 def number(tool: Tool) -> str:
@@ -129,7 +134,7 @@ def number(tool: Tool) -> str:
 
 
 def build(tool: Tool, go: Go) -> Path:
-    """Build the tool in the temporary module; the program, checked to tell its version."""
+    """Build the tool in the temporary module, and return the program; its version is checked."""
     package = "/".join(filter(None, (tool.module, tool.package)))
     go.run("mod", "init", f"tools.local/{tool.name}")
     go.run("get", f"{package}@{tool.version}")
@@ -138,33 +143,33 @@ def build(tool: Tool, go: Go) -> Path:
     )
     binary = go.module / tool.name
     go.run("build", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {ldflags}", "-o", str(binary), package)
-    if not is_there(binary, tool):
+    if not is_installed(binary, tool):
         raise InstallError(
             f"build {tool.name} {tool.version}",
-            "it was built, but does not tell that version",
-            "Compare `ldflags` and `ask` in tools/install_tools.py with the tool's own Makefile.",
+            "the program that was built does not report this version",
+            "Compare `ldflags` and `version_arguments` in tools/install_tools.py with the tool's own Makefile.",
         )
     return binary
 
 
 def kubernetes_minor(tool: Tool, go: Go) -> str:
-    """The minor version of Kubernetes whose client the tool is built with, "" if it does not ask for it."""
+    """The minor version of the Kubernetes client that the tool uses; "" if its ldflags do not need it."""
     if "{kubernetes_minor}" not in tool.ldflags:
         return ""
     return go.run("list", "-m", "-f", "{{.Version}}", "k8s.io/client-go").split(".")[1]
 
 
 def install(tool: Tool, folder: Path) -> None:
-    """Put the tool into folder/bin, unless it is there; say what is done.
+    """Build the tool into folder/bin, unless it is installed; print what is done.
 
-    It is built in a folder of its own beside bin, then renamed: bin never holds half a program.
+    It is built in another folder and then moved, so that bin never has an incomplete program.
     """
     final = folder / "bin" / tool.name
-    if is_there(final, tool):
-        print(f"{tool.name} {tool.version}: there already")
+    if is_installed(final, tool):
+        print(f"{tool.name} {tool.version}: already installed")
         return
     program = find_go()
-    print(f"{tool.name} {tool.version}: building; the first time takes minutes", flush=True)
+    print(f"{tool.name} {tool.version}: building; the first build takes minutes", flush=True)
     start = time.monotonic()
     final.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=f"building-{tool.name}-") as temporary:
@@ -173,13 +178,15 @@ def install(tool: Tool, folder: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Install the tools named, or all; the exit status."""
+    """Install the named tools, or all of them; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(tool.name for tool in TOOLS)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"one of {', '.join(tool.name for tool in TOOLS)}; default: all"
+    )
     names = parser.parse_args(arguments).names
     unknown = sorted(set(names) - {tool.name for tool in TOOLS})
     if unknown:
-        parser.error(f"no such tool: {', '.join(unknown)}; there are {', '.join(tool.name for tool in TOOLS)}")
+        parser.error(f"unknown tool: {', '.join(unknown)}; known are {', '.join(tool.name for tool in TOOLS)}")
     try:
         for tool in TOOLS:
             if not names or tool.name in names:
@@ -188,7 +195,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"tools/install_tools.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped; what was built before stays", file=sys.stderr)
+        print("\nstopped; tools that were built before stay", file=sys.stderr)
         return 130
     return 0
 

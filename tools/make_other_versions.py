@@ -1,10 +1,10 @@
-"""Write pyhce/schema/other_versions.json.gz: what FHIR DSTU2, STU3, R4B and R5 have and R4 has not.
+"""Write pyhce/schema/other_versions.json.gz: what FHIR DSTU2, STU3, R4B and R5 have and R4 does not have.
 
     npm pack @types/fhir@0.0.41 && tar -xzf types-fhir-0.0.41.tgz
     python tools/make_other_versions.py fhir
 
-The package (DefinitelyTyped, MIT) declares the resources of every version, one file a version, made from HL7's own
-definitions. Two things are taken from it: which types exist, and which members a type has and in which JSON shape.
+The package (DefinitelyTyped, MIT) has a file with the resources of each version, made from HL7's definitions. The table
+has the types that exist, and the members of each type with their JSON form (array, object or value).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Shapes = dict[str, str]
 
 
 def resources(text: str) -> dict[str, Shapes]:
-    """The members of each resource type, with their JSON shape: array, object or value."""
+    """The members of each resource type, with their JSON form: array, object or value."""
     declared = {name: (parent, body) for name, parent, body in _INTERFACE.findall(text)}
 
     def members(name: str) -> Shapes:

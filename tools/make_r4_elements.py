@@ -1,8 +1,8 @@
-"""Write pyhce/schema/r4.json.gz, the elements of FHIR R4, from the specification's own definitions.
+"""Write pyhce/schema/r4.json.gz, the elements of FHIR R4, from the specification's definitions.
 
     python tools/make_r4_elements.py hapi-fhir-validation-resources-r4-8.12.1.jar
 
-The archive (Maven: ca.uhn.hapi.fhir:hapi-fhir-validation-resources-r4) holds profiles-resources.xml,
+The archive (Maven: ca.uhn.hapi.fhir:hapi-fhir-validation-resources-r4) has profiles-resources.xml,
 profiles-types.xml, search-parameters.json and fhir-single.xsd of FHIR 4.0.1, which HL7 dedicates to the public domain
 (CC0).
 """
@@ -47,7 +47,7 @@ VisionPrescription: patient
 
 
 def definitions(archive: zipfile.ZipFile, name: str) -> dict[str, dict]:
-    """Every StructureDefinition that is a type of its own, by name."""
+    """The StructureDefinitions of types, not those of profiles, by name."""
     found = {}
     root = ElementTree.fromstring(archive.read(ROOT + "profile/" + name))
     for definition in root.iterfind(".//f:StructureDefinition", NS):
@@ -83,7 +83,7 @@ def _elements(definition):
 
 
 def _bindings(definition):
-    """The name of the binding of each element of type code that must have one of its codes."""
+    """The elements of type code with a required binding, each with the name of the binding."""
     for element in definition.iterfind("f:snapshot/f:element", NS):
         types = [_code(t) for t in element.iterfind("f:type", NS)]
         if _value(element, "f:binding/f:strength") == "required" and types == ["code"]:
@@ -92,7 +92,7 @@ def _bindings(definition):
 
 
 def _pattern(definition):
-    """The regular expression that a primitive's text matches, "" if there is none."""
+    """The regular expression of a primitive's text, "" if there is none."""
     name = _value(definition, "f:type")
     for element in definition.iterfind("f:snapshot/f:element", NS):
         if _value(element, "f:path") == name + ".value":
@@ -108,7 +108,7 @@ def _extension(element, name, value):
 
 
 def code_lists(archive: zipfile.ZipFile) -> dict[str, list[str]]:
-    """The codes of each binding that the XML schema enumerates."""
+    """The codes of each binding for which the XML schema lists them."""
     root = ElementTree.fromstring(archive.read(ROOT + "schema/fhir-single.xsd"))
     return {
         simple.get("name").removesuffix("-list"): [e.get("value") for e in simple.iterfind(".//xs:enumeration", XSD)]
@@ -123,11 +123,11 @@ def _code(kind):
 
 
 def _targets(kind):
-    """What a Reference may name: Resource if it does not say. A canonical names no resource by type and id."""
+    """The types to which a Reference may refer: Resource if it has no profile; none for another type of element."""
     if _code(kind) != "Reference":
         return []
-    said = [p.get("value").rsplit("/", 1)[-1] for p in kind.iterfind("f:targetProfile", NS)]
-    return said or ["Resource"]
+    named = [p.get("value").rsplit("/", 1)[-1] for p in kind.iterfind("f:targetProfile", NS)]
+    return named or ["Resource"]
 
 
 def _value(element, path):
@@ -136,7 +136,7 @@ def _value(element, path):
 
 
 def patient_parameters(archive: zipfile.ZipFile) -> dict[str, dict[str, str]]:
-    """For each type, its search parameters that may name a patient, with their expressions."""
+    """The search parameters of each type that may refer to a patient, with their expressions."""
     found: dict[str, dict[str, str]] = {}
     for entry in json.loads(archive.read(ROOT + "sp/search-parameters.json"))["entry"]:
         parameter = entry["resource"]
@@ -149,13 +149,13 @@ def patient_parameters(archive: zipfile.ZipFile) -> dict[str, dict[str, str]]:
 
 
 def patient_compartment() -> dict[str, list[str]]:
-    """The parameters by which a resource of each type is in a patient's compartment."""
-    said = (line.split(": ") for line in " ".join(PATIENT_COMPARTMENT.split()).split("; "))
-    return {kind: codes.split() for kind, codes in said}
+    """The search parameters that put a resource of each type into the Patient compartment."""
+    pairs = (line.split(": ") for line in " ".join(PATIENT_COMPARTMENT.split()).split("; "))
+    return {kind: codes.split() for kind, codes in pairs}
 
 
 def main(archive: str) -> None:
-    """Read the archive, write the table."""
+    """Read the archive and write the table."""
     with zipfile.ZipFile(archive) as opened:
         types = definitions(opened, "profiles-types.xml")
         resources = definitions(opened, "profiles-resources.xml")

@@ -2,7 +2,7 @@
 
     python tools/make_r4_rules.py hapi-fhir-validation-resources-r4-8.12.1.jar
 
-The archive is that of `tools/make_r4_elements.py`; HL7 dedicates its contents to the public domain (CC0).
+The archive is the one of `tools/make_r4_elements.py`; HL7 dedicates its contents to the public domain (CC0).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ IN_PYTHON = {
     "ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "txt-2", "bdl-3", "bdl-4", "bdl-7",
     "ctm-1",
 }  # fmt: skip
-"""Invariants that pyhce/records/reading/checks states in Python: on every element, slow, or not expressible."""
+"""Invariants that pyhce/records/reading/checks has in Python: they apply to every element, are slow, or cannot be
+expressed in the FHIRPath that pyhce evaluates."""
 CORRECTED = {
     "bdl-8": "fullUrl.empty() or fullUrl.contains('/_history/').not()",
     "bdl-9": "type = 'document' implies identifier.value.exists()",
@@ -36,28 +37,28 @@ CORRECTED = {
         "(type.hasValue().not() or (type.startsWith('data-') implies data.exists()))"
     ),
 }
-"""Expressions that say something else than the text of their rule, or that are empty where the element is absent.
+"""Replacements for expressions that differ from the text of their rule, or give no result for an absent element.
 
-bdl-9 asks for a system too; the specification's own document examples have one, many systems' documents do not.
+bdl-9 also requires a system. The specification's examples have one, the documents of many systems do not.
 """
-SAID_BETTER = {
+CLEARER_TEXTS = {
     "que-12": "with more than one enableWhen, enableBehavior is required",
     "bdl-9": "a document has an identifier with a value",
 }
 ELSEWHERE = {"http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"}
-"""Extensions that the specification itself uses at another place than their definition says."""
+"""Extensions that the specification itself uses on other elements than their definition allows."""
 FIXED = "http://hl7.org/fhir/"
-"""Code systems below this address are the specification's own: a later release does not add codes to R4."""
+"""Code systems under this URL belong to the specification: no later release adds codes to R4."""
 
 
 def rules(definition: ElementTree.Element) -> Iterator[tuple[str, list[str]]]:
-    """The invariants of a type that make it invalid: the path in the type, and the key, text and expression."""
+    """The invariants of a type with severity error: the path in the type, and the key, text and expression."""
     for element in definition.iterfind("f:snapshot/f:element", NS):
         path = _value(element, "f:path").partition(".")[2]
         for constraint in element.iterfind("f:constraint", NS):
             key, expression = _value(constraint, "f:key"), _value(constraint, "f:expression")
             if _value(constraint, "f:severity") == "error" and key not in IN_PYTHON:
-                text = SAID_BETTER.get(key, _value(constraint, "f:human")).replace(";", ",").strip().rstrip(".")
+                text = CLEARER_TEXTS.get(key, _value(constraint, "f:human")).replace(";", ",").strip().rstrip(".")
                 yield path, [key, text, CORRECTED.get(key, expression)]
         profiles = {p.get("value", "") for p in element.iterfind("f:type/f:profile", NS)}
         if any(profile.endswith("/SimpleQuantity") for profile in profiles):
@@ -65,7 +66,7 @@ def rules(definition: ElementTree.Element) -> Iterator[tuple[str, list[str]]]:
 
 
 def canonicals(definition: ElementTree.Element) -> Iterator[tuple[str, list[str]]]:
-    """The elements that name a definition by its URL, with the types of definition they may name."""
+    """The elements of type canonical, with the resource types to which they may refer."""
     for element in definition.iterfind("f:snapshot/f:element", NS):
         for kind in element.iterfind("f:type", NS):
             targets = [p.get("value", "").rsplit("/", 1)[-1] for p in kind.iterfind("f:targetProfile", NS)]
@@ -74,7 +75,7 @@ def canonicals(definition: ElementTree.Element) -> Iterator[tuple[str, list[str]
 
 
 def required_sets(definition: ElementTree.Element) -> Iterator[tuple[str, str]]:
-    """The elements of type Coding or CodeableConcept that must have a code of a value set."""
+    """The elements of type Coding or CodeableConcept with a required binding, each with its value set."""
     for element in definition.iterfind("f:snapshot/f:element", NS):
         types = {_code(kind) for kind in element.iterfind("f:type", NS)}
         if _value(element, "f:binding/f:strength") == "required" and types & {"Coding", "CodeableConcept"}:
@@ -96,7 +97,7 @@ class Terms:
             self.sets |= {_value(found, "f:url"): found for found in root.iterfind(".//f:ValueSet", NS)}
 
     def expanded(self, url: str) -> dict[str, list[str]] | None:
-        """The codes of a value set by system; None if the definitions do not list them all."""
+        """The codes of a value set by code system; None if the definitions do not list all of them."""
         compose = self.sets[url].find("f:compose", NS) if url in self.sets else None
         if compose is None or compose.find("f:exclude", NS) is not None:
             return None
@@ -113,9 +114,9 @@ class Terms:
 
 
 def extensions(archive: zipfile.ZipFile) -> dict[str, list[list[str]]]:
-    """The specification's own extensions by URL: the types of the value, and the elements that they are for.
+    """The specification's extensions by URL: the types of the value, and the elements that may have the extension.
 
-    The elements are empty if a place is given in another way than by its path.
+    The list of elements is empty if the definition does not give them by their paths.
     """
     found = {}
     root = ElementTree.fromstring(archive.read(ROOT + "extension/extension-definitions.xml"))
@@ -132,13 +133,13 @@ def extensions(archive: zipfile.ZipFile) -> dict[str, list[list[str]]]:
 
 
 def search_parameters(archive: zipfile.ZipFile) -> dict[str, list[Any]]:
-    """The specification's search parameters by URL: the type and the resource types it is for."""
+    """The specification's search parameters by URL, each with its type and its resource types."""
     entries = json.loads(archive.read(ROOT + "sp/search-parameters.json"))["entry"]
     return {e["resource"]["url"]: [e["resource"]["type"], e["resource"]["base"]] for e in entries}
 
 
 def by_path(pairs: Iterator[tuple[str, Any]]) -> dict[str, list[Any]]:
-    """Pairs gathered by their first part."""
+    """The second parts of the pairs, grouped by the first part."""
     held: dict[str, list[Any]] = {}
     for path, value in pairs:
         held.setdefault(path, []).append(value)
@@ -146,7 +147,7 @@ def by_path(pairs: Iterator[tuple[str, Any]]) -> dict[str, list[Any]]:
 
 
 def main(archive: str) -> None:
-    """Read the archive, write the table."""
+    """Read the archive and write the table."""
     table: dict[str, Any] = {"invariants": {}, "canonicals": {}, "required": {}}
     with zipfile.ZipFile(archive) as opened:
         terms = Terms(opened)

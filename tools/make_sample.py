@@ -1,9 +1,9 @@
-"""Write pyhce/sample/data: some twenty synthetic patients, our own invention, valid FHIR R4.
+"""Write pyhce/sample/data: some twenty invented patients, in valid FHIR R4.
 
     python tools/make_sample.py
 
-Deterministic: no clock, no network, fixed seeds. Names, numbers and histories are made up (sample_tables.py); the
-codes are real ones of LOINC, SNOMED CT, ICD-10, ATC, CVX, CUPS and HL7.
+The result is always the same: no clock, no network, fixed seeds. Names, numbers and histories are invented
+(sample_tables.py); the codes are real ones of LOINC, SNOMED CT, ICD-10, ATC, CVX, CUPS and HL7.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ NEWBORN, TWO_SOURCES, MERGED = 5, 11, 17
 
 
 def patient_id(number: int) -> str:
-    """The Patient's id."""
+    """The id of a Patient."""
     return f"paciente-{number + 1:02d}"
 
 
 def catalogues(sample: Sample) -> None:
-    """Organizations, who works there, places, schedules, medicines, a group and a study."""
+    """Write organizations, practitioners, locations, schedules, medicines, a group and a study."""
     for key, name, kind, city, number in ORGANIZATIONS:
         sample.add(
             "Organization", key, active=True, name=name, type=[coded("organization-type", kind)],
@@ -72,7 +72,7 @@ def catalogues(sample: Sample) -> None:
 
 
 def timetable(sample: Sample) -> None:
-    """Two doctors' schedules with slots, the first of which is taken."""
+    """Write the schedules of two doctors with slots; the first slot is busy."""
     day = datetime(2027, 1, 12)
     for doctor in ("dr-paez", "dra-quintero"):
         sample.add(
@@ -89,7 +89,7 @@ def timetable(sample: Sample) -> None:
 
 
 def write_person(sample: Sample, number: int, **more: object) -> Chart:
-    """A patient with a history."""
+    """Write a patient with a history."""
     chart = Chart(sample, PEOPLE[number], patient_id(number), random.Random(SEED + number))
     write_patient(chart, number, **more)
     planned = visits(chart.person)
@@ -100,7 +100,7 @@ def write_person(sample: Sample, number: int, **more: object) -> Chart:
 
 
 def files() -> dict[str, str]:
-    """Every file by name."""
+    """The text of every file, by name."""
     sample = Sample()
     catalogues(sample)
     mother = write_person(sample, 0, link=[{"other": to("RelatedPerson", MOTHER), "type": "seealso"}])
@@ -120,7 +120,7 @@ def files() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write them."""
+    """Write the files; delete those of an earlier run."""
     OUT.mkdir(parents=True, exist_ok=True)
     for old in OUT.glob("*json"):
         old.unlink()

@@ -1,4 +1,4 @@
-"""What surrounds a history: the Patient, plans, allergies, vaccines, papers, insurance, appointments."""
+"""The sample: Patients, and what does not belong to one visit, such as plans, vaccines, insurance, appointments."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LABORATORY = to("Organization", "laboratorio-andino")
 
 
 def write_patient(chart: Chart, number: int, **more: object) -> dict:
-    """The Patient."""
+    """Write the Patient."""
     person = chart.person
     known = bool(person.document[0])
     return chart.sample.add(
@@ -45,7 +45,7 @@ def write_patient(chart: Chart, number: int, **more: object) -> dict:
 
 
 def write_around(chart: Chart, number: int, visits: list[Visit]) -> None:
-    """Everything that is not said at one visit."""
+    """Write everything that does not belong to one visit."""
     write_allergies(chart, visits[0])
     plans(chart, visits)
     measures(chart, visits)
@@ -63,7 +63,7 @@ def write_around(chart: Chart, number: int, visits: list[Visit]) -> None:
 
 
 def write_allergies(chart: Chart, visit: Visit) -> None:
-    """Allergies, and an alert for a dangerous one."""
+    """Write allergies, and a Flag for a dangerous one."""
     for name in chart.person.allergies:
         code, display, es, category, criticality, reaction = ALLERGIES[name]
         day = visit.day.isoformat()
@@ -83,7 +83,10 @@ def write_allergies(chart: Chart, visit: Visit) -> None:
 
 
 def plans(chart: Chart, visits: list[Visit]) -> None:
-    """A goal and a plan for what lasts, a team for who has several problems, an episode for a pregnancy or an infarct."""
+    """Write goals and plans for chronic problems, a care team for a patient with several problems, and episodes of care.
+
+    A pregnancy and an infarction have an episode of care.
+    """
     begun = {visit.problem: visit for visit in reversed(visits)}
     for name, condition in chart.conditions.items():
         problem, day = PROBLEMS[name], begun[name].day.isoformat()
@@ -119,7 +122,7 @@ def plans(chart: Chart, visits: list[Visit]) -> None:
 
 
 def measures(chart: Chart, visits: list[Visit]) -> None:
-    """What is found once: blood group, tobacco, a day's urine, risk, the family, what the patient tells."""
+    """Write what is recorded once: blood group, smoking, 24-hour urine, risk, family history, the patient's words."""
     person, day, encounter = chart.person, visits[0].day, link(chart.encounters[0])
     shared = {"status": "final", "subject": chart.patient}
     groups = {"A": "112144000", "B": "112149005", "O": "58460004"}
@@ -130,11 +133,11 @@ def measures(chart: Chart, visits: list[Visit]) -> None:
         valueCodeableConcept=concept(SNOMED, groups[letter], f"Blood group {letter}", letter), performer=[LABORATORY],
     )  # fmt: skip
     what = PROBLEMS[visits[0].problem].es.lower()
-    told = f"Ingresa por {what}; dolor de 8/10" if visits[0].urgent else f"Control de {what}: «me siento bien», dice"
+    words = f"Ingresa por {what}; dolor de 8/10" if visits[0].urgent else f"Control de {what}: «me siento bien», dice"
     chart.add(
         "Observation", "relato", **shared, encounter=encounter, effectiveDateTime=day.isoformat()[:7],
         code=concept(LOINC, "10164-2", "History of Present illness Narrative", "Enfermedad actual"),
-        valueString=told,
+        valueString=words,
     )  # fmt: skip
     if chart.age(day) >= 18 and person.document[0]:
         smoked = "epoc" in person.problems
@@ -163,7 +166,7 @@ def measures(chart: Chart, visits: list[Visit]) -> None:
 
 
 def diabetic(chart: Chart, day: date, shared: dict) -> None:
-    """What a diabetic has besides: a day's urine, a meter, a diet, a call to make."""
+    """Write what only a patient with diabetes has: 24-hour urine, a glucose meter, a diet, a task to call."""
     collected = {"start": at(day, 6), "end": at(day + timedelta(days=1), 6)}
     chart.add(
         "Observation", "orina-24h", **shared, category=[coded("observation-category", "laboratory")],
@@ -185,7 +188,7 @@ def diabetic(chart: Chart, day: date, shared: dict) -> None:
 
 
 def vaccines(chart: Chart) -> None:
-    """Influenza and pneumococcus for who needs them, Tdap in a pregnancy, papillomavirus for a girl."""
+    """Write vaccines: influenza and pneumococcus for risk groups, Tdap in a pregnancy, papillomavirus for a girl."""
     problems = set(chart.person.problems)
     if chart.age(TODAY) >= 60 or problems & {"asma", "epoc", "diabetes"}:
         vaccinate(chart, "influenza", date(2025, 5, 12))
@@ -201,7 +204,7 @@ def vaccines(chart: Chart) -> None:
 
 
 def papers(chart: Chart, number: int, day: date, hour: int, encounter: dict, name: str) -> None:
-    """The papers of a stay: impression, summary with its provenance, the document."""
+    """Write the documents of a stay: clinical impression, summary with provenance, document reference."""
     problem, doctor = PROBLEMS[name], to("Practitioner", PROBLEMS[name].doctor)
     condition, when = chart.conditions[name], at(day, hour)
     shared = {"subject": chart.patient, "encounter": link(encounter)}
@@ -233,7 +236,7 @@ def papers(chart: Chart, number: int, day: date, hour: int, encounter: dict, nam
 
 
 def image(chart: Chart, visit: Visit, encounter: dict) -> None:
-    """An X-ray."""
+    """Write an X-ray study."""
     chart.add(
         "ImagingStudy", f"radiografia-{visit.number}", status="available", subject=chart.patient,
         encounter=link(encounter), started=at(visit.day, visit.hour + 1), numberOfSeries=1, numberOfInstances=2,
@@ -244,7 +247,11 @@ def image(chart: Chart, visit: Visit, encounter: dict) -> None:
 
 
 def insurance(chart: Chart, number: int, visit: Visit, *, parent: dict | None = None) -> None:
-    """Who pays, through a parent or not, what the first visit cost, and what the insurer said."""
+    """Write the coverage, a claim for the first visit, and for some patients the insurer's answer.
+
+    Args:
+        parent: a Reference to the parent who is the subscriber, for a child.
+    """
     doctor_day = visit.day.isoformat()
     coverage = chart.add(
         "Coverage", "afiliacion", status="active", type=coded("v3-ActCode", "PUBLICPOL"), beneficiary=chart.patient,
@@ -275,7 +282,7 @@ def insurance(chart: Chart, number: int, visit: Visit, *, parent: dict | None = 
 
 
 def appointments(chart: Chart, number: int, visits: list[Visit]) -> None:
-    """The next appointment of who lives, with a reminder; for some one that was kept or cancelled."""
+    """Write the next appointment of a living patient, for some with a reminder, and a former one, kept or cancelled."""
     doctor = to("Practitioner", PROBLEMS[visits[-1].problem].doctor)
     shared = {"serviceType": [concept(SNOMED, "11429006", "Consultation", "Consulta")]}
     patient = {"actor": chart.patient, "required": "required"}
@@ -305,7 +312,7 @@ def appointments(chart: Chart, number: int, visits: list[Visit]) -> None:
 
 
 def questions(chart: Chart, number: int, visit: Visit) -> None:
-    """Consent to the record, and what a grown-up answered in the waiting room."""
+    """Write the consent, and for some adults a questionnaire that they answered in the waiting room."""
     day = visit.day.isoformat()
     chart.add(
         "Consent", "consentimiento", status="active", scope=coded("consentscope", "patient-privacy"),
@@ -324,7 +331,7 @@ def questions(chart: Chart, number: int, visit: Visit) -> None:
 
 
 def access(chart: Chart, number: int, visit: Visit) -> None:
-    """For some, who looked at the record."""
+    """Write an audit event for some patients: a doctor read the record."""
     if number % 4 == 0 or not chart.person.document[0]:
         chart.add(
             "AuditEvent", "consulta", action="R", outcome="0", recorded=at(visit.day, visit.hour, 2),

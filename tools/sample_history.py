@@ -1,4 +1,4 @@
-"""A patient's history: visits, and at each what was measured, found, ordered and given."""
+"""The sample: a patient's visits, with the measurements, diagnoses, orders and prescriptions of each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NURSE = to("Practitioner", "enf-tique")
 
 @dataclass
 class Chart:
-    """One patient's record while it is written."""
+    """The record of one patient while it is written."""
 
     sample: Sample
     person: Person
@@ -47,17 +47,26 @@ class Chart:
         return to("Patient", self.key)
 
     def add(self, kind: str, suffix: str, **members: object) -> dict:
-        """One resource whose id begins with the patient's."""
+        """Add a resource whose id begins with the patient's id, and return it."""
         return self.sample.add(kind, f"{self.key}-{suffix}", **members)
 
     def age(self, day: date) -> int:
-        """Years of age; 40 if the birth date is unknown."""
+        """The age in years on a day; 40 if the birth date is unknown."""
         return day.year - int(self.person.birth[:4] or day.year - 40)
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One encounter: its number, day, problem, which visit for that problem it is, and how far along (0 to 1)."""
+    """A visit.
+
+    Args:
+        number: its number among the patient's visits.
+        day: its day.
+        problem: the problem for which it takes place.
+        turn: its number among the visits for this problem, from 0.
+        progress: how far the problem has come, from 0 at the first visit to 1 at the last.
+        urgent: whether it is an emergency.
+    """
 
     number: int
     day: date
@@ -73,7 +82,7 @@ class Visit:
 
 
 def visits(person: Person) -> list[Visit]:
-    """The patient's visits in order: controls of what lasts, and what came suddenly with a control of its own."""
+    """The patient's visits in order: check-ups for chronic problems, emergencies, and the check-up after an emergency."""
     days: list[tuple[date, str, bool]] = []
     for name, (onset, *controls) in person.problems.items():
         if controls:
@@ -94,7 +103,7 @@ def visits(person: Person) -> list[Visit]:
 
 
 def write_visit(chart: Chart, visit: Visit) -> None:
-    """An encounter and what happened in it."""
+    """Write an encounter and what happens in it."""
     problem = PROBLEMS[visit.problem]
     doctor = to("Practitioner", problem.doctor)
     encounter = write_encounter(chart, visit, doctor)
@@ -117,7 +126,7 @@ def write_visit(chart: Chart, visit: Visit) -> None:
 
 
 def write_encounter(chart: Chart, visit: Visit, doctor: dict) -> dict:
-    """The Encounter: in urgencias, prenatal, or a control; an unfinished one for whoever is still in hospital."""
+    """Write the Encounter: emergency, prenatal visit or check-up; unfinished for a patient who is still in hospital."""
     problem = PROBLEMS[visit.problem]
     here = visit.problem == "trauma"
     start, end = at(visit.day, visit.hour), at(visit.day, visit.hour + (3 if visit.urgent else 0), 40)
@@ -142,7 +151,7 @@ def write_encounter(chart: Chart, visit: Visit, doctor: dict) -> dict:
 
 
 def observe(chart: Chart, suffix: str, lab: Lab, value: str, **members: object) -> dict:
-    """A measured Observation, its digits as written."""
+    """Write an Observation of a measured value, which keeps its digits."""
     return chart.add(
         "Observation", suffix, status="final", category=[coded("observation-category", lab.category)],
         code=concept(LOINC, lab.loinc, lab.display, lab.es), subject=chart.patient,
@@ -160,7 +169,7 @@ HEAD = Lab(
 
 
 def vitals(chart: Chart, visit: Visit, encounter: dict) -> None:
-    """Weight, pulse, blood pressure; the height once, the temperature when something is amiss."""
+    """Write vital signs: weight, pulse, blood pressure; height once; temperature at emergencies and some visits."""
     shared = {"encounter": link(encounter), "effectiveDateTime": at(visit.day, visit.hour, 10), "performer": [NURSE]}
     kilos, centimetres = chart.person.size
     gained = 9.6 * visit.progress if visit.problem.startswith("embarazo") else visit.number * 0.35
@@ -191,7 +200,7 @@ BLOOD_COUNT = ("hemoglobina", "leucocitos", "plaquetas")
 
 
 def laboratory(chart: Chart, visit: Visit, encounter: dict, doctor: dict) -> None:
-    """What the problem asks to be measured; of blood, with an order, a specimen and a report."""
+    """Write the laboratory values that a problem needs; for blood with an order, a specimen and a report."""
     labs = [LABS[name] for name in PROBLEMS[visit.problem].labs.split()]
     when = at(visit.day, visit.hour, 30)
     shared = {"encounter": link(encounter), "effectiveDateTime": when}
@@ -234,7 +243,7 @@ def laboratory(chart: Chart, visit: Visit, encounter: dict, doctor: dict) -> Non
 
 
 def write_condition(chart: Chart, visit: Visit, encounter: dict, doctor: dict) -> dict:
-    """The diagnosis, resolved if its days are over."""
+    """Write the diagnosis; it is resolved if its number of days has passed."""
     problem, onset = PROBLEMS[visit.problem], chart.person.problems[visit.problem][0]
     over = date.fromisoformat(onset) + timedelta(days=problem.days) if problem.days else None
     resolved = over is not None and over <= TODAY
@@ -250,7 +259,7 @@ def write_condition(chart: Chart, visit: Visit, encounter: dict, doctor: dict) -
 
 
 def prescribe(chart: Chart, visit: Visit, encounter: dict, doctor: dict, name: str) -> None:
-    """A prescription, what the pharmacy gave for it, and what the patient takes; in urgencias the first dose too."""
+    """Write a prescription, its dispense and the patient's statement; at an emergency also the first dose."""
     drug, problem = DRUGS[name], PROBLEMS[visit.problem]
     suffix = f"{name.replace('_', '-')}-{visit.number}"
     medicine = to("Medication", f"med-{drug.atc.lower()}", drug.name)
@@ -286,7 +295,7 @@ def prescribe(chart: Chart, visit: Visit, encounter: dict, doctor: dict, name: s
 
 
 def vaccinate(chart: Chart, name: str, day: date, encounter: dict | None = None, dose: int = 1) -> None:
-    """A vaccine that was given."""
+    """Write an immunization."""
     code, display, es = VACCINES[name]
     chart.add(
         "Immunization", f"vacuna-{name.replace('_', '-')}-{day:%Y%m}", status="completed", patient=chart.patient,

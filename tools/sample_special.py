@@ -1,4 +1,4 @@
-"""The patients who need more than a history: a birth, a merge, a second source, and a transaction Bundle."""
+"""The sample: special cases. A birth, a merge, a second source system, and a transaction Bundle."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ APGAR = {
 
 
 def admission(chart: Chart, suffix: str, doctor: dict, reason: dict) -> dict:
-    """A stay in hospital of three days from the birth."""
+    """Write a hospital stay of three days that begins with the birth."""
     return chart.add(
         "Encounter", suffix, status="finished", class_={"system": HL7 + "v3-ActCode", "code": "IMP"},
         type=[concept(SNOMED, "32485007", "Hospital admission", "Hospitalización")], subject=chart.patient,
@@ -45,7 +45,7 @@ def admission(chart: Chart, suffix: str, doctor: dict, reason: dict) -> dict:
 
 
 def delivery(chart: Chart) -> dict:
-    """The mother's stay, with the cesarean; gives the Encounter."""
+    """Write the mother's stay with the cesarean section; return the Encounter."""
     doctor = to("Practitioner", "dra-acuna")
     stay = admission(chart, "enc-parto", doctor, concept(SNOMED, "77386006", "Pregnancy", "Trabajo de parto"))
     code, display, es = PROCEDURES["cesarea"]
@@ -59,7 +59,7 @@ def delivery(chart: Chart) -> dict:
 
 
 def write_newborn(chart: Chart, number: int, mother: Chart) -> None:
-    """Birth, growth, vaccines; the mother as RelatedPerson, who is a patient too."""
+    """Write the newborn: birth, growth, vaccines, and the mother, who is also a patient, as RelatedPerson."""
     write_patient(chart, number, multipleBirthBoolean=False)
     chart.sample.add(
         "RelatedPerson", MOTHER, active=True, patient=chart.patient, gender="female",
@@ -111,7 +111,7 @@ def write_newborn(chart: Chart, number: int, mother: Chart) -> None:
 
 
 def second_source(sample: Sample, chart: Chart) -> None:
-    """The same man in another clinic's system: his document, spelled otherwise, and a local number."""
+    """Write the same person in the system of another clinic: the document in another spelling, and a local number."""
     there = Chart(sample, chart.person, "ceiba-4711", random.Random(4711))
     kind, number = chart.person.document
     clinic = to("Organization", "clinica-la-ceiba")
@@ -145,7 +145,7 @@ def second_source(sample: Sample, chart: Chart) -> None:
 
 
 def merged(sample: Sample, chart: Chart) -> None:
-    """Her record as a minor, under the card that she then had: replaced by the one under her cédula."""
+    """Write a patient's former record, under the identity card of a minor, replaced by the one under the cédula."""
     old = Chart(sample, chart.person, f"{chart.key}-menor", random.Random(18))
     sample.add(
         "Patient", old.key, active=False, identifier=identifiers("TI", chart.person.document[1]),
@@ -163,7 +163,7 @@ def merged(sample: Sample, chart: Chart) -> None:
 
 
 def bundle() -> dict:
-    """One more patient as a transaction: references by urn:uuid, and conditional ones."""
+    """A transaction Bundle with one more patient: references by urn:uuid, and conditional references."""
     key = "2f1b7c1e-5d0a-4e57-9a44-0c6f2f0e9a01"
     visit_key = "8c7d0a52-1f5b-4a8e-8d0f-4f1c5a7f0b02"
     measure = "b1f0c9de-7a35-4c39-b6c4-6a9d3f2e1c03"

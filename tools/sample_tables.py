@@ -1,6 +1,6 @@
-"""What the sample patients are made of: our own invention, with real codes. `make_sample.py` makes resources of it.
+"""The sample: tables from which `make_sample.py` makes the resources. Persons and histories are invented.
 
-LOINC, SNOMED CT, ICD-10, ATC, CVX and CUPS codes are those systems' own for the concept named beside them.
+The codes of LOINC, SNOMED CT, ICD-10, ATC, CVX and CUPS are real ones for the concept beside them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ class Person(NamedTuple):
     """A patient.
 
     Args:
-        document: its type and number; empty for somebody whose document nobody knows.
+        document: type and number of the identity document; empty if it is unknown.
         size: kilograms and centimetres.
         problems: each with its onset, then the first control with us, how many, and the days between two.
         died: the day, if so.
@@ -76,7 +76,7 @@ PEOPLE = [
 
 
 class Problem(NamedTuple):
-    """A diagnosis and what follows from it; `days` until it is over (0: chronic), `urgent` if it begins in urgencias."""
+    """A diagnosis and its treatment; `days` is its duration (0: chronic), `urgent` whether it begins as an emergency."""
 
     snomed: str
     display: str
@@ -140,7 +140,7 @@ PROBLEMS = {
 
 
 class Lab(NamedTuple):
-    """A measurement: it goes from `start` at a problem's first visit to `end` at its last, with that many decimals."""
+    """A measurement: `start` is its value at the first visit for a problem, `end` at the last one."""
 
     loinc: str
     display: str
@@ -190,7 +190,7 @@ CHEMISTRY = ("24323-8", "Comprehensive metabolic 2000 panel - Serum or Plasma", 
 
 
 class Drug(NamedTuple):
-    """A medicine; `dose` of `unit`, so many times each day, for so many days."""
+    """A medicine, with its dose, the number of doses a day and the number of days."""
 
     atc: str
     name: str

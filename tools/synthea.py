@@ -1,10 +1,10 @@
-"""Make synthetic patients by Synthea, as a hospital's system would export them: real data that nobody here wrote.
+"""Generate synthetic patients with Synthea, in the form in which a hospital's system would export them.
 
     python tools/synthea.py --patients 20 --seed 1 --to FOLDER [--bulk | --bundles] [--years 10]
 
-Needs Java 17 or newer, and Maven, which brings Synthea's jars from Maven Central (some 200 MB, once). Without Maven:
-PYHCE_SYNTHEA_CLASSPATH, Synthea's classpath or its synthea-with-dependencies.jar. The same version, seed, number and
-years make the same resources; several threads write them, so the lines of a file come in any order.
+Needs Java 17 or newer, and Maven, which downloads Synthea's jars from Maven Central (some 200 MB, once). Without Maven,
+set PYHCE_SYNTHEA_CLASSPATH to Synthea's classpath or to its synthea-with-dependencies.jar. The same version, seed,
+number of patients and years give the same resources; several threads write them, so the order of lines varies.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pathlib import Path
 VERSION = "3.3.0"
 OLDEST_JAVA = 17
 TODAY = "20240101"
-"""The day on which the simulation ends, always the same."""
+"""The day on which the simulation ends; a fixed day, so that the result does not depend on the date."""
 YEARS = 10
 CLASSPATH = "PYHCE_SYNTHEA_CLASSPATH"
 NOTED = Path(__file__).parent.parent / ".tools" / f"synthea-{VERSION}.classpath"
 _LAST_LINES = 15
 _FEW = 20
-"""Patients up to which compiling less takes less time than it costs."""
+"""Up to this number of patients, Java runs faster with less compilation."""
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>pyhce</groupId><artifactId>classpath</artifactId><version>1</version>
@@ -39,7 +39,7 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 
 
 class Missing(Exception):
-    """What Synthea needs is not on this machine: says what, and how it comes there."""
+    """This machine lacks something that Synthea needs; the message says what, and how to install it."""
 
 
 class Failed(Exception):
@@ -47,15 +47,15 @@ class Failed(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Make the patients; 2 if something is missing, 1 if Synthea fails."""
+    """Generate the patients; return 2 if something is missing, 1 if Synthea fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--patients", type=int, default=20, help="how many are alive at the end; the dead come on top")
+    parser.add_argument("--patients", type=int, default=20, help="number of living patients; deceased ones are added")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--to", type=Path, required=True, help="a folder that is not there yet")
-    parser.add_argument("--years", type=int, default=YEARS, help="of history; 0 is from birth")
+    parser.add_argument("--to", type=Path, required=True, help="a folder that does not exist yet")
+    parser.add_argument("--years", type=int, default=YEARS, help="years of history; 0 for all years since birth")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--bulk", action="store_true", help="NDJSON, a file a type (unless said otherwise)")
-    form.add_argument("--bundles", action="store_true", help="a transaction Bundle a patient")
+    form.add_argument("--bulk", action="store_true", help="write NDJSON, one file for each type (default)")
+    form.add_argument("--bundles", action="store_true", help="write a transaction Bundle for each patient")
     asked = parser.parse_args(arguments)
     try:
         generate(asked.to, patients=asked.patients, seed=asked.seed, bundles=asked.bundles, years=asked.years)
@@ -68,14 +68,14 @@ def main(arguments: list[str]) -> int:
 
 
 def generate(to: Path, *, patients: int, seed: int, bundles: bool = False, years: int = YEARS) -> None:
-    """Make patients; the folder appears when all are in it.
+    """Generate patients. The folder appears only when it is complete.
 
     Raises:
-        Missing: Java, Maven or Synthea is not here.
-        Failed: the folder is there already, or Synthea ended with an error.
+        Missing: Java, Maven or Synthea is missing.
+        Failed: the folder exists, or Synthea failed.
     """
     if to.exists():
-        raise Failed(f"{to} is there already; name a folder that is not, or remove it")
+        raise Failed(f"{to} already exists; give another folder, or delete it")
     program, path = java(), classpath()
     to.parent.mkdir(parents=True, exist_ok=True)
     quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"] if patients <= _FEW else []
@@ -96,25 +96,25 @@ def generate(to: Path, *, patients: int, seed: int, bundles: bool = False, years
         )
         made = Path(work) / "fhir"
         if done.returncode or not made.is_dir() or not any(made.iterdir()):
-            raise Failed(f"Synthea made nothing (exit status {done.returncode}):\n{_last(done.stdout)}")
+            raise Failed(f"Synthea wrote no files (exit status {done.returncode}):\n{_last(done.stdout)}")
         made.rename(to)
 
 
 def java() -> str:
-    """The program Java.
+    """The path of Java.
 
     Raises:
-        Missing: there is none, or an older one than Synthea needs.
+        Missing: there is no Java, or it is older than Synthea needs.
     """
     home = os.environ.get("JAVA_HOME")
     program = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
     if not program:
         where = f"in JAVA_HOME, {home}" if home else "on PATH"
         raise Missing(
-            f"Synthea needs Java {OLDEST_JAVA} or newer, there is none {where}; install one (a JRE is enough)"
+            f"Synthea needs Java {OLDEST_JAVA} or newer, and there is none {where}; install one (a JRE is enough)"
         )
-    told = subprocess.run([program, "-version"], capture_output=True, text=True).stderr
-    found = re.search(r'version "(\d+)', told)
+    output = subprocess.run([program, "-version"], capture_output=True, text=True).stderr
+    found = re.search(r'version "(\d+)', output)
     if not found or int(found[1]) < OLDEST_JAVA:
         version = found[1] if found else "unknown"
         raise Missing(f"Synthea needs Java {OLDEST_JAVA} or newer, {program} is version {version}; set JAVA_HOME")
@@ -122,11 +122,11 @@ def java() -> str:
 
 
 def classpath() -> str:
-    """Synthea's jars, joined as Java takes them.
+    """Synthea's jars as a Java classpath.
 
     Raises:
-        Missing: there is no Maven, and none were named.
-        Failed: Maven did not get them.
+        Missing: Maven is missing and PYHCE_SYNTHEA_CLASSPATH is not set, or a jar in it does not exist.
+        Failed: Maven could not download them.
     """
     named = os.environ.get(CLASSPATH)
     if named:
@@ -142,13 +142,13 @@ def _there(path: str) -> str | None:
 
 def _no_jars(named: str) -> str:
     gone = next(part for part in named.strip().split(os.pathsep) if not Path(part).exists())
-    raise Missing(f"{CLASSPATH} names {gone}, which is not there")
+    raise Missing(f"{CLASSPATH} has {gone}, which does not exist")
 
 
 def _by_maven() -> str:
     program = shutil.which("mvn")
     if not program:
-        raise Missing(f"Synthea's jars come by Maven, and mvn is not on PATH; install Maven, or set {CLASSPATH}")
+        raise Missing(f"Maven downloads Synthea's jars, and mvn is not on PATH; install Maven, or set {CLASSPATH}")
     with tempfile.TemporaryDirectory(prefix="pyhce-synthea-") as folder:
         (Path(folder) / "pom.xml").write_text(_POM)
         out = Path(folder) / "classpath"
@@ -160,7 +160,7 @@ def _by_maven() -> str:
             stderr=subprocess.STDOUT,
         )
         if done.returncode or not out.exists():
-            raise Failed(f"Maven did not get org.mitre.synthea:synthea:{VERSION}:\n{_last(done.stdout)}")
+            raise Failed(f"Maven could not download org.mitre.synthea:synthea:{VERSION}:\n{_last(done.stdout)}")
         found = out.read_text()
     NOTED.parent.mkdir(exist_ok=True)
     NOTED.write_text(found)
