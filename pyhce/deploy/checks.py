@@ -24,11 +24,13 @@ class KubernetesView:
         self.unreachable_nodes: set[str] = set()
 
     @cached_property
-    def sets(self) -> dict[str, Any]:
+    def stateful_sets(self) -> dict[str, Any]:
         """The StatefulSets citus-coordinator and citus-worker that exist, by name."""
         read = self.cluster.apps.read_namespaced_stateful_set
-        sets = {name: self.cluster.get(read, name, self.namespace) for name in ("citus-coordinator", "citus-worker")}
-        return {name: stateful_set for name, stateful_set in sets.items() if stateful_set is not None}
+        stateful_sets = {
+            name: self.cluster.get(read, name, self.namespace) for name in ("citus-coordinator", "citus-worker")
+        }
+        return {name: stateful_set for name, stateful_set in stateful_sets.items() if stateful_set is not None}
 
     @cached_property
     def nodes(self) -> dict[str, PodState]:
@@ -38,7 +40,11 @@ class KubernetesView:
     @property
     def expected_pods(self) -> list[str]:
         """The names of the pods that the StatefulSets ask for."""
-        return [f"{name}-{n}" for name, stateful_set in self.sets.items() for n in range(stateful_set.spec.replicas)]
+        return [
+            f"{name}-{n}"
+            for name, stateful_set in self.stateful_sets.items()
+            for n in range(stateful_set.spec.replicas)
+        ]
 
 
 def pods_ready(view: KubernetesView) -> Finding:
@@ -46,7 +52,7 @@ def pods_ready(view: KubernetesView) -> Finding:
     problems = [
         f"the StatefulSet {name} does not exist"
         for name in ("citus-coordinator", "citus-worker")
-        if name not in view.sets
+        if name not in view.stateful_sets
     ]
     for name in view.expected_pods:
         pod = view.nodes.get(name)
@@ -54,7 +60,7 @@ def pods_ready(view: KubernetesView) -> Finding:
             problems.append(f"the pod {name} does not exist")
         elif not pod.ready or pod.terminating:
             problems.append(f"{name}: {pod.words} {pod.message}".strip())
-    for name, stateful_set in view.sets.items():
+    for name, stateful_set in view.stateful_sets.items():
         status = stateful_set.status
         observed = status.observed_generation == stateful_set.metadata.generation
         if not problems and not (observed and status.update_revision == status.current_revision):
@@ -68,7 +74,7 @@ def pods_ready(view: KubernetesView) -> Finding:
 def probes_as_declared(view: KubernetesView) -> Finding:
     """The liveness and readiness probes are the declared ones, and the startup probe allows 10 minutes or more."""
     problems = []
-    for name, stateful_set in view.sets.items():
+    for name, stateful_set in view.stateful_sets.items():
         container = stateful_set.spec.template.spec.containers[0]
         for kind, declared in (("liveness", LIVENESS), ("readiness", READINESS)):
             probe = getattr(container, f"{kind}_probe")
@@ -157,7 +163,7 @@ def coordinator_node_port(view: KubernetesView) -> Finding:
 def pods_unprivileged(view: KubernetesView) -> Finding:
     """No database pod can run as root, write to its root file system, gain privileges or use a Kubernetes token."""
     problems = []
-    for name, stateful_set in view.sets.items():
+    for name, stateful_set in view.stateful_sets.items():
         pod = stateful_set.spec.template.spec
         security = pod.containers[0].security_context
         for holds, problem in (

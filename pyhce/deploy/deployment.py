@@ -145,7 +145,7 @@ class Deployment:
         Raises:
             HceError: Helm failed, or a pod did not become ready; the text quotes the pods.
         """
-        return self._apply(values or {}, timeout)
+        return self._install_or_upgrade(values or {}, timeout)
 
     def upgrade(self, values: Mapping[str, Any] | None = None, *, timeout: float = 300.0) -> InstallReport:
         """Upgrade the release with these values merged over its present ones.
@@ -165,15 +165,15 @@ class Deployment:
                 f"there is no release {name} in the namespace {namespace} of {self.context}",
                 remedy="Install with: pyhce install",
             )
-        return self._apply(chart.merge_values(before, values or {}), timeout)
+        return self._install_or_upgrade(chart.merge_values(before, values or {}), timeout)
 
     def ensure(self, values: Mapping[str, Any] | None = None, *, timeout: float = 300.0) -> InstallReport:
         """Upgrade the release as `upgrade` does, or install it if there is none. Raises as `install`."""
         self.cluster.version()
         before = helm.run_to_end(helm.release_values(self.context, *self._helm_release))
-        return self._apply(chart.merge_values(before or {}, values or {}), timeout)
+        return self._install_or_upgrade(chart.merge_values(before or {}, values or {}), timeout)
 
-    def _apply(self, values: Mapping[str, Any], timeout: float) -> InstallReport:
+    def _install_or_upgrade(self, values: Mapping[str, Any], timeout: float) -> InstallReport:
         start = time.monotonic()
         self.cluster.version()
         before = {pod.uid for pod in self.cluster.database_pods(self.namespace)}
@@ -232,7 +232,7 @@ class Deployment:
         self._wait_until_stopped()
         self.cluster.delete_job(self.namespace, "citus-registrar")  # Helm keeps a hook's Job
         self.cluster.delete_pod(self.namespace, "citus-verify")
-        with self.cluster.errors_explained():
+        with self.cluster.explained_errors():
             claims = self.cluster.core.list_namespaced_persistent_volume_claim(self.namespace).items
         volumes = tuple(sorted(c.metadata.name for c in claims if c.metadata.name.startswith("data-citus-")))
         return UninstallReport(release=name, namespace=self.namespace, removed=exists, volumes=volumes)

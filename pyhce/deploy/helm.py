@@ -69,7 +69,7 @@ def _client(context: str) -> Any:
 
 
 @contextmanager
-def _errors_explained() -> Iterator[None]:
+def _explained_errors() -> Iterator[None]:
     """Raise Helm's errors in the block as errors with a remedy.
 
     Raises:
@@ -88,7 +88,7 @@ async def _newest_revision(context: str, name: str, namespace: str) -> Any:
     client = _client(context)
     import pyhelm3
 
-    with _errors_explained():
+    with _explained_errors():
         try:
             return await client.get_current_revision(name, namespace=namespace)
         except pyhelm3.errors.ReleaseNotFoundError:
@@ -115,7 +115,7 @@ async def release_values(context: str, name: str, namespace: str) -> dict[str, A
     revision = await _newest_revision(context, name, namespace)
     if revision is None:
         return None
-    with _errors_explained():
+    with _explained_errors():
         values: dict[str, Any] = await revision.values() or {}
     return values
 
@@ -127,7 +127,7 @@ async def install(context: str, name: str, namespace: str, chart: Path | str, va
         HelmFailure: what Helm reported.
     """
     client = _client(context)
-    with _errors_explained():
+    with _explained_errors():
         await client.get_proceedable_revision(name, namespace=namespace, timeout=f"{TIMEOUT}s")
         loaded = await client.get_chart(chart)
         await client.install_or_upgrade_release(
@@ -142,7 +142,7 @@ async def uninstall(context: str, name: str, namespace: str) -> None:
         HelmFailure: what Helm reported.
     """
     client = _client(context)
-    with _errors_explained():
+    with _explained_errors():
         await client.uninstall_release(name, namespace=namespace, wait=True, timeout=f"{TIMEOUT}s")
 
 

@@ -95,7 +95,7 @@ class KubernetesCluster:
         _close_client(self._client)
 
     @contextmanager
-    def errors_explained(self) -> Iterator[None]:
+    def explained_errors(self) -> Iterator[None]:
         """Raise the client's errors in the block as errors with a remedy.
 
         Raises:
@@ -131,7 +131,7 @@ class KubernetesCluster:
         Raises:
             ConnectionFailed: the cluster's API does not answer within 10 s.
         """
-        with self.errors_explained():
+        with self.explained_errors():
             version: str = self._api.VersionApi(self._client).get_code(_request_timeout=10).git_version
             return version
 
@@ -142,7 +142,7 @@ class KubernetesCluster:
             read: the method, such as `cluster.core.read_namespaced_service`.
             names: its arguments: the object's name, then its namespace.
         """
-        with self.errors_explained():
+        with self.explained_errors():
             try:
                 return read(*names, _request_timeout=10)
             except self._api_exception as error:
@@ -152,7 +152,7 @@ class KubernetesCluster:
 
     def pods(self, namespace: str, selector: str = "app.kubernetes.io/name=hce-citus") -> list[PodState]:
         """The pods with these labels; by default every pod of the chart, Jobs' included."""
-        with self.errors_explained():
+        with self.explained_errors():
             items = self.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=10).items
         return [_pod_state(pod) for pod in items]
 
@@ -162,7 +162,7 @@ class KubernetesCluster:
 
     def newest_revisions(self, namespace: str) -> set[str]:
         """The newest template revision of each StatefulSet; a pod of an older revision will be replaced."""
-        with self.errors_explained():
+        with self.explained_errors():
             items = self.apps.list_namespaced_stateful_set(
                 namespace, label_selector="app.kubernetes.io/name=hce-citus", _request_timeout=10
             ).items
@@ -176,7 +176,7 @@ class KubernetesCluster:
     def last_log_lines(self, namespace: str, pod: str, lines: int = 10) -> list[str]:
         """The last log lines of a pod; those of its previous container if the present one has logged nothing."""
         for previous in (False, True):
-            with self.errors_explained():
+            with self.explained_errors():
                 try:
                     text: str = self.core.read_namespaced_pod_log(
                         pod, namespace, tail_lines=lines, previous=previous, _request_timeout=10
@@ -189,7 +189,7 @@ class KubernetesCluster:
 
     def last_warnings(self, namespace: str, name: str, last: int = 4) -> list[str]:
         """The last warning events of an object as `reason: message`, equal ones once."""
-        with self.errors_explained():
+        with self.explained_errors():
             items = self.core.list_namespaced_event(
                 namespace, field_selector=f"involvedObject.name={name}", _request_timeout=10
             ).items
@@ -199,7 +199,7 @@ class KubernetesCluster:
 
     def ready_pods_behind(self, namespace: str, service: str) -> set[str]:
         """The names of the ready pods that a Service leads to."""
-        with self.errors_explained():
+        with self.explained_errors():
             slices = self.discovery.list_namespaced_endpoint_slice(
                 namespace, label_selector=f"kubernetes.io/service-name={service}", _request_timeout=10
             ).items
@@ -212,7 +212,7 @@ class KubernetesCluster:
 
     def service_with_node_port(self, port: int) -> str | None:
         """The Service that has a node port, as namespace/name; None if the port is free."""
-        with self.errors_explained():
+        with self.explained_errors():
             services = self.core.list_service_for_all_namespaces(_request_timeout=10).items
         for service in services:
             if any(offered.node_port == port for offered in service.spec.ports or []):
@@ -221,7 +221,7 @@ class KubernetesCluster:
 
     def node_addresses(self) -> list[str]:
         """The internal and external addresses of the Kubernetes nodes."""
-        with self.errors_explained():
+        with self.explained_errors():
             nodes = self.core.list_node(_request_timeout=10).items
         return [a.address for node in nodes for a in node.status.addresses if a.type in {"InternalIP", "ExternalIP"}]
 
@@ -239,7 +239,7 @@ class KubernetesCluster:
 
         logger.debug("running %s in the pod %s", command[0], pod)
         client = self._fresh_client()
-        with self.errors_explained():
+        with self.explained_errors():
             session: Any = stream(
                 self._api.CoreV1Api(client).connect_get_namespaced_pod_exec,
                 pod,
@@ -293,10 +293,10 @@ class KubernetesCluster:
         )
         logger.debug("running pyhce %s in the pod %s", " ".join(arguments), name)
         try:
-            with self.errors_explained():
+            with self.explained_errors():
                 self.core.create_namespaced_pod(namespace, pod, _request_timeout=10)
             self._wait_until_ended(namespace, name, timeout)
-            with self.errors_explained():
+            with self.explained_errors():
                 text: str = self.core.read_namespaced_pod_log(name, namespace, _request_timeout=30)
             return text
         finally:
