@@ -15,6 +15,8 @@ from pyhce import local, sample
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight
 
+pytestmark = pytest.mark.both_engines
+
 
 def pyhce(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a pyhce command without the PG* and PYHCE* variables of this process."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 import pyhce
 from pyhce.citus.connection import DatabaseConnection, connect
 from pyhce.records.identity import DEFAULT_RULES
@@ -19,6 +21,8 @@ from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
 from tests.shared.erasure import until, waiting
 from tests.shared.records import person, weight
+
+pytestmark = pytest.mark.both_engines
 
 
 def load_during(

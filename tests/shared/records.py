@@ -30,6 +30,8 @@ from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
 
+pytestmark = pytest.mark.both_engines
+
 EXAMPLES = Path(__file__).parents[2].parent / "shared" / "fhir-examples" / "r4-examples.tar.gz"
 
 

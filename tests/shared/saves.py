@@ -27,6 +27,8 @@ from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight
 
+pytestmark = pytest.mark.both_engines
+
 
 def stored_rows(db: TestDatabase, source: str) -> dict[str, list[Any]]:
     """Every row of a source and its history, but for the times and the source."""
