@@ -167,7 +167,9 @@ def test_the_manifest_is_bulk_data_s_with_checksums_that_tell_a_changed_file(db:
     assert check_export(tmp_path / "out").wrong == ()
     victim = tmp_path / "out" / report.files[0].path
     victim.write_bytes(victim.read_bytes().replace(b'"', b"'", 1))
-    assert check_export(tmp_path / "out").wrong == (f"{report.files[0].path}: other bytes than were written",)
+    assert check_export(tmp_path / "out").wrong == (
+        f"{report.files[0].path}: the content differs from what was exported",
+    )
     done = pyhce("export", "--check", tmp_path / "out")
     assert (done.returncode, report.files[0].path in done.stdout) == (1, True)
 

@@ -22,7 +22,7 @@ from pyhce.records.loading.load import load
 from pyhce.records.patient import merge, patient, rekey
 from pyhce.records.reading.conditions import ConditionsAsked
 from pyhce.records.reading.exact_json import canonical
-from pyhce.records.reading.folders import files_in
+from pyhce.records.reading.folders import find_files
 from pyhce.records.reading.incoming import Line, ReadItem
 from pyhce.records.reading.prepared import source_and_bases
 from pyhce.records.reading.reader import Incoming, Rejected, resources_in, scan
@@ -56,7 +56,7 @@ def weight(key: str, patient_reference: object, value: str = "72.50", **members:
 def expected(paths: list[Path]) -> dict[tuple[str, str], set[str]]:
     """What a load of these files should give back: by type and id, each content of the source that came under it."""
     found: dict[tuple[str, str], set[str]] = {}
-    for path in files_in(paths):
+    for path in find_files(paths).to_read:
         for item in _read(path):
             assert not isinstance(item, Rejected) or item.reason == "unsupported"
             if isinstance(item, Incoming) and source_and_bases(item, frozenset())[0] is None:
@@ -89,7 +89,7 @@ def test_every_r4_example_comes_out_as_it_went_in_and_again_in_reversed_order_ch
                 assert text is not None
                 (tmp_path / "examples" / Path(member.name).name).write_bytes(text.read())
     source, rejects = unique(), tmp_path / "rejected.ndjson"
-    files = files_in([tmp_path / "examples"])
+    files = find_files([tmp_path / "examples"]).to_read
     wanted = expected(files)
 
     first = db.load_paths(files, source=source, rejects=rejects)

@@ -272,26 +272,26 @@ def test_files_are_private_and_a_manifest_that_lies_is_found_before_anything_is_
     assert {stat.S_IMODE(path.stat().st_mode) for path in (exported.folder, *made) if path.is_dir()} == {0o700}
     victim = sorted(path for path in (exported.folder / "a").glob("Patient*.ndjson"))[0].name
     lies = {
-        "missing": f"a/{victim}: it is not there",
-        "extra": "a/Extra.ndjson: it is not in the manifest",
-        "changed": f"a/{victim}: other bytes than were written",
-        "rows": f"a/{victim}.rows: other bytes than were written",
-        "count": "lines, the manifest says 99",
-        "corrections": "corrections.rows: other bytes than were written",
+        "missing": f"a/{victim}: the file is missing",
+        "extra": "a/Extra.ndjson: not in the manifest",
+        "changed": f"a/{victim}: the content differs from what was exported",
+        "rows": f"a/{victim}.rows: the content differs from what was exported",
+        "count": "lines, the manifest states 99",
+        "corrections": "corrections.rows: the content differs from what was exported",
     }
     for number, (change, told) in enumerate(lies.items()):
         folder = tmp_path / str(number)
         shutil.copytree(exported.folder, folder)
         lie(folder, change, victim)
-        with pytest.raises(UsageError, match="is not as its manifest says") as error:
+        with pytest.raises(UsageError, match="differs from its manifest") as error:
             back(alone, folder)
         assert told in error.value.wrong and "\n" not in error.value.wrong
         assert any(told in wrong for wrong in check_export(folder).wrong)
     done = pyhce("load", tmp_path / "0", "--dsn", alone.dsn)
-    assert (done.returncode, f"a/{victim}: it is not there" in done.stderr) == (2, True)
+    assert (done.returncode, f"a/{victim}: the file is missing" in done.stderr) == (2, True)
     assert rows_of(contents(alone)) == 0
     checked = pyhce("export", "--check", tmp_path / "0")
-    assert (checked.returncode, f"a/{victim}: it is not there" in checked.stdout) == (1, True)
+    assert (checked.returncode, f"a/{victim}: the file is missing" in checked.stdout) == (1, True)
     files = (tmp_path / "0" / "a").glob("*.ndjson")
     named = pyhce("load", *files, "--source", "a", "--dsn", alone.dsn, "--rejects", tmp_path / "r")
     assert named.returncode == 0, named.stderr
@@ -324,9 +324,9 @@ def test_an_export_is_not_loaded_under_a_source_given_nor_before_it_is_finished(
     (work / "manifest.json").unlink()
     (work / ".export").mkdir()
     (work / ".export" / "journal").write_text("{}\n")
-    with pytest.raises(UsageError, match="an export that was interrupted") as error:
+    with pytest.raises(UsageError, match="an interrupted export") as error:
         back(alone, tmp_path)
-    assert "goes on" in error.value.remedy
+    assert "continues" in error.value.remedy
     assert rows_of(contents(alone)) == 0
 
 
@@ -430,12 +430,12 @@ def test_files_of_an_export_without_their_manifest_are_refused_and_those_of_a_ru
     emptied(alone)
     folder = tmp_path / "copy"
     shutil.copytree(exported.folder, folder)
-    with pytest.raises(UsageError, match=r"no manifest\.json that says whose they are") as error:
+    with pytest.raises(UsageError, match=r"no manifest\.json that names their sources") as error:
         back(alone, folder / "a")
     assert str(folder) in error.value.remedy
     whole = (folder / "manifest.json").read_text()
     (folder / "manifest.json").write_text(whole[:100])
-    with pytest.raises(UsageError, match=r"no manifest\.json that says whose they are"):
+    with pytest.raises(UsageError, match=r"no manifest\.json that names their sources"):
         back(alone, tmp_path)
     (folder / "manifest.json").unlink()
     done = pyhce("load", folder, "--dsn", alone.dsn)
@@ -449,7 +449,7 @@ def test_files_of_an_export_without_their_manifest_are_refused_and_those_of_a_ru
             back(alone, folder)
     (folder / "manifest.json").write_text(whole)
     shutil.copy(folder / "a" / "Organization.ndjson", folder / "rejectedOrganizations.ndjson")
-    with pytest.raises(UsageError, match=r"rejectedOrganizations\.ndjson: it is not in the manifest"):
+    with pytest.raises(UsageError, match=r"rejectedOrganizations\.ndjson: not in the manifest"):
         back(alone, folder)
     (folder / "rejectedOrganizations.ndjson").unlink()
     (tmp_path / "no.ndjson").write_text('{"resourceType": "Nope", "id": "1"}\n')

@@ -33,7 +33,7 @@ from pyhce.records.loading.reject_file import RejectFile
 from pyhce.records.loading.report import FilesNoted, LoadReport
 from pyhce.records.reading import first_value, folders, signatures
 from pyhce.records.reading.finished_export import ExportCheck
-from pyhce.records.reading.folders import files_in, find_files
+from pyhce.records.reading.folders import find_files
 from pyhce.records.reading.input_file import InputFile, printable
 from pyhce.records.reading.manifest_lists import ManifestLists
 from pyhce.records.reading.prepared import LineReader, PreparedResource, prepare
@@ -74,7 +74,7 @@ def test_of_a_folder_each_file_is_read_or_told_with_the_reason() -> None:
 def test_endings_count_in_any_case_of_letters(tmp_path: Path) -> None:
     (tmp_path / "A.NDJSON.GZ").write_bytes(gzip.compress(PATIENT % b"a"))
     (tmp_path / "b.Json").write_bytes(PATIENT % b"b")
-    assert [told(path)[0] for path in files_in([tmp_path])] == [["a"], ["b"]]
+    assert [told(path)[0] for path in find_files([tmp_path]).to_read] == [["a"], ["b"]]
     (tmp_path / "C.NDJSON.GZ").write_bytes(PATIENT % b"c")
     assert told(tmp_path / "C.NDJSON.GZ")[0] == ["unreadable"], "its name says that it is compressed"
 
@@ -98,12 +98,12 @@ def test_links_pipes_and_closed_folders_are_told(tmp_path: Path, monkeypatch: py
         "beside": folders.LINKED_FOLDER,
         "pipe.json": folders.NO_FILE,
     }
-    assert [path.name for path in files_in([inside / "beside"])] == ["b.json"], "named, as the remedy says"
+    assert [path.name for path in find_files([inside / "beside"]).to_read] == ["b.json"], "named, as the remedy says"
     for path in (inside / "dead.json", inside / "loop.json", inside / "dea*.json"):
         with pytest.raises(UsageError, match=r"dead\.json|loop\.json"):
-            files_in([path])
+            find_files([path])
     with pytest.raises(UsageError, match="File name too long"):
-        files_in([inside / ("x" * 300)])
+        find_files([inside / ("x" * 300)])
     (inside / "closed").mkdir()
     scandir = os.scandir
 
@@ -124,7 +124,7 @@ def test_a_file_that_is_named_is_read_whatever_its_name(tmp_path: Path) -> None:
     assert [path.name for path in found.to_read] == ["a.json", "notes.txt"]
     assert [path.name for path, _ in found.not_read] == ["noending"]
     (tmp_path / "a.json").unlink()
-    with pytest.raises(UsageError, match=r"holds no file .*; it holds noending: the name does not end"):
+    with pytest.raises(UsageError, match=r"contains no file .*; it contains noending: the name does not end"):
         find_files([tmp_path])
 
 
@@ -170,7 +170,7 @@ def test_what_is_packed_is_one_reject_and_the_command_that_it_names_works(
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(done.stdout)))
         assert told(Path("-"))[0] == ["p1", "p2"]
     else:
-        assert [told(one)[0] for one in files_in([to])] == [["p1", "p2"]]
+        assert [told(one)[0] for one in find_files([to]).to_read] == [["p1", "p2"]]
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
@@ -332,7 +332,7 @@ def test_the_log_and_the_errors_of_a_bulk_data_client_are_told(tmp_path: Path) -
     }
     rotated.write_text(f"{json.dumps(event)}\n" * 2)
     assert told(rotated)[1].not_read == signatures.LOG
-    roles = {path.name: listed.has_errors(path) for path in files_in([folder])}
+    roles = {path.name: listed.has_errors(path) for path in find_files([folder]).to_read}
     assert roles == {
         "Patient.000.ndjson.gz": False,
         "Observation.000.ndjson": False,
@@ -369,7 +369,7 @@ def test_where_clients_save_the_files_that_a_manifest_names(tmp_path: Path) -> N
     (tmp_path / "ours" / "manifest.json").write_text(json.dumps(ours))
     assert listed.has_errors(tmp_path / "ours" / "north" / "OperationOutcome.ndjson") is False
     (tmp_path / "other.ndjson").write_bytes(b"")
-    assert listed.in_order(files_in([tmp_path]))[-1] == tmp_path / "deleted" / "d.ndjson"
+    assert listed.in_order(find_files([tmp_path]).to_read)[-1] == tmp_path / "deleted" / "d.ndjson"
 
 
 def test_outcomes_without_an_id_are_errors_unless_a_manifest_lists_them_as_data(tmp_path: Path) -> None:
@@ -446,7 +446,7 @@ def test_files_of_other_versions_are_told_once_with_the_elements_that_show_it() 
     assert stu3.elements[0] == "Patient.animal"
     assert r4b is None, "its two resources are of types that R4 has not: they are rejected"
     details = [item.detail for item in read(folder / "r4b.ndjson") if isinstance(item, Rejected)]
-    assert [detail.rpartition(": ")[2] for detail in details] == ["it is of R4B or R5"] * 2
+    assert [detail.rpartition("; ")[2] for detail in details] == ["it is a type of R4B or R5"] * 2
 
 
 def test_only_the_first_of_each_type_are_looked_at_unless_one_is_of_another_version(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import zstandard
 
 from pyhce.errors import UsageError
 from pyhce.records.reading import bundles, input_file, limits, nesting, reader, spool
-from pyhce.records.reading.folders import files_in
+from pyhce.records.reading.folders import find_files
 from pyhce.records.reading.input_file import InputFile, file_fingerprint
 from pyhce.records.reading.prepared import prepare
 from pyhce.records.reading.reader import Deletion, Incoming, Rejected, Skipped, read, scan
@@ -105,14 +105,17 @@ def test_folders_and_patterns_find_compressed_files_patients_first(tmp_path: Pat
     for name in ("Condition.ndjson.gz", "Patient.ndjson.zst", "sub/x.json", "readme.txt", "y.gz"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    assert [p.name for p in files_in([tmp_path])] == ["Patient.ndjson.zst", "Condition.ndjson.gz", "x.json"]
-    assert [p.name for p in files_in([tmp_path / "*.ndjson.*"])] == ["Patient.ndjson.zst", "Condition.ndjson.gz"]
-    assert files_in([Path("-")]) == [Path("-")]
-    with pytest.raises(UsageError, match="is not there"):
-        files_in([tmp_path / "*.xml"])
-    with pytest.raises(UsageError, match="holds no file"):
+    assert [p.name for p in find_files([tmp_path]).to_read] == ["Patient.ndjson.zst", "Condition.ndjson.gz", "x.json"]
+    assert [p.name for p in find_files([tmp_path / "*.ndjson.*"]).to_read] == [
+        "Patient.ndjson.zst",
+        "Condition.ndjson.gz",
+    ]
+    assert find_files([Path("-")]).to_read == [Path("-")]
+    with pytest.raises(UsageError, match="does not exist"):
+        find_files([tmp_path / "*.xml"])
+    with pytest.raises(UsageError, match="contains no file"):
         (tmp_path / "empty").mkdir()
-        files_in([tmp_path / "empty"])
+        find_files([tmp_path / "empty"])
 
 
 PATIENT = b'{"resourceType":"Patient","id":"%s"}'
@@ -185,7 +188,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "SMALL", 150)
         monkeypatch.setattr(module, "max_resource_bytes", lambda: 150)
     monkeypatch.setattr(spool, "_BLOCK", 100)
-    monkeypatch.setattr(spool, "_PLACES_IN_MEMORY", 2)
+    monkeypatch.setattr(spool, "_URLS_IN_MEMORY", 2)
 
 
 @pytest.mark.usefixtures("small")
@@ -251,13 +254,13 @@ def test_many_values_in_few_bytes_are_too_large(tmp_path: Path) -> None:
 def test_a_file_that_unpacks_to_ever_more_is_given_up_and_that_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: bytes
 ) -> None:
-    monkeypatch.setattr(input_file, "MAX_WASTED", 5_000_000)
+    monkeypatch.setattr(input_file, "MAX_WITHOUT_RESOURCE", 5_000_000)
     for compress, suffix in ((gzip.compress, ".gz"), (zstandard.ZstdCompressor(level=19).compress, ".zst")):
         (tmp_path / f"a.json{suffix}").write_bytes(compress(ONE + b"\n" + b'"' + fill * 80_000_000))
         found = list(read(tmp_path / f"a.json{suffix}"))
         assert isinstance(found[0], Incoming)
         assert isinstance(found[-1], Rejected)
-        assert (found[-1].reason, "the rest of the file is not read" in found[-1].detail) == ("too-large", True)
+        assert (found[-1].reason, "the rest of the file was not read" in found[-1].detail) == ("too-large", True)
 
 
 def test_a_zstandard_file_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
@@ -327,12 +330,12 @@ def test_files_that_a_manifest_names_and_that_are_not_there_are_told(tmp_path: P
 
 def read_all(folder: Path, manifest: dict[str, object]) -> list[object]:
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    return [item for path in files_in([folder]) for item in read(path)]
+    return [item for path in find_files([folder]).to_read for item in read(path)]
 
 
 def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(ONE)
-    assert files_in([tmp_path, tmp_path / "a.json", tmp_path / "*.json"]) == [tmp_path / "a.json"]
+    assert find_files([tmp_path, tmp_path / "a.json", tmp_path / "*.json"]).to_read == [tmp_path / "a.json"]
 
 
 def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
@@ -391,7 +394,7 @@ def test_inputs_changed_by_chance_break_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [0, 15, 241])
 def test_a_limit_that_is_out_of_range_is_refused(size: int) -> None:
     with (
-        pytest.raises(UsageError, match=f"at most {size} MB: the limit is from 16 to 240 MB"),
+        pytest.raises(UsageError, match=f"{size} MB is out of range: allowed are 16 to 240 MB"),
         limits.limit_resource_size(size),
     ):
         pass

@@ -266,4 +266,4 @@ def test_a_put_to_an_id_that_is_not_fhirs_names_its_resource_by_the_derived_one(
     derived = derived_id("Observation", "o_8")
     assert [getattr(item, "id", None) for item in found] == [derived] * 4 + [None, "8"]
     assert isinstance(found[4], Rejected)
-    assert found[4].detail.startswith("the id in the URL of the request is not the resource's")
+    assert found[4].detail.startswith("the id in the request's URL differs from the resource's id")

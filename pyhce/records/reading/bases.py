@@ -1,7 +1,7 @@
-"""Base URLs: which server an absolute reference or a `fullUrl` belongs to, and whether that is the source's own.
+"""Base URLs: the server that an absolute reference or a `fullUrl` belongs to.
 
-The base is what stands before `Type/id` (https://hl7.org/fhir/R4/http.html#general). A source's own bases are
-configured. An id of another base is another server's: that base is a source of its own, and its URL is the name of it.
+The base is the part before `Type/id` (https://hl7.org/fhir/R4/http.html#general). The bases of a source are configured.
+A resource under another base belongs to another server: it is stored under a source of its own, named by that base.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def split_url(text: str) -> tuple[str, str, str, str] | None:
-    """Base, type, id and version (`/_history/…` or nothing) of an absolute URL of a resource; None if it is none.
+    """Base, type, id and version (`/_history/…` or "") of a resource's absolute URL; None if it is not one.
 
-    Of an id that is not FHIR's the derived one (`ids`).
+    An id that FHIR does not allow is replaced by its derived id.
     """
     found = _ABSOLUTE.match(text) or _ODD_ABSOLUTE.match(text)
     if found is None or found["type"] not in RESOURCE_TYPES:
@@ -41,7 +41,7 @@ def split_url(text: str) -> tuple[str, str, str, str] | None:
 
 
 def relative_with_derived_id(text: str) -> str | None:
-    """`Type/id` with the derived id, of a relative reference whose id is not FHIR's; None if it is no such one."""
+    """`Type/id` with the derived id, for a relative reference whose id FHIR does not allow; else None."""
     found = _ODD_RELATIVE.match(text)
     if found is None or found["type"] not in RESOURCE_TYPES:
         return None
@@ -49,7 +49,7 @@ def relative_with_derived_id(text: str) -> str | None:
 
 
 def target_with_derived_id(text: str) -> tuple[str | None, str, str] | None:
-    """Base (None of a relative one), type and derived id that a reference names whose id is not FHIR's."""
+    """Base (None if relative), type and derived id of a reference whose id FHIR does not allow; else None."""
     if odd := relative_with_derived_id(text):
         kind, key, *_ = odd.split("/")
         return None, kind, key
@@ -58,10 +58,10 @@ def target_with_derived_id(text: str) -> tuple[str | None, str, str] | None:
 
 
 def with_repaired_id(text: str, own: Container[str]) -> str:
-    """The string of a reference as it came, but with the derived id where its id is not FHIR's.
+    """The string of a reference, with its id replaced by the derived id if FHIR does not allow it.
 
     Args:
-        own: the bases of the source; ids of other servers stay as they are.
+        own: the bases of the source. References to other servers stay as they are.
     """
     found = _ODD_RELATIVE.match(text) or _ODD_ABSOLUTE.match(text)
     if found is None or found["type"] not in RESOURCE_TYPES or is_id(found["id"]):
@@ -72,9 +72,10 @@ def with_repaired_id(text: str, own: Container[str]) -> str:
 
 
 def canonical_base(text: str) -> str:
-    """A base as it is compared: scheme and host in lower case, no default port, no final slash (RFC 3986, 6.2.2).
+    """A base in the form that is compared: scheme and host in lower case, no default port, no final slash.
 
-    It is the name of a source, which is in primary keys: one of more than 1,000 bytes is shortened.
+    See RFC 3986, 6.2.2. The result names a source and is part of primary keys, so one of more than 1,000 bytes is
+    shortened.
     """
     found = _BASE.match(text)
     if found is None:
@@ -85,10 +86,10 @@ def canonical_base(text: str) -> str:
 
 
 def own_bases(given: Iterable[str], fuente: str = "") -> frozenset[str]:
-    """The bases that are a source's own: those given, and the source's name if that is a base itself.
+    """The bases of a source: those given, and the source's name if it is a base URL.
 
     Raises:
-        UsageError: one of those given is not an http or https URL.
+        UsageError: a given base is not an http or https URL.
     """
     found = {canonical_base(base) for base in given if _check_base(base)}
     return frozenset({*found, fuente} if _BASE.match(fuente) else found)
@@ -98,6 +99,6 @@ def _check_base(base: str) -> bool:
     if not _BASE.match(base):
         raise UsageError(
             f"the base {base!r} is not an http or https URL without query and user name",
-            remedy="Give what stands before Type/id in the source's URLs, for example --base https://ehr.example/fhir.",
+            remedy="Give the part before Type/id of the source's URLs, for example --base https://ehr.example/fhir.",
         )
     return True

@@ -1,6 +1,7 @@
-"""Bundles of any size: read once to see what one is and which resource each fullUrl names, then given by its entries.
+"""Bundles of any size, read in two passes and in bounded memory. See https://hl7.org/fhir/R4/bundle.html.
 
-In between the entries wait in a `Spool`. https://hl7.org/fhir/R4/bundle.html
+The first pass finds the bundle's type and which resource each fullUrl names, and puts the entries into a `Spool`. The
+second pass takes them from there, with their references resolved.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ from pyhce.records.reading.spool import FullUrls, Spool
 
 
 class ScannedBundle(NamedTuple):
-    """An object whose `entry` is an array, that was read to its end.
+    """A JSON object that was read to its end, its entries to the spool.
 
     Args:
-        shell: the object without the elements of the array; None if even that is no JSON.
-        problem: reason code and detail of what is wrong with its text, if anything.
-        left: what stood where that happened.
+        shell: the object with an empty `entry`; None if that is not valid JSON either.
+        problem: reason code and detail, if something is wrong with its text.
+        left: the text where the problem is.
         size: bytes of the object.
     """
 
@@ -45,7 +46,7 @@ class ScannedBundle(NamedTuple):
 
 
 def read_bundle(cursor: Cursor, spool: Spool, full_urls: FullUrls) -> ScannedBundle:
-    """Read the object that begins here: the elements of its `entry` into the spool, what their fullUrls name."""
+    """Read the object at the cursor: its entries into the spool, what their fullUrls name into `full_urls`."""
     members = _Members(cursor, spool, full_urls)
     begin = cursor.offset
     problem, left = None, b""
@@ -54,19 +55,21 @@ def read_bundle(cursor: Cursor, spool: Spool, full_urls: FullUrls) -> ScannedBun
     except (Truncated, Malformed) as error:
         left = cursor.data[cursor.at :] if isinstance(error, Truncated) else cursor.excerpt()
         passed = cursor.skip_value(members.depth)
-        detail = "the text ends" if isinstance(error, Truncated) else f"{passed} bytes are no JSON"
+        detail = "the text ends" if isinstance(error, Truncated) else f"{passed} bytes are not valid JSON"
         problem = "not-json", f"after entry {spool.count}: {detail}" if spool.count else detail
     try:
         shell = parse(b"{" + b",".join(members.held) + b"}")
     except InvalidJson as error:
-        return ScannedBundle(None, problem or ("not-json", f"beside its entries: {error}"), left, cursor.offset - begin)
+        return ScannedBundle(
+            None, problem or ("not-json", f"outside of its entries: {error}"), left, cursor.offset - begin
+        )
     if members.longest:
         problem = problem or ("too-large", size_message(cursor.offset - begin, f"object, most in {members.longest}"))
     return ScannedBundle(shell, problem or members.problem, left, cursor.offset - begin)
 
 
 class _Members:
-    """The members of the object that begins at a cursor, `entry` without its elements."""
+    """The members of the object at a cursor, `entry` as an empty array."""
 
     def __init__(self, cursor: Cursor, spool: Spool, full_urls: FullUrls) -> None:
         self.cursor, self.spool, self.full_urls = cursor, spool, full_urls
@@ -77,10 +80,10 @@ class _Members:
         self._left = max_resource_bytes()
 
     def read(self) -> None:
-        """Read it to its end.
+        """Read the object to its end.
 
         Raises:
-            Cut, Malformed: where that happened; the cursor is there.
+            Truncated, Malformed: the text is cut off or not valid JSON; the cursor is at that place.
         """
         cursor = self.cursor
         cursor.take(cursor.at + 1)
@@ -134,7 +137,7 @@ class _Members:
 
 
 def _glance(data: bytes) -> Any:
-    """An entry's members, numbers without their spelling; None if it is none or takes too much memory."""
+    """An entry, numbers without their spelling; None if it is not valid JSON or needs too much memory."""
     if len(data) > SMALL and size_problem(data):
         return None
     try:
@@ -146,7 +149,7 @@ def _glance(data: bytes) -> Any:
 def read_spooled(
     where: InputLocation, bundle: dict[str, Any], spool: Spool, full_urls: FullUrls
 ) -> Iterator[tuple[int, Iterable[ReadItem]]]:
-    """What each entry in the spool carries, with how many came before it."""
+    """Read the entries in the spool, each with the number of entries before it."""
     if not spool.count:
         yield 0, [Skipped(where, EMPTY_BUNDLE)]
     full_urls.kind = str(bundle.get("type"))
@@ -178,7 +181,7 @@ def read_spooled(
 
 
 def _deletion(element: Element) -> Any:
-    """An entry that is a deletion, None if it is anything else."""
+    """An entry that is a deletion; None if it is not."""
     if b'"DELETE"' not in element.data or element.oversized_bytes or size_problem(element.data):
         return None
     entry = parse_or_none(element.data)

@@ -1,8 +1,9 @@
-"""Conditional creates, updates and deletes: an entry names its resource by a search, which only the database answers.
+"""Conditional creates, updates and deletes: an entry identifies its resource by a search that the database answers.
 
-https://hl7.org/fhir/R4/http.html, sections 3.1.0.8.1, 3.1.0.4.3 and 3.1.0.7.1. The searches that are understood are
-`identifier=system|value` and `_id`, several of them joined by `&`. A bundle gives an `Asked` once it was read to its
-end. It is answered before the next item is taken, so that references lead to what was found.
+https://hl7.org/fhir/R4/http.html, sections 3.1.0.8.1, 3.1.0.4.3 and 3.1.0.7.1. Supported searches are
+`identifier=system|value` and `_id`, and several of them joined by `&`. Once a bundle was read to its end, the reader
+yields `ConditionsAsked`. The caller answers it before it takes the next item, so that references in the bundle's
+entries lead to the resources that were found.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from pyhce.records.reading.reference import identifier_key, identifiers_of
 from pyhce.records.reading.requests import PRESENTATION, Request
 
 MOST_CONDITIONS = 100_000
-"""Conditional entries of one bundle, and characters that are kept of them in memory."""
+"""Conditional entries of one bundle that are looked up, at most."""
 MOST_CHARACTERS = 32_000_000
+"""Characters of these entries that are kept in memory, at most."""
 NOT_ANSWERED = (
-    f"a condition is looked up by `pyhce load`, for up to {MOST_CONDITIONS} entries of a bundle that is not"
-    " within another one with conditions"
+    f"conditions are looked up by `pyhce load` only, for up to {MOST_CONDITIONS} entries of a bundle, and not for a"
+    " bundle within one that has conditions itself"
 )
-SEVERAL = "more than one resource fits the condition (R4: 412 Precondition Failed)"
-OTHER_ID = "the resource that fits the condition has another id than the entry's (R4: 400 Bad Request)"
+SEVERAL = "more than one resource matches the condition (R4: 412 Precondition Failed)"
+OTHER_ID = "the resource that matches the condition has another id than the entry's (R4: 400 Bad Request)"
 
 _TOKEN = re.compile(r"((?:[^\\|]|\\.)*)\|(.*)\Z", re.DOTALL)
 _COMMA = re.compile(r"(?:[^\\]|\\.)*?,", re.DOTALL)
@@ -36,14 +38,14 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 class UnsupportedSearch(ValueError):
-    """A search that is not carried out; its words name no value, which may be a patient's document."""
+    """A search that is not supported. The message contains no value, which may be a patient's document."""
 
 
 def terms_of(query: str) -> frozenset[str]:
-    """The keys that a resource must carry to fit a search: its id, `identifier=system|value`.
+    """The keys that a resource must have to match a search: `identifier=system|value`, its id.
 
     Raises:
-        NotUnderstood: it holds anything else.
+        UnsupportedSearch: the search has other parameters, or none.
     """
     terms = set()
     for part in query.split("&"):
@@ -52,17 +54,19 @@ def terms_of(query: str) -> frozenset[str]:
         if not part or name in PRESENTATION:
             continue
         if name not in {"identifier", "_id"}:
-            raise UnsupportedSearch(f"of searches identifier=system|value and _id are understood, not {name[:40]!r}")
+            raise UnsupportedSearch(f"unsupported search parameter {name[:40]!r}: use identifier=system|value or _id")
         if _COMMA.match(value):
-            raise UnsupportedSearch(rf"a comma in {name} means `or`, which is not understood; as a character it is \,")
+            raise UnsupportedSearch(
+                rf"a comma in {name} means `or`, which is not supported; write a literal comma as \,"
+            )
         if name == "_id":
             if not is_id(value):
-                raise UnsupportedSearch("_id is not 1 to 64 letters, digits, hyphens or dots")
+                raise UnsupportedSearch("_id must be 1 to 64 letters, digits, hyphens or dots")
             terms.add(value)
             continue
         token = _TOKEN.match(value)
         if not token or not token[2] or _CONTROL.search(value):
-            raise UnsupportedSearch("identifier is not system|value")
+            raise UnsupportedSearch("identifier must be system|value")
         system, own = (_ESCAPED.sub(r"\1", text) for text in token.groups())
         terms.add(jsonb_text(f"identifier={system}|{own}"))
     if not terms:
@@ -71,11 +75,11 @@ def terms_of(query: str) -> frozenset[str]:
 
 
 class Condition(NamedTuple):
-    """What a conditional entry looks for.
+    """What a conditional entry searches for.
 
     Args:
-        base: what stands before `Type/id` in the entry's fullUrl, as of `Incoming`.
-        terms: keys that the resource must all carry.
+        base: the base URL of the entry's fullUrl; None without one.
+        terms: the keys that the resource must have, all of them.
     """
 
     base: str | None
@@ -87,10 +91,11 @@ class ConditionalEntry(NamedTuple):
     """An entry with a condition.
 
     Args:
-        number: the entry's, from 1 on.
+        number: the number of the entry, from 1.
         update: whether it is an update, else a create.
-        key: the id of its resource if nothing fits; `own_id` is the id in the resource itself.
-        carries: the keys of its resource, by which conditions of later entries find it.
+        key: the id that its resource gets if no resource matches.
+        own_id: the id in the resource itself.
+        resource_keys: the keys of its resource, by which conditions of later entries find it.
     """
 
     number: int
@@ -103,11 +108,11 @@ class ConditionalEntry(NamedTuple):
 
 
 class ConditionOutcome(NamedTuple):
-    """What an entry's condition came to.
+    """The outcome of an entry's condition.
 
     Args:
-        key: the id of the resource that is meant.
-        outcome: `created`, `updated`, `matched` (a create that does nothing), `refused`.
+        key: the id of the resource that the entry stands for.
+        outcome: `created`, `updated`, `matched` (a create that found its resource and does nothing) or `refused`.
         detail: why it is refused.
     """
 
@@ -117,7 +122,7 @@ class ConditionOutcome(NamedTuple):
 
 
 class ConditionsAsked(ConditionSignal):
-    """The conditions of a bundle. What takes it sets `found`: the ids in the database that fit each."""
+    """The conditions of a bundle. The caller sets `matches`: the ids in the database that match each condition."""
 
     def __init__(self, conditional: Sequence[ConditionalEntry], bases: Set[str]) -> None:
         self.conditional, self.bases = conditional, bases
@@ -125,26 +130,26 @@ class ConditionsAsked(ConditionSignal):
 
     @property
     def conditions(self) -> set[Condition]:
-        """What is to be looked up."""
+        """The distinct conditions to look up."""
         return {one.condition for one in self.conditional}
 
     def decisions(self) -> dict[int, ConditionOutcome]:
-        """What each entry came to, by its number; nothing if there was no answer."""
+        """The outcome of each entry, by its number; empty without an answer."""
         return {} if self.matches is None else condition_outcomes(self.conditional, self.matches)
 
     def outcomes(self) -> Counter[str]:
-        """How many entries came to what, of those that were not refused."""
+        """The number of entries by outcome, without those refused."""
         return Counter(made.outcome for made in self.decisions().values() if made.outcome != "refused")
 
 
 class ConditionsDone(ConditionSignal):
-    """The end of a bundle that has asked: its conditions need not hold any longer."""
+    """The end of a bundle with conditions: the locks on its conditions can be released."""
 
 
 def conditional_entry(
     number: int, request: Request, url: str | None, base: str | None, resource: dict[str, Any], key: str
 ) -> ConditionalEntry | None:
-    """An entry with a condition that is understood, else None."""
+    """A conditional entry; None if it has no condition, or one that is not supported."""
     query = request.condition
     if query is None or request.problem:
         return None
@@ -157,7 +162,7 @@ def conditional_entry(
 
 
 def kept_characters(one: ConditionalEntry) -> int:
-    """The characters that are kept of an entry."""
+    """The characters of an entry that are kept in memory."""
     texts: Iterable[str] = (one.url or "", *one.condition.terms, *one.resource_keys)
     return sum(map(len, texts))
 
@@ -165,7 +170,11 @@ def kept_characters(one: ConditionalEntry) -> int:
 def condition_outcomes(
     conditional: Sequence[ConditionalEntry], found: Mapping[Condition, Collection[str]]
 ) -> dict[int, ConditionOutcome]:
-    """What the entries of a bundle mean, in their order: a later one finds what an earlier one creates."""
+    """The outcome of each conditional entry of a bundle, in order: a later one finds what an earlier one creates.
+
+    Args:
+        found: the ids in the database that match each condition.
+    """
     decided: dict[int, ConditionOutcome] = {}
     by_condition: dict[Condition, str] = {}
     carrying: dict[tuple[str | None, str, str], set[str]] = defaultdict(set)

@@ -1,4 +1,4 @@
-"""What an entry of a bundle carries: a resource with its references by fullUrl resolved, or a deletion.
+"""The entries of a bundle: a resource whose references by fullUrl are resolved, or a deletion.
 
 https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/http.html#transaction
 """
@@ -36,7 +36,7 @@ from pyhce.records.reading.spool import FullUrls
 from pyhce.schema.r4 import RESOURCE_TYPES
 
 KEPT_WHOLE = frozenset({"document", "message"})
-"""Bundles that are one thing."""
+"""Types of bundles that are stored as one resource."""
 EMPTY_BUNDLE = "a bundle without entries"
 HISTORY = "history"
 RESPONSES = frozenset({"transaction-response", "batch-response"})
@@ -46,7 +46,7 @@ _FULL_URL = re.compile(r"/([A-Z][A-Za-z]+)/([^/?#]+)(?:/_history/[^/]+)?$")
 
 
 def is_unpacked(bundle: Any) -> bool:
-    """Whether a value is a bundle that is taken apart; whatever its own id is, it is not kept."""
+    """Whether a value is a bundle whose entries are loaded one by one; the bundle itself is not stored."""
     return (
         isinstance(bundle, dict)
         and bundle.get("resourceType") == "Bundle"
@@ -56,12 +56,12 @@ def is_unpacked(bundle: Any) -> bool:
 
 
 def is_newest_first(bundle: dict[str, Any]) -> bool:
-    """Whether the last entry of a bundle is the oldest: https://hl7.org/fhir/R4/http.html#history."""
+    """Whether a bundle is a history, whose last entry is the oldest: https://hl7.org/fhir/R4/http.html#history."""
     return bundle.get("type") == HISTORY
 
 
 def parse_or_none(data: bytes) -> Any:
-    """What a text says, None if it is no JSON."""
+    """The value of a JSON text; None if it is not valid."""
     try:
         return parse(data)
     except InvalidJson:
@@ -69,11 +69,11 @@ def parse_or_none(data: bytes) -> Any:
 
 
 def note_entry(full_urls: FullUrls, entry: Any, number: int, text: bytes | None = None) -> None:
-    """Keep which resource an entry's fullUrl names, unless it names that by itself, and the entry's condition.
+    """Remember which resource an entry's fullUrl names, if the URL itself does not tell, and its condition.
 
     Args:
-        number: the entry's, from 1 on.
-        text: the entry as it came, if its numbers have lost their spelling.
+        number: the number of the entry, from 1.
+        text: the entry as it came, if the numbers in `entry` have lost their spelling.
     """
     if not isinstance(entry, dict):
         return
@@ -107,13 +107,14 @@ def note_entry(full_urls: FullUrls, entry: Any, number: int, text: bytes | None 
 
 
 def read_entry(where: InputLocation, entry: Any, full_urls: FullUrls, number: int) -> Iterator[ReadItem]:
-    """What an entry of a bundle carries.
+    """Read an entry of a bundle.
 
     Args:
-        number: the entry's, from 1 on.
+        full_urls: what the fullUrls of the bundle name.
+        number: the number of the entry, from 1.
     """
     if not isinstance(entry, dict):
-        yield Rejected(where, "not-an-entry", "an entry is a JSON object", canonical(entry))
+        yield Rejected(where, "not-an-entry", "an entry must be a JSON object", canonical(entry))
         return
     resource = entry.get("resource")
     request = request_of(entry, history=full_urls.kind == HISTORY)
@@ -131,7 +132,7 @@ def read_entry(where: InputLocation, entry: Any, full_urls: FullUrls, number: in
     elif request.problem:
         yield Rejected(where, *request.problem, text=canonical(entry))
     elif request.condition is not None and isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
-        yield Rejected(where, "condition", "a Bundle is not looked for by a condition", canonical(entry))
+        yield Rejected(where, "condition", "a Bundle cannot have a condition", canonical(entry))
     elif is_unpacked(resource):
         yield from read_entries(where, resource)
     elif problem := resource_problem(resource):
@@ -158,7 +159,7 @@ def read_entry(where: InputLocation, entry: Any, full_urls: FullUrls, number: in
 
 
 def _outcome_subject(entry: dict[str, Any], kind: str) -> str | None:
-    """What an OperationOutcome is about that is no content of the server: a search, a transaction or a batch.
+    """What an OperationOutcome reports on, if it is not a stored resource: a search, a transaction or a batch.
 
     https://hl7.org/fhir/R4/search.html#outcome, https://hl7.org/fhir/R4/http.html#transaction-response
     """
@@ -180,7 +181,7 @@ def _why_not_looked_up(condition: str) -> str:
 
 
 def read_entries(where: InputLocation, bundle: dict[str, Any]) -> Iterator[ReadItem]:
-    """What the entries of a bundle carry that is in memory already."""
+    """Read the entries of a bundle that is in memory."""
     entries = list(enumerate(bundle["entry"], 1))
     if not entries:
         yield Skipped(where, EMPTY_BUNDLE)
@@ -209,17 +210,17 @@ def is_deletion(entry: Any) -> bool:
 
 
 def deletes_first(full_urls: FullUrls) -> bool:
-    """Whether a bundle's deletions come before all else: http.html#trules."""
+    """Whether the deletions of a bundle are carried out first: https://hl7.org/fhir/R4/http.html#trules."""
     return full_urls.kind == "transaction" and full_urls.deletes
 
 
 def conditions_asked(full_urls: FullUrls) -> ConditionsAsked | None:
-    """What is to be looked up before a bundle's entries are given; of a history nothing, it is over."""
+    """The conditions to look up before a bundle's entries are read; None without any, and for a history."""
     return full_urls.asked() if full_urls.kind != HISTORY else None
 
 
 def _id_of(entry: dict[str, Any], kind: str) -> str | None:
-    """The id that a resource without one has by its request's URL (`PUT Type/id`), else by its entry's fullUrl."""
+    """The id of a resource without one: from its request's URL (`PUT Type/id`), else from its entry's fullUrl."""
     request = entry.get("request")
     if isinstance(request, dict) and request.get("method") != "POST":
         named, key = url_target_with_derived_id(request.get("url"))
@@ -229,7 +230,7 @@ def _id_of(entry: dict[str, Any], kind: str) -> str | None:
 
 
 def id_from_url(url: Any, kind: str) -> str | None:
-    """The id that an entry's fullUrl gives to a resource that has none."""
+    """The id that a fullUrl gives to a resource without one; None if it gives none."""
     if not isinstance(url, str):
         return None
     if urn := _URN.match(url):
@@ -239,7 +240,7 @@ def id_from_url(url: Any, kind: str) -> str | None:
 
 
 def base_of_url(url: Any, kind: str) -> str | None:
-    """What stands before `Type/id` in an entry's fullUrl; None if it is no URL of a resource of this type."""
+    """The base of a fullUrl; None if it is not the http URL of a resource of this type."""
     found = split_url(url) if isinstance(url, str) else None
     return found[0] if found and found[1] == kind and found[0].startswith("http") else None
 
@@ -255,13 +256,13 @@ def _read_deletion(
         base, kind, key = odd
         return Deletion(where, kind, key, base or base_of_url(entry.get("fullUrl"), kind), full_urls.bases)
     if not kind or not (key or request.query):
-        return Rejected(where, "unsupported", "a DELETE names Type/id or Type?identifier=…", canonical(entry))
+        return Rejected(where, "unsupported", "a DELETE must name Type/id or Type?identifier=…", canonical(entry))
     if kind not in RESOURCE_TYPES:
         return Rejected(where, "unknown-type", f"FHIR R4 has no resource type {kind!r}", canonical(entry))
-    named = split_url(url.partition("?")[0])  # an absolute URL says itself whose it is, else the entry's fullUrl does
+    named = split_url(url.partition("?")[0])  # of a relative URL the fullUrl has the base
     base = named[0] if named else base_of_url(entry.get("fullUrl"), kind)
     if not key and full_urls.kind == HISTORY:
-        key = id_from_url(entry.get("fullUrl"), kind)  # what the condition fitted then
+        key = id_from_url(entry.get("fullUrl"), kind)  # the resource that the condition matched
     if key:
         version = history_version(entry) if full_urls.kind == HISTORY else None
         return Deletion(where, kind, key, base, full_urls.bases, version)
@@ -273,9 +274,9 @@ def _read_deletion(
 
 
 def with_resolved_references(came: Incoming, full_urls: FullUrls) -> Incoming:
-    """References by fullUrl made literal, as a FHIR server does on a transaction (R4 http.html, 3.1.0.11.2).
+    """Replace references by fullUrl with `Type/id`, as a FHIR server does for a transaction (R4 http.html, 3.1.0.11.2).
 
-    They are kept so, and exported so: outside of its bundle a `urn:uuid:` means nothing.
+    They are stored and exported that way: outside of its bundle a `urn:uuid:` means nothing.
     """
     resource = came.resource
     if not full_urls or not any(
@@ -284,16 +285,17 @@ def with_resolved_references(came: Incoming, full_urls: FullUrls) -> Incoming:
         return came
     literal_form = json_copy(resource)
     for reference in every_reference(literal_form):
-        place = _resolved_reference(reference["reference"], came, full_urls)
-        if place:
-            reference["reference"] = place
+        resolved = _resolved_reference(reference["reference"], came, full_urls)
+        if resolved:
+            reference["reference"] = resolved
     return came._replace(resource=literal_form)
 
 
 def _resolved_reference(text: str, came: Incoming, full_urls: FullUrls) -> str | None:
-    """What a reference names in the bundle, if it does not say that itself.
+    """The `Type/id` that a reference names in the bundle; None if it names nothing there, or says it by itself.
 
-    Among entries of several servers an id alone would be taken for one of the referring entry's own server.
+    In a bundle with entries of several servers the result contains the base: an id alone would be taken for one of the
+    referring entry's server.
     """
     found = full_urls.get(text)
     if found is None or tuple(literal_target(text) or ()) == found:

@@ -1,7 +1,8 @@
-"""JSON that keeps its spelling: `72.50` stays `72.50`, and what jsonb would change is told.
+"""JSON that keeps the spelling of numbers: `72.50` stays `72.50`.
 
-jsonb keeps a number's digits but not an exponent or a minus zero, and holds neither NUL nor half a surrogate pair
-(https://www.postgresql.org/docs/current/datatype-json.html). Where that matters the exact text is kept beside it.
+jsonb keeps a number's digits, but neither an exponent nor a minus sign before zero, and it cannot hold NUL or half a
+surrogate pair (https://www.postgresql.org/docs/current/datatype-json.html). A resource that jsonb would change is
+stored together with its exact text.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import orjson
 from xxhash import xxh3_128_hexdigest
 
 MAX_DEPTH = 253
-"""Levels of nesting below the resource itself, what orjson writes at most; FHIR resources have some twenty."""
+"""Levels of nesting below the resource itself: as many as orjson writes. FHIR resources have about twenty."""
 
 _ODD_NUMBER = re.compile(r"[eE]|^-0(\.0*)?$|^-?\d{300}|\.\d{300}")
 _ODD_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 class ExactNumber:
-    """A JSON number as it was spelled."""
+    """A JSON number in its original spelling."""
 
     __slots__ = ("text",)
 
@@ -41,11 +42,17 @@ class ExactNumber:
 
 
 class InvalidJson(ValueError):
-    """A text that is not JSON as FHIR has it; the message says where and why."""
+    """A text that is not valid JSON for FHIR. The message says where and why."""
 
 
 class StoredJson(NamedTuple):
-    """A resource as it is stored: jsonb text, the exact text where jsonb changes it, and the fingerprint of both."""
+    """A resource as it is stored.
+
+    Args:
+        recurso: the text for jsonb.
+        original: the exact text; None if jsonb keeps it.
+        fingerprint: of both.
+    """
 
     recurso: str
     original: str | None
@@ -53,7 +60,7 @@ class StoredJson(NamedTuple):
 
 
 def fingerprint(text: bytes) -> str:
-    """128 bits that tell one text from another, hexadecimal (https://xxhash.com: not against forgers)."""
+    """A 128-bit hash of a text, hexadecimal. It is not cryptographic (https://xxhash.com)."""
     return xxh3_128_hexdigest(text)
 
 
@@ -62,12 +69,12 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidJson(f"the member {twice!r} is there twice in one object")
+        raise InvalidJson(f"duplicate member {twice!r} in an object")
     return found
 
 
 def _constant(name: str) -> Any:
-    raise InvalidJson(f"{name} is no JSON number")
+    raise InvalidJson(f"{name} is not a JSON number")
 
 
 _DECODER = json.JSONDecoder(
@@ -79,7 +86,7 @@ def parse(text: str | bytes) -> Any:
     """A JSON text as Python values, its numbers as `Number`.
 
     Raises:
-        NotJson: it is not UTF-8, not JSON, names a member twice, or is nested too deeply.
+        InvalidJson: it is not UTF-8, not JSON, has a duplicate member, or is nested too deeply.
     """
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
@@ -88,7 +95,7 @@ def parse(text: str | bytes) -> Any:
             _refuse_deep(value, MAX_DEPTH)
         return value
     except UnicodeDecodeError as error:
-        raise InvalidJson(f"byte {error.start} is not UTF-8") from error
+        raise InvalidJson(f"byte {error.start} is not valid UTF-8") from error
     except json.JSONDecodeError as error:
         raise InvalidJson(f"line {error.lineno} column {error.colno}: {error.msg}") from error
     except RecursionError as error:
@@ -110,7 +117,7 @@ def _fragment(value: object) -> orjson.Fragment:
 
 
 def dumps(value: Any) -> str:
-    """Compact JSON with every number as it was spelled; what UTF-8 cannot hold is escaped."""
+    """Compact JSON with every number in its original spelling. Characters that UTF-8 cannot hold are escaped."""
     try:
         return orjson.dumps(value, default=_fragment).decode()
     except (orjson.JSONEncodeError, UnicodeEncodeError):
@@ -126,7 +133,7 @@ def _write(value: Any) -> str:
 
 
 def canonical(value: Any) -> str:
-    """The same text for the same resource: members in order, no white space, numbers as spelled."""
+    """The same text for the same value: members sorted, no white space, numbers in their original spelling."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(n)}:{canonical(value[n])}" for n in sorted(value)) + "}"
     if isinstance(value, list):
@@ -135,10 +142,13 @@ def canonical(value: Any) -> str:
 
 
 def stored_json(resource: Any, exact: Any | None = None) -> StoredJson:
-    """How to store a resource. `exact` is what came in, where `resource` differs from it by a resolved reference.
+    """What is stored of a resource.
+
+    Args:
+        exact: the resource as it came, if `resource` differs from it by resolved references.
 
     Raises:
-        NotJson: it is nested too deeply.
+        InvalidJson: it is nested too deeply.
     """
     fitting = _jsonb_value(resource, 0)
     changed = fitting is not resource
@@ -149,12 +159,12 @@ def stored_json(resource: Any, exact: Any | None = None) -> StoredJson:
 
 
 def jsonb_text(text: str) -> str:
-    """A text as jsonb can hold it."""
+    """A text that jsonb can hold: NUL and halves of surrogate pairs are replaced by U+FFFD."""
     return text if text.isascii() and "\x00" not in text else _ODD_TEXT.sub("\ufffd", text)
 
 
 def _jsonb_value(value: Any, depth: int) -> Any:
-    """The value as jsonb can hold it: the very same object if nothing had to change."""
+    """A value that jsonb can hold: the same object if nothing had to change."""
     if depth > MAX_DEPTH + 1:
         raise InvalidJson(f"nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, str):
@@ -177,5 +187,5 @@ def _jsonb_number(number: ExactNumber) -> Any:
         return number
     mantissa, _, exponent = number.text.lower().partition("e")
     if len(mantissa) > 300 or len(exponent) > 4 or abs(int(exponent or 0)) > 300:
-        return number.text  # numeric cannot hold it: as a string, typed columns give NULL
+        return number.text  # beyond numeric: stored as a string, so that typed columns are NULL
     return ExactNumber(number.text)

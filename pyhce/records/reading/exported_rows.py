@@ -1,8 +1,8 @@
-"""What the rows of an export hold besides the resources, read beside them line by line; see `exported`.
+"""The rows of an export: a line of `Type.ndjson` and the same line of `Type.ndjson.rows`; see `finished_export`.
 
-A line is a JSON array: id, document, key of the patient, version, since, until, deleted, fingerprint of the input,
-`recurso`, `original`. `recurso` is null where the line of the resource is that text. `original` is null where there is
-none, true where the line of the resource is that text.
+A line of the file of rows is a JSON array: id, document, key of the patient, version, since, until, deleted,
+fingerprint of the input, `recurso`, `original`. `recurso` is null if it equals the resource's line. `original` is null
+if there is none, and true if it equals the resource's line.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class ExportedRow(NamedTuple):
 
     Args:
         ready: the resource as it is stored.
-        document: the record that it was in.
-        since, until: between which it was the current one, ISO; `until` is None of one that is current.
+        document: the document of its record.
+        since, until: the time in which it was the current version, ISO 8601; `until` is None if it still is.
         deleted: whether it is a tombstone.
-        entrada: the fingerprint of the text it was loaded from, None if it is not known.
+        entrada: the fingerprint of the text that it was loaded from; None if it is unknown.
     """
 
     prepared: PreparedResource
@@ -46,24 +46,30 @@ class ExportedRow(NamedTuple):
 
     @property
     def entrada_hex(self) -> str | None:
-        """The fingerprint without hyphens, as look-ups give it."""
+        """The fingerprint without hyphens, as look-ups return it."""
         return self.entrada and self.entrada.replace("-", "")
 
 
 def read_exported_rows(
     lines: IO[bytes], rows: IO[bytes], *, fhir_type: str, fuente: str, file: str
 ) -> Iterator[ExportedRow]:
-    """The rows of two files that belong together.
+    """The rows of a file of resources and its file of rows.
+
+    Args:
+        lines: the file of resources, or of former versions.
+        rows: the file of rows.
+        fuente: the source of the resources.
+        file: the name of the first file, for messages.
 
     Raises:
-        HceError: a line is not as an export writes it.
+        HceError: a line of the file of rows was not written by pyhce.
     """
     for number, (line, row) in enumerate(zip(lines, rows, strict=True), 1):
         try:
             key, document, patient, version, since, until, deleted, entrada, stored, exact = _decode(row)
         except msgspec.DecodeError as error:
             raise HceError(
-                f"line {number} of {file}.{ROWS} is not as pyhce writes it",
+                f"line {number} of {file}.{ROWS} was not written by pyhce",
                 remedy="Use the release of pyhce that made the export, or a newer one, or export again.",
             ) from error
         text = line[:-1]

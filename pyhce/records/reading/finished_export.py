@@ -1,14 +1,14 @@
-"""A finished export of ours: what its manifest says, whether its files are so, and which folders hold one.
+"""Finished exports of pyhce: find them, read their manifests, check their files.
 
-What is ours in the manifest is in its member `extension`, which Bulk Data leaves free. `extension.restore` lists the
-files that hold what FHIR has no place for; `pyhce load` reads them beside the resources:
+The manifest is that of a Bulk Data export; what pyhce adds is in its member `extension`, which Bulk Data leaves free.
+`extension.restore` lists the files with data that FHIR has no place for. `pyhce load` reads them beside the resources:
 
 | role | file | a line |
 |---|---|---|
-| rows | `Type.ndjson.rows` | what a row holds besides the resource on the same line of `Type.ndjson`: `kept` |
+| rows | `Type.ndjson.rows` | the rest of the row whose resource is on the same line of `Type.ndjson`: `exported_rows` |
 | history | `Type.history`, with `Type.history.rows` | a former version, or a tombstone |
-| records | `records.rows` | a record: its document, whether it is provisional, when it was made |
-| corrections | `corrections.rows` | what persons decided about documents: a table of `hce`, then the values of a row |
+| records | `records.rows` | a record: its document, whether it is provisional, when it was created |
+| corrections | `corrections.rows` | a person's decision about documents: a table of `hce`, then the values of its row |
 """
 
 from __future__ import annotations
@@ -37,17 +37,20 @@ ROWS, HISTORY, RECORDS, CORRECTIONS = "rows", "history", "records", "corrections
 RESTORE = "restore"
 SOFTWARE_PREFIX = "pyhce "
 """How `extension.software` begins."""
-SUPERSEDED = "an export of which a later one is read"
+SUPERSEDED = "superseded: a later export of the same data is loaded"
 """Why an export is not read."""
 _ENDINGS = (*SUFFIXES, f".{ROWS}", f".{HISTORY}")
 _CHUNK = 1024 * 1024
 
 
 class ExportedFile(Frozen):
-    """A file of an export, its path within the folder; `count` is of resources, or of deletions.
+    """A file of an export.
 
     Args:
-        role: what it is for, if it does not hold resources: see the table of this module.
+        path: relative to the export's folder.
+        count: its lines.
+        bytes, sha256: of the file without compression.
+        role: "" if it contains resources or deletions, else one of the table above.
     """
 
     path: str
@@ -60,7 +63,7 @@ class ExportedFile(Frozen):
 
 
 class ExportCheck(Frozen):
-    """Whether an export is as its manifest says. `wrong` names the files that are not."""
+    """The comparison of an export with its manifest. `wrong` lists each file that differs, with the problem."""
 
     folder: str
     files: int
@@ -70,7 +73,7 @@ class ExportCheck(Frozen):
 
     @property
     def exit_code(self) -> int:
-        """0 if all is right."""
+        """0 if nothing differs, else 1."""
         return 1 if self.wrong else 0
 
 
@@ -78,10 +81,11 @@ class Export(NamedTuple):
     """A finished export in a folder.
 
     Args:
-        rows: the file beside each file of resources or former versions, by the path of that.
-        id: of its manifest.
-        request: what was asked for, as the manifest says it.
-        time: when it was made, ISO.
+        rows: the file of rows for each file of resources or former versions, by the path of the latter.
+        installation: the id of the database's installation.
+        id: the SHA-256 of the manifest.
+        request: the request that the manifest states.
+        time: when the export ended, ISO 8601.
     """
 
     folder: Path
@@ -98,22 +102,25 @@ class Export(NamedTuple):
 
     @property
     def files(self) -> tuple[ExportedFile, ...]:
-        """Every file that the manifest names."""
+        """Every file that the manifest lists."""
         return (*self.read_through, *self.rows.values(), *self.corrections)
 
     @property
     def read_through(self) -> tuple[ExportedFile, ...]:
-        """The files that a load reads one after the other, those of rows beside them."""
+        """The files that a load reads one by one. Files of rows are read beside them."""
         return (*self.output, *self.deleted, *self.history, *self.records)
 
 
 def read_export(folder: Path) -> Export:
-    """The finished export that a folder holds.
+    """The finished export in a folder.
 
     Raises:
-        UsageError: there is none, or an item of its manifest is not ours.
+        UsageError: there is none, or its manifest was not written by pyhce.
     """
-    found = read_manifest(folder)
+    return _export(folder, read_manifest(folder))
+
+
+def _export(folder: Path, found: Mapping[str, Any]) -> Export:
     more = manifest_files(found["extension"], RESTORE)
     by_role = {role: tuple(file for file in more if file.role == role) for role in (HISTORY, RECORDS, CORRECTIONS)}
     return Export(
@@ -144,16 +151,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise UsageError(
-        f"{folder} holds no finished export of pyhce",
-        remedy=f"Give a folder with its {MANIFEST}; an interrupted export is gone on with by its own command.",
+        f"{folder} is not a finished export of pyhce",
+        remedy=f"Give the folder that contains {MANIFEST}. To finish an interrupted export, run its command again.",
     )
 
 
 def manifest_files(found: Mapping[str, Any], member: str = "output") -> tuple[ExportedFile, ...]:
-    """The files that a member of a manifest names.
+    """The files in a list of a manifest.
 
     Raises:
-        UsageError: an item of it is not ours.
+        UsageError: an item was not written by pyhce, or its path leads out of the folder.
     """
     try:
         files = tuple(
@@ -162,11 +169,12 @@ def manifest_files(found: Mapping[str, Any], member: str = "output") -> tuple[Ex
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
-            "the manifest is not as pyhce writes it", remedy="Export again; another program's has no checksums."
+            "the manifest was not written by pyhce",
+            remedy="Export again: manifests of other programs have no checksums.",
         ) from error
     for file in files:
         if Path(file.path).is_absolute() or ".." in Path(file.path).parts or "\0" in file.path:
-            raise UsageError(f"the manifest names {file.path}, outside of its folder", remedy="Export again.")
+            raise UsageError(f"the manifest lists {file.path}, which is outside of its folder", remedy="Export again.")
     return files
 
 
@@ -176,9 +184,13 @@ def check_export(folder: Path) -> ExportCheck:
     Raises:
         UsageError: there is no finished export in the folder.
     """
-    export = read_export(folder)
+    return _check(read_export(folder))
+
+
+def _check(export: Export) -> ExportCheck:
+    folder = export.folder
     wrong = [f"{file.path}: {problem}" for file in export.files if (problem := _problem(folder, file))]
-    wrong += [f"{path}: it is not in the manifest" for path in _more_than(folder, export)]
+    wrong += [f"{path}: not in the manifest" for path in _unlisted_files(folder, export)]
     return ExportCheck(
         folder=printable(folder),
         files=len(export.files),
@@ -189,39 +201,40 @@ def check_export(folder: Path) -> ExportCheck:
 
 
 def find_exports(paths: Sequence[Path]) -> list[Export]:
-    """The finished exports of ours among what is to be read: a folder, one inside of it, or a manifest by its name.
+    """The finished exports among some paths: a folder, a folder within it, or a manifest by its name.
 
     Raises:
-        UsageError: an export is not finished, is not as its manifest says, or its manifest is not there.
+        UsageError: an export is not finished, differs from its manifest, or its manifest is missing.
     """
-    folders: dict[Path, Path] = {}
+    manifests: dict[Path, tuple[Path, dict[str, Any]]] = {}
     for path in paths:
         if path.is_dir():
             for journal in sorted(path.rglob(f"{WORK}/{JOURNAL}")):
                 _refuse_unfinished(journal.parents[1])
-            found = sorted(manifest.parent for manifest in path.rglob(MANIFEST) if manifest.is_file())
+            folders = sorted(manifest.parent for manifest in path.rglob(MANIFEST) if manifest.is_file())
         else:
-            found = [path.parent] if path.name == MANIFEST and path.is_file() else []
-        folders |= {folder.resolve(): folder for folder in found if _is_ours(folder)}
+            folders = [path.parent] if path.name == MANIFEST and path.is_file() else []
+        for folder in folders:
+            if (manifest := _own_manifest(folder)) is not None:
+                manifests[folder.resolve()] = folder, manifest
     for path in paths:
         if path.is_dir():
-            _refuse_without_manifest(path, folders.keys())
-    exports = []
-    for folder in folders.values():
-        checked = check_export(folder)
+            _refuse_without_manifest(path, manifests.keys())
+    exports = [_export(folder, manifest) for folder, manifest in manifests.values()]
+    for export in exports:
+        folder, checked = export.folder, _check(export)
         if checked.wrong:
             more = f", and {len(checked.wrong) - 1} more" if len(checked.wrong) > 1 else ""
             raise UsageError(
-                f"the export in {folder} is not as its manifest says: {checked.wrong[0]}{more}",
-                remedy=f"Nothing was loaded. pyhce export --check {folder} lists every file that is wrong; copy the "
-                "export again, or export again. To load files as they are, name them one by one, with --source.",
+                f"the export in {folder} differs from its manifest: {checked.wrong[0]}{more}",
+                remedy=f"Nothing was loaded. pyhce export --check {folder} lists every difference. Copy the export "
+                "again, or export again. To load files as they are, name them one by one, with --source.",
             )
-        exports.append(read_export(folder))
     return exports
 
 
 def without_superseded(exports: Sequence[Export]) -> tuple[list[Export], list[Export]]:
-    """The exports to load, and those in whose place a later one is."""
+    """The exports to load, and those that a later one of them supersedes."""
     later: list[Export] = []
     for export in sorted(exports, key=lambda one: one.time, reverse=True):
         if not any(_replaces(one, export) for one in later):
@@ -230,9 +243,9 @@ def without_superseded(exports: Sequence[Export]) -> tuple[list[Export], list[Ex
 
 
 def _replaces(later: Export, former: Export) -> bool:
-    """Whether one of two exports is a copy of the other, or the same was asked for later, of the same installation.
+    """Whether one export supersedes another: it is a copy, or a later one of the same request and installation.
 
-    Of an export of a patient the request does not say of whom.
+    An export of one patient never supersedes another: its request does not name the patient.
     """
     if later.id == former.id:
         return True
@@ -246,10 +259,10 @@ def _with_history(request: str) -> str:
 
 
 def files_outside(exports: Sequence[Export], paths: Sequence[Path]) -> FilesFound:
-    """The files to read, and those that are not read, beside these exports.
+    """The files to read, and those that are not read, outside of the exports.
 
     Raises:
-        UsageError: a path is not there, or a folder holds no file that is read.
+        UsageError: a path does not exist, or a folder contains no file to read.
     """
     folders = [export.folder.resolve() for export in exports]
     left = [path for path in paths if not path.exists() or path.resolve() not in folders]
@@ -265,8 +278,8 @@ def files_outside(exports: Sequence[Export], paths: Sequence[Path]) -> FilesFoun
 
 @contextmanager
 def open_uncompressed(path: Path) -> Iterator[IO[bytes]]:
-    """A file of an export, to be read by lines; it may have been compressed since."""
-    found = _as_it_is_now(path)
+    """Open a file of an export to read its lines. It may have been compressed since the export."""
+    found = _current_path(path)
     if found.suffix == ".gz" and found != path:
         with gzip.open(found, "rb") as stream:
             yield cast(IO[bytes], stream)
@@ -280,12 +293,12 @@ def open_uncompressed(path: Path) -> Iterator[IO[bytes]]:
 
 
 def digest(path: Path) -> tuple[int, str]:
-    """A file's bytes and their SHA-256; (-1, '') if it is not there."""
+    """The bytes and SHA-256 of a file without compression; (-1, '') if it does not exist."""
     return count_and_digest(path)[1:]
 
 
 def count_and_digest(path: Path) -> tuple[int, int, str]:
-    """A file's lines, its bytes and their SHA-256, as it is without compression; (0, -1, '') if it is not there."""
+    """The lines, bytes and SHA-256 of a file without compression; (0, -1, '') if it does not exist."""
     found, lines, size = hashlib.sha256(), 0, 0
     try:
         with open_uncompressed(path) as file:
@@ -303,16 +316,16 @@ def count_and_digest(path: Path) -> tuple[int, int, str]:
 def _problem(folder: Path, file: ExportedFile) -> str | None:
     lines, size, sha256 = count_and_digest(folder / file.path)
     if size < 0:
-        return "it is not there"
+        return "the file is missing"
     if (size, sha256) != (file.bytes, file.sha256):
-        return "other bytes than were written"
+        return "the content differs from what was exported"
     if lines != file.count:
-        return f"{lines} lines, the manifest says {file.count}"
+        return f"the file has {lines} lines, the manifest states {file.count}"
     return None
 
 
-def _more_than(folder: Path, export: Export) -> list[str]:
-    """Files in the folder that hold data, as far as their names tell, and that the manifest does not name."""
+def _unlisted_files(folder: Path, export: Export) -> list[str]:
+    """Files in the folder whose names are those of data files and that the manifest does not list."""
     named = {folder / file.path for file in export.files} | {folder / MANIFEST}
     found = []
     for path in sorted(folder.rglob("*")):
@@ -324,7 +337,7 @@ def _more_than(folder: Path, export: Export) -> list[str]:
 
 
 def _is_of_a_run(path: Path) -> bool:
-    """Whether a file is empty, a reject file, or what else a run of pyhce writes beside what it reads."""
+    """Whether a file is empty, a reject file, or another file that a run of pyhce writes."""
     try:
         with path.open("rb") as file:
             text = file.read(SIGNATURE_BYTES).lstrip()
@@ -334,32 +347,34 @@ def _is_of_a_run(path: Path) -> bool:
     return not text or (known is not None and known.what in {REJECT_FILE, RECEIPT, REPORT})
 
 
-def _as_it_is_now(path: Path) -> Path:
+def _current_path(path: Path) -> Path:
     if path.exists():
         return path
     there = (path.with_name(path.name + ending) for ending in COMPRESSIONS)
     return next((found for found in there if found.exists()), path)
 
 
-def _is_ours(folder: Path) -> bool:
+def _own_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a finished export of pyhce; None if the folder has none."""
     try:
-        software = read_manifest(folder)["extension"].get("software")
+        manifest = read_manifest(folder)
     except UsageError:
-        return False
-    return isinstance(software, str) and software.startswith(SOFTWARE_PREFIX)
+        return None
+    software = manifest["extension"].get("software")
+    return manifest if isinstance(software, str) and software.startswith(SOFTWARE_PREFIX) else None
 
 
 def _refuse_without_manifest(path: Path, exports: Set[Path]) -> None:
-    """Refuse files of an export whose manifest is missing, damaged or above the folder: it says whose they are."""
+    """Refuse files of an export whose manifest is missing, damaged or above the folder: it names their sources."""
     for beside in path.rglob(f"*.ndjson.{ROWS}"):
-        if not _as_it_is_now(beside.with_suffix("")).is_file() or not exports.isdisjoint(beside.resolve().parents):
+        if not _current_path(beside.with_suffix("")).is_file() or not exports.isdisjoint(beside.resolve().parents):
             continue
-        whole = next((folder for folder in beside.resolve().parents if _is_ours(folder)), None)
-        remedy = f"Copy the export again, with its {MANIFEST}; or name the files one by one, with --source."
+        whole = next((folder for folder in beside.resolve().parents if _own_manifest(folder)), None)
+        remedy = f"Copy the export again, with its {MANIFEST}, or name the files one by one, with --source."
         if whole is not None:
-            remedy = f"Load the whole export, {whole}; or name the files one by one, with --source."
+            remedy = f"Load the whole export, {whole}, or name the files one by one, with --source."
         raise UsageError(
-            f"{beside.parent} holds files of an export, but no {MANIFEST} that says whose they are",
+            f"{beside.parent} contains files of an export, but no {MANIFEST} that names their sources",
             remedy=f"Nothing was loaded. {remedy}",
         )
 
@@ -367,6 +382,6 @@ def _refuse_without_manifest(path: Path, exports: Set[Path]) -> None:
 def _refuse_unfinished(folder: Path) -> None:
     if not (folder / MANIFEST).is_file():
         raise UsageError(
-            f"{folder} holds an export that was interrupted",
-            remedy="Nothing was loaded. Run that export again, with the same arguments: it goes on.",
+            f"{folder} contains an interrupted export",
+            remedy="Nothing was loaded. Run that export again with the same arguments: it continues.",
         )

@@ -1,4 +1,4 @@
-"""What the first value of a text tells of the whole: JSON over several lines, or the errors of a server."""
+"""What the first value of a file says about the file: JSON that spans lines, or a server's errors."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pyhce.records.reading.limits import SMALL, max_resource_bytes
 from pyhce.records.reading.nesting import Nesting
 from pyhce.records.reading.splitter import Cursor, Malformed, Truncated, ValueTooLong
 
-SEVERAL_LINES = "JSON over several lines, though its name promises a resource on each line: read as JSON"
-ERRORS = "errors of the server that made it: read them, other files may lack what they name"
+SEVERAL_LINES = "JSON that spans several lines, although the name stands for one resource on each line: read as JSON"
+ERRORS = "errors of the exporting server: read them, other files may be incomplete because of them"
 OUTCOME = "OperationOutcome of a server's errors"
 
 
 def peek_value(cursor: Cursor) -> bytes | None:
-    """The value that begins here, without passing it.
+    """The value at the cursor, without advancing.
 
     Raises:
-        Cut: the text ends within it. TooLong: it has more than 16 MB.
+        Truncated: the text ends within it. ValueTooLong: it has more than 16 MB.
     """
     line = cursor.line
     try:
@@ -35,10 +35,10 @@ def peek_value(cursor: Cursor) -> bytes | None:
 
 
 def spans_lines(cursor: Cursor) -> bool:
-    """Whether JSON over several lines begins here, and not a line that is broken."""
+    """Whether JSON that spans lines begins here, and not a broken line."""
     try:
         value = peek_value(cursor)
-    except (Truncated, ValueTooLong):  # the line after it tells: in a file of lines it is an object of its own
+    except (Truncated, ValueTooLong):  # if the next line is a complete object, this line is broken
         after = cursor.data[cursor.at : cursor.at + SMALL].partition(b"\n")[2].lstrip()
         return bool(after) and not _is_object(after)
     if value is None or b"\n" not in value:
@@ -51,7 +51,7 @@ def spans_lines(cursor: Cursor) -> bool:
 
 
 def begins_with_outcome(cursor: Cursor) -> bool:
-    """Whether the first value is an OperationOutcome without an id, which no server keeps as a resource."""
+    """Whether the first value is an OperationOutcome without an id, which no server stores as a resource."""
     if b'"OperationOutcome"' not in cursor.excerpt():
         return False
     try:
@@ -63,7 +63,7 @@ def begins_with_outcome(cursor: Cursor) -> bool:
 
 
 def without_outcomes(source: InputFile, found: Iterator[ReadItem]) -> Iterator[ReadItem]:
-    """What a file with a server's errors holds beside them."""
+    """The items of a file with a server's errors, without the errors."""
     for item in found:
         if isinstance(item, Incoming) and item.type == "OperationOutcome":
             source.notes[ERRORS] += 1
@@ -73,6 +73,6 @@ def without_outcomes(source: InputFile, found: Iterator[ReadItem]) -> Iterator[R
 
 
 def _is_object(text: bytes) -> bool:
-    """Whether a text begins with a line that is one whole object."""
+    """Whether a text begins with a line that is one complete object."""
     line = text.partition(b"\n")[0].strip()
     return line[:1] == b"{" and Nesting().find_end(line, 0) == len(line)

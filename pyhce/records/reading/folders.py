@@ -1,4 +1,4 @@
-"""Which files a load reads of those that are named or lie in named folders, and which it does not, with the reason."""
+"""The files that a load reads: those named, and those in named folders. The others are listed with a reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pyhce.records.reading.signatures import APPLE_DOUBLE, ARCHIVE, BZIP2, TAR, 
 _ENDINGS = f"{', '.join(SUFFIXES)}, with or without {' or '.join(COMPRESSIONS)}"
 OTHER_NAME = f"the name does not end in {_ENDINGS}: name the file itself to read it"
 LINKED_FOLDER = "a link to a folder: name it to read what is in it"
-DEAD_LINK = "a link that leads nowhere"
+DEAD_LINK = "a broken link"
 NO_FILE = "not a regular file: name it to read it"
 DATA_FOLDER = "the data folder of a PostgreSQL server"
 _DATABASE = "PG_VERSION"
@@ -42,19 +42,23 @@ class UnreadFile(NamedTuple):
 
 
 class FilesFound(NamedTuple):
-    """The files to read, each once, those of Patients first; and those that are not read."""
+    """The files to read, each once, files of Patients first; and the files that are not read."""
 
     to_read: list[Path]
     not_read: list[UnreadFile]
 
 
 def find_files(paths: Sequence[Path]) -> FilesFound:
-    """The files to read: those named or matched, and those of named folders that end as JSON does; `-` is stdin.
+    """The files to read.
 
-    Any order of files ends the same; with Patients first, fewer resources have to move to their patient later.
+    Any order of files gives the same result. With Patients first, fewer resources have to move to their patient later.
+
+    Args:
+        paths: files, folders, glob patterns, or `-` for standard input. A folder gives the files whose names end in
+            `.json`, `.ndjson` or `.jsonl`, compressed or not, at any depth.
 
     Raises:
-        UsageError: a path is not there or cannot be opened, or nothing in a folder is to be read.
+        UsageError: a path does not exist or cannot be opened, or a folder contains no file to read.
     """
     found = FilesFound([], [])
     for path in paths:
@@ -72,30 +76,25 @@ def find_files(paths: Sequence[Path]) -> FilesFound:
     return FilesFound(sorted(once.values(), key=lambda path: not path.name.startswith("Patient")), list(not_read))
 
 
-def files_in(paths: Sequence[Path]) -> list[Path]:
-    """The files to read, as of `files_found`."""
-    return find_files(paths).to_read
-
-
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be opened: {error.strerror}", remedy="Give files and folders that can be read."
+            f"could not open {path}: {error.strerror}", remedy="Give files and folders that can be read."
         ) from error
 
 
 def _not_there(path: Path) -> NoReturn:
     link = f" (a link to {os.readlink(path)})" if path.is_symlink() else ""
     raise UsageError(
-        f"{path}{link} is not there",
-        remedy="Give files, folders or patterns that can be read, or - for standard input.",
+        f"{path}{link} does not exist",
+        remedy="Give existing files, folders or patterns, or - for standard input.",
     )
 
 
 def _add(found: FilesFound, path: Path) -> None:
-    """A file, or what is in a folder."""
+    """Add a file, or the files in a folder."""
     if not _exists(path):
         _not_there(path)
     if not path.is_dir():
@@ -105,17 +104,17 @@ def _add(found: FilesFound, path: Path) -> None:
     read = [one for one in inside if isinstance(one, Path)]
     others = [one for one in inside if isinstance(one, UnreadFile)]
     if not read:
-        beside = f"; it holds {others[0].path.name}: {others[0].why}" if others else ""
+        beside = f"; it contains {others[0].path.name}: {others[0].why}" if others else ""
         raise UsageError(
-            f"{path} holds no file whose name ends in {_ENDINGS}{beside}",
-            remedy="Name the files one by one, or another folder.",
+            f"{path} contains no file whose name ends in {_ENDINGS}{beside}",
+            remedy="Name the files themselves, or another folder.",
         )
     found.to_read.extend(read)
     found.not_read.extend(others)
 
 
 def _walked(folder: Path) -> Iterator[Path | UnreadFile]:
-    """Every file in a folder and in those below it; links to folders are not followed."""
+    """Every file in a folder, at any depth. Links to folders are not followed."""
     closed: list[UnreadFile] = []
 
     def cannot_open(error: OSError) -> None:
@@ -137,7 +136,7 @@ def _walked(folder: Path) -> Iterator[Path | UnreadFile]:
 
 
 def _why_not(path: Path) -> str | None:
-    """Why a file of a folder is not read; None if it is."""
+    """Why a file in a folder is not read; None if it is read."""
     if not path.exists():
         return DEAD_LINK
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""What comes in: resources, deletions, and what is neither, each with where it was found."""
+"""What the reader finds in its input: resources, deletions, rejects, and input that is skipped."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pyhce.schema.r4 import RESOURCE_TYPES
 
 
 class InputLocation(NamedTuple):
-    """Where something was found.
+    """Where an item was found.
 
     Args:
-        entry: the number of the entry of a bundle, or of the element of an array; 0 without one.
+        file: the file's name.
+        line: the number of its first line, from 1.
+        entry: the number of the bundle's entry or of the array's element, from 1; 0 outside of both.
     """
 
     file: str
@@ -27,15 +29,14 @@ class InputLocation(NamedTuple):
 
 
 class Incoming(NamedTuple):
-    """A resource that came in.
-
-    `resource` is what typed columns are computed from: references that the bundle itself resolves are literal there.
-    `exact` is the resource as it came, None where that is the same.
+    """A resource that was read.
 
     Args:
-        id: the one under which it is known: not as it came, where that is not FHIR's (`ids.id_problem`).
-        base: what stands before `Type/id` in the fullUrl that it came under; None without one.
-        bases: those of all entries of its bundle.
+        id: the id under which it is stored. It differs from the one it came with if FHIR does not allow that one.
+        resource: the resource that typed columns are computed from. References by fullUrl are replaced by `Type/id`.
+        exact: the resource as it came; None if that is the same.
+        base: the base URL of the entry's fullUrl, the part before `Type/id`; None without one.
+        bases: the base URLs of all entries of its bundle.
     """
 
     where: InputLocation
@@ -48,13 +49,14 @@ class Incoming(NamedTuple):
 
 
 class Deletion(NamedTuple):
-    """A resource that is to be deleted.
+    """A request to delete a resource.
 
     Args:
-        key: its id, or the terms of a conditional delete, a line each: ids and `identifier=system|value`. An id alone
-            has no `=` in it.
-        base, bases: as of `Incoming`.
-        version: which version of the resource the deletion was, if a history tells; an older one does not undo it.
+        key: its id, or the terms of a conditional delete, one on each line: ids and `identifier=system|value`. Only a
+            term with an identifier contains `=`.
+        base, bases: see `Incoming`.
+        version: the version that the deletion made, if a history tells it. An older version that is read later does
+            not restore the resource.
     """
 
     where: InputLocation
@@ -66,10 +68,12 @@ class Deletion(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """Something that came in and is no FHIR resource; the reasons are in docs/loading.md.
+    """Input that is not a valid FHIR resource. docs/loading.md lists the reason codes.
 
     Args:
-        text: what it is, or its beginning if it is too long or cannot be read.
+        reason: the reason code.
+        detail: what is wrong, in words.
+        text: the input, or its beginning if it is too long or cannot be read.
     """
 
     where: InputLocation
@@ -79,21 +83,21 @@ class Rejected(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """Something that carries no resource, such as an entry that is a response, or a manifest."""
+    """Input that contains no resource, such as an entry with a response, or a manifest."""
 
     where: InputLocation
     what: str
 
 
 class ConditionSignal:
-    """A question that a bundle asks before it goes on, or the end of one that asked: see `reading.conditions`."""
+    """Conditions that the caller must look up before it takes the next item, or their end; see `conditions`."""
 
 
 ReadItem = Incoming | Deletion | Rejected | Skipped | ConditionSignal
 
 
 class Line(NamedTuple):
-    """The text of one JSON value as it came, not looked at yet; `reader.resources_in` does."""
+    """The text of one JSON value that is not parsed yet; see `reader.resources_in`."""
 
     data: bytes
     line: int
@@ -107,20 +111,20 @@ class Line(NamedTuple):
 
 
 def resource_problem(value: Any) -> tuple[str, str] | None:
-    """Why a value is no FHIR resource, as reason code and detail; None if it is one. `ids.id_problem` checks the id."""
+    """Why a value is not a FHIR resource, as reason code and detail; None if it is one. The id is not checked."""
     if not isinstance(value, dict):
-        return "not-a-resource", f"a resource is a JSON object, this is {type(value).__name__}"
+        return "not-a-resource", f"a resource must be a JSON object, not {type(value).__name__}"
     kind = value.get("resourceType")
     if not isinstance(kind, str):
-        return "not-a-resource", "there is no member resourceType"
+        return "not-a-resource", "the member resourceType is missing or not a string"
     if kind not in RESOURCE_TYPES:
         others = " or ".join(versions_with_type(kind))
         return "unknown-type", f"FHIR R4 has no resource type {kind[:80]!r}" + (
-            f": it is of {others}" if others else ""
+            f"; it is a type of {others}" if others else ""
         )
     return None
 
 
 def content_id(resource: dict[str, Any]) -> str:
-    """The id of a resource that has none: always the same for the same content."""
+    """The id of a resource that came without one: always the same for the same content."""
     return "sha-" + hashlib.sha256(canonical(resource).encode("utf-8", "surrogatepass")).hexdigest()[:48]

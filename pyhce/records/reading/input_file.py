@@ -1,4 +1,4 @@
-"""Where resources come from: files, folders, patterns, standard input; plain, gzip or Zstandard; in bounded pieces."""
+"""Input files: plain, gzip or Zstandard, or standard input, read in pieces of bounded size."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LINE_SUFFIXES = (".ndjson", ".jsonl")
 SUFFIXES = (".json", *LINE_SUFFIXES)
 COMPRESSIONS = (".gz", ".zst")
 CHUNK = 256 * 1024
-"""Bytes of a file that are read at once, and of plain text that are made of them at once, about."""
+"""Bytes of a file that are read at once, and about as many of plain text that are expanded at once."""
 MAX_WINDOW = 128 * 1024 * 1024
-"""Bytes of memory that a Zstandard file may ask for: what its own command line allows."""
-MAX_WASTED = 1024**3
-"""Bytes of plain text without one whole resource after which a file that unpacks to ever more of them is given up."""
+"""Bytes of memory that a Zstandard file may request: the default of the zstd command."""
+MAX_WITHOUT_RESOURCE = 1024**3
+"""Bytes of plain text without one complete resource after which a file with a high compression ratio is abandoned."""
 _MAX_RATIO = 100
-_ZSTD_STEP = 256  # of 4 bytes Zstandard makes 128 KB at most: of a step 8 MB
+_ZSTD_STEP = 256  # 4 bytes of Zstandard expand to 128 KB at most, a step to 8 MB
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _FIRST = (b"{", b"[", b"<", b" ", b"\t", b"\r", b"\n")
 """How JSON and XML can begin."""
@@ -41,7 +41,7 @@ _MARKS = (
 
 
 class DamagedFile(ValueError):
-    """The rest of a file cannot be read; the text says why. `reason` is the code of the reject."""
+    """The rest of a file cannot be read. The message says why; `reason` is the reason code of the reject."""
 
     def __init__(self, text: str, reason: str = "unreadable") -> None:
         super().__init__(text)
@@ -49,16 +49,19 @@ class DamagedFile(ValueError):
 
 
 class InputFile:
-    """A file being read: its plain bytes in chunks, how far it is, and a fingerprint of its raw bytes.
+    """A file that is being read: its plain text in chunks, the position in it, a fingerprint of its raw bytes.
 
     Args:
         path: a file, or `STDIN`.
-        size: bytes of the file as it is on disk; None where that cannot be known.
-        given: the position while more is read than given, as of a bundle; the reader sets it.
-        wasted: bytes of plain text since the last whole resource; the reader sets it back.
-        notes: what the reader found in this file that a person should know, with how often.
-        not_read: why nothing was read of it; None if something was.
-        lists_errors: whether a manifest says that it holds the errors of an export; None if none names it.
+
+    Attributes:
+        name: the file's name for messages.
+        size: bytes of the file on disk, compressed if it is; None if that is unknown, as for a pipe.
+        reported_position: the position to report while the reader is ahead of it, as in a bundle; the reader sets it.
+        bytes_without_resource: bytes of plain text since the last complete resource; the reader resets it.
+        notes: what the reader noticed about the file, with how often.
+        not_read: why nothing was read from it; None if something was.
+        lists_errors: whether a manifest lists it as errors of an export; None if no manifest lists it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,18 +72,18 @@ class InputFile:
         self.lists_errors: bool | None = None
         self.size: int | None = None
         self.reported_position: int | None = None
-        self.bytes_without_resource = self._taken = 0
+        self.bytes_without_resource = self._bytes_read = 0
         self._ended = False
         self._hash = xxh3_128()
         self._file: BinaryIO | None = None
 
     @property
     def position(self) -> int:
-        """Raw bytes, compressed ones if it is compressed, whose resources were given."""
-        return self._taken if self.reported_position is None else self.reported_position
+        """Raw bytes of the file whose resources were passed on."""
+        return self._bytes_read if self.reported_position is None else self.reported_position
 
     def fingerprint(self) -> str:
-        """128 bits of all raw bytes, those too that nothing was made of: what is left is read now; hexadecimal.
+        """A 128-bit hash of all raw bytes, hexadecimal. Reads the rest of the file.
 
         Raises:
             OSError: the rest cannot be read.
@@ -101,10 +104,10 @@ class InputFile:
             self._file.close()
 
     def chunks(self) -> Iterator[bytes]:
-        """The plain text as UTF-8, in pieces none of which is empty.
+        """The plain text as UTF-8, in pieces that are not empty.
 
         Raises:
-            Damaged: the rest cannot be read.
+            DamagedFile: the rest cannot be read.
         """
         try:
             plain = filter(None, self._plain())
@@ -120,12 +123,16 @@ class InputFile:
         except OSError as error:
             raise DamagedFile(error.strerror or str(error)) from error
         except (zlib.error, zstandard.ZstdError, UnicodeError, EOFError) as error:
-            raise DamagedFile(f"cut off or damaged from here on: {error}") from error
+            raise DamagedFile(f"truncated or damaged from here on: {error}") from error
 
     def _counted(self, piece: bytes) -> Iterator[bytes]:
-        if self.bytes_without_resource > MAX_WASTED and self.bytes_without_resource > _MAX_RATIO * self._taken:
-            detail = f"more than {MAX_WASTED >> 20} MB without a whole resource, of {self._taken >> 10} KB compressed"
-            raise DamagedFile(f"{detail}: the rest of the file is not read", "too-large")
+        if (
+            self.bytes_without_resource > MAX_WITHOUT_RESOURCE
+            and self.bytes_without_resource > _MAX_RATIO * self._bytes_read
+        ):
+            size = f"{self._bytes_read >> 10} KB expanded to more than {MAX_WITHOUT_RESOURCE >> 20} MB"
+            detail = f"{size} without a complete resource: the rest of the file was not read"
+            raise DamagedFile(detail, "too-large")
         self.bytes_without_resource += len(piece)
         if piece:
             yield piece
@@ -135,15 +142,15 @@ class InputFile:
             self._file = sys.stdin.buffer if self.path == STDIN else self.path.open("rb", buffering=0)
             self.size = _size(self.path)
         assert self._file is not None  # noqa: S101 - for mypy
-        read = getattr(self._file, "read1", self._file.read)  # a pipe gives what is there
+        read = getattr(self._file, "read1", self._file.read)  # of a pipe: what is available
         data: bytes = read(CHUNK) or b""
         self._ended = not data
-        self._taken += len(data)
+        self._bytes_read += len(data)
         self._hash.update(data)
         return data
 
     def _plain(self) -> Iterator[bytes]:
-        """What is compressed is known by how it begins; a name that says so must be right."""
+        """The plain text, expanded if the file begins as gzip or Zstandard does. A name ending in .gz must be true."""
         first = self._read()
         while 0 < len(first) < 4 and (more := self._read()):
             first += more
@@ -152,14 +159,14 @@ class InputFile:
         elif first.startswith(_ZSTD):
             yield from self._expanded(first)
         elif first and self.path.suffix.lower() in COMPRESSIONS:
-            raise DamagedFile(f"it ends in {self.path.suffix} and is not compressed so")
+            raise DamagedFile(f"the name ends in {self.path.suffix}, but the file is not compressed that way")
         else:
             while first:
                 yield first
                 first = self._read()
 
     def _gunzipped(self, raw: bytes) -> Iterator[bytes]:
-        """Members one after another, as gzip's own command line reads them; zeros may follow."""
+        """The members of a gzip file, as the gzip command reads them. Zero bytes may follow a member."""
         while True:
             unzip = zlib.decompressobj(wbits=31)
             while not unzip.eof:
@@ -176,10 +183,10 @@ class InputFile:
             if not raw:
                 return
             if not raw.startswith(_GZIP):
-                raise DamagedFile("what follows the compressed data is not gzip")
+                raise DamagedFile("the data after a gzip member is not gzip")
 
     def _expanded(self, raw: bytes) -> Iterator[bytes]:
-        """Frames one after another, in steps so small that none can unpack to much."""
+        """The frames of a Zstandard file, in steps so small that none expands to much."""
         expand = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
         frame = expand.decompressobj()
         while raw:
@@ -196,7 +203,7 @@ class InputFile:
 
 
 def _encoding(first: bytes) -> tuple[str, int]:
-    """The encoding that a text begins in, and the bytes of its mark. A JSON text begins with an ASCII character."""
+    """The encoding of a text, and the bytes of its byte order mark. A JSON text begins with an ASCII character."""
     for mark, encoding in _MARKS:
         if first.startswith(mark):
             return encoding, len(mark)
@@ -207,7 +214,7 @@ def _encoding(first: bytes) -> tuple[str, int]:
 
 
 def _transcoded(first: bytes, rest: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """As UTF-8; half a surrogate pair becomes bytes that are not, so that only its own resource is rejected."""
+    """The text as UTF-8. Half a surrogate pair becomes invalid bytes, so that only its resource is rejected."""
     decode = codecs.getincrementaldecoder(encoding)("surrogatepass").decode
     yield decode(first).encode("utf-8", "surrogatepass")
     for piece in rest:
@@ -223,7 +230,7 @@ def _size(path: Path) -> int | None:
 
 
 def file_fingerprint(path: Path) -> str:
-    """As `Source.fingerprint`, of a file that is not read otherwise.
+    """The `InputFile.fingerprint` of a file that is not being read.
 
     Raises:
         OSError: it cannot be read.
@@ -233,10 +240,10 @@ def file_fingerprint(path: Path) -> str:
 
 
 def plain_name(path: Path) -> str:
-    """A file's name without the ending that says how it is compressed."""
+    """A file's name without its compression suffix."""
     return path.stem if path.suffix.lower() in COMPRESSIONS else path.name
 
 
 def file_size(path: Path) -> int:
-    """Bytes of a file as it is on disk; 0 of a pipe, and of a file that is not there any more."""
+    """Bytes of a file on disk; 0 for a pipe and for a file that no longer exists."""
     return _size(path) or 0

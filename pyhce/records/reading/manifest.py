@@ -1,4 +1,4 @@
-"""The list of an export's files: what it is known by, and which of the files are not there."""
+"""Manifests: the files that an export lists, and which of them are missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BULK_LISTS = ("output", "deleted", "error")
 
 
 def is_manifest(value: Any) -> bool:
-    """Whether a value is the list of an export's files: of Bulk Data (output), or our own (files)."""
+    """Whether a value is a manifest: of Bulk Data (`output`), or of an early release of pyhce (`files`)."""
     return _is_bulk(value) or _is_ours(value)
 
 
@@ -38,7 +38,7 @@ def _is_ours(value: Any) -> bool:
 
 
 def manifest_items(where: InputLocation, value: dict[str, Any]) -> Iterator[ReadItem]:
-    """That it is one, and each file that it names and that is not beside it."""
+    """The items of a manifest: a note that it is one, and a reject for each file that is missing."""
     yield Skipped(where, "a manifest of an export")
     manifest = Path(where.file)
     if not manifest.is_file():
@@ -47,15 +47,15 @@ def manifest_items(where: InputLocation, value: dict[str, Any]) -> Iterator[Read
         names = [path + ending for path in listed.paths for ending in ("", *COMPRESSIONS)]
         if not any((manifest.parent / name).exists() for name in names):
             name = listed.paths[0]
-            yield Rejected(where, "missing-file", f"the manifest names {name}, which is not beside it", name)
+            yield Rejected(where, "missing-file", f"the manifest lists {name}, but the file does not exist", name)
 
 
 class ListedFile(NamedTuple):
-    """A file that a manifest names.
+    """A file that a manifest lists.
 
     Args:
-        paths: its path beside the manifest, then those at which Bulk Data clients save it instead.
-        list: where the manifest has it: output, deleted or error; files in a manifest of pyhce.
+        paths: its path relative to the manifest, then the paths at which Bulk Data clients may save it instead.
+        list: the manifest's list that it is in: `output`, `deleted`, `error`, or `files` in a manifest of pyhce.
     """
 
     paths: tuple[str, ...]
@@ -63,10 +63,10 @@ class ListedFile(NamedTuple):
 
 
 def listed_files(value: dict[str, Any]) -> Iterator[ListedFile]:
-    """The files that a manifest names. A URL that does not end in the name of a JSON file is left out.
+    """The files that a manifest lists, without URLs that do not end in the name of a JSON file.
 
-    Clients save what is not output in a folder that is called as its list, and can number the files of each type:
-    https://github.com/smart-on-fhir/bulk-data-client (forceStandardFileNames).
+    Clients save files of other lists than `output` in a folder named after the list, and can number the files of each
+    type: https://github.com/smart-on-fhir/bulk-data-client (forceStandardFileNames).
     """
     if not _is_bulk(value):
         paths = (entry.get("path") for entry in value["files"] if isinstance(entry, dict))
@@ -86,7 +86,7 @@ def listed_files(value: dict[str, Any]) -> Iterator[ListedFile]:
 
 
 def _name(url: str) -> str:
-    """What a URL names beside the manifest: a relative one all of its path, as ours do, another the last part."""
+    """The path of a URL's file relative to the manifest: of a relative URL its path, else the last part."""
     try:
         parts = urlsplit(url)
     except ValueError:

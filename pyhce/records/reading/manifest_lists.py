@@ -1,4 +1,4 @@
-"""What the manifest of a Bulk Data export says of the files beside it: data, or the errors of the export.
+"""The lists of a Bulk Data manifest that files are in: data, deletions, or errors of the export.
 
 https://hl7.org/fhir/uv/bulkdata/export.html#response---complete-status: `output`, `deleted` and `error`.
 """
@@ -15,28 +15,28 @@ from pyhce.records.reading.manifest import is_manifest, listed_files
 _MANIFEST = "manifest.json"
 _LARGEST = 16 * 1024 * 1024
 ERRORS, DELETED = "error", "deleted"
-"""Lists in the manifest."""
+"""Lists in a manifest."""
 _LEVELS = 3
-"""Folders upwards from a file in which its manifest may be: exports have folders for lists and for sources."""
+"""A file's manifest may be up to so many folders above: exports have folders for lists and for sources."""
 
 
 class ManifestLists:
-    """What manifests say of files; each manifest is read once."""
+    """The lists that files are in. Each manifest is read once."""
 
     def __init__(self) -> None:
         self._lists: dict[Path, dict[str, str]] = {}
 
     def in_order(self, paths: list[Path]) -> list[Path]:
-        """Files in the order in which they are to be read: deletions after all data that they may be about."""
+        """Files in the order in which to read them: deletions after all data."""
         return sorted(paths, key=lambda path: self.list_of(path) == DELETED)
 
     def has_errors(self, path: Path) -> bool | None:
-        """Whether a manifest lists a file as errors; None if none lists it."""
+        """Whether a file is in a list of errors; None if no manifest lists it."""
         found = self.list_of(path)
         return None if found is None else found == ERRORS
 
     def list_of(self, path: Path) -> str | None:
-        """The list of a manifest that a file is in."""
+        """The list that a file is in; None if no manifest lists it."""
         for folder in path.parents[:_LEVELS]:
             lists = self._in(folder)
             name = path.relative_to(folder).as_posix()
@@ -46,7 +46,7 @@ class ManifestLists:
         return None
 
     def _in(self, folder: Path) -> dict[str, str]:
-        """The files that a folder's manifest names, each with the list that it is in."""
+        """The files that a folder's manifest lists, each with its list."""
         if folder not in self._lists:
             manifest = folder / _MANIFEST
             value: Any = None
@@ -54,7 +54,7 @@ class ManifestLists:
                 try:
                     value = parse_or_none(manifest.read_bytes())
                 except OSError:
-                    value = None  # the load tells of it when it comes to read it
+                    value = None  # the load reports the error when it reads the file
             listed = listed_files(value) if is_manifest(value) else ()
             self._lists[folder] = {path: file.list for file in listed for path in reversed(file.paths)}
         return self._lists[folder]

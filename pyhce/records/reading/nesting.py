@@ -1,4 +1,4 @@
-"""Where a JSON value ends, told by its brackets and strings alone; over chunks, at any depth."""
+"""Find where a JSON value ends by matching its brackets and strings, across chunks, at any depth."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OPENING, _CLOSING = re.compile(rb"[{\[]++"), re.compile(rb"[}\]]++")
 
 
 def _string_end(data: bytes, at: int) -> int:
-    """Where the string that `at` is in has its closing quote, or a backslash as the last byte; else the data's end."""
+    """The closing quote of the string that `at` is in, or a backslash that is the last byte; else the data's end."""
     quote = data.find(b'"', at)
     if quote >= 0 and (quote == at or data[quote - 1] != 0x5C):
         return quote
@@ -27,14 +27,14 @@ def _string_end(data: bytes, at: int) -> int:
 
 
 class Nesting:
-    """How deep a place in a text is; kept over chunks."""
+    """The depth of a position in a text, kept from chunk to chunk."""
 
     def __init__(self, depth: int = 0) -> None:
         self.depth = depth
         self.in_string = self.escaped = False
 
     def find_end(self, data: bytes, at: int) -> int | None:
-        """Where the value ends that began at depth 0; None if that is not in this chunk."""
+        """The position after the value that began at depth 0; None if it does not end in this chunk."""
         size = len(data)
         if self.escaped and at < size:
             at, self.escaped = at + 1, False

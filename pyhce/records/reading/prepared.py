@@ -1,8 +1,10 @@
-"""Resources ready to be written: which patient they name, the text that is stored and its fingerprint.
+"""Resources prepared for writing: the patient that they name, the text that is stored, its fingerprint.
 
-`LineReader` makes most lines of NDJSON ready at a few microseconds each. A line is taken so only if parsing and
-writing it again gives the very same bytes: then it is JSON without a member twice, without needless escapes, and may
-be sent as it is. Whatever is not so plain goes the careful way of `reader` and `spelling`, which says what is wrong.
+There are two ways to the same result. `prepare` computes it from a resource that the full parser has read.
+`LineReader` does the same for most lines of NDJSON within a few microseconds. It accepts a line only if parsing and
+serializing it gives the same text, apart from white space: then it is JSON without duplicate members and without
+needless escapes, and can be stored as it is. Every other line takes the careful way through `reader` and `exact_json`,
+which say what is wrong with it.
 """
 
 from __future__ import annotations
@@ -24,25 +26,28 @@ from pyhce.schema.model import Schema
 from pyhce.schema.r4 import RESOURCE_TYPES, json_path
 
 _WHITE = b" \t\r\n"
-_new = tuple.__new__  # twice as quick as a NamedTuple's own
+_new = tuple.__new__  # twice as fast as the constructor of a NamedTuple
 _CACHED = 100_000
-"""References to patients that are remembered, so as to read each of them once."""
+"""References to patients whose keys are remembered."""
 _NOT_PLAIN = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, TypeError, ValueError)
 
 
 ResourceKey = tuple[str, str]
-"""FHIR type and id."""
+"""FHIR type and id, within one source."""
 
 
 class PreparedResource(NamedTuple):
-    """A resource with the text that will be stored, as bytes: most go as they came.
+    """A resource with the text that is stored.
 
     Args:
         identity: FHIR type and id.
-        patient_key: the key of the patient that it names, None if it names none.
-        fingerprint: of the text as it came if that is one line, else of what is stored; see `exact_json.fingerprint`.
-        resource: the Patient, if it is one: its identifiers are read again.
-        fuente: the base that it came under, if that is another server's; None if it is of the source that is loaded.
+        patient_key: the key of the patient that it names; None if it names none.
+        recurso: the text for jsonb.
+        original: the exact text; None if jsonb keeps it.
+        fingerprint: of the line that it came on, else of the stored text; see `exact_json.fingerprint`.
+        resource: the Patient if it is one, because its identifiers are needed later; else None.
+        came: the item of the reader.
+        fuente: the source if it is another server's, named by its base; None for the source that is loaded.
     """
 
     identity: ResourceKey
@@ -56,7 +61,7 @@ class PreparedResource(NamedTuple):
 
     @property
     def file(self) -> str:
-        """The file that it was found in."""
+        """The name of the file that it came from."""
         return self.came.file if type(self.came) is Line else self.came.where.file
 
     @property
@@ -66,12 +71,12 @@ class PreparedResource(NamedTuple):
 
     @property
     def exact(self) -> bytes:
-        """The text as it came, as far as it is kept."""
+        """The exact text, as an export writes it."""
         return self.recurso if self.original is None else self.original
 
     @property
     def text(self) -> StoredJson:
-        """What is stored, as text."""
+        """The stored texts as strings."""
         original = None if self.original is None else self.original.decode()
         return StoredJson(self.recurso.decode(), original, self.fingerprint)
 
@@ -79,14 +84,14 @@ class PreparedResource(NamedTuple):
 def prepare(
     schema: Schema, incoming: Incoming, own: Set[str] = frozenset(), rules: tuple[DocumentRule, ...] = DEFAULT_RULES
 ) -> PreparedResource:
-    """A resource that was read with care, ready to be written.
+    """Prepare a resource that the full parser has read.
 
     Args:
-        own: the bases of the source, as configured.
-        rules: which identifiers are documents: a reference by one of these states it.
+        own: the configured bases of the source.
+        rules: which identifiers are documents. A reference by such an identifier states the document.
 
     Raises:
-        NotJson: it is nested too deeply.
+        InvalidJson: the resource is nested too deeply.
     """
     fuente, bases = source_and_bases(incoming, own)
     identity = incoming.type, incoming.id
@@ -104,9 +109,9 @@ def prepare(
 
 
 def source_and_bases(found: Incoming | Deletion, own: Set[str]) -> tuple[str | None, Set[str]]:
-    """The source of what came, None for the one that is loaded, and the bases that are its own.
+    """The source of an item, None for the source that is loaded, and the bases of that source.
 
-    The only base of a bundle is that of the source, unless others are configured.
+    If no bases are configured, the only base of a bundle is the source's own.
     """
     if found.base is None or found.base in own:
         return None, own or (found.bases if len(found.bases) == 1 else own)
@@ -116,17 +121,17 @@ def source_and_bases(found: Incoming | Deletion, own: Set[str]) -> tuple[str | N
 
 
 def patient_member(schema: Schema, fhir_type: str) -> str | None:
-    """The member of a resource that names its patient first, where it is one Reference and no array."""
+    """The member at the first patient path of a type, if it is a single Reference; else None."""
     paths = schema.patient_paths_of(fhir_type)
     steps = json_path(fhir_type, paths[0]) if paths else ()
     return steps[0][0] if len(steps) == 1 and not steps[0][1] else None
 
 
 class LineReader:
-    """Lines of NDJSON to resources that are ready, the plain ones; for one thread.
+    """Prepares plain lines of NDJSON. For one thread.
 
     Args:
-        schema: tells where each type names its patient.
+        schema: has the patient paths of each type.
         rules: which identifiers are documents.
     """
 
@@ -138,13 +143,13 @@ class LineReader:
         self._keys: dict[str, str] = {}
 
     def _number(self, text: str) -> orjson.Fragment:
-        """A number that is no integer, to be written as it was spelled; one that jsonb would change is noted."""
+        """A number that is not an integer, kept in its spelling. One that jsonb might change is noted."""
         if "e" in text or "E" in text or text[0] == "-" or len(text) > 100:
             self._odd.append(text)
         return orjson.Fragment(text)
 
     def read(self, line: Line) -> PreparedResource | None:
-        """A line's resource, None if it is not plain: then `reader.resources_in` says what it is."""
+        """The resource on a line; None if the line is not plain, and `reader.resources_in` must read it."""
         data = line[0].strip()
         try:
             value = self._decode(data)
@@ -179,12 +184,12 @@ class LineReader:
         return _new(PreparedResource, ((kind, key), patient, text, None, xxh3_128_hexdigest(data), person, line, None))
 
     def _changed(self) -> bool:
-        """Whether jsonb would change one of the odd numbers of this line: an exponent, or zero with a minus."""
+        """Whether jsonb would change a noted number of this line: one with an exponent, or minus zero."""
         odd, self._odd = self._odd, []
         return any("e" in text or "E" in text or len(text) > 100 or not text.strip("-0.") for text in odd)
 
     def _remember(self, kind: str, value: dict[str, Any], found: str | None) -> None:
-        """Remember the key of a patient who is named by a plain reference."""
+        """Remember the key that a plain reference to a patient gives."""
         member = self._first_paths[kind]
         reference = value.get(member) if member else None
         literal = reference.get("reference") if type(reference) is dict else None

@@ -1,7 +1,7 @@
-"""Files to resources: single ones, bundles of every kind, arrays, NDJSON; what is not FHIR is told, never passed over.
+"""Read resources from files: single resources, bundles of every type, arrays, NDJSON.
 
-Memory stays bounded whatever comes: a text is cut into values first (`splitter`), and only a value that is not too
-large is looked at.
+Input that is not valid FHIR is yielded as `Rejected`, never dropped silently. Memory is bounded for any input: a text
+is split into values first (`splitter`), and only a value within the size limit is parsed.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ __all__ = [
 _BUNDLE = b'"Bundle"'
 _CLOSING = ord("}")
 _TRIES = 3
-"""Broken lines of a text after which no more are looked at for JSON over several lines."""
+"""Broken lines of a file that are examined for JSON that spans lines; later ones are just broken."""
 
 
 def read(source: InputFile | Path) -> Iterator[ReadItem]:
-    """Every resource of a file, in order; of a bundle that is a history the oldest first.
+    """Every item of a file in order; of a history the oldest first.
 
-    What a bundle asks of the database is not answered: an entry with a condition is rejected.
+    No condition is looked up: an entry with a condition is rejected.
     """
-    return (item for item in _looked_at(scan(source)) if not isinstance(item, ConditionSignal))
+    return (item for item in _parsed(scan(source)) if not isinstance(item, ConditionSignal))
 
 
-def _looked_at(found: Iterator[Line | ReadItem]) -> Iterator[ReadItem]:
+def _parsed(found: Iterator[Line | ReadItem]) -> Iterator[ReadItem]:
     for item in found:
         if isinstance(item, Line):
             yield from resources_in(item)
@@ -75,9 +75,10 @@ def _looked_at(found: Iterator[Line | ReadItem]) -> Iterator[ReadItem]:
 
 
 def scan(source: InputFile | Path) -> Iterator[Line | ReadItem]:
-    """As `read`, but what is small and no part of a larger bundle as its text: most need not be looked at closely.
+    """Every item of a file in order, as `read`, but small values as unparsed `Line`.
 
-    A file holds one value a line if its first line is a whole JSON object, or if its name says so.
+    Most lines can be handled without the full parser (`prepared.LineReader`); `resources_in` parses the others. A file
+    has one value on each line if its first line is a complete JSON object, or if its name says so.
     """
     if isinstance(source, Path):
         with InputFile(source) as opened:
@@ -87,15 +88,15 @@ def scan(source: InputFile | Path) -> Iterator[Line | ReadItem]:
     if not cursor.peek():
         source.not_read = None if cursor.damage else EMPTY
     elif known := known_file(cursor.excerpt(SIGNATURE_BYTES)):
-        yield from _no_resources(source, cursor, known)
+        yield from _known_file_items(source, cursor, known)
     else:
         yield from _resources(source, cursor)
     if cursor.damage:
         yield Rejected(InputLocation(source.name, cursor.line), cursor.damage.reason, str(cursor.damage), "")
 
 
-def _no_resources(source: InputFile, cursor: Cursor, known: KnownFile) -> Iterator[Line | ReadItem]:
-    """That a file holds no resources, once; and those that were put behind its lines all the same."""
+def _known_file_items(source: InputFile, cursor: Cursor, known: KnownFile) -> Iterator[Line | ReadItem]:
+    """Note that a file contains no resources, and yield those that were appended to its lines all the same."""
     source.not_read = known.what
     if known.reason:
         yield Rejected(InputLocation(source.name, cursor.line), known.reason, known.what, _text(cursor.excerpt()))
@@ -107,10 +108,10 @@ def _no_resources(source: InputFile, cursor: Cursor, known: KnownFile) -> Iterat
 
 
 def _resources(source: InputFile, cursor: Cursor) -> Iterator[Line | ReadItem]:
-    """What is in a text that may hold resources."""
+    """The items of a text that may contain resources."""
     found = _lines(source.name, cursor) if _has_lines(source, cursor) else _values(source.name, cursor)
     if source.lists_errors or (source.lists_errors is None and begins_with_outcome(cursor)):
-        found = without_outcomes(source, _looked_at(found))
+        found = without_outcomes(source, _parsed(found))
     yield from found
 
 
@@ -129,7 +130,7 @@ def _has_lines(source: InputFile, cursor: Cursor) -> bool:
 
 
 def _lines(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
-    """The values of a text in which each line that is not blank is one."""
+    """The values of a text with one value on each line; blank lines are skipped."""
     data, number, new, few = cursor.data[cursor.at :], cursor.line, tuple.__new__, SMALL
     tries = _TRIES
     while True:
@@ -150,7 +151,7 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
                     yield Line(line, number, file)
                     tries, number, data = tries - 1, number + 1, cursor.data[cursor.at + len(line) + 1 :]
                     break
-                yield new(Line, (line, number, file, 0))  # twice as quick as Line(…)
+                yield new(Line, (line, number, file, 0))  # twice as fast as Line(…)
             number += 1
         else:
             if cursor.source and lines:
@@ -177,19 +178,19 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
 
 
 def _is_open(line: bytes) -> bool:
-    """Whether a line begins an object and does not end as one does."""
+    """Whether a line begins an object and does not end one."""
     return line.lstrip()[:1] == b"{" and line.rstrip()[-1] != _CLOSING
 
 
 def _several_lines(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
-    """The rest of a text whose values go over several lines from here on."""
+    """The rest of a text whose values span lines from here on."""
     if cursor.source:
         cursor.source.notes[SEVERAL_LINES] += 1
     return _values(file, cursor)
 
 
 class _RestOfLine:
-    """The chunks of a line. `after` is what came with its end, None if the text ended there."""
+    """The chunks of a long line. `after` is the text after its end; None if the file ended there."""
 
     def __init__(self, first: bytes, cursor: Cursor) -> None:
         self.first, self.cursor = first, cursor
@@ -207,7 +208,7 @@ class _RestOfLine:
 
 
 def _values(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
-    """The values of a text, one after another, whatever white space is between them."""
+    """The values of a text, separated by any white space."""
     while first := cursor.peek():
         if first == BOM_UTF8[:1] and cursor.skip_byte_order_mark():
             continue
@@ -215,7 +216,7 @@ def _values(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
         if first == b"[":
             yield from _elements(where, cursor)
         elif first != b"{":
-            yield from _no_object(where, cursor)
+            yield from _non_object(where, cursor)
         else:
             try:
                 data = cursor.value(max_resource_bytes())
@@ -225,8 +226,8 @@ def _values(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
                 yield from _value(Line(data, where.line, file))
 
 
-def _no_object(where: InputLocation, cursor: Cursor) -> Iterator[Line | ReadItem]:
-    """The rest of a line that begins with something else."""
+def _non_object(where: InputLocation, cursor: Cursor) -> Iterator[Line | ReadItem]:
+    """The rest of a line that begins neither an object nor an array."""
     line = cursor.peek_line(SMALL)
     if line is not None:
         yield Line(cursor.take(cursor.at + len(line)), where.line, where.file)
@@ -234,7 +235,7 @@ def _no_object(where: InputLocation, cursor: Cursor) -> Iterator[Line | ReadItem
     shown = _text(cursor.excerpt())
     passed = cursor.skip_line()
     reason = "too-large" if passed > max_resource_bytes() else "not-json"
-    yield Rejected(where, reason, f"{passed} bytes that are no JSON object", shown)
+    yield Rejected(where, reason, f"{passed} bytes that are not a JSON object", shown)
 
 
 def _text(data: bytes) -> str:
@@ -242,7 +243,7 @@ def _text(data: bytes) -> str:
 
 
 def _value(line: Line) -> Iterator[Line | ReadItem]:
-    """A text as it is, unless it is better not looked at whole."""
+    """A value as a `Line`; a large bundle, or a value over the limit, is read in parts instead."""
     if len(line.data) > SMALL and (_BUNDLE in line.data or size_problem(line.data)):
         yield from resources_in(line)
     else:
@@ -264,7 +265,7 @@ def _elements(where: InputLocation, cursor: Cursor) -> Iterator[Line | ReadItem]
         cut = isinstance(error, Truncated)
         text = _text(cursor.data[cursor.at :] if cut else cursor.excerpt())
         passed = cursor.skip_value(1)
-        detail = "the text ends" if cut else f"{passed} bytes are no JSON"
+        detail = "the text ends" if cut else f"{passed} bytes are not valid JSON"
         yield Rejected(where, "not-json", f"after element {number}: {detail}", text)
     else:
         if not number:
@@ -272,20 +273,20 @@ def _elements(where: InputLocation, cursor: Cursor) -> Iterator[Line | ReadItem]
 
 
 def _object(where: InputLocation, cursor: Cursor, *, cut: bool) -> Iterator[ReadItem]:
-    """An object that is too large, or not all there: of a bundle its entries, of anything else that it is so.
+    """An object over the size limit, or cut off: the entries of a bundle, a reject for anything else.
 
     Args:
-        cut: whether the text ends in it; then all of it that is there is in memory.
+        cut: whether the text ends within it; then its beginning is in memory.
     """
     text = _text(cursor.data[cursor.at :] if cut else cursor.excerpt())
-    opened = yield from _taken_apart(where, cursor)
+    opened = yield from _read_bundle_entries(where, cursor)
     if opened:
-        detail = size_message(opened.size, "JSON value that is no bundle to take apart")
+        detail = size_message(opened.size, "JSON value that is not a bundle of separate resources")
         yield Rejected(where, *(opened.problem or ("too-large", detail)), text=text)
 
 
-def _taken_apart(where: InputLocation, cursor: Cursor) -> Generator[ReadItem, None, ScannedBundle | None]:
-    """The entries of the bundle that begins here; returned is None then, else what else it is. It is passed."""
+def _read_bundle_entries(where: InputLocation, cursor: Cursor) -> Generator[ReadItem, None, ScannedBundle | None]:
+    """Read the bundle at the cursor by its entries; returns None then, else what was found instead of a bundle."""
     source = cursor.source
     start = source.position if source else 0
     with Spool() as spool, FullUrls() as full_urls:
@@ -309,11 +310,11 @@ def _taken_apart(where: InputLocation, cursor: Cursor) -> Generator[ReadItem, No
 
 
 def resources_in(line: Line) -> Iterator[ReadItem]:
-    """The resources of a text: of one value, or of several in one line."""
+    """Parse a line: one value, or several values on one line."""
     if _BUNDLE in line.data:
         cursor = Cursor(iter((line.data,)), line.line)
-        if cursor.peek() == b"{" and not (yield from _taken_apart(line.where, cursor)):
-            yield from _looked_at(_values(line.file, cursor))
+        if cursor.peek() == b"{" and not (yield from _read_bundle_entries(line.where, cursor)):
+            yield from _parsed(_values(line.file, cursor))
             return
     large = size_problem(line.data)
     if large:
@@ -327,13 +328,13 @@ def resources_in(line: Line) -> Iterator[ReadItem]:
         if end is None or not cursor.data[end:].strip():
             yield Rejected(line.where, "not-json", str(error), _text(line.data))
         else:
-            yield from _looked_at(_values(line.file, cursor))
+            yield from _parsed(_values(line.file, cursor))
         return
     yield from resources_of(line.where, value)
 
 
 def resources_of(where: InputLocation, value: Any) -> Iterator[ReadItem]:
-    """The resources of a JSON value: itself, a bundle's entries, or an array's elements."""
+    """The items of a JSON value: the resource itself, the entries of a bundle, or the elements of an array."""
     if not isinstance(value, list):
         yield from _of_one(where, value)
     elif value:

@@ -1,4 +1,4 @@
-"""How a FHIR Reference names a resource: the same rules as the SQL helper `hce.clave`.
+"""The resource that a FHIR Reference names, by the same rules as the SQL helper `hce.clave`.
 
 https://hl7.org/fhir/R4/references.html: literal (relative, absolute, urn:uuid), conditional, logical, contained.
 `hce.clave` reads what writers store, and they store what `reading.stored_references` makes of a reference:
@@ -21,14 +21,14 @@ _FOREIGN = re.compile(r"(https?://[^\s?#]*[^\s?#/])/Patient/([A-Za-z0-9.\-]{1,64
 
 
 class ReferenceTarget(NamedTuple):
-    """What a reference names; `type` is None where it does not say."""
+    """The resource that a reference names; `type` is None if the reference does not state it."""
 
     type: str | None
     key: str
 
 
 def reference_target(reference: Any) -> ReferenceTarget | None:
-    """The type and key that a Reference names; None for a contained or an empty one."""
+    """The type and key that a Reference names; None for a contained resource or an empty reference."""
     if not isinstance(reference, dict):
         return None
     said = reference.get("type") if isinstance(reference.get("type"), str) else None
@@ -42,10 +42,14 @@ def reference_target(reference: Any) -> ReferenceTarget | None:
 
 
 def literal_target(text: str, said: str | None = None) -> ReferenceTarget | None:
-    """What the string of a reference names."""
+    """The type and key that a reference's string names; None for a contained resource.
+
+    Args:
+        said: the type that the Reference states.
+    """
     if text.startswith("#"):
         return None
-    text = jsonb_text(text)  # keys are compared with those that SQL reads from jsonb
+    text = jsonb_text(text)  # keys are compared with keys that SQL reads from jsonb
     if urn := _URN.match(text):
         return ReferenceTarget(said, text[urn.end() :])
     head, mark, query = text.partition("?")
@@ -56,21 +60,24 @@ def literal_target(text: str, said: str | None = None) -> ReferenceTarget | None
 
 
 def identifier_key(identifier: dict[str, Any]) -> str:
-    """`identifier=system|value`, as a conditional reference spells it."""
+    """`identifier=system|value`, as in a conditional reference."""
     system = identifier.get("system")
     return jsonb_text(f"identifier={system if isinstance(system, str) else ''}|{identifier['value']}")
 
 
 def value_of_key(key: str) -> str:
-    """The value of `identifier=system|value`: a system is a URI and has no bar, a value may."""
+    """The value in `identifier=system|value`. A system is a URI without a bar; a value may contain bars."""
     return split_key(key)[0].partition("|")[2]
 
 
 def source_and_key(fuente: str, key: str) -> tuple[str, str]:
-    """The source and key of the patient that a key names in a source: a whole URL names one of another server.
+    """The source and key of the patient that a key names: a whole URL names a patient of another server.
 
-    `https://other.example/fhir/Patient/7` is Patient 7 of the source `https://other.example/fhir`, in whichever source
-    a resource says so.
+    `https://other.example/fhir/Patient/7` is Patient 7 of the source `https://other.example/fhir`, whatever the source
+    of the resource that names it.
+
+    Args:
+        fuente: the source of the resource that names the patient.
     """
     if key.startswith("http") and (found := _FOREIGN.match(key)):
         return found[1], found[2]
@@ -78,10 +85,10 @@ def source_and_key(fuente: str, key: str) -> tuple[str, str]:
 
 
 def keys_in_other_sources(fuente: str, keys: Sequence[str]) -> list[str]:
-    """The keys by which resources of other sources name patients of a source: whole URLs, if it is a base URL.
+    """The keys by which resources of other sources name patients of a source: whole URLs, if the source is a base URL.
 
     Args:
-        keys: those that name them in their own source; only ids have a URL.
+        keys: the keys in their own source; only ids have a URL.
     """
     if not fuente.startswith("http"):
         return []
@@ -113,7 +120,7 @@ def identifiers_of(resource: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def at_path(resource: Any, path: str, *, arrays: bool = True) -> Iterator[Any]:
-    """Every value at a dotted path, arrays opened on the way where there may be some."""
+    """Every value at a dotted path, through arrays if `arrays`."""
     if isinstance(resource, list):
         for item in resource if arrays else ():
             yield from at_path(item, path)
@@ -139,7 +146,7 @@ def every_reference(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def json_copy(value: Any) -> Any:
-    """A copy of a JSON value; what is neither object nor array is the very same."""
+    """A deep copy of a JSON value. Strings and numbers are not copied."""
     if isinstance(value, dict):
         return {name: json_copy(held) for name, held in value.items()}
     return [json_copy(held) for held in value] if isinstance(value, list) else value

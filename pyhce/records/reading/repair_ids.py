@@ -1,7 +1,7 @@
-"""`--repair-ids`: a resource whose id is not FHIR's gets its derived id and keeps the original one as an identifier.
+"""`--repair-ids`: a resource whose id FHIR does not allow gets its derived id and keeps the original as an identifier.
 
-The references to such ids follow, in the text that is exported too: relative ones, and absolute ones of the source's
-own bases. What names a resource by something else stays: `urn:uuid:…`, `#contained`, `Patient?identifier=…`.
+References to such ids are rewritten, in the exported text too: relative ones, and absolute ones with a base of the
+source. References that contain no id stay: `urn:uuid:…`, `#contained`, `Patient?identifier=…`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _CODE = re.compile(r"[^\s]+( [^\s]+)*\Z")
 _BINARY = re.compile(rb'"url"\s*:\s*"[^"]*Binary/(?![A-Za-z0-9.\-]{1,64}["/?#])')
 
 may_link_to_odd_binary = _BINARY.search
-"""Whether the text of a resource perhaps links to a Binary whose id is not FHIR's; other references say so anyhow."""
+"""Whether the text of a resource may link to a Binary whose id FHIR does not allow, by a `url`."""
 
 
 class AdmittedResource(NamedTuple):
-    """A resource whose id is FHIR's.
+    """A resource with an id that FHIR allows, or without one.
 
     Args:
-        repaired: whether it came with another one.
+        repaired: whether its id was replaced.
         references: whether references in it were rewritten.
     """
 
@@ -43,62 +43,63 @@ class AdmittedResource(NamedTuple):
 
 
 def admit(item: Incoming, own: Set[str], fuente: str, *, repair: bool) -> AdmittedResource | Rejected:
-    """A resource that came in, if its id is FHIR's or can be repaired.
+    """Check the id of a resource, and repair it if asked to.
 
     Args:
-        own: the bases of the source, as configured.
+        own: the configured bases of the source.
         fuente: the source that is loaded.
-        repair: whether to repair ids and the references to them.
+        repair: whether to replace ids that FHIR does not allow, and rewrite references to them.
     """
     wrong = id_problem(item.resource)
     if wrong and not (repair and can_be_repaired(item.resource)):
         detail = f"{wrong}; {REMEDY}" if not repair and can_be_repaired(item.resource) else wrong
         return Rejected(item.where, "invalid-id", detail, canonical(item.exact or item.resource))
-    if "id" in item.resource and item.resource["id"] is None:  # JSON's way to say that there is none
+    if "id" in item.resource and item.resource["id"] is None:  # null: there is no id
         item = item._replace(resource=_without_id(item.resource), exact=item.exact and _without_id(item.exact))
     if not repair:
         return AdmittedResource(item)
     other, bases = source_and_bases(item, own)
     source = fuente if other is None else other
-    resource = _repaired(item.resource, item, bases, source, wrong)
-    exact = None if item.exact is None else _repaired(item.exact, item, bases, source, wrong)
-    followed = _refers(item.resource, bases) or (item.exact is not None and _refers(item.exact, bases))
-    return AdmittedResource(item._replace(resource=resource, exact=exact), bool(wrong), followed)
+    resource, rewritten = _repaired(item.resource, item, bases, source, wrong)
+    exact, exact_rewritten = None, False
+    if item.exact is not None:
+        exact, exact_rewritten = _repaired(item.exact, item, bases, source, wrong)
+    return AdmittedResource(item._replace(resource=resource, exact=exact), bool(wrong), rewritten or exact_rewritten)
 
 
 def _without_id(resource: dict[str, Any]) -> dict[str, Any]:
     return {name: held for name, held in resource.items() if name != "id"}
 
 
-def _refers(resource: dict[str, Any], own: Container[str]) -> bool:
-    """Whether a resource refers to an id that is not FHIR's."""
-    return any(with_repaired_id(holder[name], own) != holder[name] for holder, name in _links(resource))
-
-
 def _repaired(
     resource: dict[str, Any], item: Incoming, own: Container[str], source: str, wrong: str | None
-) -> dict[str, Any]:
-    """A resource with its derived id and those of what it refers to: the very same object if nothing had to change."""
-    if not wrong and not _refers(resource, own):
-        return resource
+) -> tuple[dict[str, Any], bool]:
+    """A resource with its id and references repaired, the same object if nothing had to change.
+
+    Returns:
+        The resource, and whether a reference was rewritten.
+    """
+    refers = any(with_repaired_id(holder[name], own) != holder[name] for holder, name in _links(resource))
+    if not wrong and not refers:
+        return resource, False
     made: dict[str, Any] = json_copy(resource)
     for holder, name in _links(made):
         holder[name] = with_repaired_id(holder[name], own)
     if wrong:
         original = id_text(resource)
         if original is None:
-            del made["id"]  # an empty one says nothing: as if there were none
+            del made["id"]  # a blank id counts as none
         else:
             made["id"] = item.id
             if original != item.id:
-                _keep(made, item.type, original, source)
-    return made
+                _add_original_id(made, item.type, original, source)
+    return made, refers
 
 
 def _links(resource: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each object and its member that names a resource: `reference`, and `url` of an attachment kept as a Binary.
+    """Each object with the name of its member that may contain an id: `reference`, or `url` of an attachment.
 
-    A Bundle that is kept whole is a signed snapshot: nothing within it changes.
+    A Bundle that is kept whole may be signed, so nothing in it is changed.
     """
     if resource.get("resourceType") == "Bundle":
         return
@@ -116,8 +117,8 @@ def _links(resource: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
             waiting += held
 
 
-def _keep(resource: dict[str, Any], kind: str, original: str, source: str) -> None:
-    """Note the id that a resource came with: as an identifier, as a tag where its type has none to spare."""
+def _add_original_id(resource: dict[str, Any], kind: str, original: str, source: str) -> None:
+    """Add the original id as an identifier, or as a tag in `meta` if the type has no room for an identifier."""
     system = f"{ORIGINAL_ID}:{quote(source, safe='')}" if source else ORIGINAL_ID
     identifier = {"system": system, "value": original}
     steps, there = json_path(kind, "identifier"), resource.get("identifier")

@@ -1,7 +1,7 @@
-"""What the request of a bundle's entry asks for: https://hl7.org/fhir/R4/http.html#transaction.
+"""The `request` of a bundle's entry: https://hl7.org/fhir/R4/http.html#transaction.
 
-Only of a transaction or a batch is it an instruction. In a history it says what was done once, and the entry's resource
-is what came of it: https://hl7.org/fhir/R4/http.html#history.
+In a transaction or a batch it is an instruction. In a history it reports what was done, and the entry's resource is the
+result: https://hl7.org/fhir/R4/http.html#history.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _ETAG = re.compile(r'^(?:W/)?"([0-9]{1,18})"\Z')
 _OPERATION = re.compile(r"(?:^|/)(?:\$[^/]+|_search)/?\Z")
 _PRECONDITIONS = ("ifMatch", "ifNoneMatch", "ifModifiedSince")
 PRESENTATION = frozenset({"_format", "_pretty"})
-"""Parameters that say how a server is to answer: nothing depends on them here."""
+"""Search parameters that only change the form of a server's answer: ignored."""
 _READING = frozenset({"GET", "HEAD"})
 _PATCHES = frozenset({"Binary", "Parameters"})
-_PATCH = "a PATCH says how to change a resource, not what it is"
+_PATCH = "PATCH is not supported: it describes changes and does not contain the resource"
 
 
 class Request(NamedTuple):
     """The request of an entry.
 
     Args:
-        type, id: as the URL names them, if it does.
-        query: what follows `?` in the URL, None without.
-        condition: the search that names the resource, None if there is none.
-        reads: whether it is a GET or HEAD: nothing is to be stored.
+        type, id: from the URL.
+        query: the part of the URL after `?`; None without one.
+        condition: the search that identifies the resource; None without one.
+        reads: whether it is a GET or HEAD, which stores nothing.
         problem: why it is not carried out: reason code and detail.
     """
 
@@ -51,7 +51,7 @@ _POST = Request("POST")
 
 
 def url_target(url: Any) -> tuple[str | None, str | None, str | None]:
-    """Type, id and query of a request's URL, relative or absolute, with or without a version."""
+    """Type, id and query of a request's URL, which may be relative or absolute, with or without a version."""
     if not isinstance(url, str):
         return None, None, None
     path, mark, query = url.partition("?")
@@ -61,7 +61,7 @@ def url_target(url: Any) -> tuple[str | None, str | None, str | None]:
 
 
 def url_target_with_derived_id(url: Any) -> tuple[str | None, str | None]:
-    """Type and id that a request's URL names, of an id that is not FHIR's the derived one."""
+    """Type and id of a request's URL; an id that FHIR does not allow is replaced by its derived id."""
     kind, key, query = url_target(url)
     if kind is None and query is None and isinstance(url, str) and (odd := target_with_derived_id(url)):
         return odd[1:]
@@ -69,12 +69,12 @@ def url_target_with_derived_id(url: Any) -> tuple[str | None, str | None]:
 
 
 def version_number(text: Any) -> int | None:
-    """A version as a number, None if it is not one."""
+    """A version as a number; None if it is not a number."""
     return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 19 else None
 
 
 def history_version(entry: dict[str, Any]) -> int | None:
-    """The number of the version that an entry of a history is, by its URL or its ETag."""
+    """The version number of an entry of a history, from its URL or its ETag."""
     response = entry.get("response")
     etag = response.get("etag") if isinstance(response, dict) else None
     for text, form in ((entry["request"].get("url"), _VERSION), (etag, _ETAG)):
@@ -84,10 +84,10 @@ def history_version(entry: dict[str, Any]) -> int | None:
 
 
 def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
-    """What is asked of an entry with a resource.
+    """The request of an entry that has a resource.
 
     Args:
-        history: whether the entry is of a history, and reports what was done.
+        history: whether the entry belongs to a history.
     """
     request = entry.get("request")
     if not isinstance(request, dict):
@@ -98,7 +98,7 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
     said = resource.get("resourceType") if isinstance(resource, dict) else None
     said = said if isinstance(said, str) else None
     if url == said and method == "POST" and len(request) == 2:
-        return _POST  # most entries are so
+        return _POST  # the commonest form
     kind, key, query = url_target(url)
     made = Request(method, kind, key, query)
     if history:
@@ -120,28 +120,28 @@ def request_of(entry: dict[str, Any], *, history: bool = False) -> Request:
         return made
     search = request["ifNoneExist"]
     if method != "POST" or not isinstance(search, str):
-        return made._replace(problem=("condition", "ifNoneExist is a search, in the request of a POST"))
-    head, mark, rest = search.partition("?")  # some write the whole URL; an identifier may hold a ?
+        return made._replace(problem=("condition", "ifNoneExist must be a search, in the request of a POST"))
+    head, mark, rest = search.partition("?")  # some senders write the whole URL; an identifier may contain ?
     if not mark or "=" in head:
         return made._replace(condition=search)
     if url_target(head)[0] not in (None, said):
-        return made._replace(problem=("condition", "ifNoneExist searches another type than the resource's"))
+        return made._replace(problem=("condition", "ifNoneExist searches for another type than the resource's"))
     return made._replace(condition=rest)
 
 
 def _problem(
     request: dict[str, Any], made: Request, url: Any, said: str | None, given: str | None
 ) -> tuple[str, str] | None:
-    """Why a request is not carried out, by what the members of the entry say."""
+    """Why a request cannot be carried out; None if it can."""
     if precondition := next((name for name in _PRECONDITIONS if name in request), None):
-        return "unsupported", f"{precondition} asks for a version of the server that the bundle was written for"
+        return "unsupported", f"{precondition} refers to a version on the server that the bundle was written for"
     if made.method == "POST" and isinstance(url, str) and _OPERATION.search(url.partition("?")[0]):
-        return "unsupported", "the request calls an operation, it creates nothing"
+        return "unsupported", "the request calls an operation and creates no resource"
     names = {part.partition("=")[0] for part in (made.query or "").split("&")}
     if made.method == "POST" and names - PRESENTATION - {""}:
-        return "unsupported", "a POST with a search in its URL: that of a conditional create is in ifNoneExist"
+        return "unsupported", "a POST with a search in its URL: a conditional create has its search in ifNoneExist"
     if made.type and said and made.type != said:
-        return "unsupported", f"the request is about {made.type}, its resource is {said[:80]!r}"
+        return "unsupported", f"the request's URL names {made.type}, but the resource is {said[:80]!r}"
     if made.method == "PUT" and made.id and given is not None and given != made.id:
-        return "unsupported", "the id in the URL of the request is not the resource's (R4: 400 Bad Request)"
+        return "unsupported", "the id in the request's URL differs from the resource's id (R4: 400 Bad Request)"
     return None

@@ -1,7 +1,7 @@
-"""Files that hold no resources, known by how their text begins, whatever they are called.
+"""Signatures of files that contain no resources: how their text begins, whatever their names are.
 
-A load reads the folder that it writes its reject file into, and folders that other programs wrote. What is known here
-is not read as resources: pyhce's own files, the log of a Bulk Data client, XML and archives.
+A load may read the folder that it writes its reject file to, and folders that other programs wrote to. Files that are
+recognised here are not read as resources: pyhce's own files, the log of a Bulk Data client, XML and archives.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pyhce.records.reading.entries import parse_or_none
 
 SIGNATURE_BYTES = 8 * 1024
-"""Bytes of a text that tell what it is: a reject begins with the path of a file, which may have 4096 bytes."""
+"""Bytes that are enough to recognise a text: a reject begins with a file's path, which may have 4096 bytes."""
 
 _STRING = rb'"(?:[^"\\]|\\.)*+"'
 _REJECTS = re.compile(
@@ -24,7 +24,7 @@ _REPORTS = re.compile(
     rb'|"error":\s*' + _STRING + rb',\s*"remedy":|"engine":\s*' + _STRING + rb',\s*"schema_version":'
     rb'|"format":\s*\d+,\s*"engine":)'
 )
-"""What `--output json` prints of load, export, verify and an error; and the state that `pyhce up` keeps."""
+"""What `--output json` prints for load, export, verify and an error, and the state file of `pyhce up`."""
 _LOG_MEMBERS = {"exportId", "timestamp", "eventId"}
 """https://github.com/smart-on-fhir/bulk-data-client/wiki/Bulk-Data-Export-Log-Items"""
 
@@ -35,7 +35,7 @@ BZIP2 = "compressed by bzip2: bzcat FILE | pyhce load -"
 XZ = "compressed by xz: xzcat FILE | pyhce load -"
 ARCHIVE = "an archive: unpack it and load its folder"
 APPLE_DOUBLE = "macOS metadata of another file (AppleDouble)"
-REJECT_FILE = "a reject file of a load: correct what it lists where it came from, and load that"
+REJECT_FILE = "a reject file of a load: correct the resources in their source system and load them again"
 RECEIPT = "a receipt of pyhce erase"
 REPORT = "a report or the state of pyhce"
 LOG = "the log of a Bulk Data client"
@@ -54,12 +54,12 @@ _TAR_AT, _TAR = 257, b"ustar"
 
 
 class KnownFile(NamedTuple):
-    """A file that holds no resources.
+    """A file that contains no resources.
 
     Args:
-        what: what it is, with what to do about it if it should have been read.
-        reason: the code of its reject; None if it is passed over.
-        in_lines: whether each line is a value of its own, so that resources may have been put behind them.
+        what: what it is, and what to do if it should have been read.
+        reason: the reason code of its reject; None if it is passed over without a reject.
+        in_lines: whether it has one JSON value on each line, so that resources may have been appended to it.
     """
 
     what: str
@@ -68,10 +68,10 @@ class KnownFile(NamedTuple):
 
 
 def known_file(text: bytes) -> KnownFile | None:
-    """What a text is that begins so, None if it may hold resources.
+    """The kind of file that begins with a text; None if it may contain resources.
 
     Args:
-        text: without white space before it, `ENOUGH` bytes or all of it.
+        text: the first `SIGNATURE_BYTES` bytes after leading white space, or the whole file.
     """
     if text[:1] == b"{":
         return _own_or_log(text)
@@ -85,9 +85,9 @@ def known_file(text: bytes) -> KnownFile | None:
 
 
 def may_be_resource(line: bytes) -> bool:
-    """Whether a line among those of a reject file or a log is not one of them.
+    """Whether a line in a reject file or a log may be a resource.
 
-    In a reject the quotes around `resourceType` are escaped; an event of a log can have one inside.
+    In a reject the quotes around `resourceType` are escaped. An event of a log can contain a resource.
     """
     if b'"resourceType"' not in line:
         return False

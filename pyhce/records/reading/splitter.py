@@ -1,6 +1,6 @@
-"""JSON text to its values without reading them: where each ends, over chunks, in bounded memory, at any depth.
+"""Split a JSON text into its values without parsing them: across chunks, in bounded memory, at any depth.
 
-What a value holds is not looked at: whether it is JSON is for who parses it to say.
+Only brackets and strings are looked at. Whether a value is valid JSON is found out when it is parsed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pyhce.records.reading.nesting import Nesting
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _SCALAR = re.compile(rb'[^\s{}\[\]",:]*+')
 _NEXT = re.compile(rb'\s*,\s*\{\s*"[^"\\]{1,64}"\s*:')
-"""What stands between two objects of an array, and the first member of the second."""
+"""The text between two objects of an array, with the name of the second one's first member."""
 _LONGEST_SCALAR = 65536
 _LONGEST_GUESS = 1024 * 1024
 EXCERPT_BYTES = 1000
-"""Bytes of what is too long that are shown."""
+"""Bytes of a value that is too long that are shown in its reject."""
 
 
 class Truncated(ValueError):
@@ -30,20 +30,20 @@ class Truncated(ValueError):
 
 
 class ValueTooLong(ValueError):
-    """A value has more bytes than it may have."""
+    """A value has more bytes than the limit."""
 
 
 class Malformed(ValueError):
-    """What stands here is no JSON."""
+    """The text at this place is not JSON."""
 
 
 class Element(NamedTuple):
     """An element of an array.
 
     Args:
-        line: the line of the text that it begins in.
-        passed: its bytes, if they are more than it may have: `data` is its beginning.
-        value: what it holds, as far as that became known on the way: numbers have lost their spelling.
+        line: the number of its first line.
+        oversized_bytes: its size if that is over the limit, and then `data` is only its beginning; else 0.
+        value: its value if it was parsed on the way, without the spelling of numbers; else None.
     """
 
     data: bytes
@@ -53,13 +53,16 @@ class Element(NamedTuple):
 
 
 class Cursor:
-    """A place in a text that comes in chunks.
+    """A position in a text that is read in chunks.
 
     Args:
-        line: the number of the line that the place is in.
-        source: told of every whole value that it was of use.
-        passed: bytes of the text before the place.
-        damage: why the text ends here, if it should not.
+        line: the number of the line at the position.
+        source: the file, whose `bytes_without_resource` is reset at each complete value.
+
+    Attributes:
+        data: the part of the text in memory; `at` is the position in it.
+        offset: bytes of the text before the position.
+        damage: why the text ends early; None if it does not.
     """
 
     def __init__(self, chunks: Iterator[bytes], line: int = 1, source: InputFile | None = None) -> None:
@@ -68,7 +71,7 @@ class Cursor:
         self.damage: DamagedFile | None = None
 
     def next_chunk(self) -> bytes | None:
-        """The chunk after the data; None at the end."""
+        """The next chunk of the text; None at its end."""
         try:
             return next(self.chunks, None)
         except DamagedFile as error:
@@ -76,7 +79,7 @@ class Cursor:
             return None
 
     def read_more(self) -> bool:
-        """Read one chunk more; False at the end."""
+        """Append the next chunk to the data; False at the end of the text."""
         chunk = self.next_chunk()
         if chunk is None:
             return False
@@ -85,7 +88,7 @@ class Cursor:
         return True
 
     def peek(self) -> bytes:
-        """The byte that follows white space, b"" at the end."""
+        """Skip white space; the byte after it, b"" at the end of the text."""
         while True:
             found = _SPACE.match(self.data, self.at)
             self.take(found.end() if found else self.at)
@@ -93,7 +96,7 @@ class Cursor:
                 return self.data[self.at : self.at + 1]
 
     def skip_byte_order_mark(self) -> bool:
-        """Pass a byte order mark, as stands between files that were put together; whether there was one."""
+        """Skip a byte order mark, which may stand between concatenated files; whether there was one."""
         while len(self.data) - self.at < len(BOM_UTF8) and self.read_more():
             pass
         found = self.data.startswith(BOM_UTF8, self.at)
@@ -101,7 +104,7 @@ class Cursor:
         return found
 
     def take(self, end: int) -> bytes:
-        """What goes to `end` in the data."""
+        """Advance to a position in the data; the text passed."""
         taken = self.data[self.at : end]
         self.line += taken.count(b"\n")
         self.offset += len(taken)
@@ -109,10 +112,11 @@ class Cursor:
         return taken
 
     def value(self, limit: int) -> bytes:
-        """The value that begins here.
+        """Advance past the value at the position; its text.
 
         Raises:
-            Cut: the text ends within it. TooLong: it has more than `limit` bytes. Both leave the place as it was.
+            Truncated: the text ends within the value; the position stays.
+            ValueTooLong: the value has more than `limit` bytes; the position stays.
             Malformed: no value begins here.
         """
         if self.peek() not in (b"{", b"[", b'"'):
@@ -153,13 +157,13 @@ class Cursor:
                 return self.take(len(self.data))
 
     def excerpt(self, size: int = EXCERPT_BYTES) -> bytes:
-        """The beginning of what is here, without passing it."""
+        """The text after the position, up to a number of bytes, without advancing."""
         while len(self.data) - self.at < size and self.read_more():
             pass
         return self.data[self.at : self.at + size]
 
     def skip_value(self, depth: int = 0) -> int:
-        """Pass the rest of the value here, `depth` brackets within it; the bytes passed. It may end with the text."""
+        """Advance past the rest of a value, from `depth` brackets within it, or to the end of the text; the bytes."""
         nesting = Nesting(depth)
         passed = 0
         while True:
@@ -169,7 +173,7 @@ class Cursor:
                 return passed
 
     def skip_line(self) -> int:
-        """Pass everything to the end of the line; the bytes passed."""
+        """Advance past the end of the line; the bytes."""
         passed = 0
         while True:
             end = self.data.find(b"\n", self.at)
@@ -178,7 +182,7 @@ class Cursor:
                 return passed
 
     def peek_line(self, limit: int) -> bytes | None:
-        """The line from here on, without passing it; None if it has more than `limit` bytes."""
+        """The rest of the line, without advancing; None if it has more than `limit` bytes."""
         parts = [self.data[self.at :]]
         size = len(parts[0])
         while b"\n" not in parts[-1] and size <= limit and (chunk := self.next_chunk()) is not None:
@@ -190,10 +194,10 @@ class Cursor:
         return line if len(line) <= limit else None
 
     def elements(self, limit: int) -> Iterator[Element]:
-        """The elements of the array that begins here, those too long only by their beginning; then we are behind it.
+        """Advance past the array at the position; its elements, of those over `limit` bytes only their beginning.
 
         Raises:
-            Cut, Malformed: where that happened; the place is there.
+            Truncated, Malformed: the text is cut off or not valid JSON; the position is at that place.
         """
         self.take(self.at + 1)
         if self.peek() == b"]":
@@ -223,9 +227,9 @@ class Cursor:
                 return
 
     def _guessed(self, separator: bytes) -> Element | None:
-        """The object that begins here, if it goes to where the next looks as if it began like the last.
+        """The object at the position, if it ends where the separator of the last two objects occurs next.
 
-        That guess is proved: no proper beginning of a JSON value is one. It spares looking at each bracket.
+        Parsing proves the guess: no prefix of a JSON object is itself a JSON object. It saves matching every bracket.
         """
         end = self.data.find(separator, self.at, self.at + _LONGEST_GUESS)
         if end < 0:

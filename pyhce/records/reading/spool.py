@@ -1,7 +1,7 @@
-"""What a bundle holds while it is read to its end: its entries, and which resource each fullUrl names.
+"""Storage for a bundle between its two passes: its entries, and which resource each fullUrl names.
 
-Little is kept in memory; what is much goes to a temporary file (in TMPDIR, for its owner only, without a name: it is
-gone when the process is, however that ends).
+A small bundle stays in memory. A large one goes to temporary files in TMPDIR. They have no name and are readable by
+their owner only, and they vanish with the process, however it ends.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from pyhce.records.reading.splitter import Element
 _BLOCK = 1024 * 1024
 _IN_MEMORY = 8 * 1024 * 1024
 _HEAD = struct.Struct("<QQQ")
-_PLACES_IN_MEMORY = 100_000
+_URLS_IN_MEMORY = 100_000
 
 
 class Spool:
-    """Elements in the order in which they came, to be read from either end."""
+    """The entries of a bundle, to be read forwards or backwards."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -49,14 +49,14 @@ class Spool:
             self._file.close()
 
     def append(self, element: Element) -> None:
-        """Keep an element."""
+        """Add an entry."""
         self._block.append(element._replace(value=None))
         self._size += len(element.data)
         self.count += 1
         if self._size >= _BLOCK:
-            self._put_by()
+            self._write_to_file()
 
-    def _put_by(self) -> None:
+    def _write_to_file(self) -> None:
         if self._file is None:
             self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed with the spool
         packed = b"".join(_HEAD.pack(len(e.data), e.line, e.oversized_bytes) + e.data for e in self._block)
@@ -66,14 +66,14 @@ class Spool:
         self._block, self._size = [], 0
 
     def numbered(self, *, backwards: bool = False) -> Iterator[tuple[int, Element]]:
-        """Each element with its number, from 1 on; from the last on if backwards. It is gone from memory then."""
+        """Each entry with its number, from 1; the last one first if `backwards`."""
         if self._file is None:
             numbers = range(1, self.count + 1)
             pairs = list(zip(numbers, self._block, strict=True))
             yield from reversed(pairs) if backwards else pairs
             return
         if self._block:
-            self._put_by()
+            self._write_to_file()
         number = self.count if backwards else 1
         for start, size in reversed(self._blocks) if backwards else self._blocks:
             elements = self._unpacked(start, size)
@@ -98,13 +98,13 @@ class FullUrls:
 
     def __init__(self) -> None:
         self.bases: set[str] = set()
-        """What stands before `Type/id` in the fullUrls."""
+        """The bases of the fullUrls."""
         self.kind = ""
         """The bundle's type, once it is known."""
         self.deletes = False
         """Whether an entry is a deletion."""
         self.decisions: dict[int, ConditionOutcome] = {}
-        """What the conditions of entries came to, by the entry's number, once they were answered."""
+        """The outcomes of conditions by the entry's number, once they are answered."""
         self._conditional: list[ConditionalEntry] = []
         self._room = MOST_CHARACTERS
         self._few: dict[str, tuple[str, str]] = {}
@@ -114,23 +114,23 @@ class FullUrls:
         return bool(self._few) or self._many is not None
 
     def add(self, url: str, fhir_type: str, key: str) -> None:
-        """Keep what a fullUrl names; the last one holds."""
+        """Remember which resource a fullUrl names. Of two, the last one counts."""
         self._few[_spelled(url)] = (fhir_type, key)
-        if len(self._few) >= _PLACES_IN_MEMORY:
-            self._put_by()
+        if len(self._few) >= _URLS_IN_MEMORY:
+            self._write_to_file()
 
     def add_conditional(self, one: ConditionalEntry) -> None:
-        """Keep an entry with a condition, as far as there is room; one that is not kept is refused."""
+        """Remember an entry with a condition. Beyond the limits it is not remembered and so refused later."""
         self._room -= kept_characters(one)
         if self._room >= 0 and len(self._conditional) < MOST_CONDITIONS:
             self._conditional.append(one)
 
     def asked(self) -> ConditionsAsked | None:
-        """What is to be looked up before the entries are given."""
+        """The conditions to look up before the entries are read; None without any."""
         return ConditionsAsked(self._conditional, self.bases) if self._conditional else None
 
     def answer(self, asked: ConditionsAsked) -> None:
-        """Take what conditions came to: from now on a fullUrl names the resource that was found."""
+        """Take over the outcomes: from now on a fullUrl names the resource that was found."""
         self.decisions = asked.decisions()
         for one in asked.conditional:
             decision = self.decisions.get(one.number)
@@ -143,9 +143,9 @@ class FullUrls:
                 self.add(f"{kind}/{one.key}", kind, decision.key)
         self._conditional = []
 
-    def _put_by(self) -> None:
+    def _write_to_file(self) -> None:
         if self._many is None:
-            # SQLite deletes such a file at once, as long as it is open
+            # "" is a temporary file that SQLite deletes on closing
             self._many = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             self._many.execute("PRAGMA journal_mode = OFF")
             self._many.execute("PRAGMA cache_size = -8000")
@@ -157,7 +157,7 @@ class FullUrls:
         self._few = {}
 
     def get(self, url: str) -> tuple[str, str] | None:
-        """What a text names as a fullUrl, None if nothing."""
+        """The type and id that a fullUrl names; None if it is not one of the bundle's."""
         url = _spelled(url)
         found = self._few.get(url)
         if found is None and self._many is not None:
@@ -175,7 +175,7 @@ class FullUrls:
 
 
 def _spelled(url: str) -> str:
-    """A URL as it is compared: the letters of a UUID have no case (RFC 4122, 3)."""
+    """A URL in the form that is compared: the letters of a UUID have no case (RFC 4122, 3)."""
     return url.lower() if url[:9].lower() == "urn:uuid:" else url
 
 

@@ -1,18 +1,18 @@
-r"""References as they are stored in `recurso`, where typed columns are computed from them; the exact text is kept.
+r"""The stored form of references: in `recurso`, from which typed columns are computed. The exact text is kept too.
 
-| a reference that came | as it is stored | its key |
+| reference in the input | stored form | key |
 |---|---|---|
-| `https://own.example/fhir/Patient/7`, of a base of the source | `Patient/7` | `7` |
-| `https://other.example/fhir/Patient/7`, of another base | `Patient?https://other.example/fhir/Patient/7` | the URL |
+| `https://own.example/fhir/Patient/7`, with a base of the source | `Patient/7` | `7` |
+| `https://other.example/fhir/Patient/7`, with another base | `Patient?https://other.example/fhir/Patient/7` | the URL |
 | `Patient/7/`, `/Patient/7` | `Patient/7` | `7` |
-| `Patient/a_7`, an id that is not FHIR's | `Patient/repaired-…`, see `ids` | the derived id |
-| `urn:uuid:0AA0…` | `urn:uuid:0aa0…`: RFC 4122 has no difference | `0aa0…` |
+| `Patient/a_7`, an id that FHIR does not allow | `Patient/repaired-…`, see `ids` | the derived id |
+| `urn:uuid:0AA0…` | `urn:uuid:0aa0…`: in UUIDs case does not matter (RFC 4122) | `0aa0…` |
 | `Patient?identifier=http%3A%2F%2Fx%7C1` | `Patient?identifier=http://x\|1` | `identifier=http://x\|1` |
 | `#pt`, a contained Patient with an identifier | `Patient?identifier=system\|value` | `identifier=system\|value` |
-| an identifier alone, where R4 allows any resource | the same with `"type": "Patient"` | `identifier=system\|value` |
-| an identifier whose type says that it is CE-7 | `Patient?identifier=system\|7&documento=CE-7` | what is after `?` |
+| only an identifier, where R4 allows any resource | the same with `"type": "Patient"` | `identifier=system\|value` |
+| an identifier whose type gives the document CE-7 | `Patient?identifier=system\|7&documento=CE-7` | all after `?` |
 
-Everything else stays as it came. The SQL helpers read the stored form, so Python and SQL give the same key.
+Other references are stored as they came. The SQL helpers read the stored form, so Python and SQL compute the same key.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ _STORED_AS_IT_IS = (
     rb'(?:[A-Z][A-Za-z]{1,63}(?:/[A-Za-z0-9.\-]{1,64}(?:/_history/[A-Za-z0-9.\-]{1,64})?"|\?[^"%\\]*"))|#'
 )
 may_differ = re.compile(rb'"reference":"(?!' + _STORED_AS_IT_IS + rb")").search
-"""Whether the compact text of a resource holds a reference that is perhaps not stored as it came."""
+"""Whether the compact text of a resource has a reference whose stored form may differ."""
 may_differ_in_line = re.compile(rb'"reference"\s*:\s*"(?!' + _STORED_AS_IT_IS + rb")").search
-"""The same of a text with white space between its members."""
+"""The same for a text with white space between members."""
 may_have_a_base = re.compile(rb'"reference"\s*:\s*"[^A-Z#]').search
-"""Whether a text holds a reference that is perhaps an absolute one, which is stored as the bases of its source say."""
+"""Whether a text may have an absolute reference, whose stored form depends on the bases of its source."""
 
 
 def stored_form(text: str, own: Container[str]) -> str:
-    """The string of a reference as it is stored.
+    """The stored form of a reference's string.
 
     Args:
         own: the bases of the source.
@@ -91,7 +91,7 @@ def is_relative(text: str) -> bool:
 
 
 def with_stored_references(resource: dict[str, Any], own: Container[str]) -> dict[str, Any]:
-    """A resource with its references in stored form: the very same object if they are."""
+    """A resource with its references in stored form: the same object if they are."""
     if all(stored_form(r["reference"], own) == r["reference"] for r in every_reference(resource)):
         return resource
     changed: dict[str, Any] = json_copy(resource)
@@ -103,14 +103,19 @@ def with_stored_references(resource: dict[str, Any], own: Container[str]) -> dic
 def with_patient(
     schema: Schema, fhir_type: str, resource: dict[str, Any], rules: tuple[DocumentRule, ...] = DEFAULT_RULES
 ) -> tuple[dict[str, Any], str | None]:
-    """The key of the patient that a resource names, by the first of its type's patient paths that names one.
+    """The key of the patient that a resource names, from the first of its type's patient paths that names one.
 
     Returns:
-        The resource with that reference in a form that SQL reads: the very same object if it was; and the key.
+        The resource with that reference in a form that SQL reads, the same object if it was; and the key, None if it
+        names no patient.
     """
     for number, (reference, untyped, perhaps) in enumerate(_at_patient_paths(schema, fhir_type, resource)):
         key = key_of(reference, "Patient", untyped=untyped)
-        members = _told(reference, resource, perhaps, rules) if key is None else _stated(reference, key, rules)
+        members = (
+            _members_for_sql(reference, resource, perhaps, rules)
+            if key is None
+            else _stated_document(reference, key, rules)
+        )
         if members:
             changed = json_copy(resource)
             for at, (held, untyped_there, _) in enumerate(_at_patient_paths(schema, fhir_type, changed)):
@@ -123,10 +128,10 @@ def with_patient(
 
 
 def key_by(identifier: dict[str, Any], patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> str:
-    """The key of a patient by an identifier: it states the document that system and value alone do not tell.
+    """The key of a patient by an identifier. It states the document if system and value alone do not determine it.
 
-    Else a number that is sent with the type CE would find the person who has the same number as CC: under Colombia's
-    RNEC, and without a system, only the type tells them apart.
+    Without the document, a number of the type CE would find the person who has the same number as CC: under Colombia's
+    RNEC, and without a system, only the type distinguishes them.
     """
     key = identifier_key(identifier)
     document = identifier_document(identifier, patient, rules)
@@ -134,19 +139,19 @@ def key_by(identifier: dict[str, Any], patient: dict[str, Any], rules: tuple[Doc
 
 
 def keys_of(patient: dict[str, Any], patient_id: str, rules: tuple[DocumentRule, ...]) -> list[str]:
-    """Every key by which a resource may name a Patient; an old identifier counts as one in use."""
+    """Every key by which a resource may name a Patient. Identifiers with the use `old` count too."""
     held = [{name: value for name, value in i.items() if name != "use"} for i in identifiers_of(patient)]
     own = own_keys(patient, patient_id)
     return [*dict.fromkeys(key for i in held if (key := key_by(i, patient, rules)) not in own), *own]
 
 
 def references_to_patient(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The References at a type's patient paths, in the order in which they count."""
+    """The References at the patient paths of a type, in order of precedence."""
     return (reference for reference, _, _ in _at_patient_paths(schema, fhir_type, resource))
 
 
-def _stated(reference: dict[str, Any], key: str, rules: tuple[DocumentRule, ...]) -> dict[str, str] | None:
-    """What to add to a logical reference whose type says which document it is."""
+def _stated_document(reference: dict[str, Any], key: str, rules: tuple[DocumentRule, ...]) -> dict[str, str] | None:
+    """The member to add to a logical reference whose identifier type states the document."""
     if isinstance(reference.get("reference"), str):
         return None
     whole = key_by(reference["identifier"], {}, rules)
@@ -154,7 +159,7 @@ def _stated(reference: dict[str, Any], key: str, rules: tuple[DocumentRule, ...]
 
 
 def _at_patient_paths(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> Iterator[tuple[Any, bool, bool]]:
-    """References at the patient paths; whether one without a type is a Patient's for SQL, and whether it is for us."""
+    """References at the patient paths, and whether an untyped one names a Patient: for SQL, and by R4."""
     for path in schema.patient_paths_of(fhir_type):
         untyped = untyped_reference_names(fhir_type, path, "Patient")
         found = element(fhir_type, path)
@@ -164,10 +169,10 @@ def _at_patient_paths(schema: Schema, fhir_type: str, resource: dict[str, Any]) 
                 yield reference, untyped, perhaps
 
 
-def _told(
+def _members_for_sql(
     reference: dict[str, Any], resource: dict[str, Any], perhaps: bool, rules: tuple[DocumentRule, ...]
 ) -> dict[str, str] | None:
-    """What to add to a reference that names a patient in a way that SQL does not read."""
+    """The member to add to a reference that names a patient in a form that SQL does not read; None for others."""
     text = reference.get("reference")
     if isinstance(text, str):
         contained = _contained(resource, text[1:]) if text.startswith("#") else None
@@ -176,7 +181,7 @@ def _told(
             return {"reference": f"Patient?{key_by(own, contained, rules)}"}
         if kind is not None and kind != "Patient":
             return None
-        if named := literal_target(text):  # it says a type, or it is a urn where any resource may be
+        if named := literal_target(text):  # a typed reference, or a URN where any resource is allowed
             return {"type": "Patient"} if perhaps and named.type is None and "type" not in reference else None
     identifier = reference.get("identifier")
     if not isinstance(identifier, dict) or not isinstance(identifier.get("value"), str):
@@ -196,7 +201,7 @@ def _contained(resource: dict[str, Any], key: str) -> dict[str, Any] | None:
 
 
 def identifier_of(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> dict[str, Any] | None:
-    """The identifier by which to name a Patient: the one that makes its document, else the first with a system."""
+    """The identifier to name a Patient by: the one that gives its document, else the first with a system, else any."""
     usable = [i for i in identifiers_of(patient) if i.get("use") != "old"]
     document = patient_document(patient, rules)
     if document:
@@ -207,7 +212,7 @@ def identifier_of(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> d
 
 
 def is_unreadable(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> bool:
-    """Whether a resource names its patient by a string that is no reference, such as `7` or `Patient/7#x`."""
+    """Whether a resource names its patient by a string that is not a reference, such as `7` or `Patient/7#x`."""
     return any(
         isinstance(text := reference.get("reference"), str)
         and not text.startswith("#")
