@@ -87,7 +87,16 @@ def one_by_one(dsn: str, rows: Rows, count: int) -> dict[str, list[float]]:
 
         def call(number: int, key: str, *, version: int | None, **more: object) -> Callable[[], object]:
             document, prepared = rows.values(number, key, **more)
-            values = (document, rows.source, "Observation", key, prepared.key, *prepared.text, version, PROTOCOL)
+            values = (
+                document,
+                rows.source,
+                "Observation",
+                key,
+                prepared.patient_key,
+                *prepared.text,
+                version,
+                PROTOCOL,
+            )
             return lambda: conn.execute(CALL, values, prepare=True).fetchone()
 
         def save(number: int, key: str | None, **more: object) -> Callable[[], object]:

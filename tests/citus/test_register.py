@@ -1,4 +1,4 @@
-"""The registrar on real nodes: it converges, survives a kill at any moment, repairs, and refuses strangers."""
+"""The registrar on real nodes: it can be repeated and killed, repairs nodes, and refuses foreign workers."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ __all__ = ["sliced"]
 pytestmark = pytest.mark.usefixtures("sliced")
 
 LATER = SCHEMA.version + 1
-"""The migration after those of the declaration."""
+"""The number of the migration after those of the declaration."""
 
 
 @contextmanager
 def fresh(engine: local.Engine, workers: int = 2) -> Iterator[local.LocalCluster]:
-    """Nodes of a test's own, with nothing registered."""
+    """Nodes for one test, with nothing registered."""
     with server_folder() as folder:
         yield local.start(folder, engine=engine, workers=workers, port=free_port())
 
@@ -53,8 +53,8 @@ def registered(cluster: local.LocalCluster, schema: Schema = SMALL, **options: o
     )  # type: ignore[arg-type]
 
 
-def known_by_address(cluster: local.LocalCluster) -> None:
-    """Let the password file serve the nodes' address too."""
+def allow_address(cluster: local.LocalCluster) -> None:
+    """Add entries for 127.0.0.1 to the password file."""
     path = cluster.folder / "pgpass"
     path.write_text(path.read_text() + path.read_text().replace("localhost", "127.0.0.1"))
 
@@ -64,16 +64,16 @@ def test_a_second_run_changes_nothing(db: TestDatabase) -> None:
     assert not report.changed, report
 
 
-def test_every_table_is_in_its_home(db: TestDatabase) -> None:
+def test_every_table_is_distributed_as_declared(db: TestDatabase) -> None:
     report = verify(db.dsn, schema=SCHEMA)
     assert report.failed == ()
     assert [c.code for c in report.checks if c.result == "skipped"] == []
     patients = {t.name for t in SCHEMA.distributed_by_patient() if t.sql_schema == "public"}
-    held = db.rows(
+    rows = db.rows(
         "SELECT table_name::text FROM citus_tables WHERE distribution_column = 'documento_id' AND colocation_id ="
         " (SELECT colocation_id FROM citus_tables WHERE table_name = 'expediente'::regclass)"
     )
-    assert patients <= {name for (name,) in held}
+    assert patients <= {name for (name,) in rows}
 
 
 def test_the_whole_schema_registers_within_its_time(citus_engine: local.Engine) -> None:
@@ -81,13 +81,13 @@ def test_the_whole_schema_registers_within_its_time(citus_engine: local.Engine) 
         report = register(
             local.dsn(cluster), schema=SCHEMA, workers=workers_of(cluster), passwords=local.passwords(cluster.folder)
         )
-    assert report.seconds < 60, "15 s is the aim on two quiet cores; this bound only catches a change of scale"
+    assert report.seconds < 60, "the goal is 15 s on two idle cores; this limit finds only a large change"
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_any_moment_the_next_run_finishes(citus_engine: local.Engine) -> None:
-    moments = random.Random(7)  # noqa: S311 - moments of a test
+    generator = random.Random(7)  # noqa: S311 - not for security
     with fresh(citus_engine) as cluster:
         command = [
             sys.executable, "-m", "pyhce", "register", "--dsn", local.dsn(cluster), "--shards", "8",
@@ -96,7 +96,7 @@ def test_killed_at_any_moment_the_next_run_finishes(citus_engine: local.Engine) 
         for _ in range(8):
             run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
-                run.wait(timeout=0.5 + moments.random() * 2.5)
+                run.wait(timeout=0.5 + generator.random() * 2.5)
             except subprocess.TimeoutExpired:
                 os.kill(run.pid, signal.SIGKILL)
                 run.wait()
@@ -106,13 +106,13 @@ def test_killed_at_any_moment_the_next_run_finishes(citus_engine: local.Engine) 
         assert [(c.code, c.found) for c in report.failed if c.code != "HCE0702"] == []
 
 
-def test_two_at_once_end_as_one(citus_engine: local.Engine) -> None:
+def test_two_registrars_at_once_give_the_result_of_one(citus_engine: local.Engine) -> None:
     with fresh(citus_engine) as cluster, ThreadPoolExecutor(2) as pool:
         reports = list(pool.map(lambda _: registered(cluster), range(2)))
         assert sorted(bool(report.distributed) for report in reports) == [False, True]
 
 
-def test_who_waits_too_long_for_another_registrar_leaves_cleanly(citus_engine: local.Engine) -> None:
+def test_a_registrar_that_waits_too_long_for_another_one_changes_nothing(citus_engine: local.Engine) -> None:
     with fresh(citus_engine, 1) as cluster, connect(local.dsn(cluster)) as other:
         other.execute("SELECT pg_advisory_lock(%s)", (0x484345,))
         with pytest.raises(HceError, match="another registrar"):
@@ -120,11 +120,11 @@ def test_who_waits_too_long_for_another_registrar_leaves_cleanly(citus_engine: l
         assert registered_nodes(other) == []
 
 
-def test_a_node_that_is_down_is_waited_for_and_then_named(citus_engine: local.Engine) -> None:
+def test_a_node_that_is_down_is_awaited_and_then_named_in_the_error(citus_engine: local.Engine) -> None:
     with fresh(citus_engine, 1) as cluster:
-        nobody = free_port()
-        with pytest.raises(ConnectionFailed, match=f"localhost:{nobody}"):
-            registered(cluster, workers=[Node(host="localhost", port=nobody)], timeout=2.0)
+        unused = free_port()
+        with pytest.raises(ConnectionFailed, match=f"localhost:{unused}"):
+            registered(cluster, workers=[Node(host="localhost", port=unused)], timeout=2.0)
         with connect(local.dsn(cluster)) as conn:
             assert registered_nodes(conn) == []
             assert scalar(conn, "SELECT to_regclass('public.expediente')") is None
@@ -149,7 +149,7 @@ def test_a_broken_node_is_repaired(citus_engine: local.Engine) -> None:
 
 def test_a_node_under_a_wrong_name_gets_the_right_one(citus_engine: local.Engine) -> None:
     with fresh(citus_engine, 1) as cluster, connect(local.dsn(cluster)) as conn:
-        known_by_address(cluster)
+        allow_address(cluster)
         registered(
             cluster,
             workers=[Node(host="127.0.0.1", port=cluster.workers[0].port)],
@@ -164,9 +164,9 @@ def test_a_node_under_a_wrong_name_gets_the_right_one(citus_engine: local.Engine
 
 def test_the_coordinators_name_is_corrected(citus_engine: local.Engine) -> None:
     with fresh(citus_engine, 1) as cluster, connect(local.dsn(cluster)) as conn:
-        known_by_address(cluster)
+        allow_address(cluster)
         registered(cluster, coordinator=Node(host="127.0.0.1", port=cluster.coordinator.port))
-        assert not registered(cluster).changed  # without a name given, the registered one stays
+        assert not registered(cluster).changed  # without a name, the registered one is kept
         here = Node(host="localhost", port=cluster.coordinator.port)
         assert registered(cluster, coordinator=here).nodes == (f"registered the coordinator as {here}",)
         assert registered_nodes(conn)[0].host == "localhost"
@@ -195,7 +195,7 @@ def test_a_worker_with_tables_of_its_own_is_refused(citus_engine: local.Engine) 
             registered(cluster)
 
 
-def test_a_registered_worker_that_lost_its_data_is_told(citus_engine: local.Engine) -> None:
+def test_a_registered_worker_that_lost_its_data_is_refused(citus_engine: local.Engine) -> None:
     with fresh(citus_engine, 1) as cluster, fresh(citus_engine, 1) as empty:
         registered(cluster)
         with connect(local.dsn(cluster)) as conn:
@@ -207,7 +207,7 @@ def test_a_registered_worker_that_lost_its_data_is_told(citus_engine: local.Engi
             registered(cluster, workers=workers_of(empty))
 
 
-def test_a_late_worker_gets_what_citus_does_not_carry(citus_engine: local.Engine) -> None:
+def test_a_worker_added_later_gets_what_citus_does_not_propagate(citus_engine: local.Engine) -> None:
     with fresh(citus_engine, 1) as cluster:
         registered(cluster)
         more = local.start(cluster.folder, engine=citus_engine, workers=2, port=cluster.coordinator.port)
@@ -259,9 +259,9 @@ def test_a_killed_node_comes_back_by_the_same_command(db: TestDatabase, number: 
 
 
 def test_a_registrar_older_than_the_schema_refuses(citus_engine: local.Engine) -> None:
-    alerta = SMALL.table("organizacion")
-    newer = alerta.model_copy(
-        update={"columns": (*alerta.columns, text("sigla", "alias", "Sigla", "Alias", since=LATER))}
+    organization = SMALL.table("organizacion")
+    newer = organization.model_copy(
+        update={"columns": (*organization.columns, text("sigla", "alias", "Sigla", "Alias", since=LATER))}
     )
     tomorrow = schema_variant(SMALL, tables=tuple(newer if t.name == newer.name else t for t in SMALL.tables))
     with fresh(citus_engine, 1) as cluster:
@@ -281,7 +281,7 @@ def test_a_migration_of_another_build_is_refused(citus_engine: local.Engine) -> 
             registered(cluster)
 
 
-def test_a_role_that_is_no_superuser_is_refused(db: TestDatabase) -> None:
+def test_a_role_that_is_not_a_superuser_is_refused(db: TestDatabase) -> None:
     dsn = local.dsn(db.cluster, "hce_app")
     with pytest.raises(UsageError, match="hce_app is not a superuser"):
         register(dsn, schema=SCHEMA)
@@ -292,7 +292,7 @@ def test_an_unknown_time_zone_is_refused(citus_engine: local.Engine) -> None:
         registered(cluster, time_zone="America/Macondo")
 
 
-def test_a_killed_worker_fails_a_load_in_clear_words_and_the_next_run_loses_nothing(
+def test_a_killed_worker_fails_a_load_with_a_clear_error_and_the_next_run_loses_nothing(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     from pyhce import sample
@@ -308,16 +308,16 @@ def test_a_killed_worker_fails_a_load_in_clear_words_and_the_next_run_loses_noth
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%archivo_cargado%'"
         " AND application_name = 'pyhce' AND pid <> pg_backend_pid()"
     )
-    with connect(db.dsn, autocommit=False) as other:  # no file is loaded whole while this table is locked
+    with connect(db.dsn, autocommit=False) as other:  # while this table is locked, no file can be finished
         other.execute("LOCK TABLE hce.archivo_cargado IN EXCLUSIVE MODE")
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        until(lambda: db.value(waiting) > 0, "the load has not come so far")
+        until(lambda: db.value(waiting) > 0, "the load does not wait for the lock")
         victim = db.cluster.workers[0].pid
         assert victim
         os.kill(victim, signal.SIGKILL)
-    _, told = run.communicate(timeout=120)
+    _, errors = run.communicate(timeout=120)
     assert run.returncode != 0
-    assert "error:" in told and "Traceback" not in told, told
+    assert "error:" in errors and "Traceback" not in errors, errors
     db.start()
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

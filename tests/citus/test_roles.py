@@ -1,4 +1,4 @@
-"""A site's own roles on Citus: every node, workers added later, and a registrar that fails half way."""
+"""The site's own roles on Citus: on every node, on workers added later, and after a registrar that failed halfway."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def workers_at(db: TestDatabase) -> list[DatabaseConnection]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_role_is_added_used_carried_to_a_new_worker_rotated_and_dropped(
+def test_a_role_is_added_used_copied_to_a_new_worker_rotated_and_dropped(
     own: TestDatabase, citus_engine: local.Engine, tmp_path: Path
 ) -> None:
     file = tmp_path / "lis.pgpass"
@@ -86,13 +86,13 @@ def test_a_role_is_added_used_carried_to_a_new_worker_rotated_and_dropped(
     assert verify(own.dsn, schema=SCHEMA, groups=["nodes"]).failed == ()
 
 
-def test_a_role_made_by_hand_is_named_and_rotating_it_makes_it_work(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_role_created_by_hand_is_reported_and_works_after_rotation(db: TestDatabase, tmp_path: Path) -> None:
     db.conn.execute("CREATE ROLE manual LOGIN PASSWORD 'made-by-hand' IN ROLE hce_readonly")
     try:
         with connect(with_password(db, "manual", "made-by-hand")) as conn, pytest.raises(psycopg.OperationalError):
             conn.execute(EVERY_SHARD.encode())
-        (told,) = registered(db).not_mended
-        assert told.endswith("repair it with: pyhce role rotate manual")
+        (problem,) = registered(db).not_mended
+        assert problem.endswith("repair it with: pyhce role rotate manual")
         assert {c.code for c in verify(db.dsn, schema=SCHEMA, groups=["nodes"]).failed} == {"HCE0108"}
         pyhce.rotate_role("manual", password="made-by-hand", dsn=db.dsn)
         count_at_every_node(db, with_password(db, "manual", "made-by-hand"))
@@ -113,7 +113,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("what", sorted(BREAKS))
-def test_what_a_role_lacks_on_one_worker_is_found_and_register_mends_it(
+def test_a_broken_role_on_one_worker_is_reported_and_register_repairs_it(
     db: TestDatabase, tmp_path: Path, what: str
 ) -> None:
     pyhce.add_role("broken", like="readonly", password="a-good-password", dsn=db.dsn)
@@ -164,38 +164,38 @@ LATER = Schema(
     patient_paths=SCHEMA.patient_paths,
     bare_migrations=SCHEMA.bare_migrations,
 )
-"""The declaration with one more column: something to migrate."""
+"""The declaration with one more column, so that there is a migration to apply."""
 STEPS = {
     "a worker that joins": "worker localhost:{port}",
     "a migration": "migration 99",
     "the passwords": "roles and their passwords",
 }
-"""What a registrar says when it begins a step."""
+"""The registrar's progress line at the beginning of a step."""
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("step", sorted(STEPS))
-def test_a_registrar_that_fails_half_way_leaves_the_applications_their_passwords(
+def test_a_registrar_that_fails_halfway_leaves_the_passwords_unchanged(
     own: TestDatabase, citus_engine: local.Engine, step: str
 ) -> None:
-    """A worker dies when the step begins, while a new password is on its way."""
+    """A worker is killed when the step begins; the run also has a new password."""
     old = local.passwords(own.folder)["hce_app"]
     local.start(own.folder, engine=citus_engine, workers=2, port=own.cluster.coordinator.port)
     nodes = [Node(host=node.host, port=node.port) for node in own.cluster.workers]
     wanted = {**local.passwords(own.folder), "hce_app": "another-password"}
     line = STEPS[step].format(port=nodes[1].port)
-    said: list[str] = []
+    lines: list[str] = []
 
-    def kill(word: str) -> None:
-        said.append(word)
+    def kill(progress: str) -> None:
+        lines.append(progress)
         victim = own.cluster.workers[0].pid
-        if word.startswith(line) and victim:
+        if progress.startswith(line) and victim:
             os.kill(victim, signal.SIGKILL)
 
     with pytest.raises(HceError):
         register(own.dsn, schema=LATER, workers=nodes, passwords=wanted, timeout=30, progress=kill)
-    assert any(word.startswith(line) for word in said)
+    assert any(progress.startswith(line) for progress in lines)
     local.start(own.folder, engine=citus_engine, port=own.cluster.coordinator.port)
     wait_for_connection(dsn_at(own.dsn, nodes[0].host, nodes[0].port), timeout=60).close()
     with connect(with_password(own, "hce_app", old)) as conn:

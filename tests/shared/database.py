@@ -1,4 +1,4 @@
-"""A database under test, and short ways to ask it things."""
+"""The database under test, with short methods for queries, loads and exports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BASES = ("http://example.org/fhir", "https://example.org/fhir")
 
 @dataclass
 class TestDatabase:
-    """Each test loads under a source of its own, so tests do not see each other's resources."""
+    """A database that several tests share; each test loads under its own source."""
 
     __test__ = False
     folder: Path

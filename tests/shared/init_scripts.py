@@ -45,7 +45,7 @@ def test_the_script_and_the_migrations_give_the_same_dump(engine: local.Engine) 
             assert scalar(conn, "SELECT zona_horaria FROM hce.instalacion") == "America/Lima"
 
 
-def test_the_script_runs_twice_and_the_registrar_goes_on_from_it(engine: local.Engine) -> None:
+def test_the_script_can_run_twice_and_the_registrar_has_no_migration_to_apply(engine: local.Engine) -> None:
     with server_folder() as folder:
         cluster = local.start(folder, engine=engine, workers=1, port=free_port())
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""A site's own login roles: what a person who administers them meets. The same on both engines."""
+"""The site's own login roles: adding, listing, rotating and dropping them, and the errors; on both engines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.shared.saves import person
 
 
 def as_role(db: TestDatabase, name: str, pgpass: Path) -> str:
-    """A DSN as a role, its password in a file."""
+    """A DSN for a role whose password is in a pgpass file."""
     node = db.cluster.coordinator
     return f"host={node.host} port={node.port} user={name} dbname=hce_distribuida passfile={pgpass}"
 
@@ -44,7 +44,7 @@ def test_a_role_is_added_rotated_and_dropped(db: TestDatabase, tmp_path: Path) -
         rotated = run("role", "rotate", name, "--pgpass", file, "--dsn", db.dsn)
         assert (rotated.returncode, rotated.stderr) == (0, "")
         assert file.read_text().strip().rpartition(":")[2] != secret
-        assert scalar(conn, "SELECT count(*) FROM observacion") is not None  # an open session goes on
+        assert scalar(conn, "SELECT count(*) FROM observacion") is not None  # the open session still works
         with connect(as_role(db, name, file)) as other:
             assert scalar(other, "SELECT count(*) FROM observacion") is not None
         with pytest.raises(ConnectionFailed, match="password"):
@@ -53,7 +53,7 @@ def test_a_role_is_added_rotated_and_dropped(db: TestDatabase, tmp_path: Path) -
         assert (listed.returncode, "works on every node" in listed.stdout) == (0, True), listed.stdout
         dropped = run("role", "drop", name, "--yes", "--dsn", db.dsn)
         assert (dropped.returncode, "1 of its sessions" in dropped.stdout) == (0, True), dropped.stderr
-        until(lambda: ended(conn), "the session of a dropped role goes on")
+        until(lambda: ended(conn), "the session of a dropped role was not ended")
     assert name not in roles(db)
     assert list(tmp_path.iterdir()) == [file]
 
@@ -66,7 +66,7 @@ def ended(conn: psycopg.Connection[tuple[object, ...]]) -> bool:
     return False
 
 
-def test_a_role_like_the_application_writes_by_pyhce_and_not_by_itself(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_role_like_app_writes_through_pyhce_but_cannot_change_rows_itself(db: TestDatabase, tmp_path: Path) -> None:
     name, file, source = f"app_{unique()}", tmp_path / "app.pgpass", unique()
     pyhce.add_role(name, like="app", pgpass=file, dsn=db.dsn)
     try:
@@ -78,10 +78,10 @@ def test_a_role_like_the_application_writes_by_pyhce_and_not_by_itself(db: TestD
         pyhce.drop_role(name, dsn=db.dsn)
 
 
-def test_a_password_comes_from_a_file_standard_input_or_a_variable(db: TestDatabase, tmp_path: Path) -> None:
-    name, given = f"given_{unique()}", tmp_path / "secret"
-    given.write_text("from-a-file\n")
-    assert run("role", "add", name, "--like", "readonly", "--password-file", given, "--dsn", db.dsn).returncode == 0
+def test_a_password_is_read_from_a_file_or_an_environment_variable(db: TestDatabase, tmp_path: Path) -> None:
+    name, file = f"given_{unique()}", tmp_path / "secret"
+    file.write_text("from-a-file\n")
+    assert run("role", "add", name, "--like", "readonly", "--password-file", file, "--dsn", db.dsn).returncode == 0
     try:
         node = db.cluster.coordinator
         at = f"host={node.host} port={node.port} user={name} dbname=hce_distribuida passfile=/dev/null"
@@ -89,7 +89,7 @@ def test_a_password_comes_from_a_file_standard_input_or_a_variable(db: TestDatab
         done = run("role", "rotate", name, "--dsn", db.dsn, PYHCE_ROLE_PASSWORD="from-a-variable")
         assert (done.returncode, "from-a-variable" in done.stdout) == (0, False)
         connect(f"{at} password=from-a-variable").close()
-        assert list(tmp_path.iterdir()) == [given]
+        assert list(tmp_path.iterdir()) == [file]
     finally:
         pyhce.drop_role(name, dsn=db.dsn)
 
@@ -102,7 +102,7 @@ def test_a_password_comes_from_a_file_standard_input_or_a_variable(db: TestDatab
         ("a" * 64, "is not a role name"), ('a"; DROP ROLE hce_app; --', "is not a role name"),
     ],
 )  # fmt: skip
-def test_a_name_that_no_role_can_have_is_refused(db: TestDatabase, tmp_path: Path, name: str, rule: str) -> None:
+def test_an_invalid_role_name_is_refused(db: TestDatabase, tmp_path: Path, name: str, rule: str) -> None:
     before = roles(db)
     done = run("role", "add", "--like", "app", "--pgpass", tmp_path / "f", "--dsn", db.dsn, "--", name)
     assert done.returncode == 2
@@ -112,7 +112,7 @@ def test_a_name_that_no_role_can_have_is_refused(db: TestDatabase, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_else_cannot_be_is_refused_in_a_sentence(db: TestDatabase, tmp_path: Path) -> None:
+def test_existing_names_invalid_passwords_and_our_own_roles_are_refused(db: TestDatabase, tmp_path: Path) -> None:
     name, file = f"twice_{unique()}", tmp_path / "twice.pgpass"
     pyhce.add_role(name, like="readonly", pgpass=file, dsn=db.dsn)
     try:
@@ -125,11 +125,11 @@ def test_what_else_cannot_be_is_refused_in_a_sentence(db: TestDatabase, tmp_path
             with pytest.raises(UsageError, match="8 to 200 printable ASCII") as caught:
                 pyhce.add_role(f"{name}_2", like="readonly", password=wrong, dsn=db.dsn)
             assert wrong not in str(caught.value)
-        for deed in (pyhce.rotate_role, pyhce.drop_role):
+        for change in (pyhce.rotate_role, pyhce.drop_role):
             with pytest.raises(UsageError, match="no login role 'nobody'"):
-                deed("nobody", dsn=db.dsn)
+                change("nobody", dsn=db.dsn)
             with pytest.raises(UsageError, match="hce_app is a role of hce-citus"):
-                deed("hce_app", dsn=db.dsn)
+                change("hce_app", dsn=db.dsn)
         with pytest.raises(UsageError, match="hce_app is not a superuser"):
             pyhce.list_roles(dsn=local.dsn(db.cluster, "hce_app"))
         assert f"{name}_2" not in roles(db)
@@ -138,7 +138,7 @@ def test_what_else_cannot_be_is_refused_in_a_sentence(db: TestDatabase, tmp_path
         pyhce.drop_role(name, dsn=db.dsn)
 
 
-def test_a_role_that_owns_something_is_kept_and_the_remedy_lets_it_go(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_role_that_owns_objects_can_be_dropped_after_following_the_remedy(db: TestDatabase, tmp_path: Path) -> None:
     name, file = f"owner_{unique()}", tmp_path / "owner.pgpass"
     pyhce.add_role(name, like="readonly", pgpass=file, dsn=db.dsn)
     db.conn.execute(f'CREATE SCHEMA {name}_s AUTHORIZATION "{name}"'.encode())
@@ -153,7 +153,7 @@ def test_a_role_that_owns_something_is_kept_and_the_remedy_lets_it_go(db: TestDa
     db.conn.execute(f"DROP SCHEMA {name}_s".encode())
 
 
-def test_a_role_without_a_password_is_found_and_the_remedy_mends_it(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_role_without_a_password_is_reported_and_the_remedy_repairs_it(db: TestDatabase, tmp_path: Path) -> None:
     name = f"bare_{unique()}"
     db.conn.execute(f"CREATE ROLE {name} LOGIN IN ROLE hce_readonly".encode())
     try:

@@ -1,4 +1,4 @@
-"""Typed columns: what the helpers make of FHIR's dates, codes, references and names, on every engine."""
+"""Typed columns: what the helpers compute from FHIR's dates, codes, references and names; on every engine."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ NO_DATES = [
 
 
 @pytest.mark.parametrize(("text", "found"), DATES)
-def test_a_fhir_date_is_the_range_of_moments_it_may_mean(db: TestDatabase, text: str, found: str) -> None:
+def test_a_fhir_date_becomes_a_range_of_time(db: TestDatabase, text: str, found: str) -> None:
     db.conn.execute("SET timezone TO 'America/Bogota'")
     assert db.value("SELECT replace(hce.lapso(%s)::text, '\"', '')", text) == found
 
 
 @pytest.mark.parametrize("text", NO_DATES)
-def test_what_is_no_date_is_null_and_raises_nothing(db: TestDatabase, text: str) -> None:
+def test_an_invalid_date_is_null_and_raises_no_error(db: TestDatabase, text: str) -> None:
     assert db.rows("SELECT hce.lapso(%s), hce.instante(%s)", text, text) == [(None, None)]
 
 
 @pytest.mark.parametrize("text", [text for text in NO_DATES if "T" not in text])
-def test_what_is_no_day_is_null_and_raises_nothing(db: TestDatabase, text: str) -> None:
+def test_an_invalid_day_is_null_and_raises_no_error(db: TestDatabase, text: str) -> None:
     assert db.rows("SELECT hce.dia(%s), hce.dias(%s), hce.dia_exacto(%s)", text, text, text) == [(None, None, None)]
 
 
@@ -59,11 +59,11 @@ def test_what_is_no_day_is_null_and_raises_nothing(db: TestDatabase, text: str) 
         ({}, None),
     ],
 )
-def test_a_period_is_a_range_open_where_an_end_is_missing(db: TestDatabase, period: dict, found: str | None) -> None:
+def test_a_period_without_an_end_is_an_unbounded_range(db: TestDatabase, period: dict, found: str | None) -> None:
     assert db.value("SELECT hce.lapso_periodo(%s::jsonb) IS NOT DISTINCT FROM %s::tstzrange", json.dumps(period), found)
 
 
-def test_a_timing_is_from_its_first_event_to_its_last(db: TestDatabase) -> None:
+def test_a_timing_is_the_range_from_its_first_to_its_last_event(db: TestDatabase) -> None:
     timing = json.dumps({"event": ["2024-01-03", "nothing", "2024-01-01"]})
     bounds = json.dumps({"repeat": {"boundsPeriod": {"start": "2024-01-01"}}})
     assert (
@@ -98,11 +98,11 @@ def test_a_choice_fills_the_column_of_its_type(
     source = unique()
     resource = {"resourceType": "Observation", "id": "o", "subject": {"reference": "Patient/p"}, **observation}
     db.load(tmp_path, person("p", unique()), resource, source=source)
-    told = db.rows("SELECT valor::text, unidad, valor_texto, valor_codigo FROM observacion WHERE fuente = %s", source)
-    assert told == [columns]
+    actual = db.rows("SELECT valor::text, unidad, valor_texto, valor_codigo FROM observacion WHERE fuente = %s", source)
+    assert actual == [columns]
 
 
-def test_codings_are_all_there_with_their_systems(db: TestDatabase) -> None:
+def test_all_codings_are_kept_with_their_systems(db: TestDatabase) -> None:
     codings = [{"system": "s", "code": "1"}, {"code": "2"}, {"system": "s"}, {"system": "t", "code": "3"}, 5]
     assert db.value("SELECT hce.codigos(%s::jsonb)", json.dumps(codings)) == ["s|1", "2", "t|3"]
     assert db.value("SELECT hce.codigos('[]'::jsonb)") is None
@@ -122,19 +122,19 @@ REFERENCES = [
 
 @pytest.mark.parametrize("untyped", [True, False])
 @pytest.mark.parametrize("reference", REFERENCES, ids=json.dumps)
-def test_sql_and_python_read_a_reference_alike(db: TestDatabase, reference: dict, untyped: bool) -> None:
+def test_sql_and_python_give_a_reference_the_same_key(db: TestDatabase, reference: dict, untyped: bool) -> None:
     helper = "hce.clave" if untyped else "hce.clave_expresa"
-    told = db.value(f"SELECT {helper}(%s::jsonb, 'Patient')", json.dumps(reference))
-    assert told == key_of(reference, "Patient", untyped=untyped)
+    actual = db.value(f"SELECT {helper}(%s::jsonb, 'Patient')", json.dumps(reference))
+    assert actual == key_of(reference, "Patient", untyped=untyped)
 
 
-def test_sql_and_python_name_a_resource_alike(db: TestDatabase) -> None:
+def test_sql_and_python_give_a_resource_the_same_keys(db: TestDatabase) -> None:
     resource = {"identifier": [{"system": "s", "value": "v"}, {"value": "w"}, {"system": "x"}]}
-    told = db.value("SELECT hce.claves_propias('p', %s::jsonb)", json.dumps(resource["identifier"]))
-    assert told == own_keys(resource, "p")
+    actual = db.value("SELECT hce.claves_propias('p', %s::jsonb)", json.dumps(resource["identifier"]))
+    assert actual == own_keys(resource, "p")
 
 
-def test_the_front_desk_finds_a_name_whatever_its_accents_and_case(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_name_search_ignores_accents_and_case(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     name = [{"given": ["José", "Ángel"], "family": "Muñoz Ibáñez"}, {"text": "Pepe"}]
     db.load(tmp_path, person("p", unique(), name=name), source=source)
@@ -145,7 +145,7 @@ def test_the_front_desk_finds_a_name_whatever_its_accents_and_case(db: TestDatab
     assert db.value(query, source, "ÁNGEL MUNOZ") == "jose angel munoz ibanez pepe"
 
 
-def test_no_writer_can_make_a_typed_column_disagree(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_typed_column_cannot_be_set_to_another_value(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     db.load(tmp_path, person("p", unique(), gender="female"), source=source)
     with pytest.raises(Exception, match="sexo"):
@@ -191,7 +191,7 @@ CONTACTS = [
 ]
 
 
-def test_the_name_the_address_and_the_contacts_in_use_are_the_columns(db: TestDatabase, tmp_path: Path) -> None:
+def test_columns_have_the_name_the_address_and_the_contacts_in_use(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     names = {f"n{n}": {"name": names} for n, (names, _) in enumerate(NAMES)}
     places = {f"a{n}": {"address": addresses} for n, (addresses, _) in enumerate(ADDRESSES)}
@@ -199,19 +199,19 @@ def test_the_name_the_address_and_the_contacts_in_use_are_the_columns(db: TestDa
     made = {**names, **places, **contacts}
     people = [{**person(key, unique()), "name": [], "address": [], **members} for key, members in made.items()]
     db.load(tmp_path, *people, source=source)
-    asked = "SELECT id, apellidos, ciudad, telefono, correo FROM paciente WHERE fuente = %s"
-    found = {key: columns for key, *columns in db.rows(asked, source)}
+    query = "SELECT id, apellidos, ciudad, telefono, correo FROM paciente WHERE fuente = %s"
+    found = {key: columns for key, *columns in db.rows(query, source)}
     assert [found[f"n{n}"][0] for n in range(len(NAMES))] == [right for _, right in NAMES]
     assert [found[f"a{n}"][1] for n in range(len(ADDRESSES))] == [right for _, right in ADDRESSES]
     assert [tuple(found[f"c{n}"][2:]) for n in range(len(CONTACTS))] == [(phone, mail) for _, phone, mail in CONTACTS]
 
 
-def test_a_death_is_a_death_with_its_day_or_without(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_death_is_recorded_with_and_without_its_date(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
-    told = [{"deceasedBoolean": True}, {"deceasedBoolean": False}, {"deceasedDateTime": "2024-05"}, {}]
-    db.load(tmp_path, *({**person(f"p{n}", unique()), **one} for n, one in enumerate(told)), source=source)
-    asked = "SELECT fallecido, fallecido_en IS NOT NULL FROM paciente WHERE fuente = %s ORDER BY id"
-    assert db.rows(asked, source) == [(True, False), (False, False), (True, True), (None, False)]
+    actual = [{"deceasedBoolean": True}, {"deceasedBoolean": False}, {"deceasedDateTime": "2024-05"}, {}]
+    db.load(tmp_path, *({**person(f"p{n}", unique()), **one} for n, one in enumerate(actual)), source=source)
+    query = "SELECT fallecido, fallecido_en IS NOT NULL FROM paciente WHERE fuente = %s ORDER BY id"
+    assert db.rows(query, source) == [(True, False), (False, False), (True, True), (None, False)]
 
 
 def test_doses_and_quantities_have_their_comparators(db: TestDatabase, tmp_path: Path) -> None:
@@ -222,10 +222,10 @@ def test_doses_and_quantities_have_their_comparators(db: TestDatabase, tmp_path:
         tmp_path, person("p", unique()), {**given, "dosage": {"dose": {"value": 5, "comparator": "<"}}},
         {**out, "quantity": {"value": 30, "comparator": ">="}}, source=source,
     )  # fmt: skip
-    asked = "SELECT dosis::int, dosis_comparador FROM administracion_medicamento WHERE fuente = %s"
-    assert db.rows(asked, source) == [(5, "<")]
-    asked = "SELECT cantidad::int, cantidad_comparador FROM dispensacion_medicamento WHERE fuente = %s"
-    assert db.rows(asked, source) == [(30, ">=")]
+    query = "SELECT dosis::int, dosis_comparador FROM administracion_medicamento WHERE fuente = %s"
+    assert db.rows(query, source) == [(5, "<")]
+    query = "SELECT cantidad::int, cantidad_comparador FROM dispensacion_medicamento WHERE fuente = %s"
+    assert db.rows(query, source) == [(30, ">=")]
 
 
 def test_the_provider_and_the_insurer_of_a_claim_are_columns(db: TestDatabase, tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_the_provider_and_the_insurer_of_a_claim_are_columns(db: TestDatabase, t
 
 
 def pressure(key: str, day: str, systolic: object, **members: object) -> dict:
-    """A blood pressure with its two components."""
+    """A blood pressure Observation with two components."""
     coded = {"8480-6": systolic, "8462-4": {"value": 80, "unit": "mmHg"}}
     components = [
         {"code": {"coding": [{"code": "own"}, {"system": "http://loinc.org", "code": code}]}, "valueQuantity": value}
@@ -300,7 +300,7 @@ def test_systolic_pressures_over_140_by_date_are_one_index_scan_on_one_shard(db:
     assert {key for (key,) in db.rows(components, source)} == {"a", "b", "c", "d", "f"}
 
 
-def test_what_a_resource_calls_a_code_is_a_column_coded_or_not(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_text_of_a_concept_is_a_column_with_and_without_a_code(db: TestDatabase, tmp_path: Path) -> None:
     source, patient = unique(), {"reference": "Patient/p"}
     codes = [
         {"text": "Fiebre"}, {"coding": [{"display": "x"}, {"system": "s", "code": "2", "display": "y"}]},
@@ -310,5 +310,5 @@ def test_what_a_resource_calls_a_code_is_a_column_coded_or_not(db: TestDatabase,
         {"resourceType": "Condition", "id": f"c{n}", "subject": patient, "code": code} for n, code in enumerate(codes)
     ]
     db.load(tmp_path, person("p", unique()), *conditions, source=source)
-    asked = "SELECT codigo, codigos, codigo_texto FROM condicion WHERE fuente = %s ORDER BY id"
-    assert db.rows(asked, source) == [(None, None, "Fiebre"), ("2", ["s|2"], "x"), ("3", ["s|3"], None)]
+    query = "SELECT codigo, codigos, codigo_texto FROM condicion WHERE fuente = %s ORDER BY id"
+    assert db.rows(query, source) == [(None, None, "Fiebre"), ("2", ["s|2"], "x"), ("3", ["s|3"], None)]

@@ -1,4 +1,4 @@
-"""Values at the edge: texts longer than a row of an index, Unicode forms, dates, large resources; on every engine."""
+"""Extreme values: texts longer than an index row, Unicode forms, dates, large resources; on every engine."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ B = "-05"  # America/Bogota
 
 
 def long(length: int = 4000) -> str:
-    """A text that does not compress, so that an index cannot hold it, of a test's own."""
+    """A random text, which an index cannot compress."""
     seed = unique()
     return "".join(sha256(f"{seed}{n}".encode()).hexdigest() for n in range(length // 64 + 1))[:length]
 
 
 def plan(db: TestDatabase, query: str, *values: object) -> str:
-    """How PostgreSQL would answer a query if it could avoid reading whole tables, on Citus on a shard."""
+    """The plan of a query with sequential scans disabled; on Citus the plan on a shard."""
     with db.conn.transaction():
         db.conn.execute("SET LOCAL citus.propagate_set_commands TO 'local'")
         db.conn.execute("SET LOCAL enable_seqscan TO off")
@@ -42,7 +42,7 @@ SAME = [
 
 
 @pytest.mark.parametrize("text", SAME, ids=range(len(SAME)))
-def test_sql_and_python_shorten_a_text_alike_and_once(db: TestDatabase, text: str) -> None:
+def test_sql_and_python_shorten_a_text_to_the_same_value_and_only_once(db: TestDatabase, text: str) -> None:
     short = db.value("SELECT hce.acortado(%s)", text)
     assert short == shortened_for_index(text) == shortened_for_index(short)
     assert db.value("SELECT hce.acortados(ARRAY[NULL, %s, 'b'])", text) == [None, short, "b"]
@@ -57,12 +57,14 @@ def test_sql_and_python_shorten_a_text_alike_and_once(db: TestDatabase, text: st
         ("Ỹvága Tupã Ũ", "yvaga tupa u"), ("Y\u0303vága", "yvaga"), ("한글", "한글"), ("مريم", "مريم"), ("", ""),
     ],
 )  # fmt: skip
-def test_search_text_has_no_accents_whatever_the_unicode_form(db: TestDatabase, text: str, plain: str) -> None:
+def test_search_text_has_no_accents_in_any_unicode_form(db: TestDatabase, text: str, plain: str) -> None:
     assert db.value("SELECT hce.sin_acentos(%s)", text) == search_text(text) == plain
 
 
 @pytest.mark.parametrize("first", ["patient", "observation"])
-def test_an_identifier_longer_than_an_index_row_names_its_patient(db: TestDatabase, tmp_path: Path, first: str) -> None:
+def test_an_identifier_longer_than_an_index_row_still_finds_its_patient(
+    db: TestDatabase, tmp_path: Path, first: str
+) -> None:
     source, document, value = unique(), unique().upper(), long()
     patient = person("p", document)
     patient["identifier"].append({"system": "urn:token", "value": value})
@@ -88,18 +90,18 @@ def test_a_condition_by_a_long_identifier_finds_its_resource(db: TestDatabase, t
     create = {"resource": site, "request": {"method": "POST", "url": "Organization", "ifNoneExist": condition}}
     delete = {"request": {"method": "DELETE", "url": f"Organization?{condition}"}}
     count = "SELECT count(*) FROM organizacion WHERE fuente = %s"
-    for asked, left in ((create, 1), (create, 1), (delete, 0)):
-        report = db.load(tmp_path, bundle(asked), source=source)
+    for entry, left in ((create, 1), (create, 1), (delete, 0)):
+        report = db.load(tmp_path, bundle(entry), source=source)
         assert (report.rejected, db.value(count, source)) == (0, left)
 
 
-def test_a_long_identifier_without_its_patient_waits_under_one_document(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_long_identifier_of_an_absent_patient_gets_one_provisional_document(db: TestDatabase, tmp_path: Path) -> None:
     source, value = unique(), long()
     db.load(tmp_path, weight("o", {"identifier": {"system": "urn:token", "value": value}}, "70.0"), source=source)
     assert db.document("Observation", "o", source) == provisional_document(source, f"identifier=urn:token|{value}")
 
 
-def test_long_codes_and_keys_are_found_and_short_ones_as_before(db: TestDatabase, tmp_path: Path) -> None:
+def test_long_and_short_codes_and_keys_are_found_through_the_index(db: TestDatabase, tmp_path: Path) -> None:
     source, document, value = unique(), unique().upper(), long()
     codes = [value, *(f"c{n}" for n in range(300))]
     keys = [f"identifier=urn:x|{value}", *(f"identifier=urn:x|{n}" for n in range(300))]
@@ -112,17 +114,17 @@ def test_long_codes_and_keys_are_found_and_short_ones_as_before(db: TestDatabase
     ]  # fmt: skip
     db.load(tmp_path, person("p", document), *seen, source=source)
     db.conn.execute("ANALYZE observacion")
-    for column, held in (("codigo", codes), ("encuentro_id", keys)):
+    for column, values in (("codigo", codes), ("encuentro_id", keys)):
         for number, condition in ((0, f"{column} = hce.acortado(%s)"), (7, f"{column} = %s")):
-            asked = f"SELECT id FROM observacion WHERE documento_id = %s AND {condition}"
-            assert db.rows(asked, f"CC-{document}", held[number]) == [(f"o{number}",)]
-            assert f"observacion_documento_id_{column}_idx" in plan(db, asked, f"CC-{document}", held[number])
+            query = f"SELECT id FROM observacion WHERE documento_id = %s AND {condition}"
+            assert db.rows(query, f"CC-{document}", values[number]) == [(f"o{number}",)]
+            assert f"observacion_documento_id_{column}_idx" in plan(db, query, f"CC-{document}", values[number])
     by_coding = "SELECT id FROM observacion WHERE codigos @> ARRAY[hce.acortado(%s)] AND fuente = %s"
     assert db.rows(by_coding, f"http://x|{value}", source) == [("o0",)]
     assert "observacion_codigos_idx" in plan(db, "SELECT id FROM observacion WHERE codigos @> ARRAY['http://x|c7']")
 
 
-def test_a_base_longer_than_an_index_row_is_a_source_of_its_own(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_base_longer_than_an_index_row_is_stored_as_a_source(db: TestDatabase, tmp_path: Path) -> None:
     document, base = unique().upper(), f"https://a.example/{long()}"
     entries: list[dict[str, Any]] = [
         {"fullUrl": f"{base}/Patient/p", "resource": person("p", document)},
@@ -147,7 +149,7 @@ def test_a_base_longer_than_an_index_row_is_a_source_of_its_own(db: TestDatabase
         ("9999-12-31T23:59:60-05:00", f"[10000-01-01 00:00:00{B},10000-01-01 00:00:00{B}]"),
     ],
 )
-def test_leap_seconds_and_dates_at_the_edge(db: TestDatabase, text: str, found: str | None) -> None:
+def test_leap_seconds_and_extreme_dates(db: TestDatabase, text: str, found: str | None) -> None:
     db.conn.execute("SET timezone TO 'America/Bogota'")
     assert db.value("SELECT replace(hce.lapso(%s)::text, '\"', '')", text) == found
 
@@ -163,13 +165,13 @@ def test_leap_seconds_and_dates_at_the_edge(db: TestDatabase, text: str, found: 
     ],
 )
 def test_a_period_that_ends_before_it_begins_is_null(db: TestDatabase, period: dict, found: str | None) -> None:
-    asked = "SELECT hce.lapso_periodo(%s::jsonb) IS NOT DISTINCT FROM %s::tstzrange"
-    assert db.value(asked, json.dumps(period), found)
+    query = "SELECT hce.lapso_periodo(%s::jsonb) IS NOT DISTINCT FROM %s::tstzrange"
+    assert db.value(query, json.dumps(period), found)
     timing = json.dumps({"repeat": {"boundsPeriod": period}})
-    assert db.value(asked.replace("lapso_periodo", "lapso_horario"), timing, found)
+    assert db.value(query.replace("lapso_periodo", "lapso_horario"), timing, found)
 
 
-def test_dates_at_the_edge_are_shown_exported_and_told(db: TestDatabase, tmp_path: Path) -> None:
+def test_extreme_dates_are_shown_exported_and_reported_by_verify(db: TestDatabase, tmp_path: Path) -> None:
     source, document = unique(), unique().upper()
     times = {"first": "0001-01-01T00:00:00Z", "last": "9999-12-31", "leap": "2016-12-31T23:59:60Z"}
     seen = [weight(key, "Patient/p", effectiveDateTime=time) for key, time in times.items()]
@@ -181,11 +183,11 @@ def test_dates_at_the_edge_are_shown_exported_and_told(db: TestDatabase, tmp_pat
     assert {entry["id"] for entry in json.loads(shown.stdout)["entries"]} >= {*times, "e"}
     assert len(db.exported(tmp_path, source)) == 5
     assert db.value("SELECT fecha FROM encuentro WHERE fuente = %s", source) is None
-    told = pyhce("verify", "--group", "typed columns", "--dsn", db.dsn)
-    assert "encuentro.fecha" in told.stdout
+    verified = pyhce("verify", "--group", "typed columns", "--dsn", db.dsn)
+    assert "encuentro.fecha" in verified.stdout
 
 
-def test_a_resource_over_the_limit_is_told_the_setting_that_loads_it(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_reject_of_a_too_large_resource_names_the_option_that_loads_it(db: TestDatabase, tmp_path: Path) -> None:
     members = [{"entity": {"reference": f"Patient/{n:064}"}} for n in range(170_000)]
     group = {"resourceType": "Group", "id": "g", "type": "person", "actual": True, "member": members}
     path, rejects, source = tmp_path / "group.ndjson", tmp_path / "rejected.ndjson", unique()

@@ -1,4 +1,4 @@
-"""What the path of a typed column may say, and the SQL that it gives."""
+"""The FHIR paths of typed columns, and the SQL that is made from them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_an_extension_is_found_by_its_url_at_any_depth() -> None:
     )
 
 
-def test_an_extension_of_a_primitive_is_found_beside_it() -> None:
+def test_an_extension_of_a_primitive_is_found_in_the_member_with_an_underscore() -> None:
     father = text("apellido_padre", f"name.preferred().family.extension('{FATHER}').valueString", "", "", since=2)
     begin = "(hce.nombre_vigente(recurso -> 'name') #> '{_family}')"
     path = f"""'$.extension[*] ? (@.url == "{FATHER}")'"""
@@ -52,7 +52,7 @@ def test_an_extension_of_a_primitive_is_found_beside_it() -> None:
     )
 
 
-def test_a_member_of_an_array_is_found_by_a_value_or_by_a_coding() -> None:
+def test_an_element_of_an_array_is_found_by_a_value_or_by_a_coding() -> None:
     fax = text("fax", "telecom.where(system = 'fax', use = 'work').value", "Fax", "Fax", since=2)
     assert """? (@.system == "fax" && @.use == "work")""" in sql("paciente", fax)
     rate = number("fc", "component.where(code = 'http://loinc.org|8867-4').valueQuantity", "FC", "HR", since=2)
@@ -61,23 +61,23 @@ def test_a_member_of_an_array_is_found_by_a_value_or_by_a_coding() -> None:
     )
 
 
-def test_a_value_and_its_comparator_are_read_of_one_component() -> None:
-    value, said = (
+def test_a_value_and_its_comparator_come_from_the_same_component() -> None:
+    value, comparator_sql = (
         sql("observacion", column)
         for column in SCHEMA.table("observacion").columns
         if column.name in {"sistolica", "sistolica_comparador"}
     )
-    assert value.split("hce.numero(")[1].split(" #>")[0] == said.split("THEN ")[1].split(" #>>")[0]
+    assert value.split("hce.numero(")[1].split(" #>")[0] == comparator_sql.split("THEN ")[1].split(" #>>")[0]
 
 
-@pytest.mark.parametrize(("path", "told"), REFUSED, ids=[path for path, _ in REFUSED])
-def test_a_path_that_a_column_cannot_have_is_refused_with_the_reason(path: str, told: str) -> None:
+@pytest.mark.parametrize(("path", "reason"), REFUSED, ids=[path for path, _ in REFUSED])
+def test_an_unsupported_path_is_refused_with_the_reason(path: str, reason: str) -> None:
     with pytest.raises(DeclarationError) as refused:
         sql("paciente", text("otra", path, "Otra", "Other", since=2))
-    assert told in str(refused.value)
+    assert reason in str(refused.value)
 
 
-def test_a_column_of_the_first_migration_is_as_it_was() -> None:
+def test_a_column_of_the_first_migration_is_unchanged() -> None:
     given = next(column for column in SCHEMA.table("paciente").columns if column.name == "nombre")
     assert expression(SCHEMA.table("paciente"), given, 1) == "recurso #>> '{name,0,given,0}'"
     assert (
@@ -85,7 +85,7 @@ def test_a_column_of_the_first_migration_is_as_it_was() -> None:
     )
 
 
-def test_the_columns_of_a_site_that_contributing_shows_break_no_rule() -> None:
+def test_the_example_columns_of_the_documentation_break_no_rule() -> None:
     told = (Path(__file__).parents[2] / "docs/contributing/column.md").read_text("utf-8")
     (shown,) = re.findall(r"```python\n(code\(.*?)```", told, re.DOTALL)
     names = {"code": code, "text": text, "number": number, "comparator": comparator}
@@ -101,21 +101,21 @@ def test_the_columns_of_a_site_that_contributing_shows_break_no_rule() -> None:
     assert lint(Schema(tables=tables, helpers=SCHEMA.helpers, patient_paths=SCHEMA.patient_paths)) == ()
 
 
-def test_a_reference_that_is_resolved_is_read_in_the_contained_resource() -> None:
+def test_a_resolved_reference_is_read_from_the_contained_resource() -> None:
     every = codes("codigos", "medicationReference.resolve().code", "Códigos", "Codes", since=2)
     assert sql("solicitud_medicamento", every) == (
         "hce.codigos(hce.contenido(recurso, recurso #>> '{medicationReference,reference}') #> '{code,coding}')"
     )
 
 
-def test_every_number_that_is_made_of_a_quantity_has_its_comparator() -> None:
+def test_every_number_from_a_quantity_has_a_comparator_column() -> None:
     made = [(t.name, c.name) for t in SCHEMA.tables for c in t.columns if t.fhir_type and has_comparator(t, c)]
     assert ("observacion", "valor") in made
     for table, name in made:
         assert f"{name}_comparador" in {column.name for column in SCHEMA.table(table).columns}
 
 
-def test_a_number_of_a_quantity_without_its_comparator_breaks_a_rule() -> None:
+def test_a_number_from_a_quantity_without_a_comparator_column_is_refused() -> None:
     table = SCHEMA.table("meta")
     bound = number("limite", "target.detailQuantity", "Límite", "Limit", since=2)
 
@@ -129,7 +129,7 @@ def test_a_number_of_a_quantity_without_its_comparator_breaks_a_rule() -> None:
     assert found(bound, comparator("limite", "target.detailQuantity")) == []
 
 
-def test_a_reference_to_another_type_is_told_through_a_resolved_path() -> None:
+def test_a_wrong_target_after_a_resolved_reference_is_refused() -> None:
     maker = ref("fabricante_id", "medicationReference.resolve().manufacturer", "Patient", "", "", since=2)
     table = SCHEMA.table("solicitud_medicamento")
     changed = table.model_copy(update={"columns": (*table.columns, maker)})

@@ -1,4 +1,4 @@
-"""The declaration keeps its own rules, and the files made from it are not stale."""
+"""The declaration keeps its rules, and the committed files that are made from it are up to date."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_catalogue_is_a_reference_table(name: str) -> None:
     assert SCHEMA.table(name).home is Home.REFERENCE
 
 
-def test_there_are_as_many_tables_as_promised() -> None:
+def test_the_number_of_tables_is_at_least_the_promised_one() -> None:
     homes = [table.home for table in SCHEMA.tables if table.fhir_type]
     assert len(homes) >= 41
     assert homes.count(Home.PATIENT) >= 31
@@ -59,10 +59,10 @@ def test_there_are_as_many_tables_as_promised() -> None:
     assert SCHEMA.table("medicamento").distribution_column == "id"
 
 
-def test_every_type_of_the_patient_compartment_has_a_way_to_its_patient() -> None:
+def test_every_type_of_the_patient_compartment_has_a_patient_path() -> None:
     typed = {fhir_type for fhir_type, table in SCHEMA.by_type.items() if table.patient_paths}
     untyped = {fhir_type for fhir_type, _ in SCHEMA.patient_paths}
-    # The R4 compartment, but for Group and Schedule, which are catalogues here.
+    # The R4 compartment except Group and Schedule, which are catalogues here.
     compartment = """
     Account AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic BodyStructure
     CarePlan CareTeam ChargeItem Claim ClaimResponse ClinicalImpression Communication CommunicationRequest Composition
@@ -78,7 +78,7 @@ def test_every_type_of_the_patient_compartment_has_a_way_to_its_patient() -> Non
 
 
 @pytest.mark.parametrize("table", [t for t in SCHEMA.tables if t.fhir_type], ids=lambda table: table.name)
-def test_who_else_is_named_is_the_patient_only_where_the_owner_may_be_absent(table: Table) -> None:
+def test_a_type_with_a_required_subject_has_no_other_patient_path(table: Table) -> None:
     owner = r4.element(str(table.fhir_type), table.patient_paths[0]) if table.patient_paths else None
     mixed = {"beneficiary", "for", "target", "entity.what", "participant.actor", "id"}
     if owner and owner.required and table.patient_paths[0] not in mixed:
@@ -86,7 +86,7 @@ def test_who_else_is_named_is_the_patient_only_where_the_owner_may_be_absent(tab
 
 
 @pytest.mark.parametrize("table", [t for t in SCHEMA.tables if t.fhir_type], ids=lambda table: table.name)
-def test_a_patients_record_by_encounter_or_code_is_indexed_where_asked_for(table: Table) -> None:
+def test_the_indexes_by_encounter_and_by_code_are_declared(table: Table) -> None:
     indexed = {index.keys for index in table.indexes}
     if table.name in {"condicion", "observacion", "procedimiento"}:
         assert {("documento_id", "codigo"), ("documento_id", "encuentro_id")} <= indexed
@@ -95,7 +95,7 @@ def test_a_patients_record_by_encounter_or_code_is_indexed_where_asked_for(table
 
 
 @pytest.mark.parametrize("fhir_type", sorted(r4.RESOURCE_TYPES))
-def test_every_r4_type_has_a_home(fhir_type: str) -> None:
+def test_every_r4_type_has_a_table(fhir_type: str) -> None:
     assert SCHEMA.tables_for(fhir_type)
 
 
@@ -118,7 +118,7 @@ def test_the_committed_list_of_checks_is_what_the_checks_say() -> None:
     )
 
 
-def test_no_table_is_forgotten_in_the_dictionary() -> None:
+def test_the_dictionary_has_every_table() -> None:
     told = generate.docs_files(SCHEMA)["data-dictionary.md"]
     assert [t.name for t in SCHEMA.tables if t.name not in told] == []
 
@@ -127,11 +127,11 @@ BOUNDED = {
     "documento_id", "documento_calculado", "fuente", "otra_fuente", "tipo", "id", "paciente_id", "otro_paciente_id",
     "paso",
 }  # fmt: skip
-"""Stored texts that have a limit of their own: a document 512 bytes, a source 1,000, a type and an id 64; ours."""
+"""Stored texts with their own limit: a document 512 bytes, a source 1,000, a type and an id 64; `paso` is ours."""
 
 
 @pytest.mark.parametrize("table", SCHEMA.tables, ids=lambda table: table.name)
-def test_no_text_in_an_index_can_be_longer_than_its_row(table: Table) -> None:
+def test_no_indexed_text_can_be_longer_than_an_index_row(table: Table) -> None:
     words = {word for held in table.indexes for word in held.identifiers} | set(table.key)
     stored = {column.name for column in table.stored if column.sql_type.startswith("text")}
     typed = {column.name for column in table.columns if sql_type(column) in {"text", "text[]"}}
@@ -142,10 +142,10 @@ def test_no_text_in_an_index_can_be_longer_than_its_row(table: Table) -> None:
             assert expression(table, column).startswith(("hce.acortado(", "hce.acortados("))
     for held in table.indexes:
         names = {column.name for column in table.columns if column.kind is ColumnKind.NAMES} & held.identifiers
-        assert not names or held.opclass == "public.gin_trgm_ops", "trigrams are short, whatever the text"
+        assert not names or held.opclass == "public.gin_trgm_ops", "trigrams are short for any text"
 
 
-def test_an_index_that_a_later_migration_brings_shortens_its_column_then() -> None:
+def test_a_column_is_shortened_from_the_migration_that_adds_its_index() -> None:
     table = SCHEMA.table("alerta")
     later = table.model_copy(update={"indexes": (*table.indexes, index("documento_id", "estado", since=7))})
     column = next(column for column in table.columns if column.name == "estado")

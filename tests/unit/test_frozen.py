@@ -1,4 +1,4 @@
-"""Frozen migrations stay as they are, whatever the declaration becomes; what is new is a later migration."""
+"""A change of the declaration does not change frozen migrations; it is a later migration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pyhce.schema.render import declared_sql, migration, migrations
 from tests.shared.slices import schema_variant
 
 LATER = 9
-"""A migration after every one of the declaration."""
+"""The number of a migration after those of the declaration."""
 NEW_HELPER = Helper(name="dia_nuevo", arguments="t text", returns="date", body="SELECT hce.dia(t)", comment="A day.")
 
 
@@ -121,7 +121,7 @@ def recomputed(since: int) -> Schema:
     return schema_variant(schema, helpers=(*SCHEMA.helpers, helper))
 
 
-def test_columns_that_are_computed_anew_are_one_statement_a_table_and_their_indexes_are_built_again() -> None:
+def test_recomputed_columns_are_one_statement_per_table_and_their_indexes_are_rebuilt() -> None:
     schema = recomputed(LATER)
     (alter,) = [s for s in statements(declared_sql(schema, LATER)) if s.startswith("ALTER TABLE public.alerta")]
     assert alter.split("\n", 3)[:3] == [
@@ -135,7 +135,7 @@ def test_columns_that_are_computed_anew_are_one_statement_a_table_and_their_inde
     assert "hce.rango_periodo(" not in body
 
 
-def test_what_a_former_migration_computed_stays_as_it_was() -> None:
+def test_a_recomputed_column_does_not_change_former_migrations() -> None:
     schema = recomputed(LATER)
     check_frozen(schema)
     assert migration(schema, 1) == migration(SCHEMA, 1)
@@ -179,7 +179,7 @@ def test_a_new_helper_is_the_next_migration() -> None:
     assert declared_sql(schema, LATER).startswith("CREATE OR REPLACE FUNCTION hce.dia_nuevo(t text) RETURNS date")
 
 
-def test_a_function_with_its_owners_rights_is_for_the_application_alone() -> None:
+def test_only_the_application_may_execute_a_security_definer_function() -> None:
     helper = NEW_HELPER.model_copy(update={"since": LATER, "definer": True})
     body = declared_sql(schema_variant(SCHEMA, helpers=(helper,)), LATER)
     assert "SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$" in body
@@ -188,13 +188,13 @@ def test_a_function_with_its_owners_rights_is_for_the_application_alone() -> Non
     assert "GRANT EXECUTE ON FUNCTION hce.dia_nuevo(text) TO hce_app;" in body
 
 
-def test_a_reworded_label_is_said_by_the_next_migration() -> None:
+def test_a_changed_label_is_a_comment_in_the_next_migration() -> None:
     schema = relabelled(LATER)
     check_frozen(schema)
     assert declared_sql(schema, LATER) == "COMMENT ON TABLE public.alerta IS 'FHIR Flag. Avisos / Warnings';\n"
 
 
-def test_a_function_that_writes_is_replaced_by_a_later_migration(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_later_migration_replaces_the_save_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyhce.schema.writer_functions.FUNCTIONS_SINCE", LATER)
     schema = schema_variant(SCHEMA, bare_migrations=(LATER,))
     check_frozen(schema)
@@ -203,7 +203,7 @@ def test_a_function_that_writes_is_replaced_by_a_later_migration(monkeypatch: py
     assert replaced.count("CREATE OR REPLACE FUNCTION hce.guardar_") == len(SCHEMA.resource_tables()) - 1
 
 
-def test_functions_that_older_releases_call_are_dropped_with_the_arguments_that_they_had() -> None:
+def test_save_functions_with_the_arguments_of_older_releases_are_dropped() -> None:
     body = migration(SCHEMA, 2).body
     old = "hce.guardar_alerta(text, text, text, text, text, text, text, uuid, integer);"
     assert f"DROP FUNCTION IF EXISTS {old}" in body
@@ -211,7 +211,7 @@ def test_functions_that_older_releases_call_are_dropped_with_the_arguments_that_
     assert "DROP FUNCTION" not in migration(SCHEMA, 1).body
 
 
-def test_changed_privileges_are_granted_and_revoked_by_the_next_migration(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_privileges_are_grants_and_revokes_in_the_next_migration(monkeypatch: pytest.MonkeyPatch) -> None:
     def since_later(table: object, number: int | None = None) -> tuple[tuple[str, str], ...]:
         return (("SELECT", "hce_app"),) if number in {None, LATER} else (("SELECT, INSERT, DELETE", "hce_app"),)
 
@@ -221,7 +221,7 @@ def test_changed_privileges_are_granted_and_revoked_by_the_next_migration(monkey
     assert "GRANT" not in body
 
 
-def test_every_migration_of_the_declaration_has_a_number_of_its_own() -> None:
+def test_migrations_are_numbered_without_gaps() -> None:
     assert [m.number for m in migrations(SCHEMA)] == list(range(1, SCHEMA.version + 1))
 
 
@@ -231,7 +231,7 @@ def test_a_semicolon_in_a_body_or_a_comment_does_not_end_a_statement() -> None:
     assert statements(f"{first}\n{second}\n") == (first, second)
 
 
-def test_a_table_by_id_that_is_declared_first_does_not_become_the_anchor() -> None:
+def test_a_table_that_is_declared_first_does_not_start_a_new_colocation_group() -> None:
     first = resources("sustancia", "Substance", Area.MEDICATION, "Sustancias", "Substances", home=Home.ID, since=LATER)
     schema = schema_variant(SCHEMA, tables=(first, *SCHEMA.tables))
     assert {colocation_table(schema, t).name for t in schema.tables if t.home is Home.ID} == {"medicamento"}

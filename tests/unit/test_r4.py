@@ -1,4 +1,4 @@
-"""The elements of FHIR R4 are the specification's."""
+"""The table of FHIR R4's elements agrees with the specification."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyhce.schema import r4
 EXAMPLES = Path(__file__).parents[2].parent / "shared" / "fhir-examples" / "r4-examples.tar.gz"
 
 
-def test_every_concrete_type_is_there() -> None:
+def test_every_concrete_resource_type_is_listed() -> None:
     assert len(r4.RESOURCE_TYPES) == 146
     assert {"Patient", "Bundle", "Binary", "Parameters"} <= r4.RESOURCE_TYPES
     assert not {"Resource", "DomainResource", "Paciente"} & r4.RESOURCE_TYPES
@@ -58,16 +58,16 @@ def test_an_element_has_the_types_and_cardinality_of_the_specification(
         ("Patient", "birthDate.value"),
     ],
 )
-def test_what_r4_does_not_have_is_not_there(fhir_type: str, path: str) -> None:
+def test_an_unknown_path_has_no_element(fhir_type: str, path: str) -> None:
     assert r4.element(fhir_type, path) is None
     assert r4.json_path(fhir_type, path) == ()
 
 
-def test_a_choice_knows_its_types() -> None:
+def test_a_choice_has_its_types() -> None:
     assert r4.choice_types("Observation", "effective[x]") == ("dateTime", "Period", "Timing", "instant")
 
 
-def test_a_json_path_says_where_arrays_are() -> None:
+def test_a_json_path_marks_arrays() -> None:
     assert r4.json_path("Appointment", "participant.actor.reference") == (
         ("participant", True),
         ("actor", False),
@@ -75,7 +75,7 @@ def test_a_json_path_says_where_arrays_are() -> None:
     )
 
 
-def test_references_know_their_targets() -> None:
+def test_references_have_their_target_types() -> None:
     found = {element.path: element.targets for element in r4.reference_elements("Observation")}
     assert found["subject"] == ("Device", "Group", "Location", "Patient")
     assert found["focus"] == ("Resource",)
@@ -88,12 +88,12 @@ def test_only_a_reference_has_targets() -> None:
     assert [e for e in every if bool(e.targets) != ("Reference" in e.types)] == []
 
 
-def test_a_required_element_says_so() -> None:
+def test_required_elements_are_marked() -> None:
     required = {e.path for e in r4.elements("Observation") if e.required and "." not in e.path}
     assert required == {"status", "code"}
 
 
-def test_the_patient_compartment_has_its_types_each_with_expressions() -> None:
+def test_every_type_of_the_patient_compartment_has_expressions() -> None:
     compartment = r4.patient_compartment()
     assert len(compartment) == 66
     assert compartment["Observation"] == ("subject", "performer")

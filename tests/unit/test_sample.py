@@ -1,4 +1,4 @@
-"""The sample patients are valid FHIR, whole, and what their tool writes."""
+"""The sample data is valid FHIR, complete, and equal to what its tool writes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ TEXTS = {path.name: path.read_text(encoding="utf-8") for path in sample.files()}
 
 
 def plain(path: Path) -> list[dict[str, Any]]:
-    """A file's resources as the standard library reads them."""
+    """The resources of a file, parsed with the standard library."""
     text = TEXTS[path.name]
     return [json.loads(line) for line in (text.splitlines() if path.suffix == ".ndjson" else [text])]
 
 
 def of_type(kind: str) -> list[dict[str, Any]]:
-    """The resources of a type, the Bundle's too."""
+    """The resources of a type, including those in the Bundle."""
     return [item.resource for item in RESOURCES if item.type == kind]
 
 
@@ -42,7 +42,7 @@ def test_the_committed_files_are_what_the_tool_writes(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("path", sample.files(), ids=lambda path: path.stem)
-def test_every_resource_is_valid_by_the_models(path: Path) -> None:
+def test_every_resource_is_valid_for_the_fhir_models(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the validator's own deprecations
         from fhir.resources.R4B import get_fhir_model_class
@@ -60,7 +60,7 @@ def test_every_member_is_an_element_of_r4_with_its_cardinality(path: Path) -> No
 
 
 def unknown(kind: str, value: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """The members that R4 does not have there, or has as an array where this is none."""
+    """The members that R4 does not have, or has as an array where this is no array or the other way round."""
     for name, member in value.items():
         if name == "resourceType" or name.startswith("_"):
             continue
@@ -72,7 +72,7 @@ def unknown(kind: str, value: dict[str, Any], prefix: str = "") -> Iterator[str]
                 yield from unknown(kind, item, f"{prefix}{name}.")
 
 
-def test_every_reference_leads_to_a_resource_that_ships() -> None:
+def test_every_reference_refers_to_a_resource_of_the_sample() -> None:
     there = {(item.type, item.id) for item in RESOURCES}
     licences = {f"identifier={i['system']}|{i['value']}" for p in of_type("Practitioner") for i in p["identifier"]}
     lost = [
@@ -84,17 +84,17 @@ def test_every_reference_leads_to_a_resource_that_ships() -> None:
     assert lost == []
 
 
-def test_ids_are_unique_and_nothing_is_turned_away() -> None:
+def test_ids_are_unique_and_no_resource_is_rejected() -> None:
     keys = [(item.type, item.id) for item in RESOURCES]
     assert len(keys) == len(set(keys)) == sum(len(list(read(path))) for path in sample.files())
 
 
-def test_some_twenty_people_ship_with_colombian_documents() -> None:
+def test_the_sample_has_some_twenty_persons_with_colombian_documents() -> None:
     documents = Counter(patient_document(patient, DEFAULT_RULES) for patient in of_type("Patient"))
     kinds = Counter(str(document).partition("-")[0] for document in documents)
     assert 20 <= len(documents) <= 25
     assert {"CC", "TI", "RC", "CE", "AR.PA", "PT"} <= set(kinds)
-    assert documents[None] == 1, "one patient whom nobody knows"
+    assert documents[None] == 1, "one patient with an unknown document"
 
 
 def test_one_person_is_in_two_sources_under_one_document() -> None:
@@ -102,7 +102,7 @@ def test_one_person_is_in_two_sources_under_one_document() -> None:
     assert [document for document, count in documents.items() if count == 2] == ["CC-19234567"]
 
 
-def test_the_odd_cases_are_there() -> None:
+def test_the_sample_has_the_special_cases() -> None:
     patients = of_type("Patient")
     assert "1958-07" in {patient.get("birthDate") for patient in patients}
     assert [
@@ -116,13 +116,13 @@ def test_the_odd_cases_are_there() -> None:
     assert {"booked", "proposed", "pending", "fulfilled", "cancelled"} <= {a["status"] for a in of_type("Appointment")}
 
 
-def test_decimals_keep_their_spelling() -> None:
+def test_decimals_keep_their_digits() -> None:
     weights = re.findall(r'"code":"29463-7".*?"valueQuantity":\{"value":([0-9.]+)', TEXTS["Observation.ndjson"])
     assert "72.50" in weights
     assert all("." in weight for weight in weights)
 
 
-def test_nothing_happens_before_a_birth_or_after_a_death() -> None:
+def test_no_event_is_before_the_birth_or_after_the_death() -> None:
     lives = {p.get("id"): (p.get("birthDate", "1900"), p.get("deceasedDateTime", "2100")) for p in of_type("Patient")}
     outside = [
         (item.type, item.id)
