@@ -342,7 +342,7 @@ def load(
         strict: reject resources that do not conform to FHIR R4's definitions.
         bases: the base URLs of the source.
         open_documents: also store the entries of documents and messages as separate resources.
-        repair_ids: give a resource whose id FHIR does not allow an id derived from it.
+        repair_ids: if FHIR does not allow the id of a resource, store the resource under an id derived from it.
         max_resource_size: in MB, 16 to 240; larger resources are rejected. docs/loading.md says how much memory a
             higher limit needs.
         progress: called with the report so far.

@@ -27,7 +27,7 @@ def connect(
         source: the source system; FHIR ids are unique within one source.
         identity_rules: names of packs and files of rules, as for `load`.
         bases: the base URLs of the source, as for `load`.
-        repair_ids: give a resource whose id FHIR does not allow an id derived from it, as for `load`.
+        repair_ids: if FHIR does not allow the id of a resource, store it under an id derived from it, as for `load`.
         connections: the largest number of calls at once; further calls wait.
 
     Raises:

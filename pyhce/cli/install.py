@@ -113,7 +113,7 @@ def uninstall(context: str | None, namespace: str, release: str, output: str) ->
 
 def show_uninstalled(report: UninstallReport) -> None:
     """Print what was uninstalled and which volumes stay."""
-    what = f"uninstalled {report.release}" if report.removed else f"there was no release {report.release}"
+    what = f"uninstalled {report.release}" if report.removed else f"no release {report.release} found"
     console.print(f"{what}; {len(report.volumes)} volumes stay in {report.namespace}")
     for volume in report.volumes:
         console.print(f"  {volume}")
@@ -154,7 +154,7 @@ def show_installed(report: KubernetesReport) -> None:
 
 
 def show_outcome(report: UpReport | KubernetesReport) -> None:
-    """Print the checks that found something, the sample's load, and the sample patient, as far as there are any."""
+    """Print warnings and failures of the verification, the sample's load and the sample patient, if any."""
     if report.verification:
         show_failures(report.verification)
     if report.load:

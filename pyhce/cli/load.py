@@ -63,7 +63,11 @@ _NAMED_FILES = 5
 @click.option(
     "--open-documents", is_flag=True, help="Also store the entries of documents and messages as separate resources."
 )
-@click.option("--repair-ids", is_flag=True, help="Give a resource whose id FHIR does not allow an id derived from it.")
+@click.option(
+    "--repair-ids",
+    is_flag=True,
+    help="If FHIR does not allow the id of a resource, store the resource under an id derived from it.",
+)
 @click.option(
     "--max-resource-size",
     type=click.IntRange(DEFAULT_MAX_RESOURCE_SIZE, LARGEST_MAX_RESOURCE_SIZE),

@@ -73,7 +73,7 @@ def _show_logs(ctx: click.Context) -> None:
 
 @contextmanager
 def _shown() -> Iterator[ConsoleHandler]:
-    """Loggers whose records go to the console; afterwards they are as they were."""
+    """Send the records of the loggers to the console, and restore the loggers at the end."""
     handler = ConsoleHandler()
     loggers = [logging.getLogger(name) for name in _LEVELS]
     levels = [logger.level for logger in loggers]
@@ -88,7 +88,7 @@ def _shown() -> Iterator[ConsoleHandler]:
 
 
 class ConsoleHandler(logging.Handler):
-    """Prints records to standard error, above a progress bar if there is one."""
+    """Prints records to standard error, above the progress bar if one is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""

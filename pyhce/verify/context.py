@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ from pyhce.errors import HceError
 from pyhce.schema.model import Schema
 from pyhce.verify.model import Finding, skipped
 
+logger = logging.getLogger(__name__)
 CITUS_VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
 
 
@@ -101,6 +103,7 @@ class Context:
                 conn = self._worker_connections[node.address] = connect(dsn_at(self.dsn, node.host, node.port))
             except HceError as error:
                 self._connection_errors[node.address] = error
+                logger.warning("cannot check %s from here: %s", node.address, error.wrong.splitlines()[0])
                 raise
         return conn
 

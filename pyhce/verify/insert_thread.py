@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -14,6 +15,7 @@ from pyhce.citus.connection import connect, connect_as_writer, rows, take_writer
 from pyhce.errors import HceError
 from pyhce.schema.model import Frozen
 
+logger = logging.getLogger(__name__)
 _PAUSE = 0.02
 _SESSION = "SET citus.node_connection_timeout TO '3s'", "SET statement_timeout TO '10s'"
 
@@ -37,7 +39,7 @@ class InsertReport(Frozen):
 
 
 class InsertThread:
-    """Inserts records with made-up documents, spread over the shards, until `stop` counts and deletes them."""
+    """Inserts records with test documents, spread over the shards, until `stop` counts and deletes them."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -70,8 +72,9 @@ class InsertThread:
                     for statement in _SESSION:
                         conn.execute(statement)
                 conn.execute("INSERT INTO expediente (documento_id) VALUES (%s)", (document,))
-            except (psycopg.Error, HceError):
+            except (psycopg.Error, HceError) as error:
                 self._refused += 1
+                logger.debug("an insert failed: %s", type(error).__name__)
                 self._stopping.wait(0.2)
                 continue
             self._acknowledged.append(document)

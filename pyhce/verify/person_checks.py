@@ -66,11 +66,11 @@ def kept_apart_patients(context: Context) -> Finding:
     shown = rows[:SHOWN]
     in_records = _traits(context, "documento_id = ANY(%s)", [document for document, _, _ in shown])
     kept_out = _traits(context, "id = ANY(%s)", [key for _, _, key in shown])
-    traits = {patient: said for _, patient, said in kept_out}
+    traits = {patient: found for _, patient, found in kept_out}
     details = []
     for document, source, key in shown:
         mine = traits.get((source, key))
-        others = [(p, contradictions(mine, said)) for d, p, said in in_records if d == document and mine]
+        others = [(p, contradictions(mine, theirs)) for d, p, theirs in in_records if d == document and mine]
         other = next(
             (
                 f" {patient_argument(p)}: {_and(what)}"
@@ -122,7 +122,7 @@ def _shared_records(context: Context) -> Iterator[list[tuple[PatientKey, Traits]
     )
     rows = (row for chunk in fetched_in_chunks(context.conn, sql.Composed([query])) for row in chunk)
     for _, patients in groupby(rows, key=lambda row: row[0]):
-        yield [((source, key), traits_from_columns(*said)) for _, source, key, *said in patients]
+        yield [((source, key), traits_from_columns(*columns)) for _, source, key, *columns in patients]
 
 
 def _traits(context: Context, condition: str, values: Sequence[str]) -> list[tuple[str, PatientKey, Traits]]:
@@ -131,7 +131,7 @@ def _traits(context: Context, condition: str, values: Sequence[str]) -> list[tup
         f"SELECT documento_id, fuente, id, {TRAIT_COLUMNS} FROM paciente WHERE {condition} ORDER BY fuente, id",  # noqa: S608
         sorted(set(values)),
     )
-    return [(document, (source, key), traits_from_columns(*said)) for document, source, key, *said in rows]
+    return [(document, (source, key), traits_from_columns(*columns)) for document, source, key, *columns in rows]
 
 
 def _and(what: Iterable[str]) -> str:
@@ -164,8 +164,8 @@ def one_number(context: Context) -> Finding:
             if older in existing
         ]
         patients = defaultdict(list)
-        for document, patient, said in _traits(context, "documento_id = ANY(%s)", [d for pair in pairs for d in pair]):
-            patients[document].append((patient, said))
+        for document, patient, found in _traits(context, "documento_id = ANY(%s)", [d for pair in pairs for d in pair]):
+            patients[document].append((patient, found))
         for young, old in pairs:
             both = [(a, b) for a in patients[young] for b in patients[old]]
             if both and not all(kept_apart(a[1], b[1]) for a, b in both):
@@ -299,14 +299,14 @@ def one_identifier(context: Context) -> Finding:
     for chunk in fetched_in_chunks(context.conn, sql.Composed([shared])):
         keys = sorted(key for (key,) in chunk)
         carriers: dict[str, dict[str, tuple[PatientKey, Traits]]] = defaultdict(dict)
-        for document, source, key, claves, *said in context.rows(
+        for document, source, key, claves, *columns in context.rows(
             f"SELECT documento_id, fuente, id, claves, {TRAIT_COLUMNS}"  # noqa: S608 - our own text
             " FROM paciente WHERE claves && %s::text[] ORDER BY fuente, id",
             keys,
         ):
             if (source, key) not in disputed:
                 for clave in set(claves).intersection(keys):
-                    carriers[clave].setdefault(document, ((source, key), traits_from_columns(*said)))
+                    carriers[clave].setdefault(document, ((source, key), traits_from_columns(*columns)))
         for records in carriers.values():
             (_, first), *others = sorted(records.items(), key=lambda record: _rank(record[0]), reverse=True)
             for _, other in others:

@@ -1,4 +1,4 @@
-"""HCE07: a made-up record is written, read, joined and deleted; nothing of it stays."""
+"""HCE07: a test record can be written, read, joined and deleted; nothing of it stays."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def _resources(key: str) -> list[tuple[str, dict[str, object]]]:
 
 
 def written_and_read(context: Context) -> Finding:
-    """Write, read and delete a made-up patient as the role that pyhce writes with, then roll back."""
+    """Write, read and delete a test patient as the role that pyhce writes with, then roll back."""
     key = uuid.uuid4().hex
     document = f"ZZ-{key}"
     conn = context.conn
     problems = _rolled_back(context, WRITER_ROLE, document, lambda: _write_read_delete(conn, key, document))
     if scalar(conn, "SELECT count(*) FROM expediente WHERE documento_id = %s", document):
-        problems.append("the made-up record is still there after ROLLBACK")
+        problems.append("the test record still exists after ROLLBACK")
     return ok_unless(problems, "written, read, joined, deleted, rolled back")
 
 
@@ -86,7 +86,7 @@ _CALL = (
 def _rolled_back(context: Context, role: str, document: str, action: Callable[[], list[str]]) -> list[str]:
     """The problems that an action returns when it runs as a role, in a transaction that is rolled back.
 
-    An error is a problem too. The document of the made-up record is taken out of its text.
+    An error is a problem too. The document of the test record is taken out of its text.
     """
     problems: list[str] = []
     try:

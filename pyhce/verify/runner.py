@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -51,6 +52,7 @@ CHECKS: tuple[Check, ...] = (
     *settings_checks.CHECKS,
 )
 _PAUSE = 1.0
+logger = logging.getLogger(__name__)
 
 
 def verify(
@@ -104,11 +106,13 @@ def repeat_until_ok(
         except forgiven as error:
             if time.monotonic() >= deadline:
                 raise
-            progress(f"waiting: {error.wrong.splitlines()[0]}")
+            reason = error.wrong.splitlines()[0]
         else:
             if report.ok or time.monotonic() >= deadline:
                 return report
-            progress(f"waiting: {report.failed[0].code} {report.failed[0].found}")
+            reason = f"{report.failed[0].code} {report.failed[0].found}"
+        progress(f"waiting: {reason}")
+        logger.info("verifying again in %.1f s: %s", pause, reason)
         time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
 
 
@@ -153,6 +157,7 @@ def run_checks(checks: Sequence[Check], context: Any, progress: Progress = no_pr
     for check in checks:
         progress(f"{check.code} {check.title}")
         done.append(_run(check, context))
+        logger.debug("%s: %s in %.3f s", check.code, done[-1].result.value, done[-1].seconds)
     return tuple(done)
 
 

@@ -1,4 +1,4 @@
-"""The verifier finds exactly what is broken."""
+"""`pyhce verify` finds what is broken and nothing else."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ BROKEN = {
 @contextmanager
 def broken(db: TestDatabase, sql: str, restore: str | None) -> Iterator[None]:
     """The database with one thing broken."""
-    told = db.value("SELECT obj_description('meta'::regclass)")
+    comment = db.value("SELECT obj_description('meta'::regclass)")
     db.conn.execute(sql)
     try:
         yield
     finally:
-        db.conn.execute(restore or f"COMMENT ON TABLE meta IS '{told}'")
+        db.conn.execute(restore or f"COMMENT ON TABLE meta IS '{comment}'")
 
 
 def failures(db: TestDatabase, *groups: str) -> set[str]:
@@ -56,7 +56,7 @@ def failures(db: TestDatabase, *groups: str) -> set[str]:
 
 
 @pytest.mark.parametrize("code", sorted(BROKEN))
-def test_what_is_broken_is_found_and_nothing_else(db: TestDatabase, code: str) -> None:
+def test_a_check_finds_what_is_broken_and_no_other_check_fails(db: TestDatabase, code: str) -> None:
     group = GROUPS[int(code[3:5]) - 1]
     assert failures(db, group) == set()
     with broken(db, *BROKEN[code]):
@@ -64,7 +64,7 @@ def test_what_is_broken_is_found_and_nothing_else(db: TestDatabase, code: str) -
     assert failures(db, group) == set()
 
 
-def test_a_worker_that_is_down_is_told_by_name(db: TestDatabase) -> None:
+def test_a_worker_that_is_down_is_named(db: TestDatabase) -> None:
     victim = db.cluster.workers[1]
     assert victim.pid
     os.kill(victim.pid, signal.SIGKILL)
@@ -78,19 +78,19 @@ def test_a_worker_that_is_down_is_told_by_name(db: TestDatabase) -> None:
     assert verify(db.dsn, schema=SCHEMA, groups=["nodes"], wait=30).ok
 
 
-def test_a_secret_that_a_node_lost_is_found(db: TestDatabase) -> None:
+def test_a_secret_that_is_missing_on_a_node_is_found(db: TestDatabase) -> None:
     worker = db.cluster.workers[0]
     with connect(dsn_at(db.dsn, worker.host, worker.port)) as conn:
-        held = conn.execute("DELETE FROM pg_dist_authinfo WHERE rolename = 'hce_app' RETURNING *").fetchall()
+        deleted = conn.execute("DELETE FROM pg_dist_authinfo WHERE rolename = 'hce_app' RETURNING *").fetchall()
         try:
             assert "HCE0107" in failures(db, "nodes")
         finally:
-            for row in held:
+            for row in deleted:
                 conn.execute("INSERT INTO pg_dist_authinfo VALUES (%s, %s, %s)", row)
     assert failures(db, "nodes") == set()
 
 
-def test_one_identity_under_two_documents_is_found(db: TestDatabase) -> None:
+def test_a_resource_under_two_documents_is_found(db: TestDatabase) -> None:
     source, documents = unique(), [f"CC-{unique()}" for _ in range(2)]
     for document in documents:
         db.conn.execute("INSERT INTO expediente (documento_id) VALUES (%s)", (document,))
@@ -106,7 +106,7 @@ def test_one_identity_under_two_documents_is_found(db: TestDatabase) -> None:
         db.conn.execute("DELETE FROM expediente WHERE documento_id = ANY(%s)", (documents,))
 
 
-def test_one_resource_in_two_homes_is_found(db: TestDatabase) -> None:
+def test_a_resource_in_two_tables_is_found(db: TestDatabase) -> None:
     source, document = unique(), f"CC-{unique()}"
     text = '{"resourceType": "Observation", "id": "o"}'
     db.conn.execute("INSERT INTO expediente (documento_id) VALUES (%s)", (document,))
@@ -152,7 +152,7 @@ def test_codes_are_unique_and_belong_to_their_group() -> None:
     assert [c.code for c in CHECKS if GROUPS[int(c.code[3:5]) - 1] != c.group] == []
 
 
-def test_junit_tells_a_failure_with_its_remedy(db: TestDatabase) -> None:
+def test_junit_contains_a_failure_with_its_remedy(db: TestDatabase) -> None:
     with broken(db, *BROKEN["HCE0208"]):
         text = junit(verify(db.dsn, schema=SCHEMA, groups=["schema"]))
     assert 'failures="1"' in text

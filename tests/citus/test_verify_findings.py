@@ -1,4 +1,4 @@
-"""What the verifier finds on a cluster, one thing broken at a time; each test restores what it breaks."""
+"""What `pyhce verify` finds on a cluster. Each test breaks one thing and restores it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ BROKEN = {
 
 @contextmanager
 def changed(dsn: str, broken: Sequence[str], restored: Sequence[str]) -> Iterator[None]:
-    """A node with something changed for a while."""
+    """Change a node during the block."""
     with connect(dsn) as conn:
         try:
             for statement in broken:
@@ -97,19 +97,19 @@ def insert(db: TestDatabase, table: str, document: str, source: str, resource: s
 
 
 def found(db: TestDatabase, group: str) -> dict[str, tuple[Result, tuple[str, ...]]]:
-    """What is not all right in a group."""
+    """The checks of a group that are not OK: result and details by code."""
     checks = verify(db.dsn, schema=SCHEMA, groups=[group]).checks
     return {c.code: (c.result, c.details) for c in checks if c.result is not Result.OK}
 
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_only_the_right_check_fails_for(db: TestDatabase, what: str) -> None:
-    code, broken, restored, told = BROKEN[what]
+    code, broken, restored, expected = BROKEN[what]
     assert found(db, "schema") == {}
     with changed(db.dsn, [broken], [restored]):
         (result, details) = found(db, "schema").pop(code)
         assert result is Result.FAILED
-        assert any(told in detail for detail in details)
+        assert any(expected in detail for detail in details)
         assert set(found(db, "schema")) == {code}
     assert found(db, "schema") == {}
 
@@ -144,16 +144,16 @@ def test_trust_over_tcp_on_one_worker_is_found(db: TestDatabase) -> None:
     assert found(db, "nodes") == {}
 
 
-def test_a_secret_for_a_nodes_way_to_itself_counts_too(db: TestDatabase) -> None:
+def test_a_missing_secret_of_a_node_for_itself_is_found(db: TestDatabase) -> None:
     worker = db.cluster.workers[0]
     with connect(dsn_at(db.dsn, worker.host, worker.port)) as conn:
-        held = conn.execute(
+        deleted = conn.execute(
             "DELETE FROM pg_dist_authinfo WHERE rolename = 'hce_app' AND nodeid = -1 RETURNING *"
         ).fetchall()
         try:
             assert set(found(db, "nodes")) == {"HCE0107"}
         finally:
-            for row in held:
+            for row in deleted:
                 conn.execute("INSERT INTO pg_dist_authinfo VALUES (%s, %s, %s)", row)
 
 
@@ -197,9 +197,9 @@ def test_a_reference_to_another_patients_resource_does_not_dangle(db: TestDataba
 def test_dates_that_cannot_be_read_are_a_warning(db: TestDatabase, member: str, unreadable: bool) -> None:
     def counted() -> Counter[str]:  # other tests leave some
         checks = found(db, "typed columns")
-        result, told = checks.pop("HCE0502", (Result.WARNING, ()))
+        result, counts = checks.pop("HCE0502", (Result.WARNING, ()))
         assert (result, checks) == (Result.WARNING, {})
-        return Counter({column: int(rest.split()[0]) for column, _, rest in (line.partition(": ") for line in told)})
+        return Counter({column: int(rest.split()[0]) for column, _, rest in (line.partition(": ") for line in counts)})
 
     document, before = f"CC-{unique()}", counted()
     with record(db, document):
@@ -207,16 +207,16 @@ def test_dates_that_cannot_be_read_are_a_warning(db: TestDatabase, member: str, 
         assert counted() - before == (Counter({"observacion.fecha": 1}) if unreadable else Counter())
 
 
-def test_status_tells_a_worker_that_does_not_answer(db: TestDatabase) -> None:
+def test_status_shows_a_worker_that_does_not_answer(db: TestDatabase) -> None:
     victim = db.cluster.workers[1]
     assert victim.pid
     os.kill(victim.pid, signal.SIGSTOP)  # new connections wait, those of other tests stay whole
     try:
-        told = status(db.dsn, schema=SCHEMA)
+        overview = status(db.dsn, schema=SCHEMA)
     finally:
         os.kill(victim.pid, signal.SIGCONT)
-    states = {node.name: node.state for node in told.nodes}
+    states = {node.name: node.state for node in overview.nodes}
     assert states.pop(f"{victim.host}:{victim.port}") == "does not answer"
     assert set(states.values()) == {"active"}
-    assert (told.patients, told.database_size) == (None, "unknown")
+    assert (overview.patients, overview.database_size) == (None, "unknown")
     assert status(db.dsn, schema=SCHEMA).patients is not None

@@ -1,4 +1,4 @@
-"""The verifier on one PostgreSQL without Citus."""
+"""`pyhce verify` on one PostgreSQL without Citus."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pyhce.verify import Result, status, verify
 from tests.shared.database import TestDatabase
 
 
-def test_all_is_right_and_what_only_citus_answers_is_skipped_with_the_reason(db: TestDatabase) -> None:
+def test_no_check_fails_and_checks_of_citus_are_skipped_with_the_reason(db: TestDatabase) -> None:
     report = verify(db.dsn, schema=SCHEMA)
     assert report.ok
     skipped = {check.code: check.found for check in report.checks if check.result is Result.SKIPPED}
@@ -15,7 +15,7 @@ def test_all_is_right_and_what_only_citus_answers_is_skipped_with_the_reason(db:
     assert set(skipped.values()) == {"one PostgreSQL without Citus"}
 
 
-def test_the_report_tells_the_migration_that_the_database_is_at(db: TestDatabase) -> None:
+def test_the_report_has_the_newest_migration_of_the_database(db: TestDatabase) -> None:
     db.conn.execute("UPDATE hce.migracion SET numero = numero + 100")
     try:
         report = verify(db.dsn, schema=SCHEMA, groups=["schema"])
@@ -34,7 +34,7 @@ def test_a_table_that_anyone_reads_is_found(db: TestDatabase) -> None:
     assert verify(db.dsn, schema=SCHEMA, groups=["schema"]).ok
 
 
-def test_status_counts_what_is_there(db: TestDatabase) -> None:
-    told = status(db.dsn, schema=SCHEMA)
-    assert [node.role for node in told.nodes] == ["single"]
-    assert told.patients == db.value("SELECT count(*) FROM paciente")
+def test_status_counts_patients(db: TestDatabase) -> None:
+    overview = status(db.dsn, schema=SCHEMA)
+    assert [node.role for node in overview.nodes] == ["single"]
+    assert overview.patients == db.value("SELECT count(*) FROM paciente")

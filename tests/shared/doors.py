@@ -1,4 +1,4 @@
-"""What comes in and what gets out: connections, privileges, logs. The same on both engines."""
+"""Connections of writers, and privileges of the roles that log in, on both engines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def until(holds: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
 
 
 def sessions(db: TestDatabase, name: str) -> int:
-    """How many sessions of an application there are on the node that is connected to."""
+    """The number of sessions with an application name on the node of `db`."""
     return int(db.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", name))
 
 
@@ -45,7 +45,7 @@ def test_without_a_superuser_checks_are_skipped_and_none_fails(db: TestDatabase)
         assert all(c.result is Result.SKIPPED for c in report.checks if c.code in skipped)
 
 
-def test_a_writer_outlives_a_restart_of_the_server_with_all_its_idle_connections(db: TestDatabase) -> None:
+def test_a_writer_replaces_its_idle_connections_after_a_restart_of_the_server(db: TestDatabase) -> None:
     source, number, many = unique(), unique(), 8
     name = f"pyhce-{source}"
     with pyhce.connect(f"{db.dsn} application_name={name}", source=source, connections=many) as writer:
@@ -74,7 +74,7 @@ def test_a_writer_that_cannot_be_opened_leaves_no_connection(db: TestDatabase) -
         db.conn.execute("UPDATE hce.migracion SET numero = numero - 100")
 
 
-def test_the_event_loop_goes_on_while_an_async_writer_closes(db: TestDatabase) -> None:
+def test_closing_an_async_writer_does_not_block_the_event_loop(db: TestDatabase) -> None:
     source, number = unique(), unique()
 
     async def closing() -> str:
@@ -172,7 +172,7 @@ def test_a_cancelled_await_closes_the_writer_that_its_thread_opens(db: TestDatab
 
 
 def changing(table: str, column: str) -> list[str]:
-    """Statements that change a table directly."""
+    """Statements that change a table without the functions."""
     return [
         f"INSERT INTO {table} ({column}) VALUES ('CC-1')",
         f"UPDATE {table} SET {column} = {column}",
@@ -195,13 +195,13 @@ def changing(table: str, column: str) -> list[str]:
     + ["DELETE FROM hce.instalacion", "UPDATE hce.instalacion SET zona_horaria = 'UTC'", "TRUNCATE hce.instalacion",
        "DELETE FROM hce.migracion", "TRUNCATE paciente CASCADE", "DROP TABLE observacion"],
 )  # fmt: skip
-def test_no_application_changes_a_table_by_itself(db: TestDatabase, role: str, statement: str) -> None:
+def test_no_application_role_can_change_a_table_directly(db: TestDatabase, role: str, statement: str) -> None:
     with connect(local.dsn(db.cluster, role)) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
         conn.execute(statement.encode())
     assert db.value("SELECT count(*) FROM hce.instalacion") == 1
 
 
-def test_the_writers_of_rows_cannot_change_the_installation_or_empty_a_table(db: TestDatabase) -> None:
+def test_the_writer_role_cannot_change_the_installation_or_truncate_a_table(db: TestDatabase) -> None:
     with connect(local.dsn(db.cluster, "hce_app")) as conn:
         conn.execute("SET ROLE hce_writer")
         for statement in ("DELETE FROM hce.instalacion", "TRUNCATE historia", "DROP TABLE historia"):
@@ -209,7 +209,7 @@ def test_the_writers_of_rows_cannot_change_the_installation_or_empty_a_table(db:
                 conn.execute(statement.encode())
 
 
-def test_every_way_to_write_works_for_the_application(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_application_role_can_use_every_command_that_writes(db: TestDatabase, tmp_path: Path) -> None:
     source, number, dsn = unique(), unique(), local.dsn(db.cluster, "hce_app")
     document = f"CC-{number.upper()}"
     with pyhce.connect(dsn, source=source) as writer:
@@ -234,7 +234,7 @@ def test_every_way_to_write_works_for_the_application(db: TestDatabase, tmp_path
 _CALL = f"SELECT (hce.guardar_observacion(%s, %s, 'Observation', %s, 'p', %s, NULL, NULL, %s, {PROTOCOL})).resultado"
 
 
-def test_the_application_writes_by_the_functions_and_a_reader_does_not(db: TestDatabase) -> None:
+def test_the_application_role_writes_through_the_functions_and_a_reader_cannot(db: TestDatabase) -> None:
     source, number = unique(), unique()
     document = f"CC-{number.upper()}"
     with pyhce.connect(db.dsn, source=source) as writer:
@@ -256,7 +256,7 @@ def test_the_application_writes_by_the_functions_and_a_reader_does_not(db: TestD
 
 
 @pytest.mark.parametrize(
-    ("code", "broken", "mended"),
+    ("code", "broken", "repaired"),
     [
         ("HCE0207", "ALTER ROLE hce_app INHERIT", "ALTER ROLE hce_app NOINHERIT"),
         ("HCE0208", "GRANT DELETE ON historia TO hce_app", "REVOKE DELETE ON historia FROM hce_app"),
@@ -272,17 +272,17 @@ def test_the_application_writes_by_the_functions_and_a_reader_does_not(db: TestD
         ),
     ],
 )
-def test_a_right_that_was_given_by_hand_is_found(db: TestDatabase, code: str, broken: str, mended: str) -> None:
+def test_a_privilege_that_was_granted_by_hand_is_found(db: TestDatabase, code: str, broken: str, repaired: str) -> None:
     def failed() -> set[str]:
         return {check.code for check in verify(db.dsn, schema=SCHEMA, groups=["schema"]).failed}
 
     assert failed() == set()
-    if "INHERIT" in broken and db.conn.info.server_version >= 160000:  # it is a matter of the grant there
+    if "INHERIT" in broken and db.conn.info.server_version >= 160000:  # since PostgreSQL 16, each grant has this option
         broken = "GRANT hce_writer TO hce_app WITH INHERIT TRUE"
-        mended = "GRANT hce_writer TO hce_app WITH INHERIT FALSE"
+        repaired = "GRANT hce_writer TO hce_app WITH INHERIT FALSE"
     db.conn.execute(broken.encode())
     try:
         assert failed() == {code}
     finally:
-        db.conn.execute(mended.encode())
+        db.conn.execute(repaired.encode())
     assert failed() == set()

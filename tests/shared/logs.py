@@ -1,8 +1,10 @@
-"""No node's log names a patient's document, with every statement logged."""
+"""No log contains a patient's document: neither a server's, with every statement logged, nor pyhce's own."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ import pyhce
 from pyhce import local
 from pyhce.citus.connection import connect, dsn_at
 from pyhce.errors import HceError
+from pyhce.records.writing.locks import lock_identities
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
@@ -22,27 +25,28 @@ from tests.shared.saves import person, weight
 
 @contextmanager
 def every_statement_logged(db: TestDatabase) -> Iterator[dict[str, list[str]]]:
-    """Each node's log of the block, by node: what a site that looks for slow statements switches on.
+    """Log every statement during the block, as a site that looks for slow statements does; the lines by node.
 
-    The database `postgres` of a node is not ours, so a statement there shows that the node does log.
+    The settings of our database keep statements out of a worker's log, but not those of the database `postgres`: a
+    statement there shows that the node does log.
     """
-    found: dict[str, list[str]] = {node.name: [] for node in db.cluster.nodes}
-    begun = {node.name: {p: p.stat().st_size for p in node.data.glob("log/*.log")} for node in db.cluster.nodes}
+    logged: dict[str, list[str]] = {node.name: [] for node in db.cluster.nodes}
+    sizes_before = {node.name: {p: p.stat().st_size for p in node.data.glob("log/*.log")} for node in db.cluster.nodes}
     for name in ("log_min_duration_statement = 0", "log_parameter_max_length = -1", "log_statement = 'all'"):
         on_every_node(db, f"ALTER SYSTEM SET {name}")
     on_every_node(db, "SELECT pg_reload_conf()")
     try:
-        yield found
+        yield logged
         mark = unique()
         on_every_node(db, f"SELECT '{mark}'")
         for node in db.cluster.nodes:
 
             def read(data: Path = node.data, name: str = node.name) -> str:
                 files = data.glob("log/*.log")
-                return "".join(p.read_text(errors="replace")[begun[name].get(p, 0) :] for p in files)
+                return "".join(p.read_text(errors="replace")[sizes_before[name].get(p, 0) :] for p in files)
 
             until(lambda read=read: mark in read(), f"{node.name} logs nothing")  # type: ignore[misc]
-            found[node.name] = read().splitlines()
+            logged[node.name] = read().splitlines()
     finally:
         for name in ("log_min_duration_statement", "log_parameter_max_length", "log_statement"):
             on_every_node(db, f"ALTER SYSTEM RESET {name}")
@@ -56,7 +60,7 @@ def on_every_node(db: TestDatabase, statement: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["postgres", "hce_app"])
-def test_no_log_names_a_document_after_everything_that_is_done_with_one(
+def test_no_server_log_contains_a_document_after_each_command_has_used_it(
     db: TestDatabase, tmp_path: Path, role: str
 ) -> None:
     source, number, mark = unique(), unique(), unique()
@@ -88,15 +92,15 @@ def test_no_log_names_a_document_after_everything_that_is_done_with_one(
         pyhce.erase(document, reason="a test", dsn=dsn, dry_run=True)
         verify(dsn, schema=SCHEMA)
         pyhce.erase(document, reason="a test", dsn=dsn)
-    seen = {name: [line for line in said if number in line.lower() or mark in line] for name, said in logs.items()}
+    seen = {name: [line for line in lines if number in line.lower() or mark in line] for name, lines in logs.items()}
     # Citus changes the coordinator's copy of a reference table by a statement with literals: see log_settings.
     seen["coordinator"] = [line for line in seen["coordinator"] if "hce.asignacion_" not in line]
     assert {name: len(lines) for name, lines in seen.items() if lines} == {}, [s[:3] for s in seen.values()]
-    assert any("guardar_" in line for line in logs["coordinator"])  # the coordinator's log of statements goes on
+    assert any("guardar_" in line for line in logs["coordinator"])  # the coordinator still logs statements
     assert db.value("SELECT count(*) FROM observacion WHERE fuente = %s", source) == 0
 
 
-def test_a_setting_that_lets_documents_into_a_log_is_found_and_the_remedy_mends_it(db: TestDatabase) -> None:
+def test_a_setting_that_lets_documents_into_a_log_is_found_and_its_remedy_works(db: TestDatabase) -> None:
     def failed() -> list[str]:
         return [check.code for check in verify(db.dsn, schema=SCHEMA, groups=["settings"]).failed]
 
@@ -108,3 +112,60 @@ def test_a_setting_that_lets_documents_into_a_log_is_found_and_the_remedy_mends_
     nodes = [f"{node.host}:{node.port}" for node in db.cluster.workers]
     pyhce.register(db.dsn, workers=nodes, passwords=local.passwords(db.folder))
     assert failed() == []
+
+
+def command_line(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "pyhce", *map(str, arguments)]
+
+
+def test_v_shows_a_lock_conflict_and_its_retry(db: TestDatabase, tmp_path: Path) -> None:
+    source, number = unique(), unique()
+    path = tmp_path / "in.ndjson"
+    path.write_text(json.dumps(person("p", number)) + "\n" + weight("o", "Patient/p"))
+    dsn = f"{db.dsn} options='-c lock_timeout=100ms'"
+    load = command_line("load", path, "-v", "--source", source, "--dsn", dsn, "--rejects", tmp_path / "rejected")
+    with connect(db.dsn, autocommit=False) as other:
+        lock_identities(other, source, [("Observation", "o")])
+        with subprocess.Popen(load, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            assert running.stderr is not None
+            lines: list[str] = []
+            for line in running.stderr:
+                lines.append(line)
+                if "WARNING pyhce.records.writing.retry: attempt 1 of 12 failed: lock timeout; retrying in" in line:
+                    other.rollback()
+            assert running.wait(60) == 0, lines
+    assert any("lock timeout; retrying" in line for line in lines), lines
+    assert db.value("SELECT count(*) FROM observacion WHERE fuente = %s", source) == 1
+
+
+def test_vv_logs_what_every_command_does_and_never_a_document(db: TestDatabase, tmp_path: Path) -> None:
+    source, number, mark = unique(), unique(), unique()
+    document, path = f"CC-{number.upper()}", tmp_path / "in.ndjson"
+    note = {"note": [{"text": mark}]}
+    others = [json.dumps(person("q", f"{number}7")), *(weight(f"l{n}", "Patient/p", **note) for n in range(20))]
+    path.write_text("\n".join([json.dumps(person("p", number)), *others, "{not json " + mark]))
+    load = ["load", path, "--source", source, "--rejects", tmp_path / "rejected"]
+    commands: list[list[object]] = [
+        load,
+        [*load, "--again"],
+        ["export", "--to", tmp_path / "one", "--patient", document],
+        ["patient", document],
+        ["patient", "rekey", document, f"{document}8"],
+        ["patient", "merge", f"{document}7", f"{document}8"],
+        ["verify", "--group", "identity"],
+        ["repair", "identities", "--dry-run"],
+        ["erase", f"{document}8", "--reason", "a test", "--receipt", tmp_path / "receipt.json", "--yes"],
+    ]
+    for arguments in commands:
+        done = subprocess.run(
+            [*command_line(*arguments, "--dsn", db.dsn), "-vv", "--log-format", "json"],
+            capture_output=True, text=True, timeout=240,
+        )  # fmt: skip
+        logged = [line for line in done.stderr.splitlines() if line.startswith("{")]
+        assert done.returncode in {0, 1}, done.stderr
+        assert logged or arguments[0] not in {"load", "verify"}, arguments
+        assert {"time", "level", "logger", "message"} <= {
+            key for line in logged for key in json.loads(line)
+        } or not logged
+        assert not any(number in line.lower() or mark in line for line in logged), arguments
+    assert db.value("SELECT count(*) FROM observacion WHERE fuente = %s", source) == 0

@@ -1,4 +1,4 @@
-"""What is printed is data: never markup, and in any encoding."""
+"""Printed data is never read as markup."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ CLI = Path(output.__file__).parent
 
 
 @pytest.mark.parametrize("text", ["[/b]", "[red]Ana[/red]", "[/", "[link=x]", ":smile:"])
-def test_markup_in_data_is_shown_as_it_is(text: str) -> None:
-    made = output.new_table("name")
-    output.add_row(made, text)
-    with output.console.capture() as shown:
+def test_markup_in_data_is_printed_unchanged(text: str) -> None:
+    table = output.new_table("name")
+    output.add_row(table, text)
+    with output.console.capture() as captured:
         output.console.print(text)
-        output.console.print(made)
-    assert shown.get().count(text) == 2
-    with output.error_console.capture() as told:
+        output.console.print(table)
+    assert captured.get().count(text) == 2
+    with output.error_console.capture() as printed:
         output.error_console.print(text)
-    assert told.get().strip() == text
+    assert printed.get().strip() == text
 
 
-def test_no_command_asks_for_markup() -> None:
+def test_no_command_prints_markup() -> None:
     for path in CLI.glob("*.py"):
         code = path.read_text("utf-8")
         assert "markup=True" not in code, path.name

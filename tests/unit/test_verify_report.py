@@ -14,7 +14,7 @@ NOWHERE = "host=localhost port=1 connect_timeout=1"
 
 
 def check(code: str, group: str, result: Result, found: str = "as it should be") -> CheckResult:
-    return CheckResult(code=code, group=group, title="t", result=result, found=found, remedy="mend it", seconds=0.1)
+    return CheckResult(code=code, group=group, title="t", result=result, found=found, remedy="repair it", seconds=0.1)
 
 
 def report(*checks: CheckResult) -> VerificationReport:
@@ -30,7 +30,7 @@ def test_only_a_failure_makes_the_exit_status_1(result: Result, status: int) -> 
     assert report(check("HCE0101", "nodes", result)).exit_code == status
 
 
-def test_junit_has_one_suite_for_a_group_however_its_checks_are_spread() -> None:
+def test_junit_has_one_suite_for_each_group() -> None:
     text = junit(
         report(
             check("HCE0101", "nodes", Result.OK),
@@ -39,19 +39,19 @@ def test_junit_has_one_suite_for_a_group_however_its_checks_are_spread() -> None
         )
     )
     suites = ElementTree.fromstring(text).findall("testsuite")  # noqa: S314 - our own text
-    told = [(s.get("name"), s.get("tests"), s.get("failures"), s.get("skipped")) for s in suites]
-    assert told == [("nodes", "2", "1", "0"), ("settings", "1", "0", "1")]
+    counts = [(s.get("name"), s.get("tests"), s.get("failures"), s.get("skipped")) for s in suites]
+    assert counts == [("nodes", "2", "1", "0"), ("settings", "1", "0", "1")]
 
 
-def test_junit_stays_readable_whatever_a_server_says() -> None:
-    said = "bell \x07, escape \x1b, <tag> & Ñandú"
-    text = junit(report(check("HCE0101", "nodes", Result.FAILED, said)))
+def test_junit_is_valid_xml_whatever_a_message_contains() -> None:
+    message = "bell \x07, escape \x1b, <tag> & Ñandú"
+    text = junit(report(check("HCE0101", "nodes", Result.FAILED, message)))
     failure = ElementTree.fromstring(text).find(".//failure")  # noqa: S314 - our own text
     assert failure is not None
     assert failure.get("message") == "bell \ufffd, escape \ufffd, <tag> & Ñandú"
 
 
-def test_a_group_that_does_not_exist_is_refused_before_anything_is_looked_at() -> None:
+def test_an_unknown_group_is_refused_before_connecting() -> None:
     with pytest.raises(UsageError, match="'indices'") as caught:
         verify(NOWHERE, schema=SCHEMA, groups=["schema", "indices"])
     assert caught.value.exit_code == 2
