@@ -15,8 +15,8 @@ from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.commands import pyhce as run
+from tests.shared.connections_and_privileges import until
 from tests.shared.database import TestDatabase, unique
-from tests.shared.doors import until
 from tests.shared.saves import person
 
 

@@ -1,4 +1,4 @@
-"""-v, --log-format and the shells' completion, on every command."""
+"""Help, -v, --log-format and completion of every command."""
 
 from __future__ import annotations
 
@@ -112,6 +112,14 @@ def test_every_command_takes_the_options_of_the_log_and_psql_keeps_its_own_v() -
         names = {name for parameter in command.params for name in parameter.opts}
         assert {"--verbose", "--log-format"} <= names, command.name
         assert ("-v" in names) == (command.name != "psql"), command.name
+
+
+def test_every_command_and_option_has_a_help_text_of_full_sentences() -> None:
+    for command in every_command(main):
+        assert command.get_short_help_str(200).endswith("."), command.name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help and parameter.help.rstrip(")").endswith("."), (command.name, parameter.opts)
 
 
 def complete(words: str, index: int) -> list[str]:

@@ -1,3 +1,0 @@
-"""Connections, privileges and logs on Citus."""
-
-from tests.shared.doors import *  # noqa: F403 - every test of it, on a coordinator and two workers

@@ -1,3 +1,0 @@
-"""Connections, privileges and logs on one PostgreSQL."""
-
-from tests.shared.doors import *  # noqa: F403 - every test of it, on the embedded engine
