@@ -163,11 +163,11 @@ def main(archive: str) -> None:
         lists = code_lists(opened)
     named = sorted({**types, **resources}.items())
     bindings = {n: {p: b for p, b in d["bindings"].items() if lists.get(b)} for n, d in named}
-    used = {b for held in bindings.values() for b in held.values()}
+    used = {b for by_element in bindings.values() for b in by_element.values()}
     table = {
         "resources": sorted(n for n, d in resources.items() if d["kind"] == "resource" and not d["abstract"]),
         "elements": {n: d["elements"] for n, d in named if d["kind"] != "primitive-type"},
-        "bindings": {n: held for n, held in bindings.items() if held},
+        "bindings": {n: by_element for n, by_element in bindings.items() if by_element},
         "codes": {b: lists[b] for b in sorted(used)},
         "patterns": {n: d["pattern"] for n, d in named if d["kind"] == "primitive-type"},
         "patient_compartment": patient_compartment(),

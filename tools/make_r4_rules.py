@@ -101,7 +101,7 @@ class Terms:
         compose = self.sets[url].find("f:compose", NS) if url in self.sets else None
         if compose is None or compose.find("f:exclude", NS) is not None:
             return None
-        held: dict[str, list[str]] = {}
+        codes_by_system: dict[str, list[str]] = {}
         for include in compose.iterfind("f:include", NS):
             system = _value(include, "f:system")
             codes = [_value(concept, "f:code") for concept in include.iterfind("f:concept", NS)]
@@ -109,8 +109,8 @@ class Terms:
                 return None
             if not codes and system not in self.systems:
                 return None
-            held.setdefault(system, []).extend(codes or self.systems[system])
-        return held
+            codes_by_system.setdefault(system, []).extend(codes or self.systems[system])
+        return codes_by_system
 
 
 def extensions(archive: zipfile.ZipFile) -> dict[str, list[list[str]]]:
@@ -140,10 +140,10 @@ def search_parameters(archive: zipfile.ZipFile) -> dict[str, list[Any]]:
 
 def by_path(pairs: Iterator[tuple[str, Any]]) -> dict[str, list[Any]]:
     """The second parts of the pairs, grouped by the first part."""
-    held: dict[str, list[Any]] = {}
+    grouped: dict[str, list[Any]] = {}
     for path, value in pairs:
-        held.setdefault(path, []).append(value)
-    return held
+        grouped.setdefault(path, []).append(value)
+    return grouped
 
 
 def main(archive: str) -> None:
@@ -162,11 +162,11 @@ def main(archive: str) -> None:
                 table["required"][owner] = {p: s for p, s in required_sets(definition) if terms.expanded(s)}
         table["extensions"] = extensions(opened)
         table["search_parameters"] = search_parameters(opened)
-    used = {url for held in table["required"].values() for url in held.values()}
+    used = {url for entries in table["required"].values() for url in entries.values()}
     table["sets"] = {url: terms.expanded(url) for url in sorted(used)}
     table["systems"] = {url: codes for url, codes in sorted(terms.systems.items()) if url.startswith(FIXED) and codes}
     for name in ("invariants", "canonicals", "required"):
-        table[name] = {owner: held for owner, held in table[name].items() if held}
+        table[name] = {owner: entries for owner, entries in table[name].items() if entries}
     text = json.dumps(table, separators=(",", ":"), sort_keys=True).encode()
     OUT.write_bytes(gzip.compress(text, 9, mtime=0))
 

@@ -56,14 +56,14 @@ def main(arguments: list[str]) -> int:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--bulk", action="store_true", help="write NDJSON, one file for each type (default)")
     form.add_argument("--bundles", action="store_true", help="write a transaction Bundle for each patient")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        generate(asked.to, patients=asked.patients, seed=asked.seed, bundles=asked.bundles, years=asked.years)
+        generate(options.to, patients=options.patients, seed=options.seed, bundles=options.bundles, years=options.years)
     except (Missing, Failed) as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, Missing) else 1
-    files = [path for path in asked.to.iterdir() if path.is_file()]
-    print(f"{asked.to}: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB")
+    files = [path for path in options.to.iterdir() if path.is_file()]
+    print(f"{options.to}: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB")
     return 0
 
 

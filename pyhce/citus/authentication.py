@@ -96,13 +96,13 @@ def run_on_workers(conn: Connection[TupleRow], statement: sql.Composable | str) 
     found = rows(
         conn, "SELECT nodename || ':' || nodeport, success, result FROM run_command_on_workers(%s) ORDER BY 1", text
     )
-    for place, success, result in found:
+    for worker, success, result in found:
         if not success:
             raise ConnectionFailed(
-                f"a statement failed on worker {place}: {str(result).strip().splitlines()[0]}",
+                f"a statement failed on worker {worker}: {str(result).strip().splitlines()[0]}",
                 remedy="Start the worker again, then run `pyhce register`, which completes the change.",
             )
-    return {place: result for place, _, result in found}
+    return {worker: result for worker, _, result in found}
 
 
 def set_authinfo_on_workers(conn: Connection[TupleRow], passwords: Mapping[str, str]) -> list[str]:

@@ -77,26 +77,28 @@ class MigrationPart(Frozen):
 
 def migration_parts(body: str) -> tuple[MigrationPart, ...]:
     """The statements of a migration in their order, grouped into parts."""
-    found: list[MigrationPart] = []
-    made: set[str] = set()
+    parts: list[MigrationPart] = []
+    new_tables: set[str] = set()
     for statement in statements(body):
-        part = _part(statement, made)
+        part = _part(statement, new_tables)
         if part.creates:
-            made.add(part.creates)
-        if found and _belongs(part, found[-1]):
-            found[-1] = found[-1].model_copy(update={"statements": (*found[-1].statements, statement)})
+            new_tables.add(part.creates)
+        if parts and _belongs(part, parts[-1]):
+            parts[-1] = parts[-1].model_copy(update={"statements": (*parts[-1].statements, statement)})
         else:
-            found.append(part)
-    return tuple(found)
+            parts.append(part)
+    return tuple(parts)
 
 
-def _part(statement: str, made: set[str]) -> MigrationPart:
+def _part(statement: str, new_tables: set[str]) -> MigrationPart:
     if table := _CREATE_TABLE.match(statement):
         return MigrationPart(statements=(statement,), creates=table[1])
-    if (index := _CREATE_INDEX.match(statement)) and index[2] not in made:
+    if (index := _CREATE_INDEX.match(statement)) and index[2] not in new_tables:
         return MigrationPart(statements=(statement,), alters=index[2], index=index[1])
     altered = _ALTER_TABLE.match(statement)
-    return MigrationPart(statements=(statement,), alters=altered[1] if altered and altered[1] not in made else None)
+    return MigrationPart(
+        statements=(statement,), alters=altered[1] if altered and altered[1] not in new_tables else None
+    )
 
 
 def _belongs(part: MigrationPart, last: MigrationPart) -> bool:

@@ -125,7 +125,7 @@ def _role_on_node(role: dict[str, Any]) -> _RoleOnNode:
 def role_states(conn: Connection[TupleRow]) -> tuple[RoleState, ...]:
     """Every login role of the site, with its problems. Raises as `survey_roles`."""
     found = survey_roles(conn)
-    known = _passwords_held(conn, found)
+    known = _stored_passwords(conn, found)
     kinds = {role: kind for kind, role in MODEL_ROLES.items()}
     return tuple(
         RoleState(
@@ -138,7 +138,7 @@ def role_states(conn: Connection[TupleRow]) -> tuple[RoleState, ...]:
     )
 
 
-def _passwords_held(conn: Connection[TupleRow], found: RoleSurvey) -> dict[str, str]:
+def _stored_passwords(conn: Connection[TupleRow], found: RoleSurvey) -> dict[str, str]:
     """The valid passwords of the site's roles that a node has stored; none without Citus."""
     if not found.citus:
         return {}
@@ -207,7 +207,7 @@ def repair_roles(conn: Connection[TupleRow]) -> RoleRepairs:
                 authentication.run_on_workers(conn, _copy_to_worker(name, found.nodes[COORDINATOR][name]))
                 done.append(f"made role {name} the same on every node")
                 logger.info("made role %s on the workers equal to the one on the coordinator", name)
-        known = _passwords_held(conn, found)
+        known = _stored_passwords(conn, found)
         done += authentication.change_passwords(conn, known)
     broken = [state for state in role_states(conn) if state.problems]
     not_done = [f"{state.problems[0]}; repair it with: pyhce role rotate {state.name}" for state in broken]

@@ -299,11 +299,11 @@ def _reference(value: ColumnValue) -> str | None:
     if value.kind != "Reference":
         return None
     target = str(value.column.target)
-    said = not untyped_reference_names(value.at.fhir_type, value.at.path, target)
+    needs_type = not untyped_reference_names(value.at.fhir_type, value.at.path, target)
     if value.at.conditions or any(many for _, many in value.at.steps):
-        helper = "hce.claves_expresas_de" if said else "hce.claves_de"
+        helper = "hce.claves_expresas_de" if needs_type else "hce.claves_de"
         return f"({helper}({_every(value)}, '{target}'))[1]"
-    return f"{'hce.clave_expresa' if said else 'hce.clave'}({_json_at(value)}, '{target}')"
+    return f"{'hce.clave_expresa' if needs_type else 'hce.clave'}({_json_at(value)}, '{target}')"
 
 
 def _references(value: ColumnValue) -> str | None:

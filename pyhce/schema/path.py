@@ -207,8 +207,8 @@ def _preferred(found: PathPosition, path: str, arguments: str) -> PathPosition:
     helper = _IN_USE.get(element.types[0]) if element else None
     if element is None or helper is None or found.conditions or len(found.steps) != 1:
         raise _refused(path, f"calls preferred() on {found.path}, which is not a name, address or contact")
-    said = _LITERAL.fullmatch(arguments)
-    system = f", '{said[1]}'" if said else ""
+    literal = _LITERAL.fullmatch(arguments)
+    system = f", '{literal[1]}'" if literal else ""
     if (element.types[0] == "ContactPoint") != bool(system):
         raise _refused(
             path, "must name a system in preferred('phone') for a contact, and must not for a name or an address"

@@ -232,8 +232,8 @@ def _changed_privileges(table: Table, number: int) -> list[str]:
     roles = sorted({role for role, _ in before | since})
     statements = []
     for role in roles:
-        lost = sorted(what for who, what in before - since if who == role)
-        gained = sorted(what for who, what in since - before if who == role)
+        lost = sorted(privilege for of, privilege in before - since if of == role)
+        gained = sorted(privilege for of, privilege in since - before if of == role)
         statements += [f"REVOKE {', '.join(lost)} ON {table.qualified} FROM {role};"] if lost else []
         statements += [f"GRANT {', '.join(gained)} ON {table.qualified} TO {role};"] if gained else []
     return statements
