@@ -124,7 +124,7 @@ def connection_failure(conninfo: str, error: Exception) -> ConnectionFailed:
     elif "does not exist" in lowered:
         remedy = "Check the names of the database and the role. `pyhce up` and the chart create both."
     elif "starting up" in lowered or "recovery" in lowered:
-        remedy = "The server is starting. Run the command again in some seconds, or with --wait SECONDS."
+        remedy = "The server is starting. Run the command again in a few seconds."
     else:
         remedy = "Check the host and the port, and that the server runs. `pyhce up` starts one on this machine."
     return ConnectionFailed(f"could not connect to {dsn_address(conninfo)}: {reason}", remedy=remedy)

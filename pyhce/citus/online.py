@@ -10,11 +10,14 @@ existing table is a transaction of its own:
 - A new table is created and distributed in one transaction.
 - Recomputed typed columns rewrite their table once; see `pyhce/citus/recomputed_columns.py`.
 
-For example, a migration that adds a column and an index to `alerta` and creates the table `cuenta` has three parts:
+For example, a migration that adds the table `cuenta` for the FHIR type Account, and a column with an index to `alerta`,
+has five parts:
 
-    part 1   ALTER TABLE public.alerta ADD COLUMN …; COMMENT ON COLUMN public.alerta.…    one transaction, locks alerta
-    part 2   CREATE INDEX CONCURRENTLY … ON public.alerta                                 no transaction
-    part 3   CREATE TABLE public.cuenta …; its grants and indexes; create_distributed_table('public.cuenta', …)
+    1  CREATE TABLE public.cuenta …, its privileges, comments and indexes; then it is distributed
+    2  ALTER TABLE public.alerta ADD COLUMN …, and the column's comment: locks alerta
+    3  CREATE INDEX CONCURRENTLY … ON public.alerta: not in a transaction
+    4  CREATE FUNCTION hce.guardar_cuenta …, its comment and privileges: locks no table
+    5  ALTER TABLE public.recurso_paciente ADD CONSTRAINT sin_cuenta_check …: locks recurso_paciente
 
 The migration is recorded in `hce.migracion` after its last part. If the process is killed, finished parts stay; the
 next run executes all parts again. On Citus the lock timeout is sent to the workers with the transaction

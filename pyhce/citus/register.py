@@ -39,7 +39,7 @@ from pyhce.citus.nodes import Node
 from pyhce.citus.online import LOCK_WAIT
 from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen, Schema
-from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
+from pyhce.settings import DATABASE, DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
 
 logger = logging.getLogger(__name__)
 
@@ -182,11 +182,14 @@ def _refuse_unsuitable(conn: Connection[TupleRow], workers: Sequence[Node]) -> N
     if not authentication.is_superuser(conn):
         raise UsageError(
             f"role {scalar(conn, 'SELECT current_user')} is not a superuser: the registrar needs a superuser",
-            remedy=f"Connect as {SUPERUSER}.",
+            remedy=f"Give the DSN of a superuser, for example with user={SUPERUSER}.",
         )
     encoding = scalar(conn, "SHOW server_encoding")
     if encoding != "UTF8":
-        raise UsageError(f"the database's encoding is {encoding}, not UTF8", remedy="Create it with ENCODING 'UTF8'.")
+        raise UsageError(
+            f"the encoding of the database is {encoding}, not UTF8",
+            remedy=f"Create it again: CREATE DATABASE {DATABASE} ENCODING 'UTF8' TEMPLATE template0.",
+        )
     if not workers or has_citus(conn):
         return
     if not scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'citus')"):

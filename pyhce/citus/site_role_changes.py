@@ -45,7 +45,7 @@ def changing_roles(dsn: str, schema: Schema) -> Iterator[DatabaseConnection]:
         if not authentication.is_superuser(conn):
             raise UsageError(
                 f"role {scalar(conn, 'SELECT current_user')} is not a superuser: managing roles needs one",
-                remedy=f"Connect as {SUPERUSER}.",
+                remedy=f"Give the DSN of a superuser, for example with user={SUPERUSER}.",
             )
         refuse_incomplete_schema(conn, schema)
         with advisory_lock(conn, REGISTRAR_LOCK, timeout=_LOCK_TIMEOUT):

@@ -48,8 +48,8 @@ def frozen_text(number: int) -> str:
         raise DeclarationError(
             f"migration {number} was changed after it was frozen: pyhce/schema/migrations/{migration_file(number)} "
             f"has the fingerprint {fingerprint(text)[:12]}…, databases have {FROZEN[number][:12]}…",
-            remedy="Restore the file with `git checkout`. A change of the schema is a new migration: see Migrations in "
-            "CONTRIBUTING.md.",
+            remedy=f"Restore the file: git checkout -- pyhce/schema/migrations/{migration_file(number)}. A change of "
+            "the schema is a new migration (CONTRIBUTING.md).",
         )
     return text
 

@@ -421,6 +421,6 @@ class Schema(Frozen):
         """
         if name not in self.by_name:
             raise DeclarationError(
-                f"table {name!r} is not declared", remedy="`pyhce generate docs` writes a list of the tables."
+                f"table {name!r} is not declared", remedy="docs/data-dictionary.md lists the tables."
             )
         return self.by_name[name]
