@@ -48,6 +48,7 @@ lint: $(VENV)/developed ## ruff, mypy --strict, import-linter, vulture, sqlfluff
 	$(BIN)/sqlfluff lint --disable-progress-bar postgres-citus/init
 
 docs: $(VENV)/developed ## Build the documentation site in site/ (starts with site/index.html)
+	$(BIN)/python tools/make_command_reference.py docs/commands.md
 	$(BIN)/zensical build --clean --strict
 
 generate: $(VENV)/installed ## Write the files that are made from the declaration

@@ -49,7 +49,7 @@ def frozen_text(number: int) -> str:
             f"migration {number} was changed after it was frozen: pyhce/schema/migrations/{migration_file(number)} "
             f"has the fingerprint {fingerprint(text)[:12]}…, databases have {FROZEN[number][:12]}…",
             remedy=f"Restore the file: git checkout -- pyhce/schema/migrations/{migration_file(number)}. A change of "
-            "the schema is a new migration (CONTRIBUTING.md).",
+            "the schema is a new migration: docs/contributing/migration.md.",
         )
     return text
 

@@ -1,9 +1,8 @@
 """Whether two Patients can be one person, by birth date, name and sex. Writers and checks use the same rule.
 
-docs/identity.md has the rule, "When two Patients share a document". Birth dates agree if they are equal, if one
-contains the other (1980-05 contains 1980-05-17), if day and month are swapped or if one digit differs. Names agree if
-they share a word of two letters or more, ignoring accents and case. An element that one Patient does not state
-contradicts nothing.
+docs/persons.md has the rule. Birth dates agree if they are equal, if one contains the other (1980-05 contains
+1980-05-17), if day and month are swapped or if one digit differs. Names agree if they share a word of two letters or
+more, ignoring accents and case. An element that one Patient does not state contradicts nothing.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Deletion(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """Input that is not a valid FHIR resource. docs/loading.md lists the reason codes.
+    """Input that is not a valid FHIR resource. docs/rejects.md lists the reason codes.
 
     Args:
         reason: the reason code.

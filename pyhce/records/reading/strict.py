@@ -2,7 +2,7 @@
 
 First its shape: elements, their types and number, required ones, codes and dates, by jsonschema-rs against the JSON
 schema that `pyhce.schema.json_schema` makes. If that is right, the rules: invariants and what R4 states in prose, by
-`pyhce.records.reading.checks`. docs/loading.md lists what is checked and what is not.
+`pyhce.records.reading.checks`. docs/strict.md lists what is checked and what is not.
 """
 
 from __future__ import annotations
