@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).parents[2] / "postgres-citus" / "init" / "02-schema-fhir
 
 
 def run(cluster: local.LocalCluster, program: str, *arguments: str, **environment: str) -> str:
-    """One of PostgreSQL's programs on a cluster's coordinator."""
+    """Run one of PostgreSQL's programs against the coordinator and return its output."""
     done = subprocess.run(
         [cluster.engine.program(program), *arguments],
         env={**os.environ, **local.environment(cluster), **environment}, capture_output=True, text=True,
@@ -28,7 +28,7 @@ def run(cluster: local.LocalCluster, program: str, *arguments: str, **environmen
 
 
 def dumped(cluster: local.LocalCluster) -> str:
-    """The schema, without what pg_dump makes up anew each time."""
+    """The output of pg_dump --schema-only without the lines that differ in each run."""
     return re.sub(r"(?m)^\\(un)?restrict .*$", "", run(cluster, "pg_dump", "--schema-only"))
 
 
