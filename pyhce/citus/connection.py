@@ -62,7 +62,11 @@ def complete_dsn(dsn: str) -> str:
 
 
 def connect(dsn: str, *, autocommit: bool = True) -> Connection[TupleRow]:
-    """Open a connection.
+    """Open a connection, with our defaults for what the DSN does not set.
+
+    Args:
+        dsn: a PostgreSQL URI or a libpq connection string.
+        autocommit: whether each statement outside of a transaction block is its own transaction.
 
     Raises:
         UsageError: libpq cannot parse the DSN.
@@ -182,6 +186,7 @@ def wait_for_connection(dsn: str, *, timeout: float, progress: Progress = no_pro
     """Open a connection; while the server does not answer, try again every 0.5 seconds.
 
     Args:
+        dsn: the server and the role.
         timeout: seconds after which it gives up.
         progress: called once, before the first wait.
 
@@ -220,7 +225,13 @@ def libpq_variables(host: str, port: int, role: str) -> dict[str, str]:
 def advisory_lock(
     conn: Connection[TupleRow], key: int, *, timeout: float, progress: Progress = no_progress
 ) -> Iterator[None]:
-    """Hold an advisory lock of the session; wait at most `timeout` seconds for another session to release it.
+    """Hold an advisory lock of the session within the block.
+
+    Args:
+        conn: the session.
+        key: the key of the lock, such as REGISTRAR_LOCK.
+        timeout: seconds to wait for another session that holds the lock.
+        progress: called once, before the first wait.
 
     Raises:
         HceError: another session held the lock for the whole time.

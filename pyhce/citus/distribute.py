@@ -83,7 +83,14 @@ def distribute(
 
 
 def distribute_table(conn: Connection[TupleRow], schema: Schema, table: Table, *, shard_count: int) -> None:
-    """Make a table distributed or a reference table, as declared, inside the caller's transaction."""
+    """Make a table distributed or a reference table, as declared, inside the caller's transaction.
+
+    Args:
+        conn: the coordinator.
+        schema: the declaration.
+        table: the table, which must exist and not be distributed yet.
+        shard_count: the number of its shards if it starts a colocation group.
+    """
     if table.home is Home.REFERENCE:
         conn.execute("SELECT create_reference_table(%s)", (table.qualified,))
     else:

@@ -50,7 +50,13 @@ def build_index(conn: Connection[TupleRow], name: str, table: str, statement: st
 
 
 def index_states(conn: Connection[TupleRow], index: str, table: str) -> set[str]:
-    """The states (valid, invalid, absent) of an index on the coordinator and, on Citus, on each shard of its table."""
+    """The states of an index (VALID, INVALID, ABSENT) on the coordinator and, on Citus, on each shard of its table.
+
+    Args:
+        conn: the coordinator.
+        index: the index, with schema.
+        table: its table, with schema.
+    """
     here = scalar(conn, _STATE.format(index="%s"), index)
     return {here, *(result for _, result in _on_shards(conn, table, _STATE.format(index=_of_shard(index))))}
 

@@ -148,6 +148,11 @@ def add_or_repair_worker(conn: Connection[TupleRow], node: Node, worker: Connect
 
     `refuse_foreign_worker` must have accepted it.
 
+    Args:
+        conn: the coordinator.
+        node: the name under which the worker is to be registered.
+        worker: a connection to it.
+
     Returns:
         One sentence for each change; empty if the worker was an active member under this name.
     """

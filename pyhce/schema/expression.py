@@ -87,6 +87,11 @@ def needs_shortening(table: Table, column: Column, number: int = NEWEST) -> bool
 
     A row of a B-tree index has at most 2,704 bytes, and data may have a text of any length. An index of trigrams takes
     any text.
+
+    Args:
+        table: the table of the column.
+        column: the column.
+        number: the number of the migration.
     """
     keys = {
         word for index in table.indexes if index.since <= number for key in index.keys for word in _WORD.findall(key)
@@ -192,6 +197,11 @@ def untyped_reference_names(fhir_type: str, path: str, target: str) -> bool:
     """Whether a Reference at this path without a type (a urn, or only an identifier) refers to the target type.
 
     It does where R4 allows no other type, and `subject` or `for` without a type is the patient.
+
+    Args:
+        fhir_type: the type of the resource that has the Reference.
+        path: the path of the Reference.
+        target: the type to which it may refer.
     """
     element = r4.element(fhir_type, path)
     return element is not None and (
