@@ -1,1 +1,1 @@
-"""Records: identity, load, export, one patient's record, corrections of documents."""
+"""Patients' records: identity, load, save, export, corrections of documents, erasure."""

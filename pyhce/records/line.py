@@ -1,4 +1,4 @@
-"""A resource as a line of NDJSON: in SQL for many, in Python for a few."""
+"""A stored resource as a line of NDJSON: in SQL for many rows, in Python for a few."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ LINE_SQL = (
     " ELSE '{\"id\":' || to_jsonb(id)::text || ','"
     f" || substr(ltrim(translate(original, E'{_CONTROLS}', repeat(' ', 31))), 2) END"
 )
-"""A row's line, of id, original and recurso.
+"""SQL for the line of a row, from its columns id, original and recurso.
 
-A raw control character of `original` is white space between members: JSON has none inside a string.
+Raw control characters of `original` become spaces: they can only be white space between members, because JSON has none
+in strings.
 """
 
 QUICK_LINE_SQL = f"CASE WHEN original IS NULL AND starts_with(t, '{{\"id\": ') THEN t ELSE {LINE_SQL} END"
-"""The same of rows that have `recurso::text` as t, so that a large resource is unpacked once.
+"""The same for rows that have `recurso::text` as t, so that a large resource is decompressed once.
 
-jsonb writes a member `id` first, unless another name is shorter.
+jsonb writes the member `id` first, unless another name is shorter.
 """
 
-_KEPT = (
+_ROW = (
     "json_build_array(id, {document}, {patient}, version, {since}, {until}, {deleted}, {entrada},"
     " CASE WHEN original IS NULL AND (starts_with({text}, '{{\"id\": ') OR recurso ? 'id') THEN NULL ELSE {text} END,"
     " CASE WHEN original IS NULL THEN NULL WHEN recurso ? 'id' AND position('\"urn:' IN original) = 0"
@@ -35,13 +36,13 @@ _KEPT = (
 
 
 def row_sql(table: Table, text: str) -> str:
-    """The SQL of what a row holds besides its line, as `pyhce.records.reading.exported_rows` reads it.
+    """SQL for a line of a file of rows, as `pyhce.records.reading.exported_rows` reads it.
 
     Args:
-        text: what gives `recurso::text`.
+        text: the SQL expression for `recurso::text`.
     """
     current = table.holds_resources
-    return _KEPT.format(
+    return _ROW.format(
         document="documento_id" if table.has_stored_column("documento_id") else "NULL",
         patient="paciente_id" if any(column.name == "paciente_id" for column in table.all_columns) else "NULL",
         since="actualizado_en" if current else "vigente_desde",
@@ -53,11 +54,11 @@ def row_sql(table: Table, text: str) -> str:
 
 
 COPY_UNESCAPED = "(FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')"
-"""COPY without any escape: no line holds a delimiter, a quote or a line end, so nothing is left to undo."""
+"""Options of COPY for unescaped lines: no line contains the delimiter, the quote or a line end."""
 
 
 def line_of(key: str, text: str, *, has_id: bool) -> bytes:
-    """A resource's line: its text, with its id if it came without one."""
+    """The line of a resource: its text, with its id added if it came without one."""
     if has_id:
         return text.encode()
     inside = text.strip()[1:].lstrip()

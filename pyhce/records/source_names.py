@@ -1,4 +1,4 @@
-"""The names of source systems: which a load may give, and whether there is anything of one."""
+"""Names of source systems: which are valid, and which the database knows."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import Schema, Table
 
 LONGEST = 200
-"""Characters of a source's name: it is in every index and in the names of exported folders."""
+"""Characters of a source's name, at most: it is in every index and in the names of exported folders."""
 SHOWN = 20
-"""Names that are listed in an error."""
+"""Names that an error lists, at most."""
 
 
 def check_source(fuente: str) -> str:
-    """The name of a source, as it was given; `''` is the source without a name.
+    """Check the name of a source and return it. `''` is the source without a name.
 
     Raises:
-        UsageError: it cannot be one.
+        UsageError: the name is too long, has white space at its ends, or contains unprintable characters.
     """
     wrong = None
     if len(fuente) > LONGEST:
-        wrong = f"has {len(fuente)} characters, more than {LONGEST}"
+        wrong = f"it has {len(fuente)} characters, the maximum is {LONGEST}"
     elif fuente != fuente.strip():
-        wrong = "begins or ends with white space"
+        wrong = "it begins or ends with white space"
     elif not fuente.isprintable():
-        wrong = "contains a character that cannot be printed, or bytes that are not UTF-8"
+        wrong = "it contains an unprintable character, or bytes that are not UTF-8"
     if wrong:
         raise UsageError(
-            f"the name of the source, {fuente[:40]!r}, {wrong}",
+            f"invalid source name {fuente[:40]!r}: {wrong}",
             remedy="Give a short name such as hospital-norte, or the server's base URL.",
         )
     return fuente
 
 
 def refuse_unknown_source(conn: Connection[TupleRow], schema: Schema, fuente: str) -> None:
-    """Refuse the name of a source of which the database has nothing, not even in its history.
+    """Refuse the name of a source that the database has no rows of, not even in its history.
 
     Raises:
-        UsageError: there is nothing; the remedy lists the sources that are there.
+        UsageError: there are none; the remedy lists the sources that exist.
     """
     tables = [*schema.resource_tables(), *schema.histories()]
     if any(_has(conn, table, fuente) for table in tables):
@@ -50,10 +50,10 @@ def refuse_unknown_source(conn: Connection[TupleRow], schema: Schema, fuente: st
     there = sorted(_sources(conn, schema))
     named = ", ".join(repr(name) for name in there[:SHOWN]) + (", …" if len(there) > SHOWN else "")
     raise UsageError(
-        f"there is nothing of a source {fuente!r} in the database",
-        remedy=f"Give a source that is there: {named}. Without --source all are exported."
+        f"the database has no resources of the source {fuente!r}",
+        remedy=f"Existing sources: {named}. Without --source all are exported."
         if there
-        else "Load something first: the database has no resources at all.",
+        else "Load resources first: the database has none.",
     )
 
 
@@ -63,7 +63,7 @@ def _has(conn: Connection[TupleRow], table: Table, fuente: str) -> bool:
 
 
 def _sources(conn: Connection[TupleRow], schema: Schema) -> set[str]:
-    """The sources of which there are resources; one more than are shown at most."""
+    """The sources that have resources; at most one more than an error lists."""
     found: set[str] = set()
     for table in schema.resource_tables():
         for fuente in _sources_in(conn, table):
@@ -74,7 +74,7 @@ def _sources(conn: Connection[TupleRow], schema: Schema) -> set[str]:
 
 
 def _sources_in(conn: Connection[TupleRow], table: Table) -> Iterator[str]:
-    """The sources of a table, in order: by its index, however many rows each has."""
+    """The sources in a table, in order. Each step uses the index, however many rows a source has."""
     query = sql.SQL("SELECT min(fuente) FROM {}").format(table_name(table))
     row = conn.execute(query).fetchone()
     while row is not None and row[0] is not None:

@@ -156,7 +156,7 @@ def _03_patients(loaded: Loaded) -> None:
 @row(FORMS, "JSON over several lines in .ndjson: told, with the files")
 def _03_told(loaded: Loaded) -> None:
     [noted] = loaded.report(FORMS)["noted"]
-    assert "JSON over several lines" in noted["what"]
+    assert "JSON that spans several lines" in noted["what"]
     assert [Path(file).name for file in noted["files"]] == ["first-line-open.ndjson", "lines-in-pretty.ndjson"]
 
 

@@ -206,7 +206,7 @@ def test_a_source_that_is_not_there_is_refused_and_those_there_are_listed(db: Te
     loaded(db, tmp_path, source, person("p", None))
     done = command("export", "--to", tmp_path / "out", "--source", source[:-1], "--dsn", db.dsn)
     assert done.returncode == 2
-    assert f"there is nothing of a source '{source[:-1]}'" in done.stderr
+    assert f"no resources of the source '{source[:-1]}'" in done.stderr
     assert f"'{source}'" in done.stderr
     assert not (tmp_path / "out").exists()
 

@@ -20,7 +20,7 @@ def test_a_name_that_can_be_one_is_given_back(name: str) -> None:
     ("name", "words"),
     [
         (" ", "begins or ends with white space"), ("a ", "begins or ends with white space"),
-        ("x" * 201, "has 201 characters, more than 200"), ("a\nb", "cannot be printed"), ("a\0", "cannot be printed"),
+        ("x" * 201, "has 201 characters, the maximum is 200"), ("a\nb", "unprintable"), ("a\0", "unprintable"),
         ("caf\udce9", "not UTF-8"),
     ],
 )  # fmt: skip

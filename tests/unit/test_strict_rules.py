@@ -255,7 +255,7 @@ def test_a_problem_names_the_element_what_is_demanded_and_the_rule() -> None:
 
 def test_rules_are_held_against_a_resource_of_the_right_shape_only() -> None:
     both = patient(contact=[{"gender": "male"}], colour="red")
-    assert r4_problems(json.dumps(both)) == ["Patient: R4 has no such element: colour"]
+    assert r4_problems(json.dumps(both)) == ["Patient: unknown element in R4: colour"]
 
 
 def test_no_value_of_a_resource_is_told_by_a_rule() -> None:
@@ -283,8 +283,8 @@ def test_of_a_large_resource_the_first_problem_of_its_shape_is_told_at_once() ->
     large = patient(name=[{"colour": "red"} for _ in range(100_000)])
     start = time.process_time()
     assert r4_problems(json.dumps(large)) == [
-        "Patient.name[0]: R4 has no such element: colour",
-        "and perhaps more: of a resource over 256 kB the first is told",
+        "Patient.name[0]: unknown element in R4: colour",
+        "there may be more: for a resource over 256 kB only the first problem is reported",
     ]
     assert time.process_time() - start < 8  # well under 1 s; all of them take minutes
 

@@ -1,1 +1,1 @@
-"""`pyhce load`."""
+"""`pyhce load`: FHIR files into the database."""

@@ -1,4 +1,4 @@
-"""What a load did."""
+"""The report of a load."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pyhce.records.loading.fhir_versions import OtherVersion
 from pyhce.schema.model import Frozen
 
 LISTED = 20
-"""Bases that are listed one by one."""
+"""Files, or bases of other servers, that are listed one by one."""
 
 
 def most_common(counts: Counter[str]) -> dict[str, int]:
-    """The largest counts, and the sum of the rest as "others"."""
+    """The largest counts, and the sum of the others as `others`."""
     largest = dict(counts.most_common(LISTED))
     rest = counts.total() - sum(largest.values())
     return largest | ({"others": rest} if rest else {})
 
 
 class FilesNoted(Frozen):
-    """Files of which the same is to be said.
+    """Files with the same note.
 
     Args:
-        what: what there is to say, with the remedy if there is one.
-        files: the first of them by name.
-        count: all of them.
+        what: the note, with a remedy if there is one.
+        files: the names of the first of them.
+        count: how many there are.
     """
 
     what: str
@@ -37,17 +37,17 @@ class FilesNoted(Frozen):
 
 
 class Notes:
-    """Files by what is to be said of them; each file counts once."""
+    """Files by their notes. Each file counts once for each note."""
 
     def __init__(self) -> None:
         self._files: dict[str, dict[str, None]] = {}
 
     def add(self, what: str, file: str) -> None:
-        """Say something of a file."""
+        """Add a note about a file."""
         self._files.setdefault(what, {})[file] = None
 
     def report(self) -> tuple[FilesNoted, ...]:
-        """All that was said."""
+        """All notes, sorted."""
         return tuple(
             FilesNoted(what=what, files=tuple(islice(files, LISTED)), count=len(files))
             for what, files in sorted(self._files.items())
@@ -55,45 +55,52 @@ class Notes:
 
 
 class LoadReport(Frozen):
-    """What a load did.
+    """The counts of a load.
 
     Args:
-        new: resources that were not there.
-        changed: those whose content replaced another, which went to the history.
-        unchanged: those that were there as they came.
-        superseded: those whose content is a former version, or older by meta.lastUpdated: what is there stays; of a
-            history also versions older than the deletion of their resource, and deletions older than what is there.
-        rejected: those that are no FHIR; each is in the reject file with its reason.
-        skipped: entries that carry no resource, by what they are.
-        passed_over: files that the same load had finished before.
-        not_read: files in the named folders, and named ones, in which there was nothing to read, by reason.
-        noted: files that were read and of which something is to be said, such as a server's errors.
-        other_versions: files with resources of another version of FHIR than R4, which were stored as they came.
-        other_versions_rest: such files beyond those that are listed.
-        moved: resources that changed home: a patient arrived, or a document or a patient was corrected.
-        kept_apart: Patients that state a document of a record and contradict the Patients there: they stay provisional.
-        ambiguous: resources that name their patient by an identifier that fits several records: they wait in a
-            provisional one.
-        deleted: resources that a DELETE entry named; not_there: those that were not there, or deleted before.
-        conditional: entries of bundles with a condition, by what came of them: created, updated, matched (a create that
-            found its resource and did nothing), refused (rejected, with the reason "condition").
+        files: files that were read; passed_over: files that the same load had finished before.
+        read: resources that were read, those rejected not included.
+        new: resources that were not stored before.
+        changed: resources that replaced other content, which went to the history.
+        unchanged: resources that were stored exactly as they came.
+        superseded: resources that are an earlier version, or older by meta.lastUpdated: the stored one stays. In a
+            history also versions older than their resource's deletion, and deletions older than the stored resource.
+        moved: resources that moved to another record: their patient arrived, or a document or a patient was corrected.
+        kept_apart: Patients that state the document of a record and contradict its Patients: they stay provisional.
+        ambiguous: resources that name their patient by an identifier of several records: they wait in a provisional
+            record.
+        deleted: resources that a deletion named; not_there: those that were not stored, or were deleted before.
+        rejected: input that is not valid FHIR; each is in the reject file with its reason.
+        reject_file: the reject file; None without rejects.
+        by_reason: rejects by reason code.
+        skipped: entries that contain no resource, by kind.
+        not_read: files in the named folders, and named files, that were not read, by reason.
+        noted: files that were read and need attention, such as a server's errors.
+        other_versions: files with resources of another version of FHIR than R4, which are stored as they came.
+        other_versions_rest: such files beyond those listed.
+        conditional: conditional entries of bundles by outcome: created, updated, matched (a create that found its
+            resource and did nothing), refused (rejected with the reason `condition`).
         by_type: resources read, by FHIR type.
-        of_other_servers: resources of another server or of a patient of one, by its base URL: see `bases` of `load`.
-        repaired_ids: resources that `repair_ids` gave another id, by FHIR type.
-        repaired_references: resources in which it rewrote references to such ids.
-        unreadable_references: resources without a patient, since they name theirs by a text that is no reference, such
-            as `7` or `Patient/7#x`; by FHIR type.
-        documents_without_patient: documents and messages that were kept whole and do not tell whose they are.
-        without_document: Patients that have no identity document by the rules, and so a provisional record.
-        identifiers: identifiers of Patients that made no document, by reason, type and system, the largest counts.
-        identifiers_rest: those that are not in `identifiers`.
+        of_other_servers: resources of other servers, or of patients of other servers, by base URL; see `bases` of
+            `load`.
+        repaired_ids: resources that got another id by `repair_ids`, by FHIR type.
+        repaired_references: resources in which references to such ids were rewritten.
+        unreadable_references: resources without a patient because they name it by a text that is not a reference, such
+            as `7` or `Patient/7#x`, by FHIR type.
+        documents_without_patient: documents and messages that do not tell whom they are about.
+        without_document: Patients without an identity document by the rules; they have provisional records.
+        identifiers: identifiers of Patients from which no document follows, by reason, type and system: the largest
+            counts.
+        identifiers_rest: the sum of the other counts.
         without_patient: resources that could name a patient and name none, by FHIR type: they are in no record.
-        waiting: resources in provisional records whose Patient is not there at the end.
-        restored: rows of an export of pyhce that went where they were, into an empty database; also counted in `new`.
-        former_versions: those that an export with its history brought.
-        corrections: corrections of documents that an export brought; corrections_left: those that it has and that are
-            about records or Patients of this database: what was decided here stays.
-        bytes_read, bytes_total: of the files as they are on disk; 0 where that is not known, as of a pipe.
+        waiting: resources in provisional records whose Patient is not loaded at the end.
+        restored: rows of an export that were restored to an empty database; also counted in `new`.
+        former_versions: former versions that an export with its history restored.
+        corrections: corrections that an export brought; corrections_left: those left out because they concern records
+            or Patients of this database.
+        current_file: the file that is being read; "" at the end.
+        bytes_read, bytes_total: bytes of the files on disk; 0 if unknown, as for a pipe.
+        seconds: since the load began.
     """
 
     files: int = 0
@@ -139,5 +146,5 @@ class LoadReport(Frozen):
 
     @property
     def exit_code(self) -> int:
-        """1 if anything was rejected."""
+        """1 if anything was rejected, else 0."""
         return 1 if self.rejected else 0

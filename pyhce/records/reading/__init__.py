@@ -1,1 +1,1 @@
-"""Files to resources that are ready to be written; no database."""
+"""Read FHIR files and prepare their resources for writing. Uses no database."""

@@ -1,8 +1,8 @@
-"""Whether a resource is what FHIR R4 says, as far as the specification's own definitions tell.
+"""Validate resources against the definitions of FHIR R4, for `--strict`.
 
-First its shape: elements, their types and number, required ones, codes and dates, by jsonschema-rs against the JSON
-schema that `pyhce.schema.json_schema` makes. If that is right, the rules: invariants and what R4 states in prose, by
-`pyhce.records.reading.checks`. docs/strict.md lists what is checked and what is not.
+First the structure (elements, their types and cardinality, required elements, codes, dates): jsonschema-rs checks it
+against the JSON schema from `pyhce.schema.json_schema`. If it is valid, the rules: R4's invariants, and rules that R4
+states in prose, by `pyhce.records.reading.checks`. docs/strict.md lists what is checked and what is not.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from pyhce.records.reading.incoming import resource_problem
 from pyhce.schema.json_schema import resource_schema
 
 MOST_PROBLEMS = 20
-"""Problems of one resource that are told."""
+"""Problems that are reported for one resource, at most."""
 LARGE = 256 * 1024
-"""Above so many bytes only the first problem of the shape is reported: finding all of 180,000 takes 30 s."""
+"""Bytes above which only the first structural problem is reported: finding all of 180,000 takes 30 s."""
 
 _WITHIN = {
     "Bundle": (("entry", "resource"), ("entry", "response", "outcome")),
     "Parameters": (("parameter", "resource"),),
 }
-_SAYS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "AdditionalProperties": lambda kind: f"R4 has no such element: {', '.join(n[:60] for n in kind['unexpected'][:5])}",
+_MESSAGES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "AdditionalProperties": lambda kind: f"unknown element in R4: {', '.join(n[:60] for n in kind['unexpected'][:5])}",
     "Required": lambda kind: f"{kind['property']} is missing",
     "Enum": lambda kind: f"not one of {' | '.join(str(o) for o in kind['options'][:12] if o is not None)}",
     "Type": lambda kind: f"not of the JSON type {' or '.join(t for t in kind['types'] if t != 'null')}",
     "AnyOf": lambda kind: _none_of(kind["context"]),
-    "OneOfMultipleValid": lambda _: "of a choice ([x]) more than one is there",
+    "OneOfMultipleValid": lambda _: "more than one value for a choice element ([x])",
     "OneOfNotValid": lambda kind: _none_of(kind["context"]),
-    "Pattern": lambda _: "not in the form that its FHIR type has",
-    "MinItems": lambda _: "an array is never empty",
-    "MinProperties": lambda _: "an object is never empty",
-    "MinLength": lambda _: "a string is never empty",
+    "Pattern": lambda _: "does not match the format of its FHIR type",
+    "MinItems": lambda _: "the array is empty",
+    "MinProperties": lambda _: "the object is empty",
+    "MinLength": lambda _: "the string is empty",
     "Minimum": lambda kind: f"less than {kind['limit']}",
     "Maximum": lambda kind: f"more than {kind['limit']}",
 }
 
 
 def require_validator() -> None:
-    """See whether resources can be validated.
+    """Check that the validator is installed.
 
     Raises:
         UsageError: the extra is not installed.
@@ -57,14 +57,15 @@ def require_validator() -> None:
         import jsonschema_rs  # noqa: F401 - an optional extra
     except ImportError as error:
         raise UsageError(
-            "--strict needs a library that is not installed", remedy="pip install 'pyhce[strict]', or load without it."
+            "--strict requires a library that is not installed",
+            remedy="Run pip install 'pyhce[strict]', or load without --strict.",
         ) from error
 
 
 def r4_problems(resource: dict[str, Any] | str | bytes) -> list[str]:
-    """What of a resource is not R4, as `path: what`, without any value of it; empty if nothing is.
+    """Where a resource does not conform to R4, as `path: problem`, without any value; empty if it conforms.
 
-    A broken rule has its key behind it, `path: what (obs-7)`. Rules are held against a resource of the right shape.
+    A broken rule is followed by its key: `path: problem (obs-7)`. Rules are checked only if the structure is valid.
 
     Args:
         resource: its JSON text, or its members with numbers as `Number`.
@@ -77,24 +78,24 @@ def r4_problems(resource: dict[str, Any] | str | bytes) -> list[str]:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         beyond = "infinity" in error.msg
-        return ["a number is too large to be looked at" if beyond else f"no JSON: column {error.colno}"]
+        return ["a number is too large to be checked" if beyond else f"invalid JSON at column {error.colno}"]
     wrong_shape = _limited(_problems(value, "", large=len(text) > LARGE))
     return wrong_shape or _limited(_rules(value, value["resourceType"], types_within(value)))
 
 
 def _limited(found: Iterator[str]) -> list[str]:
-    told: list[str] = []
+    reported: list[str] = []
     for problem in found:
-        if len(told) == MOST_PROBLEMS:
-            return [*told, "and more"]
-        told.append(problem)
-    return told
+        if len(reported) == MOST_PROBLEMS:
+            return [*reported, "and more"]
+        reported.append(problem)
+    return reported
 
 
 def _problems(resource: Any, place: str, *, large: bool) -> Iterator[str]:
     not_fhir = resource_problem(resource)
     if not_fhir:
-        yield f"{place or 'it'}: {not_fhir[1]}"
+        yield f"{place or 'resource'}: {not_fhir[1]}"
         return
     kind = resource["resourceType"]
     validator = _validator(kind)
@@ -104,16 +105,16 @@ def _problems(resource: Any, place: str, *, large: bool) -> Iterator[str]:
         yield f"{place}.id: {wrong}"
     if not validator.is_valid(resource):
         for error in _first(validator, resource) if large else validator.iter_errors(resource):
-            yield f"{_path(place, error.instance_path)}: {_said(error.kind)}"
+            yield f"{_path(place, error.instance_path)}: {_message(error.kind)}"
         if large:
-            yield "and perhaps more: of a resource over 256 kB the first is told"
+            yield "there may be more: for a resource over 256 kB only the first problem is reported"
             return
     for inner, path in _inner(resource, kind):
         yield from _problems(inner, f"{place}.{path}", large=large)
 
 
 def _first(validator: Any, resource: Any) -> Iterator[Any]:
-    """The first problem of a resource's shape."""
+    """The first structural problem of a resource."""
     import jsonschema_rs
 
     try:
@@ -123,10 +124,10 @@ def _first(validator: Any, resource: Any) -> Iterator[Any]:
 
 
 def _rules(resource: dict[str, Any], place: str, within: dict[str, str]) -> Iterator[str]:
-    """The rules that a resource of the right shape breaks, and those within it.
+    """The rules that a resource of valid structure breaks, and the resources within it.
 
     Args:
-        within: what `#x` may name in the resource: what `types_within` says of the resource that contains the rest.
+        within: the types that `#x` may name in the resource: `types_within` of the containing resource.
     """
     for said in broken_rules(resource, within):
         yield f"{place}{said.place}: {said.text} ({said.rule})"
@@ -146,24 +147,24 @@ def _path(place: str, path: list[str | int]) -> str:
     return place + "".join(f"[{step}]" if isinstance(step, int) else f".{step[:60]}" for step in path)
 
 
-def _said(kind: Any) -> str:
+def _message(kind: Any) -> str:
     name = type(kind).__name__
-    return _SAYS[name](kind.as_dict()) if name in _SAYS else f"breaks the rule {name}"
+    return _MESSAGES[name](kind.as_dict()) if name in _MESSAGES else f"breaks the rule {name}"
 
 
 def _none_of(branches: list[list[Any]]) -> str:
-    """What is wrong with a value that may be one of several and is none: what is missing, no real date, or else."""
+    """The problem of a value that fits none of several alternatives: a missing element, an invalid date, or other."""
     kinds = [error.kind for branch in branches for error in branch]
     names = [kind.as_dict()["property"] for kind in kinds if type(kind).__name__ == "Required"]
     if missing := [name for name in names if not name.startswith("_")]:
         return f"{' or '.join(missing[:5])}{', or another type of it,' if len(missing) > 5 else ''} is missing"
     if any(type(kind).__name__ == "Format" for kind in kinds):
-        return "no date, or no moment, that there is"
-    return _said(kinds[-1])
+        return "not a valid date or time"
+    return _message(kinds[-1])
 
 
 def _inner(resource: dict[str, Any], kind: str) -> Iterator[tuple[Any, str]]:
-    """The resources within a resource, with their paths."""
+    """The resources directly within a resource, with their paths."""
     for path in (("contained",), *_WITHIN.get(kind, ())):
         yield from _at(resource, path, "")
 

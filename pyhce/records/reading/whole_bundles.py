@@ -1,8 +1,8 @@
-"""Bundles that are kept whole, documents and messages: which patient one is about, and its entries as rows.
+"""Documents and messages, which are stored whole: the patient that one is about, and its entries as rows.
 
-An opened document whose entries are named by `urn:uuid` gives them ids of their own: one UUID is used again for another
-person more often than it should be, by senders that fill in templates. So the id of what belongs to a patient is made
-of the UUID and of that patient: two documents of one person give the same ids, those of two persons never do.
+`--open-documents` stores the entries as rows too. An entry named by `urn:uuid` gets a new id: senders that fill in
+templates use the same UUID for several persons. If the entry belongs to a patient, its id is computed from the UUID and
+the patient. So two documents about one person give the same ids, and documents about two persons never do.
 
 https://hl7.org/fhir/R4/documents.html: a document is about the subject of its Composition. A message is about the
 patient of what its MessageHeader has in focus: https://hl7.org/fhir/R4/messaging.html.
@@ -37,13 +37,13 @@ from pyhce.schema.r4 import RESOURCE_TYPES
 from pyhce.verify.patient_comparison import traits_of
 
 DOCUMENT_TAG = "urn:pyhce:document"
-"""The system of the tag in `meta.tag` that says which document a row was filed from: its code is `Bundle/<id>`."""
+"""The system of the `meta.tag` of such a row. The tag's code is the document, `Bundle/<id>`."""
 
 _URN = re.compile(r"urn:(uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z|oid:)", re.IGNORECASE)
 
 
 def bases_of(bundle: dict[str, Any]) -> frozenset[str]:
-    """What stands before `Type/id` in the fullUrls of a bundle."""
+    """The base URLs of the fullUrls of a bundle."""
     return frozenset(
         base
         for entry in _entries(bundle)
@@ -58,10 +58,14 @@ def subject_of(
     own: Set[str],
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
 ) -> str | None:
-    """The key of the patient that a document or message is about, None where that cannot be told.
+    """The key of the patient that a document or message is about; None if it cannot be determined.
 
-    A Patient in the bundle is named by an identifier: many documents number their entries, so an id may be another
-    person's in the next one.
+    A Patient in the bundle is named by an identifier, not by its id: many senders number the entries of each document,
+    so the same id may be another person in the next one.
+
+    Args:
+        bundle_id: the id under which the bundle is stored.
+        own: the configured bases of the source.
     """
     bases = own or bases_of(bundle)
     entries = _Entries(bundle, bundle_id, bases if own or len(bases) == 1 else frozenset(), rules)
@@ -89,7 +93,7 @@ def _entries(bundle: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 class _Entries:
-    """The entries of a bundle by what a reference may call them."""
+    """The entries of a bundle by the strings that references may name them with."""
 
     def __init__(self, bundle: dict[str, Any], bundle_id: str, own: Set[str], rules: tuple[DocumentRule, ...]) -> None:
         self.bundle_id, self.own, self.rules = bundle_id, own, rules
@@ -108,7 +112,11 @@ class _Entries:
                 self._by[stored_form(entry["fullUrl"], ())] = entry["resource"], entry["fullUrl"]
 
     def at(self, reference: Any, url: Any) -> tuple[dict[str, Any], Any] | None:
-        """The entry that a reference names, by the fullUrl of who refers (R4 bundle.html#references), and its own."""
+        """The resource and fullUrl of the entry that a reference names; see R4 bundle.html#references.
+
+        Args:
+            url: the fullUrl of the referring entry.
+        """
         text = reference.get("reference") if isinstance(reference, dict) else None
         if not isinstance(text, str) or text.startswith("#"):
             return None
@@ -118,27 +126,27 @@ class _Entries:
         return near or self._by.get(spelled)
 
     def patient_of(self, schema: Schema, resource: dict[str, Any], url: Any) -> str | None:
-        """The patient of a resource, or itself if it is one."""
+        """The key of the patient that a resource names, or of the resource itself if it is a Patient."""
         kind = resource.get("resourceType")
         if resource_problem(resource) or not isinstance(kind, str):
             return None
         if kind == "Patient":
-            return self._as_key(resource, url)
+            return self._key_of_patient(resource, url)
         base = base_of_url(url, kind)
         changed: dict[str, Any] = json_copy(with_stored_references(resource, self.own))
         came, stored = (references_to_patient(schema, kind, held) for held in (resource, changed))
         for reference, instead in zip(came, stored, strict=True):
             target = self.at(reference, url)
             if target and target[0].get("resourceType") == "Patient":
-                if key := self._as_key(*target):
+                if key := self._key_of_patient(*target):
                     instead["reference"] = f"Patient?{key}"
             elif not target and instead.get("reference") in self._ambiguous:
-                instead["reference"] = "#"  # an id of two entries tells neither
+                instead["reference"] = "#"  # two entries have this id: it names neither
             elif base and base not in self.own and isinstance(text := instead.get("reference"), str):
                 instead["reference"] = stored_form(f"{base}/{text}", self.own) if is_relative(text) else text
         return with_patient(schema, kind, changed, self.rules)[1]
 
-    def _as_key(self, patient: dict[str, Any], url: Any) -> str | None:
+    def _key_of_patient(self, patient: dict[str, Any], url: Any) -> str | None:
         identifier = identifier_of(patient, self.rules)
         if identifier is not None:
             return key_by(identifier, patient, self.rules)
@@ -150,7 +158,7 @@ class _Entries:
         return key_of({"reference": stored_form(text, self.own)}, "Patient")
 
     def id_of(self, schema: Schema, number: int, entry: dict[str, Any]) -> str:
-        """The id under which an entry is filed as a row."""
+        """The id of the row for an entry."""
         resource, url = entry["resource"], entry.get("fullUrl")
         kind = str(resource.get("resourceType"))
         if isinstance(url, str) and base_of_url(url, kind):
@@ -168,14 +176,14 @@ class _Entries:
 def filed_entries(
     bundle: Incoming, schema: Schema, own: Set[str], rules: tuple[DocumentRule, ...] = DEFAULT_RULES
 ) -> Iterator[ReadItem]:
-    """The entries of a document or message as resources of their own, each with a tag that names the document.
+    """The entries of a document or message as separate resources, each with a tag that names the document.
 
-    An id counts as the source's own only if the fullUrl says so. One that counts in the document only
-    (`urn:uuid:transient-1`) is replaced by one that no other document gives; a UUID of what belongs to a patient by one
-    that no other patient's document gives. References follow.
+    An entry keeps its id only if the fullUrl shows that it is an id of the source. An id that is valid in this document
+    only (`urn:uuid:transient-1`) is replaced by one that is unique to the document. The UUID of a resource that belongs
+    to a patient is replaced by an id that is unique to the UUID and the patient. References are rewritten to match.
 
     Args:
-        own: the bases of the source, as configured.
+        own: the configured bases of the source.
     """
     entries = _entries(bundle.resource)
     bases = bases_of(bundle.resource)
@@ -190,7 +198,7 @@ def filed_entries(
                 full_urls.add(url, kind, ids[-1])
             if base_of_url(url, kind) is None and isinstance(resource.get("id"), str):
                 name = f"{kind}/{resource['id']}"
-                known = full_urls.get(name)  # an id of two entries names neither
+                known = full_urls.get(name)  # two entries have this id: it names neither
                 full_urls.add(
                     name, kind, ids[-1] if known in {None, (kind, ids[-1])} else _hashed_id(f"Bundle/{bundle.id}", name)
                 )
@@ -208,13 +216,13 @@ def filed_entries(
 
 
 def _hashed_id(owner: str, name: object) -> str:
-    """An id for what is called so by its document or patient only: the same whenever that is filed."""
+    """An id for a name that is valid within a document or for a patient only: always the same for both."""
     return "sha-" + hashlib.sha256(f"{owner}\n{name}".encode("utf-8", "surrogatepass")).hexdigest()[:48]
 
 
 def _tagged(resource: dict[str, Any], key: str, document: str) -> dict[str, Any]:
     filed: dict[str, Any] = json_copy(resource)
-    if id_problem(resource) is None:  # else whoever takes it decides, by the id that it came with
+    if id_problem(resource) is None:  # else `admit` decides, by the id that it came with
         filed["id"] = key
     meta = filed.get("meta")
     meta = dict(meta) if isinstance(meta, dict) else {}

@@ -1,1 +1,1 @@
-"""The rules of R4 that a resource of the right shape may still break: one module for each kind of rule."""
+"""Rules of R4 beyond the structure of a resource, a module for each kind of rule."""

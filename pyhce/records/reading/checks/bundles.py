@@ -1,4 +1,4 @@
-"""A Bundle as a whole: https://hl7.org/fhir/R4/bundle.html and documents.html, messaging.html."""
+"""Rules of a Bundle as a whole: https://hl7.org/fhir/R4/bundle.html, documents.html, messaging.html."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z
 _COMPOSITION = (
     ("subject",), ("encounter",), ("author",), ("attester", "party"), ("custodian",), ("event", "detail"),
 )  # fmt: skip
-"""What a document's Composition refers to that the document holds; and what its sections do."""
+"""Paths of a Composition whose references must name entries of the document."""
 
 
 def check_bundle(bundle: dict[str, Any]) -> Iterator[RuleProblem]:
-    """What is wrong with a Bundle's entries and links as a whole."""
+    """Check the entries and links of a Bundle together."""
     kind = bundle.get("type")
     entries = list(object_items(bundle.get("entry")))
     yield from _links(bundle)
@@ -43,11 +43,11 @@ def _links(bundle: dict[str, Any]) -> Iterator[RuleProblem]:
     relations = Counter(link.get("relation") for link in object_items(bundle.get("link")))
     for relation in sorted(_ONCE & relations.keys()):
         if relations[relation] > 1:
-            yield RuleProblem("bundle-link", f"there is more than one link with the relation {relation}", ".link")
+            yield RuleProblem("bundle-link", f"more than one link with the relation {relation}", ".link")
 
 
 def _entry(entry: dict[str, Any], kind: Any) -> Iterator[RuleProblem]:
-    """What is wrong with an entry, given the type of its Bundle."""
+    """Check an entry against the type of its Bundle."""
     resource = entry["resource"] if isinstance(entry.get("resource"), dict) else {}
     if ("request" in entry) != (kind in _REQUESTS):
         wanted = "is required" if kind in _REQUESTS else "is not allowed"
@@ -63,22 +63,22 @@ def _entry(entry: dict[str, Any], kind: Any) -> Iterator[RuleProblem]:
 
 
 def _found(entry: dict[str, Any], resource: dict[str, Any]) -> Iterator[RuleProblem]:
-    """What is wrong with an entry of a search's result; an outcome is about the search and needs no id."""
+    """Check an entry of a search result. An OperationOutcome about the search needs no id."""
     mode = entry["search"].get("mode") if isinstance(entry.get("search"), dict) else None
     outcome = resource.get("resourceType") == "OperationOutcome"
     if mode == "outcome" and not outcome:
-        yield RuleProblem("search-outcome", "an entry of the mode outcome holds an OperationOutcome", ".resource")
+        yield RuleProblem("search-outcome", "the mode outcome requires an OperationOutcome", ".resource")
     if "id" not in resource and mode != "outcome" and not (outcome and mode is None):
-        yield RuleProblem("search-id", "a resource that a search found has an id", ".resource")
+        yield RuleProblem("search-id", "a resource in a search result must have an id", ".resource")
 
 
 def _full_url(url: str, resource: dict[str, Any]) -> Iterator[RuleProblem]:
     if not is_absolute(url):
-        yield RuleProblem("bundle-fullurl", "a fullUrl is absolute", ".fullUrl")
+        yield RuleProblem("bundle-fullurl", "a fullUrl must be absolute", ".fullUrl")
         return
     match = _REST(url)
     if match and resource.get("id") and match["type"] == resource.get("resourceType") and match["id"] != resource["id"]:
-        yield RuleProblem("bundle-fullurl", "a fullUrl ends with the id of its resource", ".fullUrl")
+        yield RuleProblem("bundle-fullurl", "a fullUrl must end with the id of its resource", ".fullUrl")
 
 
 def _duplicates(entries: list[dict[str, Any]]) -> Iterator[RuleProblem]:
@@ -96,7 +96,7 @@ def _version(entry: dict[str, Any]) -> Any:
 
 
 def _needed(resource: Any) -> Iterator[tuple[str, str]]:
-    """The references of the first resource of a document or message to what the Bundle holds, with their places."""
+    """The references of a document's or message's first resource that must name entries, with their paths."""
     if not isinstance(resource, dict):
         return
     if resource.get("resourceType") == "MessageHeader":
@@ -124,7 +124,7 @@ def _references(held: Any, path: tuple[str, ...], place: str) -> Iterator[tuple[
 
 
 class _Entries:
-    """The entries of a document or message, by what a reference of the first one may call them."""
+    """The entries of a document or message by the strings that the first one's references may name them with."""
 
     def __init__(self, entries: list[dict[str, Any]]) -> None:
         first = _REST(str(entries[0].get("fullUrl")))
@@ -140,9 +140,9 @@ class _Entries:
                 self.by_name.setdefault(name, []).append(entry)
 
     def unclear(self, literal: str) -> str:
-        """Why the Bundle does not say which resource a reference of its first entry means; "" if it does.
+        """Why a reference does not identify one entry; "" if it does.
 
-        An absolute URL may lead out of the Bundle, a fragment stays in its resource.
+        An absolute URL may lead out of the Bundle, and a fragment stays in its resource: neither is a problem.
         """
         plain, _, version = literal.partition("/_history/")
         if not _RELATIVE(literal) and not literal.startswith("urn:"):
@@ -153,6 +153,6 @@ class _Entries:
         if version:
             found = [entry for entry in found if _version(entry) in (version, None)]
         if not found:
-            return "no entry of the Bundle is what this refers to"
+            return "the reference names no entry of the Bundle"
         several = len({_version(entry) for entry in found}) > 1
-        return "several entries of the Bundle are what this refers to: name the version" if several else ""
+        return "the reference names several entries of the Bundle: add the version" if several else ""

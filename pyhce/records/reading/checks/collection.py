@@ -1,4 +1,4 @@
-"""FHIRPath's collections: lists of JSON values, and how to go from one to what is in it."""
+"""FHIRPath's collections: lists of JSON values, and navigation from them to members and children."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pyhce.schema.r4 import RESOURCE_TYPES, choice_members
 
 
 class Absent:
-    """A primitive that has an extension and no value: it exists, and is equal to nothing."""
+    """A primitive with an extension and no value: it exists, but equals nothing."""
 
 
 ABSENT = Absent()
@@ -20,22 +20,22 @@ Collection = list[Any]
 
 
 class ReusedCollection(list[Any]):
-    """A collection that is asked many times whether it has an item."""
+    """A collection that is searched many times."""
 
     @cached_property
     def equality_keys(self) -> Set[Any]:
-        """The keys of its items."""
+        """The equality keys of its items."""
         return {equality_key(item) for item in self}
 
 
 class Scope(NamedTuple):
-    """What an expression is evaluated in.
+    """The context in which an expression is evaluated.
 
     Args:
         resource: the resource that holds the element (`%resource`).
         context: the element that the rule is about (`%context`).
-        this: the item that a criterion is asked of (`$this`).
-        memory: what was computed once for the element, by expression.
+        this: the item that a criterion is evaluated for (`$this`).
+        memory: results that are computed once for the element, by expression.
     """
 
     resource: dict[str, Any]
@@ -45,7 +45,7 @@ class Scope(NamedTuple):
 
 
 def member(focus: Collection, name: str) -> Collection:
-    """The values of a member of each item; a choice's (`value`) are those of its member that is there."""
+    """The values of a member of each item. For a choice (`value`) those of the member that is present."""
     found: Collection = []
     for item in focus:
         if isinstance(item, dict):
@@ -66,7 +66,7 @@ def _values(item: dict[str, Any], name: str) -> Iterable[Any]:
 
 
 def _joined(value: Any, beside: Any) -> Iterator[Any]:
-    """The values of a member, and `ABSENT` where there is only what stands beside it."""
+    """The values of a member; `ABSENT` for one that has only an id or extensions."""
     values = value if isinstance(value, list) else [] if value is None else [value]
     others = beside if isinstance(beside, list) else [] if beside is None else [beside]
     for number in range(max(len(values), len(others))):
@@ -78,7 +78,7 @@ def _joined(value: Any, beside: Any) -> Iterator[Any]:
 
 
 def children(focus: Collection) -> Collection:
-    """Everything directly in the items."""
+    """The direct children of the items."""
     found: Collection = []
     for item in focus:
         if isinstance(item, dict):
@@ -89,7 +89,7 @@ def children(focus: Collection) -> Collection:
 
 
 def descendants(focus: Collection) -> Collection:
-    """Everything in the items, at any depth."""
+    """The children of the items, at any depth."""
     found: Collection = []
     level = children(focus)
     while level:
@@ -99,7 +99,7 @@ def descendants(focus: Collection) -> Collection:
 
 
 def is_of_type(item: Any, name: str) -> bool:
-    """Whether an item is of a type, as far as its JSON tells; R4's rules ask for Boolean, decimal and resources."""
+    """Whether an item has a type, as far as JSON shows it. R4's rules use Boolean, decimal and resource types."""
     if name in RESOURCE_TYPES:
         return isinstance(item, dict) and item.get("resourceType") == name
     if name.lower() == "boolean":
@@ -108,12 +108,12 @@ def is_of_type(item: Any, name: str) -> bool:
 
 
 def distinct(items: Collection) -> Collection:
-    """The items without those that are equal to a former one."""
+    """The items without duplicates."""
     return list({equality_key(item): item for item in items}.values())
 
 
 def equality_key(item: Any) -> Any:
-    """A key that two items share if they are equal."""
+    """A key that is the same for equal items."""
     if isinstance(item, dict | list):
         return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
     if isinstance(item, bool):
@@ -122,12 +122,12 @@ def equality_key(item: Any) -> Any:
 
 
 def equality_keys(items: Collection) -> Set[Any]:
-    """The keys of the items."""
+    """The equality keys of the items."""
     return items.equality_keys if isinstance(items, ReusedCollection) else {equality_key(item) for item in items}
 
 
 def truth(items: Collection) -> bool | None:
-    """A collection as a truth value: None if it is empty; one item that is no boolean is true."""
+    """A collection as a truth value: None if it is empty; an item that is not a boolean is true."""
     if not items or items[0] is ABSENT:
         return None
     return items[0] if isinstance(items[0], bool) else True

@@ -1,4 +1,4 @@
-"""FHIR's dates and times as spans of seconds, for `start <= end`."""
+"""FHIR's dates and times as intervals of seconds, for `start <= end`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import re
 from calendar import monthrange
 from datetime import date
 
-_MOMENT = re.compile(
+_DATE_TIME = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?\Z", re.ASCII
 )
 _DAY = 86_400
 _ZONES = 14 * 3_600
-"""A time without a zone may be this far from UTC."""
+"""Seconds by which a time without a zone may differ from UTC."""
 
 
 def surely_after(one: str, other: str) -> bool:
-    """Whether a date or time is after another in every reading: neither the precision nor the zone leaves it open."""
+    """Whether a date or time is later than another, whatever its missing digits and missing zone may be."""
     first, second = _span(one), _span(other)
     if first is None or second is None:
         return False
@@ -24,8 +24,8 @@ def surely_after(one: str, other: str) -> bool:
 
 
 def _span(text: str) -> tuple[float, float, bool] | None:
-    """The first and the last second that a text may mean, and whether it has a zone; None if it is no date."""
-    match = _MOMENT.match(text)
+    """The first and last second that a text may stand for, and whether it has a zone; None if it is not a date."""
+    match = _DATE_TIME.match(text)
     if match is None:
         return None
     year, month, day, hour, minute, second, fraction, zone = match.groups()

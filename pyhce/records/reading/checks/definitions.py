@@ -1,4 +1,4 @@
-"""Definitions (ValueSet, CodeSystem, SearchParameter …): what R4 says of them in prose."""
+"""Rules that R4 states in prose for definitions (ValueSet, CodeSystem, SearchParameter …)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ANY = frozenset({"Resource", "DomainResource"})
 
 
 def check_definition(resource: dict[str, Any]) -> Iterator[RuleProblem]:
-    """What is wrong with a definition; nothing for any other resource."""
+    """Check a definition; other resources have no problems."""
     kind = resource["resourceType"]
     declared = element(kind, "url") if "url" in resource else None
     if declared and declared.types == ("uri",) and not is_absolute(str(resource["url"])):
-        yield RuleProblem("canonical-url", "the URL of a definition is absolute", ".url")
+        yield RuleProblem("canonical-url", "the URL of a definition must be absolute", ".url")
     check = _CHECKS.get(kind)
     if check:
         yield from check(resource)
@@ -39,7 +39,7 @@ def _value_set(resource: dict[str, Any]) -> Iterator[RuleProblem]:
             if not isinstance(system, str):
                 continue
             if not is_absolute(system):
-                yield RuleProblem("valueset-system", "the code system's URL is absolute", place + ".system")
+                yield RuleProblem("valueset-system", "the URL of the code system must be absolute", place + ".system")
             for at, concept in enumerate(object_items(held.get("concept"))):
                 for said in check_code(system, str(concept.get("code"))):
                     yield said._replace(place=f"{place}.concept[{at}].code")
@@ -47,7 +47,7 @@ def _value_set(resource: dict[str, Any]) -> Iterator[RuleProblem]:
 
 def _code_system(resource: dict[str, Any]) -> Iterator[RuleProblem]:
     if "supplements" in resource and resource.get("content") != "supplement":
-        yield RuleProblem("supplement", "a CodeSystem with supplements has the content supplement", ".content")
+        yield RuleProblem("supplement", "a CodeSystem with supplements must have the content supplement", ".content")
     seen: set[Any] = set()
     for number, held in enumerate(object_items(resource.get("property"))):
         if held.get("code") in seen:
@@ -58,16 +58,16 @@ def _code_system(resource: dict[str, Any]) -> Iterator[RuleProblem]:
 def _search_parameter(resource: dict[str, Any]) -> Iterator[RuleProblem]:
     kind, bases = resource.get("type"), {base for base in array_items(resource.get("base")) if isinstance(base, str)}
     if kind == "composite" and len(array_items(resource.get("component"))) < 2:
-        yield RuleProblem("search-composite", "a composite search parameter has two components or more", ".component")
+        yield RuleProblem("search-composite", "a composite search parameter needs two components or more", ".component")
     parts = map(_LEADING.match, str(resource.get("expression", "")).split("|"))
     leading = {match[1] for match in parts if match} & RESOURCE_TYPES
     if leading - bases and not bases & _ANY:
-        yield RuleProblem("search-base", "the expression begins with a type that is not among the bases", ".expression")
+        yield RuleProblem("search-base", "the expression begins with a type that is not in base", ".expression")
     known = search_parameter(str(resource.get("derivedFrom", "")).split("|")[0])
     if known and known[0] != kind:
-        yield RuleProblem("search-derived", f"the parameter it is derived from has the type {known[0]}", ".type")
+        yield RuleProblem("search-derived", f"the parameter that it is derived from has the type {known[0]}", ".type")
     if known and not bases <= known[1] and not known[1] & _ANY:
-        yield RuleProblem("search-derived", "the parameter it is derived from is not for these bases", ".base")
+        yield RuleProblem("search-derived", "the parameter that it is derived from does not have these bases", ".base")
 
 
 def _capabilities(resource: dict[str, Any]) -> Iterator[RuleProblem]:

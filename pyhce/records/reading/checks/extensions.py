@@ -1,4 +1,4 @@
-"""Extensions: their shape, and the place and value type of the specification's own.
+"""Extensions: their structure; for the specification's own, where they are allowed and their value type.
 
 https://hl7.org/fhir/R4/extensibility.html
 """
@@ -19,26 +19,26 @@ _INDEX = re.compile(r"\[\d+\]")
 
 
 def check_extension(held: dict[str, Any], frames: Sequence[Frame], resource_type: str) -> Iterator[RuleProblem]:
-    """An extension has a value or extensions; the specification's own are where they belong, with their type."""
+    """Check an extension: a value or extensions, and the place and value type of the specification's own."""
     values = [name for name in held if name.lstrip("_").startswith("value")]
     url = held.get("url")
     if bool(values) == ("extension" in held):
-        yield RuleProblem("ext-1", "an extension has either a value or extensions within, not both and not neither")
+        yield RuleProblem("ext-1", "an extension must have either a value or nested extensions")
     inner = len(frames) > 1 and frames[-2].type == "Extension"
     if not isinstance(url, str):
         return
     if not inner and not is_absolute(url):
-        yield RuleProblem("extension-url", "the URL of an extension is absolute", ".url")
+        yield RuleProblem("extension-url", "the URL of an extension must be absolute", ".url")
     known = extension(url)
     if known is None:
         return
     types, places = known
     kinds = {name.lstrip("_").removeprefix("value") for name in values}
     if kinds and not kinds <= _members(types):
-        expected = " or ".join("value" + kind for kind in sorted(_members(types))) or "extensions within"
-        yield RuleProblem("extension-value", f"this extension has {expected[:120]}")
+        expected = " or ".join("value" + kind for kind in sorted(_members(types))) or "nested extensions"
+        yield RuleProblem("extension-value", f"this extension must have {expected[:120]}")
     if places and not inner and not _paths(frames[:-1], resource_type) & _plain(places):
-        yield RuleProblem("extension-place", f"this extension belongs to {', '.join(sorted(places))[:120]}")
+        yield RuleProblem("extension-place", f"this extension is allowed in {', '.join(sorted(places))[:120]} only")
 
 
 @cache
@@ -48,12 +48,12 @@ def _members(types: frozenset[str]) -> frozenset[str]:
 
 @cache
 def _plain(places: frozenset[str]) -> frozenset[str]:
-    """The places, an element that repeats itself (`item.item`) once."""
+    """The places, with a repeated element (`item.item`) only once."""
     return frozenset(_REPEATED.sub(r"\1", place).removesuffix("[x]") for place in places)
 
 
 def _paths(frames: Sequence[Frame], resource_type: str) -> set[str]:
-    """Every path by which the element that has the extension is known."""
+    """Every path that the element with the extension is known by."""
     names = [resource_type, *(_INDEX.sub("", frame.step).lstrip("_") for frame in frames)]
     whole = _REPEATED.sub(r"\1", ".".join(names))
     if not frames:

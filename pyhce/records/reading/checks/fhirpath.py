@@ -1,9 +1,8 @@
 """R4's invariants in FHIRPath, compiled into Python functions.
 
-It covers the part of FHIRPath (http://hl7.org/fhirpath/N1) that the invariants of R4 4.0.1 use, and refuses the rest
-when it compiles. Of the libraries on PyPI, fhirpathpy 2.2 lacks `hasValue`, prints what `trace` sees, which are
-patients' data, and needs a python-dateutil older than that of the Kubernetes client; fhirpathrs 0.1 parses the
-expression anew for every element.
+It covers the part of FHIRPath (http://hl7.org/fhirpath/N1) that the invariants of R4 4.0.1 use; compiling anything else
+is an error. Why no library from PyPI: fhirpathpy 2.2 lacks `hasValue`, its `trace` prints patients' data, and it needs
+an older python-dateutil than the Kubernetes client; fhirpathrs 0.1 parses the expression again for every element.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ UCUM = "http://unitsofmeasure.org"
 
 @cache
 def compiled(expression: str) -> Expression:
-    """The function of an expression.
+    """Compile an expression.
 
     Raises:
-        DeclarationError: the expression has something that this module does not know.
+        DeclarationError: the expression uses FHIRPath that this module does not support.
     """
     return _Parser(expression).whole()
 
 
 class _Parser:
-    """Turns the text of an expression into functions, by recursive descent.
+    """A recursive descent parser that turns an expression into nested functions.
 
-    Each method reads what it is named after from the next token on: `a.b = 'x' and c.exists()` is an `and` of an `=`
-    of the path `a.b` and a constant, and of a call.
+    Each method parses what it is named after, from the next token on. `a.b = 'x' and c.exists()` becomes an `and` of
+    two functions: an `=` of the path `a.b` and a constant, and a call.
     """
 
     def __init__(self, text: str) -> None:
@@ -58,8 +57,8 @@ class _Parser:
 
     def _error(self, what: str) -> DeclarationError:
         return DeclarationError(
-            f"the FHIRPath expression {self.text!r} has {what!r}, which is not known here",
-            remedy="add it to pyhce/records/reading/checks, or state the rule in Python",
+            f"unsupported {what!r} in the FHIRPath expression {self.text!r}",
+            remedy="Add it to pyhce/records/reading/checks, or write the rule in Python.",
         )
 
     def _next(self) -> str:
@@ -74,7 +73,7 @@ class _Parser:
             raise self._error(token)
 
     def whole(self) -> Expression:
-        """The function of the whole text."""
+        """Parse the whole text."""
         found = self._binary(0)
         if self._next():
             raise self._error(self._next())
@@ -125,7 +124,7 @@ class _Parser:
         return self._step(lambda focus, scope: focus)
 
     def _step(self, before: Expression) -> Expression:
-        """A member, or a call of a function, of what comes before."""
+        """A member of the preceding value, or a function called on it."""
         name = self._take().strip("`")
         if not name.isidentifier():
             raise self._error(name)
@@ -157,7 +156,7 @@ def _operated(operator: Operator, left: Expression, right: Expression) -> Expres
 
 
 def _remembered(found: Expression) -> Expression:
-    """What depends on the resource alone, computed once for an element however often it is asked."""
+    """A function whose result depends on the resource only: computed once for each element."""
 
     def function(focus: Collection, scope: Scope) -> Collection:
         held = scope.memory.get(id(found))

@@ -21,22 +21,22 @@ _NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 
 
 def check_narrative(div: str) -> Iterator[RuleProblem]:
-    """A narrative is well-formed XHTML with the elements that R4 allows, and says something."""
+    """Check that a narrative is well-formed XHTML with the elements that R4 allows, and not empty."""
     reader = _Reader()
     problem = reader.read(div)
     if problem:
         yield RuleProblem("txt-1", problem, ".div")
-    elif not reader.says_something:
+    elif not reader.has_content:
         yield RuleProblem("txt-2", "the narrative has no text and no image", ".div")
 
 
 class _Reader:
-    """Goes through a narrative; nothing outside it is read, no entity is declared."""
+    """Parses a narrative. External resources are not loaded, and entities cannot be declared."""
 
     def __init__(self) -> None:
         self.problem = ""
         self.depth = 0
-        self.says_something = False
+        self.has_content = False
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
@@ -44,41 +44,41 @@ class _Reader:
         self.parser.StartDoctypeDeclHandler = self._doctype
 
     def read(self, div: str) -> str:
-        """What is wrong; "" if nothing is."""
+        """The first problem; "" if there is none."""
         try:
             self.parser.Parse(_NAMED.sub(_character, div).encode("utf-8", "surrogatepass"), True)
         except expat.ExpatError as error:
             return self.problem or f"the narrative is not well-formed XHTML at line {error.lineno}"
         return self.problem
 
-    def _tell(self, problem: str) -> None:
+    def _note(self, problem: str) -> None:
         self.problem = self.problem or problem
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         namespace, _, local = name.rpartition(" ")
         self.depth += 1
         if namespace != _XHTML:
-            self._tell(f"the narrative's elements are in the namespace {_XHTML}")
+            self._note(f"the elements of a narrative must be in the namespace {_XHTML}")
         elif self.depth == 1 and local != "div":
-            self._tell("the narrative is one div element")
+            self._note("the narrative must be one div element")
         elif local not in _ELEMENTS:
-            self._tell(f"the element {local[:40]} is not allowed in a narrative")
+            self._note(f"the element {local[:40]} is not allowed in a narrative")
         for attribute, value in attributes.items():
             if attribute.lower().startswith("on") or value.lstrip().lower().startswith("javascript:"):
-                self._tell("scripts are not allowed in a narrative")
-        self.says_something |= local == "img"
+                self._note("scripts are not allowed in a narrative")
+        self.has_content |= local == "img"
 
     def _end(self, name: str) -> None:
         self.depth -= 1
 
     def _text(self, text: str) -> None:
-        self.says_something |= bool(text.strip())
+        self.has_content |= bool(text.strip())
 
     def _doctype(self, *_: object) -> None:
-        self._tell("a document type declaration is not allowed in a narrative")
+        self._note("a document type declaration is not allowed in a narrative")
         raise expat.ExpatError
 
 
 def _character(match: re.Match[str]) -> str:
-    """The character that HTML's name for it stands for; XML's own names stay."""
+    """The character of an HTML entity; XML's own entities stay."""
     return match[0] if match[1] in _XML else html5.get(match[1] + ";", match[0])

@@ -51,7 +51,7 @@ def _not_equal(left: Collection, right: Collection) -> Collection:
 
 
 def _greater(one: Any, other: Any) -> bool | None:
-    """Whether a value is surely greater; None if the two cannot be compared."""
+    """Whether a value is certainly greater; None if the two cannot be compared."""
     if isinstance(one, str) and isinstance(other, str):
         return surely_after(one, other)
     if isinstance(one, dict) and isinstance(other, dict):  # quantities
@@ -63,7 +63,7 @@ def _greater(one: Any, other: Any) -> bool | None:
 
 
 def _compared(greater: bool, expected: bool) -> Operator:
-    """An order: with `greater`, the first is asked to be greater, else the second."""
+    """A comparison: whether left > right (`greater`) or right > left is `expected`."""
 
     def operator(left: Collection, right: Collection) -> Collection:
         if len(left) != 1 or len(right) != 1:
@@ -104,4 +104,4 @@ OPERATORS: tuple[dict[str, Operator | None], ...] = (
     {"is": None, "as": None},
     {"+": _add, "&": _join},
 )
-"""From those that bind least to those that bind most; None: its right side is the name of a type."""
+"""By precedence, lowest first. None: an operator whose right side is the name of a type."""

@@ -1,4 +1,4 @@
-"""Where a check looks, and what it says."""
+"""What a check finds: a problem, and the position of the element."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 
 class RuleProblem(NamedTuple):
-    """What is wrong with an element.
+    """A rule that an element breaks.
 
     Args:
-        rule: R4's key of the rule (`per-1`), or a name for a rule that R4 states in prose (`coding-system`).
-        text: what is wrong or what is demanded, without any value of the resource.
-        place: the path below the element that is looked at, with a leading dot; "" for the element itself.
+        rule: the key of R4's invariant (`per-1`), or a name for a rule that R4 states in prose (`coding-system`).
+        text: the problem or the requirement, without any value of the resource.
+        place: the path below the checked element, with a leading dot; "" for the element itself.
     """
 
     rule: str
@@ -21,10 +21,10 @@ class RuleProblem(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """An element on the way from the resource to the one that is looked at.
+    """An element on the path from the resource to the checked element.
 
     Args:
-        step: its name in JSON, with its number in an array.
+        step: its name in JSON, with its index in an array.
         declared: its path in the type that declares it, such as `HumanName.family`.
         type: its FHIR type.
     """
@@ -35,11 +35,11 @@ class Frame(NamedTuple):
 
 
 class ElementPosition(NamedTuple):
-    """The element that is looked at.
+    """The position of the checked element.
 
     Args:
-        resource: the resource that it is in.
-        frames: the elements on the way to it, itself last.
+        resource: the resource that contains it.
+        frames: the elements on the path to it, itself last.
     """
 
     resource: dict[str, Any]
@@ -52,10 +52,10 @@ class ElementPosition(NamedTuple):
 
 
 def array_items(value: Any) -> list[Any]:
-    """An array's items; none if the value is no array."""
+    """The items of an array; none if the value is not an array."""
     return value if isinstance(value, list) else []
 
 
 def object_items(value: Any) -> Iterator[dict[str, Any]]:
-    """An array's items that are objects."""
+    """The items of an array that are objects."""
     return (item for item in array_items(value) if isinstance(item, dict))

@@ -1,4 +1,4 @@
-"""Every rule of R4 beyond the shape of a resource, held against one resource."""
+"""All rules of R4 beyond the structure, for one resource."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pyhce.records.reading.checks.walk import element_problems
 
 
 def broken_rules(resource: dict[str, Any], within: dict[str, str]) -> Iterator[RuleProblem]:
-    """The rules that a resource breaks, each with the path of the element; resources within it are not looked at.
+    """The rules that a resource breaks, with the path of each element. Resources within it are not checked.
 
     Args:
-        resource: one of the shape that R4 gives it.
-        within: the types of what `#x` may name in it; see `types_within`.
+        resource: a resource of valid structure.
+        within: the types that `#x` names in it; see `types_within`.
     """
     yield from element_problems(resource, within)
     yield from check_contained(resource)

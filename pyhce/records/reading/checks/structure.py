@@ -1,4 +1,4 @@
-"""What R4 says of each member of an object, found once for each kind of object."""
+"""R4's definition of each member of an object, computed once for each kind of object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyhce.schema.r4_rules import Invariant, canonical_targets, invariants, requ
 
 
 class ObjectKind(NamedTuple):
-    """A kind of object: a data type or resource type, or an element of one that has elements of its own.
+    """A kind of object: a data type, a resource type, or an element with elements of its own.
 
     Args:
         owner: the data type or resource type.
@@ -27,7 +27,7 @@ class Member(NamedTuple):
     Args:
         path: its path in the type that declares it, `[x]` included.
         type: its FHIR type.
-        inside: the kind of object that it is; None for a primitive and for a resource.
+        inside: its kind of object; None for a primitive and for a resource.
         targets: the resource types that a Reference may name.
         rules: the invariants of the element and of its type.
         canonical: the types of definition that a canonical URL may name.
@@ -64,7 +64,7 @@ def _member(owner: str, element: Element, fhir_type: str) -> Member:
     at = element.path
     if fhir_type.startswith("#"):
         inside = ObjectKind(owner, fhir_type[1:])
-        at = inside.path  # its rules are those of the element that it repeats
+        at = inside.path  # it has the rules of the element that it refers to
     elif fhir_type in ("BackboneElement", "Element"):
         inside = ObjectKind(owner, element.path)
     elif is_complex(fhir_type) and fhir_type != "Resource":
@@ -81,4 +81,4 @@ def _member(owner: str, element: Element, fhir_type: str) -> Member:
 
 
 ELEMENT = ObjectKind("Element", "")
-"""What stands beside a primitive: its id and extensions."""
+"""The object beside a primitive (`_name`): its id and extensions."""

@@ -1,4 +1,4 @@
-"""Values against what is said of them beside them, and against FHIR's limits."""
+"""Values: the size and hash of an attachment, and FHIR's length limit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from pyhce.records.reading.checks.problems import RuleProblem
 
 MOST_CHARACTERS = 1024 * 1024
-"""Of a string: https://hl7.org/fhir/R4/datatypes.html#string."""
+"""Characters of a string, at most: https://hl7.org/fhir/R4/datatypes.html#string."""
 
 
 def check_attachment(attachment: dict[str, Any]) -> Iterator[RuleProblem]:
-    """An Attachment's size and hash are those of its data: https://hl7.org/fhir/R4/datatypes.html#attachment."""
+    """Check an Attachment's size and hash against its data: https://hl7.org/fhir/R4/datatypes.html#attachment."""
     data, size, digest = (attachment.get(name) for name in ("data", "size", "hash"))
     if not isinstance(data, str) or (size is None and digest is None):
         return
@@ -25,17 +25,15 @@ def check_attachment(attachment: dict[str, Any]) -> Iterator[RuleProblem]:
         yield RuleProblem("attachment-data", "the data is not base64", ".data")
         return
     if size is not None and size != len(held):
-        yield RuleProblem("attachment-size", f"{size} bytes are stated, the data has {len(held)}", ".size")
+        yield RuleProblem("attachment-size", f"the size is {size}, but the data has {len(held)} bytes", ".size")
     if (
         isinstance(digest, str)
         and digest != base64.b64encode(hashlib.sha1(held, usedforsecurity=False).digest()).decode()
     ):
-        yield RuleProblem("attachment-hash", "the hash is not the base64 of the data's SHA-1", ".hash")
+        yield RuleProblem("attachment-hash", "the hash must be the SHA-1 of the data, in base64", ".hash")
 
 
 def check_length(value: str) -> Iterator[RuleProblem]:
-    """A string is at most 1,048,576 characters long."""
+    """Check that a string has at most 1,048,576 characters."""
     if len(value) > MOST_CHARACTERS:
-        yield RuleProblem(
-            "string-size", f"{len(value)} characters, more than the {MOST_CHARACTERS} that a string may have"
-        )
+        yield RuleProblem("string-size", f"{len(value)} characters; a string may have {MOST_CHARACTERS}")

@@ -1,4 +1,4 @@
-"""A resource's elements one by one, each with what R4 says of it."""
+"""Walk through the elements of a resource and check each against R4's definition of it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pyhce.schema.r4_rules import Invariant, invariants
 
 
 def element_problems(resource: dict[str, Any], within: dict[str, str]) -> list[RuleProblem]:
-    """What is wrong with a resource's elements; each with its path from the resource.
+    """The problems of a resource's elements, with their paths.
 
     Args:
-        resource: one of the right shape; resources within it are not looked at.
-        within: the types of what `#x` may name in it; see `types_within`.
+        resource: a resource of valid structure. Resources within it are not checked.
+        within: the types that `#x` names in it; see `types_within`.
     """
     walk = _Walk(resource, within)
     kind = ObjectKind(resource["resourceType"], "")
@@ -31,7 +31,7 @@ def element_problems(resource: dict[str, Any], within: dict[str, str]) -> list[R
 
 
 class _Walk:
-    """Goes through one resource and gathers what is wrong."""
+    """Walks through one resource and collects its problems."""
 
     def __init__(self, resource: dict[str, Any], within: dict[str, str]) -> None:
         self.spot, self.within = ElementPosition(resource, []), within
@@ -39,18 +39,18 @@ class _Walk:
         self.ids: set[str] = set()
 
     def tell(self, problems: Iterable[RuleProblem]) -> None:
-        """Keep what a check says of the element that is looked at."""
+        """Add the problems that a check found in the current element."""
         for said in problems:
             self.found.append(said._replace(place=self.spot.place + said.place))
 
     def rules(self, rules: Iterable[Invariant], element: Any) -> None:
-        """Hold the invariants of an element against it."""
+        """Check the invariants of an element."""
         for rule in rules:
             if not holds(rule.expression, element, self.spot.resource):
                 self.tell([RuleProblem(rule.key, rule.text)])
 
     def object(self, value: dict[str, Any], kind: ObjectKind) -> None:
-        """Go through an object's members."""
+        """Check the members of an object."""
         known = members(kind)
         for name, held in value.items():
             beside = name.startswith("_")
@@ -66,7 +66,7 @@ class _Walk:
                 self._element(held, name, kind, member)
 
     def _item(self, owner: dict[str, Any], step: str, item: Any, kind: ObjectKind, member: Member, number: int) -> None:
-        """One of an array; null is only a place for what the array beside it has there."""
+        """Check an item of an array. A null is allowed if the array `_name` has an extension at its index."""
         name = step.partition("[")[0]
         if name.startswith("_"):
             if item is not None:
@@ -76,15 +76,15 @@ class _Walk:
         elif item is not None:
             self._element(item, step, kind, member)
         elif not _at(owner.get("_" + name), number):
-            self.found.append(RuleProblem("ele-1", "null without an extension beside it", f"{self.spot.place}.{step}"))
+            self.found.append(RuleProblem("ele-1", "null without an extension", f"{self.spot.place}.{step}"))
 
     def _beside(self, value: Any, held: Any, step: str, kind: ObjectKind, member: Member) -> None:
-        """What stands beside a primitive: its id and extensions."""
+        """Check the object beside a primitive: its id and extensions."""
         if not isinstance(held, dict):
             return
         self.spot.frames.append(Frame(step, f"{kind.owner}.{member.path}", member.type))
         if value is None and "extension" not in held:
-            self.tell([RuleProblem("ele-1", "an element has a value or an extension, an id alone is not enough")])
+            self.tell([RuleProblem("ele-1", "an element must have a value or an extension, not only an id")])
         self._id(held)
         self.object(held, ELEMENT)
         self.spot.frames.pop()
@@ -100,7 +100,7 @@ class _Walk:
             return
         self.spot.frames.append(Frame(step, f"{kind.owner}.{member.path}", member.type))
         if len(value) == 1 and "id" in value:
-            self.tell([RuleProblem("ele-1", "an element has a value or an extension, an id alone is not enough")])
+            self.tell([RuleProblem("ele-1", "an element must have a value or an extension, not only an id")])
         if member.type != "ElementDefinition":  # the differential and the snapshot use the same ids
             self._id(value)
         self._typed(value, member)
@@ -123,7 +123,7 @@ class _Walk:
             self.ids.add(key)
 
     def _typed(self, value: dict[str, Any], member: Member) -> None:
-        """The checks of the element's type."""
+        """Run the checks for the element's type."""
         match member.type:
             case "Reference":
                 self.tell(check_reference(value, member.targets, self.within))
@@ -140,5 +140,5 @@ class _Walk:
 
 
 def _at(beside: Any, number: int) -> bool:
-    """Whether an array has something at a place."""
+    """Whether an array has an item other than null at an index."""
     return isinstance(beside, list) and number < len(beside) and beside[number] is not None
