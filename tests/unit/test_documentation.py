@@ -189,6 +189,18 @@ def test_every_file_of_the_repository_that_a_page_names_is_there(page: Path) -> 
     assert [name for name in PATH.findall(text_of(page)) if not (ROOT / name).exists() and "COUNTRY" not in name] == []
 
 
+@pytest.mark.parametrize(
+    ("section", "folder"),
+    [("loaded line", "pyhce/records"), ("saved resource", "pyhce/records"), ("How an install runs", "pyhce/deploy")],
+)
+def test_the_modules_that_the_architecture_names_are_there(section: str, folder: str) -> None:
+    text = next(part for part in text_of("docs/architecture.md").split("\n## ") if section in part.splitlines()[0])
+    named = re.findall(r"`((?:[a-z_]+/)?[a-z_]+\.py)`", text)
+    assert named
+    places = (ROOT / folder, ROOT / folder / "writing")
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
+
+
 def test_the_functions_that_declare_a_column_are_the_ones_of_the_code() -> None:
     page = text_of("docs/contributing/column.md")
     table = re.search(r"^## Functions$(.*?)^## ", page, re.MULTILINE | re.DOTALL)
