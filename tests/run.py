@@ -140,7 +140,16 @@ class TierRun:
         self._output = tempfile.TemporaryFile() if background else None  # noqa: SIM115 - closed by wait
         parallel = PARALLEL_OPTIONS if tier.parallel else []
         marker = ["-m", "not slow"] if quick else []
-        command = [sys.executable, "-m", "pytest", "-q", "--durations=40", "--durations-min=2", *parallel, *marker]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            f"--durations={10 if quick else 40}",
+            "--durations-min=2",
+            *parallel,
+            *marker,
+        ]
         print(f"== tier {tier.name}" + (" starts in the background" if background else ""), flush=True)
         self._process = subprocess.Popen([*command, str(TESTS / tier.name), *pytest_options], stdout=self._output)
 
