@@ -1,4 +1,4 @@
-"""Which files a load reads, which it tells of, and where it puts what it rejects."""
+"""Which files a load reads, which it reports as skipped, and where it writes rejects."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def told(path: Path, lists_errors: bool | None = None) -> tuple[list[str], Input
     return [i.id if isinstance(i, Incoming) else getattr(i, "reason", "skipped") for i in found], source
 
 
-def test_of_a_folder_each_file_is_read_or_told_with_the_reason() -> None:
+def test_each_file_of_a_folder_is_read_or_reported_with_the_reason() -> None:
     found = find_files([case("28-file-names")])
     assert sorted(path.name for path in found.to_read) == [
         "A.JSON", "B.NDJSON", "empty.json", "g.json", "h.ndjson.gz.json", "i.fhir.json",
@@ -71,7 +71,7 @@ def test_of_a_folder_each_file_is_read_or_told_with_the_reason() -> None:
     assert told(case("28-file-names") / "empty.json")[1].not_read == signatures.EMPTY
 
 
-def test_endings_count_in_any_case_of_letters(tmp_path: Path) -> None:
+def test_file_name_extensions_are_case_insensitive(tmp_path: Path) -> None:
     (tmp_path / "A.NDJSON.GZ").write_bytes(gzip.compress(PATIENT % b"a"))
     (tmp_path / "b.Json").write_bytes(PATIENT % b"b")
     assert [told(path)[0] for path in find_files([tmp_path]).to_read] == [["a"], ["b"]]
@@ -79,7 +79,7 @@ def test_endings_count_in_any_case_of_letters(tmp_path: Path) -> None:
     assert told(tmp_path / "C.NDJSON.GZ")[0] == ["unreadable"], "its name says that it is compressed"
 
 
-def test_links_pipes_and_closed_folders_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_pipes_and_unreadable_folders_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, beside = tmp_path / "in", tmp_path / "beside"
     inside.mkdir()
     beside.mkdir()
@@ -116,7 +116,7 @@ def test_links_pipes_and_closed_folders_are_told(tmp_path: Path, monkeypatch: py
     assert "Permission denied" in {path.name: why for path, why in find_files([inside]).not_read}["closed"]
 
 
-def test_a_file_that_is_named_is_read_whatever_its_name(tmp_path: Path) -> None:
+def test_a_file_given_by_path_is_read_whatever_its_name(tmp_path: Path) -> None:
     for name in ("notes.txt", "noending"):
         (tmp_path / name).write_bytes(PATIENT % b"x")
     (tmp_path / "a.json").write_bytes(PATIENT % b"a")
@@ -147,7 +147,7 @@ def packed(folder: Path, what: str) -> Path:
 
 
 @pytest.mark.parametrize("what", ["bzip2", "xz", "zip", "tar", "tar.gz"])
-def test_what_is_packed_is_one_reject_and_the_command_that_it_names_works(
+def test_an_archive_is_one_reject_and_the_command_in_its_detail_works(
     tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -175,7 +175,7 @@ def test_what_is_packed_is_one_reject_and_the_command_that_it_names_works(
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
-def test_xml_is_one_reject_however_many_lines_it_has(tmp_path: Path, encoding: str, compress: type[bytes]) -> None:
+def test_an_xml_file_of_any_length_is_one_reject(tmp_path: Path, encoding: str, compress: type[bytes]) -> None:
     text = (case("22-other-versions") / "xml-as.json").read_text()
     path = tmp_path / "x.json"
     path.write_bytes(compress(("\n " + text).encode(encoding)))
@@ -186,7 +186,7 @@ def test_xml_is_one_reject_however_many_lines_it_has(tmp_path: Path, encoding: s
     assert told(page)[0] == ["xml"]
 
 
-def test_a_reject_file_is_known_by_its_form_whatever_its_name(tmp_path: Path) -> None:
+def test_a_reject_file_is_recognised_by_its_contents_whatever_its_name(tmp_path: Path) -> None:
     rejects = RejectFile(tmp_path / "rejected.ndjson")
     rejects.write(REJECT._replace(where=InputLocation('quote"d \\ name.json', 1, 4), text=(PATIENT % b"p").decode()))
     rejects.write(REJECT)
@@ -211,7 +211,7 @@ def test_a_reject_file_is_known_by_its_form_whatever_its_name(tmp_path: Path) ->
     assert told(other)[0] == ["p", "not-a-resource", "not-a-resource"], "a file that begins with a resource is read"
 
 
-def test_a_receipt_of_an_erasure_is_no_resource(tmp_path: Path) -> None:
+def test_the_receipt_of_an_erasure_is_not_read_as_a_resource(tmp_path: Path) -> None:
     for outcome in Outcome:
         document = DocumentHash(salt="00", hash="11")
         receipt = Erasure(
@@ -223,7 +223,7 @@ def test_a_receipt_of_an_erasure_is_no_resource(tmp_path: Path) -> None:
             assert (found, source.not_read) == ([], "a receipt of pyhce erase")
 
 
-def test_what_pyhce_prints_and_keeps_is_no_resource(tmp_path: Path) -> None:
+def test_reports_and_state_files_of_pyhce_are_not_read_as_resources(tmp_path: Path) -> None:
     kept: list[BaseModel] = [
         LoadReport(files=3),
         ExportReport.model_construct(folder="/backup", files=()),
@@ -256,7 +256,7 @@ def test_the_summary_names_files_that_were_not_read_and_files_of_other_versions(
     assert "2 more files" in shown
 
 
-def test_a_database_in_the_folder_is_one_line_of_the_report(tmp_path: Path) -> None:
+def test_a_local_database_in_the_folder_is_one_line_of_the_report(tmp_path: Path) -> None:
     (tmp_path / "hce" / "base").mkdir(parents=True)
     (tmp_path / "hce" / "PG_VERSION").write_text("18")
     (tmp_path / "hce" / "base" / "1234").write_bytes(b"")
@@ -264,7 +264,7 @@ def test_a_database_in_the_folder_is_one_line_of_the_report(tmp_path: Path) -> N
     assert find_files([tmp_path]) == ([tmp_path / "a.json"], [(tmp_path / "hce", folders.DATA_FOLDER)])
 
 
-def test_each_load_has_a_reject_file_of_its_own_that_only_its_owner_reads(tmp_path: Path) -> None:
+def test_each_load_has_its_own_reject_file_that_only_the_owner_can_read(tmp_path: Path) -> None:
     asked = tmp_path / "rejected.ndjson"
     asked.write_text("mine\n")
     made = [RejectFile(asked) for _ in range(8)]
@@ -290,7 +290,7 @@ def test_each_load_has_a_reject_file_of_its_own_that_only_its_owner_reads(tmp_pa
     assert asked.read_text() == "mine\n"
 
 
-def test_a_reject_file_that_cannot_be_made_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+def test_a_reject_file_that_cannot_be_created_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for asked, why in (
         (tmp_path / "nowhere" / "r.ndjson", "No such file or directory"),
@@ -320,7 +320,7 @@ def test_a_name_that_is_not_utf_8_can_be_printed(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "rejected.ndjson").read_text())["file"] == printable(odd)
 
 
-def test_the_log_and_the_errors_of_a_bulk_data_client_are_told(tmp_path: Path) -> None:
+def test_the_log_and_the_errors_of_a_bulk_data_client_are_reported(tmp_path: Path) -> None:
     folder, listed = case("04-bulk-export"), ManifestLists()
     assert told(folder / "log.ndjson")[1].not_read == "the log of a Bulk Data client"
     rotated = tmp_path / "log1.ndjson"
@@ -346,7 +346,7 @@ def test_the_log_and_the_errors_of_a_bulk_data_client_are_told(tmp_path: Path) -
     assert (found, source.notes[first_value.ERRORS]) == (["skipped"], 1)
 
 
-def test_where_clients_save_the_files_that_a_manifest_names(tmp_path: Path) -> None:
+def test_files_listed_in_a_manifest_are_found_where_clients_save_them(tmp_path: Path) -> None:
     url = "https://x.example/files/{}"
     manifest = {
         "transactionTime": "2024-05-01T10:00:00Z",
@@ -399,7 +399,7 @@ def test_outcomes_without_an_id_are_errors_unless_a_manifest_lists_them_as_data(
         ('{"resourceType":"Patient","id":"a', ["not-json"], False),
     ],
 )  # fmt: skip
-def test_json_over_several_lines_is_read_whatever_the_name(
+def test_json_over_several_lines_is_read_whatever_the_file_name(
     tmp_path: Path, text: str, found: list[str], several: bool
 ) -> None:
     path = tmp_path / "a.ndjson"
@@ -435,7 +435,7 @@ def _ready(lines: LineReader, item: object) -> list[PreparedResource]:
     return [prepare(SCHEMA, item)] if isinstance(item, Incoming) else []
 
 
-def test_files_of_other_versions_are_told_once_with_the_elements_that_show_it() -> None:
+def test_files_of_other_versions_are_reported_once_with_the_elements_that_show_the_version() -> None:
     folder = case("22-other-versions")
     r5, stu3, r4b = (version_of(folder / name) for name in ("r5.ndjson", "stu3.ndjson", "r4b.ndjson"))
     assert r5 is not None
@@ -449,7 +449,7 @@ def test_files_of_other_versions_are_told_once_with_the_elements_that_show_it() 
     assert [detail.rpartition("; ")[2] for detail in details] == ["it is a type of R4B or R5"] * 2
 
 
-def test_only_the_first_of_each_type_are_looked_at_unless_one_is_of_another_version(tmp_path: Path) -> None:
+def test_only_the_first_resources_of_each_type_are_examined_unless_one_is_of_another_version(tmp_path: Path) -> None:
     plain = '{"resourceType":"Encounter","id":"e%d","status":"finished","class":{"code":"AMB"}}'
     r5 = '{"resourceType":"Encounter","id":"r%d","status":"completed","class":[{"coding":[{"code":"AMB"}]}]}'
     path = tmp_path / "e.ndjson"
@@ -474,14 +474,14 @@ def test_only_the_first_of_each_type_are_looked_at_unless_one_is_of_another_vers
         ({"resourceType": "Patient", "nonsense": 1}, None),
     ],
 )
-def test_a_sign_of_another_version_is_an_element_that_only_that_version_has_so(
+def test_a_sign_of_another_version_is_an_element_that_only_that_version_has(
     resource: dict[str, object], versions: set[str] | None
 ) -> None:
     found = signs_of_other_versions(resource)
     assert {version for signs in found.values() for version in signs} == (versions or set())
 
 
-def test_r4_resources_bear_no_sign_of_another_version() -> None:
+def test_r4_resources_have_no_sign_of_another_version() -> None:
     looked = 0
     for path in CASES.glob("*/in/*"):
         if "22-other-versions" in path.parts:

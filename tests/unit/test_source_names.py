@@ -12,7 +12,7 @@ from pyhce.records.source_names import check_source
 @pytest.mark.parametrize(
     "name", ["", "hospital-norte", "a b", "..", ".", "a/b", "manifest.json", "ñ", "x" * 200, "[/b]"]
 )
-def test_a_name_that_can_be_one_is_given_back(name: str) -> None:
+def test_a_valid_source_name_is_returned_unchanged(name: str) -> None:
     assert check_source(name) == name
 
 
@@ -24,13 +24,13 @@ def test_a_name_that_can_be_one_is_given_back(name: str) -> None:
         ("caf\udce9", "not UTF-8"),
     ],
 )  # fmt: skip
-def test_any_other_name_is_refused_with_the_rule(name: str, words: str) -> None:
+def test_an_invalid_source_name_is_refused_with_the_rule(name: str, words: str) -> None:
     with pytest.raises(UsageError, match="Give a short name") as refused:
         check_source(name)
     assert words in refused.value.wrong
 
 
-def test_no_source_is_a_folder_that_a_file_of_the_export_is_called() -> None:
+def test_a_source_folder_never_has_the_name_of_a_file_of_the_export() -> None:
     names = [
         "manifest.json",
         "Patient.ndjson",
@@ -53,7 +53,7 @@ def test_no_source_is_a_folder_that_a_file_of_the_export_is_called() -> None:
     assert _folder_name("https://ehr.example/fhir") == "https%3A%2F%2Fehr.example%2Ffhir"
 
 
-def test_what_cannot_be_printed_is_shown_as_an_escape() -> None:
+def test_unprintable_characters_are_shown_as_escapes() -> None:
     assert printable("ni\udcf1o") == r"ni\xf1o"
     assert printable("\ud800") == r"\ud800"
     assert printable("niño [/b]") == "niño [/b]"
