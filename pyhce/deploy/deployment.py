@@ -325,11 +325,11 @@ class Deployment:
         """A DSN that reaches the coordinator from here while the block runs, password included."""
         secret = self.password(role)  # first, as its error tells that nothing is installed
         with self.address() as reachable:
-            yield endpoint.dsn(reachable, role, secret)
+            yield endpoint.dsn_for(reachable, role, secret)
 
     def dsn_at(self, place: endpoint.Endpoint, role: str = APP_ROLE) -> str:
         """A DSN for an endpoint that is known to lead to the coordinator, password included."""
-        return endpoint.dsn(place, role, self.password(role))
+        return endpoint.dsn_for(place, role, self.password(role))
 
     @contextmanager
     def connection(self, role: str = APP_ROLE) -> Iterator[DatabaseConnection]:

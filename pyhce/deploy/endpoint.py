@@ -75,7 +75,7 @@ def password(cluster: KubernetesCluster, namespace: str, role: str) -> str:
     return value
 
 
-def dsn(at: Endpoint, role: str, secret: str) -> str:
+def dsn_for(at: Endpoint, role: str, secret: str) -> str:
     """A libpq connection string, password included."""
     quoted = secret.replace("\\", "\\\\").replace("'", "\\'")
     return (
@@ -96,7 +96,7 @@ def direct_endpoint(cluster: KubernetesCluster, namespace: str) -> Endpoint | No
     for candidate in _candidates(cluster, service):
         if _accepts_connections(candidate):
             try:
-                connect(dsn(candidate, SUPERUSER, secret)).close()
+                connect(dsn_for(candidate, SUPERUSER, secret)).close()
             except HceError as error:
                 logger.debug("%s:%d is not the coordinator: %s", candidate.host, candidate.port, error.wrong)
                 continue
