@@ -36,7 +36,7 @@ class HistoryDeletions:
         if deleted.version is not None and (key in self._versions or len(self._versions) < REMEMBERED):
             self._versions[key] = max(deleted.version, self._versions.get(key, 0))
 
-    def supersede(self, made: PreparedResource, resource: dict[str, Any]) -> bool:
+    def supersedes(self, made: PreparedResource, resource: dict[str, Any]) -> bool:
         """Whether the resource was deleted after this version of it."""
         deletion = self._versions.get((made.fuente, *made.identity))
         if deletion is None:

@@ -158,6 +158,7 @@ def _insert_corrections(
         return restored, {one for one in restored if is_recorded(conn, "", f"finished {one}")}, counts
 
     restored, finished, counts = retry_transaction(conn, work, remedy=RERUN_REMEDY)
+    logger.info("restoring %d of %d exports", len(restored), len(exports))
     with state.lock:
         state.counts["corrections"] += counts.inserted
         state.counts["corrections_left"] += counts.left_out

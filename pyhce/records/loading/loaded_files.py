@@ -6,6 +6,7 @@ its resources are committed: a load that was killed reads an unfinished file aga
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from psycopg.rows import TupleRow
 
 from pyhce.records.reading.exact_json import fingerprint
 from pyhce.records.reading.input_file import STDIN, InputFile, file_fingerprint, file_size
+
+logger = logging.getLogger(__name__)
 
 
 class LoadedFiles:
@@ -68,6 +71,7 @@ class LoadedFiles:
                 continue
             del self._read[file], self._written[file]
             if file not in self._rejected:
+                logger.debug("loaded whole: %s", file)
                 record_file(self._conn, self._fuente, self._name(bytes_fingerprint), size, count)
 
     def _name(self, bytes_fingerprint: str) -> str:

@@ -156,7 +156,7 @@ class Sieve:
         cannot, for deletions that it collects, it sets `paused`. Lines of duplicated resources may come later than in
         the input.
         """
-        held: list[_Head] = []
+        heads: list[_Head] = []
         group: _Group | None = None
         size = 0
         items = iter(found)
@@ -169,14 +169,14 @@ class Sieve:
                     continue
                 head = self._head(item) if type(item) is Line else None
                 if head is not None:
-                    held.append(head)
+                    heads.append(head)
                     size += len(head.line.data)
-                    if len(held) < self._size and size < BYTES:
+                    if len(heads) < self._size and size < BYTES:
                         continue
                 if group:
                     yield from self._not_held(group)
-                group = self._look_up(pool, held)
-                held, size = [], 0
+                group = self._look_up(pool, heads)
+                heads, size = [], 0
                 if head is None or self._left or self._size < AT_ONCE:
                     yield from self._not_held(group)
                     group = None
@@ -184,7 +184,7 @@ class Sieve:
                     yield item
             if group:
                 yield from self._not_held(group)
-            yield from self._not_held(self._look_up(pool, held))
+            yield from self._not_held(self._look_up(pool, heads))
         yield from self._duplicated()
 
     def _head(self, line: Line) -> _Head | None:
@@ -246,6 +246,8 @@ class Sieve:
         """Of the waiting lines, those whose resource is stored twice; the others are dropped."""
         heads, self._unsure, self._unsure_size = self._unsure, [], 0
         several = self._duplicates.duplicated(head.identity for head in heads)
+        if several:
+            logger.warning("%d resources are stored twice: a writer will merge their rows", len(several))
         self._count([head for head in heads if head.identity not in several])
         for head in heads:
             if head.identity in several:

@@ -140,7 +140,7 @@ class LoadState:
 
     def is_superseded(self, made: PreparedResource, came: Incoming) -> bool:
         """Whether a history deleted a resource after this version of it; such a version is counted as superseded."""
-        overtaken = bool(self.deletions) and self.deletions.supersede(made, came.resource)
+        overtaken = bool(self.deletions) and self.deletions.supersedes(made, came.resource)
         if overtaken:
             with self.lock:
                 self.counts.update(read=1, superseded=1)

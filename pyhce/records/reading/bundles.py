@@ -58,7 +58,7 @@ def read_bundle(cursor: Cursor, spool: Spool, full_urls: FullUrls) -> ScannedBun
         detail = "the text ends" if isinstance(error, Truncated) else f"{passed} bytes are not valid JSON"
         problem = "not-json", f"after entry {spool.count}: {detail}" if spool.count else detail
     try:
-        shell = parse(b"{" + b",".join(members.held) + b"}")
+        shell = parse(b"{" + b",".join(members.texts) + b"}")
     except InvalidJson as error:
         return ScannedBundle(
             None, problem or ("not-json", f"outside of its entries: {error}"), left, cursor.offset - begin
@@ -73,7 +73,7 @@ class _Members:
 
     def __init__(self, cursor: Cursor, spool: Spool, full_urls: FullUrls) -> None:
         self.cursor, self.spool, self.full_urls = cursor, spool, full_urls
-        self.held: list[bytes] = []
+        self.texts: list[bytes] = []
         self.problem: tuple[str, str] | None = None
         self.longest = ""
         self.depth = 1
@@ -112,7 +112,7 @@ class _Members:
             raise Malformed from error
         self._expect(b":")
         if name == b'"entry"' and self.cursor.peek() == b"[":
-            self.held.append(name + b":[]")
+            self.texts.append(name + b":[]")
             self._entries()
             return
         try:
@@ -125,7 +125,7 @@ class _Members:
         if large := size_problem(value):
             self.problem = ("too-large", f"{name[:EXCERPT_BYTES].decode('utf-8', 'replace')}: {large}")
             value = b"null"
-        self.held.append(name + b":" + value)
+        self.texts.append(name + b":" + value)
 
     def _entries(self) -> None:
         self.depth = 2

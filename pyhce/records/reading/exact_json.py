@@ -83,7 +83,7 @@ _DECODER = json.JSONDecoder(
 
 
 def parse(text: str | bytes) -> Any:
-    """A JSON text as Python values, its numbers as `Number`.
+    """A JSON text as Python values, its numbers as `ExactNumber`.
 
     Raises:
         InvalidJson: it is not UTF-8, not JSON, has a duplicate member, or is nested too deeply.
@@ -105,9 +105,9 @@ def parse(text: str | bytes) -> Any:
 def _refuse_deep(value: Any, left: int) -> None:
     if left < 0:
         raise InvalidJson(f"nested more than {MAX_DEPTH} levels deep")
-    for held in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        if isinstance(held, dict | list):
-            _refuse_deep(held, left - 1)
+    for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(member, dict | list):
+            _refuse_deep(member, left - 1)
 
 
 def _fragment(value: object) -> orjson.Fragment:
@@ -126,9 +126,9 @@ def dumps(value: Any) -> str:
 
 def _write(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(name)}:{_write(held)}" for name, held in value.items()) + "}"
+        return "{" + ",".join(f"{json.dumps(name)}:{_write(member)}" for name, member in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(_write(held) for held in value) + "]"
+        return "[" + ",".join(_write(member) for member in value) + "]"
     return value.text if isinstance(value, ExactNumber) else json.dumps(value)
 
 
@@ -137,7 +137,7 @@ def canonical(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(n)}:{canonical(value[n])}" for n in sorted(value)) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(canonical(held) for held in value) + "]"
+        return "[" + ",".join(canonical(member) for member in value) + "]"
     return value.text if isinstance(value, ExactNumber) else json.dumps(value)
 
 
@@ -173,9 +173,9 @@ def _jsonb_value(value: Any, depth: int) -> Any:
         return _jsonb_number(value)
     if isinstance(value, dict):
         names = {name: _jsonb_value(name, depth) for name in value}
-        held = {names[name]: _jsonb_value(member, depth + 1) for name, member in value.items()}
-        same = all(new is old for new, old in zip(held.values(), value.values(), strict=False))
-        return value if same and all(new is old for old, new in names.items()) else held
+        members = {names[name]: _jsonb_value(member, depth + 1) for name, member in value.items()}
+        same = all(new is old for new, old in zip(members.values(), value.values(), strict=False))
+        return value if same and all(new is old for old, new in names.items()) else members
     if isinstance(value, list):
         items = [_jsonb_value(item, depth + 1) for item in value]
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items

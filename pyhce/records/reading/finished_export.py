@@ -17,6 +17,7 @@ import gzip
 import hashlib
 import io
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ from pyhce.records.reading.folders import FilesFound, find_files
 from pyhce.records.reading.input_file import COMPRESSIONS, MAX_WINDOW, STDIN, SUFFIXES, plain_name
 from pyhce.records.reading.signatures import RECEIPT, REJECT_FILE, REPORT, SIGNATURE_BYTES, known_file
 from pyhce.schema.model import Frozen
+
+logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 WORK, JOURNAL = ".export", "journal"
@@ -222,6 +225,7 @@ def find_exports(paths: Sequence[Path]) -> list[Export]:
             _refuse_without_manifest(path, manifests.keys())
     exports = [_export(folder, manifest) for folder, manifest in manifests.values()]
     for export in exports:
+        logger.info("checking the export in %s", printable(export.folder))
         folder, checked = export.folder, _check(export)
         if checked.wrong:
             more = f", and {len(checked.wrong) - 1} more" if len(checked.wrong) > 1 else ""

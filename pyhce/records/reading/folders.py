@@ -144,8 +144,8 @@ def _why_not(path: Path) -> str | None:
     name = path.name.lower()
     if name.startswith("._") and _is_apple_double(path):
         return APPLE_DOUBLE
-    told = next((why for endings, why in _BY_ENDING.items() if name.endswith(endings)), None)
-    return told or (None if plain_name(path).lower().endswith(SUFFIXES) else OTHER_NAME)
+    reason = next((why for endings, why in _BY_ENDING.items() if name.endswith(endings)), None)
+    return reason or (None if plain_name(path).lower().endswith(SUFFIXES) else OTHER_NAME)
 
 
 def _is_apple_double(path: Path) -> bool:

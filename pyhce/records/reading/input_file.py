@@ -150,7 +150,7 @@ class InputFile:
         return data
 
     def _plain(self) -> Iterator[bytes]:
-        """The plain text, expanded if the file begins as gzip or Zstandard does. A name ending in .gz must be true."""
+        """The plain text; a file that begins as gzip or Zstandard is expanded. One named .gz or .zst must be."""
         first = self._read()
         while 0 < len(first) < 4 and (more := self._read()):
             first += more

@@ -136,17 +136,17 @@ def every_reference(value: Any) -> Iterator[dict[str, Any]]:
     """Every object with a string member `reference`, at any depth."""
     waiting = [value]
     while waiting:
-        held = waiting.pop()
-        if isinstance(held, dict):
-            if isinstance(held.get("reference"), str):
-                yield held
-            waiting += [member for member in held.values() if isinstance(member, dict | list)]
-        elif isinstance(held, list):
-            waiting += [item for item in held if isinstance(item, dict | list)]
+        current = waiting.pop()
+        if isinstance(current, dict):
+            if isinstance(current.get("reference"), str):
+                yield current
+            waiting += [member for member in current.values() if isinstance(member, dict | list)]
+        elif isinstance(current, list):
+            waiting += [item for item in current if isinstance(item, dict | list)]
 
 
 def json_copy(value: Any) -> Any:
     """A deep copy of a JSON value. Strings and numbers are not copied."""
     if isinstance(value, dict):
-        return {name: json_copy(held) for name, held in value.items()}
-    return [json_copy(held) for held in value] if isinstance(value, list) else value
+        return {name: json_copy(member) for name, member in value.items()}
+    return [json_copy(item) for item in value] if isinstance(value, list) else value

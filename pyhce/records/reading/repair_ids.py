@@ -68,7 +68,7 @@ def admit(item: Incoming, own: Set[str], fuente: str, *, repair: bool) -> Admitt
 
 
 def _without_id(resource: dict[str, Any]) -> dict[str, Any]:
-    return {name: held for name, held in resource.items() if name != "id"}
+    return {name: member for name, member in resource.items() if name != "id"}
 
 
 def _repaired(
@@ -107,14 +107,14 @@ def _links(resource: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
         yield reference, "reference"
     waiting: list[Any] = [resource]
     while waiting:
-        held = waiting.pop()
-        if isinstance(held, dict):
-            url = held.get("url")
+        current = waiting.pop()
+        if isinstance(current, dict):
+            url = current.get("url")
             if isinstance(url, str) and "Binary/" in url:
-                yield held, "url"
-            waiting += held.values()
-        elif isinstance(held, list):
-            waiting += held
+                yield current, "url"
+            waiting += current.values()
+        elif isinstance(current, list):
+            waiting += current
 
 
 def _add_original_id(resource: dict[str, Any], kind: str, original: str, source: str) -> None:

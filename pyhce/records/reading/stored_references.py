@@ -118,10 +118,10 @@ def with_patient(
         )
         if members:
             changed = json_copy(resource)
-            for at, (held, untyped_there, _) in enumerate(_at_patient_paths(schema, fhir_type, changed)):
+            for at, (copied, untyped_there, _) in enumerate(_at_patient_paths(schema, fhir_type, changed)):
                 if at == number:
-                    held.update(members)
-                    return changed, key_of(held, "Patient", untyped=untyped_there)
+                    copied.update(members)
+                    return changed, key_of(copied, "Patient", untyped=untyped_there)
         if key:
             return resource, key
     return resource, None
@@ -140,9 +140,9 @@ def key_by(identifier: dict[str, Any], patient: dict[str, Any], rules: tuple[Doc
 
 def keys_of(patient: dict[str, Any], patient_id: str, rules: tuple[DocumentRule, ...]) -> list[str]:
     """Every key by which a resource may name a Patient. Identifiers with the use `old` count too."""
-    held = [{name: value for name, value in i.items() if name != "use"} for i in identifiers_of(patient)]
+    identifiers = [{name: value for name, value in i.items() if name != "use"} for i in identifiers_of(patient)]
     own = own_keys(patient, patient_id)
-    return [*dict.fromkeys(key for i in held if (key := key_by(i, patient, rules)) not in own), *own]
+    return [*dict.fromkeys(key for i in identifiers if (key := key_by(i, patient, rules)) not in own), *own]
 
 
 def references_to_patient(schema: Schema, fhir_type: str, resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -196,8 +196,8 @@ def _members_for_sql(
 
 def _contained(resource: dict[str, Any], key: str) -> dict[str, Any] | None:
     listed = resource.get("contained")
-    held = listed if isinstance(listed, list) else []
-    return next((c for c in held if isinstance(c, dict) and c.get("id") == key), None)
+    contained = listed if isinstance(listed, list) else []
+    return next((c for c in contained if isinstance(c, dict) and c.get("id") == key), None)
 
 
 def identifier_of(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> dict[str, Any] | None:

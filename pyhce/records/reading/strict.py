@@ -68,7 +68,7 @@ def r4_problems(resource: dict[str, Any] | str | bytes) -> list[str]:
     A broken rule is followed by its key: `path: problem (obs-7)`. Rules are checked only if the structure is valid.
 
     Args:
-        resource: its JSON text, or its members with numbers as `Number`.
+        resource: its JSON text, or its members with numbers as `ExactNumber`.
 
     Raises:
         UsageError: the extra is not installed.

@@ -74,8 +74,8 @@ def subject_of(
         return None
     head, url = first["resource"], first.get("fullUrl")
     if bundle.get("type") == "document" and head.get("resourceType") == "Composition":
-        held = {name: head[name] for name in ("resourceType", "subject", "contained") if name in head}
-        return entries.patient_of(schema, held, url)
+        header = {name: head[name] for name in ("resourceType", "subject", "contained") if name in head}
+        return entries.patient_of(schema, header, url)
     if bundle.get("type") != "message" or head.get("resourceType") != "MessageHeader":
         return None
     focus = [target for reference in at_path(head, "focus") if (target := entries.at(reference, url))]
@@ -134,7 +134,7 @@ class _Entries:
             return self._key_of_patient(resource, url)
         base = base_of_url(url, kind)
         changed: dict[str, Any] = json_copy(with_stored_references(resource, self.own))
-        came, stored = (references_to_patient(schema, kind, held) for held in (resource, changed))
+        came, stored = (references_to_patient(schema, kind, one) for one in (resource, changed))
         for reference, instead in zip(came, stored, strict=True):
             target = self.at(reference, url)
             if target and target[0].get("resourceType") == "Patient":

@@ -105,22 +105,22 @@ def _needed(resource: Any) -> Iterator[tuple[str, str]]:
         return
     for path in _COMPOSITION:
         yield from _references(resource, path, "")
-    sections = [(f".section[{n}]", held) for n, held in enumerate(object_items(resource.get("section")))]
+    sections = [(f".section[{n}]", inner) for n, inner in enumerate(object_items(resource.get("section")))]
     while sections:
         place, section = sections.pop()
         for path in (("author",), ("focus",), ("entry",)):
             yield from _references(section, path, place)
-        sections += [(f"{place}.section[{n}]", held) for n, held in enumerate(object_items(section.get("section")))]
+        sections += [(f"{place}.section[{n}]", inner) for n, inner in enumerate(object_items(section.get("section")))]
 
 
-def _references(held: Any, path: tuple[str, ...], place: str) -> Iterator[tuple[str, str]]:
-    if isinstance(held, list):
-        for number, item in enumerate(held):
+def _references(value: Any, path: tuple[str, ...], place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, list):
+        for number, item in enumerate(value):
             yield from _references(item, path, f"{place}[{number}]")
-    elif isinstance(held, dict) and path:
-        yield from _references(held.get(path[0]), path[1:], f"{place}.{path[0]}")
-    elif isinstance(held, dict) and isinstance(held.get("reference"), str):
-        yield place, held["reference"]
+    elif isinstance(value, dict) and path:
+        yield from _references(value.get(path[0]), path[1:], f"{place}.{path[0]}")
+    elif isinstance(value, dict) and isinstance(value.get("reference"), str):
+        yield place, value["reference"]
 
 
 class _Entries:
@@ -134,8 +134,8 @@ class _Entries:
             url = entry.get("fullUrl")
             names = {url} if isinstance(url, str) else set()
             if self.base is None or not names:  # then the type and id decide
-                held = entry["resource"] if isinstance(entry.get("resource"), dict) else {}
-                names.add(f"{held.get('resourceType')}/{held.get('id')}")
+                resource = entry["resource"] if isinstance(entry.get("resource"), dict) else {}
+                names.add(f"{resource.get('resourceType')}/{resource.get('id')}")
             for name in names:
                 self.by_name.setdefault(name, []).append(entry)
 

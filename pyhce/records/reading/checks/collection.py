@@ -70,9 +70,9 @@ def _joined(value: Any, beside: Any) -> Iterator[Any]:
     values = value if isinstance(value, list) else [] if value is None else [value]
     others = beside if isinstance(beside, list) else [] if beside is None else [beside]
     for number in range(max(len(values), len(others))):
-        held = values[number] if number < len(values) else None
-        if held is not None:
-            yield held
+        item = values[number] if number < len(values) else None
+        if item is not None:
+            yield item
         elif number < len(others) and others[number] is not None:
             yield ABSENT
 

@@ -33,14 +33,14 @@ def _value_set(resource: dict[str, Any]) -> Iterator[RuleProblem]:
     if not isinstance(compose, dict):
         return
     for name in ("include", "exclude"):
-        for number, held in enumerate(object_items(compose.get(name))):
+        for number, included in enumerate(object_items(compose.get(name))):
             place = f".compose.{name}[{number}]"
-            system = held.get("system")
+            system = included.get("system")
             if not isinstance(system, str):
                 continue
             if not is_absolute(system):
                 yield RuleProblem("valueset-system", "the URL of the code system must be absolute", place + ".system")
-            for at, concept in enumerate(object_items(held.get("concept"))):
+            for at, concept in enumerate(object_items(included.get("concept"))):
                 for said in check_code(system, str(concept.get("code"))):
                     yield said._replace(place=f"{place}.concept[{at}].code")
 
@@ -49,10 +49,10 @@ def _code_system(resource: dict[str, Any]) -> Iterator[RuleProblem]:
     if "supplements" in resource and resource.get("content") != "supplement":
         yield RuleProblem("supplement", "a CodeSystem with supplements must have the content supplement", ".content")
     seen: set[Any] = set()
-    for number, held in enumerate(object_items(resource.get("property"))):
-        if held.get("code") in seen:
+    for number, declared in enumerate(object_items(resource.get("property"))):
+        if declared.get("code") in seen:
             yield RuleProblem("property-code", "another property has the same code", f".property[{number}].code")
-        seen.add(held.get("code"))
+        seen.add(declared.get("code"))
 
 
 def _search_parameter(resource: dict[str, Any]) -> Iterator[RuleProblem]:
@@ -72,8 +72,8 @@ def _search_parameter(resource: dict[str, Any]) -> Iterator[RuleProblem]:
 
 def _capabilities(resource: dict[str, Any]) -> Iterator[RuleProblem]:
     for at, rest in enumerate(object_items(resource.get("rest"))):
-        for number, held in enumerate(object_items(rest.get("resource"))):
-            for index, parameter in enumerate(object_items(held.get("searchParam"))):
+        for number, supported in enumerate(object_items(rest.get("resource"))):
+            for index, parameter in enumerate(object_items(supported.get("searchParam"))):
                 known = search_parameter(str(parameter.get("definition", "")).split("|")[0])
                 if known and known[0] != parameter.get("type"):
                     place = f".rest[{at}].resource[{number}].searchParam[{index}].type"
@@ -86,8 +86,10 @@ def _structure_definition(resource: dict[str, Any]) -> Iterator[RuleProblem]:
         return
     names = {member.path for member in members(ObjectKind(kind, "")).values()} | members(ObjectKind(kind, "")).keys()
     for view in ("differential", "snapshot"):
-        held = resource.get(view)
-        for number, entry in enumerate(object_items(held.get("element") if isinstance(held, dict) else None)):
+        view_value = resource.get(view)
+        for number, entry in enumerate(
+            object_items(view_value.get("element") if isinstance(view_value, dict) else None)
+        ):
             steps = str(entry.get("path", "")).split(".")
             if len(steps) > 1 and steps[0] == kind and steps[1] not in names:
                 place = f".{view}.element[{number}].path"

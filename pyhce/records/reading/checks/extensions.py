@@ -18,11 +18,11 @@ _REPEATED = re.compile(r"(\.[A-Za-z]+)\1+\Z")
 _INDEX = re.compile(r"\[\d+\]")
 
 
-def check_extension(held: dict[str, Any], frames: Sequence[Frame], resource_type: str) -> Iterator[RuleProblem]:
+def check_extension(value: dict[str, Any], frames: Sequence[Frame], resource_type: str) -> Iterator[RuleProblem]:
     """Check an extension: a value or extensions, and the place and value type of the specification's own."""
-    values = [name for name in held if name.lstrip("_").startswith("value")]
-    url = held.get("url")
-    if bool(values) == ("extension" in held):
+    values = [name for name in value if name.lstrip("_").startswith("value")]
+    url = value.get("url")
+    if bool(values) == ("extension" in value):
         yield RuleProblem("ext-1", "an extension must have either a value or nested extensions")
     inner = len(frames) > 1 and frames[-2].type == "Extension"
     if not isinstance(url, str):

@@ -159,10 +159,10 @@ def _remembered(found: Expression) -> Expression:
     """A function whose result depends on the resource only: computed once for each element."""
 
     def function(focus: Collection, scope: Scope) -> Collection:
-        held = scope.memory.get(id(found))
-        if held is None:
-            held = scope.memory[id(found)] = ReusedCollection(found(focus, scope))
-        return held
+        result = scope.memory.get(id(found))
+        if result is None:
+            result = scope.memory[id(found)] = ReusedCollection(found(focus, scope))
+        return result
 
     return function
 

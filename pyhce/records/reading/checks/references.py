@@ -20,8 +20,8 @@ _DEFINITION = re.compile(r"http://hl7\.org/fhir/([A-Z][A-Za-z]+)/[^/|#]+").match
 
 def types_within(root: dict[str, Any]) -> dict[str, str]:
     """The types that fragments (`#x`) name in a resource; `#` alone is the containing resource."""
-    held = {f"#{c.get('id')}": str(c.get("resourceType")) for c in object_items(root.get("contained"))}
-    return {**held, "#": str(root["resourceType"])}
+    types = {f"#{c.get('id')}": str(c.get("resourceType")) for c in object_items(root.get("contained"))}
+    return {**types, "#": str(root["resourceType"])}
 
 
 def check_reference(
@@ -63,13 +63,13 @@ def check_contained(resource: dict[str, Any]) -> Iterator[RuleProblem]:
         return
     fragments = _fragments(resource)
     seen: set[Any] = set()
-    for number, held in enumerate(resource["contained"]):
+    for number, inner in enumerate(resource["contained"]):
         place = f".contained[{number}]"
-        key = held.get("id")
-        meta = held.get("meta") if isinstance(held.get("meta"), dict) else {}
-        if "contained" in held:
+        key = inner.get("id")
+        meta = inner.get("meta") if isinstance(inner.get("meta"), dict) else {}
+        if "contained" in inner:
             yield RuleProblem("dom-2", "a contained resource must not have contained resources", place)
-        if key is not None and "#" + str(key) not in fragments and "#" not in _fragments(held):
+        if key is not None and "#" + str(key) not in fragments and "#" not in _fragments(inner):
             yield RuleProblem("dom-3", "a contained resource must be referenced by its container", place)
         if "versionId" in meta or "lastUpdated" in meta:
             yield RuleProblem("dom-4", "a contained resource must not have meta.versionId or meta.lastUpdated", place)
@@ -85,11 +85,11 @@ def _fragments(value: Any) -> set[str]:
     found: set[str] = set()
     waiting = [value]
     while waiting:
-        held = waiting.pop()
-        if isinstance(held, dict):
-            waiting += held.values()
-        elif isinstance(held, list):
-            waiting += held
-        elif isinstance(held, str) and held.startswith("#"):
-            found.add(held)
+        current = waiting.pop()
+        if isinstance(current, dict):
+            waiting += current.values()
+        elif isinstance(current, list):
+            waiting += current
+        elif isinstance(current, str) and current.startswith("#"):
+            found.add(current)
     return found

@@ -20,15 +20,15 @@ def check_attachment(attachment: dict[str, Any]) -> Iterator[RuleProblem]:
     if not isinstance(data, str) or (size is None and digest is None):
         return
     try:
-        held = base64.b64decode("".join(data.split()), validate=True)
+        content = base64.b64decode("".join(data.split()), validate=True)
     except (binascii.Error, ValueError):
         yield RuleProblem("attachment-data", "the data is not base64", ".data")
         return
-    if size is not None and size != len(held):
-        yield RuleProblem("attachment-size", f"the size is {size}, but the data has {len(held)} bytes", ".size")
+    if size is not None and size != len(content):
+        yield RuleProblem("attachment-size", f"the size is {size}, but the data has {len(content)} bytes", ".size")
     if (
         isinstance(digest, str)
-        and digest != base64.b64encode(hashlib.sha1(held, usedforsecurity=False).digest()).decode()
+        and digest != base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()
     ):
         yield RuleProblem("attachment-hash", "the hash must be the SHA-1 of the data, in base64", ".hash")
 

@@ -52,18 +52,18 @@ class _Walk:
     def object(self, value: dict[str, Any], kind: ObjectKind) -> None:
         """Check the members of an object."""
         known = members(kind)
-        for name, held in value.items():
+        for name, content in value.items():
             beside = name.startswith("_")
             member = known.get(name[1:] if beside else name)
             if member is None or (member.inside is None and member.type == "Resource"):
                 continue
-            if isinstance(held, list):
-                for number, item in enumerate(held):
+            if isinstance(content, list):
+                for number, item in enumerate(content):
                     self._item(value, f"{name}[{number}]", item, kind, member, number)
             elif beside:
-                self._beside(value.get(name[1:]), held, name, kind, member)
+                self._beside(value.get(name[1:]), content, name, kind, member)
             else:
-                self._element(held, name, kind, member)
+                self._element(content, name, kind, member)
 
     def _item(self, owner: dict[str, Any], step: str, item: Any, kind: ObjectKind, member: Member, number: int) -> None:
         """Check an item of an array. A null is allowed if the array `_name` has an extension at its index."""
@@ -78,15 +78,15 @@ class _Walk:
         elif not _at(owner.get("_" + name), number):
             self.found.append(RuleProblem("ele-1", "null without an extension", f"{self.spot.place}.{step}"))
 
-    def _beside(self, value: Any, held: Any, step: str, kind: ObjectKind, member: Member) -> None:
+    def _beside(self, value: Any, sibling: Any, step: str, kind: ObjectKind, member: Member) -> None:
         """Check the object beside a primitive: its id and extensions."""
-        if not isinstance(held, dict):
+        if not isinstance(sibling, dict):
             return
         self.spot.frames.append(Frame(step, f"{kind.owner}.{member.path}", member.type))
-        if value is None and "extension" not in held:
+        if value is None and "extension" not in sibling:
             self.tell([RuleProblem("ele-1", "an element must have a value or an extension, not only an id")])
-        self._id(held)
-        self.object(held, ELEMENT)
+        self._id(sibling)
+        self.object(sibling, ELEMENT)
         self.spot.frames.pop()
 
     def _element(self, value: Any, step: str, kind: ObjectKind, member: Member) -> None:
