@@ -242,7 +242,7 @@ def seconds(dsn: str, query: str) -> float:
 
 @pytest.mark.usefixtures("sliced")
 def test_a_migration_that_gives_up_names_the_blocking_session_and_can_be_repeated(
-    engine: local.Engine, workers: int, monkeypatch: pytest.MonkeyPatch
+    engine: local.Engine, workers: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(online, "LOCK_TIMEOUT", 0.1)
     monkeypatch.setattr(online, "PAUSE", 0.1)
@@ -253,6 +253,9 @@ def test_a_migration_that_gives_up_names_the_blocking_session_and_can_be_repeate
             with pytest.raises(HceError, match=rf"could not lock public.alerta: .*{export.info.backend_pid}") as told:
                 register_schema(db, later, lock_wait=0.3)
             assert "`pyhce register` again" in told.value.remedy
+            logged = [record.getMessage() for record in caplog.records if record.name == "pyhce.citus.online"]
+            conflict = f"lock conflict on public.alerta, held by process {export.info.backend_pid}"
+            assert any(conflict in message for message in logged), logged
             assert max(applied_migrations(db.conn)) == SMALL.version
             end = "SELECT pg_terminate_backend(%s::integer, 5000::bigint)"  # what the remedy says
             db.conn.execute(end, (export.info.backend_pid,))
