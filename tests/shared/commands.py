@@ -66,7 +66,7 @@ def test_a_file_that_is_not_fhir_is_rejected_with_exit_status_1(db: TestDatabase
 
 def test_a_path_that_does_not_exist_is_refused(db: TestDatabase, tmp_path: Path) -> None:
     done = pyhce("load", tmp_path / "nothing.json", "--dsn", db.dsn)
-    assert (done.returncode, "nothing.json is not there" in done.stderr) == (2, True)
+    assert (done.returncode, "nothing.json does not exist" in done.stderr) == (2, True)
     (tmp_path / "empty").mkdir()
     done = pyhce("load", tmp_path / "empty", "--dsn", db.dsn)
     assert (done.returncode, ".ndjson" in done.stderr) == (2, True)
