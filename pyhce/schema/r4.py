@@ -79,16 +79,6 @@ def patient_compartment() -> dict[str, tuple[str, ...]]:
     return {name: tuple(codes) for name, codes in _table()["patient_compartment"].items()}
 
 
-@cache
-def reference_elements(resource_type: str) -> tuple[Element, ...]:
-    """The elements of type Reference at any depth of the resource, not inside its data types."""
-    return tuple(
-        _element(path, raw)
-        for path, raw in _table()["elements"].get(resource_type, {}).items()
-        if "Reference" in raw[0]
-    )
-
-
 def elements(resource_type: str) -> Iterator[Element]:
     """Every element at any depth of the resource or data type, not inside its data types."""
     for path, raw in _table()["elements"].get(resource_type, {}).items():

@@ -76,10 +76,10 @@ def test_a_json_path_marks_arrays() -> None:
 
 
 def test_references_have_their_target_types() -> None:
-    found = {element.path: element.targets for element in r4.reference_elements("Observation")}
+    found = {element.path: element.targets for element in r4.elements("Observation")}
     assert found["subject"] == ("Device", "Group", "Location", "Patient")
     assert found["focus"] == ("Resource",)
-    deeper = {element.path for element in r4.reference_elements("Encounter")}
+    deeper = {element.path for element in r4.elements("Encounter") if element.targets}
     assert {"participant.individual", "diagnosis.condition", "hospitalization.origin"} <= deeper
 
 
