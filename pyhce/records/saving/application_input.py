@@ -142,10 +142,10 @@ def _value(value: Any) -> Any:
             raise InvalidJson(f"{value} is not a JSON number")
         return ExactNumber(repr(float(value)) if isinstance(value, float) else str(value))
     if isinstance(value, Mapping):
-        odd = next((name for name in value if not isinstance(name, str)), None)
-        if odd is not None:
-            raise InvalidJson(f"a member name is of type {type(odd).__name__}, not str")
-        return {name: _value(held) for name, held in value.items()}
+        not_text = next((name for name in value if not isinstance(name, str)), None)
+        if not_text is not None:
+            raise InvalidJson(f"a member name is of type {type(not_text).__name__}, not str")
+        return {name: _value(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_value(held) for held in value]
+        return [_value(member) for member in value]
     raise InvalidJson(f"{type(value).__name__} is not a JSON type; give dates as text, and models as JSON text")

@@ -271,7 +271,8 @@ def _write_as_batch(
 def _remember_documents(records: SourceRecords, written: Iterable[AssignedBatch]) -> None:
     """Remember the documents of the Patients that were written.
 
-    Not those of other resources: the provisional document of a Patient that has not arrived would be out of date soon.
+    The documents of other resources are not remembered: one of a Patient that has not arrived is provisional, and would
+    be out of date soon.
     """
     for assigned in written:
         for place, prepared in assigned.located():

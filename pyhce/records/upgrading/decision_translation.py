@@ -87,26 +87,31 @@ def translated_decisions(
         decisions: all decisions, in the former grammar.
         under: the documents that Patients state now, by the former document T that they are under.
     """
-    held = list(decisions)
-    rows_of = Counter(decision.patient for decision in held)
+    all_decisions = list(decisions)
+    rows_of = Counter(decision.patient for decision in all_decisions)
     # A Patient with one decision tells for certain what its document C is now. Of several, each may be about it.
     certain: dict[str, set[str]] = defaultdict(set)
     possible: dict[str, set[str]] = defaultdict(set)
     assigned: dict[str, set[PatientKey]] = defaultdict(set)
-    for decision in held:
-        said = under.get(decision.holds, {}).get(decision.patient)
+    for decision in all_decisions:
+        document = under.get(decision.holds, {}).get(decision.patient)
         if decision.patient != ANY_PATIENT:
             assigned[decision.holds].add(decision.patient)
-        if said is not None:
-            (certain if rows_of[decision.patient] == 1 else possible)[decision.stated].add(said)
+        if document is not None:
+            (certain if rows_of[decision.patient] == 1 else possible)[decision.stated].add(document)
     kept: dict[tuple[str, PatientKey], StoredDecision] = {}
     dropped: list[str] = []
-    for decision in held:
+    for decision in all_decisions:
         stated = _only(certain[decision.stated] or possible[decision.stated], decision.stated)
-        arrived = {d for c in held if c.holds == decision.holds and c.patient == ANY_PATIENT for d in certain[c.stated]}
+        arrived = {
+            d
+            for c in all_decisions
+            if c.holds == decision.holds and c.patient == ANY_PATIENT
+            for d in certain[c.stated]
+        }
         there = under.get(decision.holds, {}).items()
-        own = {said for patient, said in there if patient not in assigned[decision.holds]}
-        holds = _only(own - arrived, decision.holds)
+        own_documents = {document for patient, document in there if patient not in assigned[decision.holds]}
+        holds = _only(own_documents - arrived, decision.holds)
         if holds is None or stated is None:
             if decision.patient != ANY_PATIENT:
                 dropped.append(

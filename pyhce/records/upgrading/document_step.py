@@ -137,19 +137,19 @@ def _changes(
     """The Patients that may have to move, each with its record: their document changed, or they share a record."""
     stated = {
         (place, patient): stated_document(content, patient, rules)
-        for place, held in page.patients.items()
-        for patient, content in held.items()
+        for place, in_record in page.patients.items()
+        for patient, content in in_record.items()
     }
     holds = corrections_for(conn, {(document, *patient) for (_, patient), document in stated.items()})
-    found = []
-    for place, held in page.patients.items():
-        for patient, content in held.items():
+    result = []
+    for place, in_record in page.patients.items():
+        for patient, content in in_record.items():
             document = stated[place, patient]
             correction = holds.get((document, *patient))
             target = correction.document if correction else document
-            if len(held) > 1 or target != place:
-                found.append((place, DocumentChange(patient, content, target)))
-    return found
+            if len(in_record) > 1 or target != place:
+                result.append((place, DocumentChange(patient, content, target)))
+    return result
 
 
 def _move_whole(
@@ -185,11 +185,11 @@ def _patients_to_decide(
     """The Patients that did not move with a whole record, by source and id."""
     asked = sorted({place for place, _ in changes})
     there = {d for (d,) in rows(conn, "SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", asked)}
-    found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    result: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     for place, one in changes:
         if place in there:
-            found[one.patient[0]][one.patient[1]] = one.content
-    return found
+            result[one.patient[0]][one.patient[1]] = one.content
+    return result
 
 
 def _assign(
@@ -205,14 +205,14 @@ def _assign(
     """Give Patients of one source their documents as a load does, and count them."""
     lock_identities(conn, fuente, [("Patient", key) for key in patients])
     prepared = {key: _prepared(key, content) for key, content in patients.items()}
-    found = assign_documents(conn, schema, prepared, set(patients), fuente, rules, {}, by_content=False, anew=True)
-    counts = Counter({"resources moved": found.moved})
-    for place, held in page.patients.items():
-        targets = {key: found.by_key[key] for source, key in held if source == fuente and key in found.by_key}
+    result = assign_documents(conn, schema, prepared, set(patients), fuente, rules, {}, by_content=False, anew=True)
+    counts = Counter({"resources moved": result.moved})
+    for place, in_record in page.patients.items():
+        targets = {key: result.by_key[key] for source, key in in_record if source == fuente and key in result.by_key}
         moved = [target for target in targets.values() if target != place]
         counts["patients moved"] += len(moved)
         counts["to a provisional record"] += sum(target.startswith(PROVISIONAL) for target in moved)
-    counts["kept apart"] += sum((fuente, key) in found.apart for key in patients)
+    counts["kept apart"] += sum((fuente, key) in result.apart for key in patients)
     _count(conn, step, counts)
     close_gate(conn)
 
@@ -266,7 +266,7 @@ def _named_by_identifier(
         ).format(table_name(table))
         for table in tables
     )
-    found = {}
+    result = {}
     for document, fuente, key in conn.execute(query, {"documents": list(documents)}).fetchall():
         new = document_of_key(key, rules)
         if (
@@ -274,19 +274,19 @@ def _named_by_identifier(
             and document == provisional_document(*source_and_key(fuente, key))
             and not look_up_holders(conn, fuente, [key], rules)
         ):
-            found[document, fuente, key] = new
-    holds = corrections_for(conn, {(new, source, key) for (_, source, key), new in found.items()})
+            result[document, fuente, key] = new
+    holds = corrections_for(conn, {(new, source, key) for (_, source, key), new in result.items()})
     return {
         (document, source, key): correction.document if (correction := holds.get((new, source, key))) else new
-        for (document, source, key), new in found.items()
+        for (document, source, key), new in result.items()
     }
 
 
 def _documents_now(conn: Connection[TupleRow], page: _Page) -> dict[str, set[str]]:
     """The documents under which the Patients of each record are now."""
     ids: dict[str, set[str]] = defaultdict(set)
-    for held in page.patients.values():
-        for source, key in held:
+    for in_record in page.patients.values():
+        for source, key in in_record:
             ids[source].add(key)
     at: dict[PatientKey, str] = {}
     for source, keys in ids.items():
@@ -296,4 +296,4 @@ def _documents_now(conn: Connection[TupleRow], page: _Page) -> dict[str, set[str
             " WHERE fuente = %(fuente)s AND tipo = 'Patient' AND id = ANY(%(ids)s) AND borrado"
         )
         at.update({(source, key): place for key, place in conn.execute(query, {"fuente": source, "ids": sorted(keys)})})
-    return {document: {at[p] for p in held if p in at} for document, held in page.patients.items()}
+    return {document: {at[p] for p in in_record if p in at} for document, in_record in page.patients.items()}

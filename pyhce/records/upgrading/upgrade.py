@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from psycopg import Connection
@@ -15,6 +16,8 @@ from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.upgrading.document_step import move_documents
 from pyhce.records.upgrading.table_step import move_type
 from pyhce.schema.model import DataStep, Schema
+
+logger = logging.getLogger(__name__)
 
 REWRITES = {"documents": move_documents}
 """The data steps that do more than move rows to a new table, by their name in `Schema.extra_data_steps`."""
@@ -46,21 +49,24 @@ def upgrade(
         due = pending_data_steps(conn, schema)
         if any(step.table is None for step in due):
             end_older_sessions(conn, progress)
-        return tuple(_done(conn, schema, step, rules, progress) for step in due)
+        return tuple(_run_step(conn, schema, step, rules, progress) for step in due)
 
 
-def _done(
+def _run_step(
     conn: Connection[TupleRow], schema: Schema, step: DataStep, rules: tuple[DocumentRule, ...], progress: Progress
 ) -> DataStepReport:
     start = time.monotonic()
+    logger.info("data step %s of migration %d begun", step.name, step.number)
     if step.table is not None:
         end = move_type(conn, schema, step, progress)
     else:
         end = REWRITES[step.name](conn, schema, step, rules, progress)
-    return DataStepReport(
+    report = DataStepReport(
         migration=step.number,
         name=step.name,
         counts=end.counts,
         notes=end.notes,
         seconds=round(time.monotonic() - start, 2),
     )
+    logger.info("data step %s ended after %.2f s: %s", step.name, report.seconds, dict(report.counts))
+    return report

@@ -136,7 +136,7 @@ def _sorted_by_action(
     targets: Mapping[tuple[str, str | None], RowLocation],
     existing: ExistingResources,
 ) -> tuple[AssignedBatch, list[ResourceMove]]:
-    """The resources that can be written where they are or are to be, and the moves of the others."""
+    """The batch sorted by what has to be done with each resource, and the moves that it needs."""
     unchanged = defaultdict[RowLocation, list[PreparedResource]](list)
     new = defaultdict[RowLocation, list[PreparedResource]](list)
     to_merge: list[LocatedResource] = []

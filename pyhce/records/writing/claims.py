@@ -50,7 +50,7 @@ class Claim(NamedTuple):
         computed: the document that the rules make of its identifiers.
         place: the document of the record that it is in now, None if it is new.
         keys: every key that names it.
-        confirmed: whether a person assigned it to this document; told by `assigned_to`.
+        confirmed: whether a person assigned it to this document; set before `patients_kept_apart` decides.
     """
 
     patient: PatientKey
@@ -164,16 +164,16 @@ def decide_claims(
     by_document: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims.values():
         by_document[claim.document].append(claim)
-    contested = {document: found for document, found in by_document.items() if len(found) > 1}
+    contested = {document: claims_found for document, claims_found in by_document.items() if len(claims_found) > 1}
     apart: set[PatientKey] = set()
     if contested:
         current = claims | _unchanged(conn, schema, fuente, patients, contested, by_content)
         assigned = patients_assigned_to(conn, contested)
-        same = confirmed_pairs(conn, {claim.patient for found in contested.values() for claim in found})
-        for document, found in contested.items():
-            those = (current[claim.patient] for claim in found)
+        same = confirmed_pairs(conn, {claim.patient for claims_found in contested.values() for claim in claims_found})
+        for document, claims_found in contested.items():
+            claims_of_document = (current[claim.patient] for claim in claims_found)
             apart |= patients_kept_apart(
-                (c._replace(confirmed=(document, *c.patient) in assigned) for c in those), same
+                (c._replace(confirmed=(document, *c.patient) in assigned) for c in claims_of_document), same
             )
     return ClaimDecisions(claims, frozenset(apart), frozenset(contested), frozenset(noted))
 
@@ -239,8 +239,8 @@ def _unchanged(
     """The claims, as stored, of Patients of the batch whose row stays because the batch brings a former version."""
     mine = {
         claim.patient[1]: claim
-        for found in contested.values()
-        for claim in found
+        for claims_found in contested.values()
+        for claim in claims_found
         if claim.patient[0] == fuente and claim.patient[1] in patients and claim.place == claim.document
     }
     if not mine:
@@ -289,7 +289,7 @@ def _others(
         for computed, source, key in noted
         for correction in (holds.get((computed, source, key)),)
     }
-    found = []
+    claims_found = []
     looked = {*documents, *(provisional_document(*patient) for patient in apart)}
     for place, source, key, patient in patients_in(conn, looked, without=without):
         stated = apart.get((source, key)) if place == provisional_document(source, key) else None
@@ -298,8 +298,8 @@ def _others(
         document = stated.document if stated else place
         computed = patient_document(patient, rules) or provisional_document(source, key)
         keys = tuple(keys_of(patient, key, rules))
-        found.append(Claim((source, key), document, computed, place, keys, traits_of(patient)))
-    return found
+        claims_found.append(Claim((source, key), document, computed, place, keys, traits_of(patient)))
+    return claims_found
 
 
 def patients_in(

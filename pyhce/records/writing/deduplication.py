@@ -21,6 +21,7 @@ order: the identities, the keys of all patients concerned, all anchors. Then the
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -38,6 +39,8 @@ from pyhce.records.writing.retry import ConcurrentChange, DuplicateResources, Re
 from pyhce.records.writing.row_location import RowLocation
 from pyhce.records.writing.table_sql import column_list, stored_columns, table_name, type_condition
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
+
+logger = logging.getLogger(__name__)
 
 IDENTITIES_PER_TRANSACTION = 200
 """At most this many identities in one transaction: each may have a long history."""
@@ -141,6 +144,10 @@ def deduplicate(
         )
         joined += done.joined
         undecided += done.undecided
+        if done.joined or done.undecided:
+            logger.info(
+                "joined the copies of %d resources, %d wait for a person", len(done.joined), len(done.undecided)
+            )
     return DeduplicationResult(tuple(joined), tuple(undecided))
 
 
@@ -191,7 +198,7 @@ class _Joining:
     ) -> None:
         self.conn, self.schema, self.identities, self.choice = conn, schema, identities, choice
         self.now = datetime.now(UTC)
-        self._documents_of_patient: dict[tuple[str, str], set[str]] = {}
+        self._patient_documents: dict[tuple[str, str], set[str]] = {}
 
     def join(self, _: int) -> DeduplicationResult:
         """Join the duplicates, inside a transaction."""
@@ -210,19 +217,19 @@ class _Joining:
 
     def sort_by_decision(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> DeduplicationResult:
         """Which of the identities are duplicates, and which of these can be joined."""
-        self._documents_of_patient = self._documents_of_patients(rows)
+        self._patient_documents = self._look_up_patient_documents(rows)
         joined: list[ResourceIdentity] = []
         undecided: list[UndecidedResource] = []
-        for identity, held in rows.items():
-            if not self._is_duplicate(identity[1], held):
+        for identity, copies in rows.items():
+            if not self._is_duplicate(identity[1], copies):
                 continue
-            if self._decided(identity, held):
+            if self._decided(identity, copies):
                 joined.append(identity)
             else:
-                undecided.append(UndecidedResource(identity, tuple(sorted(_patients({identity: _current(held)})))))
+                undecided.append(UndecidedResource(identity, tuple(sorted(_patients({identity: _current(copies)})))))
         return DeduplicationResult(tuple(joined), tuple(undecided))
 
-    def _documents_of_patients(
+    def _look_up_patient_documents(
         self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]
     ) -> dict[tuple[str, str], set[str]]:
         """The documents of the Patients that these rows name, by source and key."""
@@ -309,7 +316,7 @@ class _Joining:
         patients = _patients({identity: current})
         if chosen or len(patients) != 1 or identity[1] == "Patient":
             return chosen
-        home = self._documents_of_patient[patients.pop()]
+        home = self._patient_documents[patients.pop()]
         return [row for row in current if len(home) == 1 and row.location.document in home]
 
     def _kept(self, identity: ResourceIdentity, rows: Sequence[StoredRow]) -> StoredRow | None:
@@ -332,8 +339,8 @@ class _Joining:
                 if self.conn.execute(query, (fuente, ids)).rowcount != count:
                     raise ConcurrentChange
         added: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for identity, held in rows.items():
-            for name, value in self._values(identity, held):
+        for identity, copies in rows.items():
+            for name, value in self._values(identity, copies):
                 added[name].append(value)
         for name, values in sorted(added.items()):
             table = self.schema.by_name[name]
@@ -367,11 +374,11 @@ class _Joining:
 
     def _move_followers(self, rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> None:
         """Move what names a Patient that was in two records after it, and delete empty provisional records."""
-        for identity, held in rows.items():
-            kept = self._kept(identity, held)
+        for identity, copies in rows.items():
+            kept = self._kept(identity, copies)
             if identity[1] != "Patient" or kept is None or kept.location.document is None:
                 continue
-            for document in sorted(_documents({identity: held}) - {kept.location.document}):
+            for document in sorted(_documents({identity: copies}) - {kept.location.document}):
                 move_patient(
                     self.conn, self.schema, old=document, new=kept.location.document, fuente=identity[0],
                     keys=[identity[2]],
@@ -395,11 +402,13 @@ def _current(rows: Sequence[StoredRow]) -> list[StoredRow]:
 
 def _patients(rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> set[tuple[str, str]]:
     """The patients that the rows name, by source and key."""
-    return {source_and_key(fuente, row.patient) for (fuente, _, _), held in rows.items() for row in held if row.patient}
+    return {
+        source_and_key(fuente, row.patient) for (fuente, _, _), copies in rows.items() for row in copies if row.patient
+    }
 
 
 def _documents(rows: Mapping[ResourceIdentity, Sequence[StoredRow]]) -> set[str]:
-    return {row.location.document for held in rows.values() for row in held if row.location.document is not None}
+    return {row.location.document for copies in rows.values() for row in copies if row.location.document is not None}
 
 
 def former_versions(rows: Sequence[StoredRow], kept: StoredRow | None, now: datetime) -> list[StoredRow]:

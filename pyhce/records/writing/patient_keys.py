@@ -60,7 +60,7 @@ class KeyLookup(NamedTuple):
 
     def documents(self) -> dict[str, str]:
         """The document that each key leads to; a provisional one for an identifier that fits several records."""
-        return {**self.ids, **{key: self.document(key, held) for key, held in self.holders.items() if held}}
+        return {**self.ids, **{key: self.document(key, carriers) for key, carriers in self.holders.items() if carriers}}
 
     def document(self, key: str, holders: Mapping[str, str]) -> str:
         """The document that an identifier leads to, given the Patients that carry it."""
@@ -69,7 +69,7 @@ class KeyLookup(NamedTuple):
 
     def ambiguous(self) -> set[str]:
         """The identifiers that fit several records."""
-        return {key for key, held in self.holders.items() if len(set(held.values())) > 1}
+        return {key for key, carriers in self.holders.items() if len(set(carriers.values())) > 1}
 
 
 def look_up_keys(

@@ -130,8 +130,8 @@ def _stored_documents(
                 query = sql.SQL("SELECT id, {} FROM {} WHERE fuente = %s AND id = ANY(%s){}").format(
                     sql.SQL(document), table_name(table), type_condition(table, kind)
                 )
-                for key, held in conn.execute(query, (fuente, sorted(ids))):
-                    found[table.name, kind][kind, key].append(held)
+                for key, stored_document in conn.execute(query, (fuente, sorted(ids))):
+                    found[table.name, kind][kind, key].append(stored_document)
     return found
 
 
@@ -144,8 +144,8 @@ def _overtaken(
 ) -> set[ResourceKey]:
     """The resources stored with a later `meta.versionId`, as a number, than that of the version that was deleted."""
     found: set[ResourceKey] = set()
-    for (name, kind), held in documents.items():
-        ids = sorted(key for kind_, key in held if (kind_, key) in versions)
+    for (name, kind), found_documents in documents.items():
+        ids = sorted(key for kind_, key in found_documents if (kind_, key) in versions)
         if not ids:
             continue
         table = schema.by_name[name]
@@ -180,7 +180,7 @@ def _remove(
         "home_of_t": column_list(both, "t.") + sql.SQL(", ") if both else sql.SQL(""),
         "together": sql.SQL("".join(f" AND h.{column} = t.{column}" for column in home)),
     }
-    documents = sorted({document for held in stored.values() for document in held})
+    documents = sorted({document for found_documents in stored.values() for document in found_documents})
     values = {
         "fuente": fuente,
         "ids": sorted(key for _, key in stored),

@@ -82,7 +82,7 @@ class _TableMove:
             "ahora": [move.new.document for move in moves],
             "claves": [move.prepared.patient_key for move in moves],
         }
-        together = sql.SQL(" AND t.documento_id = m.antes" if source.home is Home.PATIENT else "")
+        same_record = sql.SQL(" AND t.documento_id = m.antes" if source.home is Home.PATIENT else "")
         self.parts = {
             "s": table_name(source),
             "d": table_name(target),
@@ -93,7 +93,7 @@ class _TableMove:
                 " AS m (id, antes, ahora, clave)"
             ),
             "where": sql.SQL("t.id = m.id AND t.fuente = %(fuente)s")
-            + together
+            + same_record
             + type_condition(source, fhir_type, prefix="t."),
         }
 
@@ -179,9 +179,9 @@ def _superseded(
     if by_content:
         queries.append((schema.by_name[FAMILIES[table.home].history], _FORMER))
     found: set[str] = set()
-    for looked, query in queries:
-        together = sql.SQL(" AND t.documento_id = m.documento_id" if table.home is Home.PATIENT else "")
-        parts = {"t": table_name(looked), "more": type_condition(looked, fhir_type, prefix="t.") + together}
+    for searched, query in queries:
+        same_record = sql.SQL(" AND t.documento_id = m.documento_id" if table.home is Home.PATIENT else "")
+        parts = {"t": table_name(searched), "more": type_condition(searched, fhir_type, prefix="t.") + same_record}
         found |= {key for (key,) in conn.execute(sql.SQL(query).format(**parts), values)}
     return found
 
