@@ -1,4 +1,4 @@
-"""One identity, one place, on a Citus cluster."""
+"""One location for each identity, on a Citus cluster."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -66,5 +66,5 @@ def test_a_look_up_that_fails_in_a_transaction_releases_the_gate(db: TestDatabas
 
 
 def gates(db: TestDatabase) -> int:
-    """How many sessions hold the gate."""
+    """The number of sessions that hold the gate."""
     return int(db.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s", GATE[0]))

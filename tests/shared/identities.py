@@ -1,4 +1,4 @@
-"""One person, one record; two persons, two: by documents of every country, on every engine."""
+"""One record for each person, by the documents of every country; run on each engine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def patient_with_identifier(key: str, value: str, system: str | None, code: str 
 
 
 def load_case(db: TestDatabase, folder: Path, name: str) -> str:
-    """Load a case under a source of its own."""
+    """Load a case under a source of its own, and return the source."""
     source = f"{name}-{unique()}"
     report = db.load_paths([case(name)], source=source, rejects=folder / "rejected.ndjson")
     assert report.rejected == 0
@@ -43,7 +43,7 @@ def load_case(db: TestDatabase, folder: Path, name: str) -> str:
 
 
 def assert_one_record_each(db: TestDatabase, folder: Path, documents: list[str], counts: dict[str, int]) -> None:
-    """Show, export, rekey and erase find each record, and touch no other."""
+    """Check that show, export, re-key and erase find each record and change no other."""
     typed = [document.partition("-")[0].lower() + document[document.index("-") :] for document in documents]
     for name in (*documents, *typed):
         assert patient(db.conn, name, schema=SCHEMA).counts == counts
@@ -153,7 +153,7 @@ def test_a_reference_by_identifier_finds_the_record_of_another_source(db: TestDa
 
 
 def colombian(code: str, number: str, system: str | None) -> dict:
-    """An identifier as Colombia's guides send it: the type says which document it is, the system does not."""
+    """An identifier as Colombia's guides write it: its type says which document it is, its system does not."""
     found: dict = {"type": {"coding": [{"system": RDA, "code": code}]}, "value": number}
     return {**found, "system": system} if system else found
 
@@ -163,14 +163,14 @@ def colombian(code: str, number: str, system: str | None) -> dict:
 def test_a_reference_by_a_type_and_a_number_never_leads_to_another_document_of_that_number(
     db: TestDatabase, tmp_path: Path, system: str | None, order: tuple[int, ...]
 ) -> None:
-    """A foreigner's CE and a citizen's CC may have one number, and RNEC is the system of both."""
+    """The CE of a foreigner and the CC of a citizen may have the same number, and both have the system RNEC."""
     source, number = unique(), unique().upper()
     cc, ce = colombian("CC", number, system), colombian("CE", number, system)
-    held = {"contained": [{"resourceType": "Patient", "id": "pt", "identifier": [ce]}]}
+    contained = {"contained": [{"resourceType": "Patient", "id": "pt", "identifier": [ce]}]}
     lines: list[object] = [
         {"resourceType": "Patient", "id": "p", "identifier": [cc]},
         weight("of-ce", {"type": "Patient", "identifier": ce}),
-        weight("in-ce", "#pt", **held),
+        weight("in-ce", "#pt", **contained),
     ]
     for position in (*order, *order):
         db.load(tmp_path, lines[position], weight(f"of-cc-{position}", {"identifier": cc}), source=source)

@@ -1,4 +1,4 @@
-"""What holds for identities whatever writers run at once: one place for each, and duplicates brought together."""
+"""One location for each identity, whatever writers run at the same time, and duplicates joined; run on each engine."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight
 
 IDS, RUNS = int(os.environ.get("PYHCE_RACE_IDS") or 400), int(os.environ.get("PYHCE_RACE_RUNS") or 3)
-"""Of each race; larger ones: PYHCE_RACE_IDS=2000 PYHCE_RACE_RUNS=20."""
+"""Ids and runs of each race. For larger races set PYHCE_RACE_IDS=2000 PYHCE_RACE_RUNS=20."""
 
 
-def run_started_together(*deeds: Callable[[], object]) -> list[object]:
-    """Do all of it, each when all are ready."""
-    barrier = threading.Barrier(len(deeds))
+def run_started_together(*calls: Callable[[], object]) -> list[object]:
+    """Run functions in threads that start together, and return their results."""
+    barrier = threading.Barrier(len(calls))
 
-    def begin(deed: Callable[[], object]) -> object:
+    def begin(call: Callable[[], object]) -> object:
         barrier.wait(60)
-        return deed()
+        return call()
 
-    with ThreadPoolExecutor(len(deeds)) as pool:
-        return [done.result(timeout=240) for done in [pool.submit(begin, deed) for deed in deeds]]
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [done.result(timeout=240) for done in [pool.submit(begin, call) for call in calls]]
 
 
 def load_of_lines(db: TestDatabase, folder: Path, source: str, name: str, lines: list[str]) -> Callable[[], LoadReport]:
-    """A load of these lines, on a connection of its own."""
+    """A function that loads these lines on a connection of its own."""
     path = folder / f"{source}-{name}.ndjson"
     path.write_text("\n".join(lines))
 
@@ -57,7 +57,7 @@ def load_of_lines(db: TestDatabase, folder: Path, source: str, name: str, lines:
 
 
 def rows_per_identity(db: TestDatabase, source: str) -> dict[tuple[str, str], int]:
-    """In how many places each identity of a source is."""
+    """The number of rows of each identity of a source."""
     found: dict[tuple[str, str], int] = {}
     for table in SCHEMA.resource_tables():
         kind = "tipo" if table.is_generic else f"'{table.fhir_type}'"
@@ -67,12 +67,12 @@ def rows_per_identity(db: TestDatabase, source: str) -> dict[tuple[str, str], in
 
 
 def duplicate_count(db: TestDatabase, source: str) -> int:
-    """How many identities of a source are in more than one place."""
+    """The number of identities of a source that are stored in more than one location."""
     return sum(count > 1 for count in rows_per_identity(db, source).values())
 
 
 def load_two_patients(db: TestDatabase, folder: Path, source: str) -> tuple[str, str]:
-    """Patients p0 and p1 with documents of their own; their documents."""
+    """Load the Patients p0 and p1, and return their documents."""
     numbers = unique(), unique()
     db.load(folder, *(person(f"p{n}", number) for n, number in enumerate(numbers)), source=source)
     first, second = (db.document("Patient", f"p{n}", source) for n in range(2))
@@ -194,7 +194,7 @@ def test_a_save_for_a_deleted_patient_goes_to_its_record(db: TestDatabase) -> No
 
 
 def copy_rows(db: TestDatabase, source: str, old: str, new: str, ids: str = "o%") -> None:
-    """Put copies of a record's observations, with their histories, under another document, as no writer does."""
+    """Copy a record's observations, with their histories, to another document; no writer does that."""
     for name in ("observacion", "historia"):
         columns = [column.name for column in SCHEMA.by_name[name].stored]
         values = ["%(new)s" if column == "documento_id" else column for column in columns]
@@ -207,7 +207,7 @@ def copy_rows(db: TestDatabase, source: str, old: str, new: str, ids: str = "o%"
 
 
 def create_duplicates(db: TestDatabase, folder: Path, source: str, *, to: str | None = None) -> tuple[str, str]:
-    """Three observations of p0 in two versions, and the same under another document; both documents.
+    """Store three observations of p0 in two versions, and copies under another document. Returns both documents.
 
     Args:
         to: the patient whose document it is, and whom the current versions name there; else it is provisional.
@@ -283,7 +283,7 @@ def test_a_load_does_not_choose_between_the_records_of_two_patients(db: TestData
 
 
 def copy_to_shared_table(db: TestDatabase, folder: Path, source: str) -> None:
-    """An observation of p0 that is among the shared resources too, as no writer leaves it."""
+    """Copy an observation of p0 to the shared table; no writer does that."""
     db.load(folder, weight("both", "Patient/p0"), source=source)
     db.conn.execute(
         "INSERT INTO recurso_compartido (fuente, tipo, id, recurso) SELECT fuente, 'Observation', id, recurso"
@@ -292,7 +292,7 @@ def copy_to_shared_table(db: TestDatabase, folder: Path, source: str) -> None:
 
 
 def run_pyhce(db: TestDatabase, *words: str) -> tuple[int, str]:
-    """Exit status and output of a command."""
+    """The exit status and the output of a command."""
     done = CliRunner().invoke(main, [*words, "--dsn", db.dsn])
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
@@ -300,7 +300,7 @@ def run_pyhce(db: TestDatabase, *words: str) -> tuple[int, str]:
 
 
 def failed_checks(db: TestDatabase) -> dict[str, str | None]:
-    """The identity checks that fail, with what they say is to be done."""
+    """The identity checks that fail, with their remedies."""
     return {c.code: c.remedy for c in verify(db.dsn, schema=SCHEMA, groups=["identity"]).failed}
 
 
@@ -312,8 +312,8 @@ def test_verify_finds_duplicates_and_its_remedy_removes_them(db: TestDatabase, t
     assert remedies == {"HCE0401": "pyhce repair identities", "HCE0402": "pyhce repair identities"}
     status, dry = run_pyhce(db, "repair", "identities", "--dry-run", "--output", "json")
     assert (status, json.loads(dry)["joined"], duplicate_count(db, source)) == (1, 4, 4)
-    status, told = run_pyhce(db, *["repair", "identities"])
-    assert (status, duplicate_count(db, source)) == (0, 0), told
+    status, output = run_pyhce(db, *["repair", "identities"])
+    assert (status, duplicate_count(db, source)) == (0, 0), output
     assert failed_checks(db) == {}
     assert run_pyhce(db, "repair", "identities") == (0, "every resource is stored once\n")
 
@@ -343,16 +343,16 @@ def test_repair_without_asking_keeps_the_newest(db: TestDatabase, tmp_path: Path
         "UPDATE observacion SET recurso = recurso || %s WHERE documento_id = %s AND fuente = %s",
         (json.dumps(newest), second, source),
     )
-    status, told = run_pyhce(db, "repair", "identities", "--yes")
-    assert (status, duplicate_count(db, source)) == (0, 0), told
+    status, output = run_pyhce(db, "repair", "identities", "--yes")
+    assert (status, duplicate_count(db, source)) == (0, 0), output
     assert db.rows("SELECT DISTINCT documento_id FROM observacion WHERE fuente = %s", source) == [(second,)]
     assert failed_checks(db) == {}
 
 
 def test_repair_refuses_a_patient_to_keep_that_is_not_written_as_one(db: TestDatabase) -> None:
-    status, told = run_pyhce(db, "repair", "identities", "--keep", "p1")
+    status, output = run_pyhce(db, "repair", "identities", "--keep", "p1")
     assert status == 2
-    assert "p1: not a Patient" in told
+    assert "p1: not a Patient" in output
 
 
 def test_a_local_server_has_room_for_the_locks_of_its_writers(db: TestDatabase) -> None:

@@ -1,4 +1,4 @@
-"""What holds for single writes on every engine; each tier's test_saves.py runs these."""
+"""Single writes; test_saves.py of each tier runs these tests on its engine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.both_engines
 
 
 def stored_rows(db: TestDatabase, source: str) -> dict[str, list[Any]]:
-    """Every row of a source and its history, but for the times and the source."""
+    """All rows and former versions of a source, by table, without the times and the source."""
     found = {}
     for table in [*SCHEMA.resource_tables(), *(SCHEMA.by_name[family.history] for family in FAMILIES.values())]:
         names = [c.name for c in table.stored]
@@ -44,15 +44,15 @@ def stored_rows(db: TestDatabase, source: str) -> dict[str, list[Any]]:
 
 
 def version_numbers(db: TestDatabase, source: str, key: str) -> list[int]:
-    """Former versions of an observation, then its own."""
+    """The version numbers of an observation's history, then that of its row."""
     former = [version for version, _ in db.history("Observation", key, source)]
     return [*former, db.value("SELECT version FROM observacion WHERE fuente = %s AND id = %s", source, key)]
 
 
-def run_concurrently(*deeds: Callable[[], object]) -> list[object]:
-    """Do all of it at the same time."""
-    with ThreadPoolExecutor(len(deeds)) as pool:
-        return [done.result(timeout=120) for done in [pool.submit(deed) for deed in deeds]]
+def run_concurrently(*calls: Callable[[], object]) -> list[object]:
+    """Run functions at the same time, and return their results."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [done.result(timeout=120) for done in [pool.submit(call) for call in calls]]
 
 
 def test_saving_one_by_one_leaves_what_a_load_of_the_same_resources_leaves(db: TestDatabase, tmp_path: Path) -> None:
@@ -86,13 +86,14 @@ def test_saving_one_by_one_leaves_what_a_load_of_the_same_resources_leaves(db: T
 
 
 def without_source_specific_values(rows: str) -> Any:
-    """A document made of the source is another for each source, and so is the fingerprint of a text that holds it."""
+    """Rows without provisional documents and fingerprints: both depend on the name of the source."""
     found = json.loads(rows)
     return {
         table: sorted(
-            [["PROV" if str(v).startswith("PROV-") else v for v in row if len(str(v)) != 36] for row in held], key=str
+            [["PROV" if str(v).startswith("PROV-") else v for v in row if len(str(v)) != 36] for row in rows_of_table],
+            key=str,
         )
-        for table, held in found.items()
+        for table, rows_of_table in found.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""What holds when a database full of data is taken to a later schema, on every engine.
+"""Migrations of a database full of data to a later schema; run on each engine.
 
 Each test has servers of its own: a migration cannot be undone.
 """
@@ -64,11 +64,11 @@ OWN = (
         "Primer apellido", "First surname", since=LATER,
     ),
 )  # fmt: skip
-"""What a site may add: columns of the extensions of its profiles."""
+"""Columns that a site may add, for the extensions of its profiles."""
 
 
 def with_tables(schema: Schema, *added: Table) -> Schema:
-    """A later declaration: tables for types that had none. The new ones come first, even before the anchors' own."""
+    """A later declaration, with tables for types that had none. They come right after the anchors."""
     types = {table.fhir_type for table in added}
     paths = tuple((kind, where) for kind, where in schema.patient_paths if kind not in types)
     anchor, *rest = schema.tables
@@ -76,7 +76,7 @@ def with_tables(schema: Schema, *added: Table) -> Schema:
 
 
 def with_column_and_index(schema: Schema) -> Schema:
-    """A later declaration: one more column and one more index of `alerta`."""
+    """A later declaration, with one more column and one more index of `alerta`."""
     flag = schema.table("alerta")
     column = text("autor", "author.display", "Autor", "Author", since=LATER)
     more = flag.model_copy(update={"columns": (*flag.columns, column), "indexes": (*flag.indexes, BY_STATUS)})
@@ -84,7 +84,7 @@ def with_column_and_index(schema: Schema) -> Schema:
 
 
 def with_columns_computed_anew(schema: Schema) -> Schema:
-    """A later declaration: another path, another helper and an index of some of the rows, all of `paciente`."""
+    """A later declaration, with another path, another helper and a partial index of `paciente`."""
     patients = schema.table("paciente")
     given = next(column for column in patients.columns if column.name == "nombre")
     text_of_name = given.model_copy(update={"path": "name.text | name.given", "since": LATER, "former": given})
@@ -103,14 +103,14 @@ def with_columns_computed_anew(schema: Schema) -> Schema:
 
 
 def register_schema(db: TestDatabase, schema: Schema, **options: Any) -> RegistrationReport:
-    """What `pyhce register` of the release with this schema does."""
+    """Register as the release with this schema does."""
     workers = [Node(host=node.host, port=node.port) for node in db.cluster.workers]
     options = {"workers": workers, "passwords": local.passwords(db.folder), "shard_count": SHARDS, **options}
     return register(db.dsn, schema=schema, **options)
 
 
 def load_with_schema(db: TestDatabase, schema: Schema, folder: Path, *lines: object) -> LoadReport:
-    """What a load by the release with this schema does."""
+    """Load as the release with this schema does."""
     path = folder / "input.ndjson"
     path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
     return load(db.conn, [path], schema=schema, fuente="s", reject_file=folder / "r", again=True)
@@ -147,7 +147,7 @@ CHANGED = (
 
 
 def stored_versions(db: TestDatabase, kind: str) -> list[tuple[str, str, int]]:
-    """The former versions of a type, wherever they are: (table, id, version)."""
+    """The former versions of a type in all histories: (table, id, version)."""
     found = []
     for table in ("historia", "historia_compartida", "historia_referencia"):
         found += [(table, *row) for row in db.rows(f"SELECT id, version FROM {table} WHERE tipo = %s", kind)]
@@ -199,7 +199,7 @@ def test_a_new_table_for_a_type_takes_its_rows_and_its_history(
 
 
 def interrupt_upgrade(db: TestDatabase, schema: Schema, *, at: str) -> None:
-    """Run the data steps, and end the process when it says this."""
+    """Run the data steps, and interrupt them at this progress line."""
 
     def say(line: str) -> None:
         if at in line:
@@ -233,7 +233,7 @@ def test_a_migration_waits_behind_an_export_and_readers_pass(
 
 
 def seconds(dsn: str, query: str) -> float:
-    """How long a new session takes for a query."""
+    """The seconds that a new session takes for a query."""
     with connect(dsn) as conn:
         start = time.monotonic()
         conn.execute(query)
@@ -280,7 +280,7 @@ def test_a_migration_that_is_killed_before_any_of_its_parts_is_finished_by_the_s
 
 
 def killed_at_the_next_part(db: TestDatabase, schema: Schema, seen: set[str]) -> bool:
-    """Whether the migration came to its end; else it was cut off before a part to which it had not come before."""
+    """Run the migration until the first part that it had not reached before. Returns whether it was complete."""
 
     def say(line: str) -> None:
         if line.startswith("migration") and line not in seen:
@@ -318,7 +318,7 @@ def test_an_index_that_an_interrupted_build_left_is_built_anew(engine: local.Eng
 
 
 def breaking_changes(conn: DatabaseConnection) -> list[Callable[[], object]]:
-    """What an interrupted build may leave: an index that is not valid here, or on one shard, there without one here."""
+    """What an interrupted build may leave: an invalid index here or on one shard, or an index on shards only."""
     here = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'alerta_prueba_idx'::regclass"
     found: list[Callable[[], object]] = [lambda: conn.execute(here)]
     if has_citus(conn):
