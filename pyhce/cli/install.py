@@ -16,7 +16,7 @@ from pyhce.cli.load import show_load
 from pyhce.cli.output import add_row, console, new_table, output_option, print_report, progress
 from pyhce.cli.patient import show_patient
 from pyhce.cli.target_options import Command, namespace_option
-from pyhce.cli.verification import show_failures, show_status
+from pyhce.cli.verify_tables import show_failures, show_status
 from pyhce.deploy import NAMESPACE, RELEASE, DeploymentStatus, UninstallReport
 
 context_option = click.option(

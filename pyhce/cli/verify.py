@@ -11,7 +11,7 @@ from pyhce.cli.duration import Duration
 from pyhce.cli.install import show_deployment
 from pyhce.cli.output import dsn_option, output_option, print_report, progress
 from pyhce.cli.target_options import deployment_on, identity_rules_option, namespace_option, on_option
-from pyhce.cli.verification import show_status, show_verification
+from pyhce.cli.verify_tables import show_status, show_verification
 from pyhce.deploy import GROUP as KUBERNETES
 from pyhce.verify import GROUPS, junit
 

@@ -74,7 +74,7 @@ class Context:
         return [node for node in self.nodes if node.group != 0]
 
     @cached_property
-    def table_placements(self) -> dict[str, CitusTable]:
+    def citus_tables(self) -> dict[str, CitusTable]:
         """How Citus stores each table, by its name with schema; empty without Citus."""
         return citus_tables(self.conn) if self.citus else {}
 

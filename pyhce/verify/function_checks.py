@@ -23,7 +23,7 @@ _WRITING = """
 def helpers(context: Context) -> Finding:
     """The helpers that compute typed columns are as declared and IMMUTABLE on every node."""
     problems = []
-    for place, conn in context.every_node():
+    for address, conn in context.every_node():
         stored: dict[str, dict[str, str]] = {}
         for name, body, volatility in conn.execute(
             "SELECT p.proname, p.prosrc, p.provolatile::text FROM pg_proc p"
@@ -33,13 +33,13 @@ def helpers(context: Context) -> Finding:
         for helper in context.schema.helpers:
             bodies = stored.get(helper.name)
             if bodies is None:
-                problems.append(f"{place}: hce.{helper.name} is missing")
+                problems.append(f"{address}: hce.{helper.name} is missing")
             elif _essence(helper.body) not in bodies:
                 problems.append(
-                    f"{place}: hce.{helper.name} is not as declared, but stored values were computed as declared"
+                    f"{address}: hce.{helper.name} is not as declared, but stored values were computed as declared"
                 )
             elif bodies[_essence(helper.body)] != "i":
-                problems.append(f"{place}: hce.{helper.name} is not IMMUTABLE")
+                problems.append(f"{address}: hce.{helper.name} is not IMMUTABLE")
     return ok_unless(problems, f"{len(context.schema.helpers)} helper functions, IMMUTABLE on every node")
 
 
@@ -47,18 +47,18 @@ def writing(context: Context) -> Finding:
     """The functions that write one resource are as declared on every node, and Citus runs them on the row's node."""
     declared = writer_functions(context.schema.tables)
     problems = []
-    for place, conn in context.every_node():
+    for address, conn in context.every_node():
         stored = {name: rest for name, *rest in rows(conn, _WRITING, WRITER_ROLE)}
         for writer in declared:
             body, definer, closed = stored.get(writer.name, ("", False, False))
             if _essence(body) != _essence(writer.body):
                 problems.append(
-                    f"{place}: hce.{writer.name} is {'not as declared' if writer.name in stored else 'missing'}"
+                    f"{address}: hce.{writer.name} is {'not as declared' if writer.name in stored else 'missing'}"
                 )
             elif writer.definer and not definer:
-                problems.append(f"{place}: hce.{writer.name} does not run with the privileges of {WRITER_ROLE}")
+                problems.append(f"{address}: hce.{writer.name} does not run with the privileges of {WRITER_ROLE}")
             elif writer.definer and not closed:
-                problems.append(f"{place}: every role can call hce.{writer.name}")
+                problems.append(f"{address}: every role can call hce.{writer.name}")
     if context.citus and context.nodes:
         problems += [
             f"hce.{writer_name(table)} is not distributed with {table.name}"

@@ -62,15 +62,15 @@ def reach_each_other(context: Context) -> Finding:
 def same_versions(context: Context) -> Finding:
     """All nodes run the same versions."""
     versions = {
-        place: (
+        address: (
             scalar(conn, "SHOW server_version"),
             scalar(conn, "SELECT extversion FROM pg_extension WHERE extname = 'citus'"),
         )
-        for place, conn in context.every_node()
+        for address, conn in context.every_node()
     }
     first = next(iter(versions.values()))
     problems = [
-        f"{place} runs PostgreSQL {pg}, Citus {ext}" for place, (pg, ext) in versions.items() if (pg, ext) != first
+        f"{address} runs PostgreSQL {pg}, Citus {ext}" for address, (pg, ext) in versions.items() if (pg, ext) != first
     ]
     return ok_unless(problems, f"PostgreSQL {first[0]}, Citus {first[1]} on every node")
 
@@ -84,19 +84,19 @@ def workers_answer(context: Context) -> Finding:
     )
     groups = {node.address: node.group for node in context.workers}
     problems = []
-    for place, success, result in answers:
+    for address, success, result in answers:
         if not success:
-            problems.append(f"{place} does not answer: {str(result).strip().splitlines()[0]}")
-        elif result != f"{groups.get(place)} {this_installation}":
-            problems.append(f"{place} belongs to another installation or lost its metadata")
+            problems.append(f"{address} does not answer: {str(result).strip().splitlines()[0]}")
+        elif result != f"{groups.get(address)} {this_installation}":
+            problems.append(f"{address} belongs to another installation or lost its metadata")
     return ok_unless(problems, "every worker answers and belongs to this installation")
 
 
 def no_trust(context: Context) -> Finding:
     """No pg_hba.conf accepts a connection over TCP without a password or certificate."""
     problems = [
-        f"{place}: pg_hba line {line}"
-        for place, conn in context.every_node()
+        f"{address}: pg_hba line {line}"
+        for address, conn in context.every_node()
         for line in authentication.trust_rules(conn)
     ]
     return ok_unless(problems, "no node trusts connections over TCP")
@@ -105,14 +105,14 @@ def no_trust(context: Context) -> Finding:
 def secrets_stored(context: Context) -> Finding:
     """Each node stores what it needs to log in to every node as every role, also after a restart."""
     problems = []
-    for place, conn in context.every_node():
+    for address, conn in context.every_node():
         stored = {tuple(row) for row in rows(conn, "SELECT nodeid, rolename FROM pg_dist_authinfo")}
         login_roles = {role for (role,) in rows(conn, "SELECT rolname FROM pg_roles WHERE rolcanlogin")}
         for role in (*LOGIN_ROLES, *authentication.INTERNAL_ROLES):
             if role in login_roles and (authentication.ANY_NODE, role) not in stored:
-                problems.append(f"{place} has no stored secret for {role}")
+                problems.append(f"{address} has no stored secret for {role}")
             elif role in login_roles and (authentication.THIS_NODE, role) not in stored:
-                problems.append(f"{place} has no stored secret for {role} to log in to itself")
+                problems.append(f"{address} has no stored secret for {role} to log in to itself")
     return ok_unless(problems, "every node has the secret of every login role")
 
 

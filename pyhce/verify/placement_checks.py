@@ -17,7 +17,7 @@ def balanced(context: Context) -> Finding:
         counts = [count for _, count in shards]
         average = sum(counts) / max(len(counts), 1)
         uneven |= bool(counts) and max(counts) > max(average * 1.1, average + 1)
-        parts.append(f"by {home.value} " + ", ".join(f"{place} {count}" for place, count in shards))
+        parts.append(f"by {home.value} " + ", ".join(f"{address} {count}" for address, count in shards))
     counted = f"shards of a table on each worker: {'; '.join(parts)}"
     return ok_unless([counted] if uneven else [], counted, severity=Result.WARNING)
 
@@ -78,7 +78,7 @@ def sizes(context: Context) -> Finding:
         "SELECT nodename || ':' || nodeport, pg_size_pretty(sum(shard_size)) FROM citus_shards"
         " WHERE citus_table_type = 'distributed' GROUP BY 1 ORDER BY 1"
     )
-    return ok(", ".join(f"{place} {size}" for place, size in workers))
+    return ok(", ".join(f"{address} {size}" for address, size in workers))
 
 
 CHECKS = (

@@ -89,16 +89,14 @@ def _column_type(column: tuple[str, bool, bool]) -> str:
 def distribution(context: Context) -> Finding:
     """Each table is distributed by the declared column, or is a reference table, as declared."""
     problems = [
-        f"table {t.name} is not distributed"
-        for t in context.schema.tables
-        if t.qualified not in context.table_placements
+        f"table {t.name} is not distributed" for t in context.schema.tables if t.qualified not in context.citus_tables
     ]
     try:
-        refuse_wrong_distribution(context.schema, context.table_placements)
+        refuse_wrong_distribution(context.schema, context.citus_tables)
     except HceError as error:
         problems.append(error.wrong)
     for table in context.schema.tables:
-        citus_table = context.table_placements.get(table.qualified)
+        citus_table = context.citus_tables.get(table.qualified)
         kind = "reference" if table.home is Home.REFERENCE else "distributed"
         if citus_table is not None and citus_table.kind != kind:
             problems.append(f"table {table.name} is {citus_table.kind}, declared {kind}")
@@ -172,16 +170,18 @@ def indexes(context: Context) -> Finding:
 def roles(context: Context) -> Finding:
     """Roles exist on every node with the right memberships, and the owner role owns the tables."""
     problems = []
-    for place, conn in context.every_node():
+    for address, conn in context.every_node():
         existing = {name for (name,) in rows(conn, "SELECT rolname FROM pg_roles")}
         missing = [role for role in DATABASE_ROLES if role not in existing]
-        problems += [f"{place}: role {role} is missing" for role in missing]
+        problems += [f"{address}: role {role} is missing" for role in missing]
         if missing:
             continue
         if not scalar(conn, "SELECT pg_has_role(%s, %s, 'MEMBER')", APP_ROLE, WRITER_ROLE):
-            problems.append(f"{place}: {APP_ROLE} is not a member of {WRITER_ROLE}, so pyhce cannot write as it")
+            problems.append(f"{address}: {APP_ROLE} is not a member of {WRITER_ROLE}, so pyhce cannot write as it")
         if scalar(conn, "SELECT pg_has_role(%s, %s, 'USAGE')", APP_ROLE, WRITER_ROLE):
-            problems.append(f"{place}: {APP_ROLE} inherits the privileges of {WRITER_ROLE}, so psql can change any row")
+            problems.append(
+                f"{address}: {APP_ROLE} inherits the privileges of {WRITER_ROLE}, so psql can change any row"
+            )
     owners = dict(
         context.rows(
             "SELECT n.nspname || '.' || c.relname, pg_get_userbyid(c.relowner) FROM pg_class c"
@@ -205,24 +205,24 @@ def privileges(context: Context) -> Finding:
         for privilege in privileges.split(", ")
     }
     problems = []
-    for place, conn in context.every_node():
+    for address, conn in context.every_node():
         granted = {tuple(row) for row in rows(conn, _GRANTS, [APP_ROLE, READONLY_ROLE, WRITER_ROLE])}
         declared = {key for key in wanted if key[0] in context.existing_tables}
-        problems += [f"{place}: {role} lacks {what} on {name}" for name, role, what in sorted(declared - granted)]
+        problems += [f"{address}: {role} lacks {what} on {name}" for name, role, what in sorted(declared - granted)]
         problems += [
-            f"{place}: {role} has {what} on {name}, which is not declared"
+            f"{address}: {role} has {what} on {name}, which is not declared"
             for name, role, what in sorted(granted - wanted)
             if name in {table.qualified for table in context.schema.tables}
         ]
         if scalar(conn, _PUBLIC_CAN_CONNECT):
-            problems.append(f"{place}: anyone may connect to the database (PUBLIC)")
+            problems.append(f"{address}: anyone may connect to the database (PUBLIC)")
         for role in DATABASE_ROLES:
             if not scalar(conn, "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", role):
-                problems.append(f"{place}: {role} cannot connect to the database")
+                problems.append(f"{address}: {role} cannot connect to the database")
         for schema in OWNER_SCHEMAS:
             if not scalar(conn, "SELECT has_schema_privilege(%s, %s, 'CREATE')", OWNER_ROLE, schema):
                 problems.append(
-                    f"{place}: {OWNER_ROLE} has no CREATE privilege on the schema {schema}, so shards cannot move here"
+                    f"{address}: {OWNER_ROLE} has no CREATE privilege on schema {schema}, so shards cannot move here"
                 )
     return ok_unless(problems, f"grants on {len(context.schema.tables)} tables as declared, CONNECT on every node")
 

@@ -24,13 +24,13 @@ REQUIRED = {
 def durable(context: Context) -> Finding:
     """The settings that protect acknowledged writes are as required on every node."""
     problems = []
-    for place, conn in context.every_node():
+    for address, conn in context.every_node():
         for name, required in REQUIRED.items():
             current = scalar(conn, "SELECT current_setting(%s)", name)
             if current != required:
-                problems.append(f"{place}: {name} is {current}, must be {required}")
+                problems.append(f"{address}: {name} is {current}, must be {required}")
         if scalar(conn, "SHOW synchronous_commit") == "off":
-            problems.append(f"{place}: synchronous_commit is off, so an acknowledged write can be lost")
+            problems.append(f"{address}: synchronous_commit is off, so an acknowledged write can be lost")
     return ok_unless(problems, ", ".join(f"{name} {value}" for name, value in REQUIRED.items()))
 
 
@@ -38,10 +38,10 @@ def time_zone(context: Context) -> Finding:
     """Every node uses the installation's time zone for dates that carry none."""
     coordinator = context.value("SELECT hce.zona_horaria()")
     problems = []
-    for place, conn in context.every_node():
+    for address, conn in context.every_node():
         zone_of_node = scalar(conn, "SELECT hce.zona_horaria()")
         if zone_of_node != coordinator:
-            problems.append(f"{place}: {zone_of_node}, the coordinator has {coordinator}")
+            problems.append(f"{address}: {zone_of_node}, the coordinator has {coordinator}")
     stored = context.value("SELECT zona_horaria FROM hce.instalacion LIMIT 1")
     if stored != coordinator:
         problems.append(f"the database was installed with {stored}, the coordinator has {coordinator}")
@@ -51,19 +51,19 @@ def time_zone(context: Context) -> Finding:
 def connections(context: Context) -> Finding:
     """Every node has room for two-phase commits and for one connection for each of its shards, and 20 more."""
     problems = []
-    shards = max((p.shards for p in context.table_placements.values() if p.kind == "distributed"), default=0)
+    shards = max((p.shards for p in context.citus_tables.values() if p.kind == "distributed"), default=0)
     per_worker = -(-shards // max(len(context.workers), 1))
-    for place, conn in context.every_node():
+    for address, conn in context.every_node():
         prepared = int(scalar(conn, "SELECT current_setting('max_prepared_transactions')"))
         allowed = int(scalar(conn, "SELECT current_setting('max_connections')"))
         if prepared == 0:
-            problems.append(f"{place}: max_prepared_transactions is 0, so a write to two nodes fails")
+            problems.append(f"{address}: max_prepared_transactions is 0, so a write to two nodes fails")
         if allowed < per_worker + 20:
             problems.append(
-                f"{place}: max_connections is {allowed}; one query may open {per_worker}, and 20 must stay free"
+                f"{address}: max_connections is {allowed}; one query may open {per_worker}, and 20 must stay free"
             )
         if scalar(conn, "SHOW wal_level") != "logical":
-            problems.append(f"{place}: wal_level is not logical, so a shard that moves blocks writes")
+            problems.append(f"{address}: wal_level is not logical, so a shard that moves blocks writes")
     return ok_unless(problems, f"one query may open {per_worker} connections on each worker")
 
 
@@ -71,7 +71,7 @@ def write_ahead_log(context: Context) -> Finding:
     """max_wal_size is at most a quarter of the volume. Only volumes of servers on this machine can be measured."""
     problems = []
     volumes = []
-    for place, conn in context.every_node():
+    for address, conn in context.every_node():
         data = Path(scalar(conn, "SHOW data_directory"))
         changed = int(scalar(conn, "SELECT extract(epoch FROM (pg_stat_file('.')).modification)::bigint"))
         if not _is_here(conn.info.host, data, changed):
@@ -79,14 +79,14 @@ def write_ahead_log(context: Context) -> Finding:
         size = int(scalar(conn, "SELECT setting::bigint FROM pg_settings WHERE name = 'max_wal_size'")) * 1024**2
         disk = shutil.disk_usage(data)
         volumes.append(
-            f"{place}: {size // 1024**2} MiB of {disk.total // 1024**2} MiB, {disk.free // 1024**2} MiB free"
+            f"{address}: {size // 1024**2} MiB of {disk.total // 1024**2} MiB, {disk.free // 1024**2} MiB free"
         )
         if size > disk.total // 4:
             problems.append(
-                f"{place}: max_wal_size is {size // 1024**2} MiB, the volume has {disk.total // 1024**2} MiB"
+                f"{address}: max_wal_size is {size // 1024**2} MiB, the volume has {disk.total // 1024**2} MiB"
             )
         if disk.free < disk.total // 20 and disk.free < 1024**3:
-            problems.append(f"{place}: only {disk.free // 1024**2} MiB are free")
+            problems.append(f"{address}: only {disk.free // 1024**2} MiB are free")
     if not volumes:
         return skipped("the servers run on other machines, whose volumes cannot be measured from here")
     return ok_unless(problems, "; ".join(volumes))
@@ -124,8 +124,8 @@ def lock_table(context: Context) -> Finding:
 def logs(context: Context) -> Finding:
     """The database's own settings keep documents out of the server logs, whatever postgresql.conf says."""
     problems = [
-        f"{place}: {problem}"
-        for place, conn in context.every_node()
+        f"{address}: {problem}"
+        for address, conn in context.every_node()
         for problem in log_settings.log_setting_problems(conn)
     ]
     return ok_unless(problems, "no log contains parameters or details, no worker's log contains statements")
