@@ -23,13 +23,13 @@ WHERE s.shardid = %s"""
 
 
 def move(conn: object, shard: int) -> None:
-    """Bring a shard, and those co-located with it, to the other worker, and clean up where it was."""
+    """Move a shard, and those co-located with it, to the other worker, and clean up the old placement."""
     conn.execute(_MOVE, (shard,))  # type: ignore[attr-defined]
     conn.execute("CALL citus_cleanup_orphaned_resources()")  # type: ignore[attr-defined]
 
 
 def shards_of(db: TestDatabase, source: str) -> list[int]:
-    """The shards that hold a source's patients, those with the most patients first."""
+    """Return the shards that hold a source's patients, those with the most patients first."""
     query = (
         "SELECT get_shard_id_for_distribution_column('expediente', d) AS shard FROM unnest(%s::text[]) AS d"
         " GROUP BY 1 ORDER BY count(*) DESC, 1"
@@ -40,7 +40,9 @@ def shards_of(db: TestDatabase, source: str) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_shards_that_move_during_an_export_lose_and_double_nothing(db: TestDatabase, tmp_path: Path) -> None:
+def test_shards_that_move_during_an_export_cause_no_missing_and_no_duplicate_lines(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     source = many(db, tmp_path, patients=8)
     over, moved = threading.Event(), []
 
@@ -70,14 +72,14 @@ def test_shards_that_move_during_an_export_lose_and_double_nothing(db: TestDatab
     assert moved
 
 
-def test_what_is_kept_though_its_shards_moved_is_not_read_twice(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_kept_part_whose_shards_moved_is_not_read_again(db: TestDatabase, tmp_path: Path) -> None:
     source, moved = many(db, tmp_path, patients=8), []
 
-    def move_many_once(_: object) -> None:  # more than the quarter that is read again: what was read stays
+    def move_many_once(_: object) -> None:  # more than the quarter that is read again, so the parts are kept
         if not moved:
             with connect(db.dsn) as conn:
                 for shard in shards_of(db, source)[:3]:  # of at least 3 of the 8 patients
-                    conn.execute(_MOVE, (shard,))  # the clean-up would wait for the export, which holds the old place
+                    conn.execute(_MOVE, (shard,))  # to clean up would wait for the export
                     moved.append(shard)
 
     wanted = stored(db, source)
@@ -97,14 +99,14 @@ def test_a_shard_that_moved_after_the_kill_is_read_where_it_is_now(db: TestDatab
     assert report.snapshot
 
 
-def test_by_way_of_the_coordinator_come_the_same_lines(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_export_through_the_coordinator_writes_the_same_lines(db: TestDatabase, tmp_path: Path) -> None:
     source = many(db, tmp_path)
     report = exported(db, tmp_path / "out", source, through_coordinator=True)
     assert lines(tmp_path / "out", report) == stored(db, source)
     assert report.snapshot
 
 
-def test_a_transaction_that_may_be_half_committed_is_no_one_moment_and_the_manifest_says_so(
+def test_a_half_committed_transaction_makes_the_export_inconsistent_and_the_manifest_says_so(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source = many(db, tmp_path, patients=40)  # on both workers

@@ -1,4 +1,4 @@
-"""What holds for exports on every engine; each tier's test_exports.py runs these."""
+"""Tests of exports for every engine; test_exports.py of each tier runs them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ MANY = 30_000
 
 
 def exported(db: TestDatabase, to: Path, source: str | None, **more: object) -> ExportReport:
-    """An export of a source."""
+    """Export a source."""
     return export(db.conn, to, schema=SCHEMA, fuente=source, **more)  # type: ignore[arg-type]
 
 
 def lines(folder: Path, report: ExportReport) -> Counter[bytes]:
-    """The lines of an export's files, and how often each is there."""
+    """Count each line of an export's files."""
     found: Counter[bytes] = Counter()
     for file in report.files:
         text = (folder / file.path).read_bytes()
@@ -50,7 +50,7 @@ def lines(folder: Path, report: ExportReport) -> Counter[bytes]:
 
 
 def stored(db: TestDatabase, source: str) -> Counter[bytes]:
-    """The lines that the tables hold, without any export, of resources that carry an id."""
+    """Count the lines that an export should write, read from the tables; only for resources that carry an id."""
     found: Counter[bytes] = Counter()
     for table in SCHEMA.resource_tables():
         query = f"SELECT coalesce(original, recurso::text) FROM {table.name} WHERE fuente = %s"
@@ -59,7 +59,7 @@ def stored(db: TestDatabase, source: str) -> Counter[bytes]:
 
 
 def many(db: TestDatabase, folder: Path, *, patients: int = 5) -> str:
-    """A source with many resources of two types; a resource is a kilobyte."""
+    """Fill a source with many resources of two types, a kilobyte each; return its name."""
     source = unique()
     numbers = [unique() for _ in range(patients)]
     db.load(folder, *(person(f"p{n}", number) for n, number in enumerate(numbers)), source=source)
@@ -80,19 +80,19 @@ import os, signal
 from pyhce.cli.main import main
 from pyhce.records.exporting.folder import ExportFolder
 add = ExportFolder.add
-def add_and_stop(self, done):
-    add(self, done)
+def add_and_stop(self, part):
+    add(self, part)
     ExportFolder.add = add
     os.kill(os.getpid(), signal.SIGSTOP)
 ExportFolder.add = add_and_stop
 main()
 """
-"""The command line, which stops itself (SIGSTOP) as soon as the first part is in the journal."""
+"""The command line, which stops itself with SIGSTOP once the first part is in the journal."""
 
 
 @contextmanager
 def interrupted(db: TestDatabase, to: Path, source: str, how: signal.Signals = signal.SIGKILL) -> Iterator[str]:
-    """An export that was ended after its first part; what it said. However busy the machine is, it ends there."""
+    """Interrupt an export after its first part, however busy the machine is; yield what it printed."""
     command = [sys.executable, "-c", STOPPED, "export", "--to", str(to), "--source", source, "--dsn", db.dsn]
     run = subprocess.Popen([*command, "--jobs", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     state = os.waitid(os.P_PID, run.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
@@ -105,12 +105,12 @@ def interrupted(db: TestDatabase, to: Path, source: str, how: signal.Signals = s
     yield told
 
 
-def test_several_connections_write_the_lines_that_one_does_and_each_once(
+def test_four_connections_write_the_same_lines_as_one_and_each_line_once(
     db: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = many(db, tmp_path)
-    db.conn.execute("ANALYZE observacion, encuentro")  # the plan knows how much is this source's
-    monkeypatch.setattr(plan, "MIN_PART_BYTES", 1024**2)  # so that a few thousand resources are worth several files
+    db.conn.execute("ANALYZE observacion, encuentro")  # so that the plan knows how large this source is
+    monkeypatch.setattr(plan, "MIN_PART_BYTES", 1024**2)  # so that a few megabytes make several parts
     one = exported(db, tmp_path / "one", source, jobs=1)
     four = exported(db, tmp_path / "four", source, jobs=4)
     assert one.resources == four.resources == 2 * MANY + 5
@@ -119,7 +119,7 @@ def test_several_connections_write_the_lines_that_one_does_and_each_once(
     assert len(four.files) > len({file.type for file in four.files})
 
 
-def test_odd_texts_and_numbers_are_to_the_letter_and_one_line_each(db: TestDatabase, tmp_path: Path) -> None:
+def test_unusual_texts_and_numbers_are_exported_exactly_on_one_line_each(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     values = ["72.50", "1.0E+2", "-0", "-0.0", "1e400", "123456789012345678901234567890", "0.10"]
     texts = [
@@ -132,7 +132,7 @@ def test_odd_texts_and_numbers_are_to_the_letter_and_one_line_each(db: TestDatab
         for i, text in enumerate(texts)
     ]
     assert db.load(tmp_path, person("p", number), *came, source=source).rejected == 0
-    db.conn.execute(  # another writer, whose exact text has lines
+    db.conn.execute(  # as another writer could store it: an exact text with line ends
         "UPDATE observacion SET original = replace(recurso::text, ', ', E',\\n\\t') WHERE fuente = %s AND id = 'n0'",
         (source,),
     )
@@ -145,7 +145,7 @@ def test_odd_texts_and_numbers_are_to_the_letter_and_one_line_each(db: TestDatab
     assert found == {parse(text)["id"]: canonical(parse(text)) for text in (json.dumps(person("p", number)), *came)}
 
 
-def test_a_resource_without_an_id_gets_the_one_it_is_kept_under(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_resource_without_an_id_is_exported_with_its_stored_id(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     plain, exact = weight("x", None, value="7.20"), weight("x", None, value="7.20E+1")
     for text in (plain, exact):
@@ -156,7 +156,9 @@ def test_a_resource_without_an_id_gets_the_one_it_is_kept_under(db: TestDatabase
     assert sorted(text.split('"value":')[1].split("}")[0] for text in kept.values()) == ["7.20", "7.20E+1"]
 
 
-def test_the_manifest_is_bulk_data_s_with_checksums_that_tell_a_changed_file(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_manifest_follows_bulk_data_and_its_checksums_detect_a_changed_file(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     source = unique()
     db.load_paths(list(sample.files()), source=source, rejects=tmp_path / "r")
     report = exported(db, tmp_path / "out", source)
@@ -174,7 +176,7 @@ def test_the_manifest_is_bulk_data_s_with_checksums_that_tell_a_changed_file(db:
     assert (done.returncode, report.files[0].path in done.stdout) == (1, True)
 
 
-def test_files_of_an_export_named_one_by_one_are_loaded_under_any_source(db: TestDatabase, tmp_path: Path) -> None:
+def test_single_files_of_an_export_can_be_loaded_under_any_source(db: TestDatabase, tmp_path: Path) -> None:
     source, again = unique(), unique()
     db.load_paths(list(sample.files()), source=source, rejects=tmp_path / "r")
     exported(db, tmp_path / "out", source)
@@ -183,11 +185,11 @@ def test_files_of_an_export_named_one_by_one_are_loaded_under_any_source(db: Tes
     assert db.exported(tmp_path, again) == db.exported(tmp_path, source)
 
 
-def test_killed_and_run_again_it_keeps_what_is_still_so_and_misses_nothing(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_killed_export_reads_changed_parts_again_and_misses_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source, to = many(db, tmp_path), tmp_path / "out"
     with interrupted(db, to, source):
         first = db.value("SELECT min(documento_id) FROM paciente WHERE fuente = %s", source)
-        rekey(db.conn, first, f"CC-{unique()}", schema=SCHEMA)  # rows go from what was read to what was not, or back
+        rekey(db.conn, first, f"CC-{unique()}", schema=SCHEMA)  # moves rows between parts
         db.load(tmp_path, weight("late", "Patient/p1"), source=source)
         db.conn.execute("DELETE FROM encuentro WHERE fuente = %s AND id = 'g7'", (source,))
     report = exported(db, to, source)
@@ -196,7 +198,7 @@ def test_killed_and_run_again_it_keeps_what_is_still_so_and_misses_nothing(db: T
     assert check_export(to).wrong == ()
 
 
-def test_killed_and_run_again_with_nothing_written_meanwhile_keeps_every_whole_part(
+def test_a_killed_export_keeps_every_complete_part_if_nothing_was_written_meanwhile(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, to = many(db, tmp_path), tmp_path / "out"
@@ -231,7 +233,7 @@ def test_every_file_is_on_disk_before_the_manifest_names_it(
     assert {name for name, inode in there.items() if inode not in before} == set()
 
 
-def test_a_damaged_part_and_a_torn_journal_are_made_anew(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_damaged_part_and_a_torn_journal_line_are_written_again(db: TestDatabase, tmp_path: Path) -> None:
     source, to = many(db, tmp_path), tmp_path / "out"
     with interrupted(db, to, source):
         part = next(path for path in sorted((to / ".export").glob("*.part")) if path.stat().st_size)
@@ -242,7 +244,7 @@ def test_a_damaged_part_and_a_torn_journal_are_made_anew(db: TestDatabase, tmp_p
     assert lines(to, report) == stored(db, source)
 
 
-def test_ctrl_c_leaves_quietly_and_the_next_run_goes_on(db: TestDatabase, tmp_path: Path) -> None:
+def test_ctrl_c_prints_no_traceback_and_the_next_run_continues(db: TestDatabase, tmp_path: Path) -> None:
     source, to = many(db, tmp_path), tmp_path / "out"
     with interrupted(db, to, source, signal.SIGINT) as told:
         assert "run the same command again to go on" in told
@@ -250,7 +252,7 @@ def test_ctrl_c_leaves_quietly_and_the_next_run_goes_on(db: TestDatabase, tmp_pa
     assert lines(to, exported(db, to, source)) == stored(db, source)
 
 
-def test_only_an_empty_folder_or_the_same_export_s_own_will_do(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_folder_must_be_empty_or_of_the_same_interrupted_export(db: TestDatabase, tmp_path: Path) -> None:
     source, to = many(db, tmp_path), tmp_path / "out"
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("Chapter one")
@@ -258,7 +260,7 @@ def test_only_an_empty_folder_or_the_same_export_s_own_will_do(db: TestDatabase,
         exported(db, tmp_path / "other", source)
     with interrupted(db, to, source):
         for asked in ({"types": ["Encounter"]}, {"document": db.document("Patient", "p1", source)}):
-            with pytest.raises(UsageError, match="interrupted export of another"):
+            with pytest.raises(UsageError, match="interrupted export with another"):
                 exported(db, to, source, **asked)
         assert all(
             document not in (to / ".export" / "journal").read_text()
@@ -269,7 +271,7 @@ def test_only_an_empty_folder_or_the_same_export_s_own_will_do(db: TestDatabase,
         exported(db, to, source)
 
 
-def test_two_exports_do_not_write_to_one_folder_at_once(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_second_export_to_the_same_folder_is_refused(db: TestDatabase, tmp_path: Path) -> None:
     source = many(db, tmp_path)
     refused: list[str] = []
 
@@ -279,17 +281,18 @@ def test_two_exports_do_not_write_to_one_folder_at_once(db: TestDatabase, tmp_pa
         refused.append(error.value.wrong)
 
     exported(db, tmp_path / "out", source, progress=second)
-    assert refused and all("another export is at work" in wrong for wrong in refused)
+    assert not (tmp_path / "out" / ".export").exists()
+    assert refused and all("another export is writing to" in wrong for wrong in refused)
 
 
-def test_since_gives_what_changed_and_tells_what_was_deleted(db: TestDatabase, tmp_path: Path) -> None:
+def test_since_exports_what_changed_and_lists_what_was_deleted(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), *(weight(k, "Patient/p") for k in ("a", "b", "c", "d")), source=source)
     since = db.value("SELECT clock_timestamp()::text").replace(" ", "T") + ":00"
     db.load(tmp_path, weight("a", "Patient/p", value="73.0"), weight("e", "Patient/p"), source=source)
     with db.conn.transaction():
         assert remove(db.conn, SCHEMA, source, [("Observation", "b"), ("Observation", "c")]).deleted == 2
-    db.load(tmp_path, weight("c", "Patient/p", value="1"), source=source)  # came again
+    db.load(tmp_path, weight("c", "Patient/p", value="1"), source=source)  # deleted and then loaded again
     report = exported(db, tmp_path / "out", source, since=since)
     assert sorted(json.loads(line)["id"] for line in lines(tmp_path / "out", report)) == ["a", "c", "e"]
     (deleted,) = report.deleted
@@ -301,11 +304,11 @@ def test_since_gives_what_changed_and_tells_what_was_deleted(db: TestDatabase, t
     assert exported(db, tmp_path / "since-now", source, since=now).resources == 0
     with pytest.raises(UsageError, match="is in the future"):
         exported(db, tmp_path / "never", source, since="2999-01-01")
-    with pytest.raises(UsageError, match="no FHIR date"):
+    with pytest.raises(UsageError, match="not a FHIR date"):
         exported(db, tmp_path / "no", source, since="2024-02-30")
 
 
-def test_the_transaction_time_is_before_a_transaction_that_is_not_over(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_transaction_time_is_before_every_running_transaction(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), weight("o", "Patient/p"), source=source)
     with connect(db.dsn) as other, other.transaction(force_rollback=True):
@@ -316,7 +319,7 @@ def test_the_transaction_time_is_before_a_transaction_that_is_not_over(db: TestD
     assert datetime.fromisoformat(report.transaction_time) < begun[0]
 
 
-def test_one_patient_s_export_holds_theirs_and_nobody_else_s(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_export_of_one_patient_holds_only_the_resources_of_that_patient(db: TestDatabase, tmp_path: Path) -> None:
     source, one, other = unique(), unique(), unique()
     db.load(
         tmp_path, person("p", one), person("q", other), weight("o", "Patient/p"), weight("x", "Patient/q"),
@@ -333,9 +336,7 @@ def test_one_patient_s_export_holds_theirs_and_nobody_else_s(db: TestDatabase, t
     assert nobody not in str(error.value)
 
 
-def test_types_that_are_asked_for_come_wherever_they_live_and_unknown_ones_are_refused(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_types_are_exported_from_every_table_and_unknown_types_are_refused(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), weight("with", "Patient/p"), weight("without", None), source=source)
     report = exported(db, tmp_path / "out", source, types=["Observation"])
@@ -344,7 +345,7 @@ def test_types_that_are_asked_for_come_wherever_they_live_and_unknown_ones_are_r
         exported(db, tmp_path / "no", source, types=["Observacion"])
 
 
-def test_a_writer_beside_an_export_is_seen_at_one_moment_or_it_is_said(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_export_beside_a_writer_is_consistent_or_says_that_it_is_not(db: TestDatabase, tmp_path: Path) -> None:
     source, numbers = unique(), [unique() for _ in range(8)]
     db.load(tmp_path, *(person(f"p{i}", n) for i, n in enumerate(numbers)), source=source)
     db.load(tmp_path, *(weight(f"o{i}", f"Patient/p{i}", value="0") for i in range(8)), source=source)
@@ -377,10 +378,10 @@ def test_a_writer_beside_an_export_is_seen_at_one_moment_or_it_is_said(db: TestD
     finally:
         over.set()
         writer.join()
-    assert len(set(seen)) > 1, "the writer never got a word in"
+    assert len(set(seen)) > 1, "the writer wrote nothing while the exports ran"
 
 
-def test_a_full_disk_is_told_and_the_next_run_goes_on(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_the_next_run_continues(db: TestDatabase, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small], capture_output=True).returncode:
@@ -397,7 +398,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(db: TestDatabase, tmp_path
         subprocess.run(["umount", small], check=True)
 
 
-def test_memory_does_not_grow_with_what_is_exported(db: TestDatabase, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_number_of_resources(db: TestDatabase, tmp_path: Path) -> None:
     source = many(db, tmp_path)
     code = (
         f"{PEAK}import sys; from pathlib import Path; from pyhce.citus.connection import connect;"
@@ -413,3 +414,16 @@ def test_memory_does_not_grow_with_what_is_exported(db: TestDatabase, tmp_path: 
         capture_output=True, text=True, env=os.environ, check=True,
     )  # fmt: skip
     assert int(done.stdout) < 40, "megabytes more for sixty thousand resources"
+
+
+def test_an_export_logs_its_begin_rounds_and_end_and_never_a_document(
+    db: TestDatabase, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, number = unique(), unique()
+    db.load(tmp_path, person("p", number), weight("o", "Patient/p"), source=source)
+    with caplog.at_level("DEBUG", "pyhce"):
+        exported(db, tmp_path / "out", None, document=f"CC-{number}")
+    messages = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
+    assert [message.split(":")[0] for message in messages][:2] == ["export begins", "round 1"]
+    assert messages[-1] == "export ends: 2 resources, one consistent snapshot"
+    assert number.upper() not in caplog.text.upper()

@@ -1,1 +1,1 @@
-"""`pyhce export`."""
+"""`pyhce export`: resources as NDJSON, with what a restore needs beside them."""

@@ -1,7 +1,8 @@
-"""Whether what an export has read is still as it was.
+"""Compares written parts with a new snapshot: which of them still hold what the database holds.
 
-A unit is as it was read if its place is the same, it has as many rows, and none was written since: what is there now
-was there then, and nothing went. So parts of an interrupted export are kept or read again, never trusted.
+A part is unchanged if its shards are where they were, it has as many rows, and no row was written since it was read. A
+changed row is a new row version, and a deleted row makes the count smaller, so count and age are enough. An interrupted
+export and a next round both decide by this which parts they keep.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from pyhce.records.exporting.snapshot import Snapshot
 
 
 class ComparedParts(NamedTuple):
-    """What became of the units that were read.
+    """Written parts by what became of them.
 
     Args:
-        changed: rows were written or went, or the shard is at another node.
-        gone: a shard is not there any longer, as after a split, or what was read lies otherwise.
+        unchanged: they hold what the new snapshot holds.
+        changed: rows were written or deleted, or a shard moved to another node.
+        gone: a shard no longer exists, as after a shard split, or the part was read in another way.
     """
 
     unchanged: list[WrittenPart]
@@ -28,41 +30,41 @@ class ComparedParts(NamedTuple):
     gone: list[WrittenPart]
 
 
-def compare_parts(snapshot: Snapshot, done: Iterable[WrittenPart], selection: ExportSelection) -> ComparedParts:
-    """Tell the units that are as they were from the others."""
+def compare_parts(snapshot: Snapshot, written: Iterable[WrittenPart], selection: ExportSelection) -> ComparedParts:
+    """Sort written parts into unchanged, changed and gone."""
     found = ComparedParts([], [], [])
-    to_count: list[WrittenPart] = []
-    for one in done:
-        there = {place[:3] for place in snapshot.placements.get(one.planned.table, ())}
-        shards, read = {place[0] for place in there}, {place[0] for place in one.planned.places}
+    uncertain: list[WrittenPart] = []
+    for part in written:
+        there = {place[:3] for place in snapshot.placements.get(part.planned.table, ())}
+        shards, read = {place[0] for place in there}, {place[0] for place in part.planned.places}
         whole = read <= shards if snapshot.direct else read == shards
-        if one.planned.direct != snapshot.direct or not whole:
-            found.gone.append(one)
-        elif not all(place in there for place in one.planned.places):
-            (found.changed if snapshot.distributed else found.gone).append(one)
-        elif all(snapshot.node_snapshots.get(n) == then for n, then in one.snapshots.items()):
-            found.unchanged.append(one)
+        if part.planned.direct != snapshot.direct or not whole:
+            found.gone.append(part)
+        elif not all(place in there for place in part.planned.places):
+            (found.changed if snapshot.distributed else found.gone).append(part)
+        elif all(snapshot.node_snapshots.get(n) == then for n, then in part.snapshots.items()):
+            found.unchanged.append(part)
         else:
-            to_count.append(one)
-    counted = _counted(snapshot, to_count, selection)
-    for number, one in enumerate(to_count):
-        (found.unchanged if counted[number] == (one.count, 0) else found.changed).append(one)
+            uncertain.append(part)
+    counted = _counted(snapshot, uncertain, selection)
+    for number, part in enumerate(uncertain):
+        (found.unchanged if counted[number] == (part.count, 0) else found.changed).append(part)
     return found
 
 
-def _counted(snapshot: Snapshot, done: Sequence[WrittenPart], selection: ExportSelection) -> list[tuple[int, int]]:
-    """How many rows the units have now, and how many of them were written since."""
-    counts = [(0, 0) for _ in done]
-    # By way of the coordinator the whole statement is a bound parameter, of a function that runs it on a worker.
+def _counted(snapshot: Snapshot, written: Sequence[WrittenPart], selection: ExportSelection) -> list[tuple[int, int]]:
+    """Count the rows that each part would have now, and those of them that were written since it was read."""
+    counts = [(0, 0) for _ in written]
+    # Through the coordinator the statement is itself a bound parameter, of a function that runs it on the worker.
     document = None if snapshot.direct or selection.document is None else sql.Literal(selection.document)
     for node in snapshot.nodes:
         there: list[sql.Composed] = []
-        for number, one in enumerate(done):
-            names = {p[:3]: p.relation for p in snapshot.placements[one.planned.table]}
-            condition = condition_of_part(snapshot, one.planned, selection, document=document)
+        for number, part in enumerate(written):
+            names = {p[:3]: p.relation for p in snapshot.placements[part.planned.table]}
+            condition = condition_of_part(snapshot, part.planned, selection, document=document)
             there += [
-                _count(number, sql.SQL(names[place]), condition, one.snapshots[node])
-                for place in one.planned.places
+                _count(number, sql.SQL(names[place]), condition, part.snapshots[node])
+                for place in part.planned.places
                 if place[1] == node
             ]
         for row in snapshot.query_all(node, there):
@@ -72,7 +74,7 @@ def _counted(snapshot: Snapshot, done: Sequence[WrittenPart], selection: ExportS
 
 
 def _count(number: int, relation: sql.Composable, condition: sql.Composed, snapshot: str) -> sql.Composed:
-    """Rows of a relation, and those of transactions that were not over when a snapshot was taken."""
+    """Return the count of a relation's rows, and of those by transactions that had not ended at a snapshot."""
     oldest = int(snapshot.split(":")[0]) % 2**32
     return sql.SQL(
         "SELECT {} AS n, count(*) AS total, count(*) FILTER (WHERE age(xmin) <= age({}::text::xid)) AS new"

@@ -1,6 +1,6 @@
-"""COPY … TO STDOUT in large blocks, by libpq's own calls: a third of what an iteration row by row costs.
+"""COPY … TO STDOUT in large blocks, with libpq's own calls: a third of the time that iterating over rows takes.
 
-A unit's rows have two columns, the resource's line and what else the row holds; each goes to a file of its own.
+A part's rows have two columns, the resource's line and the rest of the row; each column goes to a file of its own.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from pyhce.records.exporting.resolved_references import with_resolved_references
 
 _BLOCK = 1024 * 1024
 _NO_ORIGINAL = b" null]"
-"""How the second column of a row ends whose exact text jsonb holds: most do."""
+"""How the second column ends if jsonb holds the exact text of the resource, as it does for most rows."""
 
 
 class Block(NamedTuple):
-    """Some rows: their number, their lines, and the lines of what else they hold."""
+    """Some rows: their number, the lines of their resources, and the lines of the rest of the rows."""
 
     rows: int
     lines: bytes
-    kept: bytes
+    rest: bytes
 
 
 def copied_blocks(conn: Connection[TupleRow], statement: sql.Composed) -> Iterator[Block]:
-    """The rows of a COPY of a unit."""
+    """Yield the rows of a COPY that reads a part."""
     for _, block in raw_blocks(conn, statement):
-        yield _apart(block.split(b"\n")[:-1])
+        yield _split_columns(block.split(b"\n")[:-1])
 
 
-def _apart(rows: Sequence[bytes]) -> Block:
-    """Rows of two columns by column."""
-    lines, kept = [], []
+def _split_columns(rows: Sequence[bytes]) -> Block:
+    """Split rows into their two columns."""
+    lines, rests = [], []
     for row in rows:
         line, _, rest = row.partition(b"\x02")
         if not rest.endswith(_NO_ORIGINAL) and b'"urn:' in line:
             line = with_resolved_references(line, rest)
         lines.append(line)
-        kept.append(rest)
-    return Block(len(rows), b"\n".join((*lines, b"")), b"\n".join((*kept, b"")))
+        rests.append(rest)
+    return Block(len(rows), b"\n".join((*lines, b"")), b"\n".join((*rests, b"")))
 
 
 def raw_blocks(conn: Connection[TupleRow], statement: sql.Composed) -> Iterator[tuple[int, bytes]]:
-    """The number of rows and the bytes of each block, as the server writes them: a row ends with a line end.
+    """Yield blocks of about a megabyte: the number of rows, and their bytes as the server sends them.
 
-    Whoever stops before the end is to close the connection.
+    A caller that stops before the end must close the connection.
     """
     wire = conn.pgconn
     wire.send_query(statement.as_string(conn).encode())
@@ -76,18 +76,18 @@ def raw_blocks(conn: Connection[TupleRow], statement: sql.Composed) -> Iterator[
 
 
 def selected_blocks(conn: Connection[TupleRow], query: sql.Composed, values: Sequence[str]) -> Iterator[Block]:
-    """The same of a query with bound parameters $1 …, which COPY cannot have."""
+    """As `copied_blocks`, for a query with bound parameters $1 …, which COPY does not take."""
     with RawCursor(conn) as cursor:
         rows: list[bytes] = []
         size = 0
-        for line, kept in cursor.stream(query.as_string(conn).encode(), values):
-            rows.append(f"{line}\x02{kept}".encode())
+        for line, rest in cursor.stream(query.as_string(conn).encode(), values):
+            rows.append(f"{line}\x02{rest}".encode())
             size += len(rows[-1])
             if size >= _BLOCK:
-                yield _apart(rows)
+                yield _split_columns(rows)
                 rows, size = [], 0
         if rows:
-            yield _apart(rows)
+            yield _split_columns(rows)
 
 
 def _wait(wire: pq.abc.PGconn) -> None:
@@ -104,10 +104,10 @@ def _result(wire: pq.abc.PGconn) -> pq.abc.PGresult | None:
 
 
 def _expect(result: pq.abc.PGresult | None, status: pq.ExecStatus) -> None:
-    """Refuse another result.
+    """Check the status of a result.
 
     Raises:
-        psycopg.Error: what the server said.
+        psycopg.Error: it has another status; with the server's message.
     """
     if result is None:
         raise errors.OperationalError("the server ended a COPY without a result")

@@ -1,7 +1,7 @@
-"""The records and what persons decided about documents, which are no FHIR: two files of an export.
+"""The two parts that FHIR has no resources for: the records, and what persons decided about documents.
 
-An export of all sources and types holds them whole. One of a single source holds what was decided about Patients of
-that source alone, and no list of records: documents of others are none of its business.
+A full export of all sources holds all of both. A full export of one source holds the decisions about Patients of that
+source only, and no list of records, because that list names the documents of other sources.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ _OF_SOURCE = {
 
 
 def write_correction_parts(snapshot: Snapshot, selection: ExportSelection, folder: ExportFolder) -> list[WrittenPart]:
-    """A part of the records and one of the corrections, of an export that is not of some types, patients or days."""
+    """Write the records and the corrections, unless the export is limited to some types, a patient or a time."""
     if not selection.everything:
         return []
     with snapshot.connection(COORDINATOR, shared=not snapshot.distributed) as conn:
         found = [
-            _copied(conn, folder, CORRECTIONS, [_decided(snapshot, name, selection) for name in CORRECTION_TABLES])
+            _copied(
+                conn, folder, CORRECTIONS, [_rows_of_source(snapshot, name, selection) for name in CORRECTION_TABLES]
+            )
         ]
         if selection.source is None:
             anchor = snapshot.schema.table("expediente")
@@ -40,7 +42,7 @@ def write_correction_parts(snapshot: Snapshot, selection: ExportSelection, folde
     return [done for done in found if done.count]
 
 
-def _decided(snapshot: Snapshot, name: str, selection: ExportSelection) -> sql.Composed:
+def _rows_of_source(snapshot: Snapshot, name: str, selection: ExportSelection) -> sql.Composed:
     table = snapshot.schema.table(name)
     condition = sql.SQL("true")
     if selection.source is not None:
@@ -57,7 +59,7 @@ def _rows_of(table: Table, first: sql.Composable, condition: sql.Composable) -> 
     )
 
 
-def _copied(conn: Connection[TupleRow], folder: ExportFolder, what: str, queries: list[sql.Composed]) -> WrittenPart:
+def _copied(conn: Connection[TupleRow], folder: ExportFolder, kind: str, queries: list[sql.Composed]) -> WrittenPart:
     name, count = folder.new_part_name(), 0
     with PartFile(folder.work / name) as file:
         for query in queries:
@@ -66,5 +68,5 @@ def _copied(conn: Connection[TupleRow], folder: ExportFolder, what: str, queries
             ):
                 file.write(block)
                 count += rows
-    planned = PlannedPart(table="", type=what, source="", places=())
+    planned = PlannedPart(table="", type=kind, source="", places=())
     return WrittenPart(planned=planned, file=name, count=count, bytes=file.size, sha256=file.sha256, snapshots={})

@@ -1,6 +1,6 @@
-"""What was deleted since a moment: Bulk Data's `deleted` files.
+"""Bulk Data's `deleted` files: what was deleted since an instant.
 
-https://hl7.org/fhir/uv/bulkdata/: Bundles of type transaction with DELETE entries, one a line.
+Each line is a Bundle of type transaction with one DELETE entry: https://hl7.org/fhir/uv/bulkdata/export.html.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pyhce.records.exporting.snapshot import COORDINATOR, Snapshot
 from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import FAMILIES, Home, Schema
 
-_AT_ONCE = 1000
+_BATCH = 1000
 
 
 def write_deleted(snapshot: Snapshot, selection: ExportSelection, folder: ExportFolder) -> list[WrittenPart]:
-    """A part for each source that lost something since.
+    """Write a part for each source from which something was deleted since `selection.since`.
 
-    Read before the resources: what is deleted later is told by the next export.
+    To be called before the resources are read: a later deletion is in the next export.
     """
     files: dict[str, tuple[str, PartFile]] = {}
     counts: Counter[str] = Counter()
@@ -47,21 +47,21 @@ def write_deleted(snapshot: Snapshot, selection: ExportSelection, folder: Export
 
 
 def _lines(conn: Connection[TupleRow], snapshot: Snapshot, selection: ExportSelection) -> Iterator[tuple[str, bytes]]:
-    """Source and lines, some at a time."""
+    """Yield sources and lines, a batch at a time."""
     with conn.transaction():
         for home in Home if selection.document is None else (Home.PATIENT,):
             with conn.cursor(name=f"deleted_{home}") as cursor:
-                cursor.itersize = _AT_ONCE
+                cursor.itersize = _BATCH
                 cursor.execute(_tombstones(snapshot, home, selection), selection.model_dump(mode="json"))
-                while rows := cursor.fetchmany(_AT_ONCE):
+                while rows := cursor.fetchmany(_BATCH):
                     for (source, kind), group in groupby(rows, key=lambda row: row[:2]):
                         keys = [row[2] for row in group]
-                        there = _there(conn, snapshot.schema, kind, source, keys)
-                        yield source, b"".join(_line(kind, key) for key in keys if key not in there)
+                        existing = _existing_ids(conn, snapshot.schema, kind, source, keys)
+                        yield source, b"".join(_line(kind, key) for key in keys if key not in existing)
 
 
-def _there(conn: Connection[TupleRow], schema: Schema, kind: str, source: str, keys: list[str]) -> set[str]:
-    """Which of these came again since, under whatever patient."""
+def _existing_ids(conn: Connection[TupleRow], schema: Schema, kind: str, source: str, keys: list[str]) -> set[str]:
+    """Return those of these ids that exist again, in the record of any patient."""
     query = sql.SQL(" UNION ALL ").join(
         sql.SQL("SELECT id FROM {} WHERE fuente = %(source)s AND id = ANY(%(keys)s){}").format(
             table_name(table), sql.SQL(" AND tipo = %(kind)s" if table.is_generic else "")

@@ -1,14 +1,16 @@
-"""Export: every resource as it came in, NDJSON, as FHIR's Bulk Data does; several connections at once, resumable.
+"""Export: every resource as it came in, as NDJSON like FHIR's Bulk Data, over several connections, resumable.
 
-On one node all of it is one snapshot, a resumed export too: parts are kept only if they are as they would be now. On
-Citus each node has its own; then every part is compared once more, what changed meanwhile is read again, and if at last
-nothing did, all nodes show one moment. Else the report and the manifest say that they do not.
+Without Citus the export is one snapshot. A resumed export is one, too: it keeps only the parts that still hold what the
+new snapshot holds. On Citus each node has a snapshot of its own, so the export reads in rounds. After each round every
+part is compared once more, and what has changed is read again, until nothing has. If a busy cluster never comes to
+rest, the report and the manifest say `snapshot: false`. `pyhce.records.exporting.snapshot` has an example.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import time
 import uuid
@@ -38,26 +40,30 @@ from pyhce.records.source_names import refuse_unknown_source
 from pyhce.schema.model import Frozen, Schema
 from pyhce.schema.r4 import RESOURCE_TYPES
 
+logger = logging.getLogger(__name__)
+
 MAX_ROUNDS, RETRY_SHARE = 3, 0.25
-"""How often to read again what changed meanwhile, and up to which share of all: a busy cluster is never done."""
+"""How often changed parts are read again, and the share of all resources up to which that is worth it."""
 FUTURE_TOLERANCE = timedelta(minutes=5)
-"""How far the clocks of nodes may differ: a `since` that is later than that is a mistake."""
-_PATIENCE = 10
-"""Rounds until shards that go on moving are a failure."""
+"""How far the clocks of nodes may differ: a `since` later than that is refused."""
+_MAX_ATTEMPTS = 10
+"""Rounds until moving shards end the export with an error."""
 
 
 class ExportReport(Frozen):
     """What an export wrote; also in the folder's `manifest.json`.
 
     Args:
+        files: the files of resources.
         deleted: files of what was deleted since `--since`.
-        snapshot: whether all files show one moment.
-        start, end: the moments between which they were read, ISO.
-        transaction_time: what to give to the next `since`: all that was stamped before it and committed is in here.
-        changed: of the files, those that changed while others were read: 0 if `snapshot`.
-        kept: resources that an interrupted export had written.
-        versions: former versions and tombstones, of an export with its history.
-        corrections: what persons decided about documents; `pyhce load` of the folder takes it over.
+        resources, bytes: in `files`.
+        snapshot: whether all files together are one consistent snapshot.
+        start, end: when the export began and ended, as ISO instants.
+        transaction_time: the instant to give to the next `since`: every change before it is in this export.
+        changed: files that changed while others were read; 0 if `snapshot`.
+        kept: resources in files that an interrupted run of this export had written.
+        versions: former versions and tombstones, if the export has the history.
+        corrections: what persons decided about documents; `pyhce load` of the folder restores it.
     """
 
     folder: str
@@ -97,35 +103,40 @@ def export(
     through_coordinator: bool = False,
     progress: ProgressCallback | None = None,
 ) -> ExportReport:
-    """Write every resource to `folder`, those of a source other than '' to a subfolder of its name.
+    """Write every resource to `folder`, and those of a source other than '' to a subfolder with the source's name.
 
-    Members and numbers are spelled as they came in. A resource that came without an id gets the one it is kept under.
-    A reference by `urn:` that its bundle resolved is what it was resolved to. Interrupted and run again with the same
-    arguments it goes on. `pyhce.load` of the folder into an empty database gives the same records.
+    Members and numbers are spelled as they came in. A resource that came without an id has the id under which it is
+    stored. A reference by `urn:` that its bundle resolved is written as the resolved reference. An export that was
+    interrupted continues when it is run again with the same arguments. `pyhce.load` of the folder into an empty
+    database gives the same records.
 
     Args:
+        conn: a connection in autocommit mode, to the coordinator.
+        folder: a new or empty folder, or the folder of an interrupted export.
         fuente: one source only; all if None.
-        types: these FHIR types only.
+        types: these FHIR types only; all if empty.
         document: one patient's resources only.
-        since: a FHIR date or instant: what changed from then on, and what was deleted.
+        since: a FHIR date or instant; only what changed or was deleted from then on.
         history: former versions and tombstones too, in files of their own.
-        jobs: connections at once; as many as processors, at most 4, if None.
-        through_coordinator: do not read workers themselves, even where they can be reached.
+        jobs: connections; if None, one for each processor, at most 4.
+        through_coordinator: read nothing from the workers themselves, even if they can be reached.
+        progress: called about once a second.
 
     Raises:
-        UsageError: the folder holds something else, there is nothing of the source, `since` is in the future, or an
-            argument is not what it should be.
+        UsageError: the folder holds something else, the source does not exist, `since` is in the future, or an argument
+            is not valid.
         HceError: there is no record under the document; the disk is full.
     """
     begun = time.monotonic()
-    selection = _wanted(conn, schema, fuente, types, document, since, history)
+    selection = _selection(conn, schema, fuente, types, document, since, history)
     number = jobs or min(os.cpu_count() or 1, 4)
     request = _request(conn, folder, selection)
     try:
         with open_folder(folder, request) as store:
             if store.finish_record is None:
-                _make(conn, schema, store, selection, number, through_coordinator, ProgressCounter(progress))
+                _write(conn, schema, store, selection, number, through_coordinator, ProgressCounter(progress))
             else:
+                logger.info("every part was written by an earlier run: completing the folder")
                 store.complete()
             assert store.finish_record is not None  # noqa: S101 - either way it is finished
             return _report(folder, store.finish_record["manifest"], time.monotonic() - begun)
@@ -134,11 +145,11 @@ def export(
             raise
         raise HceError(
             f"the disk of {folder} is full",
-            remedy="Make room and run the same command again: what was finished stays.",
+            remedy="Free space, then run the same command again: the finished parts are kept.",
         ) from error
 
 
-def _wanted(
+def _selection(
     conn: Connection[TupleRow],
     schema: Schema,
     fuente: str | None,
@@ -155,35 +166,36 @@ def _wanted(
         refuse_unknown_source(conn, schema, fuente)
     key = None if document is None else check_document(document, "--patient")
     if key and not conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s", (key,)).fetchone():
-        raise HceError("there is no record under the document given", remedy="Check the type and the number.")
+        raise HceError("there is no record under the document given", remedy="Check the document's type and number.")
     instant = None
     if since is not None:
         row = conn.execute("SELECT lower(hce.lapso(%s)), now()", (since,)).fetchone()
         if row is None or row[0] is None:
             raise UsageError(
-                f"{since!r} is no FHIR date or instant", remedy="Write 2024-02-29 or 2024-02-29T10:00:00-05:00."
+                f"--since {since!r} is not a FHIR date or instant",
+                remedy="Write for example 2024-02-29 or 2024-02-29T10:00:00-05:00.",
             )
         if row[0] > row[1] + FUTURE_TOLERANCE:
             raise UsageError(
                 f"--since {since} is in the future: the database's clock says {row[1].isoformat(timespec='seconds')}",
-                remedy="Give the transactionTime of the export before, or another moment that has been.",
+                remedy="Give the transactionTime of the previous export's manifest.json, or another past instant.",
             )
         instant = row[0].astimezone(UTC).isoformat()
     return ExportSelection(source=fuente, types=tuple(sorted(set(types))), document=key, since=instant, history=history)
 
 
 def _request(conn: Connection[TupleRow], folder: Path, selection: ExportSelection) -> dict[str, Any]:
-    """What tells one export from another; of a document only whether it is the same."""
+    """Return what identifies an interrupted export: its arguments, with a salted hash for the document."""
     row = conn.execute("SELECT (SELECT min(id::text) FROM hce.instalacion), current_database()").fetchone()
     salt = str((interrupted_request(folder) or {}).get("salt") or uuid.uuid4())
-    person = selection.document and hashlib.sha256(f"{salt} {selection.document}".encode()).hexdigest()
+    document_hash = selection.document and hashlib.sha256(f"{salt} {selection.document}".encode()).hexdigest()
     rest: dict[str, Any] = {"source": selection.source, "type": list(selection.types), "since": selection.since}
     if selection.history:
         rest["history"] = True
-    return {"database": list(row or ()), "patient": person, "salt": salt, **rest}
+    return {"database": list(row or ()), "patient": document_hash, "salt": salt, **rest}
 
 
-def _make(
+def _write(
     conn: Connection[TupleRow],
     schema: Schema,
     store: ExportFolder,
@@ -192,17 +204,18 @@ def _make(
     through_coordinator: bool,
     counter: ProgressCounter,
 ) -> None:
-    """Read what is missing until all of it is one moment, or that is given up; then finish the folder."""
+    """Read what is missing, in rounds until it is consistent or too busy, then finish the folder."""
     start = datetime.now(UTC)
     snapshot = Snapshot(conn, schema, document=selection.document, through_coordinator=through_coordinator)
     until = transaction_time(snapshot)
-    had = set(store.done)
+    earlier = set(store.parts)
+    logger.info("export begins: %d parts of an earlier run are kept so far", len(earlier))
     outcome = _rounds(snapshot, store, selection, jobs, counter)
     former = {table.name for table in schema.histories()}
-    names = part_files(done for done in store.done.values() if done.planned.table not in former)
-    versions = part_files((d for d in store.done.values() if d.planned.table in former), ending=HISTORY, role=HISTORY)
-    lost = part_files(outcome.deleted, stem="deleted")
-    more = versions | row_files(store.done, names | versions) | correction_files(outcome.corrections)
+    files = part_files(part for part in store.parts.values() if part.planned.table not in former)
+    versions = part_files((p for p in store.parts.values() if p.planned.table in former), ending=HISTORY, role=HISTORY)
+    deleted = part_files(outcome.deleted, stem="deleted")
+    restore = versions | row_files(store.parts, files | versions) | correction_files(outcome.corrections)
     row = conn.execute("SELECT min(id::text) FROM hce.instalacion").fetchone()
     ours = {
         "installation": row[0] if row else None,
@@ -210,27 +223,33 @@ def _make(
         "start": start.isoformat(),
         "end": datetime.now(UTC).isoformat(),
         "changed": outcome.changed,
-        "kept": sum(store.done[name].count for name in had if name in store.done),
+        "kept": sum(store.parts[name].count for name in earlier if name in store.parts),
     }
-    told = build_manifest(
-        list(names.values()), list(lost.values()), list(more.values()), selection,
+    content = build_manifest(
+        list(files.values()), list(deleted.values()), list(restore.values()), selection,
         time=until.isoformat(timespec="milliseconds"), ours=ours,
     )  # fmt: skip
-    store.finish(told, {part: file.path for part, file in (names | lost | more).items()})
+    store.finish(content, {part: file.path for part, file in (files | deleted | restore).items()})
+    state = (
+        "one consistent snapshot" if outcome.snapshot else f"not consistent: {outcome.changed} files changed meanwhile"
+    )
+    logger.info("export ends: %d resources, %s", sum(file.count for file in files.values()), state)
 
 
 def _rounds(
     snapshot: Snapshot, store: ExportFolder, selection: ExportSelection, jobs: int, counter: ProgressCounter
 ) -> _Outcome:
-    for number in range(_PATIENCE):
+    for number in range(_MAX_ATTEMPTS):
         try:
             outcome = _round(snapshot, store, selection, jobs, counter, number)
         except psycopg.errors.UndefinedTable:
-            continue  # a shard moved and was cleaned up: it is elsewhere now
+            logger.info("a shard moved while it was read: reading the rest again")
+            continue
         if outcome is not None:
             return outcome
     raise HceError(
-        "shards went on moving while they were read", remedy="Run the same command again: what was finished stays."
+        "shards kept moving while they were read",
+        remedy="Run the same command again when the rebalancer has finished: the finished parts are kept.",
     )
 
 
@@ -242,40 +261,44 @@ def _round(
     counter: ProgressCounter,
     number: int,
 ) -> _Outcome | None:
-    """Read what is missing or has changed; None if it must be looked at once more."""
+    """Read what is missing or has changed; None if another round must compare it again."""
     with snapshot.open():
-        verdicts = compare_parts(snapshot, store.done.values(), selection)
-        enough = number > 0 and (number > MAX_ROUNDS or not _little(verdicts.changed, store))
-        store.drop([*verdicts.gone, *(() if enough else verdicts.changed)])
+        compared = compare_parts(snapshot, store.parts.values(), selection)
+        last = number > 0 and (number > MAX_ROUNDS or not _is_worth_reading_again(compared.changed, store))
+        logger.info(
+            "round %d: %d parts unchanged, %d changed, %d gone",
+            number + 1, len(compared.unchanged), len(compared.changed), len(compared.gone),
+        )  # fmt: skip
+        store.drop([*compared.gone, *(() if last else compared.changed)])
         deleted = write_deleted(snapshot, selection, store) if selection.since is not None else []
         corrections = write_correction_parts(snapshot, selection, store)
-        planned_parts = plan_parts(snapshot, selection, [done.planned for done in store.done.values()], jobs=jobs)
+        planned_parts = plan_parts(snapshot, selection, [part.planned for part in store.parts.values()], jobs=jobs)
         if number == 0:
-            counter.begin(store.done.values(), planned_parts)
+            counter.begin(store.parts.values(), planned_parts)
         if write_parts(snapshot, planned_parts, selection, store, jobs=jobs, counter=counter):
             return None
-        one_snapshot = snapshot.direct and len({done.planned.node for done in store.done.values()}) < 2
-        nothing_since = not planned_parts and not snapshot.half_committed
-        if (one_snapshot or nothing_since) and not (enough and verdicts.changed):
+        one_snapshot = snapshot.direct and len({part.planned.node for part in store.parts.values()}) < 2
+        nothing_changed = not planned_parts and not snapshot.half_committed
+        if (one_snapshot or nothing_changed) and not (last and compared.changed):
             return _Outcome(snapshot=True, changed=0, deleted=deleted, corrections=corrections)
-        if enough:
+        if last:
             return _Outcome(
                 snapshot=False,
-                changed=len(verdicts.changed) + len(planned_parts),
+                changed=len(compared.changed) + len(planned_parts),
                 deleted=deleted,
                 corrections=corrections,
             )
         return None
 
 
-def _little(changed: Sequence[WrittenPart], store: ExportFolder) -> bool:
-    everything = sum(done.count for done in store.done.values())
-    return sum(done.count for done in changed) <= RETRY_SHARE * everything
+def _is_worth_reading_again(changed: Sequence[WrittenPart], store: ExportFolder) -> bool:
+    everything = sum(part.count for part in store.parts.values())
+    return sum(part.count for part in changed) <= RETRY_SHARE * everything
 
 
-def _report(folder: Path, told: dict[str, Any], seconds: float) -> ExportReport:
-    files, deleted = manifest_files(told), manifest_files(told, "deleted")
-    ours = told["extension"]
+def _report(folder: Path, content: dict[str, Any], seconds: float) -> ExportReport:
+    files, deleted = manifest_files(content), manifest_files(content, "deleted")
+    ours = content["extension"]
     more = manifest_files(ours, RESTORE)
     return ExportReport(
         folder=printable(folder),
@@ -286,7 +309,7 @@ def _report(folder: Path, told: dict[str, Any], seconds: float) -> ExportReport:
         snapshot=ours["snapshot"],
         start=ours["start"],
         end=ours["end"],
-        transaction_time=told["transactionTime"],
+        transaction_time=content["transactionTime"],
         changed=ours["changed"],
         kept=ours["kept"],
         versions=sum(file.count for file in more if file.role == HISTORY),

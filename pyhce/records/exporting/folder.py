@@ -1,14 +1,18 @@
-"""The folder of an export: parts and a journal while it is being made, then files and a manifest, all at once.
+"""The folder of an export: parts and a journal while the export runs, then files and a manifest, all at once.
 
-Whatever happens on the way, the folder is either finished (it has a manifest.json) or can be gone on with. Every file
-is on disk before the journal or the manifest names it, and only its owner may read it.
+A folder is either finished, with a manifest.json, or the next run continues in it, whenever the process ends. Every
+file is on disk before the journal or the manifest names it, and only its owner can read it.
+
+    out/.export/journal         {"request": …}, then {"done": …} for each written part, {"drop": …}, at last {"finish":
+    …} out/.export/000001.part     the lines of a part; 000001.rows: what its rows hold besides the resources
+    out/.export/lock            locked by the process that writes to the folder
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import threading
@@ -18,14 +22,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from filelock import FileLock, Timeout
+
 from pyhce.errors import UsageError
 from pyhce.records.durable import open_private, sync_folder
 from pyhce.records.exporting.parts import WrittenPart
 from pyhce.records.reading.finished_export import JOURNAL, MANIFEST, WORK, digest
 
+logger = logging.getLogger(__name__)
+
 
 class PartFile:
-    """A file that is being written, hashed on the way; on disk when it is closed."""
+    """A file that is written and hashed; on disk once it is closed."""
 
     def __init__(self, path: Path) -> None:
         self._file = open(path, "wb", buffering=0, opener=open_private)  # noqa: SIM115 - closed by __exit__
@@ -33,7 +41,7 @@ class PartFile:
         self.size = 0
 
     def write(self, data: bytes) -> None:
-        """Write all of this."""
+        """Append data, and add it to the hash."""
         self._hash.update(data)
         rest = memoryview(data)
         while rest:
@@ -42,7 +50,7 @@ class PartFile:
 
     @property
     def sha256(self) -> str:
-        """Of what was written."""
+        """The SHA-256 of what was written, in hex."""
         return self._hash.hexdigest()
 
     def __enter__(self) -> Self:
@@ -55,48 +63,58 @@ class PartFile:
 
 
 class ExportFolder:
-    """A folder that an export is being made in; safe to use from several threads."""
+    """A folder that an export writes to; safe to use from several threads.
+
+    Attributes:
+        parts: the written parts, by the name of their file.
+        finish_record: the manifest and the final name of each file, once every part is written.
+    """
 
     def __init__(self, path: Path, journal: IO[bytes]) -> None:
         self.path, self.work = path, path / WORK
         self._journal = journal
         self._lock = threading.Lock()
         self._number = 0
-        self.done: dict[str, WrittenPart] = {}
+        self.parts: dict[str, WrittenPart] = {}
         self.finish_record: dict[str, Any] | None = None
 
     def new_part_name(self) -> str:
-        """A name for a part that nobody has."""
+        """Return a name that no part of this export has."""
         with self._lock:
             self._number += 1
             return f"{self._number:06}.part"
 
     def rows_path(self, part: str) -> Path:
-        """The file beside a part: what its rows hold besides the resources."""
+        """Return the path of the second file of a part: what its rows hold besides the resources."""
         return self.work / part.replace(".part", ".rows")
 
-    def add(self, done: WrittenPart) -> None:
-        """Note that a part is whole."""
+    def add(self, part: WrittenPart) -> None:
+        """Note in the journal that a part is complete."""
         with self._lock:
-            self._note({"done": done.model_dump(mode="json", by_alias=True)})
-            self.done[done.file] = done
+            self._note({"done": part.model_dump(mode="json", by_alias=True)})
+            self.parts[part.file] = part
 
     def drop(self, parts: Iterable[WrittenPart]) -> None:
-        """Forget parts: what they were read from is no longer so."""
+        """Delete parts that no longer hold what the database holds."""
         for part in parts:
             self._note({"drop": part.file})
-            del self.done[part.file]
+            del self.parts[part.file]
             (self.work / part.file).unlink(missing_ok=True)
             self.rows_path(part.file).unlink(missing_ok=True)
 
     def finish(self, manifest: Mapping[str, Any], names: Mapping[str, str]) -> None:
-        """Give every part its name, then write the manifest; a kill on the way is made good by the next run."""
+        """Give every part its final name, then write the manifest. If the process is killed, the next run finishes it.
+
+        Args:
+            manifest: the content of manifest.json.
+            names: the final path of each file of the work folder.
+        """
         self.finish_record = {"manifest": manifest, "names": dict(names)}
         self._note({"finish": self.finish_record})
         self.complete()
 
     def complete(self) -> None:
-        """Do what the journal says about finishing."""
+        """Do what `finish_record` says."""
         assert self.finish_record is not None  # noqa: S101 - asked by the caller
         for part, name in self.finish_record["names"].items():
             target = self.path / name
@@ -121,81 +139,102 @@ class ExportFolder:
         os.fsync(self._journal.fileno())
 
     def resume(self, lines: Iterable[bytes], request: Mapping[str, Any]) -> None:
-        """Go on from a journal, or begin it.
+        """Continue from the lines of a journal, or begin an empty one.
 
         Raises:
-            UsageError: it is of other arguments, or of another database.
+            UsageError: the journal is of an export with other arguments or of another database.
         """
-        whole = 0
+        valid_bytes = 0
         for number, line in enumerate(lines):
             try:
                 record = json.loads(line) if line.endswith(b"\n") else None
             except ValueError:
                 record = None
             if record is None:
-                break  # cut off by a kill
-            whole += len(line)
+                break  # the process was killed while it wrote this line
+            valid_bytes += len(line)
             if number == 0:
                 _refuse_other(self.path, record["request"], request)
             elif "done" in record:
-                done = WrittenPart.model_validate(record["done"])
-                self.done[done.file] = done
-                self._number = max(self._number, int(done.file.split(".")[0]))
+                part = WrittenPart.model_validate(record["done"])
+                self.parts[part.file] = part
+                self._number = max(self._number, int(part.file.split(".")[0]))
             elif "drop" in record:
-                self.done.pop(record["drop"], None)
+                self.parts.pop(record["drop"], None)
             else:
                 self.finish_record = record["finish"]
-        self._journal.truncate(whole)
-        self._journal.seek(whole)
-        if not whole:
+        self._journal.truncate(valid_bytes)
+        self._journal.seek(valid_bytes)
+        if not valid_bytes:
             self._note({"request": request})
         if self.finish_record is None:
             self._tidy()
 
     def _tidy(self) -> None:
-        """Only whole parts that are as they were written stay."""
-        self.drop([done for done in self.done.values() if not self._is_whole(done)])
-        there = {path for name in self.done for path in (self.work / name, self.rows_path(name))}
+        """Delete parts that are incomplete or damaged."""
+        damaged = [part for part in self.parts.values() if not self._is_whole(part)]
+        if damaged:
+            logger.warning("%d parts are damaged and will be read again", len(damaged))
+        self.drop(damaged)
+        known = {path for name in self.parts for path in (self.work / name, self.rows_path(name))}
         for file in (*self.work.glob("*.part"), *self.work.glob("*.rows")):
-            if file not in there:
+            if file not in known:
                 file.unlink()
 
-    def _is_whole(self, done: WrittenPart) -> bool:
-        rows = done.rows_bytes, done.rows_sha256
-        return digest(self.work / done.file) == (done.bytes, done.sha256) and digest(self.rows_path(done.file)) == rows
+    def _is_whole(self, part: WrittenPart) -> bool:
+        rows = part.rows_bytes, part.rows_sha256
+        return digest(self.work / part.file) == (part.bytes, part.sha256) and digest(self.rows_path(part.file)) == rows
 
 
 @contextmanager
 def open_folder(path: Path, request: Mapping[str, Any]) -> Iterator[ExportFolder]:
-    """A new or empty folder, or one where an export of the same arguments was interrupted.
+    """Open a new or empty folder, or one in which an export with the same arguments was interrupted.
+
+    Args:
+        path: the folder; it is created if it does not exist.
+        request: what tells this export from another, in JSON types; kept in the journal.
 
     Raises:
-        UsageError: it holds something else, or another export is at work in it.
+        UsageError: the folder holds something else, or another export writes to it.
     """
     journal = path / WORK / JOURNAL
     if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not (path / WORK).is_dir())):
         finished = " (it holds a finished export)" if (path / MANIFEST).is_file() else ""
         raise UsageError(
-            f"{path} is not an empty folder{finished}", remedy="Give a new one: an export never overwrites."
+            f"{path} is not an empty folder{finished}",
+            remedy="Give a new folder: an export never overwrites files.",
         )
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     journal.parent.mkdir(mode=0o700, exist_ok=True)
-    with open(journal, "r+b" if journal.exists() else "w+b", opener=open_private) as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"another export is at work in {path}", remedy="Let it finish, or give another folder."
-            ) from None
-        made = ExportFolder(path, stream)
-        made.resume(stream.readlines(), request)
+    with _locked(path), open(journal, "r+b" if journal.exists() else "w+b", opener=open_private) as stream:
+        store = ExportFolder(path, stream)
+        store.resume(stream.readlines(), request)
         sync_folder(journal.parent)
         sync_folder(path)
-        yield made
+        yield store
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other exports out of a folder; the kernel releases the lock of a process that was killed.
+
+    The lock file is in the work folder, which is deleted when the export is complete.
+    """
+    lock = FileLock(path / WORK / "lock", timeout=0, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"another export is writing to {path}", remedy="Wait until it has finished, or give another folder."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def interrupted_request(path: Path) -> dict[str, Any] | None:
-    """What an interrupted export in a folder was asked for, None if there is none."""
+    """Return what an interrupted export in a folder was asked for, None if there is none."""
     try:
         with (path / WORK / JOURNAL).open("rb") as journal:
             found = json.loads(journal.readline())["request"]
@@ -208,6 +247,6 @@ def _refuse_other(path: Path, had: Mapping[str, Any], given: Mapping[str, Any]) 
     differs = sorted(name for name in had.keys() | given.keys() if had.get(name) != given.get(name))
     if differs:
         raise UsageError(
-            f"{path} holds an interrupted export of another {' and '.join(differs)}",
-            remedy="Give the arguments of then to go on with it, another folder, or delete this one.",
+            f"{path} holds an interrupted export with another {' and '.join(differs)}",
+            remedy="Give the same arguments to continue it, give another folder, or delete this one.",
         )

@@ -1,7 +1,7 @@
-"""The manifest of an export, as FHIR's Bulk Data has it.
+"""The manifest of an export, as FHIR's Bulk Data defines it, and the names of its files.
 
-https://hl7.org/fhir/uv/bulkdata/export.html#response---output-manifest; what is ours is in the member `extension`,
-which the guide leaves free (`pyhce.records.reading.finished_export`). `url` is relative to the manifest.
+https://hl7.org/fhir/uv/bulkdata/export.html#response---output-manifest. What Bulk Data does not define is in the member
+`extension` (`pyhce.records.reading.finished_export`). A `url` is relative to the manifest.
 """
 
 from __future__ import annotations
@@ -22,7 +22,15 @@ _ENDINGS = (*SUFFIXES, *COMPRESSIONS, f".{ROWS}", f".{HISTORY}")
 def part_files(
     parts: Iterable[WrittenPart], *, stem: str | None = None, ending: str = "ndjson", role: str = ""
 ) -> dict[str, ExportedFile]:
-    """The file that each part becomes: `Type.ndjson`, or `Type.001.ndjson` …, by source in a folder of its own."""
+    """Return the final file of each part, by the part's name; parts without rows have none.
+
+    A part becomes `Type.ndjson`, or `Type.001.ndjson` if there are several, in a folder for each source.
+
+    Args:
+        stem: the name instead of the type.
+        ending: the file extension.
+        role: the files' role in the manifest.
+    """
     groups: dict[tuple[str, str], list[WrittenPart]] = {}
     for part in parts:
         if part.count:
@@ -42,7 +50,7 @@ def part_files(
 
 
 def row_files(parts: Mapping[str, WrittenPart], files: Mapping[str, ExportedFile]) -> dict[str, ExportedFile]:
-    """The file of rows beside each file, by the name of its part."""
+    """Return the second file of each part, by its name in the work folder."""
     return {
         name.replace(".part", f".{ROWS}"): file.model_copy(
             update={
@@ -57,7 +65,7 @@ def row_files(parts: Mapping[str, WrittenPart], files: Mapping[str, ExportedFile
 
 
 def correction_files(parts: Iterable[WrittenPart]) -> dict[str, ExportedFile]:
-    """The files of the records and of the corrections, by the name of their parts."""
+    """Return the files of the records and the corrections, by their parts' names."""
     return {
         part.file: ExportedFile(
             path=f"{part.planned.type}.{ROWS}", type=part.planned.type, fuente="", count=part.count, bytes=part.bytes,
@@ -76,7 +84,15 @@ def build_manifest(
     time: str,
     ours: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What `manifest.json` says."""
+    """Return the content of `manifest.json`.
+
+    Args:
+        files: of resources.
+        deleted: Bulk Data's files of what was deleted.
+        restore: the files that a restore needs besides.
+        time: Bulk Data's `transactionTime`.
+        ours: further members of `extension`.
+    """
     return {
         "transactionTime": time,
         "request": _request(selection),
@@ -100,7 +116,7 @@ def _item(file: ExportedFile) -> dict[str, Any]:
 
 
 def _request(selection: ExportSelection) -> str:
-    """The export as Bulk Data would ask for it; a patient is not named."""
+    """Return the export as a Bulk Data request; it does not name the patient."""
     asked = {
         "_type": ",".join(selection.types),
         "_since": selection.since or "",
@@ -112,8 +128,10 @@ def _request(selection: ExportSelection) -> str:
 
 
 def _folder_name(fuente: str) -> str:
-    """A source's name as a folder's: what a file system may refuse is percent-encoded."""
+    """Return the name of a source's folder: what a file system may refuse is percent-encoded."""
     kept = quote(fuente, safe="")
-    if kept.startswith(".") or kept.lower().endswith(_ENDINGS):  # a hidden folder, or the name of a file beside it
+    if kept.startswith(".") or kept.lower().endswith(
+        _ENDINGS
+    ):  # else it could be a hidden folder, or have the name of a file
         kept = kept.replace(".", "%2E")
     return kept if len(kept) <= 100 else f"{kept[:80]}-{hashlib.sha256(fuente.encode()).hexdigest()[:16]}"

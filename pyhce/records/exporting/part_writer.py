@@ -1,7 +1,8 @@
-"""Units to files, by several connections at once: COPY as it comes, in large pieces, hashed on the way."""
+"""Writes the parts of an export: several threads, each with its own connections, copy rows to files and hash them."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,12 +18,20 @@ from pyhce.records.exporting.parts import ExportSelection, PlannedPart, WrittenP
 from pyhce.records.exporting.snapshot import Snapshot
 from pyhce.schema.model import Frozen
 
-_TELL = 1.0
-"""Seconds between two words about progress."""
+logger = logging.getLogger(__name__)
+
+_PROGRESS_INTERVAL = 1.0
+"""Seconds between two reports of progress."""
 
 
 class ExportProgress(Frozen):
-    """How far an export is. `expected` is about how many resources there will be, 0 if nobody knows."""
+    """How far an export is.
+
+    Args:
+        resources, bytes: written so far.
+        expected: the estimated number of resources, 0 if there is no estimate.
+        seconds: since the export began.
+    """
 
     resources: int
     bytes: int
@@ -34,30 +43,32 @@ ProgressCallback = Callable[[ExportProgress], None]
 
 
 class ProgressCounter:
-    """Counts that several threads add to."""
+    """Counts what several threads have written, and reports it."""
 
-    def __init__(self, told: ProgressCallback | None) -> None:
-        self._told, self._lock, self._start = told, threading.Lock(), time.monotonic()
+    def __init__(self, report: ProgressCallback | None) -> None:
+        self._callback, self._lock, self._start = report, threading.Lock(), time.monotonic()
         self.resources = self.bytes = self.expected = 0
 
     def begin(self, kept: Iterable[WrittenPart], planned_parts: Iterable[PlannedPart]) -> None:
-        """Take up what is there already, and what is to come."""
-        for done in kept:
-            self.add(done.count, done.bytes)
+        """Count the parts that are kept, and estimate what will be written."""
+        for part in kept:
+            self.add(part.count, part.bytes)
         self.expected = self.resources + sum(planned.rows for planned in planned_parts)
 
     def add(self, resources: int, size: int) -> None:
-        """Add what was written."""
+        """Count what a thread has written."""
         with self._lock:
             self.resources += resources
             self.bytes += size
 
-    def tell(self) -> None:
-        """Say how far it is."""
-        if self._told is not None:
+    def report(self) -> None:
+        """Call the callback with the counts so far."""
+        if self._callback is not None:
             expected = max(self.expected, self.resources)
             seconds = time.monotonic() - self._start
-            self._told(ExportProgress(resources=self.resources, bytes=self.bytes, expected=expected, seconds=seconds))
+            self._callback(
+                ExportProgress(resources=self.resources, bytes=self.bytes, expected=expected, seconds=seconds)
+            )
 
 
 def write_parts(
@@ -69,30 +80,37 @@ def write_parts(
     jobs: int,
     counter: ProgressCounter,
 ) -> int:
-    """Read the units of a moment, in their order; how many were gone when their turn came."""
-    crew = _PartWriters(snapshot, planned_parts, selection, folder, counter)
+    """Write these parts, in their order.
+
+    Args:
+        jobs: threads at most.
+
+    Returns:
+        How many parts could not be read because their shard had moved.
+    """
+    writers = _PartWriters(snapshot, planned_parts, selection, folder, counter)
     with ThreadPoolExecutor(jobs, thread_name_prefix="export") as pool:
-        working = [pool.submit(crew.work) for _ in range(min(jobs, len(planned_parts)))]
+        working = [pool.submit(writers.work) for _ in range(min(jobs, len(planned_parts)))]
         try:
             pending = set(working)
             while pending:
-                _, pending = wait(pending, timeout=_TELL, return_when=FIRST_EXCEPTION)
-                counter.tell()
+                _, pending = wait(pending, timeout=_PROGRESS_INTERVAL, return_when=FIRST_EXCEPTION)
+                counter.report()
                 if any(job.done() and job.exception() for job in working):
                     break
-        finally:  # a failure, or Ctrl-C: nobody goes on
-            crew.stop()
+        finally:  # after a failure or Ctrl-C, too
+            writers.stop()
         for job in working:
             job.result()
-    return crew.gone
+    return writers.gone
 
 
 class _Stopped(Exception):
-    """Somebody else failed, or the user left."""
+    """Another thread failed, or the user interrupted the export."""
 
 
 class _PartWriters:
-    """What the threads of a round share."""
+    """The threads of one round, and what they share."""
 
     def __init__(
         self,
@@ -110,23 +128,24 @@ class _PartWriters:
         self.gone = 0
 
     def stop(self) -> None:
-        """End what the others are at, if they are at anything still."""
+        """Make every thread stop: no new part, and the running statements are cancelled."""
         with self._lock:
             self._stopped = True
             for conn in self._open:
                 conn.cancel_safe(timeout=5)
 
     def work(self) -> None:
-        """Read one unit after the other until none is left."""
-        mine: dict[int, Connection[TupleRow]] = {}
+        """Write one part after another until none is left."""
+        connections: dict[int, Connection[TupleRow]] = {}
         try:
             while (planned := self._next()) is not None:
-                if planned.node not in mine:
-                    mine[planned.node] = self._connection(planned)
+                if planned.node not in connections:
+                    connections[planned.node] = self._connection(planned)
                 try:
-                    self._folder.add(self._copy(mine[planned.node], planned))
+                    self._folder.add(self._copy(connections[planned.node], planned))
                 except psycopg.errors.UndefinedTable:  # the shard moved and was cleaned up
-                    self._close(mine.pop(planned.node))
+                    self._close(connections.pop(planned.node))
+                    logger.info("a shard of %s moved while it was read: it is read again", planned.table)
                     with self._lock:
                         self.gone += 1
         except _Stopped:
@@ -135,7 +154,7 @@ class _PartWriters:
             if not self._stopped:
                 raise
         finally:
-            for conn in mine.values():
+            for conn in connections.values():
                 self._close(conn)
 
     def _next(self) -> PlannedPart | None:
@@ -161,19 +180,20 @@ class _PartWriters:
         )
 
     def _copy(self, conn: Connection[TupleRow], planned: PlannedPart) -> WrittenPart:
-        """One unit to its file."""
+        """Copy the rows of one part to its two files."""
         name, count = self._folder.new_part_name(), 0
-        with PartFile(self._folder.work / name) as lines, PartFile(self._folder.rows_path(name)) as kept:
+        with PartFile(self._folder.work / name) as lines, PartFile(self._folder.rows_path(name)) as rest:
             for block in self._blocks(conn, planned):
                 if self._stopped:
                     raise _Stopped
                 lines.write(block.lines)
-                kept.write(block.kept)
+                rest.write(block.rest)
                 self._counter.add(block.rows, len(block.lines))
                 count += block.rows
-        then = self._snapshot.node_snapshots
+        logger.debug("wrote %s: %d rows of %s, source %r", name, count, planned.type, planned.source)
+        snapshots = self._snapshot.node_snapshots
         nodes = {place[1] for place in planned.places}
         return WrittenPart(
-            planned=planned, file=name, count=count, bytes=lines.size, sha256=lines.sha256, rows_bytes=kept.size,
-            rows_sha256=kept.sha256, snapshots={node: then[node] for node in nodes},
+            planned=planned, file=name, count=count, bytes=lines.size, sha256=lines.sha256, rows_bytes=rest.size,
+            rows_sha256=rest.sha256, snapshots={node: snapshots[node] for node in nodes},
         )  # fmt: skip

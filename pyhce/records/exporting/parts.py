@@ -1,6 +1,7 @@
-"""A unit of an export: some rows, read by one statement at one node into one file, with a second one beside it.
+"""A part of an export: some rows, which one statement reads from one node into one file.
 
-The second file has a line a row: what the row holds besides the resource (`pyhce.records.reading.exported_rows`).
+A second file beside it has a line for each row: what the row holds besides the resource
+(`pyhce.records.reading.exported_rows`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from pyhce.schema.model import Frozen
 
 
 class ExportSelection(Frozen):
-    """What was asked for. `since` is an ISO instant; `document` never leaves this process."""
+    """What an export was asked for.
+
+    Args:
+        source: None for all sources.
+        types: FHIR types; all if empty.
+        document: one patient's resources only. It is never written to a file, a log or a statement.
+        since: an ISO instant; what changed from then on.
+        history: former versions and tombstones too.
+    """
 
     source: str | None = None
     types: tuple[str, ...] = ()
@@ -25,18 +34,20 @@ class ExportSelection(Frozen):
 
     @property
     def everything(self) -> bool:
-        """Whether nothing is left out but perhaps other sources."""
+        """Whether the export holds everything of its source or sources."""
         return not (self.types or self.document or self.since)
 
 
 class PlannedPart(Frozen):
-    """Some rows of a table, of one type and one source.
+    """Which rows a part is to hold: rows of one table, of one type and one source.
 
     Args:
-        places: (shard, node, placement) of each, as `Place` has them.
-        pages: from this page of the table until before that one; all if None.
-        alone: whether nothing else is in there, so that no condition is needed.
-        size: bytes, about.
+        places: the placements that they are in, each as (shard, node, placement); see `ShardPlacement`.
+        pages: the first page of the table and the page after the last one; None for the whole table.
+        alone: whether the placements hold nothing else, so that the statement needs no condition.
+        direct: whether the node is read over a connection of its own, not through the coordinator.
+        size: bytes, estimated.
+        rows: rows, estimated.
     """
 
     table: str
@@ -51,12 +62,21 @@ class PlannedPart(Frozen):
 
     @property
     def node(self) -> int:
-        """Where to read it."""
+        """The group id of the node to connect to."""
         return self.places[0][1] if self.direct else COORDINATOR
 
 
 class WrittenPart(Frozen):
-    """A unit that was read, its file, that of its rows, and the snapshots of its nodes."""
+    """A part that was written, as the journal keeps it.
+
+    Args:
+        planned: which rows it holds.
+        file: its name in the work folder, such as `000001.part`.
+        count: rows.
+        bytes, sha256: of the file.
+        rows_bytes, rows_sha256: of the second file.
+        snapshots: `pg_current_snapshot()` of each node that it was read from.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -71,17 +91,17 @@ class WrittenPart(Frozen):
 
 
 def copy_statement(snapshot: Snapshot, planned: PlannedPart, selection: ExportSelection) -> sql.Composed:
-    """The COPY that reads a unit, a line a row."""
+    """Return the COPY that reads a part, one line for each row."""
     return sql.SQL("COPY ({}) TO STDOUT {}").format(
         select_statement(snapshot, planned, selection), sql.SQL(COPY_UNESCAPED)
     )
 
 
 def select_statement(snapshot: Snapshot, planned: PlannedPart, selection: ExportSelection) -> sql.Composed:
-    """The query of a unit's lines. By way of the coordinator it takes the document as the parameter $1."""
+    """Return the query of a part's lines. Through the coordinator its parameter $1 is the document."""
     table = snapshot.schema.table(planned.table)
     line, kept, rows = sql.SQL(LINE_SQL), sql.SQL(row_sql(table, "recurso::text")), sql.SQL("{} WHERE {}")
-    if planned.direct:  # OFFSET keeps PostgreSQL from computing the text twice; Citus cannot push it to the workers
+    if planned.direct:  # OFFSET 0 keeps PostgreSQL from computing the text twice; Citus cannot push it down
         line, kept = sql.SQL(QUICK_LINE_SQL), sql.SQL(row_sql(table, "t"))
         rows = sql.SQL("(SELECT *, recurso::text AS t FROM {} WHERE {} OFFSET 0) AS r")
     parts = [
@@ -92,7 +112,7 @@ def select_statement(snapshot: Snapshot, planned: PlannedPart, selection: Export
 
 
 def relations_of_part(snapshot: Snapshot, planned: PlannedPart) -> list[sql.Composable]:
-    """What a unit is read from at its node: shards by their own names, or the table."""
+    """Return the relations to read on the node: the shards by their own names, or the table."""
     table = snapshot.schema.table(planned.table)
     if not planned.direct:
         return [table_name(table)]
@@ -103,10 +123,11 @@ def relations_of_part(snapshot: Snapshot, planned: PlannedPart) -> list[sql.Comp
 def condition_of_part(
     snapshot: Snapshot, planned: PlannedPart, selection: ExportSelection, *, document: sql.Composable | None = None
 ) -> sql.Composed:
-    """Which rows of these relations are a unit's; `document` is how the statement names the document wanted.
+    """Return the condition that selects a part's rows from its relations.
 
-    If not given: the setting of the session, or by way of the coordinator the parameter $1. Citus would send
-    current_setting() to the workers, which do not have the setting.
+    Args:
+        document: the expression for the document. By default the session setting, or the parameter $1 through the
+            coordinator, because Citus would evaluate current_setting() on the workers, which do not have the setting.
     """
     table = snapshot.schema.table(planned.table)
     parts: list[sql.Composable] = [sql.SQL("true")]

@@ -1,4 +1,4 @@
-"""What an export reads: all there is, cut into units of a fit size for several connections."""
+"""Plans an export: everything that is selected, divided into parts of a good size for several connections."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pyhce.records.writing.table_sql import table_name, type_expression
 from pyhce.schema.model import Home, Table
 
 MIN_PART_BYTES, MAX_PART_BYTES = 16 * 1024**2, 1024**3
-"""Bytes of a unit: not worth a file of its own below, too much to do again above."""
+"""Bytes of a part: a smaller one is not worth a file, a larger one takes too long to read again."""
 ALL_PAGES = (0, 2**32 - 1)
-_BLOCK = 8192
-_GUESS = 1500
-"""Bytes of a resource, where PostgreSQL has not counted."""
-_RARE = 0.001
-"""The share of a source that is not among the most common ones."""
+_PAGE_BYTES = 8192
+_BYTES_PER_RESOURCE = 1500
+"""Assumed where PostgreSQL has no statistics."""
+_RARE_SHARE = 0.001
+"""The assumed share of a source that is not among the most common values."""
 
 
 class _PlacementContent(NamedTuple):
-    """What a place holds: a type of a source."""
+    """What a placement holds of one type and one source; size in bytes and rows are estimates."""
 
     place: ShardPlacement
     source: str
@@ -35,7 +35,7 @@ class _PlacementContent(NamedTuple):
 
 
 def selected_tables(snapshot: Snapshot, selection: ExportSelection) -> list[Table]:
-    """The tables to look at."""
+    """Return the tables that may hold what is selected."""
     home = Home.PATIENT if selection.document else None
     found = [*snapshot.schema.resource_tables(home), *(snapshot.schema.histories(home) if selection.history else ())]
     return [t for t in found if not (selection.types and t.fhir_type and t.fhir_type not in selection.types)]
@@ -44,27 +44,34 @@ def selected_tables(snapshot: Snapshot, selection: ExportSelection) -> list[Tabl
 def plan_parts(
     snapshot: Snapshot, selection: ExportSelection, kept: Iterable[PlannedPart], *, jobs: int
 ) -> list[PlannedPart]:
-    """The units to read, the largest first: all there is, without what the units kept cover."""
+    """Plan the parts that are still to be read, the largest first.
+
+    Args:
+        kept: parts that were written already; what they cover is left out.
+        jobs: connections; the parts are sized so that each connection gets several.
+    """
     covered: dict[tuple[str, str, str, int], list[tuple[int, int]]] = {}
     for planned in kept:
-        for shard, _, _ in planned.places:  # wherever it is now: a part that is kept holds the shard's rows
+        for shard, _, _ in planned.places:  # wherever the shard is now: a kept part holds its rows
             covered.setdefault((planned.table, planned.type, planned.source, shard), []).append(
                 planned.pages or ALL_PAGES
             )
     tables = selected_tables(snapshot, selection)
-    held = _holdings(snapshot, tables, selection)
-    each = min(MAX_PART_BYTES, max(MIN_PART_BYTES, sum(h.size for hs in held.values() for h in hs) // (jobs * 8)))
+    contents = _contents(snapshot, tables, selection)
+    part_bytes = min(
+        MAX_PART_BYTES, max(MIN_PART_BYTES, sum(h.size for several in contents.values() for h in several) // (jobs * 8))
+    )
     planned_parts: list[PlannedPart] = []
     for table in tables:
         groups: dict[tuple[str, str, int], list[_PlacementContent]] = {}
-        for h in held[table.name]:
-            had = covered.get((table.name, h.type, h.source, h.place.shard), [])
+        for h in contents[table.name]:
+            read = covered.get((table.name, h.type, h.source, h.place.shard), [])
             if not snapshot.distributed:
-                planned_parts += _parts_by_pages(snapshot, table, h, each, had)
-            elif not had:
+                planned_parts += _parts_by_pages(snapshot, table, h, part_bytes, read)
+            elif not read:
                 groups.setdefault((h.type, h.source, h.place.node if snapshot.direct else COORDINATOR), []).append(h)
-        for holdings in groups.values():
-            planned_parts += _parts_of_shards(snapshot, table, holdings, each)
+        for group in groups.values():
+            planned_parts += _parts_of_shards(snapshot, table, group, part_bytes)
     return sorted(planned_parts, key=lambda planned: -planned.size)
 
 
@@ -76,45 +83,49 @@ def _planned_part(snapshot: Snapshot, table: Table, h: _PlacementContent) -> Pla
 
 
 def _parts_of_shards(
-    snapshot: Snapshot, table: Table, holdings: Sequence[_PlacementContent], each: int
+    snapshot: Snapshot, table: Table, group: Sequence[_PlacementContent], part_bytes: int
 ) -> Iterator[PlannedPart]:
-    """One type of one source at one node: several small shards make a unit."""
-    made = None
-    for h in holdings:
-        one = _planned_part(snapshot, table, h)
-        if made is None:
-            made = one
-        elif made.size + one.size > each and snapshot.direct:
-            yield made
-            made = one
+    """Yield parts of one type of one source on one node: several small shards make a part."""
+    part = None
+    for h in group:
+        next_part = _planned_part(snapshot, table, h)
+        if part is None:
+            part = next_part
+        elif part.size + next_part.size > part_bytes and snapshot.direct:
+            yield part
+            part = next_part
         else:
-            sums = {"size": made.size + one.size, "rows": made.rows + one.rows, "alone": made.alone and one.alone}
-            made = made.model_copy(update={"places": (*made.places, *one.places), **sums})
-    if made is not None:
-        yield made
+            sums = {
+                "size": part.size + next_part.size,
+                "rows": part.rows + next_part.rows,
+                "alone": part.alone and next_part.alone,
+            }
+            part = part.model_copy(update={"places": (*part.places, *next_part.places), **sums})
+    if part is not None:
+        yield part
 
 
 def _parts_by_pages(
-    snapshot: Snapshot, table: Table, h: _PlacementContent, each: int, had: Sequence[tuple[int, int]]
+    snapshot: Snapshot, table: Table, h: _PlacementContent, part_bytes: int, read: Sequence[tuple[int, int]]
 ) -> Iterator[PlannedPart]:
-    """One type of one source: the pages of a large table are several units."""
-    made = _planned_part(snapshot, table, h)
-    parts = max(1, h.size // each)
-    if parts == 1 and not had:
-        yield made
+    """Yield parts of one type of one source: a large table is divided by pages."""
+    part = _planned_part(snapshot, table, h)
+    parts = max(1, h.size // part_bytes)
+    if parts == 1 and not read:
+        yield part
         return
     pages = _pages(snapshot, table)
     step = max(1, -(-pages // parts))
-    for first, end in _gaps(had):
+    for first, end in _gaps(read):
         for start in range(first, max(first + 1, min(end, pages)), step):
             until = start + step if start + step < min(end, pages) else end
-            yield made.model_copy(update={"pages": (start, until), "size": h.size // parts, "rows": h.rows // parts})
+            yield part.model_copy(update={"pages": (start, until), "size": h.size // parts, "rows": h.rows // parts})
 
 
-def _gaps(had: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The ranges of pages between those that were read."""
+def _gaps(read: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of pages between those that were read."""
     start, last = ALL_PAGES
-    for first, end in sorted(had):
+    for first, end in sorted(read):
         if start < first:
             yield start, first
         start = max(start, end)
@@ -123,26 +134,26 @@ def _gaps(had: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def _pages(snapshot: Snapshot, table: Table) -> int:
-    query = sql.SQL("SELECT pg_relation_size({}) / {} AS pages").format(sql.Literal(table.qualified), _BLOCK)
+    query = sql.SQL("SELECT pg_relation_size({}) / {} AS pages").format(sql.Literal(table.qualified), _PAGE_BYTES)
     return int(snapshot.query(COORDINATOR, query)[0]["pages"])
 
 
-def _holdings(
+def _contents(
     snapshot: Snapshot, tables: Sequence[Table], selection: ExportSelection
 ) -> dict[str, list[_PlacementContent]]:
-    """What every place of these tables holds."""
+    """Return what each placement of these tables holds, by table."""
     there = {table.name: list(snapshot.placements.get(table.name, ())) for table in tables}
     sizes: dict[tuple[int, str], tuple[int, int]] = {}
     shares: dict[tuple[int, str], dict[str, float]] = {}
     for node in snapshot.nodes:
         relations = [p.relation for places in there.values() for p in places if p.node == node]
         for row in snapshot.query(node, _SIZES.format(sql.Literal(relations))):
-            rows = row["rows"] if row["rows"] > 0 else row["size"] // _GUESS
+            rows = row["rows"] if row["rows"] > 0 else row["size"] // _BYTES_PER_RESOURCE
             sizes[node, row["relation"]] = row["size"], rows
             shares[node, row["relation"]] = row["shares"] or {}
     filled = {name: [p for p in places if sizes.get((p.node, p.relation), (0, 0))[0]] for name, places in there.items()}
     found: dict[str, list[_PlacementContent]] = {table.name: [] for table in tables}
-    kinds = _kinds_by_place if snapshot.direct else _kinds_by_table
+    kinds = _kinds_by_placement if snapshot.direct else _kinds_by_table
     for table, place, several in kinds(snapshot, tables, filled):
         size, rows = sizes.get((place.node, place.relation), (0, 0))
         alone = len(several) == 1 and snapshot.direct
@@ -158,16 +169,19 @@ def _holdings(
 
 
 def _weights(sources: Sequence[str], shares: dict[str, float]) -> list[float]:
-    """The part that each (source, type) has of a place, as PostgreSQL's statistics say; all the same without any."""
-    found = [(shares.get(source, _RARE) if shares else 1) / sources.count(source) for source in sources]
+    """Return the share of each source and type in a placement by PostgreSQL's statistics, or equal shares."""
+    found = [(shares.get(source, _RARE_SHARE) if shares else 1) / sources.count(source) for source in sources]
     return [weight / sum(found) for weight in found]
 
 
 _Kinds = Iterator[tuple[Table, ShardPlacement, list[tuple[str, str]]]]
 
 
-def _kinds_by_place(snapshot: Snapshot, tables: Sequence[Table], filled: dict[str, list[ShardPlacement]]) -> _Kinds:
-    """The sources and types of each place: the index is jumped along, not read. It locks what is read later."""
+def _kinds_by_placement(snapshot: Snapshot, tables: Sequence[Table], filled: dict[str, list[ShardPlacement]]) -> _Kinds:
+    """Yield each placement with its sources and types, found by a loose index scan.
+
+    The queries also lock the shards, so that they stay until they are read.
+    """
     by_name = {table.name: table for table in tables}
 
     def at(node: int) -> list[tuple[Table, ShardPlacement, list[tuple[str, str]]]]:
@@ -184,7 +198,7 @@ def _kinds_by_place(snapshot: Snapshot, tables: Sequence[Table], filled: dict[st
 
 
 def _kinds_by_table(snapshot: Snapshot, tables: Sequence[Table], filled: dict[str, list[ShardPlacement]]) -> _Kinds:
-    """The same by way of the coordinator: every place as if it held what the table holds."""
+    """As `_kinds_by_placement`, through the coordinator: every placement counts as holding what the table holds."""
     for table in tables:
         if filled[table.name]:
             query = sql.SQL("SELECT DISTINCT fuente, {} AS tipo FROM {}").format(
@@ -196,7 +210,7 @@ def _kinds_by_table(snapshot: Snapshot, tables: Sequence[Table], filled: dict[st
 
 
 def _distinct(table: Table, relation: sql.Composable, number: int) -> sql.Composed:
-    first = "tipo" if table.key[0] == "tipo" else "fuente"  # as the index has them
+    first = "tipo" if table.key[0] == "tipo" else "fuente"  # in the order of the index
     columns = sorted(
         ("fuente", "tipo") if table.has_stored_column("tipo") else ("fuente",), key=lambda name: name != first
     )

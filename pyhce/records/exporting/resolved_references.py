@@ -1,7 +1,11 @@
-"""References by fullUrl in the lines of an export, written as what they were resolved to.
+"""Replaces references by `urn:` in the lines of an export with the references that the loader resolved them to.
 
-Outside of its bundle a `urn:uuid:` means nothing (https://hl7.org/fhir/R4/bundle.html#references). Releases up to 1.0
-kept the text of a transaction as it came in `original`, and the resolved reference in `recurso` only.
+A `urn:uuid:` has no meaning outside of its bundle (https://hl7.org/fhir/R4/bundle.html#references). Releases up to 1.0
+stored the text of a transaction unchanged in `original`, and the resolved reference only in `recurso`:
+
+    original  {"subject": {"reference": "urn:uuid:1b9d"}}
+    recurso   {"subject": {"reference": "Patient/p1"}}
+    exported  {"subject": {"reference": "Patient/p1"}}
 """
 
 from __future__ import annotations
@@ -14,10 +18,11 @@ from pyhce.records.reading.exact_json import canonical, parse
 
 
 def with_resolved_references(line: bytes, kept: bytes) -> bytes:
-    """A resource's line in which no reference that the loader resolved is by `urn:`.
+    """Return a resource's line with its resolved references.
 
     Args:
-        kept: what else the row holds, as `pyhce.records.reading.exported_rows` reads it.
+        line: the exact text of the resource.
+        kept: the rest of the row, as `pyhce.records.reading.exported_rows` reads it.
     """
     stored = orjson.loads(kept)[-2]
     if stored is None:
@@ -27,7 +32,7 @@ def with_resolved_references(line: bytes, kept: bytes) -> bytes:
 
 
 def _resolve(exact: Any, stored: Any) -> bool:
-    """Give the references of a value those of the stored one; whether there was any to give."""
+    """Copy resolved references from the stored value into the exact one; whether there were any."""
     found = False
     if isinstance(exact, dict) and isinstance(stored, dict):
         text, instead = exact.get("reference"), stored.get("reference")

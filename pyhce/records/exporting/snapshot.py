@@ -1,14 +1,33 @@
-"""One moment of the database: a snapshot on every node that several connections read in.
+"""A snapshot of the database that several connections read, and the placements of its shards.
 
-On one node it is one snapshot (`pg_export_snapshot`). Citus has none across nodes: there is one a node, and as long as
-`pg_current_snapshot()` stays the same nothing was committed there. What is as it was read on every node was there at
-once, unless a transaction is committed on one node and on another only prepared yet: Citus writes to several nodes by
-two-phase commit, so that is seen in `pg_prepared_xacts`, if it is asked after the reading and before the comparison.
+**One node.** One session takes a snapshot (`pg_export_snapshot`), and every other session reads in it (`SET TRANSACTION
+SNAPSHOT`). However long they read, all of them see the database as it was at that instant.
+
+**Citus** has no snapshot across nodes, so each node has its own. A transaction that writes to two workers may be in the
+snapshot of one and not in that of the other:
+
+    time   worker 1                    worker 2
+    1      snapshot A: `100:100:`
+    2      transaction 100 commits     transaction 200 commits (the same write, by two-phase commit)
+    3                                  snapshot B: `201:201:`
+
+B holds the write and A does not: what is read in A and B together never existed. So parts are checked after they were
+read. `pg_current_snapshot()` of a node (`xmin:xmax:running transactions`) stays the same for as long as nothing
+commits there. After the parts are read, a new snapshot is opened on every node, and each part is compared with it
+(`pyhce.records.exporting.compare`): here worker 1 now says `101:101:`, so its parts are counted, and those with a
+changed row are read again. In the round in which no part has changed, every part is as it is now on all nodes: one
+consistent snapshot.
+
+One case is left: the new snapshots are taken between the two commits of time 2. A part of worker 2 holds the write,
+worker 1 does not show it yet, and no part looks changed. Citus prepares a transaction on every node before it commits
+it on any, so worker 1 lists it in `pg_prepared_xacts`. Then `half_committed` is true and the round does not count. For
+this, `pg_prepared_xacts` is read after the parts and before the new snapshot of the node.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,21 +42,23 @@ from pyhce.citus.connection import connect, has_citus
 from pyhce.errors import ConnectionFailed, HceError
 from pyhce.schema.model import Schema
 
-COORDINATOR = 0
-"""The node that we are connected to: Citus's group of the coordinator."""
-DOCUMENT_SETTING = "pyhce.documento"
-"""The setting of a session that holds the document of an export of one patient.
+logger = logging.getLogger(__name__)
 
-COPY takes no parameters, and a document is never written into a statement, which a server may log. Statements name the
-setting; its value is a bound parameter.
+COORDINATOR = 0
+"""The node that the export is connected to: Citus's group id of the coordinator; without Citus the only node."""
+DOCUMENT_SETTING = "pyhce.documento"
+"""The session setting that holds the document in an export of one patient.
+
+COPY takes no parameters, and a document is never part of a statement's text, because servers log statements. Statements
+name the setting instead, and its value is sent as a bound parameter.
 """
 CLOCK_TOLERANCE = timedelta(minutes=1)
-"""How far the clocks of writers may be apart."""
+"""How far the clocks of two writers may be apart."""
 UNSEEN_TRANSACTION_AGE = timedelta(hours=1)
-"""How long a transaction may have run that we may not see."""
+"""The age that is assumed of transactions that this role has no privilege to see."""
 _TRIES = 20
 _RELATIONS_PER_QUERY = 64
-"""Relations asked about in one statement."""
+"""Relations that one statement asks about."""
 
 
 class NodeAddress(NamedTuple):
@@ -48,13 +69,13 @@ class NodeAddress(NamedTuple):
 
 
 class ShardPlacement(NamedTuple):
-    """Where a table, or one of its shards, is.
+    """Where a table, or one of its shards, is stored.
 
     Args:
-        shard: Citus's number of the shard, 0 where nothing is distributed.
-        node: the node's group.
-        placement: changes when the shard is somewhere else; without Citus the file of the table.
-        relation: what it is called there.
+        shard: the shard's id, 0 without Citus.
+        node: the group id of the node that stores it.
+        placement: the id of Citus's placement, which changes when the shard moves; without Citus the table's filenode.
+        relation: the shard's name on its node, quoted; without Citus the table's.
     """
 
     shard: int
@@ -64,13 +85,20 @@ class ShardPlacement(NamedTuple):
 
 
 class Snapshot:
-    """A moment; `nodes`, `places` and `snapshots` are of then.
+    """The snapshots of all nodes, and the shards as they were placed then. `open` takes them, again in each round.
 
     Args:
-        distributed: whether there is Citus.
-        half_committed: whether a transaction was prepared on some node, so perhaps committed on another.
-        direct: whether every node is read itself; else all goes through the coordinator, without a common snapshot.
-        document: of the patient tables only the shards that hold this one.
+        document: limits the patient tables to the shards that hold this document.
+        through_coordinator: read nothing from the workers themselves.
+
+    Attributes:
+        distributed: whether the database uses Citus.
+        direct: whether each node is read over a connection of its own. If not, every query goes through the coordinator
+            and sees no common snapshot.
+        nodes: the address of each node by its group id.
+        placements: the placements of each table, by the table's name.
+        node_snapshots: `pg_current_snapshot()` of each node.
+        half_committed: whether a transaction was prepared on some node, and so perhaps committed on another.
     """
 
     def __init__(
@@ -89,14 +117,14 @@ class Snapshot:
         self.node_snapshots: dict[int, str] = {}
         self.half_committed = False
         self._exported: dict[int, str] = {}
-        self._keepers: dict[int, Connection[TupleRow]] = {}
+        self._sessions: dict[int, Connection[TupleRow]] = {}
 
     def connection(self, node: int, *, shared: bool = True) -> Connection[TupleRow]:
-        """Another connection to a node; in its snapshot, where there is one to share."""
+        """Open a connection to a node, in that node's snapshot if `shared` and if the nodes are read directly."""
         at = self.nodes[node] if node != COORDINATOR else None
-        made = connect(_dsn(self.conn, at))
+        made = connect(_dsn_of(self.conn, at))
         made.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET jit = off")
-        if self.distributed:  # else the catalog does not show the shards, which are tables of their own
+        if self.distributed:  # by default Citus hides shards in the catalogs
             made.execute("SET citus.override_table_visibility = off")
         if self._document is not None:
             made.execute("SELECT set_config(%s, %s, false)", (DOCUMENT_SETTING, self._document))
@@ -106,11 +134,11 @@ class Snapshot:
         return made
 
     def query(self, node: int, query: sql.Composable | str) -> list[dict[str, Any]]:
-        """The rows of a query on one node; without a way to it, by way of the coordinator."""
+        """Return the rows of a query on one node, through the coordinator if the node is not read directly."""
         body = query if isinstance(query, sql.Composable) else sql.SQL(query)
         whole = sql.SQL("SELECT coalesce(json_agg(q), '[]')::text FROM ({}) AS q").format(body).as_string(self.conn)
-        if node in self._keepers or node == COORDINATOR:
-            row = self._keepers.get(node, self.conn).execute(whole.encode()).fetchone()
+        if node in self._sessions or node == COORDINATOR:
+            row = self._sessions.get(node, self.conn).execute(whole.encode()).fetchone()
         else:
             row = self.conn.execute(
                 "SELECT result FROM master_run_on_worker(%s, %s, %s, true) WHERE success",
@@ -118,72 +146,88 @@ class Snapshot:
             ).fetchone()
             if row is None:
                 raise ConnectionFailed(
-                    f"the coordinator could not ask {self.nodes[node].host}:{self.nodes[node].port}",
-                    remedy="`pyhce verify` says what is wrong with the node.",
+                    f"the coordinator could not run a query on {self.nodes[node].host}:{self.nodes[node].port}",
+                    remedy="Find out what is wrong with the node: pyhce verify",
                 )
         return list(json.loads(row[0])) if row else []
 
     def query_all(self, node: int, queries: Sequence[sql.Composable]) -> Iterator[dict[str, Any]]:
-        """The rows of many queries of one shape on one node, some of them in one statement."""
+        """Return the rows of many queries with the same columns on one node, several queries in each statement."""
         for start in range(0, len(queries), _RELATIONS_PER_QUERY):
             yield from self.query(node, sql.SQL(" UNION ALL ").join(queries[start : start + _RELATIONS_PER_QUERY]))
 
     @contextmanager
     def open(self) -> Iterator[Snapshot]:
-        """Take the moment and keep its snapshots until the end."""
+        """Take the snapshots and keep them until the block ends.
+
+        Raises:
+            HceError: shards kept moving, so that their placements were never the same before and after.
+        """
         for attempt in range(_TRIES):
             with ExitStack() as stack:
-                if self._taken(stack, last=attempt == _TRIES - 1):
+                if self._take(stack, last=attempt == _TRIES - 1):
+                    logger.debug("took snapshots of %d nodes, %s", len(self.nodes), self._way())
                     yield self
                     return
-                self._keepers, self._exported = {}, {}
+                self._sessions, self._exported = {}, {}
+            logger.debug("a shard moved or a transaction was half committed: taking the snapshots again")
             time.sleep(0.02)
         raise HceError(
-            "shards went on moving from node to node", remedy="Run the same command again when the rebalancer is done."
+            "shards kept moving between nodes", remedy="Run the same command again when the rebalancer has finished."
         )
 
-    def _taken(self, stack: ExitStack, *, last: bool) -> bool:
-        """Whether the snapshots and the places are of one moment, and nothing is half committed, or it stays so."""
+    def _way(self) -> str:
+        return "read directly" if self.direct else "read through the coordinator"
+
+    def _take(self, stack: ExitStack, *, last: bool) -> bool:
+        """Take the snapshots; whether no shard moved meanwhile and no transaction is half committed.
+
+        On the `last` attempt a half-committed transaction is accepted: `half_committed` tells the caller.
+        """
         self.nodes = _nodes(self.conn, self.distributed)
-        before = self._placed()
-        if self.direct and not self._keep(stack):
+        before = self._read_placements()
+        if self.direct and not self._open_on_every_node(stack):
             self.direct = False
         if not self.direct:
             self.half_committed = any(self.query(node, _PREPARED)[0]["some"] for node in self.nodes)
             self.node_snapshots = {node: self.query(node, _SNAPSHOT)[0]["now"] for node in self.nodes}
-        self.placements = self._placed()
+        self.placements = self._read_placements()
         return self.placements == before and (not self.distributed or not self.half_committed or last)
 
-    def _keep(self, stack: ExitStack) -> bool:
-        """Open a snapshot on every node; whether all of them can be reached."""
-        self._keepers, self.node_snapshots, self.half_committed = {}, {}, False
+    def _open_on_every_node(self, stack: ExitStack) -> bool:
+        """Open a snapshot on every node; False if a worker cannot be reached from here."""
+        self._sessions, self.node_snapshots, self.half_committed = {}, {}, False
         for node in self.nodes:
             try:
-                keeper = stack.enter_context(self.connection(node, shared=False))
+                session = stack.enter_context(self.connection(node, shared=False))
             except ConnectionFailed:
                 if node == COORDINATOR:
                     raise
-                self._keepers = {}
-                return False
-            if self.distributed and not self._is(node, keeper):
-                self._keepers = {}
-                return False
-            prepared = keeper.execute(_PREPARED).fetchone()
+                return self._give_up_direct(node, "it cannot be reached from here")
+            if self.distributed and not self._is_expected_server(node, session):
+                return self._give_up_direct(node, "another server answers at its address")
+            prepared = session.execute(_PREPARED).fetchone()
             self.half_committed |= bool(prepared and prepared[0])
-            keeper.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            row = keeper.execute("SELECT pg_current_snapshot()::text, pg_export_snapshot()").fetchone()
+            session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            row = session.execute("SELECT pg_current_snapshot()::text, pg_export_snapshot()").fetchone()
             assert row is not None  # noqa: S101 - an aggregate-less SELECT without FROM has one row
             self.node_snapshots[node], self._exported[node] = row
-            self._keepers[node] = keeper
+            self._sessions[node] = session
         return True
 
-    def _is(self, node: int, keeper: Connection[TupleRow]) -> bool:
-        """Whether the server that answers under a node's name is the one that the coordinator means."""
+    def _give_up_direct(self, node: int, reason: str) -> bool:
+        address = self.nodes[node]
+        logger.warning("%s:%s is read through the coordinator: %s", address.host, address.port, reason)
+        self._sessions = {}
+        return False
+
+    def _is_expected_server(self, node: int, session: Connection[TupleRow]) -> bool:
+        """Whether the server at this address is the node that the coordinator knows, and not another cluster's."""
         query = "SELECT pg_postmaster_start_time() AT TIME ZONE 'UTC' AS born"
-        row = keeper.execute(f"SELECT to_json(q) ->> 'born' FROM ({query}) AS q").fetchone()  # noqa: S608
+        row = session.execute(f"SELECT to_json(q) ->> 'born' FROM ({query}) AS q").fetchone()  # noqa: S608
         return row is not None and row[0] == self.query(node, query)[0]["born"]
 
-    def _placed(self) -> dict[str, tuple[ShardPlacement, ...]]:
+    def _read_placements(self) -> dict[str, tuple[ShardPlacement, ...]]:
         found: dict[str, dict[int, ShardPlacement]] = {}
         for name, *place in self.conn.execute(_SHARDS if self.distributed else _TABLES):
             found.setdefault(name, {}).setdefault(place[0], ShardPlacement(*place))
@@ -196,17 +240,18 @@ class Snapshot:
         }
 
     def _shards_of(self, document: str) -> set[int]:
-        """The shards that hold a document's rows, one a table."""
+        """Return the ids of the shards that hold a document's rows, one for each table."""
         names = [table.qualified for table in self.schema.record_tables()]
         query = "SELECT get_shard_id_for_distribution_column(name::regclass, %s::text) FROM unnest(%s::text[]) AS name"
         return {row[0] for row in self.conn.execute(query, (document, names))}
 
 
 def transaction_time(snapshot: Snapshot) -> datetime:
-    """A moment such that whatever a transaction stamped earlier is committed; to be asked before reading anything.
+    """Return the instant to give to the next `--since`; to be called before anything is read.
 
-    A resource is stamped before its transaction commits: so it is the start of the oldest transaction under way on
-    any node, less what the writers' clocks may be apart.
+    Every row stamped before it is committed already. A row is stamped before its transaction commits, so the instant is
+    the start of the oldest running transaction of any node, minus the difference that clocks may have. Bulk Data calls
+    it `transactionTime`: https://hl7.org/fhir/uv/bulkdata/export.html#response---output-manifest
     """
     snapshot.nodes = _nodes(snapshot.conn, snapshot.distributed)
     oldest = min(datetime.fromisoformat(snapshot.query(node, _OLDEST)[0]["oldest"]) for node in snapshot.nodes)
@@ -214,8 +259,8 @@ def transaction_time(snapshot: Snapshot) -> datetime:
     return oldest.astimezone(UTC) - (CLOCK_TOLERANCE if seen else UNSEEN_TRANSACTION_AGE)
 
 
-def _dsn(conn: Connection[TupleRow], node: NodeAddress | None) -> str:
-    """The way to the database that a connection has, or to another node of it."""
+def _dsn_of(conn: Connection[TupleRow], node: NodeAddress | None) -> str:
+    """Return the DSN of a connection, or the same DSN for another node of its cluster."""
     given = {name: value for name, value in conn.info.get_parameters().items() if name != "hostaddr"}
     if "passfile" not in given and conn.info.password:
         given["password"] = conn.info.password
