@@ -1,4 +1,4 @@
-"""What holds for erasing a patient on every engine; each tier's test_erasure.py runs these."""
+"""Tests of erasing a patient for every engine; test_erasure.py of each tier runs them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from tests.shared.records import person, weight
 CEDULA = "https://www.registraduria.gov.co/cedula"
 
 
-def gone(db: TestDatabase, document: str, **options: Any) -> Erasure:
+def erased(db: TestDatabase, document: str, **options: Any) -> Erasure:
     return erase(db.conn, document, schema=SCHEMA, reason="request 2024-17", **options)
 
 
 def everywhere(db: TestDatabase, *texts: str) -> list[tuple[str, str]]:
-    """Each table whose rows hold one of these texts, in any column; which files were loaded says nothing of anybody."""
+    """Return each table with a row that contains one of these texts, except for the list of loaded files."""
     found = []
     for table in (table for table in SCHEMA.tables if table.name != "archivo_cargado"):
         for text in texts:
@@ -50,7 +50,7 @@ def everywhere(db: TestDatabase, *texts: str) -> list[tuple[str, str]]:
 
 
 def named_among_others(key: str) -> list[dict]:
-    """Resources of nobody that name a Patient among others."""
+    """Make shared resources that name a Patient among others."""
     theirs = {"reference": f"Patient/{key}", "display": "Secret Name"}
     return [
         {
@@ -66,14 +66,14 @@ def named_among_others(key: str) -> list[dict]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait until something holds."""
+    """Wait until a condition is true."""
     deadline = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < deadline, "it never came to pass"
+        assert time.monotonic() < deadline, "the condition did not become true within a minute"
         time.sleep(0.02)
 
 
-def test_an_erasure_leaves_nothing_of_the_patient_and_everything_else_to_the_letter(
+def test_an_erasure_removes_every_trace_of_the_patient_and_changes_nothing_else(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, number, other = unique(), unique(), unique()
@@ -89,7 +89,7 @@ def test_an_erasure_leaves_nothing_of_the_patient_and_everything_else_to_the_let
     )
     before = db.exported(tmp_path, source)
 
-    done = gone(db, document, receipt=tmp_path / "receipt.json")
+    done = erased(db, document, receipt=tmp_path / "receipt.json")
 
     after = db.exported(tmp_path, source)
     assert done.outcome is Outcome.ERASED
@@ -115,45 +115,45 @@ def canonical_without_focus(text: str, key: str) -> str:
     return text.replace(f'{{"reference":"Patient/{key}"}}', mask)
 
 
-def test_a_masked_row_gets_a_new_version_whose_former_ones_do_not_name_the_patient(
+def test_a_masked_row_gets_a_new_version_and_no_former_version_names_the_patient(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, number, key = unique(), unique(), f"p{unique()}"
     group, _ = named_among_others(key)
     db.load(tmp_path, person(key, number), group, source=source)
     db.load(tmp_path, {**group, "name": "renamed"}, source=source)
-    gone(db, f"CC-{number}")
+    erased(db, f"CC-{number}")
     rows = db.rows("SELECT version, entrada FROM grupo_pacientes WHERE fuente = %s", source)
     former = db.history("Group", "g", source, "historia_referencia")
     assert rows == [(3, None)]
     assert [(version, held["member"][0]["entity"]) for version, held in former] == [(1, MASKED)]
 
 
-def test_merged_documents_and_all_sources_go_together(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_erasure_covers_merged_documents_and_all_sources(db: TestDatabase, tmp_path: Path) -> None:
     one, two, old, new = unique(), unique(), unique(), unique()
     db.load(tmp_path, person("minor", old), weight("o", "Patient/minor"), source=one)
     db.load(tmp_path, person("adult", new), weight("o", "Patient/adult"), source=two)
     merge(db.conn, f"CC-{old}", f"CC-{new}", schema=SCHEMA)
     db.load(tmp_path, weight("o", "Patient/minor", value="1"), source=one)
-    done = gone(db, f"CC-{new}")
+    done = erased(db, f"CC-{new}")
     assert done.outcome is Outcome.ERASED
     assert done.corrections == 2
     assert everywhere(db, old, old.upper(), new, new.upper(), one, two) == []
 
 
-def test_a_correction_of_another_patients_document_stays_and_is_told(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_correction_of_another_patients_document_stays_and_is_reported(db: TestDatabase, tmp_path: Path) -> None:
     source, mine, theirs = unique(), unique(), unique()
     mistyped = person("mistyped", mine)
     db.load(tmp_path, mistyped, source=source)
     rekey(db.conn, f"CC-{mine}", f"CC-{theirs}", schema=SCHEMA)
     db.load(tmp_path, person("rightful", mine), *named_among_others("rightful"), source=source)
-    done = gone(db, f"CC-{mine}")
+    done = erased(db, f"CC-{mine}")
     assert ("asignacion", 1) in [(entry.table, entry.rows) for entry in done.mentions]
     assert db.load(tmp_path, mistyped, source=source).moved == 0
     assert db.document("Patient", "mistyped", source) == f"CC-{theirs.upper()}"
 
 
-def test_every_way_to_name_a_patient_is_found_among_others(db: TestDatabase, tmp_path: Path) -> None:
+def test_every_kind_of_reference_to_the_patient_is_found_in_other_resources(db: TestDatabase, tmp_path: Path) -> None:
     source, elsewhere, number, key = unique(), unique(), unique(), f"p{unique()}"
     ways = {
         "relative": {"reference": f"Patient/{key}"},
@@ -173,15 +173,15 @@ def test_every_way_to_name_a_patient_is_found_among_others(db: TestDatabase, tmp
     by_identifier = [group for group in groups if group["id"] in {"conditional", "logical"}]
     same_id = {**groups[0], "id": "same-id"}
     db.load(tmp_path, *by_identifier, same_id, source=elsewhere)
-    done = gone(db, f"CC-{number}")
+    done = erased(db, f"CC-{number}")
     assert [entry.rows for entry in done.masked] == [len(groups) + len(by_identifier)]
     assert done.outcome is Outcome.ERASED
     assert everywhere(db, number) == []
     kept = db.rows("SELECT fuente, id FROM grupo_pacientes WHERE recurso::text LIKE %s", f"%{key}%")
-    assert kept == [(elsewhere, "same-id")]  # another system's id is another patient's
+    assert kept == [(elsewhere, "same-id")]  # the same id in another source is another patient
 
 
-def test_a_resource_that_is_about_the_patient_goes_wherever_it_is(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_resource_about_the_patient_is_erased_wherever_it_is_stored(db: TestDatabase, tmp_path: Path) -> None:
     source, elsewhere, number, other, key = unique(), unique(), unique(), unique(), f"p{unique()}"
 
     def document(name: str, subject: str, *people: dict) -> dict:
@@ -218,7 +218,7 @@ def test_a_resource_that_is_about_the_patient_goes_wherever_it_is(db: TestDataba
         source=source,
     )
 
-    done = gone(db, f"CC-{number}")
+    done = erased(db, f"CC-{number}")
 
     assert db.rows("SELECT tipo, id FROM recurso_compartido WHERE fuente = %s ORDER BY 1, 2", source) == [
         ("Binary", f"both{key}"),
@@ -236,13 +236,13 @@ def test_a_resource_that_is_about_the_patient_goes_wherever_it_is(db: TestDataba
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
-def test_an_identifier_as_plain_text_is_told_and_not_touched(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_identifier_as_plain_text_is_reported_and_unchanged(db: TestDatabase, tmp_path: Path) -> None:
     source, number, other = unique(), unique(), unique()
     doctor = {"resourceType": "Practitioner", "id": "d", "identifier": [{"system": CEDULA, "value": number}]}
     note = weight("o", "Patient/q", note=[{"text": f"the mother is {number}"}])
     db.load(tmp_path, person("p", number), person("q", other), doctor, note, source=source)
     before = db.exported(tmp_path, source)
-    done = gone(db, f"CC-{number}")
+    done = erased(db, f"CC-{number}")
     after = db.exported(tmp_path, source)
     assert [(entry.table, entry.type, entry.rows) for entry in done.mentions] == [
         ("observacion", "Observation", 1), ("profesional", "Practitioner", 1),
@@ -251,12 +251,12 @@ def test_an_identifier_as_plain_text_is_told_and_not_touched(db: TestDatabase, t
     assert {name: before[name] for name in after} == after
 
 
-def test_numbers_and_exact_texts_of_a_masked_row_stay_as_they_were_spelled(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_masked_row_keeps_the_spelling_of_numbers_and_its_exact_text(db: TestDatabase, tmp_path: Path) -> None:
     source, number, other, key = unique(), unique(), unique(), f"p{unique()}"
     odd = weight("o", "Patient/q", value="1.0E+2", note=[{"text": "NUL \x00"}], focus=[{"reference": f"Patient/{key}"}])
     db.load(tmp_path, person(key, number), person("q", other), odd, source=source)
     before = db.exported(tmp_path, source)["Observation", "o"]
-    gone(db, f"CC-{number}")
+    erased(db, f"CC-{number}")
     after = db.exported(tmp_path, source)["Observation", "o"]
     assert after == canonical_without_focus(before, key)
     assert "1.0E+2" in after
@@ -264,7 +264,7 @@ def test_numbers_and_exact_texts_of_a_masked_row_stay_as_they_were_spelled(db: T
     assert again.unchanged == 1
 
 
-def test_the_sites_own_rules_tell_two_persons_with_one_number_apart(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_sites_own_rules_distinguish_two_persons_with_one_number(db: TestDatabase, tmp_path: Path) -> None:
     source, value = unique(), unique().upper()
     rules = choose_rules([write_rules(tmp_path), "all"])
     kinds = {
@@ -278,14 +278,16 @@ def test_the_sites_own_rules_tell_two_persons_with_one_number_apart(db: TestData
     path = tmp_path / "in.ndjson"
     path.write_text("".join(json.dumps(line) + "\n" for line in (*patients, group)))
     load(db.conn, [path], schema=SCHEMA, fuente=source, rules=rules, reject_file=tmp_path / "r.ndjson")
-    assert gone(db, f"XA-{value}", dry_run=True).masked == (), "by the packs alone both have one key, so it is no trace"
-    assert gone(db, f"XA-{value}", rules=rules).masked[0].rows == 1
+    assert erased(db, f"XA-{value}", dry_run=True).masked == (), (
+        "by the packs alone both patients have this key, so it names neither"
+    )
+    assert erased(db, f"XA-{value}", rules=rules).masked[0].rows == 1
     ((members,),) = db.rows("SELECT recurso -> 'member' FROM grupo_pacientes WHERE fuente = %s", source)
     assert [member["entity"] for member in members] == [MASKED, {"type": "Patient", "identifier": kinds["XB"]}]
 
 
 def write_rules(folder: Path) -> Path:
-    """A site's rules: the type of an identifier without a system tells its kind."""
+    """Write a site's rules: the type decides which document an identifier without a system makes."""
     path = folder / "rules.json"
     path.write_text(json.dumps([{"code": ["XA", "XB"], "code_system": "urn:kinds"}]))
     return path
@@ -294,7 +296,7 @@ def write_rules(folder: Path) -> Path:
 def test_a_provisional_record_is_erased_too(db: TestDatabase, tmp_path: Path) -> None:
     source, key = unique(), f"p{unique()}"
     db.load(tmp_path, weight("o", f"Patient/{key}"), *named_among_others(key), source=source)
-    done = gone(db, provisional_document(source, key))
+    done = erased(db, provisional_document(source, key))
     assert (done.outcome, done.rows, len(done.masked)) == (Outcome.ERASED, 2, 2)
     assert everywhere(db, key) == []
 
@@ -304,20 +306,20 @@ def test_a_dry_run_changes_nothing_and_has_the_hashes_of_the_erasure(db: TestDat
     db.load(tmp_path, person("p", number), weight("o", "Patient/p"), *named_among_others("p"), source=source)
     db.load(tmp_path, weight("o", "Patient/p", value="1"), source=source)
     before = db.exported(tmp_path, source)
-    dry = gone(db, f"CC-{number}", dry_run=True)
+    dry = erased(db, f"CC-{number}", dry_run=True)
     assert db.exported(tmp_path, source) == before
-    real = gone(db, f"CC-{number}")
+    real = erased(db, f"CC-{number}")
     assert (dry.record, dry.masked, dry.rows) == (real.record, real.masked, real.rows)
     db.load(tmp_path, person("p", number), weight("o", "Patient/p"), source=source)
-    back = gone(db, f"CC-{number}", dry_run=True)
+    back = erased(db, f"CC-{number}", dry_run=True)
     of = {entry.table: entry.sha256 for entry in real.record}
     assert [entry.sha256 == of[entry.table] for entry in back.record if entry.table == "paciente"] == [True]
 
 
-def test_the_receipt_is_private_whole_and_never_names_whom_it_is_about(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_receipt_is_private_and_complete_and_never_names_the_patient(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), weight("o", "Patient/p"), source=source)
-    done = gone(db, f"CC-{number}", receipt=tmp_path / "receipt.json")
+    done = erased(db, f"CC-{number}", receipt=tmp_path / "receipt.json")
     text = (tmp_path / "receipt.json").read_text()
     assert stat.S_IMODE((tmp_path / "receipt.json").stat().st_mode) == 0o600
     assert Erasure.model_validate_json(text) == done
@@ -328,25 +330,25 @@ def test_the_receipt_is_private_whole_and_never_names_whom_it_is_about(db: TestD
     assert list(tmp_path.glob(".receipt*")) == []
 
 
-def test_what_cannot_be_erased_is_refused_without_naming_it(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_invalid_erasure_is_refused_without_naming_the_document(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), source=source)
     (tmp_path / "there.json").write_text("")
-    with pytest.raises(UsageError, match="there already"):
-        gone(db, f"CC-{number}", receipt=tmp_path / "there.json")
+    with pytest.raises(UsageError, match="already exists"):
+        erased(db, f"CC-{number}", receipt=tmp_path / "there.json")
     with pytest.raises(UsageError, match="<type>-<number>"):
-        gone(db, "nonsense")
+        erased(db, "nonsense")
     for reason in ("  ", f"request of {number}"):
         with pytest.raises(UsageError, match="reason"):
             erase(db.conn, f"CC-{number}", schema=SCHEMA, reason=reason)
     nobody = unique()
     with pytest.raises(HceError, match="no record") as caught:
-        gone(db, f"CC-{nobody}")
+        erased(db, f"CC-{nobody}")
     assert nobody.upper() not in str(caught.value).upper()
     assert db.document("Patient", "p", source) == f"CC-{number.upper()}"
 
 
-def test_of_two_erasures_at_once_one_does_it_and_the_other_finds_nobody(db: TestDatabase, tmp_path: Path) -> None:
+def test_of_two_erasures_at_once_the_second_finds_no_record(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), *(weight(f"o{n}", "Patient/p") for n in range(20)), source=source)
 
@@ -362,7 +364,7 @@ def test_of_two_erasures_at_once_one_does_it_and_the_other_finds_nobody(db: Test
     assert told == ["erased", "there is no record under the document given"]
 
 
-def test_a_loader_beside_an_erasure_leaves_all_of_the_patient_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_load_beside_an_erasure_leaves_all_of_the_patient_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
     for _ in range(3):
         source, number = unique(), unique()
         lines = [json.dumps(person("p", number)), *(weight(f"o{n}", "Patient/p") for n in range(300))]
@@ -420,7 +422,7 @@ def test_another_source_that_loads_the_document_meanwhile_waits_and_starts_a_new
 
 
 def waiting(db: TestDatabase) -> int:
-    """How many sessions of any node of ours wait for a lock that another one holds."""
+    """Count the sessions of all nodes that wait for a lock."""
     total = 0
     for node in db.cluster.nodes:
         dsn = re.sub(r"port=\d+", f"port={node.port}", db.dsn)
@@ -431,12 +433,12 @@ def waiting(db: TestDatabase) -> int:
 
 
 def ended(db: TestDatabase, name: str) -> bool:
-    """Whether the server has done with the sessions of a program that was killed."""
+    """Whether the server has ended the sessions of a program that was killed."""
     return not db.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", name)
 
 
 @pytest.mark.parametrize("how", ["kill -9", "terminated", "Ctrl-C"])
-def test_an_erasure_cut_off_midway_leaves_everything_and_the_next_one_finishes(
+def test_an_interrupted_erasure_changes_nothing_and_the_next_one_succeeds(
     db: TestDatabase, tmp_path: Path, how: str
 ) -> None:
     source, number = unique(), unique()
@@ -466,10 +468,10 @@ def test_an_erasure_cut_off_midway_leaves_everything_and_the_next_one_finishes(
     until(lambda: ended(db, "eraser"))
     assert db.exported(tmp_path, source) == before
     assert not (tmp_path / "receipt.json").exists()
-    assert gone(db, f"CC-{number}").outcome is Outcome.ERASED
+    assert erased(db, f"CC-{number}").outcome is Outcome.ERASED
 
 
-def test_an_erasure_killed_at_any_moment_leaves_all_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_erasure_killed_at_any_time_erases_all_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     resources = [person("p", number), *(weight(f"o{n}", "Patient/p") for n in range(50)), *named_among_others("p")]
     for pause in (0.5, 0.8, 1.0, 1.2, 1.5):
@@ -496,7 +498,7 @@ def test_an_erasure_killed_at_any_moment_leaves_all_or_nothing(db: TestDatabase,
         assert there if told is None else told == "committing" or not there
 
 
-def test_the_command_asks_first_and_tells_what_went(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_erase_command_asks_first_and_reports_what_was_erased(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), weight("o", "Patient/p"), source=source)
     base = ["erase", f"cc-{number}", "--reason", "request", "--dsn", db.dsn]
@@ -510,3 +512,18 @@ def test_the_command_asks_first_and_tells_what_went(db: TestDatabase, tmp_path: 
     again = pyhce(*base, "--yes")
     assert (again.returncode, "no record" in again.stderr) == (1, True)
     assert number not in (done.stdout + done.stderr + again.stderr + dry.stdout).lower()
+
+
+def test_an_erasure_logs_its_begin_and_end_with_counts_and_never_a_document(
+    db: TestDatabase, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, number = unique(), unique()
+    db.load(tmp_path, person("p", number), weight("o", "Patient/p"), *named_among_others("p"), source=source)
+    caplog.clear()
+    with caplog.at_level("DEBUG", "pyhce"):
+        erased(db, f"CC-{number}")
+    assert [record.getMessage() for record in caplog.records if record.levelname == "INFO"] == [
+        "erasure begins",
+        "erasure ends (erased): 3 rows erased, 2 masked",
+    ]
+    assert number.upper() not in caplog.text.upper()

@@ -1,4 +1,4 @@
-"""The release before migration 2, run as a program of its own: it makes databases that are then upgraded."""
+"""The release before migration 2, run as a separate program: it makes databases that are then upgraded."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.shared.database import TestDatabase
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "bced138"
-"""The last commit whose databases are at migration 1."""
+"""The last commit that makes databases at migration 1."""
 
 
 @cache
 def former_release() -> Path:
-    """A folder with the package as it was; the test is skipped where the history is not here."""
+    """Extract the former package to a folder; skip the test if the repository has no history."""
     folder = Path(mkdtemp(prefix="pyhce-former-"))
     archive = subprocess.run(["git", "-C", str(ROOT), "archive", COMMIT, "pyhce"], capture_output=True)
     if archive.returncode:
@@ -36,31 +36,31 @@ def former_release() -> Path:
 
 
 def command(*arguments: str) -> list[str]:
-    """The former release's command line."""
+    """Return a command line of the former release."""
     return [sys.executable, "-m", "pyhce", *arguments]
 
 
 def environment() -> dict[str, str]:
-    """What makes a Python process use the former release."""
+    """Return the environment with which Python imports the former release."""
     folder = former_release()
     return {**os.environ, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
 
 
 def former(*arguments: str, fails: bool = False) -> str:
-    """Run a command of the former release; what it said."""
+    """Run a command of the former release; return what it printed."""
     done = subprocess.run(command(*arguments), env=environment(), capture_output=True, text=True)
     assert (done.returncode != 0) is fails, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def unnamed(dsn: str) -> str:
-    """A DSN whose sessions are not taken for those of a release: an upgrade ends these."""
+    """Return a DSN with another application_name, because an upgrade ends the sessions of the former release."""
     return make_conninfo(dsn, application_name="tests")
 
 
 @contextmanager
 def former_database(engine: local.Engine, workers: int) -> Iterator[TestDatabase]:
-    """A database that the former release registered."""
+    """Make a database that the former release registered."""
     former_release()
     with server_folder() as folder:
         cluster = local.start(folder, engine=engine, workers=workers, port=free_port())

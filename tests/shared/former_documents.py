@@ -1,4 +1,4 @@
-"""What the data step of migration 2 makes of records of the former grammar, on every engine."""
+"""Tests of migration 2's data step on records of the former grammar, for every engine."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ RENAPER = "http://www.renaper.gob.ar/dni"
 
 
 def known_by(key: str, code: str, system: str | None, value: str, **members: object) -> dict[str, Any]:
-    """A Patient with an identifier of one of HL7's types."""
+    """Make a Patient with an identifier of one of HL7's types."""
     identifier = {"type": {"coding": [{"system": V2, "code": code}]}, "system": system, "value": value}
     identifiers = [{name: said for name, said in identifier.items() if said}]
     return {"resourceType": "Patient", "id": key, "identifier": identifiers, **members}
 
 
 LONG_CODE = "".join(f"{n:04}" for n in range(300))
-"""Longer than an index takes since migration 2."""
+"""A code longer than an index takes since migration 2."""
 COMPUTED = [
     ("o1", "29463-7", datetime(2017, 1, 1, tzinfo=UTC)),
     ("o2", shortened_for_index(LONG_CODE), None),
 ]
-"""What migration 2 computes anew."""
+"""Values that migration 2 computes again."""
 SOURCES: dict[str, list[Any]] = {
     # One NI number of two countries, and one MR number of two hospitals whose addresses differ by a hyphen.
     "a": [
@@ -53,7 +53,7 @@ SOURCES: dict[str, list[Any]] = {
         weight("om", "Patient/m", "71.0"),
         person("cc", "5001"),
         weight("occ", "Patient/cc", "72.0"),
-        # References to a Patient that never came.
+        # References to a Patient that is never loaded.
         weight("w", {"identifier": {"system": RENAPER, "value": "23327755"}}, "73.0"),
         weight("g", "Patient/gone", "74.0"),
         # A number that only its issuer could tell, without an issuer.
@@ -100,7 +100,7 @@ def write(folder: Path, name: str, lines: list[Any]) -> Path:
 
 
 def filled(db: TestDatabase, folder: Path) -> None:
-    """Fill a database of the former release by the former release."""
+    """Fill a database with the former release."""
     for source, lines in SOURCES.items():
         former("load", "--dsn", db.dsn, "--source", source, str(write(folder, source, lines)))
     for source, lines in LATER_VERSIONS.items():
@@ -188,7 +188,7 @@ def test_records_of_the_former_grammar_are_split_and_moved_and_nothing_is_lost(
 
 
 def contents(db: TestDatabase) -> list[Any]:
-    """Every resource and every former version, wherever it is."""
+    """Return every resource and every former version, wherever it is stored."""
     found = []
     for table in SCHEMA.resource_tables():
         kind = "tipo" if table.is_generic else f"'{table.fhir_type}'"
@@ -198,7 +198,7 @@ def contents(db: TestDatabase) -> list[Any]:
 
 
 def cut_off_once_a_page(db: TestDatabase) -> None:
-    """End the process after each page that was not reached before, until only the last one is left."""
+    """Interrupt the upgrade after each new page, until only the last page is left."""
     for page in range(1, 4):
         seen = 0
 

@@ -1,4 +1,4 @@
-"""The memory of a process at its most."""
+"""The peak memory of a process."""
 
 PEAK = r"""
 def peak():
@@ -6,4 +6,4 @@ def peak():
     with open("/proc/self/status") as status:
         return int(re.search(r"VmHWM:\s*([0-9]+)", status.read())[1]) // 1024
 """
-"""Python that defines `peak()`, in megabytes; ru_maxrss would be that of the parent, if that had more."""
+"""Python code that defines `peak()`, in megabytes. ru_maxrss is not used: it begins with the parent's value."""

@@ -1,4 +1,4 @@
-"""Patients that share a document, on every engine: whether they share a record, whatever the order they came in."""
+"""Tests of Patients with the same document, for every engine: whether they share a record, in any order of loads."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ ORDERS = list(itertools.permutations(range(3)))
 
 
 def number() -> str:
-    """The number of a cédula that no other test has."""
+    """Make the number of a cédula that no other test uses."""
     return str(int(unique(), 16))[:10]
 
 
 def sent(source: str, key: str, cedula: str, traits: dict[str, Any]) -> tuple[str, list[str]]:
-    """A source, and what it sends: a Patient with an observation."""
+    """Make a source's name and its lines: a Patient with an observation."""
     return source, [json.dumps(person(key, cedula, **traits)), weight(f"o-{key}", f"Patient/{key}")]
 
 
 def places(db: TestDatabase, patients: list[tuple[str, str]]) -> dict[tuple[str, str], tuple[str | None, str | None]]:
-    """Where Patients are, and their observations."""
+    """Return the documents under which Patients and their observations are stored."""
     return {
         (source, key): (db.document("Patient", key, source), db.document("Observation", f"o-{key}", source))
         for source, key in patients
@@ -47,7 +47,7 @@ def places(db: TestDatabase, patients: list[tuple[str, str]]) -> dict[tuple[str,
 
 
 def apart(source: str, key: str) -> tuple[str, str]:
-    """Where a Patient that is kept apart is, and its observation."""
+    """Return the documents of a Patient that is kept apart and of its observation."""
     return provisional_document(source, key), provisional_document(source, key)
 
 
@@ -57,7 +57,7 @@ def noted(db: TestDatabase, document: str) -> set[tuple[str, str]]:
     )
 
 
-def test_two_persons_with_one_document_have_two_records(db: TestDatabase, tmp_path: Path) -> None:
+def test_two_persons_with_one_document_get_two_records(db: TestDatabase, tmp_path: Path) -> None:
     source, cedula = unique(), number()
     report = db.load(
         tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), weight("o-p2", "Patient/p2"), source=source
@@ -75,7 +75,7 @@ def test_two_persons_with_one_document_have_two_records(db: TestDatabase, tmp_pa
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_the_order_of_loads_and_repetition_change_nothing(
+def test_the_order_and_repetition_of_loads_do_not_matter(
     db: TestDatabase, tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     mark, cedula = unique(), number()
@@ -96,7 +96,7 @@ def test_the_order_of_loads_and_repetition_change_nothing(
     assert noted(db, f"CC-{cedula}") == {(f"{mark}-b", "p"), (f"{mark}-c", "p")}
 
 
-def test_a_patient_that_takes_the_document_over_leaves_the_other_ones_resources_to_it(
+def test_a_patient_that_takes_over_the_document_does_not_get_the_other_patients_resources(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     mark, cedula = unique(), number()
@@ -110,7 +110,7 @@ def test_a_patient_that_takes_the_document_over_leaves_the_other_ones_resources_
 
 
 @pytest.mark.parametrize("traits", [{}, {"gender": "male"}, {"birthDate": "1958-09-28"}, {**ANA, "gender": "male"}])
-def test_patients_that_contradict_in_one_element_or_say_nothing_share_the_record(
+def test_patients_that_contradict_in_one_element_or_none_share_the_record(
     db: TestDatabase, tmp_path: Path, traits: dict[str, Any]
 ) -> None:
     source, cedula = unique(), number()
@@ -127,7 +127,7 @@ def test_a_new_version_of_a_patient_is_a_correction(db: TestDatabase, tmp_path: 
     assert places(db, [(source, "p1")]) == {(source, "p1"): (f"CC-{cedula}", f"CC-{cedula}")}
 
 
-def test_a_correction_of_what_contradicted_brings_the_patient_into_the_record(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_correction_of_the_contradiction_moves_the_patient_into_the_record(db: TestDatabase, tmp_path: Path) -> None:
     mark, cedula = unique(), number()
     one, other = f"{mark}-a", f"{mark}-b"
     db.load(tmp_path, *sent(one, "p", cedula, ANA)[1], source=one)
@@ -138,7 +138,7 @@ def test_a_correction_of_what_contradicted_brings_the_patient_into_the_record(db
     assert noted(db, f"CC-{cedula}") == set()
 
 
-def test_a_corrected_document_makes_room_for_the_patient_that_was_kept_apart(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_corrected_document_lets_the_patient_kept_apart_have_it(db: TestDatabase, tmp_path: Path) -> None:
     source, wrong, right = unique(), number(), number()
     db.load(
         tmp_path, person("p1", wrong, **ANA), person("p2", wrong, **LEO), weight("o-p2", "Patient/p2"), source=source
@@ -162,7 +162,7 @@ def test_a_deleted_patient_still_keeps_another_person_out_of_its_record(db: Test
     assert db.document("Patient", "p2", source) == provisional_document(source, "p2")
 
 
-def test_saves_follow_the_same_rule(db: TestDatabase, tmp_path: Path) -> None:
+def test_saves_keep_contradicting_patients_apart_too(db: TestDatabase, tmp_path: Path) -> None:
     mark, cedula = unique(), number()
     one, other = f"{mark}-a", f"{mark}-b"
     (_, first), (_, second) = sent(one, "p", cedula, ANA), sent(other, "p", cedula, LEO)
@@ -182,7 +182,7 @@ def test_saves_follow_the_same_rule(db: TestDatabase, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_parallel_loads_of_contradicting_patients_give_what_one_after_the_other_gives(
+def test_parallel_loads_of_contradicting_patients_give_the_result_of_loads_in_sequence(
     db: TestDatabase, tmp_path: Path, attempt: int
 ) -> None:
     mark, cedulas = unique(), [number() for _ in range(20)]
@@ -210,7 +210,7 @@ def test_parallel_loads_of_contradicting_patients_give_what_one_after_the_other_
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_an_identifier_that_fits_several_records_leads_to_none_of_them(
+def test_an_identifier_that_fits_several_records_names_none_of_them(
     db: TestDatabase, tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     source, cedula = unique(), number()
@@ -226,7 +226,7 @@ def test_an_identifier_that_fits_several_records_leads_to_none_of_them(
     assert db.document("Patient", "p2", source) == provisional_document(source, "p2")
 
 
-def test_an_identifier_that_fits_one_record_again_leads_to_it(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_identifier_that_fits_one_record_again_names_it(db: TestDatabase, tmp_path: Path) -> None:
     source, cedula, other = unique(), number(), number()
     key = f"Patient?identifier={CEDULA}|{cedula}"
     db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), weight("o", key), source=source)
@@ -236,7 +236,7 @@ def test_an_identifier_that_fits_one_record_again_leads_to_it(db: TestDatabase, 
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_an_identifier_of_a_contested_document_leads_to_no_record_in_another_source(
+def test_an_identifier_of_a_disputed_document_names_no_record_in_another_source(
     db: TestDatabase, tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     mark, cedula = unique(), number()
@@ -254,10 +254,10 @@ def test_an_identifier_of_a_contested_document_leads_to_no_record_in_another_sou
     assert db.document("Patient", "p1", f"{mark}-a") == f"CC-{cedula}"
 
 
-def test_the_patient_that_contests_a_document_takes_what_named_it_by_the_identifier(
+def test_the_patient_that_disputes_a_document_gets_the_resources_that_name_it_by_the_identifier(
     db: TestDatabase, tmp_path: Path
 ) -> None:
-    """Its own identifier fits one Patient of its source, so it leads there, also if that Patient came last."""
+    """Its identifier fits one Patient of its source, so it names that Patient, even if it was loaded last."""
     mark, cedula = unique(), number()
     first, other = f"{mark}-a", f"{mark}-b"
     db.load(tmp_path, weight("o", f"Patient?identifier={CEDULA}|{cedula}"), source=first)
@@ -267,7 +267,7 @@ def test_the_patient_that_contests_a_document_takes_what_named_it_by_the_identif
     assert db.document("Patient", "p", other) == provisional_document(other, "p")
 
 
-def test_a_former_version_without_the_document_leaves_the_dispute_noted(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_former_version_without_the_document_does_not_end_the_dispute(db: TestDatabase, tmp_path: Path) -> None:
     source, cedula = unique(), number()
     now, before = ({"meta": {"lastUpdated": f"2024-0{month}-01T00:00:00Z"}} for month in (2, 1))
     db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO, **now), source=source)

@@ -1,4 +1,4 @@
-"""What holds for records on every engine; each tier's test_records.py runs these."""
+"""Tests of records for every engine; test_records.py of each tier runs them."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ EXAMPLES = Path(__file__).parents[2].parent / "shared" / "fhir-examples" / "r4-e
 
 
 def person(key: str, document: str | None, **members: object) -> dict:
-    """A Patient with a Colombian identity document."""
+    """Make a Patient with a Colombian identity document."""
     identifier = [{"system": "https://www.registraduria.gov.co/cedula", "value": document}] if document else None
     found = {"resourceType": "Patient", "id": key, "identifier": identifier, **members}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def weight(key: str, patient_reference: object, value: str = "72.50", **members: object) -> str:
-    """An Observation as a text, its number spelled as given."""
+    """Make an Observation as text, with its number in the given spelling."""
     subject = {"reference": patient_reference} if isinstance(patient_reference, str) else patient_reference
     resource = {
         "resourceType": "Observation", "id": key, "status": "final", "subject": subject,
@@ -54,7 +54,7 @@ def weight(key: str, patient_reference: object, value: str = "72.50", **members:
 
 
 def expected(paths: list[Path]) -> dict[tuple[str, str], set[str]]:
-    """What a load of these files should give back: by type and id, each content of the source that came under it."""
+    """Return what an export should hold after a load of these files: the contents of each type and id."""
     found: dict[tuple[str, str], set[str]] = {}
     for path in find_files(paths).to_read:
         for item in _read(path):
@@ -66,7 +66,7 @@ def expected(paths: list[Path]) -> dict[tuple[str, str], set[str]]:
 
 
 def _read(path: Path) -> Iterator[ReadItem]:
-    """What is in a file, where no resource fits a condition."""
+    """Read a file for a database in which no resource matches a condition."""
     for item in scan(path):
         for found in resources_in(item) if isinstance(item, Line) else (item,):
             if isinstance(found, ConditionsAsked):
@@ -76,7 +76,7 @@ def _read(path: Path) -> Iterator[ReadItem]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_every_r4_example_comes_out_as_it_went_in_and_again_in_reversed_order_changes_nothing(
+def test_every_r4_example_is_exported_as_loaded_and_loading_in_reverse_order_changes_nothing(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     if not EXAMPLES.exists():
@@ -105,7 +105,7 @@ def test_every_r4_example_comes_out_as_it_went_in_and_again_in_reversed_order_ch
     assert db.exported(tmp_path, source) == once
 
 
-def test_the_sample_patients_load_and_a_second_time_nothing_changes(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_sample_patients_load_and_a_second_load_changes_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     first = db.load_paths(list(sample.files()), source=source, rejects=tmp_path / "r")
     again = db.load_paths(list(sample.files()), source=source, rejects=tmp_path / "r")
@@ -114,7 +114,7 @@ def test_the_sample_patients_load_and_a_second_time_nothing_changes(db: TestData
     assert patient(db.conn, sample.SHOWN_PATIENT, schema=SCHEMA).counts["Observation"] > 10
 
 
-def test_a_patient_loaded_after_their_observations_gathers_them(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_patient_loaded_after_its_observations_gets_them(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     before = db.load(tmp_path, weight("o1", "Patient/p"), weight("o2", "Patient/p"), source=source)
     waiting = db.document("Observation", "o1", source)
@@ -126,7 +126,7 @@ def test_a_patient_loaded_after_their_observations_gathers_them(db: TestDatabase
     assert db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", waiting) == 0
 
 
-def test_two_sources_with_the_same_ids_stay_apart(db: TestDatabase, tmp_path: Path) -> None:
+def test_two_sources_with_the_same_ids_have_separate_records(db: TestDatabase, tmp_path: Path) -> None:
     one, other, numbers = unique(), unique(), (unique(), unique())
     for source, number in zip((one, other), numbers, strict=True):
         db.load(tmp_path, person("p", number), weight("o", "Patient/p", value=f"7{len(source)}.0"), source=source)
@@ -142,7 +142,7 @@ def test_two_sources_with_the_same_document_share_one_record(db: TestDatabase, t
     assert record.counts == {"Observation": 2, "Patient": 2}
 
 
-def test_documents_are_the_same_whatever_their_case_dots_and_spaces(db: TestDatabase, tmp_path: Path) -> None:
+def test_case_dots_and_spaces_of_a_document_do_not_matter(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     number = str(int(unique(), 16))[:9]
     spelled = f"{number[:3]}.{number[3:6]}. {number[6:]}"
@@ -150,7 +150,7 @@ def test_documents_are_the_same_whatever_their_case_dots_and_spaces(db: TestData
     assert db.document("Patient", "p1", source) == db.document("Patient", "p2", source) == f"CC-{number}"
 
 
-def test_a_corrected_document_takes_the_record_and_its_history_along(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_corrected_document_moves_the_record_and_its_history(db: TestDatabase, tmp_path: Path) -> None:
     source, wrong, right = unique(), unique(), unique()
     db.load(tmp_path, person("p", wrong), weight("o", "Patient/p"), source=source)
     db.load(tmp_path, weight("o", "Patient/p", value="73.0"), source=source)
@@ -161,7 +161,7 @@ def test_a_corrected_document_takes_the_record_and_its_history_along(db: TestDat
     assert db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", f"CC-{wrong.upper()}") == 0
 
 
-def test_a_corrected_document_leaves_the_other_sources_patient_where_it_is(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_corrected_document_does_not_move_the_patient_of_another_source(db: TestDatabase, tmp_path: Path) -> None:
     one, other, shared, right = unique(), unique(), unique(), unique()
     for source in (one, other):
         db.load(tmp_path, person("p", shared), weight("o", "Patient/p"), source=source)
@@ -170,7 +170,7 @@ def test_a_corrected_document_leaves_the_other_sources_patient_where_it_is(db: T
     assert db.document("Observation", "o", other) == f"CC-{shared.upper()}"
 
 
-def test_a_merge_brings_two_records_together_for_good(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_merge_joins_two_records_also_for_later_loads(db: TestDatabase, tmp_path: Path) -> None:
     source, later, old, new = unique(), unique(), unique(), unique()
     minor, adult = person("minor", old), person("adult", new)
     db.load(tmp_path, minor, adult, weight("o", "Patient/minor"), source=source)
@@ -189,7 +189,7 @@ def test_a_merge_brings_two_records_together_for_good(db: TestDatabase, tmp_path
         patient(db.conn, f"CC-{old}", schema=SCHEMA)
 
 
-def test_a_rekey_is_remembered_for_that_patient_and_nobody_else(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_rekey_applies_to_that_patient_only(db: TestDatabase, tmp_path: Path) -> None:
     source, old, new = unique(), unique(), unique()
     mistyped = person("mistyped", old)
     db.load(tmp_path, mistyped, weight("o", "Patient/mistyped"), source=source)
@@ -200,7 +200,7 @@ def test_a_rekey_is_remembered_for_that_patient_and_nobody_else(db: TestDatabase
     assert db.document("Patient", "rightful", source) == f"CC-{old.upper()}"
 
 
-def test_a_correction_of_a_patient_who_has_not_arrived_holds(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_rekey_of_a_patient_that_is_not_loaded_applies_to_later_loads(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     observation = weight("o", "Patient/nobody")
     db.load(tmp_path, observation, source=source)
@@ -210,7 +210,7 @@ def test_a_correction_of_a_patient_who_has_not_arrived_holds(db: TestDatabase, t
     assert db.document("Observation", "o", source) == f"CC-{number.upper()}"
 
 
-def test_what_was_kept_under_a_guessed_document_follows_its_patient(db: TestDatabase, tmp_path: Path) -> None:
+def test_resources_stored_under_a_guessed_document_follow_their_patient(db: TestDatabase, tmp_path: Path) -> None:
     source, cedula, foreigner = unique(), unique(), unique()
     system = "https://www.registraduria.gov.co/cedula"
     db.load(tmp_path, weight("o", f"Patient?identifier={system}|{cedula}"), source=source)
@@ -231,7 +231,9 @@ def test_a_document_with_its_issuer_is_found_as_it_is_stored(db: TestDatabase, t
     assert patient(db.conn, stored, schema=SCHEMA).counts == {"Patient": 1}
 
 
-def test_what_the_database_refuses_is_rejected_and_the_others_stay(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_resource_that_the_database_refuses_is_rejected_and_the_others_are_stored(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     source, number = unique(), unique()
     resources = person("p", number), weight("refused", "Patient/p"), weight("o", "Patient/p")
     with db.refusing("refused"):
@@ -239,7 +241,7 @@ def test_what_the_database_refuses_is_rejected_and_the_others_stay(db: TestDatab
     assert (report.new, report.by_reason) == (2, {"database": 1})
 
 
-def test_a_record_with_what_json_readers_refuse_is_shown(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_record_with_numbers_and_texts_that_json_readers_refuse_is_shown(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     odd = weight("o", "Patient/p", value="1e400", note=[{"text": "half \ud800 pair"}])
     db.load(tmp_path, person("p", number), odd, source=source)
@@ -248,7 +250,7 @@ def test_a_record_with_what_json_readers_refuse_is_shown(db: TestDatabase, tmp_p
     assert any("1e400" in entry.text for entry in record.entries)
 
 
-def test_corrections_of_documents_refuse_what_cannot_be(db: TestDatabase, tmp_path: Path) -> None:
+def test_invalid_corrections_of_documents_are_refused(db: TestDatabase, tmp_path: Path) -> None:
     source, one, other, nobody = unique(), unique(), unique(), unique()
     db.load(tmp_path, person("p", one), person("q", other), source=source)
     with pytest.raises(HceError, match="already"):
@@ -269,7 +271,7 @@ def test_a_changed_resource_keeps_its_former_version(db: TestDatabase, tmp_path:
     assert [version for version, _ in db.history("Observation", "o", source)] == [1]
 
 
-def test_a_former_version_that_comes_again_changes_nothing(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_former_version_that_is_loaded_again_changes_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source, one, other = unique(), unique(), unique()
     first, second = person("p", one), person("p", other, active=True)
     db.load(tmp_path, first, weight("o", "Patient/p"), source=source)
@@ -279,7 +281,7 @@ def test_a_former_version_that_comes_again_changes_nothing(db: TestDatabase, tmp
     assert db.document("Observation", "o", source) == f"CC-{other.upper()}"
 
 
-def test_an_older_version_that_comes_late_goes_to_the_history(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_older_version_that_is_loaded_later_goes_to_the_history(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     new = weight("o", "Patient/p", value="80", meta={"lastUpdated": "2024-05-01T00:00:00Z"})
     old = weight("o", "Patient/p", value="70", meta={"lastUpdated": "2024-04-30T23:59:59-01:00"})
@@ -303,7 +305,7 @@ def test_a_resource_whose_patient_is_corrected_moves_with_its_history(db: TestDa
     ]
 
 
-def test_a_resource_that_comes_to_name_a_patient_leaves_the_shared_ones(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_shared_resource_that_later_names_a_patient_moves_to_the_record(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     without = weight("o", None)
     db.load(tmp_path, person("p", number), without, source=source)
@@ -317,7 +319,7 @@ def test_a_resource_that_comes_to_name_a_patient_leaves_the_shared_ones(db: Test
     assert [v for v, _ in db.history("Observation", "o", source, "historia_compartida")] == [1, 2]
 
 
-def test_every_way_to_name_a_patient_leads_to_their_record(db: TestDatabase, tmp_path: Path) -> None:
+def test_every_kind_of_reference_leads_to_the_patients_record(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     system = "https://www.registraduria.gov.co/cedula"
     ways = {
@@ -337,7 +339,7 @@ def test_every_way_to_name_a_patient_leads_to_their_record(db: TestDatabase, tmp
         assert db.document("Observation", f"late-{key}", source) == f"CC-{number.upper()}", key
 
 
-def test_an_identifier_that_does_not_say_whose_it_is_makes_nobody_a_patient(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_identifier_without_a_type_does_not_name_a_patient(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     event = {
         "resourceType": "AuditEvent", "id": "a", "recorded": "2024-01-01T00:00:00Z",
@@ -350,7 +352,7 @@ def test_an_identifier_that_does_not_say_whose_it_is_makes_nobody_a_patient(db: 
     assert db.value("SELECT count(*) FROM recurso_compartido WHERE fuente = %s", source) == 2
 
 
-def test_a_transaction_resolves_its_own_references_and_comes_out_so(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_transaction_is_exported_with_its_resolved_references(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     entries = [
         {"fullUrl": "urn:uuid:0a0a0a0a-0000-4000-8000-000000000001", "resource": person("other-id", number)},
@@ -370,7 +372,7 @@ def test_a_transaction_resolves_its_own_references_and_comes_out_so(db: TestData
     assert db.exported(tmp_path, source)["Observation", key] == canonical(resolved)
 
 
-def test_texts_and_numbers_come_out_spelled_as_they_went_in(db: TestDatabase, tmp_path: Path) -> None:
+def test_texts_and_numbers_are_exported_as_they_were_spelled(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     values = ["72.50", "1.0E+2", "-0", "-0.0", "1e400", "0.000000000000000000001", "123456789012345678901234567890"]
     texts = ["NUL \\u0000 inside", "half \\ud800 pair", "ñandú 😀", "tab\\t\\/ slash", "\\u00e1"]
@@ -390,7 +392,9 @@ def test_texts_and_numbers_come_out_spelled_as_they_went_in(db: TestDatabase, tm
         assert found["Observation", came["id"]] == canonical(came)
 
 
-def test_odd_text_in_identifiers_and_odd_shapes_are_kept_where_sql_sees_them(db: TestDatabase, tmp_path: Path) -> None:
+def test_unusual_text_in_identifiers_and_unusual_shapes_are_stored_where_sql_sees_them(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     source = unique()
     odd = '{"resourceType": "Patient", "id": "p", "identifier": [{"system": "s\\ud800", "value": "v\\u0000"}]}'
     in_a_list = weight("o", None).replace('"status"', '"subject": [{"reference": "Patient/p"}], "status"')
@@ -402,7 +406,9 @@ def test_odd_text_in_identifiers_and_odd_shapes_are_kept_where_sql_sees_them(db:
     assert db.rows("SELECT id FROM observacion WHERE fuente = %s AND paciente_id IS NULL", source) == []
 
 
-def test_what_is_no_fhir_goes_to_the_reject_file_with_its_reason(db: TestDatabase, tmp_path: Path) -> None:
+def test_input_that_is_not_valid_fhir_is_written_to_the_reject_file_with_its_reason(
+    db: TestDatabase, tmp_path: Path
+) -> None:
     source, number = unique(), unique()
     report = db.load(
         tmp_path,
@@ -425,7 +431,7 @@ def test_what_is_no_fhir_goes_to_the_reject_file_with_its_reason(db: TestDatabas
     ]  # fmt: skip
 
 
-def test_impossible_dates_are_kept_and_told_by_verify(db: TestDatabase, tmp_path: Path) -> None:
+def test_impossible_dates_are_stored_and_reported_by_verify(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), weight("o", "Patient/p", effectiveDateTime="2024-02-30"), source=source)
     assert db.rows("SELECT fecha, recurso ->> 'effectiveDateTime' FROM observacion WHERE fuente = %s", source) == [
@@ -437,7 +443,7 @@ def test_impossible_dates_are_kept_and_told_by_verify(db: TestDatabase, tmp_path
     db.conn.execute("DELETE FROM observacion WHERE fuente = %s", (source,))
 
 
-def test_loaders_at_once_on_the_same_patients_leave_one_of_each(db: TestDatabase, tmp_path: Path) -> None:
+def test_parallel_loads_of_the_same_patients_store_each_resource_once(db: TestDatabase, tmp_path: Path) -> None:
     source, numbers = unique(), [unique() for _ in range(8)]
     people = [json.dumps(person(f"p{i}", n)) for i, n in enumerate(numbers)]
     observations = [weight(f"o{i}-{j}", f"Patient/p{i}") for i in range(8) for j in range(5)]
@@ -460,7 +466,7 @@ def test_loaders_at_once_on_the_same_patients_leave_one_of_each(db: TestDatabase
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
-def test_a_loader_killed_at_any_moment_and_run_again_loses_nothing(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_load_killed_at_any_time_and_run_again_loses_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     command = [
         sys.executable, "-m", "pyhce", "load", "--source", source, "--dsn", db.dsn, "--rejects",
@@ -482,7 +488,7 @@ def test_a_loader_killed_at_any_moment_and_run_again_loses_nothing(db: TestDatab
     assert db.value("SELECT count(*) FROM hce.carga") == 0
 
 
-def test_the_record_is_deleted_whole_with_its_anchor(db: TestDatabase, tmp_path: Path) -> None:
+def test_deleting_the_anchor_deletes_the_record(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), weight("o", "Patient/p"), source=source)
     db.load(tmp_path, weight("o", "Patient/p", value="1"), source=source)

@@ -1,4 +1,4 @@
-"""What holds for removed resources on every engine; each tier's test_removal.py runs these."""
+"""Tests of removed resources for every engine; test_removal.py of each tier runs them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_removed_resource_leaves_its_versions_and_a_tombstone(db: TestDatabase
     assert verify(db.dsn, schema=SCHEMA).ok
 
 
-def test_to_remove_again_changes_nothing(db: TestDatabase, tmp_path: Path) -> None:
+def test_removing_again_changes_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), weight("o", "Patient/p"), source=source)
     removed(db, source, ("Observation", "o"))
@@ -57,7 +57,7 @@ def test_to_remove_again_changes_nothing(db: TestDatabase, tmp_path: Path) -> No
     assert tombs(db, source) == before
 
 
-def test_what_comes_again_after_it_was_removed_is_a_new_version(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_removed_resource_that_is_loaded_again_is_a_new_version(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     observation = weight("o", "Patient/p")
     db.load(tmp_path, person("p", number), observation, source=source)
@@ -88,7 +88,7 @@ def test_resources_of_every_home_are_removed(db: TestDatabase, tmp_path: Path) -
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
-def test_a_patient_goes_alone_and_leaves_the_record(db: TestDatabase, tmp_path: Path) -> None:
+def test_removing_a_patient_resource_leaves_the_rest_of_the_record(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), weight("o", "Patient/p"), source=source)
     removed(db, source, ("Patient", "p"))
@@ -98,7 +98,7 @@ def test_a_patient_goes_alone_and_leaves_the_record(db: TestDatabase, tmp_path: 
     assert db.document("Patient", "p", source) == f"CC-{number.upper()}"
 
 
-def test_a_condition_removes_what_it_names_alone(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_condition_removes_only_a_single_match(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
 
     def marked(key: str, *values: str) -> str:
@@ -115,7 +115,7 @@ def test_a_condition_removes_what_it_names_alone(db: TestDatabase, tmp_path: Pat
     assert db.rows("SELECT id FROM observacion WHERE fuente = %s ORDER BY id", source) == [("b",), ("c",)]
 
 
-def test_a_thousand_are_removed_at_once(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_thousand_resources_are_removed_in_one_call(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     observations = [weight(f"o{n}", "Patient/p") for n in range(1000)]
     db.load(tmp_path, person("p", number), *observations, source=source)
@@ -123,7 +123,7 @@ def test_a_thousand_are_removed_at_once(db: TestDatabase, tmp_path: Path) -> Non
     assert db.value("SELECT count(*) FROM historia WHERE fuente = %s AND borrado", source) == 1000
 
 
-def test_nothing_of_it_stays_when_the_callers_transaction_does_not(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_removal_is_rolled_back_with_the_callers_transaction(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique()
     db.load(tmp_path, person("p", number), weight("o", "Patient/p"), source=source)
     with pytest.raises(ZeroDivisionError), db.conn.transaction():

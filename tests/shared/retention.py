@@ -1,4 +1,4 @@
-"""How long a record must be kept, shown before an erasure, and what an erasure forgets, on every engine."""
+"""Tests of how long a record must be kept, and of the notes that an erasure deletes, for every engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.shared.records import person, weight
 
 
 def record(db: TestDatabase, folder: Path, *resources: object) -> str:
-    """The document of a new patient with these resources, who names them as Patient/p."""
+    """Load a new patient and resources that name it as Patient/p; return its document."""
     source, cedula = unique(), number()
     db.load(folder, person("p", cedula, **ANA), *resources, source=source)
     return f"CC-{cedula}"
@@ -63,14 +63,12 @@ CARE: dict[str, tuple[list[object], date | None]] = {
 
 
 @pytest.mark.parametrize("what", CARE)
-def test_the_last_care_is_found(db: TestDatabase, tmp_path: Path, what: str) -> None:
+def test_the_date_of_the_last_care_is_found(db: TestDatabase, tmp_path: Path, what: str) -> None:
     resources, last = CARE[what]
     assert retention(db.conn, record(db, tmp_path, *resources), schema=SCHEMA).last_care == last
 
 
-def test_colombia_has_a_record_kept_for_fifteen_years_and_other_years_can_be_given(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_colombias_fifteen_years_apply_unless_other_years_are_given(db: TestDatabase, tmp_path: Path) -> None:
     document = record(db, tmp_path, weight("o", "Patient/p"))
     found = retention(db.conn, document, schema=SCHEMA)
     assert (found.years, found.until, found.over, found.rule) == (15, date(2039, 2, 28), False, COLOMBIA)
@@ -92,7 +90,7 @@ def test_an_erasure_shows_the_retention_before_it_asks_in_the_dry_run_and_in_jso
     assert words in pyhce(*base, "--dry-run").stdout
     told = json.loads(pyhce(*base, "--dry-run", "--retention-years", "20", "-o", "json").stdout)["retention"]
     assert (told["last_care"], told["until"], told["over"]) == ("2024-02-29", "2044-02-29", False)
-    asked = pyhce(*base)  # there is no terminal to ask at
+    asked = pyhce(*base)  # there is no terminal to confirm on
     assert (asked.returncode, words in asked.stderr) == (2, True)
     assert db.value("SELECT count(*) FROM paciente WHERE documento_id = %s", document) == 1
     done = pyhce(*base, "--yes", "--receipt", tmp_path / "receipt.json")
@@ -100,7 +98,7 @@ def test_an_erasure_shows_the_retention_before_it_asks_in_the_dry_run_and_in_jso
     assert json.loads((tmp_path / "receipt.json").read_text())["retention"]["last_care"] == "2024-02-29"
 
 
-def test_an_erasure_forgets_what_was_noted_of_the_patient(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_erasure_deletes_the_notes_about_the_patient(db: TestDatabase, tmp_path: Path) -> None:
     source, cedula = unique(), number()
     persons = person("p1", cedula, **ANA), person("p2", cedula, **LEO), person("p3", cedula, **LEO)
     db.load(tmp_path, *persons, source=source)

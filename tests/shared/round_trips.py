@@ -1,4 +1,4 @@
-"""What comes out and goes in again is the same database; each tier's test_round_trips.py runs these."""
+"""Tests that an export, loaded again, gives the same database; test_round_trips.py of each tier runs them."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ OWN = "https://ward.example/wristband"
 
 @pytest.fixture(scope="module")
 def alone(db: TestDatabase) -> Iterator[TestDatabase]:
-    """A database that no other test sees: it is emptied."""
+    """A database of its own, because it is emptied."""
     with registered_database(db.cluster.engine, len(db.cluster.workers)) as made:
         yield made
 
 
 def filled(db: TestDatabase, folder: Path) -> None:
-    """Everything that a record can be made of, by several sources, corrected by persons, changed and deleted."""
+    """Fill a database with every kind of resource, from several sources, then correct, change and delete some."""
     for name in sorted(path.name for path in CASES.iterdir()):
         opened = name.startswith("14")
         db.load_paths([case(name)], source=name, rejects=folder / "r", open_documents=opened)
@@ -87,13 +87,13 @@ def out(db: TestDatabase, to: Path, **more: object) -> ExportReport:
 
 
 def back(db: TestDatabase, *paths: Path, **more: object) -> LoadReport:
-    """A load by the default rules."""
+    """Load by the default rules."""
     asked = {"rules": DEFAULT_RULES, "reject_file": paths[0].parent / "rejected", **more}
     return load(db.conn, list(paths), schema=SCHEMA, **asked)  # type: ignore[arg-type]
 
 
 class Exported:
-    """A database as it was, and its export with its history."""
+    """The contents of a database, and its export with history."""
 
     def __init__(self, db: TestDatabase, folder: Path) -> None:
         emptied(db)
@@ -108,9 +108,7 @@ def exported(alone: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> E
     return Exported(alone, tmp_path_factory.mktemp("whole"))
 
 
-def test_an_export_loaded_into_an_empty_database_is_the_same_table_by_table(
-    alone: TestDatabase, exported: Exported
-) -> None:
+def test_an_export_loaded_into_an_empty_database_gives_the_same_tables(alone: TestDatabase, exported: Exported) -> None:
     emptied(alone)
     report = back(alone, exported.folder)
     assert differences(exported.before, contents(alone)) == {}
@@ -135,7 +133,7 @@ def test_an_export_loaded_into_an_empty_database_is_the_same_table_by_table(
     assert alone.document("Patient", "w", "ward") == f"WB-77@{OWN}"
 
 
-def test_a_load_of_an_export_that_was_killed_goes_on_and_ends_in_the_same_database(
+def test_a_killed_load_of_an_export_continues_and_gives_the_same_database(
     alone: TestDatabase, exported: Exported
 ) -> None:
     emptied(alone)
@@ -165,7 +163,7 @@ def test_a_load_of_an_export_that_was_killed_goes_on_and_ends_in_the_same_databa
     assert differences(exported.before, contents(alone)) == {}
 
 
-def test_two_loads_of_one_export_at_once_end_in_the_same_database(alone: TestDatabase, exported: Exported) -> None:
+def test_two_parallel_loads_of_one_export_give_the_same_database(alone: TestDatabase, exported: Exported) -> None:
     emptied(alone)
     command = [sys.executable, "-m", "pyhce", "load", str(exported.folder), "--dsn", alone.dsn, "--output", "json"]
     both = [
@@ -180,7 +178,7 @@ def test_two_loads_of_one_export_at_once_end_in_the_same_database(alone: TestDat
     assert differences(exported.before, contents(alone)) == {}
 
 
-def test_without_its_history_an_export_gives_everything_but_former_versions(
+def test_an_export_without_history_restores_everything_but_former_versions(
     alone: TestDatabase, exported: Exported, tmp_path: Path
 ) -> None:
     emptied(alone)
@@ -193,7 +191,7 @@ def test_without_its_history_an_export_gives_everything_but_former_versions(
     }  # fmt: skip
 
 
-def test_exports_of_two_sources_in_one_folder_are_loaded_by_one_command_each_under_its_source(
+def test_exports_of_two_sources_in_one_folder_are_loaded_by_one_command_under_their_sources(
     alone: TestDatabase, exported: Exported, tmp_path: Path
 ) -> None:
     emptied(alone)
@@ -211,7 +209,7 @@ def test_exports_of_two_sources_in_one_folder_are_loaded_by_one_command_each_und
     assert {source for (source,) in alone.rows("SELECT DISTINCT fuente FROM paciente")} == {"a", "b"}
 
 
-def test_a_database_that_is_not_empty_keeps_its_own_decisions_and_tells_what_was_left(
+def test_a_database_that_is_not_empty_keeps_its_own_corrections_and_reports_what_was_not_restored(
     alone: TestDatabase, exported: Exported, tmp_path: Path
 ) -> None:
     emptied(alone)
@@ -234,7 +232,7 @@ def test_a_database_that_is_not_empty_keeps_its_own_decisions_and_tells_what_was
     assert merged.returncode == 0, merged.stderr
 
 
-def test_references_by_urn_come_out_as_what_they_were_resolved_to(alone: TestDatabase, tmp_path: Path) -> None:
+def test_references_by_urn_are_exported_as_resolved_references(alone: TestDatabase, tmp_path: Path) -> None:
     name = "32-roundtrip-urn"
     emptied(alone)
     alone.load_paths([case(name)], source=name, rejects=tmp_path / "r")
@@ -263,7 +261,7 @@ def test_references_by_urn_come_out_as_what_they_were_resolved_to(alone: TestDat
     assert alone.document("Observation", "obs-B", name) == "CC-910000321"
 
 
-def test_files_are_private_and_a_manifest_that_lies_is_found_before_anything_is_loaded(
+def test_files_are_private_and_a_wrong_manifest_is_found_before_anything_is_loaded(
     alone: TestDatabase, exported: Exported, tmp_path: Path
 ) -> None:
     emptied(alone)
@@ -424,7 +422,7 @@ def test_of_two_exports_of_one_database_the_later_one_is_loaded_and_changes_afte
     assert alone.value("SELECT recurso #>> '{valueQuantity,value}' FROM observacion WHERE id = 'to'") == "99"
 
 
-def test_files_of_an_export_without_their_manifest_are_refused_and_those_of_a_run_beside_them_are_not(
+def test_files_of_an_export_without_its_manifest_are_refused_and_a_loads_own_files_are_not(
     alone: TestDatabase, exported: Exported, tmp_path: Path
 ) -> None:
     emptied(alone)
@@ -458,7 +456,7 @@ def test_files_of_an_export_without_their_manifest_are_refused_and_those_of_a_ru
     assert (folder / "mine.ndjson").stat().st_size and check_export(folder).wrong == ()
 
 
-def test_strict_is_about_exports_too(alone: TestDatabase, tmp_path: Path) -> None:
+def test_strict_rejects_invalid_resources_of_an_export(alone: TestDatabase, tmp_path: Path) -> None:
     emptied(alone)
     odd = weight("odd", "Patient/s1", status="nonsense")
     alone.load(tmp_path, person("s1", "910000995"), odd, weight("fit", "Patient/s1"), source="a")

@@ -1,4 +1,4 @@
-"""A merge that was wrong, and the split that undoes it, on every engine."""
+"""Tests of a wrong merge and the split that undoes it, for every engine."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ Tables = dict[str, list[str]]
 
 
 def tables(db: TestDatabase) -> Tables:
-    """Every row of every table, as text, in a fixed order; the list of loaded files aside."""
+    """Return every row of every table as sorted text, without the list of loaded files."""
     names = [table.qualified for table in SCHEMA.tables if table.name != "archivo_cargado"]
     return {name: sorted(row for (row,) in db.rows(f"SELECT t::text FROM {name} AS t")) for name in names}
 
 
 def differences(before: Tables, after: Tables) -> dict[str, tuple[list[str], list[str]]]:
-    """Rows that went and rows that came, by table."""
+    """Return the deleted and the added rows of each table that differs."""
     return {
         name: (sorted(set(before[name]) - set(after[name])), sorted(set(after[name]) - set(before[name])))
         for name in before
@@ -45,7 +45,7 @@ def differences(before: Tables, after: Tables) -> dict[str, tuple[list[str], lis
 
 
 def two_records(db: TestDatabase, folder: Path) -> tuple[str, str, str]:
-    """A source with two persons, each with a history and what names them by an identifier; their documents."""
+    """Load two persons with a history and resources that name them by an identifier; return source and documents."""
     source, one, other = unique(), number(), number()
     for value in ("71.0", "72.0"):
         db.load(
@@ -115,7 +115,7 @@ def test_a_chain_of_merges_is_undone_step_by_step(db: TestDatabase, tmp_path: Pa
     assert db.document("Patient", "p", later) == one
 
 
-def test_what_was_saved_since_the_merge_goes_with_its_patient_and_reloads_change_nothing(
+def test_resources_saved_since_the_merge_move_with_their_patient_and_a_new_load_changes_nothing(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, old, new = two_records(db, tmp_path)
@@ -139,9 +139,7 @@ def test_what_was_saved_since_the_merge_goes_with_its_patient_and_reloads_change
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
-def test_an_identifier_that_both_patients_carry_leads_to_neither_after_the_split(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_an_identifier_that_both_patients_carry_names_neither_after_the_split(db: TestDatabase, tmp_path: Path) -> None:
     source, cedula, other = unique(), number(), number()
     second = person("p2", other, **ANA)
     second["identifier"].append({"system": "urn:mrn", "value": "7"})
@@ -173,7 +171,7 @@ def test_a_split_of_patients_that_share_their_document_is_remembered(db: TestDat
     }
 
 
-def test_a_split_to_the_provisional_record_is_remembered_though_nothing_contradicts(
+def test_a_split_to_the_provisional_record_is_remembered_without_a_contradiction(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, cedula = unique(), number()
@@ -185,7 +183,7 @@ def test_a_split_to_the_provisional_record_is_remembered_though_nothing_contradi
     assert db.document("Patient", "p2", source) == f"CC-{cedula}"
 
 
-def test_a_patient_that_was_kept_apart_and_merged_elsewhere_stays_there(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_patient_kept_apart_and_merged_into_another_record_stays_there(db: TestDatabase, tmp_path: Path) -> None:
     source, cedula, right = unique(), number(), number()
     lines = person("p1", cedula, **ANA), person("p2", cedula, **LEO), person("p3", right, **LEO)
     db.load(tmp_path, *lines, source=source)
@@ -198,7 +196,7 @@ def test_a_patient_that_was_kept_apart_and_merged_elsewhere_stays_there(db: Test
     assert differences(before, tables(db)) == {}
 
 
-def test_a_dry_run_tells_the_same_and_changes_nothing(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_dry_run_reports_the_same_and_changes_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source, old, new = two_records(db, tmp_path)
     before = tables(db)
     tried = merge(db.conn, old, new, schema=SCHEMA, dry_run=True)
@@ -212,7 +210,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(db: TestDatabase, tmp_path
     assert differences(merged, tables(db)) == {}
 
 
-def test_a_split_by_the_sites_own_rules_takes_what_names_the_patient_by_its_own_kind_of_number(
+def test_a_split_by_the_sites_own_rules_moves_resources_that_name_the_patient_by_their_number(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, cedula, own = unique(), number(), number()
@@ -242,7 +240,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a document that does not parse": ({"document": "nonsense"}, "DOCUMENTO"),
     "a new document that does not parse": ({"new": "nonsense"}, "NEW"),
     "the same document": ({"new": "{new}"}, "are the same"),
-    "a record that is there": ({"new": "{third}"}, "there is a record under the document given as NEW"),
+    "a record that is there": ({"new": "{third}"}, "there is already a record under the document given as NEW"),
     "a document for a patient": ({"patients": ["{third}"]}, "its id is written like a document"),
     "no such record": ({"document": "CC-NEVERGIVEN1"}, "no record under the document given as DOCUMENTO"),
     "another one's provisional record": ({"new": "PROV-" + "0" * 32}, "another patient's provisional"),
@@ -250,9 +248,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_split_of_bad_input_is_refused_in_one_sentence_and_changes_nothing(
-    db: TestDatabase, tmp_path: Path, what: str
-) -> None:
+def test_a_split_with_invalid_input_is_refused_and_changes_nothing(db: TestDatabase, tmp_path: Path, what: str) -> None:
     source, old, new = two_records(db, tmp_path)
     third = number()
     db.load(tmp_path, person("p3", third), source=source)
@@ -278,7 +274,7 @@ def test_two_patients_of_one_record_are_confirmed_to_be_one_person(db: TestDatab
     )
     report = merge(db.conn, f"{source}/Patient/p1", f"{source}/Patient/p2", schema=SCHEMA)
     assert (report.moved, report.confirmed) == (0, 1)
-    with pytest.raises(UsageError, match="in one record already"):
+    with pytest.raises(UsageError, match="already in one record"):
         merge(db.conn, f"{source}/Patient/p1", f"CC-{cedula}", schema=SCHEMA)
     with pytest.raises(UsageError, match=r"given as FROM: .*Patient/nobody"):
         merge(db.conn, f"{source}/Patient/nobody", f"CC-{cedula}", schema=SCHEMA)
@@ -298,14 +294,14 @@ def test_a_rekey_of_a_patient_that_was_kept_apart_is_remembered(db: TestDatabase
     assert db.document("Patient", "p2", source) == right
 
 
-def test_a_split_that_is_killed_leaves_nothing_half_done(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_killed_split_changes_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source, old, new = two_records(db, tmp_path)
     before = tables(db)
     merge(db.conn, old, new, schema=SCHEMA)
     merged = tables(db)
     command = ["patient", "split", new, "--patient", f"{source}/p1", "--to", old, "--dsn", db.dsn]
     with connect(db.dsn) as conn, conn.transaction():
-        # the last thing that a split of this merge writes: it has moved everything and waits here
+        # the last table that the split writes: it has moved everything and waits here
         conn.execute("LOCK TABLE hce.asignacion IN SHARE ROW EXCLUSIVE MODE")
         running = subprocess.Popen(
             [sys.executable, "-m", "pyhce", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -320,13 +316,13 @@ def test_a_split_that_is_killed_leaves_nothing_half_done(db: TestDatabase, tmp_p
     assert differences(before, tables(db)) == {}
 
 
-def test_merge_says_which_record_is_not_there(db: TestDatabase, tmp_path: Path) -> None:
+def test_merge_names_the_argument_whose_record_does_not_exist(db: TestDatabase, tmp_path: Path) -> None:
     _, old, _ = two_records(db, tmp_path)
     with pytest.raises(HceError, match="INTO"):
         merge(db.conn, old, f"CC-{number()}", schema=SCHEMA)
 
 
-def test_a_load_beside_a_split_ends_in_the_record_of_its_patient(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_load_beside_a_split_writes_to_the_record_of_its_patient(db: TestDatabase, tmp_path: Path) -> None:
     source, old, new = two_records(db, tmp_path)
     merge(db.conn, old, new, schema=SCHEMA)
 
@@ -339,7 +335,7 @@ def test_a_load_beside_a_split_ends_in_the_record_of_its_patient(db: TestDatabas
     assert verify(db.dsn, schema=SCHEMA, groups=["identity"]).ok
 
 
-def test_an_application_that_knows_the_merged_document_saves_into_the_record_after_the_split(
+def test_an_application_that_remembers_the_merged_document_saves_to_the_right_record_after_the_split(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, old, new = two_records(db, tmp_path)

@@ -1,4 +1,4 @@
-"""What names a patient in a resource that is not theirs."""
+"""What names a patient in a resource of somebody else."""
 
 from __future__ import annotations
 
@@ -53,30 +53,30 @@ def group(reference: dict[str, Any]) -> dict[str, Any]:
         ({"display": "see Patient/p1."}, "", Verdict.MENTION),
     ],
 )
-def test_a_reference_is_the_patients_as_it_is_for_the_loader(
+def test_a_reference_names_the_patient_by_the_same_rules_as_in_a_load(
     reference: dict[str, Any], fuente: str, expected: Verdict | None
 ) -> None:
     assert verdict(group(reference), fuente) is expected
 
 
-def test_an_identifier_without_a_type_counts_where_only_a_patient_can_be_meant() -> None:
+def test_an_identifier_without_a_type_counts_where_only_a_patient_is_allowed() -> None:
     assert verdict({"resourceType": "Observation", "subject": LOGICAL}) is Verdict.MASK
     assert verdict({"resourceType": "Observation", "performer": [LOGICAL]}) is Verdict.MENTION
 
 
-def test_an_identifier_that_another_patient_carries_too_is_only_told() -> None:
+def test_an_identifier_that_another_patient_carries_too_is_only_reported() -> None:
     shared = PERSON.model_copy(update={"ambiguous": frozenset({KEY})})
     assert verdict(group({"type": "Patient", **LOGICAL}), person=shared) is Verdict.MENTION
 
 
-def test_the_patterns_mean_the_same_with_letters_that_a_regular_expression_knows() -> None:
+def test_characters_of_regular_expressions_are_matched_literally() -> None:
     odd = Person(document="MR-X-1", identities=frozenset({("", "a.b")}), words=frozenset({'(1+1)|ñ[\\]"'}))
     assert verdict(group({"reference": "Patient/a.b"}), person=odd) is Verdict.MASK
     assert verdict(group({"reference": "Patient/axb"}), person=odd) is None
     assert verdict(group({"display": '(1+1)|ñ[\\]"'}), person=odd) is Verdict.MENTION
 
 
-def test_only_the_narrative_of_what_held_the_reference_goes() -> None:
+def test_only_the_narrative_beside_a_masked_reference_is_deleted() -> None:
     narrative = {"status": "generated", "div": "<div>x</div>"}
     bundle = {
         "resourceType": "Bundle",
@@ -90,7 +90,7 @@ def test_only_the_narrative_of_what_held_the_reference_goes() -> None:
     assert after["entry"][1]["resource"] == {"resourceType": "List", "text": narrative}
 
 
-def test_the_exact_text_loses_what_a_transaction_had_resolved() -> None:
+def test_the_exact_text_loses_a_reference_that_a_transaction_resolved() -> None:
     exact = '{"focus": [{"reference": "urn:uuid:0b"}], "resourceType": "Observation", "valueInteger": 1.0E+2}'
     held = {"resourceType": "Observation", "focus": [{"reference": "Patient/p1"}], "valueInteger": 100}
     after = mask_patient(PERSON, "", json.dumps(held), exact)

@@ -1,1 +1,1 @@
-"""`pyhce erase`."""
+"""`pyhce erase`: a patient is removed from the database, with a receipt."""

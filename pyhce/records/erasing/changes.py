@@ -1,4 +1,4 @@
-"""What an erasure writes: the record and what is about the patient elsewhere deleted, the rest without the patient."""
+"""What an erasure writes: it deletes rows, and masks the patient in rows that only refer to them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONTENT = "encode(sha256(convert_to(recurso::text || coalesce(chr(10) || origin
 
 
 class ErasureChanges(NamedTuple):
-    """What one transaction did."""
+    """What one transaction of an erasure changed; the fields have the names of `Erasure`."""
 
     record: tuple[Erased, ...]
     elsewhere: tuple[Erased, ...]
@@ -32,17 +32,17 @@ class ErasureChanges(NamedTuple):
 
 
 def apply_changes(conn: Connection[TupleRow], schema: Schema, person: Person, found: SearchResult) -> ErasureChanges:
-    """Erase the record and what was found elsewhere, inside the caller's transaction.
+    """Delete the record, and delete or mask what was found elsewhere, in the caller's transaction.
 
     Raises:
-        ConcurrentChange: a row is no longer as it was found: search again.
+        ConcurrentChange: a row has changed since it was found; search again.
     """
     lines = {table.name: _erase_rows(conn, table, person.document) for table in schema.distributed_by_patient()[::-1]}
     gone = _erase_hits(conn, schema, found.hits_with(Verdict.ERASE))
     changed = found.hits_with(Verdict.MASK)
     for hit in changed:
         _mask(conn, schema, person, hit)
-    _forget(conn, person)
+    _delete_notes(conn, person)
     return ErasureChanges(
         record=hash_by_table(lines),
         elsewhere=hash_by_table(gone),
@@ -51,8 +51,8 @@ def apply_changes(conn: Connection[TupleRow], schema: Schema, person: Person, fo
     )
 
 
-def _forget(conn: Connection[TupleRow], person: Person) -> None:
-    """Delete what is noted of the patient's resources: which were kept apart, which were confirmed to be one person."""
+def _delete_notes(conn: Connection[TupleRow], person: Person) -> None:
+    """Delete the notes about the patient's resources: disputed documents and confirmed pairs."""
     for source, key in sorted(person.identities):
         values = {"source": source, "key": key}
         conn.execute("DELETE FROM hce.documento_en_disputa WHERE fuente = %(source)s AND paciente_id = %(key)s", values)
@@ -64,11 +64,11 @@ def _forget(conn: Connection[TupleRow], person: Person) -> None:
 
 
 def preview_changes(conn: Connection[TupleRow], schema: Schema, person: Person, found: SearchResult) -> ErasureChanges:
-    """What `clear` would do."""
+    """Return what `apply_changes` would change, without changing it."""
     lines = {table.name: _read(conn, table, person.document) for table in schema.distributed_by_patient()}
     gone: dict[str, list[str]] = defaultdict(list)
     for hit in found.hits_with(Verdict.ERASE):
-        with suppress(ConcurrentChange):  # somebody else deleted it since
+        with suppress(ConcurrentChange):  # another writer has deleted it
             gone[hit.table.name].append(_read_hit(conn, hit)[0])
     row = conn.execute("SELECT count(*) FROM hce.asignacion WHERE documento_id = %s", (person.document,)).fetchone()
     return ErasureChanges(
@@ -77,7 +77,7 @@ def preview_changes(conn: Connection[TupleRow], schema: Schema, person: Person, 
 
 
 def hash_line(table: Table) -> sql.Composable:
-    """A row's line in the hash of its table; never with the document, and nothing where there is no resource."""
+    """Return the SQL of a row's line in its table's hash: never with the document, and empty without a resource."""
     if not table.has_stored_column("recurso"):
         return sql.SQL("''::text")
     return sql.SQL("concat_ws('|', {}, fuente, id, {}, " + _CONTENT + ")").format(
@@ -86,7 +86,7 @@ def hash_line(table: Table) -> sql.Composable:
 
 
 def _read(conn: Connection[TupleRow], table: Table, document: str, *, lock: bool = False) -> list[str]:
-    """The lines of a table's rows under a document; nobody changes them meanwhile if they are locked."""
+    """Return the lines of a table's rows under a document; `lock` keeps other writers from changing the rows."""
     query = sql.SQL("SELECT {} FROM {} WHERE documento_id = %s{}").format(
         hash_line(table), table_name(table), sql.SQL(" FOR UPDATE" if lock else "")
     )
@@ -94,7 +94,7 @@ def _read(conn: Connection[TupleRow], table: Table, document: str, *, lock: bool
 
 
 def _erase_rows(conn: Connection[TupleRow], table: Table, document: str) -> list[str]:
-    """Delete a table's rows under a document."""
+    """Delete a table's rows under a document; return their lines."""
     lines = _read(conn, table, document, lock=True)
     if lines:
         query = sql.SQL("DELETE FROM {} WHERE documento_id = %s").format(table_name(table))
@@ -104,7 +104,7 @@ def _erase_rows(conn: Connection[TupleRow], table: Table, document: str) -> list
 
 
 def _read_hit(conn: Connection[TupleRow], hit: Hit) -> tuple[str, int]:
-    """A row's line, and its version."""
+    """Return a row's line and its version."""
     query = sql.SQL("SELECT {}, {} FROM {} WHERE {}").format(
         hash_line(hit.table), _version(hit.table), table_name(hit.table), _key_is(hit.table)
     )
@@ -115,16 +115,16 @@ def _read_hit(conn: Connection[TupleRow], hit: Hit) -> tuple[str, int]:
 
 
 def hash_by_table(lines: dict[str, list[str]]) -> tuple[Erased, ...]:
-    """Lines by table, as a receipt has them."""
+    """Return the rows and the hash of each table, as the receipt has them."""
     return tuple(
-        Erased(table=name, rows=len(held), sha256=digest(held) if any(held) else None)
-        for name, held in sorted(lines.items())
-        if held
+        Erased(table=name, rows=len(some), sha256=digest(some) if any(some) else None)
+        for name, some in sorted(lines.items())
+        if some
     )
 
 
 def count_by_table(hits: Sequence[Hit]) -> tuple[Counted, ...]:
-    """Hits by table and type."""
+    """Count hits by table and type."""
     counts = Counter((hit.table.name, hit.type) for hit in hits)
     return tuple(Counted(table=table, type=kind, rows=rows) for (table, kind), rows in sorted(counts.items()))
 
@@ -138,7 +138,7 @@ def _key_is(table: Table) -> sql.Composed:
 
 
 def _erase_hits(conn: Connection[TupleRow], schema: Schema, hits: Sequence[Hit]) -> dict[str, list[str]]:
-    """Delete what is about the patient elsewhere; a provisional record under which nothing is left goes with it."""
+    """Delete rows about the patient outside of the record, and provisional records that are empty then."""
     lines: dict[str, list[str]] = defaultdict(list)
     for hit in hits:
         text, version = _read_hit(conn, hit)
@@ -150,14 +150,14 @@ def _erase_hits(conn: Connection[TupleRow], schema: Schema, hits: Sequence[Hit])
         lines[hit.table.name].append(text)
     anchors = {str(hit.key[0]) for hit in hits if hit.table.home is Home.PATIENT}
     for anchor in sorted(anchor for anchor in anchors if anchor.startswith(PROVISIONAL)):
-        if not _holds(conn, schema, anchor):
+        if not _has_rows(conn, schema, anchor):
             conn.execute("DELETE FROM expediente WHERE documento_id = %s", (anchor,))
             lines["expediente"].append("")
     return lines
 
 
-def _holds(conn: Connection[TupleRow], schema: Schema, document: str) -> bool:
-    """Whether anything is under a document."""
+def _has_rows(conn: Connection[TupleRow], schema: Schema, document: str) -> bool:
+    """Whether a record has rows besides its anchor."""
     parts = sql.SQL(" UNION ALL ").join(
         sql.SQL("(SELECT 1 FROM {} WHERE documento_id = %(d)s LIMIT 1)").format(table_name(table))
         for table in schema.distributed_by_patient()
@@ -167,9 +167,9 @@ def _holds(conn: Connection[TupleRow], schema: Schema, document: str) -> bool:
 
 
 def _mask(conn: Connection[TupleRow], schema: Schema, person: Person, hit: Hit) -> None:
-    """Take the patient out of one row: a new version of what is current, a former one as it is.
+    """Mask the patient in one row. A current row gets a new version; a former version keeps its number.
 
-    The row no longer has the text that it was loaded from, so the fingerprint of that goes.
+    The fingerprint of the loaded text is deleted, because the row no longer holds that text.
     """
     table = hit.table
     query = sql.SQL("SELECT {}, fuente, {}, recurso::text, original, {} FROM {} WHERE {}").format(
@@ -179,8 +179,8 @@ def _mask(conn: Connection[TupleRow], schema: Schema, person: Person, hit: Hit) 
     if row is None:
         raise ConcurrentChange
     kind, fuente, patient_key, recurso, original, version = row
-    held = CandidateRow(kind, fuente, patient_key, recurso, original, shared=table.home is not Home.PATIENT)
-    if verdict_on(schema, person, held) is not Verdict.MASK:
+    candidate = CandidateRow(kind, fuente, patient_key, recurso, original, shared=table.home is not Home.PATIENT)
+    if verdict_on(schema, person, candidate) is not Verdict.MASK:
         raise ConcurrentChange
     values: list[Any] = [*mask_patient(person, fuente, recurso, original)]
     more = sql.SQL("")

@@ -1,14 +1,20 @@
-"""Erase: a patient leaves the database for good, in one transaction, with a receipt; then everything is looked at.
+"""Erase: remove a patient from the database in one transaction, with a receipt, then search every table again.
 
-One rule. What is under the patient's document goes, and so does what is about the patient elsewhere: a row whose
-patient they are, a document bundle whose subject they are, the Binary that only their resources lead to. Whatever else
-refers to them (a Group, a List, another patient's observation) is somebody else's: it stays without the reference
-(`trace.masked`), as a new version whose former ones do not have it either. What holds an identifier of theirs as plain
-text is told, not touched: it may be a doctor's own, or a mother's in her child's record, and no program can know.
+| what | for example | what happens to it |
+|---|---|---|
+| the record | every row under the patient's document | deleted |
+| about the patient, elsewhere | a document bundle with the patient as subject, a Binary that only their resources use |
+deleted | | refers to the patient | a Group, a List, another patient's observation | keeps a masked reference, see
+`trace.mask_patient` |
+| mentions the patient | an identifier of theirs as plain text | reported, and unchanged |
+
+A row with a masked reference gets a new version, and its former versions are masked too. A mention is left to a person,
+because no program can know what it is: it may be a doctor's own number, or the mother's number in her child's record.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,8 +46,10 @@ from pyhce.records.writing.table_sql import table_name
 from pyhce.schema.model import Schema
 from pyhce.version import __version__
 
+logger = logging.getLogger(__name__)
+
 ROUNDS = 3
-"""How often the check takes out what other writers put there since."""
+"""How often the search afterwards removes what other writers added meanwhile."""
 
 
 def erase(
@@ -56,19 +64,20 @@ def erase(
     rules: RuleSet = DEFAULT_RULES,
     progress: Progress = no_progress,
 ) -> Erasure:
-    """Remove a patient and every trace, once and for all; what cannot be reached is in the receipt.
+    """Remove a patient and every reference to them; this cannot be undone. The receipt lists what it cannot reach.
 
     Args:
-        document: the record's; a provisional one (PROV-…) too.
+        document: the document of the record; it may be a provisional one (PROV-…).
         reason: why, for the receipt.
         receipt: a new file for the receipt, mode 0600; written before the COMMIT and completed afterwards.
-        dry_run: only tell what would go, with the same hashes.
-        retention_years: how long a record must be kept after the last care, where Colombia's law does not apply.
-        rules: which identifiers are documents, as for the loads: they tell under which keys resources name the patient.
+        dry_run: change nothing; report what would be erased, with the same hashes.
+        retention_years: the years for which a record must be kept after the last care; None for Colombia's 15.
+        rules: the identity rules of the loads. They decide by which keys resources name the patient.
+        progress: called with a line about the current step.
 
     Raises:
-        UsageError: the document is not written as one, the reason is empty or names it, the receipt is there already.
-        HceError: there is no such record, or other writers kept getting in the way: nothing was erased.
+        UsageError: the document is not valid, the reason is empty or names the document, or the receipt exists.
+        HceError: there is no such record, or every attempt met a conflict with other writers. Nothing was erased.
     """
     start = time.monotonic()
     key = check_document(document, "DOCUMENTO")
@@ -89,27 +98,33 @@ def erase(
     )
 
     person = find_person(conn, schema, key, rules)
+    logger.info("erasure begins%s", " (dry run)" if dry_run else "")
     if dry_run:
         found = search(conn, schema, person, progress)
         done = _with(made, preview_changes(conn, schema, person, found), found)
-        return _timed(
+        return _finished(
             _with(done, mentions=count_by_table(found.hits_with(Verdict.MENTION)), tables_searched=found.tables), start
         )
-    erasing = _Erasing(conn, schema, receipt, progress)
+    erasing = _RunningErasure(conn, schema, receipt, progress)
     person, done = erasing.commit(person, made)
     done = erasing.checked(person, done)
-    done = _timed(_with(done, vacuumed=erasing.vacuumed(done)), start)
+    done = _finished(_with(done, vacuumed=erasing.vacuumed(done)), start)
     erasing.write(done)
     return done
 
 
 def _refuse_reason(reason: str, document: str) -> None:
     if not reason.strip():
-        raise UsageError("the reason is empty", remedy="Say why: --reason 'request of the patient, file 2024-17'.")
+        raise UsageError(
+            "the reason is empty", remedy="Give a reason, for example --reason 'request of the patient, file 2024-17'."
+        )
     number, plain = parse_document(document).value.upper(), reason.upper()
     forms = [form for form in (number, fold_number(number)) if len(form) >= MIN_WORD]
     if document.upper() in plain or any(form in text for form in forms for text in (plain, fold_number(plain))):
-        raise UsageError("the reason holds the document", remedy="The receipt must not name whom it is about.")
+        raise UsageError(
+            "the reason contains the document",
+            remedy="Give a reason that does not name the patient: the receipt keeps it.",
+        )
 
 
 def _now() -> str:
@@ -119,30 +134,32 @@ def _now() -> str:
 def _with(
     receipt: Erasure, cleared: ErasureChanges | None = None, found: SearchResult | None = None, **changes: Any
 ) -> Erasure:
-    """A receipt with more in it."""
+    """Return a copy of a receipt with further values."""
     more = cleared._asdict() if cleared else {}
     return receipt.model_copy(update={**more, **({"kept": found.kept} if found else {}), **changes})
 
 
-def _timed(receipt: Erasure, start: float) -> Erasure:
+def _finished(receipt: Erasure, start: float) -> Erasure:
+    masked = sum(entry.rows for entry in receipt.masked)
+    logger.info("erasure ends (%s): %d rows erased, %d masked", receipt.outcome.value, receipt.rows, masked)
     return _with(receipt, seconds=round(time.monotonic() - start, 2))
 
 
-class _Erasing:
-    """An erasure under way."""
+class _RunningErasure:
+    """An erasure that is running."""
 
     def __init__(self, conn: Connection[TupleRow], schema: Schema, receipt: Path | None, progress: Progress) -> None:
         self.conn, self.schema, self.receipt, self.progress = conn, schema, receipt, progress
 
     def write(self, receipt: Erasure) -> None:
-        """Keep the receipt as it is now."""
+        """Write the receipt as it is now."""
         if self.receipt is not None:
             write_receipt(self.receipt, receipt)
 
     def commit(self, person: Person, made: Erasure) -> tuple[Person, Erasure]:
-        """The one transaction, again from the search on when another writer got in the way.
+        """Search and erase in one transaction; after a conflict, search again.
 
-        The receipt is on disk before the COMMIT: an erasure without one cannot be.
+        The receipt is on disk before the COMMIT, so that no erasure is without one.
         """
 
         def run(_: int) -> tuple[Person, Erasure]:
@@ -151,16 +168,16 @@ class _Erasing:
             self.progress("erasing")
             try:
                 with self.conn.transaction():
-                    again = self._hold(person, found)
-                    if again != person:
-                        person = again
+                    now = self._lock(person, found)
+                    if now != person:
+                        person = now
                         raise ConcurrentChange
                     done = _with(made, apply_changes(self.conn, self.schema, person, found), found, erased_at=_now())
                     self.write(_with(done, outcome=Outcome.COMMITTING))
                     close_gate(self.conn)
             except CONFLICTS:
                 if self.receipt is not None:
-                    self.receipt.unlink(missing_ok=True)  # for certain it was rolled back
+                    self.receipt.unlink(missing_ok=True)  # the transaction was rolled back
                 raise
             self.write(_with(done, outcome=Outcome.NOT_CHECKED))
             return person, done
@@ -169,11 +186,11 @@ class _Erasing:
             run, remedy="Run the same command again when the other writers are done: nothing was erased."
         )
 
-    def _hold(self, person: Person, found: SearchResult) -> Person:
-        """Keep loaders and applications from the record until the transaction ends; the person as it is then.
+    def _lock(self, person: Person, found: SearchResult) -> Person:
+        """Lock the record against other writers until the transaction ends; return the person as it is then.
 
-        In the order of `pyhce.records.writing.locks`: what is changed in other records by its identity, the patient's
-        keys, the anchor, without which no row under the document can be written.
+        In the order of `pyhce.records.writing.locks`: the identities of the rows that are changed in other records, the
+        patient's keys, and the anchor, without which no writer can add a row to the record.
         """
         self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
         lock_identities_across_sources(self.conn, hit_identities(found.hits_with(Verdict.ERASE, Verdict.MASK)))
@@ -182,29 +199,29 @@ class _Erasing:
         return find_person(self.conn, self.schema, person.document, person.rules)
 
     def checked(self, person: Person, done: Erasure) -> Erasure:
-        """Look everywhere again; what another writer put there meanwhile is taken out, unless the patient is back."""
+        """Search every table again, and remove what other writers added meanwhile unless the record exists again."""
         for last in (*[False] * ROUNDS, True):
-            back = self._record(person)
+            back = self._rows_of_record(person)
             found = search(self.conn, self.schema, person, self.progress)
             left = [*back, *count_by_table(found.hits_with(Verdict.ERASE, Verdict.MASK))]
             if back or not left or last:
                 break
-            done = self._again(person, found, done)
+            done = self._erase_added(person, found, done)
         mentions = self._mentions(person, found)
         outcome = Outcome.LEFT if left else Outcome.MENTIONED if mentions else Outcome.ERASED
         return _with(done, outcome=outcome, left=tuple(left), mentions=mentions, tables_searched=found.tables)
 
     def _mentions(self, person: Person, found: SearchResult) -> tuple[Counted, ...]:
-        """What holds an identifier of the patient and is somebody else's; also corrections of another one's document.
+        """Count the rows of others that mention the patient, and the corrections of this document for other patients.
 
-        Without the correction the other patient's next load would go to the erased document.
+        Those corrections stay. Without them, the next load of such a patient would go to the erased document.
         """
         query = "SELECT count(*) FROM hce.asignacion WHERE documento_calculado = %s"
         rows = scalar(self.conn, query, person.document)
         others = (Counted(table="asignacion", type="", rows=rows),) if rows else ()
         return (*count_by_table(found.hits_with(Verdict.MENTION)), *others)
 
-    def _again(self, person: Person, found: SearchResult, done: Erasure) -> Erasure:
+    def _erase_added(self, person: Person, found: SearchResult, done: Erasure) -> Erasure:
         try:
             with self.conn.transaction():
                 self.conn.execute("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
@@ -214,8 +231,8 @@ class _Erasing:
             return done
         return _with(done, elsewhere=(*done.elsewhere, *more.elsewhere), masked=(*done.masked, *more.masked))
 
-    def _record(self, person: Person) -> list[Counted]:
-        """Rows under the document, and what says of another document that it is this one."""
+    def _rows_of_record(self, person: Person) -> list[Counted]:
+        """Count the rows under the document, and the corrections that lead to it."""
         tables = (*self.schema.distributed_by_patient(), self.schema.by_name["asignacion"])
         query = sql.SQL(" UNION ALL ").join(
             sql.SQL("SELECT {}, count(*) FROM {} WHERE documento_id = %(d)s").format(
@@ -227,7 +244,7 @@ class _Erasing:
         return [Counted(table=name, type="", rows=rows) for name, rows in counts if rows]
 
     def vacuumed(self, done: Erasure) -> tuple[str, ...]:
-        """Have the dead rows removed where something went; the tables where that worked."""
+        """Vacuum the tables from which rows were erased; return those for which it succeeded."""
         self.progress("vacuuming")
         erased = {entry.table for entry in (*done.record, *done.elsewhere)}
         return tuple(name for name in sorted(erased | {entry.table for entry in done.masked}) if self._vacuum(name))

@@ -1,4 +1,4 @@
-"""The receipt of an erasure: what went, what stayed, what nobody here can reach; never whose it was."""
+"""The receipt of an erasure: what was erased, what stays, and what no erasure reaches. It never names the patient."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pyhce.records.identity import check_document
 from pyhce.schema.model import Frozen
 
 BEYOND_REACH = (
-    "files that were loaded and reject files (rejected.ndjson): loading them again brings the patient back",
-    "exports, and what applications and people copied",
-    "backups, WAL archives, replicas and snapshots made before; proven the same by `pyhce erase --dry-run` on them",
-    "server logs and query statistics, where statements are logged with their values",
-    "bytes on disk that VACUUM freed and nothing has overwritten yet, and what a longer transaction still sees",
-    "names, addresses and narrative of the patient written as plain text in other people's resources",
-    "resources of others that lead to an erased resource other than the Patient: they lead to nothing now",
+    "input files and reject files (rejected.ndjson): loading them again restores the patient",
+    "exports, and copies that applications and people made",
+    "backups, WAL archives, replicas and snapshots made before; `pyhce erase --dry-run` there gives the same hashes",
+    "server logs and query statistics that keep statements with their values",
+    "bytes on disk that VACUUM freed and nothing has overwritten yet, and rows that an older transaction still sees",
+    "the patient's name, address or narrative as plain text in resources of other people",
+    "references from other resources to erased resources other than the Patient: they are dangling now",
 )
-"""What no erasure in the database reaches."""
+"""What an erasure in the database does not reach."""
 _COST = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 1024 * 1024, "dklen": 32}
 
 
@@ -34,18 +34,18 @@ class Outcome(StrEnum):
     DRY_RUN = "dry run"
     """Nothing was changed."""
     COMMITTING = "committing"
-    """Written before the COMMIT; if it still says so, `pyhce patient DOCUMENTO` tells whether that came to pass."""
+    """Written before the COMMIT. If a receipt still says this, `pyhce patient DOCUMENTO` shows whether it happened."""
     NOT_CHECKED = "erased, not checked"
     ERASED = "erased"
-    """Erased, and nothing was found anywhere."""
+    """Erased, and a search of every table found nothing."""
     MENTIONED = "erased, mentioned"
-    """Erased, but rows of others hold an identifier of the patient as plain text: a person must look at them."""
+    """Erased, but rows of others contain an identifier of the patient as plain text; a person must check them."""
     LEFT = "left"
-    """Something was found that should have gone."""
+    """Rows were found that should have been erased."""
 
 
 class DocumentHash(Frozen):
-    """A document as a slow salted hash: a receipt can be matched with a document, but not searched for it."""
+    """A salted, slow hash of a document: it shows whether a receipt is about a given document, and nothing more."""
 
     algorithm: str = "scrypt n=32768 r=8 p=1"
     salt: str
@@ -53,22 +53,27 @@ class DocumentHash(Frozen):
 
     @classmethod
     def of(cls, document: str, salt: str | None = None) -> DocumentHash:
-        """The hash of a document; some 100 ms, on purpose."""
+        """Hash a document; this takes some 100 ms, so that guessing is slow."""
         grain = salt or secrets.token_hex(16)
         made = hashlib.scrypt(document.encode(), salt=bytes.fromhex(grain), **_COST)
         return cls(salt=grain, hash=made.hex())
 
     def matches(self, document: str) -> bool:
-        """Whether it is the hash of this document."""
+        """Whether this is the hash of a document.
+
+        Raises:
+            UsageError: the document is not valid.
+        """
         return secrets.compare_digest(DocumentHash.of(check_document(document, "DOCUMENTO"), self.salt).hash, self.hash)
 
 
 class Erased(Frozen):
-    """Rows that went from a table.
+    """Rows that were erased from a table.
 
     Args:
-        sha256: over the rows' lines in their order: `type|source|id|version|sha256 of the resource's jsonb text and of
-            the exact text beside it`, so that a copy can be proven the same. None where rows hold no resource.
+        sha256: of the rows' lines, sorted: `type|source|id|version|SHA-256 of the resource's jsonb text and exact
+        text`.
+            It proves that a copy held the same rows. None if the rows hold no resources.
     """
 
     table: str
@@ -77,7 +82,7 @@ class Erased(Frozen):
 
 
 class Counted(Frozen):
-    """Rows of others, counted."""
+    """A number of rows of a table and type. The type is empty where rows were not counted by type."""
 
     table: str
     type: str
@@ -88,17 +93,21 @@ class Erasure(Frozen):
     """The receipt.
 
     Args:
-        database_role: who did it, as the database knows them.
-        record: what was under the document, by table, histories and staged rows included.
-        elsewhere: rows that were about the patient without being under the document.
-        masked: rows of others that referred to the patient; the references are gone, in former versions too.
-        kept: Binary and Bundle that the record led to and that others lead to as well.
-        corrections: former documents that led to this one.
-        retention: the date of the last care, and how long the law has the record kept.
-        left: what the check found that should have gone.
-        mentions: rows of others that hold an identifier of the patient as plain text; they are as they were.
-        tables_searched: how many tables the check read whole.
-        vacuumed: tables from which the dead rows were removed.
+        document: a hash of the document.
+        database_role: the role that erased, as `session_user`, with `current_user` if that is another one.
+        pyhce: the release.
+        record: the rows under the document, by table, with former versions and staged rows.
+        elsewhere: rows about the patient that were not under the document.
+        masked: rows of others whose references to the patient are masked, former versions included.
+        kept: Binary and Bundle resources that stay because other records use them too.
+        corrections: corrections that led to this document; they are deleted.
+        left: rows that the search afterwards found and that should have been erased.
+        mentions: rows of others that contain an identifier of the patient as plain text; they are unchanged.
+        tables_searched: tables that were read completely.
+        vacuumed: tables from which VACUUM removed the dead rows.
+        beyond_reach: what no erasure reaches.
+        receipt: the file of the receipt.
+        retention: the date of the last care, and until when the record must be kept.
     """
 
     outcome: Outcome
@@ -125,17 +134,17 @@ class Erasure(Frozen):
 
     @property
     def rows(self) -> int:
-        """Rows erased, or to be erased."""
+        """Rows that were erased, or that would be."""
         return sum(table.rows for table in (*self.record, *self.elsewhere))
 
     @property
     def exit_code(self) -> int:
-        """1 unless everything is gone, or nothing was asked to go."""
+        """0 if everything was erased or it was a dry run, else 1."""
         return 0 if self.outcome in {Outcome.ERASED, Outcome.DRY_RUN} else 1
 
 
 def digest(lines: Iterable[str]) -> str:
-    """The hash of a table's erased rows."""
+    """Return the hash of a table's erased rows, in hex."""
     total = hashlib.sha256()
     for line in sorted(lines, key=str.encode):
         total.update(line.encode() + b"\n")
@@ -143,21 +152,21 @@ def digest(lines: Iterable[str]) -> str:
 
 
 def refuse_existing_receipt(path: Path) -> None:
-    """Refuse a receipt that could not be written afterwards.
+    """Check that a receipt can be written.
 
     Raises:
-        UsageError: there is a file, or no folder that can be written to.
+        UsageError: the file exists, or its folder cannot be written to.
     """
     if path.exists():
-        raise UsageError(f"{path} is there already", remedy="Give a new file: a receipt never overwrites another.")
+        raise UsageError(f"{path} already exists", remedy="Give a new file: a receipt never overwrites a file.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise UsageError(
-            f"{path.parent} is no folder that can be written to", remedy="Give --receipt FILE in one that can."
+            f"the folder {path.parent} cannot be written to", remedy="Give --receipt FILE in a writable folder."
         )
 
 
 def write_receipt(path: Path, receipt: Erasure) -> None:
-    """Write a receipt whole or not at all, for its owner's eyes only, and see it on disk."""
+    """Write a receipt atomically, with mode 0600, and sync it to disk."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:

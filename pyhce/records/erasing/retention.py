@@ -1,7 +1,7 @@
-"""How long a record must be kept, by the date of the last care in it; shown before an erasure, which it does not stop.
+"""How long a record must be kept after the last care in it. An erasure shows it, and does not refuse because of it.
 
 Colombia: a clinical record is kept for at least 15 years from the date of the last care (Resolución 839 of 2017 of the
-Ministry of Health, article 3). Other countries' years are given.
+Ministry of Health, article 3). For other countries the caller gives the years.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ COLOMBIA = "Colombia, Resolución 839 of 2017: 15 years from the last care"
 _NO_CARE = {Area.FINANCE, Area.SECURITY, Area.RECORD}
 _NO_CARE_TABLES = {"paciente", "persona_relacionada"}
 _LONGEST = 200
+NO_RECORD_REMEDY = (
+    "Check the document's type and number. A patient without a document has a provisional one (PROV-…). A merged "
+    "record is under the other document: the table hce.asignacion says which."
+)
 
 
 class Retention(Frozen):
     """How long a record must be kept.
 
     Args:
-        last_care: the day of the last care, in the installation's zone: what was planned for later does not count; None
-            if no resource tells a day.
-        years: how many years from that day.
-        rule: where the years come from.
-        until: the first day on which the record need not be kept any more.
-        over: whether that day has come; None if the day of the last care is not known.
+        last_care: the day of the last care in the installation's time zone, without planned care; None if no resource
+            has a date.
+        years: the years from that day.
+        rule: the source of the years.
+        until: the first day on which the record need not be kept.
+        over: whether that day has come; None if there is no date of the last care.
     """
 
     last_care: date | None
@@ -43,34 +47,35 @@ class Retention(Frozen):
 
     @property
     def words(self) -> str:
-        """One sentence for a person who decides."""
+        """One line for the person who decides."""
         if self.last_care is None:
-            return f"no resource tells the date of the last care; retention: {self.rule}"
+            return f"no resource has the date of the last care; retention: {self.rule}"
         state = "it is over" if self.over else "IT IS NOT OVER"
         return f"last care on {self.last_care}; retention until {self.until} ({self.rule}): {state}"
 
 
 def retention(conn: Connection[TupleRow], document: str, *, schema: Schema, years: int | None = None) -> Retention:
-    """The date of the last care in a record, and how long it must be kept.
+    """Return the date of the last care in a record, and until when the record must be kept.
 
     Args:
-        years: from the last care, by the law that applies; Colombia's if None.
+        document: the document of the record.
+        years: the years from the last care; None for Colombia's 15.
 
     Raises:
-        UsageError: the document is not written as one, or the years are not a number of 0 to 200.
+        UsageError: the document is not valid, or the years are not between 0 and 200.
         HceError: there is no such record.
     """
     key = check_document(document, "DOCUMENTO")
-    held = YEARS if years is None else years
-    if not 0 <= held <= _LONGEST:
+    kept_for = YEARS if years is None else years
+    if not 0 <= kept_for <= _LONGEST:
         raise UsageError(
-            f"a retention of {held} years is not one of 0 to {_LONGEST}", remedy="Give the years that the law says."
+            f"a retention of {kept_for} years is not between 0 and {_LONGEST}",
+            remedy="Give the years that the law requires.",
         )
     if not conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s", (key,)).fetchone():
         raise HceError(
             "there is no record under the document given",
-            remedy="Check the type and the number; a patient without a document has a provisional one (PROV-…). One "
-            "that was merged is under the other document: hce.asignacion tells.",
+            remedy=NO_RECORD_REMEDY,
         )
     parts = sql.SQL(" UNION ALL ").join(map(_last, _tables(schema)))
     row = conn.execute(
@@ -79,15 +84,15 @@ def retention(conn: Connection[TupleRow], document: str, *, schema: Schema, year
             " (u.d + make_interval(years => %(years)s))::date <= (timezone(hce.zona_horaria(), now()))::date"
             " FROM (SELECT (timezone(hce.zona_horaria(), max(d)))::date AS d FROM ({}) AS todo) AS u"
         ).format(parts),
-        {"document": key, "years": held},
+        {"document": key, "years": kept_for},
     ).fetchone()
     last, until, over = row or (None, None, None)
-    rule = COLOMBIA if years is None else f"{held} years from the last care"
-    return Retention(last_care=last, years=held, rule=rule, until=until, over=over)
+    rule = COLOMBIA if years is None else f"{kept_for} years from the last care"
+    return Retention(last_care=last, years=kept_for, rule=rule, until=until, over=over)
 
 
 def _tables(schema: Schema) -> list[Table]:
-    """The tables of what is done to a patient or noted of one."""
+    """Return the tables whose resources are care."""
     return [
         table
         for table in schema.resource_tables(Home.PATIENT)
@@ -98,7 +103,7 @@ def _tables(schema: Schema) -> list[Table]:
 
 
 def _last(table: Table) -> sql.Composed:
-    """The last moment that a table's rows are about, that is not to come: the end of a period that has ended."""
+    """Return a query for the last past date in a table's rows; of a period that has ended it is the end."""
     moments = sql.SQL(
         "hce.lapso(coalesce(recurso ->> 'date', recurso ->> 'timestamp', recurso ->> 'recorded'))"
         if table.is_generic

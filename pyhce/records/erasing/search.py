@@ -1,4 +1,4 @@
-"""Who a record's patient is, by every key, and where else in the database they are named: every table, read whole."""
+"""Finds every key of a record's patient, then every row of the database that names the patient, reading all tables."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, no_progress
 from pyhce.errors import HceError
+from pyhce.records.erasing.retention import NO_RECORD_REMEDY
 from pyhce.records.erasing.trace import (
     MIN_ID,
     MIN_WORD,
@@ -30,14 +31,14 @@ from pyhce.schema.later_helpers import shortened_for_index
 from pyhce.schema.model import FAMILIES, Home, Schema, Table
 
 ROWS_AT_ONCE = 20
-EVERY = 1.0
+PROGRESS_INTERVAL = 1.0
 """Seconds between two lines of progress."""
 _ATTACHED = ("Binary", "Bundle")
 _LEADS = "(Binary|Bundle)/([A-Za-z0-9.-]{1,64})"
 
 
 class Hit(NamedTuple):
-    """A row outside of the record that has to do with the patient; `key` in the order of the table's key."""
+    """A row outside of the record that concerns the patient; `key` is its primary key, in the table's order."""
 
     table: Table
     key: tuple[Any, ...]
@@ -49,8 +50,8 @@ class SearchResult(NamedTuple):
     """What a search found.
 
     Args:
-        kept: attached resources that others lead to as well.
-        tables: how many tables were read.
+        kept: attached resources that other records use too.
+        tables: tables that were read.
     """
 
     hits: list[Hit]
@@ -58,21 +59,21 @@ class SearchResult(NamedTuple):
     tables: int
 
     def hits_with(self, *verdicts: Verdict) -> list[Hit]:
-        """The hits of a kind."""
+        """Return the hits with one of these verdicts."""
         return [hit for hit in self.hits if hit.verdict in verdicts]
 
 
 def hit_identities(hits: Iterable[Hit]) -> set[tuple[str, str, str]]:
-    """The source, type and id of each row, current or former."""
+    """Return the source, type and id of each row, current or former."""
     named = [(dict(zip(hit.table.key, hit.key, strict=True)), hit.type) for hit in hits]
     return {(str(key["fuente"]), fhir_type, str(key["id"])) for key, fhir_type in named if "fuente" in key}
 
 
 def find_person(conn: Connection[TupleRow], schema: Schema, document: str, rules: RuleSet = DEFAULT_RULES) -> Person:
-    """Every key of a record's patient, former ones too.
+    """Return what a record's patient is known by: every key, former ones too.
 
     Args:
-        rules: which identifiers are documents, as for the loads.
+        rules: the identity rules of the loads.
 
     Raises:
         HceError: there is no such record.
@@ -80,8 +81,7 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str, rules
     if not conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s", (document,)).fetchone():
         raise HceError(
             "there is no record under the document given",
-            remedy="Check the type and the number; a patient without a document has a provisional one (PROV-…). One "
-            "that was merged is under the other document: hce.asignacion tells.",
+            remedy=NO_RECORD_REMEDY,
         )
     identities = set(patient_keys(conn, document, schema))
     for fuente, patient_id, content in conn.execute(
@@ -98,7 +98,7 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str, rules
     carried = {(fuente, identified.get(key, key)) for fuente, keys in others for key in keys}
     ambiguous = frozenset(key for fuente, key in carried if (fuente, key) in identities or carries_system(key))
     former = conn.execute("SELECT documento_calculado FROM hce.asignacion WHERE documento_id = %s", (document,))
-    numbers = {parse_document(held).value for held in (document, *(row[0] for row in former))}
+    numbers = {parse_document(other).value for other in (document, *(row[0] for row in former))}
     values = {value_of_key(key) for key in identified.values()}
     return Person(
         document=document,
@@ -113,7 +113,7 @@ def find_person(conn: Connection[TupleRow], schema: Schema, document: str, rules
 
 
 def _attached(conn: Connection[TupleRow], schema: Schema, document: str) -> Iterator[tuple[str, str, str]]:
-    """What the record's resources lead to and that has no patient itself: the scan of a document, for one."""
+    """Yield the Binary and Bundle resources that the record's resources refer to, such as the scan of a document."""
     for table in schema.record_tables():
         yield from conn.execute(
             sql.SQL(
@@ -127,21 +127,21 @@ def _attached(conn: Connection[TupleRow], schema: Schema, document: str) -> Iter
 def search(
     conn: Connection[TupleRow], schema: Schema, person: Person, progress: Progress = no_progress
 ) -> SearchResult:
-    """Read every table for rows that name the patient without being under their document.
+    """Search every table for rows that name the patient and are not under their document.
 
-    What others lead to as well is kept; of histories and staged rows everything is looked at.
+    Former versions and staged rows are searched too. Attached resources that other records use are kept.
     """
     tables = [table for table in schema.tables if table.has_stored_column("recurso")]
     found: dict[tuple[str, tuple[Any, ...]], Hit] = {}
-    said = 0.0
+    reported_at = 0.0
     for number, table in enumerate(tables, 1):
-        if time.monotonic() - said >= EVERY:
+        if time.monotonic() - reported_at >= PROGRESS_INTERVAL:
             progress(f"reading {table.name}, table {number} of {len(tables)}")
-            said = time.monotonic()
+            reported_at = time.monotonic()
         for hit in _hits(conn, schema, table, person):
             found[hit.table.name, hit.key] = hit
     gone = {(hit.table.name, hit.key) for hit in found.values() if hit.verdict is Verdict.ERASE}
-    kept = _led_to_by_others(conn, schema, person, gone, progress) if person.attached else set()
+    kept = _used_by_others(conn, schema, person, gone, progress) if person.attached else set()
     for hit in _attached_rows(conn, schema, person.attached - kept):
         found[hit.table.name, hit.key] = hit
     return SearchResult(list(found.values()), len(kept), len(tables))
@@ -152,7 +152,7 @@ def _outside(table: Table) -> sql.SQL:
 
 
 def patient_of(table: Table) -> sql.SQL:
-    """What tells the patient's key in a table's rows."""
+    """Return the SQL of the patient's key in a table's rows."""
     return sql.SQL("paciente_id" if table.home is Home.PATIENT else "NULL::text")
 
 
@@ -186,15 +186,15 @@ def _hits(conn: Connection[TupleRow], schema: Schema, table: Table, person: Pers
                 yield Hit(table, tuple(key), fhir_type, verdict)
 
 
-def _led_to_by_others(
+def _used_by_others(
     conn: Connection[TupleRow],
     schema: Schema,
     person: Person,
     gone: set[tuple[str, tuple[Any, ...]]],
     progress: Progress,
 ) -> set[tuple[str, str, str]]:
-    """Which of the attached resources a row that stays leads to as well."""
-    progress("reading who else has the attachments")
+    """Return the attached resources that a row which stays refers to."""
+    progress("reading which other records use the attachments")
     kept: set[tuple[str, str, str]] = set()
     ids = sorted({key for _, _, key in person.attached})
     for table in schema.resource_tables():
@@ -202,18 +202,20 @@ def _led_to_by_others(
             "SELECT fuente, m[1], m[2], {key} FROM {table}, regexp_matches(recurso::text, %(leads)s, 'g') AS m"
             " WHERE {outside} AND m[2] = ANY(%(ids)s)"
         ).format(key=column_list(table.key), table=table_name(table), outside=_outside(table))
-        for fuente, kind, held, *key in conn.execute(query, {"document": person.document, "ids": ids, "leads": _LEADS}):
+        for fuente, kind, resource_id, *key in conn.execute(
+            query, {"document": person.document, "ids": ids, "leads": _LEADS}
+        ):
             if (table.name, tuple(key)) not in gone:
-                kept.add((fuente, kind, held))
+                kept.add((fuente, kind, resource_id))
     return kept & person.attached
 
 
 def _attached_rows(
     conn: Connection[TupleRow], schema: Schema, attached: frozenset[tuple[str, str, str]]
 ) -> Iterator[Hit]:
-    """The rows of attached resources, former versions too."""
+    """Yield the rows of attached resources, former versions too."""
     for kind in _ATTACHED:
-        wanted = {(fuente, key) for fuente, held, key in attached if held == kind}
+        wanted = {(fuente, key) for fuente, resource_id, key in attached if resource_id == kind}
         if not wanted:
             continue
         home = schema.table_for(kind, names_patient=False)
@@ -221,6 +223,6 @@ def _attached_rows(
             query = sql.SQL("SELECT fuente, id, {} FROM {} WHERE tipo = %s AND id = ANY(%s)").format(
                 column_list(table.key), table_name(table)
             )
-            for fuente, held, *key in conn.execute(query, (kind, sorted({key for _, key in wanted}))):
-                if (fuente, held) in wanted:
+            for fuente, resource_id, *key in conn.execute(query, (kind, sorted({key for _, key in wanted}))):
+                if (fuente, resource_id) in wanted:
                     yield Hit(table, tuple(key), kind, Verdict.ERASE)

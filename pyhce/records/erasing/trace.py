@@ -1,7 +1,11 @@
-"""What names a patient inside a resource that is not theirs, and how it is taken out.
+"""Finds what names a patient inside a resource of somebody else, and masks it.
 
-A reference is the patient's by the same rules as the loader's: its type and id, a URL, a condition or an identifier.
-Taken out, it becomes a Reference without anything but the reason, as FHIR has it where an element may not be absent:
+A reference names the patient by the same rules as in a load: type and id, URL, condition or identifier. A masked
+reference holds nothing but FHIR's reason for an absent element, because some references are mandatory:
+
+    {"entity": {"reference": "Patient/p1", "display": "Ana"}}
+    {"entity": {"extension": [{"url": ".../data-absent-reason", "valueCode": "masked"}]}}
+
 https://hl7.org/fhir/R4/extension-data-absent-reason.html (`masked`: "due to security, privacy or related reasons").
 """
 
@@ -33,15 +37,15 @@ from pyhce.schema.model import Frozen, Schema
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 MASKED = {"extension": [{"url": ABSENT, "valueCode": "masked"}]}
 MIN_WORD = 6
-"""Characters of an identifier's value that is looked for as plain text; shorter ones are in every other row."""
+"""Characters of an identifier's value from which it is searched as plain text; shorter ones are too common."""
 MIN_ID = 16
-"""Characters of an id that is looked for as plain text, too."""
+"""Characters of a FHIR id from which it is searched as plain text."""
 NO_MATCH = "\x01"
 """A regular expression that no JSON text matches."""
 _MEMBERS = {"reference", "type", "identifier", "display", "id", "extension", "_reference", "_type", "_display"}
 
 ElementPath = tuple[str | int, ...]
-"""The members and positions that lead to a place in a resource."""
+"""The path to an element of a resource: names of members and positions in lists."""
 
 
 class Verdict(StrEnum):
@@ -50,21 +54,21 @@ class Verdict(StrEnum):
     ERASE = "erase"
     """It is about the patient."""
     MASK = "mask"
-    """It is somebody else's or nobody's and refers to the patient."""
+    """It refers to the patient, but is not about them."""
     MENTION = "mention"
-    """It holds an identifier of the patient as plain text: for a person to look at."""
+    """It contains an identifier of the patient as plain text; a person must check it."""
 
 
 class Person(Frozen):
     """What a patient is known by.
 
     Args:
-        document: the one that the record is kept under.
-        identities: the source and key of each Patient, and of those that the record's resources name.
-        ambiguous: keys that name a Patient of another record too.
-        words: identifiers' values, long ids and numbers of documents, as plain text.
-        attached: source, type and id of the Binary and Bundle that the record's resources lead to.
-        rules: which identifiers are documents, as for the loads.
+        document: the document of the record.
+        identities: source and key of each Patient of the record, and of those that its resources name.
+        ambiguous: keys that also name a Patient of another record.
+        words: what is searched as plain text: values of identifiers, long ids, numbers of documents.
+        attached: source, type and id of the Binary and Bundle resources that the record's resources refer to.
+        rules: the identity rules of the loads.
     """
 
     document: str
@@ -76,22 +80,22 @@ class Person(Frozen):
 
     @cached_property
     def keys_in_every_source(self) -> frozenset[str]:
-        """The keys that name the patient in every source: an identifier with its system."""
+        """The keys that name the patient in every source: identifiers with a system."""
         return frozenset(key for _, key in self.identities if carries_system(key))
 
     def is_named_by(self, fuente: str, key: str) -> bool:
-        """Whether a key names this patient in a source, and nobody else."""
+        """Whether a key names this patient in a source, and no other patient."""
         known = source_and_key(fuente, key) in self.identities
         return key not in self.ambiguous and (known or key in self.keys_in_every_source)
 
     @cached_property
     def sources(self) -> list[str]:
-        """The sources that know the patient."""
+        """The sources that have a key of the patient."""
         return sorted({fuente for fuente, _ in self.identities})
 
     @cached_property
     def reference_pattern(self) -> str:
-        """A regular expression, for PostgreSQL and Python, of an id in a reference, in the text of a resource."""
+        """A regular expression, for PostgreSQL and Python, for a reference to the patient in a resource's text."""
         ids = sorted({key for _, key in self.identities if "=" not in key})
         queries = sorted({key for _, key in self.identities if "=" in key and not key.startswith("identifier=")})
         some = [rf"(Patient/|urn:uuid:|urn:oid:)({_either(ids)})\.?[^A-Za-z0-9.-]"] if ids else []
@@ -99,7 +103,7 @@ class Person(Frozen):
 
     @cached_property
     def text_pattern(self) -> str:
-        """The same for what may stand anywhere; JSON has quotes around, so there is always something beside it."""
+        """The same for the words. No digit may stand beside a number; JSON's quotes are always beside a value."""
         digits = [word for word in sorted(self.words) if word.isascii() and word[0].isdigit() and word[-1].isdigit()]
         other = sorted(self.words - set(digits))
         some = [f"[^0-9]({_either(digits)})[^0-9]"] if digits else []
@@ -107,7 +111,7 @@ class Person(Frozen):
 
     @cached_property
     def short_value_pattern(self) -> str:
-        """The same for identifiers too short to be told from anything else: as a whole value only."""
+        """The same for identifiers that are shorter than a word: they must be the whole value."""
         values = {value_of_key(key) for _, key in self.identities if key.startswith("identifier=")}
         few = sorted(value for value in values if 0 < len(value) < MIN_WORD)
         return rf'["|]({_either(few)})"' if few else NO_MATCH
@@ -117,24 +121,24 @@ class Person(Frozen):
         return re.compile(self.text_pattern), re.compile(self.reference_pattern)
 
     def is_mentioned_in(self, fuente: str, text: str) -> bool:
-        """Whether the text of a resource holds an identifier of the patient, in a reference or not."""
+        """Whether a resource's text contains an identifier of the patient, in a reference or elsewhere."""
         anywhere, here = self._mentions
         return bool(anywhere.search(text) or (fuente in self.sources and here.search(text)))
 
 
 def carries_system(key: str) -> bool:
-    """Whether a key is an identifier that says who gave it, and so means the same in every source."""
+    """Whether a key is an identifier with a system, and so means the same in every source."""
     return re.match(r"identifier=[^|]+\|.", key) is not None
 
 
 def _either(values: Sequence[str]) -> str:
-    """One of these, as JSON spells them with and without letters beyond ASCII."""
+    """Return a pattern for any of these values, in JSON's spelling with and without escapes of non-ASCII letters."""
     spelled = {json.dumps(value, ensure_ascii=ascii_only)[1:-1] for value in values for ascii_only in (True, False)}
     return "|".join(re.escape(text) for text in sorted(spelled))
 
 
 class CandidateRow(NamedTuple):
-    """A row that may name the patient; `shared` if it is in no patient's record."""
+    """A row that may name the patient; `shared` if it belongs to no patient's record."""
 
     type: str
     fuente: str
@@ -145,24 +149,26 @@ class CandidateRow(NamedTuple):
 
 
 def verdict_on(schema: Schema, person: Person, row: CandidateRow) -> Verdict | None:
-    """What is to be done with a row, None if it has nothing to do with the patient."""
+    """Return what an erasure does with a row, None if the row does not concern the patient."""
     if row.patient_key is not None and person.is_named_by(row.fuente, row.patient_key):
         return Verdict.ERASE
     resource = parse(row.recurso)
     places = list(paths_to_patient(person, row.fuente, resource))
     if not places:
-        said = person.is_mentioned_in(row.fuente, row.recurso) or person.is_mentioned_in(row.fuente, row.original or "")
-        return Verdict.MENTION if said else None
+        mentioned = person.is_mentioned_in(row.fuente, row.recurso) or person.is_mentioned_in(
+            row.fuente, row.original or ""
+        )
+        return Verdict.MENTION if mentioned else None
     return Verdict.ERASE if row.shared and _is_about(schema, row.type, resource, places) else Verdict.MASK
 
 
 def paths_to_patient(person: Person, fuente: str, resource: dict[str, Any]) -> Iterator[ElementPath]:
-    """Where a resource names the patient: references, and the Patient itself, contained or in a bundle."""
+    """Yield where a resource names the patient: in references, and as a Patient that is contained or in a bundle."""
     own: set[str] = set()
     for entry in _entries(resource):
-        held = entry.get("resource")
-        if isinstance(held, dict) and held.get("resourceType") == "Patient" and _is_person(person, fuente, held):
-            own |= {text for text in (entry.get("fullUrl"), f"Patient/{held.get('id')}") if isinstance(text, str)}
+        inner = entry.get("resource")
+        if isinstance(inner, dict) and inner.get("resourceType") == "Patient" and _is_person(person, fuente, inner):
+            own |= {text for text in (entry.get("fullUrl"), f"Patient/{inner.get('id')}") if isinstance(text, str)}
     yield from _Finder(person, fuente, own).inside(resource, "", "", ())
 
 
@@ -171,14 +177,14 @@ def _entries(resource: dict[str, Any]) -> list[dict[str, Any]]:
     return [entry for entry in (listed if isinstance(listed, list) else []) if isinstance(entry, dict)]
 
 
-def _is_person(person: Person, fuente: str, held: dict[str, Any], *, local: bool = False) -> bool:
-    """Whether a Patient is the one; the id of a contained one is its own container's."""
-    keys = [key_by(identifier, held, person.rules) for identifier in identifiers_of(held)]
-    return any(person.is_named_by(fuente, key) for key in (keys if local else (*keys, str(held.get("id", "")))))
+def _is_person(person: Person, fuente: str, inner: dict[str, Any], *, local: bool = False) -> bool:
+    """Whether a Patient resource is this patient; `local` if its id is valid only inside its container."""
+    keys = [key_by(identifier, inner, person.rules) for identifier in identifiers_of(inner)]
+    return any(person.is_named_by(fuente, key) for key in (keys if local else (*keys, str(inner.get("id", "")))))
 
 
 class _Finder:
-    """A walk through a resource that knows at which FHIR element it is."""
+    """Walks through a resource, and knows the FHIR path of each element."""
 
     def __init__(self, person: Person, fuente: str, own: set[str]) -> None:
         self.person, self.fuente, self.own = person, fuente, own
@@ -196,14 +202,14 @@ class _Finder:
             elif self._names(value, kind, path):
                 yield steps
                 return
-            for name, held in value.items():
-                yield from self.inside(held, kind, f"{path}.{name}" if path else name, (*steps, name))
+            for name, inner in value.items():
+                yield from self.inside(inner, kind, f"{path}.{name}" if path else name, (*steps, name))
 
     def _is_person(self, value: dict[str, Any], steps: ElementPath) -> bool:
         return _is_person(self.person, self.fuente, value, local="contained" in steps)
 
     def _names(self, value: dict[str, Any], kind: str, path: str) -> bool:
-        """Whether this is a Reference to the patient."""
+        """Whether a value is a Reference to the patient."""
         identifier = value.get("identifier")
         by_identifier = isinstance(identifier, dict) and isinstance(identifier.get("value"), str)
         if not isinstance(value.get("reference"), str) and not (by_identifier and value.keys() <= _MEMBERS):
@@ -213,9 +219,9 @@ class _Finder:
         found = reference_target(value) if isinstance(value.get("reference"), str) else None
         ways = [found]
         if isinstance(identifier, dict) and by_identifier:
-            said = value.get("type")
-            kind_said = found.type if found else said if isinstance(said, str) else None
-            ways.append(ReferenceTarget(kind_said, key_by(identifier, {}, self.person.rules)))
+            stated = value.get("type")
+            target_type = found.type if found else stated if isinstance(stated, str) else None
+            ways.append(ReferenceTarget(target_type, key_by(identifier, {}, self.person.rules)))
         return any(
             way is not None
             and self.person.is_named_by(self.fuente, way.key)
@@ -229,26 +235,26 @@ class _Finder:
 
 
 def _is_about(schema: Schema, fhir_type: str, resource: dict[str, Any], places: list[ElementPath]) -> bool:
-    """Whether a shared resource is about the patient, and not only naming them among others."""
+    """Whether a shared resource is about the patient, and does not only refer to them."""
     if fhir_type == "Bundle":
         return _is_their_bundle(resource, set(places))
     if fhir_type == "Binary":
         return ("securityContext",) in places
     listed = resource.get("contained")
     contained = listed if isinstance(listed, list) else []
-    theirs = {f"#{held.get('id')}" for n, held in enumerate(contained) if ("contained", n) in places}
+    theirs = {f"#{inner.get('id')}" for n, inner in enumerate(contained) if ("contained", n) in places}
     references = (r for path in schema.patient_paths_of(fhir_type) for r in at_path(resource, path))
     return any(isinstance(r, dict) and r.get("reference") in theirs for r in references)
 
 
 def _is_their_bundle(resource: dict[str, Any], places: set[ElementPath]) -> bool:
-    """A document whose subject is the patient; without a subject, one that holds no other Patient."""
+    """Whether a document bundle has the patient as subject, or has no subject and no other Patient."""
     patients = []
     for number, entry in enumerate(_entries(resource)):
-        held = entry.get("resource")
-        kind = held.get("resourceType") if isinstance(held, dict) else None
+        inner = entry.get("resource")
+        kind = inner.get("resourceType") if isinstance(inner, dict) else None
         at: ElementPath = ("entry", number, "resource")
-        if isinstance(held, dict) and kind == "Composition" and "subject" in held:
+        if isinstance(inner, dict) and kind == "Composition" and "subject" in inner:
             return (*at, "subject") in places
         if kind == "Patient":
             patients.append(at in places)
@@ -256,9 +262,13 @@ def _is_their_bundle(resource: dict[str, Any], places: set[ElementPath]) -> bool
 
 
 def mask_patient(person: Person, fuente: str, recurso: str, original: str | None) -> tuple[str, str | None]:
-    """A resource without the patient, its numbers spelled as they were; the exact text beside it likewise.
+    """Return a resource and its exact text with the patient masked; numbers keep their spelling.
 
-    The narrative of a resource that named the patient goes too: it may repeat the name.
+    The narrative of a resource that named the patient is deleted too, because it may repeat the name.
+
+    Args:
+        recurso: the resource as jsonb text.
+        original: its exact text, None if jsonb holds it.
     """
     resource = parse(recurso)
     places = list(paths_to_patient(person, fuente, resource))
@@ -276,15 +286,15 @@ def _without(resource: dict[str, Any], places: Sequence[ElementPath]) -> dict[st
             for step in steps:
                 around.append(around[-1][step])
         except (KeyError, IndexError, TypeError):
-            continue  # the exact text is masked at places of its own
+            continue  # the exact text can have other places
         _mask(around, steps)
     return resource
 
 
 def _mask(around: list[Any], steps: ElementPath) -> None:
-    held, holder = around[-1], around[-2]
-    if isinstance(held, dict) and held.get("resourceType") == "Patient":
-        kept = {"id": held["id"]} if "contained" in steps and "id" in held else {}
+    inner, holder = around[-1], around[-2]
+    if isinstance(inner, dict) and inner.get("resourceType") == "Patient":
+        kept = {"id": inner["id"]} if "contained" in steps and "id" in inner else {}
         holder[steps[-1]] = {"resourceType": "Patient", **kept, **MASKED}
         if isinstance(holder, dict):
             holder.pop("fullUrl", None)

@@ -114,5 +114,7 @@ def _expect(result: pq.abc.PGresult | None, status: pq.ExecStatus) -> None:
     if result.status == status:
         return
     state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"XX000").decode()
-    said = (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or result.error_message).decode("utf-8", "replace")
-    raise errors.lookup(state)(said)
+    message = (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or result.error_message).decode(
+        "utf-8", "replace"
+    )
+    raise errors.lookup(state)(message)

@@ -39,8 +39,8 @@ def _resolve(exact: Any, stored: Any) -> bool:
         if isinstance(text, str) and isinstance(instead, str) and _is_resolved(text, instead):
             exact["reference"] = instead
             found = True
-        for name, held in exact.items():
-            found |= _resolve(held, stored.get(name))
+        for name, member in exact.items():
+            found |= _resolve(member, stored.get(name))
     elif isinstance(exact, list) and isinstance(stored, list):
         for one, other in zip(exact, stored, strict=False):
             found |= _resolve(one, other)

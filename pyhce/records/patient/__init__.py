@@ -1,4 +1,4 @@
-"""One patient's record, and the corrections that a person makes: re-key, merge, split."""
+"""One patient's record, and the corrections of documents that a person makes: re-key, merge, split."""
 
 from pyhce.records.patient.corrections import CorrectionReport, merge, rekey
 from pyhce.records.patient.patients import patient_keys

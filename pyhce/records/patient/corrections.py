@@ -1,17 +1,21 @@
-"""Corrections that a person makes to documents: re-key and merge; `split` undoes a merge.
+"""Corrections of documents that a person makes: re-key and merge. `split` undoes a merge.
 
-What was decided is remembered, so that later loads keep it. `hce.asignacion` says which document holds instead of the
-one that a source states, `hce.misma_persona` which Patients are one person although they contradict each other.
+A correction is stored, so that later loads keep it:
 
-Locks, in the order of all writers: the patient keys of the record that moves and both documents, then the anchors, the
-gate last (`pyhce.records.writing.locks`).
+| table | a row says | for example |
+|---|---|---|
+| `hce.asignacion` | which document applies instead of the one that a source states | CC-100 of Patient s/p is CC-200 |
+| `hce.misma_persona` | that two Patients are one person although they contradict each other | s/p and t/q |
+
+Locks are taken in the order of all writers (`pyhce.records.writing.locks`): the patient keys of the record that moves,
+both documents, the anchors, and the gate.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from typing import TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -38,18 +42,18 @@ from pyhce.records.writing.record_moves import ensure_anchors, move_record
 from pyhce.records.writing.retry import ConcurrentChange, retry_transaction
 from pyhce.schema.model import Frozen, Schema
 
-Done = TypeVar("Done")
-_REMEDY = "Run the same command again when they are done: nothing was moved."
+logger = logging.getLogger(__name__)
+_REMEDY = "Run the same command again when the other writers are done: nothing was moved."
 
 
 class CorrectionReport(Frozen):
     """What a correction did, or would do.
 
     Args:
-        moved: resources moved.
-        returned: resources that waited under an identifier that fits one record by now, and went there.
-        patients: the patient keys that they name.
-        confirmed: pairs of Patients that contradict each other and are one person from now on.
+        moved: resources that were moved.
+        patients: patient keys that were moved.
+        confirmed: pairs of contradicting Patients that are confirmed to be one person.
+        returned: resources that waited under an identifier, and were moved to the one record that it names now.
         dry_run: whether nothing was changed.
     """
 
@@ -69,41 +73,45 @@ def rekey(
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
     dry_run: bool = False,
 ) -> CorrectionReport:
-    """Give a whole record another document, and remember it: the source may go on saying the old one.
+    """Give a record another document, also for later loads in which the source still states the old document.
 
-    It is remembered for the Patient resources of this record only: another person may rightly carry the old document.
+    The correction applies to the Patient resources of this record only, because the old document may belong to another
+    person.
 
     Args:
-        rules: which identifiers are documents, as for the loads.
+        old: the document of the record.
+        new: the document that it gets.
+        rules: the identity rules of the loads.
+        dry_run: change nothing; report what would be moved.
 
     Raises:
-        UsageError: a document is not written as one, both are the same, or NEW is a provisional one.
-        HceError: there is no record OLD, or there is one NEW already.
+        UsageError: a document is not valid, both are the same, or `new` is provisional.
+        HceError: there is no record under `old`, there is already one under `new`, or every attempt met a conflict.
     """
     source, target = check_document(old, "OLD"), check_document(new, "NEW")
     if source == target:
-        raise UsageError("both documents are the same", remedy="Give two different ones.")
+        raise UsageError("OLD and NEW are the same document", remedy="Give two different documents.")
     if target.startswith(PROVISIONAL):
-        raise UsageError("the new document is a provisional one", remedy="Give an identity document.")
+        raise UsageError("the document given as NEW is provisional", remedy="Give an identity document.")
 
     def work() -> CorrectionReport:
         people, identifiers = lock_patients_of_record(conn, source, schema, [source, target], rules)
         require_record(conn, source, "OLD")
         if record_exists(conn, target):
             raise HceError(
-                "there is a record under the document given as NEW already",
-                remedy="If both are one person: pyhce patient merge OLD NEW.",
+                "there is already a record under the document given as NEW",
+                remedy="If both records are of one person: pyhce patient merge OLD NEW",
             )
         created = created_at(conn, source)
         ensure_anchors(conn, [target])
         moved = move_record(conn, schema, old=source, new=target)
-        _lead_on(conn, source, target)
+        _redirect_corrections(conn, source, target)
         _assign(conn, source, people, target, created)
         _settle_disputes(conn, people, target)
         returned = move_waiting_to_records(conn, schema, identifiers, rules)
         return CorrectionReport(moved=moved, patients=len(people), returned=returned, dry_run=dry_run)
 
-    return run_correction(conn, work, schema=schema, dry_run=dry_run)
+    return run_correction(conn, "re-key", work, schema=schema, dry_run=dry_run)
 
 
 def merge(
@@ -115,30 +123,34 @@ def merge(
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
     dry_run: bool = False,
 ) -> CorrectionReport:
-    """Bring two records of one person together under the document INTO, and remember it for all sources.
+    """Merge two records of one person under the document of the second, also for later loads of all sources.
 
-    A record is named by its document, or by a Patient in it, as SOURCE/Patient/ID. Two Patients of one record are
-    confirmed to be one person: nothing moves. What waited under an identifier of both goes to the one record.
+    A record is named by its document, or by a Patient in it as SOURCE/Patient/ID. Naming two Patients of one record
+    confirms that they are one person, and moves nothing. Resources that waited because an identifier named both records
+    are moved to the merged record.
 
     Args:
-        rules: which identifiers are documents, as for the loads.
+        source: the record that is merged and then no longer exists.
+        into: the record that stays.
+        rules: the identity rules of the loads.
+        dry_run: change nothing; report what would be moved.
 
     Raises:
-        UsageError: a document is not written as one, both are the same, or a Patient is not there.
-        HceError: one of the records is not there.
+        UsageError: a document is not valid, both are the same, or a Patient does not exist.
+        HceError: a record does not exist, or every attempt met a conflict.
     """
-    one, other = _named(source, "FROM"), _named(into, "INTO")
+    one, other = _record_name(source, "FROM"), _record_name(into, "INTO")
     if one == other:
-        what = "documents" if one.document else "Patients"
-        raise UsageError(f"both {what} are the same", remedy="Give two different ones.")
+        what = "document" if one.document else "Patient"
+        raise UsageError(f"FROM and INTO are the same {what}", remedy=f"Give two different {what}s.")
 
     def work() -> CorrectionReport:
         old, new = (_document(conn, named, what) for named, what in ((one, "FROM"), (other, "INTO")))
         if old == new and not (one.patient and other.patient):
             raise UsageError(
-                "FROM and INTO are in one record already",
-                remedy="Nothing is to be merged. To confirm that two Patients of a record are one person, name both of "
-                "them: pyhce patient merge SOURCE/Patient/ID SOURCE/Patient/ID.",
+                "FROM and INTO are already in one record",
+                remedy="To confirm that two Patients of a record are one person, name both Patients: "
+                "pyhce patient merge SOURCE/Patient/ID SOURCE/Patient/ID",
             )
         people, identifiers = lock_patients_of_record(conn, old, schema, [old, new], rules)
         if (old, new) != tuple(_document(conn, named, what) for named, what in ((one, "FROM"), (other, "INTO"))):
@@ -154,7 +166,7 @@ def merge(
         confirmed = _confirm(conn, contradicting_pairs(patient_traits(conn, old), patient_traits(conn, new)))
         created = created_at(conn, old)
         moved = move_record(conn, schema, old=old, new=new)
-        _lead_on(conn, old, new)
+        _redirect_corrections(conn, old, new)
         if not old.startswith(PROVISIONAL):
             _assign(conn, old, [("", "")], new, created)
         _assign(conn, old, people, new, created)
@@ -164,19 +176,26 @@ def merge(
             moved=moved, patients=len(people), confirmed=confirmed, returned=returned, dry_run=dry_run
         )
 
-    return run_correction(conn, work, schema=schema, dry_run=dry_run)
+    return run_correction(conn, "merge", work, schema=schema, dry_run=dry_run)
 
 
-def run_correction(conn: Connection[TupleRow], work: Callable[[], Done], *, schema: Schema, dry_run: bool) -> Done:
-    """Do a correction in one transaction, again if another writer got in the way; if it is only tried, undo it.
+def run_correction(
+    conn: Connection[TupleRow], name: str, work: Callable[[], CorrectionReport], *, schema: Schema, dry_run: bool
+) -> CorrectionReport:
+    """Run a correction in one transaction, again after a conflict; a dry run is rolled back.
 
-    Resources that are in both records are brought together first.
+    If both records hold the same resource, the copies are joined before the next attempt.
+
+    Args:
+        name: of the correction, for the log.
+        work: does it, in the transaction.
     """
-    found: list[Done] = []
+    results: list[CorrectionReport] = []
+    logger.info("%s begins%s", name, " (dry run)" if dry_run else "")
 
     def attempt(_: int) -> None:
         with conn.transaction() as inner:
-            found[:] = [work()]
+            results[:] = [work()]
             if dry_run:
                 raise psycopg.Rollback(inner)
             close_gate(conn)
@@ -184,16 +203,18 @@ def run_correction(conn: Connection[TupleRow], work: Callable[[], Done], *, sche
     retry_transaction(
         conn, attempt, remedy=_REMEDY, resolve=None if dry_run else lambda error: resolve_conflict(conn, schema, error)
     )
-    return found[0]
+    done = results[0]
+    logger.info("%s ends: %d resources moved, %d returned", name, done.moved, done.returned)
+    return done
 
 
-def _named(text: str, what: str) -> RecordName:
+def _record_name(text: str, what: str) -> RecordName:
     patient = parse_patient(text)
     return RecordName(normalize_document(text) if patient else check_document(text, what), patient)
 
 
 def _document(conn: Connection[TupleRow], named: RecordName, what: str) -> str:
-    """The document of a record that a person named; an error never shows what may be a document."""
+    """Return the document of the record that a person named; an error never shows what may be a document."""
     if named.patient is None:
         return named.document or ""
     found = document_of_patient(conn, named.patient)
@@ -201,13 +222,13 @@ def _document(conn: Connection[TupleRow], named: RecordName, what: str) -> str:
         if found is None:
             raise UsageError(
                 f"there is no such Patient, given as {what}: {format_patient_for_error(named.patient)}",
-                remedy="Check the source and the id: FHIR ids are unique in one source only.",
+                remedy="Check the source and the id: a FHIR id is unique only within its source.",
             )
         return found
     if found and found != named.document and record_exists(conn, named.document):
         raise UsageError(
-            f"what is given as {what} is a document and a Patient of another record",
-            remedy="Name the record by another Patient in it: `pyhce patient DOCUMENTO -o json` lists them.",
+            f"the text given as {what} is both a document and a Patient of another record",
+            remedy="Name the record by another Patient in it. List its Patients: pyhce patient DOCUMENTO -o json",
         )
     return found or named.document
 
@@ -218,19 +239,22 @@ def record_exists(conn: Connection[TupleRow], document: str) -> bool:
 
 
 def require_record(conn: Connection[TupleRow], document: str, what: str) -> None:
-    """See that there is a record.
+    """Check that there is a record under a document.
+
+    Args:
+        what: the name of the argument, for the error.
 
     Raises:
         HceError: there is none.
     """
     if not record_exists(conn, document):
         raise HceError(
-            f"there is no record under the document given as {what}", remedy="Check the type and the number."
+            f"there is no record under the document given as {what}", remedy="Check the document's type and number."
         )
 
 
 def created_at(conn: Connection[TupleRow], document: str) -> datetime | None:
-    """When a record was created."""
+    """Return when a record was created, None if there is no record."""
     row = conn.execute("SELECT creado_en FROM expediente WHERE documento_id = %s", (document,)).fetchone()
     return row[0] if row else None
 
@@ -242,11 +266,15 @@ def lock_patients_of_record(
     documents: Collection[str],
     rules: tuple[DocumentRule, ...],
 ) -> tuple[list[PatientKey], set[PatientKey]]:
-    """Every key under which a record's resources name their patient, locked against writers, with these documents.
+    """Lock a record's patient keys and these documents against other writers, until the transaction ends.
 
     Returns:
-        The keys; and the identifiers of the Patients of these documents and of those that the record's Patients state
-        in vain, under which resources may wait: locked as well.
+        The keys by which the record's resources name their patient. Then the identifiers of the Patients of these
+        documents, and of the documents that the record's Patients state without having them: resources may wait under
+        these. They are locked too.
+
+    Raises:
+        ConcurrentChange: the keys changed before they were locked.
     """
 
     def look() -> tuple[list[PatientKey], set[PatientKey]]:
@@ -263,7 +291,7 @@ def lock_patients_of_record(
 
 
 def _confirm(conn: Connection[TupleRow], pairs: list[tuple[PatientKey, PatientKey]]) -> int:
-    """Remember that these pairs are one person each; how many were not known to be."""
+    """Store that each of these pairs is one person; return how many pairs are new."""
     return sum(
         conn.execute(
             "INSERT INTO hce.misma_persona (fuente, paciente_id, otra_fuente, otro_paciente_id)"
@@ -274,10 +302,10 @@ def _confirm(conn: Connection[TupleRow], pairs: list[tuple[PatientKey, PatientKe
     )
 
 
-def _lead_on(conn: Connection[TupleRow], old: str, new: str) -> None:
-    """What led to the old document leads on to the new one.
+def _redirect_corrections(conn: Connection[TupleRow], old: str, new: str) -> None:
+    """Make the corrections that lead to the old document lead to the new one.
 
-    A Patient assigned to the document that it states anyway stays so noted: a split leads it back.
+    A Patient that is now assigned to the document it states keeps its row, because a split needs it.
     """
     conn.execute("UPDATE hce.asignacion SET documento_id = %s WHERE documento_id = %s", (new, old))
     conn.execute("DELETE FROM hce.asignacion WHERE documento_calculado = documento_id AND paciente_id = ''")
@@ -286,7 +314,7 @@ def _lead_on(conn: Connection[TupleRow], old: str, new: str) -> None:
 def _assign(
     conn: Connection[TupleRow], stated: str, people: Iterable[PatientKey], holds: str, created: datetime | None
 ) -> None:
-    """Remember which document holds instead of the one stated, for each of these; ('', '') is everybody."""
+    """Store for each of these Patients which document applies instead of the stated one; ('', '') is every Patient."""
     for patient in people:
         conn.execute(
             "INSERT INTO hce.asignacion (documento_calculado, fuente, paciente_id, documento_id, expediente_creado_en)"
@@ -297,7 +325,7 @@ def _assign(
 
 
 def _settle_disputes(conn: Connection[TupleRow], people: Iterable[PatientKey], new: str) -> None:
-    """A person settled the dispute about a Patient that was kept apart: it belongs under the new document."""
+    """End the disputes about these Patients, which a person has decided: they belong under the new document."""
     for source, key in people:
         stated = {
             d
@@ -309,6 +337,6 @@ def _settle_disputes(conn: Connection[TupleRow], people: Iterable[PatientKey], n
         }
         holds = corrections_for(conn, {(document, source, key) for document in stated})
         for document in stated:
-            said = holds.get((document, source, key))
-            if (said.document if said else document) != new:
+            applies = holds.get((document, source, key))
+            if (applies.document if applies else document) != new:
                 _assign(conn, document, [(source, key)], new, None)

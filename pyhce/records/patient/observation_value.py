@@ -1,4 +1,4 @@
-"""An Observation's value as people read it: with its comparator, `<0.01 mg/L`, and with its components."""
+"""An Observation's value as text, such as `<0.01 mg/L`, or its components' values."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Any
 
 
 class _Number(str):
-    """A JSON number as it is written."""
+    """A JSON number in its original spelling."""
 
 
 _Reader = Callable[[Any], str | None]
 
 
 def observation_value(text: str) -> str | None:
-    """The value of an Observation, a resource's text; its components' where it has none of its own; None for neither.
+    """Return the value of an Observation, or the values of its components if it has none itself; None without any.
 
-    Numbers are as they are written: 5.40 stays 5.40.
+    Numbers keep their spelling: 5.40 stays 5.40.
+
+    Args:
+        text: the Observation as JSON.
     """
     observation = json.loads(text, parse_float=_Number, parse_int=_Number)
     own = _value(observation)
@@ -35,7 +38,7 @@ def _component(component: dict[str, Any]) -> str | None:
 
 
 def _value(holder: dict[str, Any]) -> str | None:
-    """The value[x] of an Observation or a component."""
+    """Return the value[x] of an Observation or a component."""
     for name, value in holder.items():
         read = _READERS.get(name)
         if read and (found := read(value)) is not None:
@@ -67,7 +70,7 @@ def _period(value: Any) -> str | None:
 
 
 def _concept(value: Any) -> str | None:
-    """The words of a CodeableConcept, else its first code."""
+    """Return the text of a CodeableConcept, else a display, else a code."""
     if not isinstance(value, dict):
         return None
     codings = [one for one in value.get("coding") or [] if isinstance(one, dict)]

@@ -1,4 +1,4 @@
-"""Whose a record is: the Patients in it, every key under which its resources name them, how a person names one."""
+"""The Patients of a record: the keys by which resources name them, what they state, and how a person names them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _NAMED = re.compile(r"(?:(?P<source>.*)/)?Patient/(?P<id>[A-Za-z0-9.\-]{1,64})\Z
 
 
 def patient_keys(conn: Connection[TupleRow], document: str, schema: Schema) -> list[PatientKey]:
-    """Every source and key under which a record's resources name their patient.
+    """Return every source and key by which a record's resources name their patient.
 
-    Also of a patient that has not arrived: its resources say the key.
+    A patient that was not loaded has keys too: its resources name it.
     """
     tables = schema.record_tables()
     query = sql.SQL(
@@ -39,23 +39,23 @@ def patient_keys(conn: Connection[TupleRow], document: str, schema: Schema) -> l
 
 
 def patient_traits(conn: Connection[TupleRow], document: str) -> dict[PatientKey, Traits]:
-    """What the Patients of a record say of the person, deleted ones too."""
+    """Return what each Patient of a record states about the person, deleted Patients included."""
     return {(source, key): traits_of(content) for _, source, key, content in patients_in(conn, [document])}
 
 
 def contradicting_pairs(
     one: dict[PatientKey, Traits], other: dict[PatientKey, Traits]
 ) -> list[tuple[PatientKey, PatientKey]]:
-    """The pairs of Patients, one of each, that contradict each other in any element; each pair in its order."""
+    """Return the pairs, one Patient of each side, that contradict each other in any element; each pair is sorted."""
     return sorted(
         (min(a, b), max(a, b)) for a, left in one.items() for b, right in other.items() if contradictions(left, right)
     )
 
 
 class RecordName(NamedTuple):
-    """A record as a person names it: by its document, or by a Patient in it.
+    """A record as a person named it: by its document, or by a Patient in it.
 
-    Both, where the text may be either: an issuer may end in `/Patient/1` too.
+    Both are set if the text can mean both: the issuer of a document may end in `/Patient/1`.
     """
 
     document: str | None
@@ -63,16 +63,16 @@ class RecordName(NamedTuple):
 
 
 def parse_patient(text: str) -> PatientKey | None:
-    """The Patient that `SOURCE/Patient/ID` names, None if it is not written so; without a source it is `Patient/ID`."""
+    """Parse `SOURCE/Patient/ID`, or `Patient/ID` for the source ''; None if the text has another form."""
     found = _NAMED.match(text.strip())
     return (found["source"] or "", found["id"]) if found else None
 
 
 def check_patient(text: str) -> PatientKey:
-    """A Patient that a person named as `SOURCE/ID` or `SOURCE/Patient/ID`; without a source, as `ID`.
+    """Parse `SOURCE/ID` or `SOURCE/Patient/ID`, or `ID` for the source ''.
 
     Raises:
-        UsageError: it is not written so.
+        UsageError: the text has another form.
     """
     if found := parse_patient(text):
         return found
@@ -80,28 +80,28 @@ def check_patient(text: str) -> PatientKey:
     if not _ID.match(key):
         raise UsageError(
             "the Patient given with --patient is not SOURCE/ID: an id is 1 to 64 letters, digits, hyphens or dots",
-            remedy="Write the source system and the id of the Patient resource, for example hospital-norte/4711.",
+            remedy="Give the source and the id of the Patient resource, for example --patient hospital-norte/4711.",
         )
     return source, key
 
 
 def format_patient(patient: PatientKey) -> str:
-    """A Patient as it can be typed back."""
+    """Format a Patient so that `parse_patient` reads it."""
     source, key = patient
     return f"{source}/Patient/{key}" if source else f"Patient/{key}"
 
 
 def format_patient_for_error(patient: PatientKey) -> str:
-    """A Patient as an error names it: an id that may be a document typed in its place is not repeated."""
+    """Format a Patient for an error: an id that may be a document, typed by mistake, is not repeated."""
     source, key = patient
     try:
-        parsed_as_document = not source and bool(check_document(key, "--patient"))
+        is_document = not source and bool(check_document(key, "--patient"))
     except UsageError:
-        parsed_as_document = False
-    return "the Patient given (its id is written like a document)" if parsed_as_document else format_patient(patient)
+        is_document = False
+    return "the Patient given (its id is written like a document)" if is_document else format_patient(patient)
 
 
 def document_of_patient(conn: Connection[TupleRow], patient: PatientKey) -> str | None:
-    """The document that a Patient is under, None if it is not there."""
+    """Return the document of the record that a Patient is in, None if there is no such Patient."""
     row: Any = conn.execute("SELECT documento_id FROM paciente WHERE fuente = %s AND id = %s", patient).fetchone()
     return row[0] if row else None

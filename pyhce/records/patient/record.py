@@ -1,4 +1,4 @@
-"""One patient's record: everything under one document."""
+"""One patient's record: every resource under one document."""
 
 from __future__ import annotations
 
@@ -20,9 +20,15 @@ class Entry(Frozen):
     """A resource of a record.
 
     Args:
-        date: the day it is about, in the installation's zone, None if it has none.
-        code: its code, or its words where it has no code.
-        value: an Observation's value with its comparator and unit, or its components' values.
+        type: the FHIR type.
+        table: the table that it is stored in.
+        fuente: the source.
+        date: its day in the installation's time zone, None if it has no date.
+        code: its code, or its text if it has no code.
+        status: its status.
+        value: an Observation's value with comparator and unit, or the values of its components.
+        resource: the resource as parsed JSON.
+        text: the resource as it came in.
     """
 
     type: str
@@ -39,7 +45,13 @@ class Entry(Frozen):
 
 
 class PatientRecord(Frozen):
-    """A patient's record, newest first."""
+    """A patient's record.
+
+    Args:
+        name, birth, sex: of the newest Patient resource, empty if there is none.
+        entries: the newest first.
+        former_versions: how many former versions and tombstones the record has.
+    """
 
     document: str
     provisional: bool
@@ -51,7 +63,7 @@ class PatientRecord(Frozen):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Resources by type."""
+        """The number of resources of each type."""
         found: dict[str, int] = {}
         for entry in self.entries:
             found[entry.type] = found.get(entry.type, 0) + 1
@@ -59,10 +71,10 @@ class PatientRecord(Frozen):
 
 
 def patient(conn: Connection[TupleRow], document: str, *, schema: Schema) -> PatientRecord:
-    """Everything under one document: one query, on one shard of one node.
+    """Return every resource under one document, by one query to one shard of one node.
 
     Raises:
-        UsageError: the document is not written as one.
+        UsageError: the document is not valid.
         HceError: there is no such record.
     """
     key = check_document(document, "DOCUMENTO")
@@ -70,7 +82,7 @@ def patient(conn: Connection[TupleRow], document: str, *, schema: Schema) -> Pat
     if anchor is None:
         raise HceError(
             "there is no record under the document given",
-            remedy="Check the type and the number; a patient without a document has a provisional one (PROV-…).",
+            remedy="Check the document's type and number. A patient without a document has a provisional one (PROV-…).",
         )
     parts = sql.SQL(" UNION ALL ").join(_select(table) for table in schema.resource_tables(Home.PATIENT))
     rows = conn.execute(
@@ -93,13 +105,12 @@ def patient(conn: Connection[TupleRow], document: str, *, schema: Schema) -> Pat
 
 
 def _select(table: Table) -> sql.Composed:
-    """A table's rows in the shape that all of them share."""
-    there = {column.name for column in table.columns}
-
-    codes = [name for name in ("codigo", "codigo_texto") if name in there]
+    """Return a query of a table's rows, with the same columns for every table."""
+    present = {column.name for column in table.columns}
+    codes = [name for name in ("codigo", "codigo_texto") if name in present]
 
     def column(name: str, kind: str) -> sql.Composable:
-        return sql.SQL(name if name in there else f"NULL::{kind}")
+        return sql.SQL(name if name in present else f"NULL::{kind}")
 
     in_use = sql.SQL("hce.nombre_vigente(recurso -> 'name')" if table.fhir_type == "Patient" else "NULL::jsonb")
     return sql.SQL(
@@ -119,7 +130,7 @@ def _select(table: Table) -> sql.Composed:
 
 
 def _entry(row: TupleRow) -> Entry:
-    kind, table, fuente, key, version, date, code, status, _, has_id, text, held = row
+    kind, table, fuente, key, version, date, code, status, _, has_id, text, recurso = row
     line = line_of(key, text, has_id=has_id).decode()
     return Entry(
         type=kind,
@@ -131,13 +142,13 @@ def _entry(row: TupleRow) -> Entry:
         code=code,
         status=status,
         value=observation_value(line) if kind == "Observation" else None,
-        resource=orjson.loads(line_of(key, held, has_id=has_id)),
+        resource=orjson.loads(line_of(key, recurso, has_id=has_id)),
         text=line,
     )
 
 
 def _name(name: dict[str, Any] | None) -> str:
-    """The name in use as one text."""
+    """Format the name in use as one text."""
     if name is None:
         return ""
     given = name.get("given")

@@ -1,9 +1,9 @@
-"""Split: undo a wrong merge, history included.
+"""Split: undo a wrong merge, with the history.
 
-What a Patient brought into a record leaves it with the Patient: every resource and former version that names it by its
-id, or by an identifier that no other Patient of its source in the record carries, whenever it was written. An
-identifier that both carry fits two records afterwards: what names its patient so goes to a provisional one. What the
-merge remembered is forgotten, so that merge, then split, gives the former tables.
+A Patient leaves the record together with every resource and former version that names it, whenever it was written: by
+its id, or by an identifier that no other Patient of its source in the record carries. If both Patients carry an
+identifier, it names two records afterwards, and resources that use it go to a provisional record. The corrections that
+the merge stored are deleted, so a merge and then a split restore the former tables.
 """
 
 from __future__ import annotations
@@ -47,38 +47,41 @@ def split(
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
     dry_run: bool = False,
 ) -> CorrectionReport:
-    """Take Patients, with all that names them, out of a record into one of their own.
+    """Move Patients, and the resources that name them, out of a record into a record of their own.
 
     Args:
-        document: the record that they are wrongly in.
-        new: the document that they get: no record has it. A provisional one only if it is one of theirs (PROV-…).
-        patients: each as SOURCE/ID; several go together.
-        rules: which identifiers are documents, as for the loads.
+        document: the document of the record that they are wrongly in.
+        new: the document that they get; no record may have it. It may be provisional (PROV-…) only if it is the
+            provisional document of one of these Patients.
+        patients: the Patients, each as SOURCE/ID.
+        rules: the identity rules of the loads.
+        dry_run: change nothing; report what would be moved.
 
     Raises:
-        UsageError: a document is not written as one, both are the same, there is no record DOCUMENTO, there is one NEW
-            already, a Patient is not in the record.
+        UsageError: a document is not valid, both are the same, there is no record under `document`, there is already
+            one under `new`, or a Patient is not in the record.
+        HceError: every attempt met a conflict with other writers.
     """
     old, target = check_document(document, "DOCUMENTO"), check_document(new, "NEW")
     if old == target:
-        raise UsageError("DOCUMENTO and NEW are the same", remedy="Give NEW a document that no record has.")
+        raise UsageError("DOCUMENTO and NEW are the same document", remedy="Give a document that no record has as NEW.")
     leaving = list(dict.fromkeys(check_patient(text) for text in patients))
     if not leaving:
-        raise UsageError("no Patient is named", remedy="Name at least one: --patient SOURCE/ID.")
+        raise UsageError("no Patient is given", remedy="Give at least one: --patient SOURCE/ID")
     if target.startswith(PROVISIONAL) and target not in {provisional_document(*patient) for patient in leaving}:
         raise UsageError(
-            "the document given as NEW is another patient's provisional one",
-            remedy="Give an identity document, or the provisional one that a Patient named with --patient had.",
+            "the document given as NEW is another patient's provisional document",
+            remedy="Give an identity document, or the provisional document of a Patient given with --patient.",
         )
 
     def work() -> CorrectionReport:
         return _Split(conn, schema, rules, old, target, leaving).run(dry_run=dry_run)
 
-    return run_correction(conn, work, schema=schema, dry_run=dry_run)
+    return run_correction(conn, "split", work, schema=schema, dry_run=dry_run)
 
 
 class _Split:
-    """A split under way, inside a transaction."""
+    """A split that is running, in a transaction."""
 
     def __init__(
         self,
@@ -94,11 +97,11 @@ class _Split:
         self.returned = 0
 
     def run(self, *, dry_run: bool) -> CorrectionReport:
-        """Lock, move, then forget what the merge remembered."""
+        """Lock, move, then delete what the merge stored."""
         keys = self._keys()
-        held = {*(key for names in keys.values() for key in names), *self.leaving}
-        held |= set(identifiers_in(self.conn, self.schema, self.old))
-        lock_patients(self.conn, [*held, document_lock_key(self.old), document_lock_key(self.new)])
+        locked = {*(key for names in keys.values() for key in names), *self.leaving}
+        locked |= set(identifiers_in(self.conn, self.schema, self.old))
+        lock_patients(self.conn, [*locked, document_lock_key(self.old), document_lock_key(self.new)])
         self._refuse()
         if keys != self._keys():
             raise ConcurrentChange
@@ -115,23 +118,24 @@ class _Split:
     def _refuse(self) -> None:
         if not record_exists(self.conn, self.old):
             raise UsageError(
-                "there is no record under the document given as DOCUMENTO", remedy="Check the type and the number."
+                "there is no record under the document given as DOCUMENTO",
+                remedy="Check the document's type and number.",
             )
         if record_exists(self.conn, self.new):
             raise UsageError(
-                "there is a record under the document given as NEW already",
-                remedy="Split to a document that no record has, then: pyhce patient merge FROM INTO.",
+                "there is already a record under the document given as NEW",
+                remedy="Split to a document that no record has, then merge: pyhce patient merge FROM INTO",
             )
-        there = {*patient_keys(self.conn, self.old, self.schema)}
+        present = {*patient_keys(self.conn, self.old, self.schema)}
         for patient in self.leaving:
-            if patient not in there:
+            if patient not in present:
                 raise UsageError(
                     f"{format_patient_for_error(patient)} is not in the record given as DOCUMENTO",
-                    remedy="pyhce patient DOCUMENTO --output json lists the source and id of every Patient in it.",
+                    remedy="List the source and id of its Patients: pyhce patient DOCUMENTO --output json",
                 )
 
     def _keys(self) -> dict[PatientKey, set[PatientKey]]:
-        """Every key of each Patient that leaves, as (source, key), former ones too."""
+        """Return every key of each Patient that leaves, former keys too."""
         found: dict[PatientKey, set[PatientKey]] = {patient: {patient} for patient in self.leaving}
         rows = self.conn.execute(
             "SELECT fuente, id, recurso FROM paciente WHERE documento_id = %(d)s UNION ALL"
@@ -144,7 +148,7 @@ class _Split:
         return found
 
     def _goals(self, keys: dict[PatientKey, set[PatientKey]]) -> dict[PatientKey, str]:
-        """Where what names its patient by each key belongs once they have left."""
+        """Return, for each key, the document to which resources that use it belong after the split."""
         wanted: dict[str, set[str]] = defaultdict(set)
         for source, key in set().union(*keys.values()):
             wanted[source].add(key)
@@ -162,7 +166,7 @@ class _Split:
         return goals
 
     def _create(self) -> None:
-        """Make the anchor, created when the record was that was merged."""
+        """Insert the anchor, with the creation time of the record that was merged."""
         row = self.conn.execute(
             "SELECT max(expediente_creado_en) FROM hce.asignacion WHERE documento_calculado = %s AND documento_id = %s",
             (self.new, self.old),
@@ -185,7 +189,7 @@ class _Split:
         )
 
     def _forget_pairs(self) -> None:
-        """The Patients that leave are no longer confirmed to be one with those that stay."""
+        """Delete the confirmations that a Patient that leaves and one that stays are one person."""
         for one in self.leaving:
             for pair in confirmed_pairs(self.conn, {one, *self._staying()}):
                 if one in pair and not pair <= set(self.leaving):
@@ -200,28 +204,31 @@ class _Split:
         return {(source, key) for _, source, key, _ in patients_in(self.conn, [self.old])}
 
     def _reassign(self, going: Sequence[PatientKey]) -> dict[PatientKey, set[str]]:
-        """Lead to the new document what led here with these keys; the documents that each Patient may state."""
+        """Redirect the corrections of these keys to the new document; return which documents each Patient may state."""
         rows = self.conn.execute(
             "SELECT documento_calculado, fuente, paciente_id FROM hce.asignacion WHERE documento_id = %s", (self.old,)
         ).fetchall()
-        led: dict[PatientKey, set[str]] = defaultdict(set)
+        redirected: dict[PatientKey, set[str]] = defaultdict(set)
         for stated, source, key in rows:
-            led[source, key].add(stated)
+            redirected[source, key].add(stated)
         gone = set(going)
-        everybody = led.pop(("", ""), set())
-        stay = {d for patient, documents in led.items() if patient not in gone for d in documents}
-        brought = {d for patient in gone for d in led.get(patient, ())}
-        leading_on = {d for d in everybody if d == self.new or (d in brought and d not in stay)}
-        for stated in leading_on:
+        every_patient = redirected.pop(("", ""), set())
+        stay = {d for patient, documents in redirected.items() if patient not in gone for d in documents}
+        brought = {d for patient in gone for d in redirected.get(patient, ())}
+        moving_on = {d for d in every_patient if d == self.new or (d in brought and d not in stay)}
+        for stated in moving_on:
             self._lead(stated, ("", ""))
         for patient in going:
-            for stated in led.get(patient, ()):
+            for stated in redirected.get(patient, ()):
                 self._lead(stated, patient)
-        here = {self.old, *everybody} - leading_on
-        return {patient: led.get(patient, set()) - {provisional_document(*patient)} or here for patient in self.leaving}
+        here = {self.old, *every_patient} - moving_on
+        return {
+            patient: redirected.get(patient, set()) - {provisional_document(*patient)} or here
+            for patient in self.leaving
+        }
 
     def _lead(self, stated: str, patient: PatientKey) -> None:
-        """Lead a stated document to the new one; it needs no leading if it is the new one."""
+        """Store that a stated document leads to the new one; delete the correction if it is the new one."""
         if stated == self.new:
             query = "DELETE FROM hce.asignacion WHERE documento_calculado = %s AND fuente = %s AND paciente_id = %s"
             self.conn.execute(query, (stated, *patient))
@@ -234,7 +241,7 @@ class _Split:
             )
 
     def _settle(self, patient: PatientKey, stated: set[str]) -> None:
-        """See that later loads keep a Patient out: as it contradicts those there, else as a person assigned it."""
+        """Keep later loads from moving a Patient back: by a dispute if it contradicts others, else by a correction."""
         if self.new in stated:
             return
         found = patients_in(self.conn, {self.new, *stated})
@@ -256,7 +263,7 @@ class _Split:
                 self.returned += move_to_waiting(self.conn, self.schema, self.old, strays)
 
     def _contradicts(self, patient: PatientKey, document: str) -> bool:
-        """Whether the rule alone keeps a Patient that has left out of a record."""
+        """Whether the rule of contradictions alone keeps a Patient out of the record that it has left."""
         assigned = patients_assigned_to(self.conn, [document])
         claims = {
             (source, key): Claim((source, key), document, document, place, (), traits_of(content))

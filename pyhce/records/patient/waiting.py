@@ -1,10 +1,9 @@
-"""What waits under an identifier goes home when a person settled to whom the identifier leads; a split sends it back.
+"""Resources that wait for their patient: a correction moves them to the patient's record, and a split moves them back.
 
-A resource that names its patient by an identifier waits in a provisional record while the identifier fits several
-records, or while the document that it states is in dispute (`pyhce.records.writing.patient_keys`).
-A merge, a
-re-key or a settled dispute may leave one record. `hce.asignacion` notes where what waited under an identifier went, and
-when its provisional record was made, so that a split restores it.
+A resource that names its patient by an identifier waits in a provisional record in two cases: the identifier names
+several records, or the document that it states is disputed (`pyhce.records.writing.patient_keys`). After a merge, a
+re-key or a settled dispute it may name one record only. When the resources are moved there, `hce.asignacion` notes
+where they went and when their provisional record was made, so that a split restores both.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from pyhce.schema.model import Home, Schema
 
 
 def _noted_as(source: str, key: str) -> str:
-    """Under which document `hce.asignacion` notes that what waited under an identifier went home.
+    """Return the document under which `hce.asignacion` notes a move of resources that waited under an identifier.
 
-    No Patient and no reference ever states it, so the note leads nothing anywhere: when the identifier fits no record
-    later, what names its patient so waits again.
+    No Patient and no reference can state this document, so the note redirects nothing. If the identifier names no
+    record later, resources that use it wait again.
     """
     return provisional_document(source, f"waited {key}")
 
@@ -39,9 +38,9 @@ def _noted_as(source: str, key: str) -> str:
 def identifiers_of_records(
     conn: Connection[TupleRow], schema: Schema, documents: Collection[str], rules: tuple[DocumentRule, ...]
 ) -> set[PatientKey]:
-    """The identifiers of these records' Patients, each in its source and in every source whose resources wait by it."""
+    """Return the identifiers of these records' Patients, in their own source and in every source that uses them."""
     found = patients_in(conn, documents)
-    own = {(source, key) for _, source, name, said in found for key in keys_of(said, name, rules) if "=" in key}
+    own = {(source, key) for _, source, name, content in found for key in keys_of(content, name, rules) if "=" in key}
     query = sql.SQL("SELECT DISTINCT fuente, paciente_id FROM ({}) AS k").format(
         sql.SQL(" UNION ALL ").join(
             sql.SQL(
@@ -56,7 +55,7 @@ def identifiers_of_records(
 
 
 def disputed_records(conn: Connection[TupleRow], people: Iterable[PatientKey]) -> set[str]:
-    """The records whose document these Patients state without having it."""
+    """Return the records whose document these Patients state without being in the record."""
     patients = set(people)
     noted = {
         (stated, source, key)
@@ -73,9 +72,12 @@ def disputed_records(conn: Connection[TupleRow], people: Iterable[PatientKey]) -
 def move_waiting_to_records(
     conn: Connection[TupleRow], schema: Schema, keys: Iterable[PatientKey], rules: tuple[DocumentRule, ...]
 ) -> int:
-    """Move what waits under these identifiers to the records that they lead to by now; the number of resources.
+    """Move resources that wait under these identifiers to the records that the identifiers name now.
 
-    Inside the caller's transaction, which holds the keys.
+    In the caller's transaction, which has locked the keys.
+
+    Returns:
+        The number of resources that were moved.
     """
     waiting = {provisional_document(*key): key for key in keys}
     there = conn.execute("SELECT documento_id FROM expediente WHERE documento_id = ANY(%s)", (sorted(waiting),))
@@ -105,9 +107,10 @@ def move_waiting_to_records(
 def identifiers_without_patient(
     conn: Connection[TupleRow], schema: Schema, record: str, stated: str, rules: tuple[DocumentRule, ...]
 ) -> set[PatientKey]:
-    """What is in a record only as its identifier states a document: no Patient of its source carries the identifier.
+    """Return identifiers of a record that state a document and that no Patient of their source carries.
 
-    While that document is in dispute it belongs to no record for certain.
+    Resources are in the record only because of what the identifier states. While that document is disputed, it is not
+    known which record they belong to.
     """
     found = {
         (source, key)
@@ -119,7 +122,7 @@ def identifiers_without_patient(
 
 
 def move_to_waiting(conn: Connection[TupleRow], schema: Schema, document: str, keys: Iterable[PatientKey]) -> int:
-    """Move what names its patient by these identifiers to their provisional records; the number of resources."""
+    """Move resources that name their patient by these identifiers to provisional records; return how many."""
     moved = 0
     for source, key in sorted(keys):
         waits = provisional_document(source, key)
