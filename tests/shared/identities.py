@@ -299,7 +299,7 @@ def test_an_identifier_without_a_rule_is_reported_with_a_rule_that_fixes_it(db: 
 
     common = ["load", tmp_path / "in.ndjson", "--source", source, "--dsn", db.dsn]
     first = pyhce(*common)
-    assert "To make documents of them" in first.stdout
+    assert "If these identifiers are documents" in first.stdout
     assert not any(number in first.stdout + first.stderr for number in numbers)
     shown = next(line for line in first.stdout.splitlines() if system in line)
     assert shown.strip().startswith("20 (20 of Patients without a document): no rule fits, no type")

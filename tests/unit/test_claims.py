@@ -1,4 +1,4 @@
-"""Who has a document that several Patients state: the same whatever the order."""
+"""Which Patient has a document that several Patients state: the same in any order."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ CLAIMS = st.dictionaries(KEYS, st.tuples(st.integers(0, len(PERSONS) - 1), st.bo
 
 
 @given(CLAIMS, st.randoms())
-def test_the_order_does_not_matter(claims: list[Claim], chance: Any) -> None:
+def test_the_order_of_claims_does_not_matter(claims: list[Claim], chance: Any) -> None:
     shuffled = list(claims)
     chance.shuffle(shuffled)
     assert patients_kept_apart(claims) == patients_kept_apart(shuffled)
 
 
 @given(CLAIMS)
-def test_no_two_that_share_the_record_contradict_each_other_unless_a_person_assigned_the_later(
+def test_patients_that_share_a_record_contradict_each_other_only_if_a_person_assigned_one(
     claims: list[Claim],
 ) -> None:
     apart = patients_kept_apart(claims)
@@ -49,7 +49,7 @@ def test_no_two_that_share_the_record_contradict_each_other_unless_a_person_assi
 
 
 @given(CLAIMS)
-def test_each_that_is_kept_apart_contradicts_one_that_has_the_document(claims: list[Claim]) -> None:
+def test_a_patient_kept_apart_contradicts_one_that_has_the_document(claims: list[Claim]) -> None:
     apart = patients_kept_apart(claims)
     for one in claims:
         if one.patient in apart:
@@ -58,7 +58,7 @@ def test_each_that_is_kept_apart_contradicts_one_that_has_the_document(claims: l
 
 
 @given(CLAIMS)
-def test_pairs_that_a_person_confirmed_share_the_record(claims: list[Claim]) -> None:
+def test_confirmed_pairs_share_the_record(claims: list[Claim]) -> None:
     pairs = {frozenset((one.patient, other.patient)) for one in claims for other in claims}
     assert patients_kept_apart(claims, pairs) == set()
 

@@ -1,4 +1,4 @@
-"""Decisions of persons about documents, in the documents of the present grammar."""
+"""Corrections that persons made, translated to documents of the present form."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Under = Mapping[str, Mapping[PatientKey, str]]
 
 
 def kept(decisions: list[tuple[str, PatientKey, str]], under: Under) -> set[tuple[str, PatientKey, str]]:
-    """What is kept of decisions given as (stated, patient, holds)."""
+    """Return what is kept of corrections, each as (stated document, patient, document that applies)."""
     done = translated_decisions([StoredDecision(*decision, None) for decision in decisions], under)
     return {(decision.stated, decision.patient, decision.holds) for decision in done.kept}
 
 
 def merged(old: str, patient: PatientKey, new: str) -> list[tuple[str, PatientKey, str]]:
-    """What a merge of a record with one Patient notes."""
+    """Return the corrections that a merge of a record with one Patient stores."""
     return [(old, ANY_PATIENT, new), (old, patient, new)]
 
 
-def test_a_merge_of_two_documents_is_said_in_their_new_form() -> None:
+def test_a_merge_of_two_documents_is_kept_in_their_new_form() -> None:
     found = kept(merged("NI-1", P, "SS-2"), {"SS-2": {P: "NI-1@urn:oid:1", Q: "US.SSN-2"}})
     assert found == set(merged("NI-1@urn:oid:1", P, "US.SSN-2"))
 
 
-def test_a_merge_that_stays_as_it_was_stays() -> None:
+def test_a_merge_of_unchanged_documents_is_kept() -> None:
     assert kept(merged("CC-1", P, "CC-2"), {"CC-2": {P: "CC-1", Q: "CC-2"}}) == set(merged("CC-1", P, "CC-2"))
 
 
@@ -48,7 +48,7 @@ def test_merges_one_after_the_other_are_kept() -> None:
     assert found >= {("NI-1@urn:oid:1", P, "CC-3"), ("CC-2", Q, "CC-3"), ("CC-2", ANY_PATIENT, "CC-3")}
 
 
-def test_a_merge_from_a_record_of_two_persons_is_dropped_and_told() -> None:
+def test_a_merge_from_a_record_of_two_persons_is_dropped_and_reported() -> None:
     rows = [("MR-9", ANY_PATIENT, "CC-1"), ("MR-9", P, "CC-1"), ("MR-9", Q, "CC-1")]
     under = {"CC-1": {P: "MR-9@http://a-b", Q: "MR-9@http://ab", R: "CC-1"}}
     done = translated_decisions([StoredDecision(*row, None) for row in rows], under)
@@ -56,7 +56,7 @@ def test_a_merge_from_a_record_of_two_persons_is_dropped_and_told() -> None:
     assert [line.split(" ")[0] for line in done.dropped] == ["s/Patient/p", "s/Patient/q"]
 
 
-def test_a_merge_into_a_record_of_two_persons_is_dropped_and_told() -> None:
+def test_a_merge_into_a_record_of_two_persons_is_dropped_and_reported() -> None:
     under = {"MR-9": {P: "CC-1", Q: "MR-9@http://a-b", R: "MR-9@http://ab"}}
     done = translated_decisions([StoredDecision(*row, None) for row in merged("CC-1", P, "MR-9")], under)
     assert (done.kept, len(done.dropped)) == ([], 1)

@@ -1,4 +1,4 @@
-"""The grammar of documento_id: different identifiers give different documents, and what is stored can be typed back."""
+"""The form of documento_id: different identifiers give different documents, and a stored document can be typed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_white_space_and_control_character_is_escaped() -> None:
 @example(("1@a", "b"), ("1", "a@b"))
 @example(("1%40a", "b"), ("1@a", "b"))
 @example(("1", "http://a "), ("1", "http://a"))
-def test_different_pairs_of_value_and_system_never_give_one_document(
+def test_different_pairs_of_value_and_system_give_different_documents(
     one: tuple[str, str], other: tuple[str, str]
 ) -> None:
     found = issued_document("MR", *one), issued_document("MR", *other)
@@ -47,7 +47,7 @@ def test_different_pairs_of_value_and_system_never_give_one_document(
 
 
 @given(types, texts, texts)
-def test_an_issued_document_has_the_form_and_comes_apart_again(kind: str, value: str, system: str) -> None:
+def test_an_issued_document_has_its_form_and_can_be_parsed(kind: str, value: str, system: str) -> None:
     document = issued_document(kind, value, system)
     if document is None:
         assert not value.strip() or not system.strip() or len(escape(value + system).encode()) > 300
@@ -58,7 +58,7 @@ def test_an_issued_document_has_the_form_and_comes_apart_again(kind: str, value:
 
 
 @given(countries, types, numbers)
-def test_a_national_document_has_the_form_and_comes_apart_again(country: str | None, kind: str, number: str) -> None:
+def test_a_national_document_has_its_form_and_can_be_parsed(country: str | None, kind: str, number: str) -> None:
     document = national_document(country, kind, number)
     assert document is not None
     assert FORM.fullmatch(document)
@@ -66,7 +66,7 @@ def test_a_national_document_has_the_form_and_comes_apart_again(country: str | N
 
 
 @given(types, texts, texts)
-def test_an_issued_document_is_typed_back_as_it_is_stored(kind: str, value: str, system: str) -> None:
+def test_a_stored_issued_document_can_be_typed(kind: str, value: str, system: str) -> None:
     document = issued_document(kind, value, system)
     if document is not None:
         assert check_document(document, "DOCUMENTO") == document
@@ -74,7 +74,7 @@ def test_an_issued_document_is_typed_back_as_it_is_stored(kind: str, value: str,
 
 
 @given(countries, types, numbers, st.sampled_from([".", " ", "-", "\u00a0"]))
-def test_a_national_document_is_typed_back_as_a_person_writes_it(
+def test_a_national_document_can_be_typed_with_separators(
     country: str | None, kind: str, number: str, between: str
 ) -> None:
     document = national_document(country, kind, number)
@@ -84,14 +84,14 @@ def test_a_national_document_is_typed_back_as_a_person_writes_it(
 
 
 @given(texts)
-def test_a_number_folds_to_the_form_or_makes_no_document(value: str) -> None:
+def test_a_folded_number_has_the_form_or_gives_no_document(value: str) -> None:
     document = national_document(None, "CC", value)
     assert document is None or FORM.fullmatch(document)
     assert fold_number(fold_number(value)) == fold_number(value)
 
 
 @given(texts)
-def test_what_is_escaped_comes_back(text: str) -> None:
+def test_unescape_reverses_escape(text: str) -> None:
     assert unescape(escape(text)) == text
     escape(text).encode()
 
@@ -114,7 +114,7 @@ def test_what_is_escaped_comes_back(text: str) -> None:
         (f"prov-{'AB' * 16}", f"PROV-{'ab' * 16}"),
     ],
 )
-def test_a_document_is_found_as_a_person_types_it(typed: str, document: str) -> None:
+def test_a_typed_document_is_normalized(typed: str, document: str) -> None:
     assert check_document(typed, "OLD") == document
 
 
@@ -127,20 +127,20 @@ def test_a_document_is_found_as_a_person_types_it(typed: str, document: str) -> 
         f"MR-{'1' * 300}@{'s' * 300}",
     ],
 )  # fmt: skip
-def test_what_is_no_document_is_refused_without_repeating_it(typed: str) -> None:
+def test_invalid_documents_are_refused_without_repeating_them(typed: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_document(typed, "OLD")
     assert "OLD" in caught.value.wrong
     assert len(typed) < 5 or typed not in caught.value.wrong + caught.value.remedy
 
 
-def test_a_provisional_document_is_always_the_same_and_tells_nothing() -> None:
+def test_a_provisional_document_is_stable_and_does_not_reveal_its_key() -> None:
     assert provisional_document("a", "p") == provisional_document("a", "p") != provisional_document("b", "p")
     assert FORM.fullmatch(provisional_document("", "1032456789"))
     assert "1032456789" not in provisional_document("", "1032456789")
     assert parse_document(provisional_document("a", "p")).type == PROVISIONAL.removesuffix("-")
 
 
-def test_the_number_for_life_is_the_same_under_three_documents() -> None:
+def test_the_nuip_is_the_same_under_three_documents() -> None:
     assert {nuip_of(f"{kind}-1032456789") for kind in ("RC", "TI", "CC")} == {"1032456789"}
     assert [nuip_of(other) for other in ("CE-1", "AR.CC-1", "CC-1@s", provisional_document("", "p"))] == [None] * 4

@@ -55,13 +55,13 @@ def test_json_keeps_its_spelling(text: str) -> None:
         ('{"a":"\\ud800"}', '{"a":"\ufffd"}', '{"a":"\\ud800"}'),
     ],
 )
-def test_what_jsonb_would_change_is_kept_beside_it(text: str, recurso: str, kept: str | None) -> None:
+def test_text_that_jsonb_would_change_is_kept_as_the_original(text: str, recurso: str, kept: str | None) -> None:
     found = stored_json(parse(text))
     assert (found.recurso, found.original) == (recurso, kept)
 
 
 @pytest.mark.parametrize("text", [b"{", b"\xff", b'{"a":NaN}', b'{"a":1,"a":2}', b"[" * 100_000, b"", b"{} x"])
-def test_what_is_no_json_is_told(text: bytes) -> None:
+def test_input_that_is_not_json_is_refused(text: bytes) -> None:
     with pytest.raises(InvalidJson):
         parse(text)
 

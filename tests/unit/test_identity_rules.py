@@ -1,4 +1,4 @@
-"""Which identifiers are documents: the country packs, their check digits, and rules of one's own."""
+"""Identity rules: the country packs, their check digits, and a site's own rules."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ def test_the_case_has_39_documents_and_6_wrong_check_digits() -> None:
 
 
 @pytest.mark.parametrize("key", sorted(PATIENTS))
-def test_every_guide_gives_the_document_of_its_country(key: str) -> None:
+def test_an_identifier_as_in_its_countrys_guide_gives_the_countrys_document(key: str) -> None:
     assert patient_document(PATIENTS[key], DEFAULT_RULES) == EXPECTED[key]
 
 
 @pytest.mark.parametrize("key", sorted(key for key in PATIENTS if key.startswith("wrong-")))
-def test_a_wrong_check_digit_is_told(key: str) -> None:
+def test_a_wrong_check_digit_is_the_reason_for_no_document(key: str) -> None:
     assert why(*PATIENTS[key]["identifier"]) == [NoDocumentReason.CHECK_DIGIT]
 
 
 @pytest.mark.parametrize("key", sorted(PATIENTS))
-def test_a_reference_by_identifier_says_the_same_document_or_none(key: str) -> None:
+def test_a_reference_by_identifier_states_the_same_document_or_none(key: str) -> None:
     for name in own_keys(PATIENTS[key], key):
         assert document_of_key(name, DEFAULT_RULES) in (EXPECTED[key], None)
 
@@ -94,7 +94,7 @@ def test_a_reference_by_identifier_says_the_same_document_or_none(key: str) -> N
         ("name=x", None),
     ],
 )
-def test_a_key_is_a_document_where_its_system_alone_tells(key: str, said: str | None) -> None:
+def test_a_key_gives_a_document_if_its_system_alone_decides(key: str, said: str | None) -> None:
     assert document_of_key(key, DEFAULT_RULES) == said
 
 
@@ -133,13 +133,13 @@ def test_a_patient_without_identifiers_has_no_document(listed: object) -> None:
     assert patient_document({"identifier": listed}, DEFAULT_RULES) is None
 
 
-def test_a_wrong_number_is_not_taken_by_a_later_rule() -> None:
+def test_a_later_rule_does_not_apply_to_an_invalid_number() -> None:
     wrong = identifier("12345678900", "http://rnds.saude.gov.br/fhir/r4/NamingSystem/cpf", (V2, "NI"))
     assert document(wrong) is None
     assert document(wrong, identifier("7", "http://h.example", (V2, "MR"))) == "MR-7@http://h.example"
 
 
-def test_the_reasons_are_told_apart() -> None:
+def test_every_reason_for_no_document_is_given() -> None:
     given = {
         NoDocumentReason.NO_RULE: identifier("1", "http://other.example"),
         NoDocumentReason.NO_DOCUMENT: identifier("1", RNEC),
@@ -181,7 +181,7 @@ def test_a_colombian_passport_has_the_country_that_the_patient_states(
     assert document(identifier("ab-1", RNEC, (RDA, "PA")), **members) == expected
 
 
-def test_the_country_on_the_identifier_goes_before_the_nationality() -> None:
+def test_the_country_of_the_identifier_has_precedence_over_the_nationality() -> None:
     passport = identifier("AB1", None, (RDA, "PA"))
     issuer = {"url": "x", "valueCodeableConcept": {"coding": [{"system": "urn:iso:std:iso:3166", "code": "152"}]}}
     passport["type"]["extension"] = [issuer]
@@ -190,7 +190,7 @@ def test_the_country_on_the_identifier_goes_before_the_nationality() -> None:
 
 @pytest.mark.parametrize("name", CHECKS)
 @given(value=st.text("0123456789ABK.- ", max_size=24), digit=st.none() | st.text("0123456789kK", max_size=2))
-def test_a_check_gives_a_number_or_none_and_takes_its_own_number_back(name: str, value: str, digit: str | None) -> None:
+def test_a_check_gives_a_number_or_none_and_accepts_its_own_number(name: str, value: str, digit: str | None) -> None:
     number = CHECKS[name](value, digit)
     assert number is None or (number.isalnum() and CHECKS[name](number, None) in (number, None))
 
@@ -231,14 +231,14 @@ def test_a_peruvian_number_is_the_same_with_its_check_digit() -> None:
     )
 
 
-def test_packs_apply_by_name_alone_or_together() -> None:
+def test_packs_are_chosen_by_name_alone_or_together() -> None:
     chosen = choose_rules("chile, colombia")
     assert list(chosen) == [*pack("chile"), *pack("colombia")]
     assert patient_document(PATIENTS["ar-ni"], chosen) is None
     assert list(choose_rules("ALL")) == list(choose_rules(None)) == [rule for name in PACKS for rule in pack(name)]
 
 
-def test_the_environment_says_the_rules_where_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_gives_the_rules_if_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYHCE_IDENTITY_RULES", "chile,colombia")
     assert list(choose_rules(None)) == list(choose_rules("chile,colombia"))
     assert list(choose_rules("peru")) == list(pack("peru"))
@@ -271,12 +271,12 @@ def test_rules_of_ones_own_are_mixed_with_packs(tmp_path: Path) -> None:
         ({"type": "DNI", "country": "ZZ", "system": "s"}, "'ZZ' is not an ISO 3166-1"),
         ({"type": "DNI", "country": "AR", "system": "s", "national": False}, "national numbers only"),
         ({"type": "DNI", "check": "dni", "system": "s"}, "'dni' is not one of br-cns"),
-        ({"type": "DNI", "system_pattern": "("}, "'(' is no regular expression"),
+        ({"type": "DNI", "system_pattern": "("}, "'(' is not a regular expression"),
         ({"type": "DNI", "system": "s", "fold": True}, "always folded"),
         ("text", "rule 1 is not an object"),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused_with_its_value(tmp_path: Path, rule: Any, said: str) -> None:
+def test_an_invalid_rule_is_refused_with_its_value(tmp_path: Path, rule: Any, said: str) -> None:
     path = tmp_path / "rules.json"
     path.write_text(json.dumps([rule]))
     with pytest.raises(UsageError) as caught:
@@ -295,7 +295,7 @@ def test_a_file_without_rules_is_refused(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("choice", ["atlantis", "colombia,atlantis", "missing.json", "", ",", []])
-def test_a_pack_that_is_not_there_is_refused_by_its_name(choice: Any) -> None:
+def test_an_unknown_pack_is_refused_with_its_name(choice: Any) -> None:
     with pytest.raises(UsageError) as caught:
         choose_rules(choice)
     named = str(choice).rpartition(",")[2] if choice else ""
@@ -318,14 +318,14 @@ a_rule = st.builds(
 
 
 @given(st.lists(a_rule, max_size=8), kinds, codings_given)
-def test_the_first_rule_is_found_as_by_trying_all(
+def test_the_index_finds_the_same_first_rule_as_trying_all_rules(
     rules: list[DocumentRule], system: str | None, codings: list[Any]
 ) -> None:
     tried = next((at for at, rule in enumerate(rules) if rule.fits(system, codings)), None)
     assert RuleSet(rules).first_match(system, tuple(codings)) == tried
 
 
-def test_every_rule_of_every_pack_is_reached() -> None:
+def test_every_rule_of_every_pack_can_be_the_first_match() -> None:
     for at, rule in enumerate(DEFAULT_RULES):
         system = rule.system or ("urn:oid:2.16.858.1.32." + rule.system_pattern[-5:] if rule.system_pattern else None)
         codings = ((rule.code_system, "2" if rule.code == "*" else rule.code),) if rule.code else ()

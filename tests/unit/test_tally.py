@@ -1,4 +1,4 @@
-"""What identifiers made no document, counted by kind and never by value."""
+"""Counts of identifiers without a document: by kind, never by value."""
 
 from __future__ import annotations
 

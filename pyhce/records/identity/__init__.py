@@ -1,4 +1,4 @@
-"""Who a patient is: the form of `documento_id`, and the rules that make it of identifiers; see docs/identity.md."""
+"""Identity documents: the form of `documento_id`, and the rules that make it from identifiers; see docs/identity.md."""
 
 from pyhce.records.identity.documents import (
     EvaluatedIdentifier,

@@ -1,4 +1,4 @@
-"""HCE0430: identifiers that made no document, in the whole database; see `pyhce.verify` for the protocol of checks."""
+"""HCE0430: identifiers from which no document was made, in the whole database; `pyhce.verify` describes checks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pyhce.verify.context import Context
 from pyhce.verify.model import Finding, Result, ok
 
 SHOWN = 50
-_AT_ONCE = 2000
-_MOST = 200_000
-"""Patients with a provisional record that are read one by one."""
+_ROWS_PER_FETCH = 2000
+_MAX_PATIENTS = 200_000
+"""Patients with a provisional record that are read at most."""
 
 _OF_THE_OTHERS = """
     SELECT i ->> 'system', i -> 'type' -> 'coding', count(*)
@@ -31,32 +31,32 @@ _PROVISIONAL = """
     SELECT jsonb_build_object('identifier', recurso -> 'identifier', 'extension', recurso -> 'extension')
     FROM paciente WHERE starts_with(documento_id, %(provisional)s) LIMIT %(most)s
 """
-_VALUES = {"provisional": PROVISIONAL, "most": _MOST}
+_VALUES = {"provisional": PROVISIONAL, "most": _MAX_PATIENTS}
 
 
 class IdentifierCheck:
-    """Which identifiers made no document and why: a warning where their Patients have none.
+    """Counts the identifiers from which no document was made, by reason; a warning if their Patients have no document.
 
-    Of Patients with a document only the identifiers that no rule fits are counted, by the database; the others are
-    judged one by one.
+    The Patients without a document are read one by one. For Patients with a document, the database counts their
+    identifiers by system and type, and only those to which no rule applies are reported.
 
     Args:
-        rules: those that the loads are done by.
+        rules: the identity rules of the loads.
     """
 
     code = "HCE0430"
     group = "identity"
     title = "Every Patient with an identifier has a document"
     remedy = (
-        f"{HOW_TO_WRITE_RULES}. Correct a number whose check digit is wrong where it comes from, and load it again."
-        " docs/identity.md has the members of a rule; verify takes --identity-rules too."
+        f"{HOW_TO_WRITE_RULES}. If a check digit is wrong, correct the number in the source system and load it again."
+        " docs/identity.md describes the members of a rule. `pyhce verify` takes --identity-rules too."
     )
 
     def __init__(self, rules: RuleSet = DEFAULT_RULES) -> None:
         self._rules = rules
 
     def probe(self, context: Context) -> Finding:
-        """Look."""
+        """Count the identifiers."""
         tally = IdentifierTally()
         for patient in _rows(context, _PROVISIONAL):
             tally.add(patient[0], self._rules)
@@ -69,14 +69,14 @@ class IdentifierCheck:
             listed.append(f"{rest} of other kinds")
         if not tally.provisional:
             others = sum(entry.identifiers for entry in tally.largest(SHOWN)) + rest
-            return ok(f"{others} identifiers fit no rule; their Patients have another document", listed)
-        found = f"{tally.provisional} identifiers of Patients without a document made none"
+            return ok(f"no rule applies to {others} identifiers; their Patients have another document", listed)
+        found = f"no document was made from {tally.provisional} identifiers of Patients without a document"
         return Finding(result=Result.WARNING, found=found, details=tuple(listed))
 
 
 def _rows(context: Context, query: str) -> Iterator[Any]:
-    """A query's rows, some at a time."""
+    """Yield the rows of a query, fetched in batches."""
     with context.conn.transaction(), context.conn.cursor(name="pyhce_identifiers") as cursor:
-        cursor.itersize = _AT_ONCE
+        cursor.itersize = _ROWS_PER_FETCH
         cursor.execute(query, _VALUES)
         yield from cursor

@@ -1,7 +1,7 @@
-"""Check digits of national numbers: is a number one that its country can have given?
+"""Check digits of national numbers.
 
-A function gets the identifier's value, and the check digit where it is sent apart; it returns the number with its check
-digit, None if the number cannot be. What cannot be told for certain is None too: a wrong guess puts a person into the
+Each function gets the value of an identifier, and its check digit if the sender transmits it separately. It returns the
+number with its check digit, or None if the number is invalid or ambiguous: a wrong guess would put a person into the
 record of another. The arithmetic is python-stdnum's (https://arthurdejong.org/python-stdnum/) where it has the number.
 """
 
@@ -21,29 +21,29 @@ _CURP = re.compile(r"[A-Z]{4}[0-9]{6}[A-Z]{6}[0-9A-Z][0-9]\Z")
 
 
 def _stdnum(name: str) -> Any:
-    """python-stdnum's module of a kind of number; imported with the first of these, as few programs meet them all."""
+    """Return python-stdnum's module for a kind of number, imported on first use because few programs need it."""
     return import_module(f"stdnum.{name}")
 
 
 def cl_run(value: str, digit: str | None) -> str | None:
     """Chile's RUN: seven or eight digits, then a digit or K by modulo 11.
 
-    The digit is after the last hyphen (`15.236.327-3`), the ninth character (`152363273`), a K, or sent apart, as the
-    guide of the Ministerio de Salud's Estándares de Información has it. `15236327` alone may be a number without its
-    digit, or 1.523.632-7: which one cannot be told.
+    The check digit is after the last hyphen (`15.236.327-3`), the ninth character (`152363273`), a K, or transmitted
+    separately, as in the guide of the Ministerio de Salud's Estándares de Información. `15236327` alone is ambiguous:
+    it may be a number without its check digit, or 1.523.632-7.
     """
-    text, apart = fold_number(value), fold_number(digit or "")
+    text, separate = fold_number(value), fold_number(digit or "")
     inside = value.strip()[-2:-1] in HYPHENS or len(text) == 9 or text.endswith("K")
-    if not inside and not apart:
+    if not inside and not separate:
         return None
-    number = text if inside else text + apart
-    if not number.isascii() or (apart and number[-1:] != apart) or not re.fullmatch(r"[0-9]{7,8}[0-9K]", number):
+    number = text if inside else text + separate
+    if not number.isascii() or (separate and number[-1:] != separate) or not re.fullmatch(r"[0-9]{7,8}[0-9K]", number):
         return None
     return number if _stdnum("cl.rut").is_valid(number) else None
 
 
 def br_cpf(value: str, _: str | None) -> str | None:
-    """Brazil's CPF: eleven digits, of which two check the others."""
+    """Brazil's CPF: eleven digits, the last two are check digits."""
     number = fold_number(value)
     return number if re.fullmatch("[0-9]{11}", number) and _stdnum("br.cpf").is_valid(number) else None
 
@@ -51,9 +51,9 @@ def br_cpf(value: str, _: str | None) -> str | None:
 def br_cns(value: str, _: str | None) -> str | None:
     """Brazil's Cartão Nacional de Saúde: fifteen digits whose sum, weighted 15 to 1, is a multiple of 11.
 
-    Those that begin with 1 or 2 are made of an eleven-digit PIS, three digits (000, or 001 where the check digit would
-    be 10, which makes it 8) and the check digit; those that begin with 7, 8 or 9 have any digits. The rule is that of
-    e-SUS APS: https://github.com/laboratoriobridge/esusab-integracao, documentacao/regras/algoritmo_CNS.md
+    A number that begins with 1 or 2 is an eleven-digit PIS, three digits and the check digit. The three digits are 000,
+    or 001 if the check digit would be 10, which makes it 8. A number that begins with 7, 8 or 9 may have any digits.
+    Source: e-SUS APS, https://github.com/laboratoriobridge/esusab-integracao, documentacao/regras/algoritmo_CNS.md
     """
     number = fold_number(value)
     if not re.fullmatch("[12][0-9]{10}00(0[0-9]|18)|[789][0-9]{14}", number):
@@ -62,9 +62,9 @@ def br_cns(value: str, _: str | None) -> str | None:
 
 
 def uy_ci(value: str, _: str | None) -> str | None:
-    """Uruguay's cédula: six or seven digits and one that brings the sum, weighted 2987634, to a multiple of 10.
+    """Uruguay's cédula: six or seven digits and a check digit; the sum, weighted 2987634, is a multiple of 10.
 
-    The same as the weights 8123476 of https://ciuy.readthedocs.io/es/stable/about.html, where the sum's last digit is
+    Equal to the weights 8123476 of https://ciuy.readthedocs.io/es/stable/about.html, where the last digit of the sum is
     the check digit.
     """
     number = fold_number(value)
@@ -76,13 +76,13 @@ def uy_ci(value: str, _: str | None) -> str | None:
 
 
 def mx_curp(value: str, _: str | None) -> str | None:
-    """Mexico's CURP: eighteen characters, the last one a check digit."""
+    """Mexico's CURP: eighteen characters, the last one is a check digit."""
     number = fold_number(value)
     return number if _CURP.match(number) and _stdnum("mx.curp").calc_check_digit(number) == number[-1] else None
 
 
 def pe_dni(value: str, digit: str | None) -> str | None:
-    """Peru's DNI: eight digits; the check character of the card may follow, and is no part of the number."""
+    """Peru's DNI: eight digits. The card's check character may follow; it is not part of the number."""
     number = fold_number(value) + fold_number(digit or "")
     if not re.fullmatch("[0-9]{8}[0-9A-K]?", number):
         return None
@@ -90,13 +90,13 @@ def pe_dni(value: str, digit: str | None) -> str | None:
 
 
 def ec_cedula(value: str, _: str | None) -> str | None:
-    """Ecuador's cédula: ten digits, the last one checks the others."""
+    """Ecuador's cédula: ten digits, the last one is a check digit."""
     number = fold_number(value)
     return number if re.fullmatch("[0-9]{10}", number) and _stdnum("ec.ci").is_valid(number) else None
 
 
 def nine_digits(value: str, _: str | None) -> str | None:
-    """Nine digits, with nothing that checks them."""
+    """Nine digits without a check digit."""
     number = fold_number(value)
     return number if re.fullmatch("[0-9]{9}", number) else None
 
@@ -111,4 +111,4 @@ CHECKS: dict[str, Check] = {
     "us-ssn": nine_digits,
     "uy-ci": uy_ci,
 }
-"""By the name that a rule gives in `check`."""
+"""The checks by the names that rules use in `check`."""

@@ -1,4 +1,4 @@
-"""Countries as resources state them: ISO 3166-1 in letters or digits, on an identifier or as a nationality."""
+"""Countries that resources state: ISO 3166-1 codes in letters or digits, of an identifier or a nationality."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def _alpha2() -> dict[str, str]:
 
 
 def country_of(code: object) -> str | None:
-    """The alpha-2 code of a country that is given by its alpha-2, alpha-3 or numeric code."""
+    """Return the alpha-2 code for an alpha-2, alpha-3 or numeric code; None for anything else."""
     return _alpha2().get(code.strip().upper()) if isinstance(code, str) else None
 
 
 def stated_country(patient: dict[str, Any], identifier: dict[str, Any]) -> str | None:
-    """The country that issued a document, as the resource states it; None if it states none, or several.
+    """Return the country that issued a document, as a Patient states it; None if it states none or several.
 
-    An extension of the identifier or of its type says it, else the only nationality of the Patient: HL7's
-    `patient-nationality` and `patient-citizenship`, Colombia's `ExtensionPatientNationality`.
+    The country is in an extension of the identifier or of its type. Without one it is the Patient's nationality: HL7's
+    `patient-nationality` or `patient-citizenship`, or Colombia's `ExtensionPatientNationality`.
     """
     own = {*_countries(identifier), *_countries(identifier.get("type"))}
     if not own:
@@ -36,7 +36,7 @@ def stated_country(patient: dict[str, Any], identifier: dict[str, Any]) -> str |
             country
             for extension in _extensions(patient)
             if isinstance(extension.get("url"), str) and _NATIONALITY.search(extension["url"])
-            for country in _in(extension, named=False)
+            for country in _countries_in(extension, named=False)
         }
     return own.pop() if len(own) == 1 else None
 
@@ -48,11 +48,11 @@ def _extensions(held: Any) -> Iterator[dict[str, Any]]:
 
 def _countries(held: Any) -> Iterator[str]:
     for extension in _extensions(held):
-        yield from _in(extension, named=True)
+        yield from _countries_in(extension, named=True)
 
 
-def _in(extension: dict[str, Any], *, named: bool) -> Iterator[str]:
-    """The countries in an extension; `named` if the coding must say that it is one of a country."""
+def _countries_in(extension: dict[str, Any], *, named: bool) -> Iterator[str]:
+    """Yield the countries in an extension; with `named`, only codings whose system is one of countries."""
     concept = extension.get("valueCodeableConcept")
     listed = concept.get("coding") if isinstance(concept, dict) else None
     for coding in [*(listed if isinstance(listed, list) else []), extension.get("valueCoding")]:
@@ -61,4 +61,4 @@ def _in(extension: dict[str, Any], *, named: bool) -> Iterator[str]:
             if not named or (isinstance(system, str) and _COUNTRY_SYSTEM.search(system)):
                 yield country
     for inner in _extensions(extension):
-        yield from _in(inner, named=named)
+        yield from _countries_in(inner, named=named)

@@ -1,4 +1,4 @@
-"""Documents made by rules: of a Patient, of one identifier, of a reference by identifier; else why there is none."""
+"""Makes documents by rules: from a Patient, from one identifier, or from a reference by identifier; or says why not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
 
 
 class NoDocumentReason(StrEnum):
-    """Why an identifier made no document."""
+    """Why no document was made from an identifier."""
 
     NO_RULE = "no rule fits"
     NO_DOCUMENT = "no document by a rule"
@@ -28,12 +28,12 @@ class NoDocumentReason(StrEnum):
 
 
 class EvaluatedIdentifier(NamedTuple):
-    """What an identifier is by the rules.
+    """What the rules make of an identifier.
 
     Args:
-        rule: the position of the rule that fits, None if none does.
-        document: the document, None if it makes none.
-        why: why it makes none.
+        rule: the position of the rule that applies, None without one.
+        document: the document, None without one.
+        why: why there is no document, None if there is one.
     """
 
     rule: int | None
@@ -42,32 +42,31 @@ class EvaluatedIdentifier(NamedTuple):
 
 
 def patient_document(patient: dict[str, Any], rules: tuple[DocumentRule, ...]) -> str | None:
-    """The identity document that a Patient carries, None if it carries none.
+    """Return a Patient's identity document, None without one.
 
-    An identifier is judged by the first rule that fits it, and by no other; among the documents the one by the earliest
-    rule is taken.
+    Only the first rule that fits an identifier applies to it. Of several documents, the earliest rule's counts.
     """
-    found = [judged for _, judged in evaluated_identifiers(patient, rules) if judged.document is not None]
+    found = [result for _, result in evaluated_identifiers(patient, rules) if result.document is not None]
     return min(found, key=_position).document if found else None
 
 
 def identifier_document(
     identifier: dict[str, Any], patient: dict[str, Any], rules: tuple[DocumentRule, ...]
 ) -> str | None:
-    """The document that one identifier of a Patient makes, as if it were the only one."""
+    """Return the document of one identifier of a Patient, as if it had no others."""
     if identifier.get("use") == "old" or not _value(identifier):
         return None
     return evaluate_identifier(identifier, patient, rules if isinstance(rules, RuleSet) else RuleSet(rules)).document
 
 
-def _position(judged: EvaluatedIdentifier) -> int:
-    return -1 if judged.rule is None else judged.rule
+def _position(result: EvaluatedIdentifier) -> int:
+    return -1 if result.rule is None else result.rule
 
 
 def evaluated_identifiers(
     patient: dict[str, Any], rules: tuple[DocumentRule, ...]
 ) -> list[tuple[dict[str, Any], EvaluatedIdentifier]]:
-    """Each identifier of a Patient that is in use and has a value, with what it is."""
+    """Return each identifier of a Patient that is in use and has a value, with what the rules make of it."""
     listed = patient.get("identifier")
     indexed = rules if isinstance(rules, RuleSet) else RuleSet(rules)
     return [
@@ -78,24 +77,25 @@ def evaluated_identifiers(
 
 
 def key_with_document(key: str, document: str) -> str:
-    """The key of an identifier that its system and value do not tell, such as a number under Colombia's RNEC.
+    """Return the key of an identifier whose document does not follow from system and value alone.
 
-    `identifier=system|value&documento=CE-777`: the type of the identifier said that it is this document.
+    For example, under Colombia's RNEC only the type says that a number is a CE:
+    `identifier=system|value&documento=CE-777`.
     """
     return f"{key}{_STATED}{quote(document, safe='')}"
 
 
 def split_key(key: str) -> tuple[str, str | None]:
-    """The part `identifier=system|value` of a key, and the document that the key states, None if it states none."""
+    """Split a key into `identifier=system|value` and the document that it states, None without one."""
     plain, mark, document = key.rpartition(_STATED)
     return (plain, unquote(document)) if mark and key.startswith("identifier=") else (key, None)
 
 
 def document_of_key(key: str, rules: tuple[DocumentRule, ...]) -> str | None:
-    """The document of `identifier=system|value`: the one that it states, else by its system, None if that tells none.
+    """Return the document of a key: the one that it states, else the one that its system gives; None without one.
 
-    It does not where the type of an identifier of that system decides: Colombia's RNEC gives every kind of document,
-    and a Chilean newborn is sent with the mother's RUN.
+    A system gives none if the type of its identifiers decides. Colombia's RNEC, for example, has every kind of
+    document, and a Chilean newborn may be sent with the mother's RUN.
     """
     plain, stated = split_key(key)
     if stated is not None:
@@ -110,20 +110,18 @@ def document_of_key(key: str, rules: tuple[DocumentRule, ...]) -> str | None:
 
 
 def evaluate_identifier(identifier: dict[str, Any], patient: dict[str, Any], rules: RuleSet) -> EvaluatedIdentifier:
-    """What one identifier is by the rules."""
+    """Return what the rules make of one identifier."""
     at = rules.first_match(system_of(identifier), codings_of(identifier))
     if at is None:
         return EvaluatedIdentifier(None, None, NoDocumentReason.NO_RULE)
-    made = _made(rules[at], identifier, patient)
-    return (
-        EvaluatedIdentifier(at, None, made)
-        if isinstance(made, NoDocumentReason)
-        else EvaluatedIdentifier(at, made, None)
-    )
+    result = _apply_rule(rules[at], identifier, patient)
+    if isinstance(result, NoDocumentReason):
+        return EvaluatedIdentifier(at, None, result)
+    return EvaluatedIdentifier(at, result, None)
 
 
-def _made(rule: DocumentRule, identifier: dict[str, Any], patient: dict[str, Any]) -> str | NoDocumentReason:
-    """The document of an identifier by the rule that fits it, or why there is none."""
+def _apply_rule(rule: DocumentRule, identifier: dict[str, Any], patient: dict[str, Any]) -> str | NoDocumentReason:
+    """Return the document of an identifier by the rule that fits it, or why there is none."""
     value, system = _value(identifier), system_of(identifier)
     if rule.type is None:
         return NoDocumentReason.NO_DOCUMENT
@@ -131,11 +129,9 @@ def _made(rule: DocumentRule, identifier: dict[str, Any], patient: dict[str, Any
         if not system or not system.strip():
             return NoDocumentReason.NO_ISSUER
         text = fold_number(value) if rule.fold else value
-        return (
-            (issued_document(rule.type, text, system) or NoDocumentReason.TOO_LONG)
-            if text
-            else NoDocumentReason.NOT_A_NUMBER
-        )
+        if not text:
+            return NoDocumentReason.NOT_A_NUMBER
+        return issued_document(rule.type, text, system) or NoDocumentReason.TOO_LONG
     country = rule.country
     if rule.stated_country:
         country = stated_country(patient, identifier)
@@ -150,13 +146,13 @@ def _made(rule: DocumentRule, identifier: dict[str, Any], patient: dict[str, Any
 
 
 def system_of(identifier: dict[str, Any]) -> str | None:
-    """The identifier's system."""
+    """Return an identifier's system, None without one."""
     system = identifier.get("system")
     return system if isinstance(system, str) else None
 
 
 def codings_of(identifier: dict[str, Any]) -> Codings:
-    """The codings of the identifier's type: code system and code."""
+    """Return the codings of an identifier's type, each as code system and code."""
     kind = identifier.get("type")
     listed = kind.get("coding") if isinstance(kind, dict) else None
     return tuple(
@@ -172,7 +168,7 @@ def _value(identifier: dict[str, Any]) -> str:
 
 
 def _check_digit(identifier: dict[str, Any]) -> str | None:
-    """The check digit that is sent as an extension of the identifier."""
+    """Return the check digit that is transmitted as an extension of the identifier."""
     listed = identifier.get("extension")
     for extension in listed if isinstance(listed, list) else []:
         if isinstance(extension, dict) and extension.get("url") == CHECK_DIGIT:

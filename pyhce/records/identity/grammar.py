@@ -1,14 +1,14 @@
-"""The form of `documento_id`: built, parsed, and read back as a person types it.
+"""The form of `documento_id`: how a document is built, parsed, and recognised as a person types it.
 
     document    = national / issued / provisional
     national    = [country "."] type "-" number     CC-1032456789, AR.DNI-23327755
     issued      = type "-" value "@" issuer         MR-00.12a@http://hosp-a.org/mrn
     provisional = "PROV-" 32 lower-case hex digits
 
-A country is an ISO 3166-1 alpha-2 code; Colombian documents have none. A number is folded (upper case; no dots, spaces
-or hyphens; leading zeros kept), since it is written in many ways. The value and the issuer of an issued document stay
-as they were sent, since only the issuer knows what a dot or a small letter means: in both, `%`, `@`, white space and
-control characters become %XX, so that different pairs give different documents.
+A country is an ISO 3166-1 alpha-2 code; Colombian documents have none. People write a number in many ways, so it is
+folded: upper case, without dots, spaces or hyphens, with its leading zeros. The value and the issuer of an issued
+document are kept as they were sent, because only the issuer knows what a dot or a small letter means. In both, `%`,
+`@`, white space and control characters are escaped as %XX, so that different pairs give different documents.
 
 A document is never in a log, an error text or a URL.
 """
@@ -25,7 +25,7 @@ from pyhce.errors import UsageError
 PROVISIONAL = "PROV-"
 MAX_BYTES = 512
 HOME_COUNTRY = "CO"
-"""The country whose documents are written without one."""
+"""The country whose documents have no country code."""
 
 TYPE = re.compile(r"[A-Z][A-Z0-9]{0,15}\Z")
 COUNTRY = re.compile(r"[A-Z]{2}\Z")
@@ -38,10 +38,10 @@ _SEPARATORS = HYPHENS | {"."}
 
 
 _SPACES = "\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + " \u2028\u2029\u202f\u205f\u3000"
-"""With the control characters, every character that is white space to `str.isspace`."""
+"""Together with the control characters: every character that is white space for `str.isspace`."""
 _CONTROL = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 ESCAPED = "%@" + _CONTROL + _SPACES
-"""What is written as %XX, besides lone surrogates, which no database takes."""
+"""The characters that are escaped as %XX; lone surrogates are escaped too, because no database stores them."""
 
 
 def _escaped(char: str) -> str:
@@ -50,15 +50,15 @@ def _escaped(char: str) -> str:
 
 _TO_ESCAPE = re.compile(f"[{re.escape(ESCAPED)}\ud800-\udfff]")
 _ESCAPES = re.compile("|".join([*map(_escaped, ESCAPED), "%ED%[AB][0-9A-F]%[89AB][0-9A-F]"]))
-"""What `escape` writes; any other %XX in what a person types is not an escape."""
+"""The escapes that `escape` writes; any other %XX that a person types is plain text."""
 
 
 class Document(NamedTuple):
-    """A document taken apart.
+    """The parts of a document.
 
     Args:
-        country: None for Colombia, and where the document is issued or provisional.
-        type: such as CC; PROV for a provisional document.
+        country: None for Colombia, and for issued and provisional documents.
+        type: for example CC; PROV for a provisional document.
         value: the number, or the issued value as it was sent.
         issuer: None unless the document is issued.
     """
@@ -70,7 +70,7 @@ class Document(NamedTuple):
 
 
 def fold_number(value: str) -> str:
-    """A number without the ways to write it: upper case; no dots, spaces or hyphens; leading zeros kept."""
+    """Return a number in one spelling: upper case, without dots, spaces or hyphens, with its leading zeros."""
     if value.isascii() and value.isalnum():  # nearly every number
         return value.upper()
     kept = (char for char in value.translate(_FULL_WIDTH) if char not in _SEPARATORS and not char.isspace())
@@ -78,17 +78,17 @@ def fold_number(value: str) -> str:
 
 
 def escape(text: str) -> str:
-    """A value or an issuer as it stands in a document."""
+    """Escape a value or an issuer for a document."""
     return _TO_ESCAPE.sub(lambda found: _escaped(found[0]), text)
 
 
 def unescape(text: str) -> str:
-    """The value or issuer that `escape` was given."""
+    """Return the value or issuer that `escape` was given."""
     return _ESCAPES.sub(lambda found: unquote(found[0], errors="surrogatepass"), text)
 
 
 def national_document(country: str | None, kind: str, value: str) -> str | None:
-    """A national document, None if the value is not a number of at most 40 letters and digits."""
+    """Build a national document; None if the value is not a number of at most 40 letters and digits."""
     number = fold_number(value)
     if not _NUMBER.match(number):
         return None
@@ -96,7 +96,7 @@ def national_document(country: str | None, kind: str, value: str) -> str | None:
 
 
 def issued_document(kind: str, value: str, issuer: str) -> str | None:
-    """An issued document, None if there is no value or no issuer, or if it is longer than 512 bytes."""
+    """Build an issued document; None without a value or an issuer, or if it is longer than 512 bytes."""
     text, system = value.strip(), issuer if issuer.strip() else ""
     if not text or not system:
         return None
@@ -105,12 +105,12 @@ def issued_document(kind: str, value: str, issuer: str) -> str | None:
 
 
 def provisional_document(fuente: str, key: str) -> str:
-    """The document of a patient that has none yet: always the same for the same source and key."""
+    """Build the document of a patient that has none yet; the same source and key always give the same one."""
     return PROVISIONAL + hashlib.sha256(f"{fuente}\n{key}".encode()).hexdigest()[:32]
 
 
 def parse_document(document: str) -> Document:
-    """A stored document taken apart: at the first hyphen, then at the first @."""
+    """Split a stored document at the first hyphen, then at the first @."""
     head, _, rest = document.partition("-")
     country, dot, kind = head.rpartition(".")
     value, at, issuer = rest.partition("@")
@@ -118,22 +118,23 @@ def parse_document(document: str) -> Document:
 
 
 def nuip_of(document: str) -> str | None:
-    """The number that a Colombian keeps for life under RC, TI and CC; None for any other document.
+    """Return the number that a Colombian keeps for life under RC, TI and CC; None for any other document.
 
-    Two documents that differ and have the same one are of one person, who grew up: a finding, and no reason to merge
-    without a person's word.
+    Different documents with the same number belong to one person, who got a new type of document with age. `verify`
+    reports them; they are merged only by a person.
     """
     country, kind, value, issuer = parse_document(document)
     return value if country is None and issuer is None and kind in {"RC", "TI", "CC", "NUIP"} else None
 
 
 def check_document(value: str, what: str) -> str:
-    """A document that a person typed, in the form in which it is stored.
+    """Return a document that a person typed in its stored form.
 
-    The type may be in small letters, a national number as it is written (`cc-1.032.456.789`), the issuer of an issued
-    document as it is (`MR-12 a@http://hospital.example/mrn`).
+    The type may be in small letters and a national number may have separators (`cc-1.032.456.789`). The value and the
+    issuer of an issued document are taken as typed (`MR-12 a@http://hospital.example/mrn`).
 
     Args:
+        value: the typed document.
         what: the name of the argument, for the error.
 
     Raises:
@@ -144,14 +145,14 @@ def check_document(value: str, what: str) -> str:
         raise UsageError(
             f"the document given as {what} is not <type>-<number>, <country>.<type>-<number> or"
             " <type>-<value>@<issuer>",
-            remedy="For example CC-1032456789, AR.DNI-23327755 or MR-0012@http://hospital.example/mrn: the issuer is"
-            " the identifier's system. The column documento_id has it as it is stored.",
+            remedy="Give for example CC-1032456789, AR.DNI-23327755 or MR-0012@http://hospital.example/mrn. The issuer"
+            " is the system of the identifier. The column documento_id holds the stored form.",
         )
     return found
 
 
 def normalize_document(value: str) -> str | None:
-    """As `check_document`, None if it is not a document."""
+    """As `check_document`, but None if it is not a document."""
     text = value.strip()
     head, _, rest = text.partition("-")
     country, dot, kind = (part.strip() for part in head.upper().rpartition("."))

@@ -1,4 +1,4 @@
-"""Country packs: rules that ship as data, a JSON file for each in `packs/`, and the choice among them."""
+"""Country packs, the identity rules that are part of pyhce: a JSON file each in `packs/`; and how they are chosen."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ PACKS: tuple[str, ...] = (
     "usa",
     "international",
 )
-"""In the order in which they apply: a country's own rules before HL7's types, which any country uses."""
+"""In the order in which they apply: countries' own rules before HL7's types, which every country uses."""
 
 Choice = str | Path | Sequence[str | Path]
-"""Names of packs and files: `colombia,chile`, a path, or several of these."""
+"""Names of packs separated by commas, such as `colombia,chile`; a path; or a sequence of these."""
 
 
 @cache
 def pack(name: str) -> RuleSet:
-    """The rules of a pack."""
+    """Return the rules of a pack."""
     file = files(__package__).joinpath("packs", f"{name}.json")
     return parse_rules(file.read_bytes(), f"{name}.json")
 
@@ -46,30 +46,32 @@ def _all() -> RuleSet:
 
 
 DEFAULT_RULES: RuleSet = _all()
-"""Every pack. All may apply at once, as each rule names its system or its code system."""
+"""All packs. They can apply together because each rule names its system or its code system."""
 
 
 def choose_rules(choice: Choice | None) -> RuleSet:
-    """The rules of packs and files, in the order given: the first rule that fits an identifier judges it.
+    """Return the rules of packs and files in the given order; the first rule that fits an identifier decides.
 
     Args:
-        choice: names separated by commas, each a pack, `all`, or a JSON file; or several. None: what the variable
-            PYHCE_IDENTITY_RULES says, else every pack.
+        choice: packs, `all` or JSON files, separated by commas or in a sequence. None for the value of the environment
+            variable PYHCE_IDENTITY_RULES, or for every pack if that is not set.
 
     Raises:
-        UsageError: there is no such pack or file, or a file holds no rules.
+        UsageError: there is no such pack or file, or a file has no valid rules.
     """
     if choice is None:
         choice = os.environ.get(VARIABLE) or ALL
     parts = [choice] if isinstance(choice, str | Path) else list(choice)
     chosen = [part for given in parts for part in _parts(given)]
     if not chosen:
-        raise UsageError("no identity rules are given", remedy=f"Give names of packs ({_names()}) or a JSON file.")
+        raise UsageError(
+            "no identity rules are given", remedy=f"Give packs ({_names()}), `all`, or a JSON file of rules."
+        )
     return RuleSet(rule for part in chosen for rule in _rules(part))
 
 
 def _parts(given: str | Path) -> list[str | Path]:
-    """What is given as one text, taken apart at commas unless it is a file."""
+    """Split one text at commas, unless it is the name of a file."""
     if isinstance(given, Path) or Path(given).is_file():
         return [Path(given)]
     return [part.strip() for part in given.split(",") if part.strip()]
@@ -86,7 +88,7 @@ def _rules(part: str | Path) -> RuleSet:
         return read_rules(Path(part))
     raise UsageError(
         f"there is no pack of identity rules named {part!r}, and no such file",
-        remedy=f"Give packs by name ({_names()}), `all`, or a JSON file of rules, separated by commas.",
+        remedy=f"Give packs ({_names()}), `all`, or JSON files of rules, separated by commas.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Rules that say which identifiers are identity documents: one rule, many of them in order, and reading them."""
+"""Identity rules, which decide what identifiers are identity documents: one rule, an ordered set, and reading them."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from pyhce.schema.model import Frozen
 ANY_CODE = "*"
 EXAMPLE = '[{"type": "MR", "system": "http://hospital.example/mrn", "national": false}]'
 _LISTS = ("system", "code", "code_system")
-_KEPT = 10_000
-"""Systems, and systems with types of identifiers, whose rule is remembered."""
+_CACHED = 10_000
+"""Systems, and systems with types, whose rule is cached."""
 
 Codings = tuple[tuple[str | None, str], ...]
 """The codings of an identifier's type: code system and code."""
 
 
 class DocumentRule(Frozen):
-    """Which identifiers are identity documents of one kind, and how the document is made.
+    """Decides which identifiers are identity documents of one kind, and how the document is made.
 
     Args:
-        type: what the document begins with, such as CC; None if these identifiers make no document.
-        none: why they make none, in a few words; of `type` and `none` a rule has one.
-        country: ISO 3166-1 alpha-2 of a national number; None for Colombia.
-        system: the identifier's system, exactly.
-        system_pattern: a regular expression that the whole system matches.
-        code: a code of the identifier's type, `*` for any; needs `code_system` unless there is a system.
+        type: the type of the document, such as CC; None if no document is made from these identifiers.
+        none: why no document is made, in a few words. A rule has either `type` or `none`.
+        country: the ISO 3166-1 alpha-2 code of a national number; None for Colombia.
+        system: the exact system of the identifier.
+        system_pattern: a regular expression that must match the whole system.
+        code: a code of the identifier's type, `*` for any. Without a system it needs `code_system`.
         code_system: the system of that code.
-        national: whether the number is unique in the country; if not, the document carries its issuer.
-        stated_country: a national number that has no country but the one that the Patient states; see `countries`.
-        fold: fold an issued value as a national number is.
-        check: the check digit, one of `check_digits.CHECKS`.
+        national: whether the number is unique in its country. If not, the document holds its issuer.
+        stated_country: whether the country of a national number is the one that the Patient states; see `countries`.
+        fold: whether an issued value is folded like a national number.
+        check: the name of a check of the number, from `check_digits.CHECKS`.
     """
 
     type: str | None = None
@@ -70,13 +70,13 @@ class DocumentRule(Frozen):
         return re.compile(self.system_pattern) if self.system_pattern is not None else None
 
     def fits_system(self, system: str | None) -> bool:
-        """Whether an identifier's system is of this kind, as far as the rule says."""
+        """Whether the rule applies to this system, or does not restrict the system."""
         if self.system is not None:
             return system == self.system
         return self._pattern is None or (system is not None and self._pattern.fullmatch(system) is not None)
 
     def fits(self, system: str | None, codings: Codings) -> bool:
-        """Whether an identifier with this system and these codings of its type (code system, code) is of this kind."""
+        """Whether the rule applies to an identifier with this system and these codings of its type."""
         if not self.fits_system(system):
             return False
         return self.code is None or any(
@@ -85,19 +85,19 @@ class DocumentRule(Frozen):
 
 
 def _problems(rule: DocumentRule) -> Iterator[str]:
-    """What is wrong with a rule, as sentences."""
+    """Yield what is wrong with a rule."""
     if (rule.type is None) == (rule.none is None):
-        yield "a rule has either a type or, for identifiers that are no document, `none` with the reason"
+        yield "a rule has either a type or, for identifiers that are not documents, `none` with the reason"
     if rule.type is not None and (not TYPE.match(rule.type) or f"{rule.type}-" == PROVISIONAL):
-        yield f"the type {rule.type!r} is not 1 to 16 capital letters and digits that begin with a letter, or is PROV"
+        yield f"the type {rule.type!r} is not 1 to 16 capital letters and digits beginning with a letter, or is PROV"
     if rule.country is not None and country_of(rule.country) != rule.country:
         yield f"the country {rule.country!r} is not an ISO 3166-1 alpha-2 code in capitals"
     if rule.system is None and rule.system_pattern is None and rule.code_system is None:
-        yield "a rule names a system, or a code with its code_system: a code alone means something else to each sender"
+        yield "a rule names a system, or a code with its code_system: each sender may use a code with another meaning"
     if rule.code_system is not None and rule.code is None:
         yield f"the code_system {rule.code_system!r} has no code"
     if not rule.national and (rule.country or rule.stated_country or rule.check):
-        yield "country, stated_country and check are of national numbers only"
+        yield "country, stated_country and check are for national numbers only"
     if rule.national and rule.fold:
         yield "fold is for issued documents: a national number is always folded"
     if rule.check is not None and rule.check not in CHECKS:
@@ -106,11 +106,11 @@ def _problems(rule: DocumentRule) -> Iterator[str]:
         try:
             re.compile(rule.system_pattern)
         except re.error as error:
-            yield f"the system_pattern {rule.system_pattern!r} is no regular expression: {error}"
+            yield f"the system_pattern {rule.system_pattern!r} is not a regular expression: {error}"
 
 
 class RuleSet(tuple[DocumentRule, ...]):
-    """Rules in order, found by system and by code: a Patient is not held against every rule."""
+    """Identity rules in order, with an index by system and by code so that not every rule is tried."""
 
     @cached_property
     def _by_system(self) -> Mapping[str, list[int]]:
@@ -141,23 +141,23 @@ class RuleSet(tuple[DocumentRule, ...]):
         return {}
 
     def rules_for_system(self, system: str) -> list[int]:
-        """The positions of the rules that name this system, in order."""
+        """Return the positions of the rules that name this system, in order."""
         found = self._systems.get(system)
         if found is None:
-            if len(self._systems) >= _KEPT:
+            if len(self._systems) >= _CACHED:
                 self._systems.clear()
             by_pattern = [at for at in self._by_pattern if self[at].fits_system(system)]
             found = self._systems[system] = sorted([*self._by_system.get(system, ()), *by_pattern])
         return found
 
     def first_match(self, system: str | None, codings: Codings) -> int | None:
-        """The position of the first rule that fits an identifier with this system and these codings of its type."""
+        """Return the position of the first rule that fits a system and the codings of a type; None if no rule fits."""
         kind = system, codings
         try:
             return self._kinds[kind]
         except KeyError:
             found = self._first(system, codings)
-        if len(self._kinds) >= _KEPT:
+        if len(self._kinds) >= _CACHED:
             self._kinds.clear()
         self._kinds[kind] = found
         return found
@@ -171,26 +171,27 @@ class RuleSet(tuple[DocumentRule, ...]):
 
 
 def parse_rules(data: bytes, name: str) -> RuleSet:
-    """The rules of a JSON text: a list of objects with the members of `DocumentRule`, or `{"rules": [...]}`.
+    """Read rules from JSON: a list of objects with the members of `DocumentRule`, or `{"rules": [...]}`.
 
-    `system`, `code` and `code_system` may be lists; where there is a code and no type, the code is the type.
+    `system`, `code` and `code_system` may be lists. A rule with a code and without a type has the code as its type.
 
     Args:
-        name: of the file, for errors.
+        data: the JSON text.
+        name: the name of the file, for errors.
 
     Raises:
-        UsageError: it is not that.
+        UsageError: the text is not JSON, or a rule is not valid.
     """
     try:
-        held = orjson.loads(data)
+        content = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise _refused(name, f"it is not JSON: {error}") from error
-    if isinstance(held, dict) and "rules" in held:
-        held = held["rules"]
-    if not isinstance(held, list) or not held:
-        raise _refused(name, "it is not a list of rules")
+        raise _refused(name, f"not JSON: {error}") from error
+    if isinstance(content, dict) and "rules" in content:
+        content = content["rules"]
+    if not isinstance(content, list) or not content:
+        raise _refused(name, "not a list of rules")
     found: list[DocumentRule] = []
-    for number, entry in enumerate(held, 1):
+    for number, entry in enumerate(content, 1):
         if not isinstance(entry, dict):
             raise _refused(name, f"rule {number} is not an object")
         try:
@@ -198,19 +199,19 @@ def parse_rules(data: bytes, name: str) -> RuleSet:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             member = ".".join(str(part) for part in first["loc"])
-            said = first["msg"].removeprefix("Value error, ")
-            raise _refused(name, f"rule {number}: {f'{member}: ' if member else ''}{said}") from error
+            message = first["msg"].removeprefix("Value error, ")
+            raise _refused(name, f"rule {number}: {f'{member}: ' if member else ''}{message}") from error
     return RuleSet(found)
 
 
 def _refused(name: str, wrong: str) -> UsageError:
     return UsageError(
-        f"{name}: {wrong}", remedy=f"Write a JSON list such as {EXAMPLE}; docs/identity.md has the members."
+        f"{name}: {wrong}", remedy=f"Write a JSON list such as {EXAMPLE}; docs/identity.md describes the members."
     )
 
 
 def _singles(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A rule for each combination of what is given as a list."""
+    """Yield a rule for each combination of the members that are lists."""
     lists = {name: entry[name] for name in _LISTS if isinstance(entry.get(name), list)}
     code_first = sorted(lists, key=lambda name: name != "code")
     for values in product(*(lists[name] for name in code_first)):
@@ -221,13 +222,13 @@ def _singles(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def read_rules(path: Path) -> RuleSet:
-    """The rules of a file; see `rules_in`.
+    """Read the rules of a file; see `parse_rules`.
 
     Raises:
-        UsageError: the file is not there, or has no rules.
+        UsageError: the file cannot be read, or has no valid rules.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", remedy="Give a readable file of identity rules.") from error
+        raise UsageError(f"{path}: {error.strerror}", remedy="Give a readable JSON file of identity rules.") from error
     return parse_rules(data, str(path))

@@ -1,6 +1,6 @@
-"""What identifiers made no document, counted by what they are, and the rule that would make documents of them.
+"""Counts identifiers from which no document was made, and suggests the rule that would make one.
 
-Counts are by reason, code system, code and system; never by value.
+The counts are by reason, code system, code and system, never by value.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from pyhce.records.identity.rules import Codings, RuleSet
 from pyhce.schema.model import Frozen
 
 ORIGINAL_ID = "urn:pyhce:original-id"
-"""The system of the identifier that keeps an id which was repaired, for a source `ORIGINAL_ID:<source>`."""
+"""The system of the identifier that keeps the original of a repaired id; for a source `ORIGINAL_ID:<source>`."""
 SHOWN = 20
-"""Kinds that are listed one by one."""
+"""Kinds of identifiers that are listed."""
 HOW_TO_WRITE_RULES = (
-    "To make documents of them, put their rules into a JSON list, rules.json, and load the same input again with"
-    " --identity-rules rules.json,all"
+    "If these identifiers are documents, write their rules to rules.json as a JSON list and load the same input again"
+    " with --identity-rules rules.json,all"
 )
 _KINDS = 1000
-"""Kinds of identifier that are counted one by one; further ones are counted together."""
+"""Kinds that are counted separately; further kinds are counted together."""
 _LONGEST = 200
-"""Characters of a system or a code that are shown."""
+"""Characters that are shown of a system or a code."""
 _HL7 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
 class IdentifierKind(NamedTuple):
-    """Identifiers that made no document for one reason, of one type and one system."""
+    """Identifiers of one type and one system from which no document was made for one reason."""
 
     why: str
     code_system: str | None
@@ -46,15 +46,15 @@ class IdentifierKind(NamedTuple):
 
 
 class IdentifierCount(Frozen):
-    """How many identifiers of a kind made no document.
+    """The number of identifiers of a kind from which no document was made.
 
     Args:
         why: the reason.
-        code_system, code: of the identifiers' type, None if they have none.
-        system: of the identifiers, None if they have none.
-        identifiers: how many there are.
-        provisional: how many of them are of Patients that have no document.
-        rule: the rule, as JSON, that would make documents of them, where no rule fits and they say who issued them.
+        code_system, code: of the identifiers' type, None without one.
+        system: of the identifiers, None without one.
+        identifiers: the number of identifiers.
+        provisional: how many of them belong to Patients without a document.
+        rule: the rule, as JSON, that would make documents of them; None if a rule fits already or they have no system.
     """
 
     why: str
@@ -67,7 +67,7 @@ class IdentifierCount(Frozen):
 
     @property
     def words(self) -> str:
-        """One line on it."""
+        """The count as one line."""
         type_words = f", type {self.code} of {self.code_system or 'no code system'}" if self.code else ", no type"
         system_words = f", system {self.system}" if self.system else ", no system"
         rule = f"; if they are documents: {self.rule}" if self.rule else ""
@@ -76,10 +76,10 @@ class IdentifierCount(Frozen):
 
 
 class IdentifierTally:
-    """Counts of identifiers that made no document.
+    """Counts identifiers from which no document was made.
 
     Attributes:
-        without_document: Patients that have none.
+        without_document: the number of Patients without a document.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class IdentifierTally:
         self._beyond = 0
 
     def add(self, patient: dict[str, Any], rules: RuleSet) -> None:
-        """Count a Patient's identifiers."""
+        """Count the identifiers of a Patient."""
         judged = evaluated_identifiers(patient, rules)
         provisional = not any(found.document for _, found in judged)
         self.without_document += provisional
@@ -99,7 +99,7 @@ class IdentifierTally:
                 self.count(kind, 1, provisional=provisional)
 
     def count(self, kind: IdentifierKind, number: int, *, provisional: bool) -> None:
-        """Count identifiers of a kind; those that `pyhce load --repair-ids` made are no documents to anybody."""
+        """Count identifiers of a kind, except those that `pyhce load --repair-ids` made."""
         if kind.system and kind.system.startswith(ORIGINAL_ID):
             return
         if kind not in self._identifiers and len(self._identifiers) >= _KINDS:
@@ -110,27 +110,27 @@ class IdentifierTally:
             self._provisional[kind] += number
 
     def merge(self, other: IdentifierTally) -> None:
-        """Add what another one counted."""
+        """Add the counts of another tally."""
         self.without_document += other.without_document
         self._beyond += other._beyond
         for kind, number in other._identifiers.items():
-            held = other._provisional[kind]
-            self.count(kind, number - held, provisional=False)
-            self.count(kind, held, provisional=True)
+            provisional = other._provisional[kind]
+            self.count(kind, number - provisional, provisional=False)
+            self.count(kind, provisional, provisional=True)
 
     @property
     def provisional(self) -> int:
-        """Identifiers that made no document, of Patients that have none."""
+        """The number of counted identifiers that belong to Patients without a document."""
         return self._provisional.total()
 
     def largest(self, shown: int = SHOWN) -> tuple[IdentifierCount, ...]:
-        """The largest counts, first those whose Patients have no document."""
+        """Return the largest counts, those of Patients without a document first."""
         ordered = sorted(
             self._identifiers, key=lambda kind: (-self._provisional[kind], -self._identifiers[kind], *map(str, kind))
         )
         return tuple(
             IdentifierCount(
-                **{name: held and held[:_LONGEST] for name, held in kind._asdict().items()},
+                **{name: text and text[:_LONGEST] for name, text in kind._asdict().items()},
                 identifiers=self._identifiers[kind],
                 provisional=self._provisional[kind],
                 rule=rule_for(kind),
@@ -139,19 +139,19 @@ class IdentifierTally:
         )
 
     def rest(self, shown: int = SHOWN) -> int:
-        """Identifiers that `largest` leaves out."""
+        """Return the number of identifiers that `largest` leaves out."""
         return self._identifiers.total() + self._beyond - sum(entry.identifiers for entry in self.largest(shown))
 
 
 def kind_without_rule(system: str | None, codings: Codings, rules: RuleSet) -> IdentifierKind | None:
-    """The kind of an identifier that no rule fits; None if one does."""
+    """Return the kind of an identifier to which no rule applies; None if one does."""
     if rules.first_match(system, codings) is not None:
         return None
     return _kind(EvaluatedIdentifier(None, None, NoDocumentReason.NO_RULE), system, codings, rules)
 
 
 def _kind(found: EvaluatedIdentifier, system: str | None, codings: Codings, rules: RuleSet) -> IdentifierKind:
-    """The kind of an identifier; of several types the one that its rule names, else one that is not HL7's own."""
+    """Return the kind of an identifier. Of several types it has the one of its rule, else one that is not HL7's."""
     rule = rules[found.rule] if found.rule is not None else None
     why = str(found.why)
     if rule is not None and rule.none:
@@ -165,7 +165,7 @@ def _kind(found: EvaluatedIdentifier, system: str | None, codings: Codings, rule
 
 
 def rule_for(kind: IdentifierKind) -> str | None:
-    """A rule that makes documents, with their issuer, of identifiers of a kind that no rule fits."""
+    """Return a rule that makes issued documents of a kind to which no rule applies; None if that is not possible."""
     if (
         kind.why != NoDocumentReason.NO_RULE
         or not kind.system
