@@ -349,3 +349,20 @@ def test_an_application_that_remembers_the_merged_document_saves_to_the_right_re
     finally:
         writer.close()
     assert db.document("Observation", "s1", source) == db.document("Observation", "s2", source) == old
+
+
+def test_merge_and_split_log_their_begin_and_end_with_counts_and_never_a_document(
+    db: TestDatabase, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, old, new = two_records(db, tmp_path)
+    caplog.clear()
+    with caplog.at_level("DEBUG", "pyhce"):
+        merge(db.conn, old, new, schema=SCHEMA)
+        split(db.conn, new, old, patients=[f"{source}/p1"], schema=SCHEMA)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "INFO"] == [
+        "merge begins",
+        "merge ends: 4 resources moved, 0 returned",
+        "split begins",
+        "split ends: 4 resources moved, 0 returned",
+    ]
+    assert not any(document[3:] in caplog.text for document in (old, new))

@@ -3,9 +3,10 @@
 A folder is either finished, with a manifest.json, or the next run continues in it, whenever the process ends. Every
 file is on disk before the journal or the manifest names it, and only its owner can read it.
 
-    out/.export/journal         {"request": …}, then {"done": …} for each written part, {"drop": …}, at last {"finish":
-    …} out/.export/000001.part     the lines of a part; 000001.rows: what its rows hold besides the resources
-    out/.export/lock            locked by the process that writes to the folder
+    out/.export/journal       {"request": …}, {"done": …} for each written part, {"drop": …}, at last {"finish": …}
+    out/.export/000001.part   the lines of a part
+    out/.export/000001.rows   what the rows of that part hold besides the resources
+    out/.export/lock          locked by the process that writes to the folder
 """
 
 from __future__ import annotations

@@ -312,7 +312,7 @@ def _redirect_corrections(conn: Connection[TupleRow], old: str, new: str) -> Non
 
 
 def _assign(
-    conn: Connection[TupleRow], stated: str, people: Iterable[PatientKey], holds: str, created: datetime | None
+    conn: Connection[TupleRow], stated: str, people: Iterable[PatientKey], document: str, created: datetime | None
 ) -> None:
     """Store for each of these Patients which document applies instead of the stated one; ('', '') is every Patient."""
     for patient in people:
@@ -320,7 +320,7 @@ def _assign(
             "INSERT INTO hce.asignacion (documento_calculado, fuente, paciente_id, documento_id, expediente_creado_en)"
             " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (documento_calculado, fuente, paciente_id)"
             " DO UPDATE SET documento_id = excluded.documento_id, expediente_creado_en = excluded.expediente_creado_en",
-            (stated, *patient, holds, created),
+            (stated, *patient, document, created),
         )
 
 
@@ -335,8 +335,8 @@ def _settle_disputes(conn: Connection[TupleRow], people: Iterable[PatientKey], n
                 (source, key),
             )
         }
-        holds = corrections_for(conn, {(document, source, key) for document in stated})
+        applying = corrections_for(conn, {(document, source, key) for document in stated})
         for document in stated:
-            applies = holds.get((document, source, key))
+            applies = applying.get((document, source, key))
             if (applies.document if applies else document) != new:
                 _assign(conn, document, [(source, key)], new, None)
