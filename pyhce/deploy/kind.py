@@ -61,10 +61,12 @@ def ensure(
 
 def cluster_config(port: int | None, workers: int) -> str:
     """Kind's configuration for such a cluster, as YAML; arguments as for `ensure`."""
-    mapped = f"  extraPortMappings:\n  - {{containerPort: {NODE_PORT}, hostPort: {port}, listenAddress: 127.0.0.1}}\n"
+    port_mapping = (
+        f"  extraPortMappings:\n  - {{containerPort: {NODE_PORT}, hostPort: {port}, listenAddress: 127.0.0.1}}\n"
+    )
     return (
         "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes:\n- role: control-plane\n"
-        + (mapped if port is not None else "")
+        + (port_mapping if port is not None else "")
         + "- role: worker\n" * workers
     )
 
@@ -105,9 +107,11 @@ def kill_first_process(node: str, pod_uid: str) -> None:
     Raises:
         HceError: no such process runs on the node.
     """
-    uid = f"-e {pod_uid} -e {pod_uid.replace('-', '_')}"  # the systemd cgroup driver writes underscores
-    listed = run_program("docker", "exec", node, "sh", "-c", f"grep -ls {uid} /proc/[0-9]*/cgroup || true").split()
-    for path in listed:
+    patterns = f"-e {pod_uid} -e {pod_uid.replace('-', '_')}"  # the systemd cgroup driver writes underscores
+    cgroup_files = run_program(
+        "docker", "exec", node, "sh", "-c", f"grep -ls {patterns} /proc/[0-9]*/cgroup || true"
+    ).split()
+    for path in cgroup_files:
         status = run_program("docker", "exec", node, "sh", "-c", f"cat {Path(path).parent}/status 2>/dev/null || true")
         lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         if lines.get("Name", "").strip() == "postgres" and lines.get("NSpid", "").split()[-1:] == ["1"]:
@@ -120,8 +124,8 @@ def kill_first_process(node: str, pod_uid: str) -> None:
 
 def _start_stopped_nodes(name: str, progress: Progress) -> None:
     """Start the Docker containers of a stopped cluster, for example after a restart of the machine."""
-    of_cluster = f"label=io.x-k8s.kind.cluster={name}"
-    stopped = run_program("docker", "ps", "-a", "-q", "--filter", of_cluster, "--filter", "status=exited").split()
+    node_filter = f"label=io.x-k8s.kind.cluster={name}"
+    stopped = run_program("docker", "ps", "-a", "-q", "--filter", node_filter, "--filter", "status=exited").split()
     if not stopped:
         return
     progress(f"starting the kind cluster {name}")

@@ -94,10 +94,11 @@ def size(
             remedy="Distribute the patients over several installations, or give fewer --resources-per-patient.",
         )
     shards = 32 if small else min(1024, max(32, _power_of_two(max(4 * workers, math.ceil(data / 20)))))
-    worker_gi = _rounded(1.5 * data / workers + (1 if small else 10), 1 if small else 10)
-    memory = (1 if platform is Platform.KIND else 2) if small else min(256, max(8, _rounded(data / workers / 20, 4)))
-    by_query = math.ceil(shards / workers)
-    at_once = 2 if small else 8
+    worker_gi = _rounded_up(1.5 * data / workers + (1 if small else 10), 1 if small else 10)
+    memory = (1 if platform is Platform.KIND else 2) if small else min(256, max(8, _rounded_up(data / workers / 20, 4)))
+    connections_per_query = math.ceil(shards / workers)
+    concurrent_queries = 2 if small else 8
+    for_queries = concurrent_queries * connections_per_query * (1 if small else 2)
     return Sizing(
         platform=platform,
         patients=patients,
@@ -105,11 +106,11 @@ def size(
         workers=workers,
         shards=shards,
         worker_gi=worker_gi,
-        coordinator_gi=_rounded(data / 100 + (1 if small else 20), 1 if small else 10),
+        coordinator_gi=_rounded_up(data / 100 + (1 if small else 20), 1 if small else 10),
         memory_gi=memory,
         cores=1 if small else max(2, min(32, memory // 4)),
         clients=clients,
-        connections=max(100, _rounded(20 + clients + at_once * by_query * (1 if small else 2), 50)),
+        connections=max(100, _rounded_up(20 + clients + for_queries, 50)),
     )
 
 
@@ -117,7 +118,7 @@ def _power_of_two(number: int) -> int:
     return 1 << max(0, math.ceil(math.log2(number)))
 
 
-def _rounded(amount: float, step: int) -> int:
+def _rounded_up(amount: float, step: int) -> int:
     return max(step, math.ceil(amount / step) * step)
 
 
