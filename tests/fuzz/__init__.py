@@ -1,1 +1,1 @@
-"""Inputs that nobody would write: real ones, changed by chance; see `python tests/run.py fuzz --minutes N`."""
+"""Fuzzing of the readers with randomly changed inputs: `python tests/run.py fuzz --minutes N`."""

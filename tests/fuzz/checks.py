@@ -1,4 +1,4 @@
-"""What holds for every input: no exception, everything accounted for, the text to the letter, in bounded time."""
+"""What must hold for every input: no exception, nothing lost, the exact text kept, bounded time."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from pyhce.schema.declaration import SCHEMA
 from tests.fuzz.inputs import unpacked
 
 MOST_SECONDS = 20.0
-"""Of one input, which is 4 MB at most, or a little more unpacked."""
+"""For one input of at most about 4 MB."""
 LINES = LineReader(SCHEMA)
 NUL = re.compile(r"\x00|(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Broken(AssertionError):
-    """Something that must hold does not."""
+    """A property does not hold."""
 
 
 @contextmanager
@@ -38,22 +38,22 @@ def sizes(chunk: int, few: int, max_line: int) -> Iterator[None]:
     """The reader's limits, made small so that a small input reaches them."""
     patched = [(input_file, "CHUNK", chunk)]
     patched += [(module, "SMALL", few) for module in (limits, bundles, first_value, reader)]
-    held = [(module, name, getattr(module, name)) for module, name, _ in patched]
+    original = [(module, name, getattr(module, name)) for module, name, _ in patched]
     try:
         for module, name, value in patched:
             setattr(module, name, value)
         with limits.limit_resource_bytes(max_line):
             yield
     finally:
-        for module, name, value in held:
+        for module, name, value in original:
             setattr(module, name, value)
 
 
 def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Counter[str]:
-    """Read a file and see whether all that must hold does; what came out, counted.
+    """Read a file and check every property; the number of items by class.
 
     Raises:
-        Broken: it does not hold.
+        Broken: a property does not hold.
     """
     path.write_bytes(data)
     plain = unpacked(data, path.suffix)
@@ -65,7 +65,7 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
         pieces = list(reader.read(path))
     if pieces != found and plain is not None:  # of a damaged file more is seen in small pieces
         ours, theirs = next((a, b) for a, b in zip_longest(found, pieces) if a != b)
-        raise Broken(f"read in pieces of {chunk} it is something else: {ours!s:.500} / {theirs!s:.500}")
+        raise Broken(f"the result differs when read in pieces of {chunk}: {ours!s:.500} / {theirs!s:.500}")
     with sizes(chunk, few, max_line):
         few_bytes = list(reader.read(path))
     for item in [*found, *few_bytes]:
@@ -76,9 +76,9 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
             _take(item)
     rejected = any(isinstance(item, Rejected) for item in found)
     if plain is None and not rejected:
-        raise Broken("a damaged file, and nothing was said")
-    told = source.not_read or any(isinstance(item, Rejected) and item.reason == "unreadable" for item in found)
-    if plain is not None and not told:
+        raise Broken("a damaged file without a reject")
+    reported = source.not_read or any(isinstance(item, Rejected) and item.reason == "unreadable" for item in found)
+    if plain is not None and not reported:
         _account(path, plain, found, several_lines=SEVERAL_LINES in source.notes)
     if time.process_time() - start > MOST_SECONDS:
         raise Broken(f"it took {time.process_time() - start:.0f} s")
@@ -93,7 +93,7 @@ def check(path: Path, data: bytes, chunk: int, few: int, max_line: int) -> Count
 
 
 def _plain(line: Line) -> None:
-    """The quick way of the loader, where it takes a line, makes of it what the careful way does."""
+    """Check that `LineReader`, if it accepts a line, gives the same result as the careful way."""
     quick = LINES.read(line)
     if quick is None:
         return
@@ -106,7 +106,7 @@ def _plain(line: Line) -> None:
 
 
 def _take(item: Incoming) -> None:
-    """What the loader does with a resource, as far as it needs no database."""
+    """Do with a resource what a load does, as far as no database is needed."""
     came = item.exact if item.exact is not None else item.resource
     try:
         text = stored_json(item.resource, item.exact)

@@ -1,4 +1,4 @@
-"""What the fuzz begins with, and how it is changed."""
+"""The inputs that the fuzz starts from, and the changes it makes."""
 
 from __future__ import annotations
 

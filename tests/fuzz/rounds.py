@@ -1,4 +1,4 @@
-"""Rounds of the fuzz: each is made by its seed alone, and one that fails leaves its input."""
+"""Rounds of the fuzz. Each depends on its seed alone; a failed one keeps its input."""
 
 from __future__ import annotations
 

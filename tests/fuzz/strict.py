@@ -1,4 +1,4 @@
-"""Resources of nearly the right shape for the strict check, so that its rules are reached, and what must hold of it."""
+"""Resources of nearly valid structure, so that the rules of --strict are reached, and what must hold for them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pyhce.records.reading import strict
 from tests.fuzz.inputs import resources
 
 MOST_SECONDS = 10.0
-"""Of one resource, which is some 20 kB before parts of it are repeated."""
+"""For one resource, of about 20 kB before parts of it are repeated."""
 MOST_BYTES = 100_000
-"""Of a resource that is changed further: a part that is repeated 300 times within another one fills the memory."""
+"""Bytes up to which a resource is changed further: nested repetitions would fill the memory."""
 ODD_TEXTS = (
     "#", "#x", "http://", "urn:uuid:", "urn:oid:1", "Patient/1", "http://a/Patient/1/_history/2", "2024-02-30", "0001",
     "9999-12-31T23:59:60.999999999999999999+14:00", "2024-01-01", "<div xmlns='http://www.w3.org/1999/xhtml'>&nbsp;&x;</div>",

@@ -1,4 +1,4 @@
-"""The fuzz for some time: `python tests/run.py fuzz --minutes N`; PYHCE_FUZZ_SEED repeats one."""
+"""The fuzz: `python tests/run.py fuzz --minutes N`. PYHCE_FUZZ_SEED repeats a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_no_input_breaks_the_readers(capsys: pytest.CaptureFixture[str]) -> None
     minutes = float(os.environ.get("PYHCE_FUZZ_MINUTES", "1"))
     with capsys.disabled():
         print(f"\nseed {seed}, {minutes:g} minutes")
-    told = run(seed, seconds=60 * minutes)
+    counts = run(seed, seconds=60 * minutes)
     with capsys.disabled():
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(f"{dict(told)}, {peak} MB at most")
+        print(f"{dict(counts)}, {peak} MB at most")

@@ -1,4 +1,4 @@
-"""Small inputs that went wrong once, with the right result for each: the folders of tests/cases."""
+"""The folders of tests/cases: small inputs that once gave a wrong result, with the right one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def patients(name: str) -> dict[str, dict[str, Any]]:
 
 
 def expected_documents(name: str) -> dict[str, str | None]:
-    """The right document of each Patient by the lines `id: document` of EXPECTED.txt, None for a provisional one."""
+    """The right document of each Patient, from the lines `id: document` of EXPECTED.txt; None if provisional."""
     text = (CASES / name / "EXPECTED.txt").read_text("utf-8")
-    told = re.findall(r"^([a-z0-9-]+): ([^\s,]+)", text, re.MULTILINE)
-    return {key: None if document == "provisional" else document for key, document in told}
+    lines = re.findall(r"^([a-z0-9-]+): ([^\s,]+)", text, re.MULTILINE)
+    return {key: None if document == "provisional" else document for key, document in lines}

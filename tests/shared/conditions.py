@@ -1,4 +1,4 @@
-"""What holds for conditional entries of bundles on every engine; each tier's test_conditions.py runs these."""
+"""Conditional entries of bundles on every engine; test_conditions.py of each tier runs these tests."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def visit(mark: str) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def test_of_loads_at_once_one_creates_and_the_others_find_it(db: TestDatabase, tmp_path: Path) -> None:
+def test_of_concurrent_loads_one_creates_and_the_others_find_the_resource(db: TestDatabase, tmp_path: Path) -> None:
     source, marks = unique(), [unique() for _ in range(6)]
     together = Barrier(3)
 
@@ -127,9 +127,7 @@ def test_of_loads_at_once_one_creates_and_the_others_find_it(db: TestDatabase, t
     assert doctors == {f"Practitioner/{key}" for key in ids(db, "profesional", source)}
 
 
-def test_a_load_waits_for_another_ones_conditions_and_no_longer_once_that_was_killed(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_a_load_waits_for_the_conditions_of_another_until_it_is_killed(db: TestDatabase, tmp_path: Path) -> None:
     source, mark = unique(), unique()
     path = tmp_path / "b.json"
     path.write_text(json.dumps(visit(mark)), encoding="utf-8")
@@ -151,7 +149,7 @@ def test_a_load_waits_for_another_ones_conditions_and_no_longer_once_that_was_ki
         assert done.result(30).conditional == {"created": 3}
 
 
-def test_entries_of_one_bundle_that_mean_the_same_make_one_resource(db: TestDatabase, tmp_path: Path) -> None:
+def test_entries_of_one_bundle_with_the_same_condition_make_one_resource(db: TestDatabase, tmp_path: Path) -> None:
     source, mark = unique(), unique()
     first, again, by_other = urn(1), urn(2), urn(3)
     both = {**identified("Practitioner", NPI, mark), "identifier": [{"value": mark}, {"system": NPI, "value": mark}]}
@@ -175,7 +173,7 @@ def test_entries_of_one_bundle_that_mean_the_same_make_one_resource(db: TestData
     assert referred == [(f"Practitioner/{key}",)] * 3
 
 
-def test_what_fits_is_found_under_another_document_and_an_update_moves_it(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_match_in_another_record_is_found_and_an_update_moves_it(db: TestDatabase, tmp_path: Path) -> None:
     source, mark, other = unique(), unique(), unique()
     people = [{**identified("Patient", CEDULA, value), "id": key} for key, value in (("p", mark), ("q", other))]
     db.load(tmp_path, *people, {**observation("Patient/p", mark), "id": "o"}, source=source)
@@ -197,9 +195,7 @@ def test_what_fits_is_found_under_another_document_and_an_update_moves_it(db: Te
     )
 
 
-def test_what_fits_several_or_contradicts_the_entry_is_refused_and_changes_nothing(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_a_condition_with_several_matches_or_another_id_is_refused(db: TestDatabase, tmp_path: Path) -> None:
     source, mark, patient = unique(), unique(), unique()
     person = {**identified("Patient", CEDULA, patient), "id": "p"}
     twice = [{**observation("Patient/p", mark), "id": key} for key in ("a", "b")]
@@ -226,7 +222,7 @@ def test_what_fits_several_or_contradicts_the_entry_is_refused_and_changes_nothi
     assert not any(mark in detail or patient in detail for _, detail in told), "no identifier is in a detail"
 
 
-def test_searches_that_are_understood_find_by_id_and_by_every_term(db: TestDatabase, tmp_path: Path) -> None:
+def test_supported_searches_match_by_id_and_by_every_term(db: TestDatabase, tmp_path: Path) -> None:
     source, mark, patient = unique(), unique(), unique()
     two = [{"system": LAB, "value": f"{mark} 1&2"}, {"system": "urn:x", "value": mark}]
     there = {**observation("Patient/p", ""), "id": "o", "identifier": two}
@@ -271,7 +267,7 @@ def test_a_transaction_deletes_first_so_what_it_creates_stays(db: TestDatabase, 
     assert ids(db, "profesional", source) == [url.removeprefix("urn:uuid:")]
 
 
-def test_the_same_bundles_again_change_nothing_and_a_load_that_failed_is_finished(
+def test_a_repeated_load_of_conditions_changes_nothing_and_a_failed_one_is_finished(
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, mark, other = unique(), unique(), unique()
@@ -293,7 +289,7 @@ def test_the_same_bundles_again_change_nothing_and_a_load_that_failed_is_finishe
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
-def test_pages_of_a_history_in_any_order_leave_what_is_newest(
+def test_pages_of_a_history_in_any_order_leave_the_newest_version(
     db: TestDatabase, tmp_path: Path, newest_first: bool
 ) -> None:
     source, mark = unique(), unique()
@@ -336,7 +332,7 @@ def test_conditions_of_a_history_and_within_another_bundle(db: TestDatabase, tmp
     assert len(ids(db, "profesional", source)) == 2
 
 
-def test_an_application_is_told_that_save_many_takes_no_condition(db: TestDatabase) -> None:
+def test_save_many_refuses_a_condition(db: TestDatabase) -> None:
     source, mark = unique(), unique()
     with pyhce.connect(db.dsn, source=source) as writer, pytest.raises(InvalidResource, match="use `pyhce load`"):
         writer.save_many([visit(mark)])

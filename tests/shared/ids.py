@@ -1,4 +1,4 @@
-"""What holds for ids that are not FHIR's, for the names of sources and for names in options, on every engine."""
+"""Ids that FHIR does not allow, names of sources, and names in options, on every engine."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_an_export_of_repaired_resources_is_loaded_without_the_option(db: TestDa
     assert kept(db, source) == before
 
 
-def test_a_load_without_the_option_rejects_with_the_remedy_and_moves_nothing(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_load_without_repair_ids_rejects_with_the_remedy_and_moves_nothing(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique().upper()
     came = (person("a_b", number), weight("o", "Patient/a_b"))
     loaded(db, tmp_path, source, *came, repair_ids=True)
@@ -92,7 +92,7 @@ def test_a_load_without_the_option_rejects_with_the_remedy_and_moves_nothing(db:
     assert db.document("Observation", "o", source) == f"CC-{number}"
 
 
-def test_the_remedy_of_verify_brings_what_waits_to_its_patient(db: TestDatabase, tmp_path: Path) -> None:
+def test_the_remedy_of_verify_moves_waiting_resources_to_their_patient(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique().upper()
     path = tmp_path / "in.ndjson"
     path.write_text(json.dumps(person("a_b", number)) + "\n" + weight("o", "Patient/a_b") + "\n")
@@ -113,7 +113,7 @@ def listed(db: TestDatabase, code: str) -> str:
     return "\n".join(check.details)
 
 
-def test_several_writers_at_once_give_one_derived_id(db: TestDatabase, tmp_path: Path) -> None:
+def test_concurrent_writers_compute_one_derived_id(db: TestDatabase, tmp_path: Path) -> None:
     source, number = unique(), unique().upper()
     path = tmp_path / "in.ndjson"
     path.write_text(json.dumps(person("a_b", number)) + "\n" + weight("o_1", "Patient/a_b") + "\n")
@@ -135,7 +135,7 @@ def test_several_writers_at_once_give_one_derived_id(db: TestDatabase, tmp_path:
     ]
 
 
-def test_an_application_saves_and_deletes_by_such_an_id_if_it_asks_for_it(db: TestDatabase) -> None:
+def test_an_application_saves_and_deletes_by_an_invalid_id_with_repair_ids(db: TestDatabase) -> None:
     source, number = unique(), unique().upper()
     with pyhce.connect(db.dsn, source=source) as writer, pytest.raises(InvalidResource) as refused:
         writer.save(person("a_b", number))
@@ -159,7 +159,7 @@ def test_a_deletion_in_a_bundle_finds_the_derived_id(db: TestDatabase, tmp_path:
     )
 
 
-def test_an_erasure_takes_out_a_reference_by_such_an_id_as_it_came(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_erasure_removes_a_reference_by_an_invalid_id(db: TestDatabase, tmp_path: Path) -> None:
     source, number, other = unique(), unique().upper(), unique()
     loaded(db, tmp_path, source, person("a_b", number), person("p", other), repair_ids=True)
     linked = {"reference": "Patient/a_b"}
@@ -173,7 +173,7 @@ def test_an_erasure_takes_out_a_reference_by_such_an_id_as_it_came(db: TestDatab
 
 
 @pytest.mark.parametrize("key", ["", None, 7])
-def test_an_empty_id_is_as_none_and_a_number_is_its_text(db: TestDatabase, tmp_path: Path, key: object) -> None:
+def test_a_blank_id_counts_as_none_and_a_number_as_its_text(db: TestDatabase, tmp_path: Path, key: object) -> None:
     source = unique()
     resource = {**json.loads(weight("o", "Patient/7")), "id": key}
     report = loaded(db, tmp_path, source, resource, repair_ids=True)
@@ -185,7 +185,7 @@ def test_an_empty_id_is_as_none_and_a_number_is_its_text(db: TestDatabase, tmp_p
 SOURCES = ("manifest.json", "Patient.ndjson", "Patient.ndjson.gz", ".", "..", "a/b", "a b", "ñ", "x" * 200)
 
 
-def test_sources_called_like_files_are_exported_and_loaded_again(db: TestDatabase, tmp_path: Path) -> None:
+def test_sources_named_like_files_are_exported_and_loaded_again(db: TestDatabase, tmp_path: Path) -> None:
     number = unique().upper()
     for source in ("", *SOURCES):
         loaded(db, tmp_path, source, person(f"p-{number}", number))
@@ -201,7 +201,7 @@ def test_sources_called_like_files_are_exported_and_loaded_again(db: TestDatabas
         assert (again.read, again.unchanged) == (1, 1)
 
 
-def test_a_source_that_is_not_there_is_refused_and_those_there_are_listed(db: TestDatabase, tmp_path: Path) -> None:
+def test_an_unknown_source_is_refused_and_the_existing_ones_are_listed(db: TestDatabase, tmp_path: Path) -> None:
     source = f"!{unique()}"  # among the first that are listed
     loaded(db, tmp_path, source, person("p", None))
     done = command("export", "--to", tmp_path / "out", "--source", source[:-1], "--dsn", db.dsn)
@@ -211,7 +211,7 @@ def test_a_source_that_is_not_there_is_refused_and_those_there_are_listed(db: Te
     assert not (tmp_path / "out").exists()
 
 
-def test_a_source_of_which_everything_was_deleted_is_there(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_source_with_only_deleted_resources_exists(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     loaded(db, tmp_path, source, weight("o", "Patient/p"))
     entry = {"request": {"method": "DELETE", "url": "Observation/o"}}
@@ -220,7 +220,7 @@ def test_a_source_of_which_everything_was_deleted_is_there(db: TestDatabase, tmp
     assert (report.resources, len(report.deleted)) == (0, 1)
 
 
-def test_types_moments_and_patients_that_cannot_be_there_are_refused(db: TestDatabase, tmp_path: Path) -> None:
+def test_impossible_types_times_and_patients_are_refused(db: TestDatabase, tmp_path: Path) -> None:
     for options, words in (
         ({"types": ["observation"]}, "Write it as FHIR does: Observation."),
         ({"types": ["Pacient"]}, "Write it as FHIR does: Patient."),
@@ -234,7 +234,7 @@ def test_types_moments_and_patients_that_cannot_be_there_are_refused(db: TestDat
     assert not (tmp_path / "out").exists()
 
 
-def test_markup_in_names_of_files_sources_and_patients_is_shown_as_it_is(db: TestDatabase, tmp_path: Path) -> None:
+def test_markup_in_names_of_files_sources_and_patients_is_shown_unchanged(db: TestDatabase, tmp_path: Path) -> None:
     number, source = unique().upper(), f"[/b]{unique()}"
     patient = person("p", number, name=[{"text": "[/b] [red]Ana"}])
     path = tmp_path / "[" / "b].ndjson"

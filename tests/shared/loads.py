@@ -1,4 +1,4 @@
-"""What holds for a load as a whole, on any database: resumed, in parallel, beside an application, in little memory."""
+"""Loads on every engine: resumed, in parallel, beside an application, in bounded memory."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def loaded(db: TestDatabase, *paths: Path, source: str, jobs: int = 0, again: bo
             conn.close()
 
 
-def state(db: TestDatabase, source: str) -> list[object]:
-    """Every row of a source with its version, and every former one."""
+def rows_with_versions(db: TestDatabase, source: str) -> list[object]:
+    """Every row of a source with its version, former versions included."""
     tables = [t for t in SCHEMA.tables if t.holds_resources]
     rows = " UNION ALL ".join(
         f"SELECT '{t.name}', id, version, recurso::text, original FROM {t.qualified} WHERE fuente = %(f)s"
@@ -89,7 +89,7 @@ def test_a_file_that_was_loaded_whole_is_passed_over_until_it_changes(db: TestDa
     assert (third.passed_over, third.changed) == (1, 1)
 
 
-def test_a_file_with_a_reject_is_read_again_and_told_again(db: TestDatabase, tmp_path: Path) -> None:
+def test_a_file_with_a_reject_is_read_and_rejected_again(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     path = written(tmp_path / "one.ndjson", [weight("a", "Patient/p"), "{", weight("b", "Patient/p")])
     first, second = loaded(db, path, source=source), loaded(db, path, source=source)
@@ -105,7 +105,7 @@ def test_other_identity_rules_read_a_file_again(db: TestDatabase, tmp_path: Path
     assert (report.passed_over, report.read) == (0, 2)
 
 
-def test_several_writers_leave_what_one_leaves(db: TestDatabase, tmp_path: Path) -> None:
+def test_several_writers_end_in_the_same_state_as_one(db: TestDatabase, tmp_path: Path) -> None:
     one, several = unique(), unique()
     lines = list(people(12, 40))
     changed = [weight(f"o{n}", f"Patient/p{n % 12}", "1.0") for n in range(0, 480, 7)]
@@ -114,13 +114,11 @@ def test_several_writers_leave_what_one_leaves(db: TestDatabase, tmp_path: Path)
     loaded(db, path, source=one)
     report = loaded(db, path, source=several, jobs=3)
     assert report.read == len(lines) + len(changed) + len(moved)
-    assert state(db, several) == state(db, one)
+    assert rows_with_versions(db, several) == rows_with_versions(db, one)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_load_that_is_killed_and_run_again_leaves_what_an_undisturbed_one_leaves(
-    db: TestDatabase, tmp_path: Path, seed: int
-) -> None:
+def test_a_load_that_is_killed_and_repeated_ends_in_the_same_state(db: TestDatabase, tmp_path: Path, seed: int) -> None:
     calm, killed, chance = unique(), unique(), random.Random(seed)  # noqa: S311 - moments, not secrets
     lines = list(people(20, 400))
     files = [written(tmp_path / f"{n}.ndjson", lines[n::4]) for n in range(4)]
@@ -138,13 +136,11 @@ def test_a_load_that_is_killed_and_run_again_leaves_what_an_undisturbed_one_leav
             run.wait()
     done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert done["files"] + done["passed_over"] == 4
-    assert state(db, killed) == state(db, calm)
+    assert rows_with_versions(db, killed) == rows_with_versions(db, calm)
     assert db.value("SELECT count(*) FROM hce.carga") == 0
 
 
-def test_a_loader_beside_an_application_on_the_same_resources_leaves_the_right_versions(
-    db: TestDatabase, tmp_path: Path
-) -> None:
+def test_a_load_beside_an_application_leaves_the_right_versions(db: TestDatabase, tmp_path: Path) -> None:
     source = unique()
     path = written(tmp_path / "all.ndjson", people(4, 100))
     loaded(db, path, source=source)
@@ -193,23 +189,21 @@ def test_memory_does_not_grow_with_the_input(db: TestDatabase, tmp_path: Path) -
     assert peaks[1] < peaks[0] * 1.25, peaks
 
 
-def test_what_is_there_as_it_came_is_not_even_parsed(
-    db: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stored_lines_are_not_parsed(db: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, lines = unique(), list(people(5, 500))
     path = written(tmp_path / "all.ndjson", lines)
     loaded(db, path, source=source)
-    before, parsed = state(db, source), []
+    before, parsed = rows_with_versions(db, source), []
     monkeypatch.setattr(LineReader, "read", lambda _, line: parsed.append(line))
     report = loaded(db, path, source=source, again=True, jobs=2)
     assert (report.unchanged, report.read, report.rejected) == (len(lines), len(lines), 0)
     assert report.by_type == {"Observation": 2500, "Patient": 5}
     assert len(parsed) == 5, "the Patients, whose document depends on more than their text"
-    assert state(db, source) == before
+    assert rows_with_versions(db, source) == before
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_load_that_passes_over_what_is_there_leaves_what_one_leaves_that_looks_at_all(
+def test_a_load_with_the_sieve_ends_in_the_same_state_as_one_without(
     db: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     lines, chance = list(people(4, 100)), random.Random(seed)  # noqa: S311 - places, not secrets
@@ -235,7 +229,7 @@ def test_a_load_that_passes_over_what_is_there_leaves_what_one_leaves_that_looks
         loaded(db, first, source=source)
         report = loaded(db, second, source=source, jobs=2)
         reports.append(report.model_copy(update={"seconds": 0.0, "moved": 0, "reject_file": None}))
-        states.append(state(db, source))
+        states.append(rows_with_versions(db, source))
     assert reports[0] == reports[1]
     assert states[0] == states[1]
     assert reports[0].unchanged > 200

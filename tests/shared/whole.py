@@ -1,4 +1,4 @@
-"""Whole databases compared table by table: every column of every row, the typed ones too."""
+"""Compare whole databases, table by table: every column of every row, typed columns included."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pyhce.schema.model import Home, Table
 from tests.shared.database import TestDatabase
 
 OF_THE_INSTALLATION = {"instalacion", "archivo_cargado", "paso_datos", "migracion"}
-"""Tables that tell of this database and of what was done to it, not of patients: its identity, the files loaded."""
+"""Tables about the database itself, such as its identity and the loaded files; not compared."""
 Contents = dict[str, Counter[str]]
-"""By table, the digest of each row, and how often it is there."""
+"""For each table, the digests of its rows and how often each occurs."""
 
 
 def compared_tables() -> list[Table]:
@@ -22,7 +22,7 @@ def compared_tables() -> list[Table]:
 
 
 def contents(db: TestDatabase, *, without: frozenset[str] = frozenset()) -> Contents:
-    """Everything that a database holds.
+    """The contents of a database.
 
     Args:
         without: columns that may differ.
@@ -39,7 +39,7 @@ def contents(db: TestDatabase, *, without: frozenset[str] = frozenset()) -> Cont
 
 
 def differences(before: Contents, after: Contents) -> dict[str, tuple[int, int]]:
-    """The tables that differ, with how many rows only one of both holds."""
+    """The tables that differ, with the number of rows that only the one and only the other has."""
     assert before.keys() == after.keys()
     found = {name: ((before[name] - after[name]).total(), (after[name] - before[name]).total()) for name in before}
     return {name: counts for name, counts in found.items() if counts != (0, 0)}
@@ -50,7 +50,7 @@ def rows_of(found: Contents) -> int:
 
 
 def emptied(db: TestDatabase) -> None:
-    """Take everything out of a database of one test's own, also what it was loaded from."""
+    """Empty a test's own database, the list of loaded files included."""
     for table in (*SCHEMA.tables,):
         if table.name in {"instalacion", "paso_datos", "migracion"} or (
             table.home is Home.PATIENT and table.parent is not None

@@ -1,4 +1,4 @@
-"""Ids that are not FHIR's: the right words, one derived id, references that follow."""
+"""Ids that FHIR does not allow: messages, derived ids, rewritten references."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONG = "e" * 70
 
 
 def found(value: object) -> Any:
-    """What the reader makes of one value."""
+    """The only item that the reader yields for a value."""
     (item,) = resources_of(HERE, parse(json.dumps(value)))
     return item
 
@@ -56,12 +56,12 @@ def patient(key: object, **members: object) -> dict[str, object]:
         ("Ab.c-9", None), (".", None), ("..", None), (None, None), ("x" * 64, None),
     ],
 )  # fmt: skip
-def test_the_words_say_what_is_wrong_with_an_id(key: object, words: str | None) -> None:
+def test_an_id_problem_states_what_is_wrong(key: object, words: str | None) -> None:
     assert id_problem(parse(json.dumps(patient(key)))) == words
 
 
 @pytest.mark.parametrize("key", ["under_score", LONG, "a b", 123, ""])
-def test_a_resource_with_such_an_id_is_rejected_with_the_remedy(key: object) -> None:
+def test_a_resource_with_an_invalid_id_is_rejected_with_the_remedy(key: object) -> None:
     taken = admit(found(patient(key)), frozenset(), "", repair=False)
     assert isinstance(taken, Rejected)
     assert taken.reason == "invalid-id"
@@ -70,13 +70,13 @@ def test_a_resource_with_such_an_id_is_rejected_with_the_remedy(key: object) -> 
 
 
 @pytest.mark.parametrize("key", [True, ["a"], {}])
-def test_an_id_that_cannot_be_read_is_rejected_with_the_option_too(key: object) -> None:
+def test_an_id_without_a_derived_id_is_rejected_with_the_option_too(key: object) -> None:
     taken = admit(found(patient(key)), frozenset(), "", repair=True)
     assert isinstance(taken, Rejected)
     assert "--repair-ids" not in taken.detail
 
 
-def test_a_derived_id_is_valid_and_tells_types_and_letters_apart() -> None:
+def test_a_derived_id_is_valid_and_differs_by_type_and_case() -> None:
     made = {derived_id(kind, key) for kind in ("Patient", "Device") for key in ("a_b", "A_b", "a_B", "a_b ", LONG)}
     assert len(made) == 10
     assert all(is_id(key) for key in made)
@@ -104,7 +104,7 @@ def test_a_type_without_a_spare_identifier_keeps_the_original_as_a_tag() -> None
     assert taken["meta"]["tag"] == [{"code": "t"}, {"system": ORIGINAL_ID, "code": "a_b"}]
 
 
-def test_a_number_becomes_the_text_that_it_is_spelled_as_and_an_empty_id_none() -> None:
+def test_a_number_becomes_its_text_and_a_blank_id_none() -> None:
     number, taken = repaired(patient(123))
     assert (number["id"], taken.item.id, taken.repaired) == ("123", "123", True)
     assert "identifier" not in number
@@ -126,13 +126,13 @@ def test_a_number_becomes_the_text_that_it_is_spelled_as_and_an_empty_id_none() 
         ("Nothing/a_b", None, None), ("Patient/a_b ", None, None), ("Patient/", None, None),
     ],
 )  # fmt: skip
-def test_references_to_such_an_id_lead_to_the_derived_one(came: str, goes: str | None, stored: str | None) -> None:
+def test_references_to_an_invalid_id_lead_to_the_derived_id(came: str, goes: str | None, stored: str | None) -> None:
     key = derived_id("Patient", "a_b")
     assert with_repaired_id(came, {OWN}) == (goes or came).format(key)
     assert stored_form(came, {OWN}) == (stored or came).format(key)
 
 
-def test_every_reference_and_link_to_a_binary_follows_the_rest_stays() -> None:
+def test_references_and_links_to_a_binary_are_rewritten_and_nothing_else() -> None:
     document = {
         "resourceType": "DocumentReference", "id": "d", "subject": {"reference": "Patient/a_b"},
         "author": [{"reference": "#a_b"}, {"reference": "Practitioner/ok"}],
@@ -146,14 +146,14 @@ def test_every_reference_and_link_to_a_binary_follows_the_rest_stays() -> None:
     assert urls == [f"Binary/{derived_id('Binary', 'b_1')}", "https://files.example/b_1"]
 
 
-def test_a_resource_without_such_ids_is_the_very_same_object() -> None:
+def test_a_resource_with_valid_ids_is_the_same_object() -> None:
     item = found({"resourceType": "Observation", "id": "o", "subject": {"reference": "Patient/p"}})
     taken = admit(item, frozenset(), "", repair=True)
     assert isinstance(taken, AdmittedResource)
     assert taken.item.resource is item.resource
 
 
-def test_a_bundle_of_a_server_keeps_its_base_and_its_references_follow() -> None:
+def test_references_in_a_servers_bundle_are_rewritten_and_its_base_is_kept() -> None:
     url = f"{OWN}/Patient/a_b"
     entries = [
         {"fullUrl": url, "resource": patient("a_b")},
@@ -176,7 +176,7 @@ def test_a_bundle_of_a_server_keeps_its_base_and_its_references_follow() -> None
 
 
 @pytest.mark.parametrize("key", ["a_b", LONG, 7, "p"])
-def test_a_document_is_of_the_patient_in_it_whatever_the_id(key: object) -> None:
+def test_a_document_with_an_invalid_patient_id_belongs_to_its_patient(key: object) -> None:
     cedula = {"system": "https://www.registraduria.gov.co/cedula", "value": "910000999"}
     composition = {"resourceType": "Composition", "id": "c", "subject": {"reference": f"Patient/{key}"}}
     entries = [{"resource": composition}, {"resource": patient(key, identifier=[cedula])}]
@@ -186,7 +186,7 @@ def test_a_document_is_of_the_patient_in_it_whatever_the_id(key: object) -> None
     )
 
 
-def test_entries_of_a_document_that_are_filed_are_rejected_or_repaired_like_others() -> None:
+def test_opened_entries_with_invalid_ids_are_rejected_or_repaired() -> None:
     observation = {"resourceType": "Observation", "id": "o_1", "subject": {"reference": f"{OWN}/Patient/a_b"}}
     entries = [
         {"fullUrl": f"{OWN}/Composition/c", "resource": {"resourceType": "Composition", "id": "c"}},
@@ -205,12 +205,12 @@ def test_entries_of_a_document_that_are_filed_are_rejected_or_repaired_like_othe
     assert resources[2]["subject"] == {"reference": f"Patient/{derived_id('Patient', 'a_b')}"}
 
 
-def test_a_deletion_of_such_an_id_deletes_the_derived_one() -> None:
+def test_a_deletion_by_an_invalid_id_deletes_the_derived_id() -> None:
     for url in ("Patient/a_b", f"{OWN}/Patient/a_b"):
         entry = {"request": {"method": "DELETE", "url": url}}
         (gone,) = resources_of(HERE, {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
         assert gone[1:3] == ("Patient", derived_id("Patient", "a_b"))
 
 
-def test_a_url_with_such_an_id_has_its_base() -> None:
+def test_a_url_with_an_invalid_id_has_a_base() -> None:
     assert split_url(f"{OWN}/Patient/a_b") == (OWN, "Patient", derived_id("Patient", "a_b"), "")

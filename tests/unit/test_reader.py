@@ -1,4 +1,4 @@
-"""Files as they come: compressed, cut off, damaged, too long, of another kind than their name says."""
+"""The reader: compressed, truncated, damaged and oversized files, and files whose name does not fit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_lines_are_read_whatever_the_compression_and_the_name(tmp_path: Path, na
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
-def test_a_file_that_was_cut_off_gives_what_is_whole_and_tells_the_rest(tmp_path: Path, suffix: str) -> None:
+def test_a_truncated_file_gives_its_complete_resources_and_one_reject(tmp_path: Path, suffix: str) -> None:
     noise = b"".join(
         json.dumps({"resourceType": "Patient", "id": f"p{n}", "name": [{"text": str(hash(n * 7919))}]}).encode() + b"\n"
         for n in range(200_000)
@@ -53,7 +53,7 @@ def test_a_file_that_was_cut_off_gives_what_is_whole_and_tells_the_rest(tmp_path
     assert found[-1] in {"unreadable", "not-json"}
 
 
-def test_damage_in_the_middle_and_what_is_not_compressed_at_all(tmp_path: Path) -> None:
+def test_damage_in_the_middle_or_a_wrong_suffix_is_one_reject(tmp_path: Path) -> None:
     broken = bytearray(gzip.compress(LINES))
     broken[len(broken) // 2] ^= 0xFF
     (tmp_path / "a.ndjson.gz").write_bytes(bytes(broken))
@@ -64,7 +64,7 @@ def test_damage_in_the_middle_and_what_is_not_compressed_at_all(tmp_path: Path) 
     assert kinds(tmp_path / "c.json.zst") == ["unreadable"]
 
 
-def test_a_line_that_is_too_long_is_passed_and_the_next_is_read(
+def test_a_line_over_the_limit_is_rejected_and_the_next_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (limits, reader):
@@ -91,7 +91,7 @@ def test_standard_input_may_be_lines_or_one_bundle(monkeypatch: pytest.MonkeyPat
         assert len(kinds(Path("-"))) == wanted
 
 
-def test_manifests_of_exports_are_no_resources(tmp_path: Path) -> None:
+def test_manifests_are_not_read_as_resources(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
     for manifest in ({"transactionTime": "x", "output": []}, {"files": [], "resources": 0, "snapshot": True}):
         path.write_text(json.dumps(manifest, indent=1))
@@ -174,7 +174,7 @@ def told(path: Path, data: bytes) -> list[str]:
     ],
 )
 @pytest.mark.parametrize("chunk", [1, 7, input_file.CHUNK])
-def test_whatever_stands_in_a_file_is_taken_or_told(
+def test_every_value_in_a_file_is_read_or_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, wanted: list[str], chunk: int
 ) -> None:
     monkeypatch.setattr(input_file, "CHUNK", chunk)
@@ -194,7 +194,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("name", ["a.json", "a.ndjson", "a.json.gz", "a.json.zst", "-"])
 @pytest.mark.parametrize("indent", [None, 1])
-def test_a_large_bundle_gives_its_entries_with_references_resolved_forwards_and_backwards(
+def test_references_in_a_large_bundle_are_resolved_in_both_directions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, indent: int | None
 ) -> None:
     entries = [
@@ -221,7 +221,7 @@ def test_a_large_bundle_gives_its_entries_with_references_resolved_forwards_and_
 
 
 @pytest.mark.usefixtures("small")
-def test_what_is_too_large_is_told_and_what_follows_is_read(tmp_path: Path) -> None:
+def test_a_value_over_the_limit_is_rejected_and_the_next_is_read(tmp_path: Path) -> None:
     large = b'{"resourceType":"Patient","id":"%s"}' % (b"x" * 3000)
     assert told(tmp_path / "a.json", large + b"\n" + ONE) == ["too-large", "p1"]
     assert told(tmp_path / "a.json", b"[" + large + b"," + ONE + b"]") == ["too-large", "p1"]
@@ -232,12 +232,12 @@ def test_what_is_too_large_is_told_and_what_follows_is_read(tmp_path: Path) -> N
     assert told(tmp_path / "a.json", twice) == ["not-json"]
 
 
-def test_a_long_name_beside_the_entries_of_a_bundle_hides_none_of_them(tmp_path: Path) -> None:
+def test_a_long_member_name_in_a_bundle_hides_no_entry(tmp_path: Path) -> None:
     named = bundle(entry(ONE))[:-1] + b',"%s":1}' % (b"n" * 10_000)
     assert told(tmp_path / "a.json", named) == ["p1"]
 
 
-def test_a_bundle_that_is_taken_apart_may_have_any_id_of_its_own(tmp_path: Path) -> None:
+def test_a_bundle_of_separate_resources_may_have_an_invalid_id(tmp_path: Path) -> None:
     named = bundle(entry(ONE), entry(TWO))[:-1] + b',"id":"no id"}'
     assert told(tmp_path / "a.json", named) == ["p1", "p2"]
     assert told(tmp_path / "a.json", b"[" + named + b"]") == ["p1", "p2"]
@@ -251,7 +251,7 @@ def test_many_values_in_few_bytes_are_too_large(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fill", [b"\0", b" ", b"\n", b"x"])
-def test_a_file_that_unpacks_to_ever_more_is_given_up_and_that_is_told(
+def test_a_decompression_bomb_is_abandoned_with_one_reject(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: bytes
 ) -> None:
     monkeypatch.setattr(input_file, "MAX_WITHOUT_RESOURCE", 5_000_000)
@@ -263,14 +263,14 @@ def test_a_file_that_unpacks_to_ever_more_is_given_up_and_that_is_told(
         assert (found[-1].reason, "the rest of the file was not read" in found[-1].detail) == ("too-large", True)
 
 
-def test_a_zstandard_file_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
+def test_a_zstandard_file_that_requests_much_memory_is_rejected(tmp_path: Path) -> None:
     parameters = zstandard.ZstdCompressionParameters(window_log=30)
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     (tmp_path / "a.ndjson.zst").write_bytes(compressor.compress(LINES) + compressor.flush())
     assert kinds(tmp_path / "a.ndjson.zst") == ["unreadable"]
 
 
-def test_compressed_files_put_together_are_read_to_their_end_and_told_by_content(tmp_path: Path) -> None:
+def test_concatenated_compressed_files_are_read_to_their_end_whatever_the_name(tmp_path: Path) -> None:
     for compress in (gzip.compress, zstandard.ZstdCompressor().compress):
         both = compress(ONE + b"\n") + compress(TWO + b"\n")
         assert told(tmp_path / "a.json", both) == ["p1", "p2"]
@@ -289,7 +289,7 @@ DELETE = b'{"request":{"method":"DELETE","url":"%s"}}'
         (b"history", ["p2", "identifier=a|b", "p1", "p1"]),
     ],
 )
-def test_deletions_come_first_in_a_transaction_and_of_a_history_the_oldest(
+def test_a_transaction_deletes_first_and_a_history_is_read_oldest_first(
     tmp_path: Path, kind: bytes, wanted: list[str]
 ) -> None:
     entries = (DELETE % b"Patient/p1", entry(ONE), DELETE % b"http://x/fhir/Patient?identifier=a%7Cb", entry(TWO))
@@ -313,11 +313,11 @@ def test_deletions_come_first_in_a_transaction_and_of_a_history_the_oldest(
         ({"method": 7}, "skipped"),
     ],
 )
-def test_requests_that_are_not_carried_out_are_told(tmp_path: Path, request_: dict[str, str], reason: str) -> None:
+def test_unsupported_requests_are_rejected(tmp_path: Path, request_: dict[str, str], reason: str) -> None:
     assert told(tmp_path / "a.json", bundle(json.dumps({"request": request_}).encode())) == [reason]
 
 
-def test_files_that_a_manifest_names_and_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_missing_files_of_a_manifest_are_rejected(tmp_path: Path) -> None:
     names = ["Patient.ndjson", "Condition.ndjson", "x/Device.ndjson?sig=1", "opaque/123"]
     manifest = {"transactionTime": "x", "output": [{"type": "x", "url": f"https://host/{name}"} for name in names]}
     manifest["deleted"] = [{"type": "Bundle", "url": "https://host/deleted.ndjson"}]
@@ -333,17 +333,17 @@ def read_all(folder: Path, manifest: dict[str, object]) -> list[object]:
     return [item for path in find_files([folder]).to_read for item in read(path)]
 
 
-def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+def test_a_file_given_twice_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(ONE)
     assert find_files([tmp_path, tmp_path / "a.json", tmp_path / "*.json"]).to_read == [tmp_path / "a.json"]
 
 
-def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_rejected(tmp_path: Path) -> None:
     assert kinds(tmp_path / "gone.json") == ["unreadable"]
 
 
 @pytest.mark.parametrize("name", ["a.ndjson", "a.ndjson.gz", "a.ndjson.zst"])
-def test_a_source_tells_how_far_it_is_and_what_it_was(tmp_path: Path, name: str) -> None:
+def test_an_input_file_has_its_position_size_and_fingerprint(tmp_path: Path, name: str) -> None:
     compress = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}.get(Path(name).suffix, bytes)
     raw = compress(LINES)
     (tmp_path / name).write_bytes(raw)
@@ -356,7 +356,7 @@ def test_a_source_tells_how_far_it_is_and_what_it_was(tmp_path: Path, name: str)
 
 
 @pytest.mark.usefixtures("small")
-def test_the_position_grows_while_a_large_bundles_entries_are_given(
+def test_the_position_advances_with_the_entries_of_a_large_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(input_file, "CHUNK", 1000)
@@ -367,7 +367,7 @@ def test_the_position_grows_while_a_large_bundles_entries_are_given(
     assert full_urls[0] < source.size / 2 < full_urls[-1] < source.size  # type: ignore[operator]
 
 
-def test_a_bundle_larger_than_memory_may_be_is_read_in_little(tmp_path: Path) -> None:
+def test_a_bundle_larger_than_memory_is_read(tmp_path: Path) -> None:
     line = PATIENT % (b"p1" + b'","text":{"div":"' + b"x" * 4000 + b'"},"language":"es')
     with (tmp_path / "a.json").open("wb") as out:
         out.write(b'{"resourceType":"Bundle","type":"batch","entry":[' + entry(line))
@@ -387,7 +387,7 @@ def test_a_bundle_larger_than_memory_may_be_is_read_in_little(tmp_path: Path) ->
     assert (count, peak < 200_000) == (12_001, True)
 
 
-def test_inputs_changed_by_chance_break_nothing(tmp_path: Path) -> None:
+def test_random_changes_of_inputs_break_nothing(tmp_path: Path) -> None:
     assert run(20240229, rounds=60, keep=tmp_path)["rounds"] == 60
 
 
@@ -400,7 +400,7 @@ def test_a_limit_that_is_out_of_range_is_refused(size: int) -> None:
         pass
 
 
-def test_the_limit_holds_within_its_load_only_and_the_setting_that_is_told_is_enough() -> None:
+def test_the_limit_holds_within_its_block_and_the_suggested_limit_is_enough() -> None:
     many = b'{"resourceType":"Group","member":[' + b'{"entity":{"reference":"Patient/1"}},' * 500_000 + b"{}]}"
     assert len(many) > 16 * limits.MB
     told = limits.size_problem(many)
@@ -419,7 +419,7 @@ def test_the_limit_holds_within_its_load_only_and_the_setting_that_is_told_is_en
 
 
 @pytest.mark.parametrize("kind", [[None], {"a": 1}, 1, None])
-def test_a_resource_type_that_is_no_text_stops_no_reading(tmp_path: Path, kind: Any) -> None:
+def test_a_resource_type_that_is_not_a_string_is_rejected(tmp_path: Path, kind: Any) -> None:
     within = {"resourceType": kind, "id": "p"}
     observation = {"resourceType": "Observation", "id": "o", "subject": {"reference": "#p"}, "contained": [within]}
     patch = {"request": {"method": "PATCH", "url": ""}, "resource": within}
@@ -433,7 +433,7 @@ def test_a_resource_type_that_is_no_text_stops_no_reading(tmp_path: Path, kind: 
 
 
 @pytest.mark.parametrize("python", [sys.executable, "/usr/bin/python3"])
-def test_a_value_ends_where_its_brackets_do_on_every_python(python: str) -> None:
+def test_the_end_of_a_value_is_found_on_every_python(python: str) -> None:
     version = "import sys; sys.exit(sys.version_info < (3, 11))"
     if not Path(python).exists() or subprocess.run([python, "-c", version], check=False).returncode:
         pytest.skip(f"{python} is no Python 3.11 or newer")
@@ -452,7 +452,7 @@ for cut in range(1, len(data)):
     assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == f"{len(data)}\n"
 
 
-def test_a_group_that_is_repeated_for_good_goes_back_where_its_last_try_fails() -> None:
+def test_a_possessive_repetition_ends_where_its_last_try_began() -> None:
     patterns = [found.pattern for found in vars(nesting).values() if isinstance(found, re.Pattern)]
     assert sum(pattern.count(b")*+") for pattern in patterns) > 4
     assert all(pattern.count(b")*+") == pattern.count(b"|(?!))*+") for pattern in patterns)

@@ -1,4 +1,4 @@
-"""References as they are stored: whatever their text, never the id of another patient."""
+"""The stored form of references: no text leads to the id of another patient."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ references = st.lists(st.sampled_from(_PIECES) | st.text(max_size=3), max_size=6
 @given(references)
 @example(f"{OWN}/Patient/p/")
 @example("Patient/p/_history/2")
-def test_a_text_that_is_taken_as_it_is_is_stored_as_it_is(reference: str) -> None:
+def test_a_reference_that_may_not_differ_is_stored_unchanged(reference: str) -> None:
     try:
         line = orjson.dumps({"subject": {"reference": reference}})
     except orjson.JSONEncodeError:
@@ -55,7 +55,7 @@ def test_the_key_of_another_servers_reference_is_never_an_id(reference: str) -> 
 
 
 @given(references)
-def test_a_stored_form_is_stored_as_it_is(reference: str) -> None:
+def test_the_stored_form_of_a_stored_form_is_the_same(reference: str) -> None:
     once = stored_form(reference, {OWN})
     assert "%" in once or stored_form(once, {OWN}) == once
     assert "%" in once or stored_form(once, ()) == once
@@ -85,7 +85,7 @@ def test_bases_are_compared_by_scheme_host_port_and_path(given_: str, wanted: st
 @pytest.mark.parametrize(
     "base", ["", "ehr", "ftp://a", "https://", "https://u:p@a", "https://a?x=1", "https://a#x", "https://a b"]
 )
-def test_what_is_no_base_is_refused(base: str) -> None:
+def test_a_text_that_is_not_a_base_is_refused(base: str) -> None:
     with pytest.raises(UsageError, match="is not an http or https URL"):
         own_bases([OWN, base])
 

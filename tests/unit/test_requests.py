@@ -1,4 +1,4 @@
-"""What entries of bundles ask for, and what their conditions come to."""
+"""Requests of bundles' entries, and the outcomes of their conditions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DOE = {"resourceType": "Practitioner", "identifier": [{"system": "urn:npi", "val
         ("identifier=a|1&_id=7&identifier=b|2&_format=json&_pretty=true", {"identifier=a|1", "identifier=b|2", "7"}),
     ],
 )
-def test_a_search_by_identifiers_and_id_is_understood(search: str, terms: set[str]) -> None:
+def test_a_search_by_identifier_and_id_is_supported(search: str, terms: set[str]) -> None:
     assert terms_of(search) == terms
 
 
@@ -43,14 +43,14 @@ def test_a_search_by_identifiers_and_id_is_understood(search: str, terms: set[st
     ["", "&", "_format=json", "name=Doe", "identifier=1", "identifier=urn:npi|", "identifier=a|1,a|2", "_id=a,b",
      "_id=a_b", "identifier:of-type=a|MR|1", "identifier=a|1&active=true", "identifier=a|1%0A7", "identifier=a%00|1"],
 )  # fmt: skip
-def test_any_other_search_is_not_understood_and_its_value_is_not_told(search: str) -> None:
+def test_any_other_search_is_refused_without_its_value_in_the_message(search: str) -> None:
     with pytest.raises(UnsupportedSearch) as error:
         terms_of(search)
     assert "1" not in str(error.value).replace("1 to 64", "")
 
 
-def found(kind: str, *entries: dict[str, Any], there: dict[str, set[str]] | None = None) -> list[ReadItem]:
-    """What a bundle carries; its conditions are answered with the ids that fit each term."""
+def read_entries(kind: str, *entries: dict[str, Any], there: dict[str, set[str]] | None = None) -> list[ReadItem]:
+    """The items of a bundle. Conditions are answered with the ids in `there` that match each term."""
     listed: list[ReadItem] = []
     for item in resources_of(InputLocation("f", 1), {"resourceType": "Bundle", "type": kind, "entry": list(entries)}):
         if isinstance(item, ConditionsAsked) and there is not None:
@@ -61,10 +61,10 @@ def found(kind: str, *entries: dict[str, Any], there: dict[str, set[str]] | None
     return listed
 
 
-def told(kind: str, *entries: dict[str, Any], there: dict[str, set[str]] | None = None) -> list[str]:
-    """The same in short: ids, reasons, what is passed over."""
+def short_results(kind: str, *entries: dict[str, Any], there: dict[str, set[str]] | None = None) -> list[str]:
+    """The items in short: ids, reason codes, kinds of skipped input."""
     short = []
-    for item in found(kind, *entries, there=there):
+    for item in read_entries(kind, *entries, there=there):
         if isinstance(item, Incoming):
             short.append(item.id)
         elif isinstance(item, Deletion):
@@ -122,8 +122,8 @@ WITH_ID = {**DOE, "id": "d"}
     ],
 )
 @pytest.mark.parametrize("kind", ["transaction", "batch"])
-def test_a_request_is_carried_out_or_told(kind: str, made: dict[str, Any], what: str) -> None:
-    assert told(kind, made) == [what]
+def test_a_request_is_carried_out_or_rejected(kind: str, made: dict[str, Any], what: str) -> None:
+    assert short_results(kind, made) == [what]
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ def test_a_request_is_carried_out_or_told(kind: str, made: dict[str, Any], what:
         (entry("DELETE", "Practitioner?identifier=a|1", None, full="https://x/fhir/Practitioner/d"), "delete d"),
     ],
 )
-def test_a_history_tells_what_was_done(made: dict[str, Any], what: str) -> None:
-    assert told("history", made) == [what]
+def test_requests_of_a_history_are_not_instructions(made: dict[str, Any], what: str) -> None:
+    assert short_results("history", made) == [what]
 
 
 @pytest.mark.parametrize(
@@ -158,12 +158,12 @@ def test_a_history_tells_what_was_done(made: dict[str, Any], what: str) -> None:
         ("Practitioner/d", None, None),
     ],
 )
-def test_a_deletion_of_a_history_tells_its_version(url: str, etag: str | None, version: int | None) -> None:
+def test_a_deletion_in_a_history_has_its_version(url: str, etag: str | None, version: int | None) -> None:
     made = {**entry("DELETE", url, None), "response": {"etag": etag} if etag else None}
-    (deleted,) = found("history", made)
+    (deleted,) = read_entries("history", made)
     assert isinstance(deleted, Deletion)
     assert deleted.version == version
-    (asked,) = found("transaction", made)
+    (asked,) = read_entries("transaction", made)
     assert isinstance(asked, Deletion)
     assert asked.version is None, "what is asked for is done"
 
@@ -179,14 +179,14 @@ def test_a_deletion_of_a_history_tells_its_version(url: str, etag: str | None, v
         ("batch-response", {"response": {"status": "400"}}, "OperationOutcome about a batch"),
     ],
 )
-def test_an_outcome_is_passed_over_and_told(kind: str, search: dict[str, Any], what: str) -> None:
+def test_an_outcome_of_a_search_or_transaction_is_skipped(kind: str, search: dict[str, Any], what: str) -> None:
     outcome = {"resourceType": "OperationOutcome", "id": "o", "issue": [{"severity": "error", "code": "invalid"}]}
-    assert told(kind, {**search, "resource": outcome}) == [what]
+    assert short_results(kind, {**search, "resource": outcome}) == [what]
 
 
-def test_the_resource_of_a_response_is_the_servers_and_a_response_alone_is_told() -> None:
+def test_a_response_with_a_resource_is_loaded_and_one_without_is_skipped() -> None:
     response = {"response": {"status": "201 Created", "location": "Practitioner/d/_history/1"}}
-    assert told("transaction-response", response, {**response, "resource": WITH_ID}) == [
+    assert short_results("transaction-response", response, {**response, "resource": WITH_ID}) == [
         "entry without a resource (response)", "d",
     ]  # fmt: skip
 
@@ -199,10 +199,10 @@ ROLE = {"resourceType": "PractitionerRole", "id": "r", "practitioner": {"referen
 
 
 @pytest.mark.parametrize(("there", "key"), [({}, "1"), ({"identifier=urn:npi|1": {"old"}}, "old")])
-def test_references_lead_to_what_a_condition_fits(there: dict[str, set[str]], key: str) -> None:
+def test_references_lead_to_the_resource_that_a_condition_matches(there: dict[str, set[str]], key: str) -> None:
     role, *made = [
         item
-        for item in found(
+        for item in read_entries(
             "transaction",
             {"resource": ROLE},
             practitioner(1, "identifier=urn:npi|1"),
@@ -216,21 +216,21 @@ def test_references_lead_to_what_a_condition_fits(there: dict[str, set[str]], ke
     assert [item.id for item in made if isinstance(item, Incoming)] == ([] if there else ["1"])
 
 
-def test_references_by_the_entrys_own_id_lead_there_too() -> None:
+def test_references_by_the_entrys_own_id_lead_to_the_match_too() -> None:
     named = {**ROLE, "practitioner": {"reference": "Practitioner/9"}}
     bundle = {"resource": named}, practitioner(1, "identifier=urn:npi|1", id="9")
-    role = found("transaction", *bundle, there={"identifier=urn:npi|1": {"old"}})[1]
+    role = read_entries("transaction", *bundle, there={"identifier=urn:npi|1": {"old"}})[1]
     assert isinstance(role, Incoming)
     assert role.resource["practitioner"] == {"reference": "Practitioner/old"}
 
 
-def test_what_asks_is_answered_between_the_deletions_and_all_else_of_a_transaction() -> None:
+def test_conditions_are_answered_after_the_deletions_of_a_transaction() -> None:
     entries = (
         practitioner(1, "identifier=urn:npi|1"), {"resource": ROLE}, entry("DELETE", "Practitioner/7", None),
     )  # fmt: skip
-    kinds = [type(item) for item in found("transaction", *entries, there={})]
+    kinds = [type(item) for item in read_entries("transaction", *entries, there={})]
     assert kinds == [Deletion, ConditionsAsked, Incoming, Incoming, ConditionsDone]
-    asked = found("transaction", *entries)[1]
+    asked = read_entries("transaction", *entries)[1]
     assert isinstance(asked, ConditionsAsked)
     assert asked.conditions == {Condition(None, "Practitioner", frozenset({"identifier=urn:npi|1"}))}
 
@@ -247,7 +247,7 @@ def test_without_a_database_a_condition_is_refused(tmp_path: Path) -> None:
     assert isinstance(role, Incoming)
 
 
-def test_a_put_to_an_id_that_is_not_fhirs_names_its_resource_by_the_derived_one(tmp_path: Path) -> None:
+def test_a_put_to_an_invalid_id_names_its_resource_by_the_derived_id(tmp_path: Path) -> None:
     def put(url: str, **members: object) -> dict[str, object]:
         resource = {"resourceType": "Observation", "status": "final", **members}
         return {"resource": resource, "request": {"method": "PUT", "url": url}}
@@ -262,8 +262,8 @@ def test_a_put_to_an_id_that_is_not_fhirs_names_its_resource_by_the_derived_one(
     ]
     path = tmp_path / "in.json"
     path.write_text(json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries}))
-    found = list(read(path))
+    items = list(read(path))
     derived = derived_id("Observation", "o_8")
-    assert [getattr(item, "id", None) for item in found] == [derived] * 4 + [None, "8"]
-    assert isinstance(found[4], Rejected)
-    assert found[4].detail.startswith("the id in the request's URL differs from the resource's id")
+    assert [getattr(item, "id", None) for item in items] == [derived] * 4 + [None, "8"]
+    assert isinstance(items[4], Rejected)
+    assert items[4].detail.startswith("the id in the request's URL differs from the resource's id")

@@ -1,4 +1,4 @@
-"""--strict: R4's invariants and what it states in prose; each rule with a resource that breaks it and one mended."""
+"""--strict: R4's invariants and prose rules, each with a resource that breaks it and a corrected one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def document(*entries: Resource, **composition: Any) -> Resource:
     return made("Bundle", type="document", **about, entry=[first, *entries])
 
 
-def held(url: str, resource: Resource, **members: Any) -> Resource:
+def entry_of(url: str, resource: Resource, **members: Any) -> Resource:
     return {"fullUrl": url, "resource": resource, **members}
 
 
@@ -85,7 +85,10 @@ def capabilities(kind: str) -> Resource:
 
 ORGANIZATION = made("Organization", id="o", name="x")
 CONTAINED = {"contained": [ORGANIZATION], "managingOrganization": {"reference": "#o"}}
-A1, A2 = held("http://a.example/Patient/1", patient(id="1")), held("http://a.example/Patient/2", patient(id="2"))
+A1, A2 = (
+    entry_of("http://a.example/Patient/1", patient(id="1")),
+    entry_of("http://a.example/Patient/2", patient(id="2")),
+)
 GROUP = {"linkId": "1", "type": "group", "item": [{"linkId": "1.1", "type": "string"}]}
 ASKED = {"question": "1", "operator": "exists", "answerBoolean": True}
 NAMES = "http://hl7.org/fhir/StructureDefinition/humanname-mothers-family"
@@ -164,7 +167,7 @@ BROKEN: list[tuple[str, Resource, Resource]] = [
     ("bdl-4", made("Bundle", type="transaction-response", entry=[A1]),
      made("Bundle", type="transaction-response", entry=[{**A1, "response": {"status": "200"}}])),
     ("bdl-7", made("Bundle", type="collection", entry=[A1, A1]), made("Bundle", type="collection", entry=[A1, A2])),
-    ("bdl-8", made("Bundle", type="collection", entry=[held("http://a.example/Patient/1/_history/2", patient(id="1"))]),
+    ("bdl-8", made("Bundle", type="collection", entry=[entry_of("http://a.example/Patient/1/_history/2", patient(id="1"))]),
      made("Bundle", type="collection", entry=[A1])),
     ("bdl-9", {**document(), "identifier": {"system": "http://x"}}, document()),
     ("bdl-11", {**document(), "entry": [A1]}, document(A1)),
@@ -199,17 +202,17 @@ BROKEN: list[tuple[str, Resource, Resource]] = [
     ("string-size", patient(name=[{"text": "x" * 1_048_577}]), patient(name=[{"text": "x" * 1_048_576}])),
     ("bundle-link", made("Bundle", type="searchset", link=[{"relation": "self", "url": "x"}] * 2),
      made("Bundle", type="searchset", link=[{"relation": "self", "url": "x"}, {"relation": "next", "url": "x"}])),
-    ("bundle-fullurl", made("Bundle", type="collection", entry=[held("Patient/1", patient(id="1"))]), made("Bundle", type="collection", entry=[A1])),
-    ("bundle-fullurl", made("Bundle", type="collection", entry=[held("http://a.example/Patient/2", patient(id="1"))]),
-     made("Bundle", type="collection", entry=[held(UUID, patient(id="1"))])),
+    ("bundle-fullurl", made("Bundle", type="collection", entry=[entry_of("Patient/1", patient(id="1"))]), made("Bundle", type="collection", entry=[A1])),
+    ("bundle-fullurl", made("Bundle", type="collection", entry=[entry_of("http://a.example/Patient/2", patient(id="1"))]),
+     made("Bundle", type="collection", entry=[entry_of(UUID, patient(id="1"))])),
     ("search-id", made("Bundle", type="searchset", entry=[{"resource": patient()}]), made("Bundle", type="searchset", entry=[A1])),
     ("search-outcome", made("Bundle", type="searchset", entry=[{**A1, "search": {"mode": "outcome"}}]),
      made("Bundle", type="searchset", entry=[{"resource": made("OperationOutcome", issue=[{"severity": "error", "code": "invalid"}]),
                                               "search": {"mode": "outcome"}}])),
     ("bundle-reference", document(A1, subject={"reference": "Patient/9"}), document(A1, subject={"reference": "Patient/1"})),
-    ("bundle-reference", document(subject={"reference": UUID}), document(held(UUID, patient()), subject={"reference": UUID})),
+    ("bundle-reference", document(subject={"reference": UUID}), document(entry_of(UUID, patient()), subject={"reference": UUID})),
     ("bundle-reference", document(A1, section=[{"title": "a", "section": [{"title": "b", "entry": [{"reference": "Observation/o"}]}]}]),
-     document(A1, held("http://a.example/Observation/o", observation(id="o")),
+     document(A1, entry_of("http://a.example/Observation/o", observation(id="o")),
               section=[{"title": "a", "section": [{"title": "b", "entry": [{"reference": "Observation/o"}]}]}])),
     ("valueset-system", value_set("#c1"), value_set("http://snomed.info/sct")),
     ("code-form", value_set("http://snomed.info/sct", "1"), value_set("http://snomed.info/sct")),
@@ -238,27 +241,27 @@ def rules(resource: Resource) -> list[str]:
 
 
 @pytest.mark.parametrize(("rule", "broken", "mended"), BROKEN, ids=[f"{n} {row[0]}" for n, row in enumerate(BROKEN)])
-def test_a_resource_that_breaks_a_rule_is_told_and_mended_it_passes(
+def test_a_broken_rule_is_reported_and_the_corrected_resource_passes(
     rule: str, broken: Resource, mended: Resource
 ) -> None:
     assert rule in rules(broken)
     assert r4_problems(json.dumps(mended)) == []
 
 
-def test_a_problem_names_the_element_what_is_demanded_and_the_rule() -> None:
+def test_a_problem_states_the_element_the_requirement_and_the_rule() -> None:
     contact = patient(contact=[{"name": {"text": "x"}}, {"gender": "male"}])
     expected = "SHALL at least contain a contact's details or a reference to an organization"
     assert r4_problems(json.dumps(contact)) == [f"Patient.contact[1]: {expected} (pat-1)"]
-    nested = document(held(UUID, contact))
+    nested = document(entry_of(UUID, contact))
     assert r4_problems(json.dumps(nested)) == [f"Bundle.entry[1].resource.contact[1]: {expected} (pat-1)"]
 
 
-def test_rules_are_held_against_a_resource_of_the_right_shape_only() -> None:
+def test_rules_are_checked_only_if_the_structure_is_valid() -> None:
     both = patient(contact=[{"gender": "male"}], colour="red")
     assert r4_problems(json.dumps(both)) == ["Patient: unknown element in R4: colour"]
 
 
-def test_no_value_of_a_resource_is_told_by_a_rule() -> None:
+def test_no_broken_rule_contains_a_value_of_the_resource() -> None:
     secret = "1032456789"
     for _, broken, _ in BROKEN:
         marked = {**broken, "id": secret}
@@ -279,7 +282,7 @@ def test_the_time_grows_with_the_size_of_a_resource_not_with_its_square() -> Non
     assert time.process_time() - start < 8  # some 1 s; each pair of them would take minutes
 
 
-def test_of_a_large_resource_the_first_problem_of_its_shape_is_told_at_once() -> None:
+def test_only_the_first_structural_problem_of_a_large_resource_is_reported() -> None:
     large = patient(name=[{"colour": "red"} for _ in range(100_000)])
     start = time.process_time()
     assert r4_problems(json.dumps(large)) == [
@@ -290,14 +293,16 @@ def test_of_a_large_resource_the_first_problem_of_its_shape_is_told_at_once() ->
 
 
 def test_every_invariant_of_r4_compiles() -> None:
-    expressions = [held[2] for owner in _table()["invariants"].values() for rules in owner.values() for held in rules]
+    expressions = [
+        entry_of[2] for owner in _table()["invariants"].values() for rules in owner.values() for entry_of in rules
+    ]
     assert len(expressions) > 200
     for expression in expressions:
         compiled(expression)
 
 
 @pytest.mark.parametrize("expression", ["name.unknownFunction()", "a +", "a ~ b", "name)", "(a", "%unknown", "a.1"])
-def test_an_expression_that_is_not_known_is_refused_when_it_is_compiled(expression: str) -> None:
+def test_an_unsupported_expression_is_refused_when_it_is_compiled(expression: str) -> None:
     with pytest.raises(DeclarationError):
         compiled(expression)
 
@@ -352,5 +357,5 @@ def test_fhirpath(expression: str, expected: bool) -> None:
         ("x", "2024", False),
     ],
 )
-def test_a_date_is_after_another_only_if_it_surely_is(one: str, other: str, after: bool) -> None:
+def test_a_date_is_after_another_only_if_that_is_certain(one: str, other: str, after: bool) -> None:
     assert surely_after(one, other) is after

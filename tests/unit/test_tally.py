@@ -52,7 +52,7 @@ def test_kinds_are_counted_with_those_whose_patient_has_no_document_first() -> N
         ("http://h.example/" + "x" * 300, [], None),
     ],
 )  # fmt: skip
-def test_the_rule_that_is_told_makes_documents_of_its_kind(system: Any, codings: Any, rule: Any) -> None:
+def test_the_suggested_rule_makes_documents_of_its_kind(system: Any, codings: Any, rule: Any) -> None:
     kind = {"type": {"coding": [{"system": code_system, "code": code} for code_system, code in codings]}}
     one = patient({"value": " 00.7 ", **({"system": system} if system else {}), **kind})
     [entry] = tally_of(one).largest()
@@ -63,7 +63,7 @@ def test_the_rule_that_is_told_makes_documents_of_its_kind(system: Any, codings:
         assert tally_of(one, rules=own).largest() == ()
 
 
-def test_many_kinds_are_kept_few_and_the_rest_is_counted() -> None:
+def test_only_the_largest_kinds_are_kept_and_the_others_are_summed() -> None:
     tally = tally_of(*(patient({"system": f"http://{n}.example", "value": "1"}) for n in range(1200)))
     assert len(tally.largest()) == SHOWN
     assert (tally.rest(), tally.without_document) == (1200 - SHOWN, 1200)
@@ -80,7 +80,7 @@ identifiers = st.fixed_dictionaries(
 
 
 @given(st.lists(st.lists(identifiers, max_size=3).map(lambda held: patient(*held)), max_size=12), st.integers(0, 12))
-def test_batches_together_give_the_counts_of_all_at_once(patients: list[dict[str, Any]], cut: int) -> None:
+def test_merged_batches_give_the_counts_of_one_batch(patients: list[dict[str, Any]], cut: int) -> None:
     parts = tally_of(*patients[:cut])
     parts.merge(tally_of(*patients[cut:]))
     whole = tally_of(*patients)
@@ -89,5 +89,5 @@ def test_batches_together_give_the_counts_of_all_at_once(patients: list[dict[str
     assert whole.without_document == sum(patient_document(one, DEFAULT_RULES) is None for one in patients)
 
 
-def test_no_rule_is_told_where_one_fits() -> None:
+def test_no_rule_is_suggested_if_one_matches() -> None:
     assert rule_for(IdentifierKind("check digit or form wrong", None, None, CPF)) is None
