@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help up down test test-all coverage lint docs generate dist bench-load bench-save bench-export bench-chart tools clean
 
-help: ## Show what there is
+help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/installed: pyproject.toml
@@ -24,7 +24,7 @@ $(VENV)/with-real-data: $(VENV)/developed
 	$(BIN)/pip install --quiet --editable '.[local,k8s,dev,docs,real-data]'
 	@touch $@
 
-up: $(VENV)/installed ## Make a virtual environment, start the database, show a sample patient
+up: $(VENV)/installed ## Create a virtual environment, start the database, show a sample patient
 	$(BIN)/pyhce up --sample
 
 down: $(VENV)/installed ## Stop the database; its data stays
@@ -51,25 +51,25 @@ docs: $(VENV)/developed ## Build the documentation site in site/ (starts with si
 	$(BIN)/python tools/make_command_reference.py docs/commands.md
 	$(BIN)/zensical build --clean --strict
 
-generate: $(VENV)/installed ## Write the files that are made from the declaration
+generate: $(VENV)/installed ## Write the files that are generated from the declaration
 	$(BIN)/pyhce generate sql
 	$(BIN)/pyhce generate docs
 	$(BIN)/pyhce generate values --patients 1000 --platform kind --to values/kind.yaml
 	$(BIN)/pyhce generate values --patients 2000 --platform minikube --to values/minikube.yaml
 	$(BIN)/pyhce generate values --patients 5000000 --platform production --to values/production.yaml
 	@if [ -x .tools/bin/helm-docs ]; then .tools/bin/helm-docs --chart-search-root charts --sort-values-order file; \
-	else echo "charts/hce-citus/README.md is left as it is: make tools brings helm-docs"; fi
+	else echo "charts/hce-citus/README.md is unchanged: helm-docs is missing; make tools installs it"; fi
 
-bench-load: $(VENV)/developed ## New and unchanged resources against psql's \copy, on each engine; DATA=FOLDER of NDJSON, else Synthea makes it
+bench-load: $(VENV)/developed ## Compare the load of new and unchanged resources with psql's \copy, on each engine; DATA=FOLDER of NDJSON, else Synthea data
 	$(BIN)/python -m bench.load $(DATA) --json bench/figures
 
-bench-save: $(VENV)/developed ## One save with its history against a bare INSERT, on each engine
+bench-save: $(VENV)/developed ## Compare a save with its history with a bare INSERT, on each engine
 	$(BIN)/python -m bench.save
 
-bench-export: $(VENV)/developed ## Export against psql's \copy … to, on each engine; DATA as above
+bench-export: $(VENV)/developed ## Compare an export with psql's \copy … to, on each engine; DATA as for bench-load
 	$(BIN)/python -m bench.export $(DATA) --json bench/figures
 
-bench-chart: $(VENV)/developed ## A picture of the figures of bench-load and bench-export, docs/benchmarks.png
+bench-chart: $(VENV)/developed ## Draw the results of bench-load and bench-export into docs/benchmarks.png
 	$(BIN)/pip install --quiet '.[bench]'
 	$(BIN)/python -m bench.chart bench/figures docs/benchmarks.png
 
@@ -89,5 +89,5 @@ dist: ## Build the wheel, the source archive and an SBOM (CycloneDX) of what the
 tools: ## Build helm 3 and 4, kind, helm-docs and actionlint in their pinned versions into .tools/bin (needs Go)
 	$(PYTHON) tools/install_tools.py
 
-clean: ## Remove the virtual environment and caches; the database stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+clean: ## Remove the virtual environment, caches, coverage reports and dist; the database stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* coverage.xml htmlcov dist
