@@ -144,12 +144,14 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
                 yield from _values(file, Cursor(iter((line,)), number))
             elif line and not line.isspace():
                 if line[-1] != _CLOSING and tries and _is_open(line):
-                    cursor.data, cursor.at, cursor.line = b"\n".join((*lines[number - first :], tail)), 0, number
+                    here = line.lstrip()  # the cursor skips white space, and would count from after it
+                    rest = (here, *lines[number - first + 1 :], tail)
+                    cursor.data, cursor.at, cursor.line = b"\n".join(rest), 0, number
                     if spans_lines(cursor):
                         yield from _several_lines(file, cursor)
                         return
                     yield Line(line, number, file)
-                    tries, number, data = tries - 1, number + 1, cursor.data[cursor.at + len(line) + 1 :]
+                    tries, number, data = tries - 1, number + 1, cursor.data[cursor.at + len(here) + 1 :]
                     break
                 yield new(Line, (line, number, file, 0))  # twice as fast as Line(…)
             number += 1
