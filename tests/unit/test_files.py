@@ -395,7 +395,7 @@ def test_outcomes_without_an_id_are_errors_unless_a_manifest_lists_them_as_data(
         ('{"resourceType":"Patient","id":"a\n{"resourceType":"Patient","id":"b"}\n', ["not-json", "b"], False),
         ('{"resourceType":"Patient","id":"a",\n{"resourceType":"Patient","id":"b"}\n', ["not-json", "b"], False),
         ('{"resourceType":"Patient","id":"a"}\n{\n{"resourceType":"Patient","id":"b"}', ["a", "not-json", "b"], False),
-        ('{"resourceType":"Patient","id":"a"}\n   {"id":"x",\n{"resourceType":"Patient","id":"b"}', ["a", "not-json", "b"], False),
+        ('   {"a":1,\n{"resourceType":"Patient","id":"b"}', ["not-json", "b"], False),
         ('{"resourceType":"Patient",\n "id":"a",\n "name":[', ["not-json"], True),
         ('{"resourceType":"Patient","id":"a', ["not-json"], False),
     ],
