@@ -117,7 +117,7 @@ def test_a_half_committed_transaction_makes_the_export_inconsistent_and_the_mani
             report = exported(db, tmp_path / "out", source)
         finally:
             other.execute("ROLLBACK PREPARED 'citus_of_a_test'")
-    told = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert (report.snapshot, told["extension"]["snapshot"]) == (False, False)
-    assert told["extension"]["start"] < told["extension"]["end"]
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (report.snapshot, manifest["extension"]["snapshot"]) == (False, False)
+    assert manifest["extension"]["start"] < manifest["extension"]["end"]
     assert lines(tmp_path / "out", report) == stored(db, source)

@@ -360,8 +360,8 @@ def test_of_two_erasures_at_once_the_second_finds_no_record(db: TestDatabase, tm
                 return error.wrong
 
     with ThreadPoolExecutor(2) as pool:
-        told = sorted(pool.map(one, range(2)))
-    assert told == ["erased", "there is no record under the document given"]
+        outcomes = sorted(pool.map(one, range(2)))
+    assert outcomes == ["erased", "there is no record under the document given"]
 
 
 def test_a_load_beside_an_erasure_leaves_all_of_the_patient_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
@@ -462,9 +462,9 @@ def test_an_interrupted_erasure_changes_nothing_and_the_next_one_succeeds(
         else:
             db.conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'eraser'")
             until(lambda: run.poll() is not None)
-        _, told = run.communicate(timeout=60)
-    assert number not in told.lower()
-    assert "Traceback" not in told
+        _, printed = run.communicate(timeout=60)
+    assert number not in printed.lower()
+    assert "Traceback" not in printed
     until(lambda: ended(db, "eraser"))
     assert db.exported(tmp_path, source) == before
     assert not (tmp_path / "receipt.json").exists()
@@ -494,8 +494,8 @@ def test_an_erasure_killed_at_any_time_erases_all_or_nothing(db: TestDatabase, t
         anchors = db.value("SELECT count(*) FROM expediente WHERE documento_id = %s", f"CC-{number.upper()}")
         assert anchors == there
         receipt = tmp_path / f"receipt-{pause}.json"
-        told = json.loads(receipt.read_text())["outcome"] if receipt.exists() else None
-        assert there if told is None else told == "committing" or not there
+        outcome = json.loads(receipt.read_text())["outcome"] if receipt.exists() else None
+        assert there if outcome is None else outcome == "committing" or not there
 
 
 def test_the_erase_command_asks_first_and_reports_what_was_erased(db: TestDatabase, tmp_path: Path) -> None:

@@ -99,10 +99,10 @@ def interrupted(db: TestDatabase, to: Path, source: str, how: signal.Signals = s
     assert state is not None and state.si_code == os.CLD_STOPPED, run.communicate(timeout=60)
     run.send_signal(how)
     run.send_signal(signal.SIGCONT)
-    told = "".join(run.communicate(timeout=60))
+    printed = "".join(run.communicate(timeout=60))
     assert b'{"done"' in (to / ".export" / "journal").read_bytes()
     assert not (to / "manifest.json").exists()
-    yield told
+    yield printed
 
 
 def test_four_connections_write_the_same_lines_as_one_and_each_line_once(
@@ -162,10 +162,10 @@ def test_the_manifest_follows_bulk_data_and_its_checksums_detect_a_changed_file(
     source = unique()
     db.load_paths(list(sample.files()), source=source, rejects=tmp_path / "r")
     report = exported(db, tmp_path / "out", source)
-    told = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert {"transactionTime", "request", "requiresAccessToken", "output", "error"} <= told.keys()
-    assert sum(item["count"] for item in told["output"]) == report.resources
-    assert datetime.fromisoformat(told["transactionTime"]) < datetime.fromisoformat(told["extension"]["start"])
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert {"transactionTime", "request", "requiresAccessToken", "output", "error"} <= manifest.keys()
+    assert sum(item["count"] for item in manifest["output"]) == report.resources
+    assert datetime.fromisoformat(manifest["transactionTime"]) < datetime.fromisoformat(manifest["extension"]["start"])
     assert check_export(tmp_path / "out").wrong == ()
     victim = tmp_path / "out" / report.files[0].path
     victim.write_bytes(victim.read_bytes().replace(b'"', b"'", 1))
@@ -246,9 +246,9 @@ def test_a_damaged_part_and_a_torn_journal_line_are_written_again(db: TestDataba
 
 def test_ctrl_c_prints_no_traceback_and_the_next_run_continues(db: TestDatabase, tmp_path: Path) -> None:
     source, to = many(db, tmp_path), tmp_path / "out"
-    with interrupted(db, to, source, signal.SIGINT) as told:
-        assert "run the same command again to go on" in told
-        assert "Traceback" not in told
+    with interrupted(db, to, source, signal.SIGINT) as printed:
+        assert "run the same command again to go on" in printed
+        assert "Traceback" not in printed
     assert lines(to, exported(db, to, source)) == stored(db, source)
 
 
@@ -298,8 +298,8 @@ def test_since_exports_what_changed_and_lists_what_was_deleted(db: TestDatabase,
     (deleted,) = report.deleted
     bundles = [json.loads(line) for line in (tmp_path / "out" / deleted.path).read_text().splitlines()]
     assert [b["entry"] for b in bundles] == [[{"request": {"method": "DELETE", "url": "Observation/b"}}]]
-    told = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert [(item["type"], item["count"]) for item in told["deleted"]] == [("Bundle", 1)]
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert [(item["type"], item["count"]) for item in manifest["deleted"]] == [("Bundle", 1)]
     now = db.value("SELECT now()").isoformat()
     assert exported(db, tmp_path / "since-now", source, since=now).resources == 0
     with pytest.raises(UsageError, match="is in the future"):
@@ -328,8 +328,8 @@ def test_an_export_of_one_patient_holds_only_the_resources_of_that_patient(db: T
     report = exported(db, tmp_path / "out", None, document=f"cc-{one}")
     assert sorted(json.loads(line)["id"] for line in lines(tmp_path / "out", report)) == ["o", "p"]
     assert report.snapshot
-    told = (tmp_path / "out" / "manifest.json").read_text()
-    assert (one.upper() in told, one in told) == (False, False)
+    manifest = (tmp_path / "out" / "manifest.json").read_text()
+    assert (one.upper() in manifest, one in manifest) == (False, False)
     nobody = unique().upper()
     with pytest.raises(HceError, match="no record") as error:
         exported(db, tmp_path / "none", None, document=f"CC-{nobody}")

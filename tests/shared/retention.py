@@ -88,8 +88,8 @@ def test_an_erasure_shows_the_retention_before_it_asks_in_the_dry_run_and_in_jso
     base = ["erase", document, "--reason", "request", "--dsn", db.dsn]
     words = "last care on 2024-02-29; retention until 2039-02-28 (Colombia, Resolución 839 of 2017: 15 years"
     assert words in pyhce(*base, "--dry-run").stdout
-    told = json.loads(pyhce(*base, "--dry-run", "--retention-years", "20", "-o", "json").stdout)["retention"]
-    assert (told["last_care"], told["until"], told["over"]) == ("2024-02-29", "2044-02-29", False)
+    shown = json.loads(pyhce(*base, "--dry-run", "--retention-years", "20", "-o", "json").stdout)["retention"]
+    assert (shown["last_care"], shown["until"], shown["over"]) == ("2024-02-29", "2044-02-29", False)
     asked = pyhce(*base)  # there is no terminal to confirm on
     assert (asked.returncode, words in asked.stderr) == (2, True)
     assert db.value("SELECT count(*) FROM paciente WHERE documento_id = %s", document) == 1

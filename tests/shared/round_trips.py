@@ -277,14 +277,14 @@ def test_files_are_private_and_a_wrong_manifest_is_found_before_anything_is_load
         "count": "lines, the manifest states 99",
         "corrections": "corrections.rows: the content differs from what was exported",
     }
-    for number, (change, told) in enumerate(lies.items()):
+    for number, (change, expected) in enumerate(lies.items()):
         folder = tmp_path / str(number)
         shutil.copytree(exported.folder, folder)
         lie(folder, change, victim)
         with pytest.raises(UsageError, match="differs from its manifest") as error:
             back(alone, folder)
-        assert told in error.value.wrong and "\n" not in error.value.wrong
-        assert any(told in wrong for wrong in check_export(folder).wrong)
+        assert expected in error.value.wrong and "\n" not in error.value.wrong
+        assert any(expected in wrong for wrong in check_export(folder).wrong)
     done = pyhce("load", tmp_path / "0", "--dsn", alone.dsn)
     assert (done.returncode, f"a/{victim}: the file is missing" in done.stderr) == (2, True)
     assert rows_of(contents(alone)) == 0
@@ -311,7 +311,7 @@ def lie(folder: Path, how: str, victim: str) -> None:
         path.write_bytes(path.read_bytes().replace(b"a", b"b", 1))
 
 
-def test_an_export_is_not_loaded_under_a_source_given_nor_before_it_is_finished(
+def test_an_unfinished_export_and_an_export_with_a_source_given_are_refused(
     alone: TestDatabase, exported: Exported, tmp_path: Path
 ) -> None:
     emptied(alone)
@@ -328,9 +328,7 @@ def test_an_export_is_not_loaded_under_a_source_given_nor_before_it_is_finished(
     assert rows_of(contents(alone)) == 0
 
 
-def test_an_export_that_was_compressed_since_is_loaded_all_the_same(
-    alone: TestDatabase, exported: Exported, tmp_path: Path
-) -> None:
+def test_a_compressed_export_is_loaded(alone: TestDatabase, exported: Exported, tmp_path: Path) -> None:
     emptied(alone)
     shutil.copytree(exported.folder, tmp_path / "packed")
     subprocess.run(["gzip", *(tmp_path / "packed" / "a").glob("*.ndjson")], check=True)
@@ -338,7 +336,7 @@ def test_an_export_that_was_compressed_since_is_loaded_all_the_same(
     assert differences(exported.before, contents(alone)) == {}
 
 
-def test_exports_of_an_older_release_and_of_changes_are_loaded_each_source_under_its_name(
+def test_exports_of_an_older_release_and_of_changes_are_loaded_under_their_sources(
     alone: TestDatabase, tmp_path: Path
 ) -> None:
     emptied(alone)
@@ -364,7 +362,7 @@ def test_exports_of_an_older_release_and_of_changes_are_loaded_each_source_under
     assert alone.document("Observation", "a", "s2") == "CC-910000912"
 
 
-def test_what_went_since_an_export_was_loaded_comes_back_by_the_identity_rules_only(
+def test_resources_deleted_since_a_load_are_restored_by_the_identity_rules_only(
     alone: TestDatabase, tmp_path: Path
 ) -> None:
     emptied(alone)
@@ -388,7 +386,7 @@ def test_what_went_since_an_export_was_loaded_comes_back_by_the_identity_rules_o
     assert alone.document("Observation", "w1", "a") == "CC-910000983"
 
 
-def test_of_two_exports_of_one_database_the_later_one_is_loaded_and_changes_after_what_they_change(
+def test_of_two_exports_of_one_database_the_later_is_loaded_and_exports_of_changes_follow(
     alone: TestDatabase, tmp_path: Path
 ) -> None:
     emptied(alone)
@@ -407,8 +405,10 @@ def test_of_two_exports_of_one_database_the_later_one_is_loaded_and_changes_afte
     emptied(alone)
     done = pyhce("load", folder, "--dsn", alone.dsn, "--output", "json", "--rejects", tmp_path / "r")
     assert json.loads(done.stdout)["restored"] == 3, done.stderr
-    told = json.loads(done.stdout)["not_read"]
-    assert [one["what"] for one in told] == [SUPERSEDED] and "2-older" in str(told) and "3-merged" in str(told)
+    not_read = json.loads(done.stdout)["not_read"]
+    assert (
+        [one["what"] for one in not_read] == [SUPERSEDED] and "2-older" in str(not_read) and "3-merged" in str(not_read)
+    )
     assert set(differences(was, contents(alone))) <= {"historia", "historia_compartida", "historia_referencia"}
     shutil.rmtree(folder / "3-merged")
     shutil.rmtree(folder / "1-newest")
@@ -440,9 +440,9 @@ def test_files_of_an_export_without_its_manifest_are_refused_and_a_loads_own_fil
     assert (done.returncode, "Copy the export again" in done.stderr) == (2, True)
     assert rows_of(contents(alone)) == 0
     for url in ("../x.ndjson", "/x.ndjson", "a%00b.ndjson"):
-        told = json.loads(whole)
-        told["output"][0]["url"] = url
-        (folder / "manifest.json").write_text(json.dumps(told))
+        manifest = json.loads(whole)
+        manifest["output"][0]["url"] = url
+        (folder / "manifest.json").write_text(json.dumps(manifest))
         with pytest.raises(UsageError, match="outside of its folder"):
             back(alone, folder)
     (folder / "manifest.json").write_text(whole)

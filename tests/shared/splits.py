@@ -203,10 +203,10 @@ def test_a_dry_run_reports_the_same_and_changes_nothing(db: TestDatabase, tmp_pa
     assert (tried.moved, tried.dry_run, differences(before, tables(db))) == (4, True, {})
     merge(db.conn, old, new, schema=SCHEMA)
     merged = tables(db)
-    told = pyhce(
+    done = pyhce(
         "patient", "split", new, "--patient", f"{source}/p1", "--to", old, "--dry-run", "--dsn", db.dsn, "-o", "json"
     )
-    assert json.loads(told.stdout)["moved"] == 4
+    assert json.loads(done.stdout)["moved"] == 4
     assert differences(merged, tables(db)) == {}
 
 
@@ -254,13 +254,13 @@ def test_a_split_with_invalid_input_is_refused_and_changes_nothing(db: TestDatab
     db.load(tmp_path, person("p3", third), source=source)
     merge(db.conn, old, new, schema=SCHEMA)
     before = tables(db)
-    changes, told = WRONG[what]
+    changes, expected = WRONG[what]
     given: dict[str, Any] = {"document": new, "new": old, "patients": [f"{source}/p1"]}
     for name, value in changes.items():
         filled = [value] if isinstance(value, str) else value
         filled = [v.replace("{source}", source).replace("{new}", new).replace("{third}", f"CC-{third}") for v in filled]
         given[name] = filled[0] if isinstance(value, str) else filled
-    with pytest.raises(UsageError, match=told) as caught:
+    with pytest.raises(UsageError, match=expected) as caught:
         split(db.conn, given["document"], given["new"], patients=given["patients"], schema=SCHEMA)
     assert caught.value.exit_code == 2
     assert not any(d in caught.value.wrong + caught.value.remedy for d in (old, new, third))

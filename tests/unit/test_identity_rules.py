@@ -197,15 +197,15 @@ def test_a_check_gives_a_number_or_none_and_accepts_its_own_number(name: str, va
 
 @given(st.integers(1_000_000, 99_999_999))
 def test_a_chilean_number_has_one_check_digit_and_one_form(body: int) -> None:
-    told = [digit for digit in "0123456789K" if cl_run(f"{body}-{digit}", None)]
-    assert len(told) == 1
+    digits = [digit for digit in "0123456789K" if cl_run(f"{body}-{digit}", None)]
+    assert len(digits) == 1
     dotted = f"{body:,}".replace(",", ".")
     ways = (
-        cl_run(str(body), told[0].lower()),
-        cl_run(f"{dotted}-{told[0]}", None),
-        cl_run(f"{dotted}-{told[0]}", told[0]),
+        cl_run(str(body), digits[0].lower()),
+        cl_run(f"{dotted}-{digits[0]}", None),
+        cl_run(f"{dotted}-{digits[0]}", digits[0]),
     )
-    assert set(ways) == {f"{body}{told[0]}"}
+    assert set(ways) == {f"{body}{digits[0]}"}
 
 
 @given(st.integers(100_000, 9_999_999))

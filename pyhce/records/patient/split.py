@@ -204,7 +204,12 @@ class _Split:
         return {(source, key) for _, source, key, _ in patients_in(self.conn, [self.old])}
 
     def _reassign(self, going: Sequence[PatientKey]) -> dict[PatientKey, set[str]]:
-        """Redirect the corrections of these keys to the new document; return which documents each Patient may state."""
+        """Redirect the corrections of these keys to the new document; return which documents each Patient may state.
+
+        For example, a merge of CC-1 (Patient s/p1) into CC-2 stored "CC-1, of every Patient, is CC-2" and "CC-1, of
+        s/p1, is CC-2". A split of s/p1 to CC-1 deletes both, because CC-1 applies again. A split to CC-3 makes both
+        lead to CC-3. If another Patient that states CC-1 stays in CC-2, the correction of every Patient is unchanged.
+        """
         rows = self.conn.execute(
             "SELECT documento_calculado, fuente, paciente_id FROM hce.asignacion WHERE documento_id = %s", (self.old,)
         ).fetchall()
