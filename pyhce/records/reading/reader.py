@@ -160,11 +160,11 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
                 cursor.source.bytes_without_resource = 0
             cursor.line = number
             if len(tail) > SMALL:
-                rest = _RestOfLine(tail, cursor)
-                yield from _values(file, Cursor(iter(rest), number, cursor.source))
-                if rest.after is None:
+                last_line = _RestOfLine(tail, cursor)
+                yield from _values(file, Cursor(iter(last_line), number, cursor.source))
+                if last_line.after is None:
                     return
-                number, data = number + 1, rest.after
+                number, data = number + 1, last_line.after
                 continue
             parts, size, chunk = [tail], len(tail), None
             while size <= SMALL and (chunk := cursor.next_chunk()) is not None:
