@@ -1,1 +1,1 @@
-"""The data steps of migrations: stored rows become what a later schema says of them."""
+"""The data steps of migrations: they change stored rows as a later schema requires."""
