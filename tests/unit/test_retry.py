@@ -41,7 +41,7 @@ def test_after_the_last_attempt_nothing_is_prepared_and_the_error_says_what_to_d
     assert failed.value.remedy.startswith("Run it again.")
 
 
-def test_an_error_that_is_no_conflict_is_raised_at_once() -> None:
+def test_an_error_that_is_not_a_conflict_is_raised_at_once() -> None:
     attempts: list[int] = []
 
     def call(attempt: int) -> None:
