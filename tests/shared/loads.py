@@ -105,6 +105,24 @@ def test_other_identity_rules_read_a_file_again(db: TestDatabase, tmp_path: Path
     assert (report.passed_over, report.read) == (0, 2)
 
 
+def test_a_load_logs_files_batches_and_rejects_without_a_document(
+    db: TestDatabase, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, number = unique(), f"{unique()}7"
+    path = written(tmp_path / "one.ndjson", [json.dumps(person("p0", number)), weight("a", "Patient/p0"), "{"])
+    caplog.clear()
+    with caplog.at_level("DEBUG", "pyhce.records.loading"):
+        loaded(db, path, source=source)
+        loaded(db, written(tmp_path / "two.ndjson", [weight("a", "Patient/p0")]), source=source)
+    messages = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert ("INFO", f"reading {path}") in messages
+    assert ("DEBUG", "wrote a batch of 2 resources: 2 new, 0 changed") in messages
+    assert ("DEBUG", f"rejected {path}:3: not-json") in messages
+    assert ("INFO", "load finished: 2 read, 2 new, 1 rejected") in messages
+    assert ("DEBUG", "unchanged lines: 1") in messages
+    assert number not in caplog.text
+
+
 def test_several_writers_end_in_the_same_state_as_one(db: TestDatabase, tmp_path: Path) -> None:
     one, several = unique(), unique()
     lines = list(people(12, 40))

@@ -255,7 +255,7 @@ class Sieve:
 
     def _count(self, heads: list[_Head]) -> None:
         if heads:
-            logger.debug("%d lines unchanged", len(heads))
+            logger.debug("unchanged lines: %d", len(heads))
             self._unchanged(Counter([head.identity[0] for head in heads]))
 
     def _adapt(self, same: int, tried: int) -> None:
