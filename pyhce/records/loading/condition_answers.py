@@ -94,7 +94,7 @@ class ConditionAnswers:
 
         logger.debug("looking up the conditions of %d entries", len(asked.conditional))
         asked.matches = retry_transaction(self._conn, look_up, remedy=RERUN_REMEDY)
-        self._state.conditional.update(asked.outcomes())
+        self._state.condition_outcomes.update(asked.outcomes())
 
     def _source_of(self, condition: Condition, asked: ConditionsAsked) -> str:
         named = Deletion(InputLocation("", 0), condition.type, "", condition.base, asked.bases)

@@ -91,41 +91,45 @@ def load_exports(
     Raises:
         HceError: concurrent changes made every retry fail, or a file is not as pyhce writes it.
     """
-    begun, finished = _insert_corrections(state, conn, exports, again=again)
+    restoring, restored = _insert_corrections(state, conn, exports, again=again)
 
-    def tasks(several: Sequence[Export], of: Callable[[Export], Sequence[ExportedFile]]) -> list[_Task]:
-        return [_Task(one, file, one.id in begun, one.id in finished) for one in several for file in of(one)]
+    def tasks(group: Sequence[Export], files: Callable[[Export], Sequence[ExportedFile]]) -> list[_Task]:
+        return [
+            _Task(export, file, export.id in restoring, export.id in restored)
+            for export in group
+            for file in files(export)
+        ]
 
     with _ExportReaders(state, connections, batch=batch, again=again) as readers:
-        records = tasks(exports, lambda one: one.records)
+        records = tasks(exports, lambda export: export.records)
         readers.run([task for task in records if task.restoring])
-        state.finished += sum(task.file.bytes for task in records if not task.restoring)
-        for several in _without_common_source(exports):
-            resources = tasks(several, lambda one: one.output)
+        state.bytes_finished += sum(task.file.bytes for task in records if not task.restoring)
+        for group in _without_common_source(exports):
+            resources = tasks(group, lambda export: export.output)
             readers.run(sorted(resources, key=lambda task: task.file.type != "Patient"))  # then no resource has to move
-            former = tasks(several, lambda one: one.history)
+            former = tasks(group, lambda export: export.history)
             readers.run([task for task in former if task.restoring])
             state.note_skipped(OTHER_VERSIONS, sum(task.file.count for task in former if not task.restoring))
-            state.finished += sum(task.file.bytes for task in former if not task.restoring)
-            readers.run(tasks(several, lambda one: one.deleted))
-    for one in exports:
-        left = any(state.loaded_files.has_rejects(str(one.folder / file.path)) for file in one.output)
-        if one.id in begun - finished and not left:
-            record_file(conn, "", f"finished {one.id}", 0, 0)
+            state.bytes_finished += sum(task.file.bytes for task in former if not task.restoring)
+            readers.run(tasks(group, lambda export: export.deleted))
+    for export in exports:
+        has_rejects = any(state.loaded_files.has_rejects(str(export.folder / file.path)) for file in export.output)
+        if export.id in restoring - restored and not has_rejects:
+            record_file(conn, "", f"finished {export.id}", 0, 0)
 
 
 def _without_common_source(exports: Sequence[Export]) -> list[list[Export]]:
     """Groups of exports without a common source, oldest first: the exports of a group are loaded at once."""
-    found: list[list[Export]] = []
-    had: set[str] = set()
+    groups: list[list[Export]] = []
+    group_sources: set[str] = set()
     for export in sorted(exports, key=lambda one: one.time):
         sources = {file.fuente for file in (*export.output, *export.history, *export.deleted)}
-        if not found or sources & had:
-            found.append([])
-            had = set()
-        found[-1].append(export)
-        had |= sources
-    return found
+        if not groups or sources & group_sources:
+            groups.append([])
+            group_sources = set()
+        groups[-1].append(export)
+        group_sources |= sources
+    return groups
 
 
 def _insert_corrections(
@@ -141,28 +145,27 @@ def _insert_corrections(
 
     def work(_: int) -> tuple[set[str], set[str], CorrectionCounts]:
         lock_identities_across_sources(conn, [("", "export", export.id) for export in exports])
-        restored = {export.id for export in exports if is_recorded(conn, "", f"restored {export.id}")}
+        restoring = {export.id for export in exports if is_recorded(conn, "", f"restored {export.id}")}
         counts = CorrectionCounts()
-        if not restored and is_empty_database(conn, state.schema):
-            restored = {export.id for export in exports if export.installation == exports[0].installation}
-            for export in sorted(
-                exports, key=lambda one: one.time, reverse=True
-            ):  # of two decisions the first inserted stays: the latest
-                if export.id in restored:
+        if not restoring and is_empty_database(conn, state.schema):
+            restoring = {export.id for export in exports if export.installation == exports[0].installation}
+            # latest first: of two decisions about one document, the one that is inserted first stays
+            for export in sorted(exports, key=lambda one: one.time, reverse=True):
+                if export.id in restoring:
                     counts += insert_all(conn, state.schema, _decisions(export))
                     record_file(conn, "", f"restored {export.id}", 0, 0)
         for export in exports:
-            if export.id not in restored and (again or not is_recorded(conn, "", f"corrections {export.id}")):
+            if export.id not in restoring and (again or not is_recorded(conn, "", f"corrections {export.id}")):
                 counts += insert_unknown(conn, state.schema, _decisions(export))
                 record_file(conn, "", f"corrections {export.id}", 0, 0)
-        return restored, {one for one in restored if is_recorded(conn, "", f"finished {one}")}, counts
+        return restoring, {one for one in restoring if is_recorded(conn, "", f"finished {one}")}, counts
 
-    restored, finished, counts = retry_transaction(conn, work, remedy=RERUN_REMEDY)
-    logger.info("restoring %d of %d exports", len(restored), len(exports))
+    restoring, restored, counts = retry_transaction(conn, work, remedy=RERUN_REMEDY)
+    logger.info("restoring %d of %d exports", len(restoring), len(exports))
     with state.lock:
         state.counts["corrections"] += counts.inserted
         state.counts["corrections_left"] += counts.left_out
-    return restored, finished
+    return restoring, restored
 
 
 def _decisions(export: Export) -> Iterator[list[str | None]]:
@@ -213,7 +216,7 @@ class _ExportReaders:
             count = self._read(conn, task, str(path))
             with self._state.lock:
                 self._state.counts["files"] += 1
-                self._state.finished += task.file.bytes
+                self._state.bytes_finished += task.file.bytes
             if not self._stopped.is_set() and not self._state.loaded_files.has_rejects(str(path)):
                 record_file(conn, task.file.fuente, self._name(task), task.file.bytes, count)
         finally:

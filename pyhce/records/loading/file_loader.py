@@ -62,7 +62,7 @@ class FileLoader:
         Returns:
             How many resources it has. The last of them may still be on their way to the database.
         """
-        state, read = self._state, self._state.lines.read
+        state, read = self._state, self._state.line_reader.read
         strict, repair = state.strict, state.repair_ids
         self._versions, self._count, before = FhirVersions(), 0, state.unchanged_lines
         for item in scan(file) if strict or repair else self._sieve.sift(scan(file)):

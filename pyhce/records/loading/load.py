@@ -98,8 +98,8 @@ def load(
     how = " ".join([repr(rules), str(strict), *sorted(own), *chosen])
     loaded_files = LoadedFiles(conn, fuente, how=how, again=again)
     state = LoadState(schema, fuente, rules, rejects, strict, loaded_files, progress, own, open_documents, repair_ids)
-    state.total = sum(map(file_size, found.to_read))
-    state.total += sum(file.bytes for export in exports for file in export.read_through)
+    state.bytes_total = sum(map(file_size, found.to_read))
+    state.bytes_total += sum(file.bytes for export in exports for file in export.read_through)
     for path, why in found.not_read:
         state.not_read.add(why, printable(path))
     for export in superseded:

@@ -58,7 +58,16 @@ LoadProgress = Callable[[LoadReport], None]
 
 
 class LoadState:
-    """The settings and counts of a running load. Writers in several threads add to the counts, under `lock`."""
+    """The settings and counts of a running load. Writers in several threads add to the counts, under `lock`.
+
+    Attributes:
+        file: the input file that is being read; None before the first and after the last.
+        bytes_total: bytes of all files to read; bytes_finished: those of files that are done.
+        line_reader: prepares plain lines, in the reading thread.
+        memories: what batches of each source looked up, for later batches.
+        undecided: resources that are stored twice and need a person's decision.
+        deletions: deletions in histories, which older versions must not undo.
+    """
 
     def __init__(
         self,
@@ -85,16 +94,16 @@ class LoadState:
         self.not_read, self.noted = Notes(), Notes()
         self.other_versions: list[OtherVersion] = []
         self.kept_apart: set[PatientKey] = set()
-        self.source: InputFile | None = None
-        self.total = self.finished = self.unchanged_lines = 0
+        self.file: InputFile | None = None
+        self.bytes_total = self.bytes_finished = self.unchanged_lines = 0
         self.lock = threading.RLock()
-        self.lines = LineReader(schema, rules)
+        self.line_reader = LineReader(schema, rules)
         self.undecided: set[ResourceIdentity] = set()
         self.memories: dict[str, LookupMemory] = defaultdict(lambda: LookupMemory(undecided=self.undecided))
-        self.elsewhere: Counter[str] = Counter()
-        self.unreadable: Counter[str] = Counter()
-        self.conditional: Counter[str] = Counter()
-        self.repaired: Counter[str] = Counter()
+        self.other_servers: Counter[str] = Counter()
+        self.unreadable_references: Counter[str] = Counter()
+        self.condition_outcomes: Counter[str] = Counter()
+        self.repaired_ids: Counter[str] = Counter()
         self.deletions = HistoryDeletions()
         self.identity_counts = IdentityCounts()
 
@@ -103,28 +112,28 @@ class LoadState:
         logger.info("already loaded, passed over: %s", printable(path))
         with self.lock:
             self.counts["passed_over"] += 1
-            self.finished += file_size(path)
+            self.bytes_finished += file_size(path)
 
-    def begin_file(self, source: InputFile | None) -> None:
+    def begin_file(self, file: InputFile | None) -> None:
         """Note which file is read from now on; None after the last one."""
-        if source is not None:
-            logger.info("reading %s", source.name)
+        if file is not None:
+            logger.info("reading %s", file.name)
         with self.lock:
-            if self.source is not None and self.source.path != STDIN:
-                self.finished += self.source.size or 0
-            self.source = source
-            self.counts["files"] += source is not None
+            if self.file is not None and self.file.path != STDIN:
+                self.bytes_finished += self.file.size or 0
+            self.file = file
+            self.counts["files"] += file is not None
 
-    def end_file(self, source: InputFile, versions: FhirVersions) -> None:
+    def end_file(self, file: InputFile, versions: FhirVersions) -> None:
         """Take over the notes of a file that was read to its end."""
         with self.lock:
-            for what in source.notes:
-                self.noted.add(what, source.name)
-            if source.not_read:
-                logger.info("not read: %s: %s", source.name, source.not_read)
-                self.not_read.add(source.not_read, source.name)
+            for what in file.notes:
+                self.noted.add(what, file.name)
+            if file.not_read:
+                logger.info("not read: %s: %s", file.name, file.not_read)
+                self.not_read.add(file.not_read, file.name)
                 self.counts["files"] -= 1
-            if found := versions.report(source.name):
+            if found := versions.report(file.name):
                 self.counts["other_versions"] += 1
                 if len(self.other_versions) < LISTED:
                     self.other_versions.append(found)
@@ -151,13 +160,13 @@ class LoadState:
         """Count repaired ids, resources of other servers, and references to a patient that cannot be read."""
         came = taken.item
         if taken.repaired:
-            self.repaired[came.type] += 1
+            self.repaired_ids[came.type] += 1
         self.counts["repaired_references"] += taken.references
         base = made.fuente or (source_and_key("", made.patient_key)[0] if made.patient_key else "")
         if base:
-            self.elsewhere[base] += 1
+            self.other_servers[base] += 1
         if made.patient_key is None and is_unreadable(self.schema, came.type, came.resource):
-            self.unreadable[came.type] += 1
+            self.unreadable_references[came.type] += 1
         self.counts["documents_without_patient"] += came.type == "Bundle" and made.patient_key is None
 
     def note_deletions(self, removed: Removed) -> None:
@@ -219,7 +228,7 @@ class LoadState:
             count = types.total()
             self.unchanged_lines += count
             self.counts.update(unchanged=count, read=count)
-            self.loaded_files.note_written(Counter({self.source.name: count} if self.source else ()))
+            self.loaded_files.note_written(Counter({self.file.name: count} if self.file else ()))
             self.types.update(types)
             if self.progress:
                 self.progress(self.report())
@@ -237,17 +246,17 @@ class LoadState:
             other_versions=tuple(self.other_versions),
             other_versions_rest=self.counts["other_versions"] - len(self.other_versions),
             by_type=dict(sorted(self.types.items())),
-            of_other_servers=most_common(self.elsewhere),
-            conditional=dict(sorted((self.conditional + Counter(refused=self.reasons["condition"])).items())),
-            repaired_ids=dict(sorted(self.repaired.items())),
-            unreadable_references=dict(sorted(self.unreadable.items())),
+            of_other_servers=most_common(self.other_servers),
+            conditional=dict(sorted((self.condition_outcomes + Counter(refused=self.reasons["condition"])).items())),
+            repaired_ids=dict(sorted(self.repaired_ids.items())),
+            unreadable_references=dict(sorted(self.unreadable_references.items())),
             without_document=self.identity_counts.tally.without_document,
             identifiers=self.identity_counts.identifiers,
             identifiers_rest=self.identity_counts.identifiers_rest,
             without_patient=dict(sorted(self.identity_counts.without_patient.items())),
             waiting=self.identity_counts.waiting,
-            current_file=self.source.name if self.source else "",
-            bytes_read=self.finished + (self.source.position if self.source and self.source.size else 0),
-            bytes_total=self.total,
+            current_file=self.file.name if self.file else "",
+            bytes_read=self.bytes_finished + (self.file.position if self.file and self.file.size else 0),
+            bytes_total=self.bytes_total,
             seconds=round(time.monotonic() - self.start, 2),
         )
