@@ -18,6 +18,7 @@ import pytest
 
 from pyhce import api
 from pyhce.cli import main
+from pyhce.records.erasing.receipt import Outcome
 from pyhce.schema.declaration import SCHEMA, shorthand
 
 ROOT = Path(__file__).parents[2]
@@ -142,6 +143,23 @@ def test_the_readme_names_the_environment_variables_that_the_code_reads(readme: 
     assert set(re.findall(variable, text_of(readme))) == set(re.findall(rf"[\"']({variable})[\"']", code))
 
 
+def first_column(page: str, heading: str) -> set[str]:
+    """The code in the first cells of the table under a heading cell."""
+    table = text_of(page).split(f"| {heading} |", 1)[1].split("\n\n", 1)[0]
+    return {
+        word for cell in re.findall(r"^\| ([^|]*) \|", table, re.MULTILINE) for word in re.findall(r"`([^`]+)`", cell)
+    }
+
+
+def test_the_codes_that_the_documentation_explains_are_the_ones_of_the_code() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "pyhce" / "records").rglob("*.py"))
+    reasons = first_column("docs/rejects.md", "reason")
+    assert {"not-json", "database"} <= reasons
+    assert [reason for reason in reasons if f'"{reason}"' not in code] == []
+    outcomes = first_column("docs/erasure.md", "`outcome` in the receipt")
+    assert outcomes == {outcome.value for outcome in Outcome}
+
+
 def test_both_readmes_have_the_same_commands_tables_and_sections() -> None:
     assert [shape(text_of(readme)) for readme in READMES[:1]] == [shape(text_of(readme)) for readme in READMES[1:]]
 
@@ -190,11 +208,16 @@ def test_every_file_of_the_repository_that_a_page_names_is_there(page: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("section", "folder"),
-    [("loaded line", "pyhce/records"), ("saved resource", "pyhce/records"), ("How an install runs", "pyhce/deploy")],
+    ("page", "section", "folder"),
+    [
+        ("architecture", "The way of a loaded line", "pyhce/records"),
+        ("architecture", "The way of a saved resource", "pyhce/records"),
+        ("architecture", "How an install runs", "pyhce/deploy"),
+        ("contributing/check", "Choose the code", "pyhce/verify"),
+    ],
 )
-def test_the_modules_that_the_architecture_names_are_there(section: str, folder: str) -> None:
-    text = next(part for part in text_of("docs/architecture.md").split("\n## ") if section in part.splitlines()[0])
+def test_the_modules_that_a_section_names_are_there(page: str, section: str, folder: str) -> None:
+    text = next(part for part in text_of(f"docs/{page}.md").split("\n## ") if part.startswith(section))
     named = re.findall(r"`((?:[a-z_]+/)?[a-z_]+\.py)`", text)
     assert named
     places = (ROOT / folder, ROOT / folder / "writing")
