@@ -121,7 +121,7 @@ def test_a_saved_resource_keeps_its_spelling_and_gets_an_id_if_it_has_none(db: T
     assert (made.outcome, made.version, made.type) == ("new", 1, "Observation")
     assert made.id != other.id
     assert db.value("SELECT valor::text FROM observacion WHERE fuente = %s AND id = %s", source, made.id) == "72.50"
-    wanted = resource_to_save(SCHEMA, weight("x", "Patient/p")).ready.text.fingerprint
+    wanted = resource_to_save(SCHEMA, weight("x", "Patient/p")).prepared.text.fingerprint
     assert db.value("SELECT entrada FROM observacion WHERE fuente = %s AND id = 'x'", source).hex == wanted
 
 
