@@ -202,7 +202,7 @@ def test_a_killed_export_keeps_every_complete_part_if_nothing_was_written_meanwh
     db: TestDatabase, tmp_path: Path
 ) -> None:
     source, to = many(db, tmp_path), tmp_path / "out"
-    with interrupted(db, to, source), pytest.raises(UsageError, match="an export that was interrupted"):
+    with interrupted(db, to, source), pytest.raises(UsageError, match="an interrupted export"):
         db.load_paths([tmp_path], source=source, rejects=tmp_path / "r")
     report = exported(db, to, source)
     assert (report.kept > 0, report.snapshot) == (True, True)
@@ -247,7 +247,7 @@ def test_a_damaged_part_and_a_torn_journal_line_are_written_again(db: TestDataba
 def test_ctrl_c_prints_no_traceback_and_the_next_run_continues(db: TestDatabase, tmp_path: Path) -> None:
     source, to = many(db, tmp_path), tmp_path / "out"
     with interrupted(db, to, source, signal.SIGINT) as printed:
-        assert "run the same command again to go on" in printed
+        assert "run the same command again to continue" in printed
         assert "Traceback" not in printed
     assert lines(to, exported(db, to, source)) == stored(db, source)
 

@@ -473,9 +473,9 @@ def _22_rejected(loaded: Loaded) -> None:
     details = {
         json.loads(line["resource"])["resourceType"]: line["detail"] for line in lines if line["reason"] != "xml"
     }
-    assert details["Transport"].endswith("it is of R5")
-    assert details["ProcedureRequest"].endswith("it is of DSTU2 or STU3")
-    assert details["Citation"].endswith("it is of R4B or R5")
+    assert details["Transport"].endswith("it is a type of R5")
+    assert details["ProcedureRequest"].endswith("it is a type of DSTU2 or STU3")
+    assert details["Citation"].endswith("it is a type of R4B or R5")
 
 
 @row(NAMES, "11 files: read, or told by name with what to do")
