@@ -12,4 +12,4 @@ from tests.shared.stress import SEEDS, SHORT, writers_leave_each_identity_once
 @pytest.mark.parametrize("seed", SEEDS)
 def test_writers_of_all_kinds_leave_each_identity_once(db: TestDatabase, tmp_path: Path, seed: int) -> None:
     model = writers_leave_each_identity_once(db, tmp_path, seed, SHORT)
-    assert {"load", "save", "save_many", "delete"} <= model.deeds.keys()
+    assert {"load", "save", "save_many", "delete"} <= model.operations.keys()
