@@ -20,7 +20,7 @@ LARGEST_MAX_RESOURCE_SIZE = 240
 _BYTES_A_VALUE = 32
 """A resource may have about one value for this many bytes of the limit."""
 _FULL = 3
-"""By how much the limit must exceed the bytes of a text of references only, such as a Group of 500,000 members."""
+"""A text of references only, such as a Group of 500,000 members, needs a limit of this many times its bytes."""
 SMALL = 1_000_000
 """Bytes up to which a text is always within the limit: it has at most 500,000 values."""
 

@@ -130,8 +130,17 @@ def _has_lines(source: InputFile, cursor: Cursor) -> bool:
 
 
 def _lines(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
-    """The values of a text with one value on each line; blank lines are skipped."""
-    data, number, new, few = cursor.data[cursor.at :], cursor.line, tuple.__new__, SMALL
+    r"""The values of a text with one value on each line; blank lines are skipped.
+
+    A chunk of the text is split at once, which is much faster than looking for each line's end. Its last piece may
+    continue in the next chunk, so it waits as `tail`:
+
+        b'{"id":"a"}\n{"id":"b"}\n{"id"'  ->  Line {"id":"a"}, Line {"id":"b"}, tail {"id"
+
+    A line over `SMALL` bytes is read through a cursor, in bounded memory. A line that begins an object and does not end
+    one is either broken or the beginning of JSON that spans lines: `spans_lines` decides, for the first `_TRIES` ones.
+    """
+    data, number, new, small = cursor.data[cursor.at :], cursor.line, tuple.__new__, SMALL
     tries = _TRIES
     while True:
         blank = data.isspace()
@@ -140,7 +149,7 @@ def _lines(file: str, cursor: Cursor) -> Iterator[Line | ReadItem]:
         tail = lines.pop()
         first = number
         for line in lines:
-            if len(line) > few:
+            if len(line) > small:
                 yield from _values(file, Cursor(iter((line,)), number))
             elif line and not line.isspace():
                 if line[-1] != _CLOSING and tries and _is_open(line):

@@ -109,10 +109,10 @@ def with_patient(
         The resource with that reference in a form that SQL reads, the same object if it was; and the key, None if it
         names no patient.
     """
-    for number, (reference, untyped, perhaps) in enumerate(_at_patient_paths(schema, fhir_type, resource)):
+    for number, (reference, untyped, may_be_patient) in enumerate(_at_patient_paths(schema, fhir_type, resource)):
         key = key_of(reference, "Patient", untyped=untyped)
         members = (
-            _members_for_sql(reference, resource, perhaps, rules)
+            _members_for_sql(reference, resource, may_be_patient, rules)
             if key is None
             else _stated_document(reference, key, rules)
         )
@@ -163,14 +163,16 @@ def _at_patient_paths(schema: Schema, fhir_type: str, resource: dict[str, Any]) 
     for path in schema.patient_paths_of(fhir_type):
         untyped = untyped_reference_names(fhir_type, path, "Patient")
         found = element(fhir_type, path)
-        perhaps = untyped or (path in {"subject", "for"} and found is not None and found.targets == ("Resource",))
+        may_be_patient = untyped or (
+            path in {"subject", "for"} and found is not None and found.targets == ("Resource",)
+        )
         for reference in at_path(resource, path, arrays=any(many for _, many in json_path(fhir_type, path))):
             if isinstance(reference, dict):
-                yield reference, untyped, perhaps
+                yield reference, untyped, may_be_patient
 
 
 def _members_for_sql(
-    reference: dict[str, Any], resource: dict[str, Any], perhaps: bool, rules: tuple[DocumentRule, ...]
+    reference: dict[str, Any], resource: dict[str, Any], may_be_patient: bool, rules: tuple[DocumentRule, ...]
 ) -> dict[str, str] | None:
     """The member to add to a reference that names a patient in a form that SQL does not read; None for others."""
     text = reference.get("reference")
@@ -182,11 +184,11 @@ def _members_for_sql(
         if kind is not None and kind != "Patient":
             return None
         if named := literal_target(text):  # a typed reference, or a URN where any resource is allowed
-            return {"type": "Patient"} if perhaps and named.type is None and "type" not in reference else None
+            return {"type": "Patient"} if may_be_patient and named.type is None and "type" not in reference else None
     identifier = reference.get("identifier")
     if not isinstance(identifier, dict) or not isinstance(identifier.get("value"), str):
         return None
-    if reference.get("type", "Patient" if perhaps else None) != "Patient":
+    if reference.get("type", "Patient" if may_be_patient else None) != "Patient":
         return None
     whole = key_by(identifier, {}, rules)
     if isinstance(text, str) or whole != identifier_key(identifier):

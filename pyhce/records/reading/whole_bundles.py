@@ -120,10 +120,10 @@ class _Entries:
         text = reference.get("reference") if isinstance(reference, dict) else None
         if not isinstance(text, str) or text.startswith("#"):
             return None
-        around = split_url(url) if isinstance(url, str) else None
+        referrer = split_url(url) if isinstance(url, str) else None
         spelled = stored_form(text, ())
-        near = self._by.get(stored_form(f"{around[0]}/{spelled}", ())) if around else None
-        return near or self._by.get(spelled)
+        same_server = self._by.get(stored_form(f"{referrer[0]}/{spelled}", ())) if referrer else None
+        return same_server or self._by.get(spelled)
 
     def patient_of(self, schema: Schema, resource: dict[str, Any], url: Any) -> str | None:
         """The key of the patient that a resource names, or of the resource itself if it is a Patient."""
