@@ -1,4 +1,4 @@
-"""The handed cases from the command line, on every engine: each test is a row of `python tests/run.py cases`."""
+"""The cases of tests/cases from the command line, on every engine: each test is a row of the command `run.py cases`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ IF_NONE_EXIST, VERBS, HISTORY, OUTCOME = (
     "09-if-none-exist", "10-transaction-verbs", "11-hapi-history-delete", "12-searchset-outcome",
 )  # fmt: skip
 REJECTED = {VERBS: 1, VERSIONS: 6}
-"""The rejects of each case that has any."""
+"""The rejects of each case that has some."""
 STRICT = "34-strict"
 LONG, UNICODE = "20-long-strings", "26-unicode"
 OPENED = f"{DOCUMENTS}-opened"
@@ -130,7 +130,7 @@ def loaded(db: TestDatabase) -> Loaded:
 
 Check = Callable[[Loaded], None]
 ROWS: dict[str, Check] = {}
-"""The table: the case's number and what is checked, and how."""
+"""The table: the number of the case, what is checked, and the check."""
 
 
 def row(name: str, what: str) -> Callable[[Check], Check]:
@@ -143,7 +143,7 @@ def row(name: str, what: str) -> Callable[[Check], Check]:
     return add
 
 
-@row(FORMS, "JSON over several lines, byte order marks, CRLF, CR, blank lines, UTF-16: 13 Patients, 0 rejected")
+@row(FORMS, "JSON that spans lines, byte order marks, CRLF, CR, blank lines, UTF-16: 13 Patients, 0 rejected")
 def _03_patients(loaded: Loaded) -> None:
     report = loaded.report(FORMS)
     assert (report["new"], report["by_type"]) == (13, {"Patient": 13})
@@ -153,14 +153,14 @@ def _03_patients(loaded: Loaded) -> None:
     assert families == [("Peña",)]
 
 
-@row(FORMS, "JSON over several lines in .ndjson: told, with the files")
+@row(FORMS, "JSON that spans lines in .ndjson: reported with the files")
 def _03_told(loaded: Loaded) -> None:
     [noted] = loaded.report(FORMS)["noted"]
     assert "JSON that spans several lines" in noted["what"]
     assert [Path(file).name for file in noted["files"]] == ["first-line-open.ndjson", "lines-in-pretty.ndjson"]
 
 
-@row(BULK, "Patients, AllergyIntolerance and Observation stored; the deleted one gone, with a tombstone")
+@row(BULK, "Patients, AllergyIntolerance and Observation stored; the deleted resource has a tombstone")
 def _04_data(loaded: Loaded) -> None:
     report = loaded.report(BULK)
     assert report["by_type"] == {"AllergyIntolerance": 1, "Observation": 2, "Patient": 2}
@@ -171,7 +171,7 @@ def _04_data(loaded: Loaded) -> None:
     assert loaded.db.rows("SELECT 1 FROM historia WHERE fuente = %s AND id = 'bo2' AND borrado", BULK)
 
 
-@row(BULK, "the error file's OperationOutcome and the client's log: not stored, told, exit 0")
+@row(BULK, "the error file's OperationOutcome and the client's log: not stored, reported, exit 0")
 def _04_told(loaded: Loaded) -> None:
     report = loaded.report(BULK)
     assert report["skipped"] == {"OperationOutcome of a server's errors": 1, "a manifest of an export": 1}
@@ -207,7 +207,7 @@ def shown(loaded: Loaded, name: str, document: str) -> dict[str, str | None]:
     return {entry["id"]: entry["value"] for entry in loaded.output("patient", document)["entries"]}
 
 
-@row(PRIMITIVES, "first given name that is there; names, dates and states that are masked: NULL")
+@row(PRIMITIVES, "the first given name with a value; masked names, dates and states: NULL")
 def _02_names(loaded: Loaded) -> None:
     found = columns(loaded, PRIMITIVES, "paciente", "nombre", "apellidos", "nombre_busqueda", "fecha_nacimiento::text")
     assert found["p1"] == ("Ana", "Rojas", "ana rojas", None)
@@ -216,7 +216,7 @@ def _02_names(loaded: Loaded) -> None:
     assert found["p5"] == (None, None, "only text", "1970-03-30")
 
 
-@row(PRIMITIVES, "first coding that has a code; masked value and status: NULL; masked document: provisional")
+@row(PRIMITIVES, "the first coding with a code; masked value and status: NULL; masked document: provisional")
 def _02_codes(loaded: Loaded) -> None:
     found = columns(loaded, PRIMITIVES, "observacion", "codigo", "codigos", "codigo_texto", "valor_texto", "estado")
     assert found == {"o1": ("2339-0", ["http://loinc.org|2339-0"], "x", None, None)}
@@ -224,12 +224,12 @@ def _02_codes(loaded: Loaded) -> None:
     assert str(masked).startswith("PROV-")
 
 
-@row(PRIMITIVES, "out equals in")
+@row(PRIMITIVES, "the export equals the input")
 def _02_out(loaded: Loaded) -> None:
     as_it_came_in(loaded, PRIMITIVES)
 
 
-@row(VALUES, "a bound is no value: <0.01 and >500 have their comparator beside the number")
+@row(VALUES, "a bound is not a value: <0.01 and >500 have their comparator beside the number")
 def _16_comparator(loaded: Loaded) -> None:
     found = columns(loaded, VALUES, "observacion", "valor::text", "valor_comparador")
     assert found["v-lt"] == ("0.01", "<")
@@ -246,7 +246,7 @@ def _16_components(loaded: Loaded) -> None:
     assert set(found.values()) == {(None, None, None)}
 
 
-@row(VALUES, "boolean, date, text, code, text of a code: each in its column; the others NULL and kept")
+@row(VALUES, "boolean, date, text, code, text of a code: each in its column; other columns NULL, the resource kept")
 def _16_kinds(loaded: Loaded) -> None:
     names = ("valor_logico", "valor_texto", "valor_codigo", "lower(valor_fecha)::date::text")
     found = columns(loaded, VALUES, "observacion", *names)
@@ -267,7 +267,7 @@ def _16_shown(loaded: Loaded) -> None:
     assert values["v-absent"] is None
 
 
-@row(CONTAINED, "codigo and codigos of a contained Medication, text of one that is not coded")
+@row(CONTAINED, "codigo and codigos of a contained Medication, text of an uncoded one")
 def _24_medication(loaded: Loaded) -> None:
     found = columns(loaded, CONTAINED, "solicitud_medicamento", "codigo", "codigos", "codigo_texto")
     assert found == {
@@ -276,7 +276,7 @@ def _24_medication(loaded: Loaded) -> None:
     }
 
 
-@row(CONTAINED, "pyhce patient shows the code, or the words of what is not coded")
+@row(CONTAINED, "pyhce patient shows the code, or the text of an uncoded value")
 def _24_shown(loaded: Loaded) -> None:
     loaded.report(CONTAINED)
     codes = {entry["id"]: entry["code"] for entry in loaded.output("patient", "CC-910000241")["entries"]}
@@ -292,13 +292,13 @@ def _24_report(loaded: Loaded) -> None:
 AR, PE = "AR.DNI-30123456", "NI-30123456@https://www.reniec.example.pe/dni"
 
 
-@row(TWO_COUNTRIES, "one number of Argentina and of Peru: two records")
+@row(TWO_COUNTRIES, "the same number in Argentina and in Peru: two records")
 def _05_records(loaded: Loaded) -> None:
     assert loaded.places(TWO_COUNTRIES, "ar") == {AR}
     assert loaded.places(TWO_COUNTRIES, "pe") == {PE}
 
 
-@row(TWO_COUNTRIES, "each has its own data, and is shown and exported by its document")
+@row(TWO_COUNTRIES, "each record has its own data, and is shown and exported by its document")
 def _05_data(loaded: Loaded) -> None:
     assert loaded.places(TWO_COUNTRIES, "al-ar") == {AR}
     assert loaded.places(TWO_COUNTRIES, "o-pe") == {PE}
@@ -322,7 +322,7 @@ def _07_urns(loaded: Loaded) -> None:
     assert loaded.places(REFERENCES, "r-uuid", "r-uuidtyped") == {"CC-910000073"}
 
 
-@row(REFERENCES, "forms that are invalid or name no patient: kept, in no record")
+@row(REFERENCES, "invalid references and references to no patient: stored, in no record")
 def _07_invalid(loaded: Loaded) -> None:
     assert loaded.places(REFERENCES, "r-bare", "r-space", "r-frag", "r-display", "r-group", "r-none") == {None}
 
@@ -334,7 +334,7 @@ def _07_told(loaded: Loaded) -> None:
     assert all(f"{REFERENCES}/{key}" in listed for key in ("r-bare", "r-frag", "r-space"))
 
 
-@row(REFERENCES, "absolute URLs: with --base in the record, without it another server's, counted")
+@row(REFERENCES, "absolute URLs: with --base in the record, without it counted as another server's")
 def _07_bases(loaded: Loaded) -> None:
     assert loaded.report(REFERENCES)["of_other_servers"] == {EHR: 2}
     assert "CC-910000071" not in loaded.places(REFERENCES, "r-abs", "r-abshist")
@@ -376,7 +376,7 @@ def _09_encounters(loaded: Loaded) -> None:
     assert loaded.db.rows(query, IF_NONE_EXIST) == [("CC-910000091", f"Practitioner/{doctor}")] * 2
 
 
-@row(VERBS, "PUT Patient?identifier=… updates x1; PUT Patient/x2 makes x2; no further Patient")
+@row(VERBS, "PUT Patient?identifier=… updates x1; PUT Patient/x2 creates x2; no other Patient")
 def _10_updates(loaded: Loaded) -> None:
     assert loaded.report(VERBS)["conditional"] == {"updated": 1}
     query = "SELECT id, documento_id, recurso #>> '{name,0,family}' FROM paciente WHERE fuente = %s ORDER BY id"
@@ -389,7 +389,7 @@ def _10_reference(loaded: Loaded) -> None:
     assert loaded.places(VERBS, "ignored") == {"CC-910000102"}
 
 
-@row(VERBS, "DELETE by id and by identifier: both Observations gone, with tombstones")
+@row(VERBS, "DELETE by id and by identifier: both Observations deleted, with tombstones")
 def _10_deletions(loaded: Loaded) -> None:
     assert loaded.report(VERBS)["deleted"] == 2
     assert loaded.db.rows("SELECT id FROM observacion WHERE fuente = %s", VERBS) == [("ignored",)]
@@ -397,7 +397,7 @@ def _10_deletions(loaded: Loaded) -> None:
     assert loaded.db.rows(gone, VERBS) == [("xo1",), ("xo2",)]
 
 
-@row(VERBS, "PATCH rejected with its body; GET and the response passed over, told")
+@row(VERBS, "PATCH rejected with its body; GET and the response skipped and reported")
 def _10_told(loaded: Loaded) -> None:
     report = loaded.report(VERBS)
     assert report["by_reason"] == {"unsupported": 1}
@@ -406,7 +406,7 @@ def _10_told(loaded: Loaded) -> None:
     assert report["skipped"] == {"entry without a resource (GET)": 1, "entry without a resource (response)": 1}
 
 
-@row(HISTORY, "DELETE Observation/h1/_history/2: gone, with a tombstone")
+@row(HISTORY, "DELETE Observation/h1/_history/2: deleted, with a tombstone")
 def _11_deleted(loaded: Loaded) -> None:
     assert loaded.report(HISTORY)["deleted"] == 1
     versions = "SELECT version, borrado FROM historia WHERE fuente = %s AND id = 'h1' ORDER BY version"
@@ -414,7 +414,7 @@ def _11_deleted(loaded: Loaded) -> None:
     assert loaded.db.rows(versions, HISTORY) == [(1, False), (2, True)]
 
 
-@row(HISTORY, "versions 1 and 2 of h2: the newest is current, the other one history")
+@row(HISTORY, "versions 1 and 2 of h2: the newest is current, the other is in the history")
 def _11_versions(loaded: Loaded) -> None:
     loaded.report(HISTORY)
     version = "SELECT version, (recurso #>> '{valueQuantity,value}')::int FROM"
@@ -422,7 +422,7 @@ def _11_versions(loaded: Loaded) -> None:
     assert loaded.db.rows(f"{version} historia WHERE fuente = %s AND id = 'h2'", HISTORY) == [(1, 1)]
 
 
-@row(OUTCOME, "one Patient and one Observation kept; the OperationOutcome passed over, told")
+@row(OUTCOME, "one Patient and one Observation kept; the OperationOutcome skipped and reported")
 def _12(loaded: Loaded) -> None:
     report = loaded.report(OUTCOME)
     assert (report["read"], report["by_type"]) == (2, {"Observation": 1, "Patient": 1})
@@ -438,7 +438,7 @@ def _14_records(loaded: Loaded) -> None:
         assert "Bundle" in loaded.exported(document)
 
 
-@row(DOCUMENTS, "erase knows the documents and the records")
+@row(DOCUMENTS, "erase finds the documents and the records")
 def _14_erasure(loaded: Loaded) -> None:
     loaded.report(DOCUMENTS)
     for document in (IPS, RNDS):
@@ -456,7 +456,7 @@ def _14_opened(loaded: Loaded) -> None:
     assert loaded.db.rows(query, OPENED) == [(IPS,)]
 
 
-@row(VERSIONS, "R5 and STU3 shapes: stored as they came, told once a file, with the elements")
+@row(VERSIONS, "R5 and STU3 resources: stored as they came, reported once for each file, with the elements")
 def _22_told(loaded: Loaded) -> None:
     report = loaded.report(VERSIONS)
     told = {Path(one["file"]).name: (one["version"], one["resources"]) for one in report["other_versions"]}
@@ -465,7 +465,7 @@ def _22_told(loaded: Loaded) -> None:
     assert loaded.places(VERSIONS, "v3p", "m3", "o3", "c3", "m5", "e5") == {"CC-910000221"}
 
 
-@row(VERSIONS, "types that R4 has not: rejected, with the version; XML: one reject a file")
+@row(VERSIONS, "types that R4 does not have: rejected with the version; XML: one reject for each file")
 def _22_rejected(loaded: Loaded) -> None:
     report = loaded.report(VERSIONS)
     assert report["by_reason"] == {"unknown-type": 5, "xml": 1}
@@ -478,7 +478,7 @@ def _22_rejected(loaded: Loaded) -> None:
     assert details["Citation"].endswith("it is a type of R4B or R5")
 
 
-@row(NAMES, "11 files: read, or told by name with what to do")
+@row(NAMES, "11 files: read, or reported by name with the remedy")
 def _28(loaded: Loaded) -> None:
     report = loaded.report(NAMES)
     assert (report["new"], report["files"]) == (5, 5)
@@ -488,7 +488,7 @@ def _28(loaded: Loaded) -> None:
     assert report["files"] + len(told) == len(list(case(NAMES).iterdir()))
 
 
-@row(NAMES, "files named as the message says: read")
+@row(NAMES, "files given as the message says: read")
 def _28_named(loaded: Loaded) -> None:
     source = f"{NAMES}-named"
     files = [case(NAMES) / name for name in ("c.txt", "noext")]
@@ -516,7 +516,7 @@ def _own_folder(loaded: Loaded) -> Path:
     return folder
 
 
-@row(REJECTS, "pyhce load . twice: the second ends, the same two rejects, each run's in a file of its own")
+@row(REJECTS, "pyhce load . twice: the second ends, with the same two rejects in its own file")
 def _31(loaded: Loaded) -> None:
     folder = _own_folder(loaded)
     first, second = (_report_of(_load_here(loaded, folder, REJECTS)) for _ in range(2))
@@ -541,7 +541,7 @@ def _31_at_once(loaded: Loaded) -> None:
     assert [len((folder / name).read_text().splitlines()) for name in files] == [2, 2]
 
 
-@row(REJECTS, "a reject file that cannot be made: one sentence, exit 2, nothing loaded")
+@row(REJECTS, "a reject file that cannot be created: one sentence, exit 2, nothing loaded")
 def _31_refused(loaded: Loaded) -> None:
     source, nowhere = f"{REJECTS}-refused", loaded.folder() / "nowhere" / "r.ndjson"
     done = pyhce("load", case(REJECTS), "--source", source, "--rejects", nowhere, "--dsn", loaded.db.dsn)
@@ -560,7 +560,7 @@ ODD_IDS = {
 """The Patients of case 27 by the id that --repair-ids gives them."""
 
 
-@row(IDS, "'Ab' and 'aB' are two; '.' and '..' are in Ab's record; a missing id is one of the content")
+@row(IDS, "'Ab' and 'aB' are two; '.' and '..' are in Ab's record; a missing id is computed from the content")
 def _27_letters(loaded: Loaded) -> None:
     loaded.rejected(IDS, source=IDS)
     query = "SELECT documento_id, id FROM paciente WHERE fuente = %s ORDER BY documento_id"
@@ -570,7 +570,7 @@ def _27_letters(loaded: Loaded) -> None:
     assert loaded.record("CC-910000271")["Observation"] == 2
 
 
-@row(IDS, "four wrong ids: rejected, each with what is wrong with it and the remedy")
+@row(IDS, "four invalid ids: rejected, each with the problem and the remedy")
 def _27_words(loaded: Loaded) -> None:
     report, rejects = loaded.rejected(IDS, source=f"{IDS}-words")
     assert report["by_reason"] == {"invalid-id": 4}
@@ -584,7 +584,7 @@ def _27_words(loaded: Loaded) -> None:
     assert all("--repair-ids" in one["detail"] for one in rejects)
 
 
-@row(IDS, "what refers to them: counted by load, counted by verify")
+@row(IDS, "references to them: counted by load and by verify")
 def _27_told(loaded: Loaded) -> None:
     def counted() -> int:  # it lists the first few only, and other cases have some
         return sum(int(found) for found in re.findall(r"^(\d+) ", loaded.details("HCE0441"), flags=re.MULTILINE))
@@ -644,7 +644,7 @@ def _exported_urn(loaded: Loaded) -> list[Path]:
     return sorted((folder / URN).glob("*.ndjson"))
 
 
-@row(SSN, "two persons with one SSN: two records, the allergy with its own patient")
+@row(SSN, "two persons with the same SSN: two records, the allergy in its patient's record")
 def _36_records(loaded: Loaded) -> None:
     assert loaded.places(SSN, "syn-1") == {"US.SSN-999471234"}
     (other,) = loaded.places(SSN, "syn-2", "syn-a")
@@ -652,7 +652,7 @@ def _36_records(loaded: Loaded) -> None:
     assert other.startswith("PROV-")
 
 
-@row(SSN, "told by load, listed by verify")
+@row(SSN, "reported by load, listed by verify")
 def _36_told(loaded: Loaded) -> None:
     assert loaded.report(SSN)["kept_apart"] == 1
     assert f"{SSN}/Patient/syn-2 contradicts " in loaded.details("HCE0420")
@@ -664,7 +664,7 @@ def _37_records(loaded: Loaded) -> None:
     assert loaded.places(SEVERAL, "mb", "mbo") == {"PPN-AX1@urn:co:pass"}
 
 
-@row(SEVERAL, "what the passport alone names: in neither record; verify tells the passport of both")
+@row(SEVERAL, "resources that only name the passport: in neither record; verify reports the passport of both")
 def _37_told(loaded: Loaded) -> None:
     assert not loaded.places(SEVERAL, "mbl") & {"CC-950000001", "PPN-AX1@urn:co:pass", None}
     listed = loaded.details("HCE0425")
@@ -683,7 +683,7 @@ def _37_zeros(loaded: Loaded) -> None:
     assert loaded.places(SEVERAL, "z1", "z2") == {"CC-0950000005", "CC-950000005"}
 
 
-@row(TASKS, "Task, QuestionnaireResponse, Composition by an identifier alone: in the record")
+@row(TASKS, "Task, QuestionnaireResponse, Composition that name only an identifier: in the record")
 def _38(loaded: Loaded) -> None:
     assert loaded.places(TASKS, "tf", "tf-o", "tf-t", "tf-tt", "tf-q", "tf-c", "tf-b") == {"CC-910000381"}
 
@@ -733,14 +733,14 @@ def _34_valid(loaded: Loaded) -> None:
     assert found == right
 
 
-@row(STRICT, "10 wrong ones: --strict rejects each")
+@row(STRICT, "10 invalid resources: --strict rejects each")
 def _34_wrong(loaded: Loaded) -> None:
     wrong = _rejected_by_strict(loaded)
     assert len(wrong) == 10
     assert {key.partition("-")[0] for key in wrong} == {"bad"}
 
 
-@row(LONG, "11 resources with values of 3,000 to 6,000 characters: all load and come back")
+@row(LONG, "11 resources with values of 3,000 to 6,000 characters: all are loaded and exported unchanged")
 def _20_loaded(loaded: Loaded) -> None:
     assert loaded.report(LONG)["new"] == 11
     assert loaded.exported_from(LONG) == loaded.given(LONG)
@@ -785,7 +785,7 @@ def _26_found(loaded: Loaded) -> None:
         assert {key for (key,) in loaded.db.rows(query, UNICODE, search)} == {"u-nfd", "u-nfc", "u-esc"}
 
 
-@row(UNICODE, "escapes, surrogates, NUL, NFD and other alphabets: come back equal in value")
+@row(UNICODE, "escapes, surrogates, NUL, NFD and other alphabets: exported with equal values")
 def _26_equal(loaded: Loaded) -> None:
     assert loaded.report(UNICODE)["new"] == 9
     assert loaded.exported_from(UNICODE) == loaded.given(UNICODE)
