@@ -204,7 +204,9 @@ PATH = re.compile(r"`((?:pyhce|tests|tools|bench|charts|values|docs|postgres-cit
 
 @written_pages
 def test_every_file_of_the_repository_that_a_page_names_is_there(page: Path) -> None:
-    assert [name for name in PATH.findall(text_of(page)) if not (ROOT / name).exists() and "COUNTRY" not in name] == []
+    text = text_of(page)
+    named = [*PATH.findall(text), *re.findall(r"python ((?:tools|tests)/[\w/]+\.py)", text)]
+    assert [name for name in named if not (ROOT / name).exists() and "COUNTRY" not in name] == []
 
 
 @pytest.mark.parametrize(
