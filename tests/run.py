@@ -1,6 +1,6 @@
 """Run the test tiers that this machine can run, and end with one line for each tier.
 
-    python tests/run.py                          # what `make test` runs: no cluster, no slow tests
+    python tests/run.py                          # what `make test` runs: no cluster, no slow tests, 15 minutes at most
     python tests/run.py --all                    # what `make test-all` runs: every tier, every test
     python tests/run.py citus                    # every test of one tier
     python tests/run.py citus --quick            # one tier without its slow tests
@@ -120,6 +120,8 @@ TIERS = {
 
 PARALLEL_OPTIONS = ["--numprocesses", str(min(4, len(os.sched_getaffinity(0)) + 1)), "--dist", "loadfile"]
 """One process more than there are processors, at most four: the tests mostly wait for disks and commits."""
+TIME_LIMIT = 14 * 60
+"""Seconds after which `make test` starts no further test; the tests that run then are finished."""
 COVERAGE_OPTIONS = ["--cov", "--cov-append", "--cov-report="]
 """Each tier adds to one data file; the reports are written when the last tier has ended."""
 
@@ -138,20 +140,17 @@ class TierRun:
         self.passed = False
         self._start = time.monotonic()
         self._output = tempfile.TemporaryFile() if background else None  # noqa: SIM115 - closed by wait
+        self._left_out = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed by wait; tests/conftest.py writes it
         parallel = PARALLEL_OPTIONS if tier.parallel else []
         marker = ["-m", "not slow"] if quick else []
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            f"--durations={10 if quick else 40}",
-            "--durations-min=2",
-            *parallel,
-            *marker,
-        ]
+        durations = [f"--durations={10 if quick else 40}", "--durations-min=2"]
+        command = [sys.executable, "-m", "pytest", "-q", *durations, *parallel, *marker]
         print(f"== tier {tier.name}" + (" starts in the background" if background else ""), flush=True)
-        self._process = subprocess.Popen([*command, str(TESTS / tier.name), *pytest_options], stdout=self._output)
+        self._process = subprocess.Popen(
+            [*command, str(TESTS / tier.name), *pytest_options],
+            stdout=self._output,
+            env={**os.environ, "PYHCE_TEST_LEFT_OUT": self._left_out.name},
+        )
 
     def wait(self) -> str:
         """Wait for the end; the line that reports the tier."""
@@ -165,6 +164,9 @@ class TierRun:
         line = f"tier {self.tier.name:<9} {outcome} in {time.monotonic() - self._start:.0f} s"
         if self.quick:
             line += f"; without its slow tests: python tests/run.py {self.tier.name} -- -m slow"
+        if left_out := Path(self._left_out.name).read_text().splitlines():
+            line += f"; {len(left_out)} tests left out for lack of time: python tests/run.py {self.tier.name}"
+        self._left_out.close()
         return line
 
 
@@ -258,6 +260,8 @@ def main(arguments: list[str]) -> int:
         (TESTS.parent / ".coverage").unlink(missing_ok=True)
         pytest_options = [*COVERAGE_OPTIONS, *pytest_options]
     quick = options.quick or not (options.all or options.tiers)
+    if not (options.all or options.tiers):
+        os.environ["PYHCE_TEST_DEADLINE"] = str(time.time() + TIME_LIMIT)
     status = run_tiers(
         _chosen_tiers(options.tiers, full=options.all),
         quick=quick,
