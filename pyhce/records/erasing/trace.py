@@ -155,10 +155,8 @@ def verdict_on(schema: Schema, person: Person, row: CandidateRow) -> Verdict | N
     resource = parse(row.recurso)
     places = list(paths_to_patient(person, row.fuente, resource))
     if not places:
-        mentioned = person.is_mentioned_in(row.fuente, row.recurso) or person.is_mentioned_in(
-            row.fuente, row.original or ""
-        )
-        return Verdict.MENTION if mentioned else None
+        texts = row.recurso, row.original or ""
+        return Verdict.MENTION if any(person.is_mentioned_in(row.fuente, text) for text in texts) else None
     return Verdict.ERASE if row.shared and _is_about(schema, row.type, resource, places) else Verdict.MASK
 
 
