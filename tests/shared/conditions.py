@@ -217,7 +217,7 @@ def test_a_condition_with_several_matches_or_another_id_is_refused(db: TestDatab
     assert done.by_reason == {"condition": 7, "delete-not-done": 1}
     assert db.exported(tmp_path, source) == before
     told = rejects(done)
-    assert sum("more than one resource fits" in detail for _, detail in told) == 3
+    assert sum("more than one resource matches" in detail for _, detail in told) == 3
     assert sum("has another id" in detail for _, detail in told) == 1
     assert not any(mark in detail or patient in detail for _, detail in told), "no identifier is in a detail"
 
