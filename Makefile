@@ -80,8 +80,8 @@ dist: ## Build the wheel, the source archive and an SBOM (CycloneDX) of what the
 	$(VENV)-release/bin/python -m build --outdir dist .
 	$(PYTHON) -m venv --without-pip $(VENV)-installed
 	$(VENV)-release/bin/pip --python $(VENV)-installed/bin/python install --quiet "$$(echo dist/*.whl)[local,strict,k8s]"
-	printf '[project]\nname = "pyhce"\nversion = "%s"\n' \
-		"$$($(VENV)-installed/bin/python -c 'import pyhce; print(pyhce.__version__)')" > $(VENV)-release/pyproject.toml
+	sed "s/^dynamic = .*/version = \"$$($(VENV)-installed/bin/python -c 'import pyhce; print(pyhce.__version__)')\"/" \
+		pyproject.toml > $(VENV)-release/pyproject.toml
 	$(VENV)-release/bin/cyclonedx-py environment $(VENV)-installed/bin/python --pyproject $(VENV)-release/pyproject.toml \
 		--output-file "dist/$$(basename dist/*.whl .whl).cdx.json"
 	rm -rf $(VENV)-release $(VENV)-installed

@@ -38,6 +38,8 @@ from tests.shared.erasure import until
 from tests.shared.records import person
 from tests.shared.slices import SMALL, schema_variant
 
+pytestmark = pytest.mark.slow  # each test has servers of its own
+
 LATER = SCHEMA.version + 1
 """The migration after those of the declaration."""
 ACCOUNTS = resources(
