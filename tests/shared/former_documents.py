@@ -153,7 +153,7 @@ def test_records_of_the_former_grammar_are_split_and_moved_and_nothing_is_lost(
         before = contents(db)
 
         assert register_schema(db, SCHEMA).migrations == (2,)
-        with pytest.raises(SchemaMismatch, match="migration 2 says: documents"):
+        with pytest.raises(SchemaMismatch, match="'documents' of migration 2 is not finished"):
             refuse_incomplete_schema(db.conn, SCHEMA)
         seen = "SELECT id, codigo, lower(fecha) FROM observacion WHERE fuente = 'c' AND id IN ('o1', 'o2') ORDER BY id"
         assert db.rows(seen) == COMPUTED
