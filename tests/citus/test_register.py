@@ -76,6 +76,7 @@ def test_every_table_is_distributed_as_declared(db: TestDatabase) -> None:
     assert patients <= {name for (name,) in rows}
 
 
+@pytest.mark.slow  # a time limit says little on a busy machine
 def test_the_whole_schema_registers_within_its_time(citus_engine: local.Engine) -> None:
     with fresh(citus_engine) as cluster:
         report = register(
