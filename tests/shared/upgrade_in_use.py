@@ -45,8 +45,6 @@ PATIENT = {
 }  # fmt: skip
 FORMER_WRITER = """
 import json, sys, pyhce
-
-pytestmark = pytest.mark.slow  # each test has servers of its own
 dsn, patient = sys.argv[1], json.loads(sys.argv[2])
 with pyhce.connect(dsn, source="former", connections=1) as db:
     number = 0
