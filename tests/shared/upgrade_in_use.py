@@ -35,6 +35,8 @@ from tests.shared.former import command, environment, former, former_database, u
 from tests.shared.former_documents import EXPECTED, filled, place
 from tests.shared.upgrades import ACCOUNTS, LATER, register_schema, with_column_and_index, with_tables
 
+pytestmark = pytest.mark.slow  # each test has servers of its own
+
 LONGEST_WAIT = 20.0
 """Seconds that the reader may wait: LOCK_TIMEOUT, on a busy machine. The export locks the table for longer."""
 ATTEMPTS = 27

@@ -36,12 +36,12 @@ def wait_until(holds: Callable[[], bool], failure: str) -> None:
 
 
 def runs(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat")
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):  # the process ended, perhaps between two of these calls
         return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def forwarding(folder: Path, then: str, kubectl: str = LISTENER) -> tuple[subprocess.Popen[str], Path]:
