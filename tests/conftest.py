@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -25,6 +26,9 @@ from tests.shared.database import TestDatabase
 
 SHARDS = 8
 """Several shards on each of two workers. The default of 32 is tested on Kubernetes."""
+
+# A script starts a program in the background with Ctrl-C ignored, and the commands under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DEADLINE = float(os.environ.get("PYHCE_TEST_DEADLINE") or "inf")
 """When `make test` stops starting tests, in seconds since 1970."""
