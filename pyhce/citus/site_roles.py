@@ -1,9 +1,9 @@
 """The site's own login roles, members of hce_app or hce_readonly: what they lack on a node, and its repair.
 
 On Citus a role works if every node has it with the same password and memberships, and if every node has the password in
-`pg_dist_authinfo`, because nodes log in to each other as the user of the session. Without the latter a query over
-several shards fails with "fe_sendauth: no password supplied". `CREATE ROLE … LOGIN IN ROLE hce_readonly` alone does
-only the former.
+`pg_dist_authinfo`, because nodes log in to each other as the user of the session. `CREATE ROLE … LOGIN IN ROLE
+hce_readonly` alone creates the role on every node, but stores nothing in `pg_dist_authinfo`. Then a query over several
+shards fails with "fe_sendauth: no password supplied".
 
 All statements for workers go through the coordinator, so this also works where workers cannot be reached directly.
 """

@@ -47,7 +47,7 @@ def erase(
     dsn: str | None,
     output: str,
 ) -> None:
-    """Remove a patient permanently: record, history and references in other rows. Writes a receipt and checks itself.
+    """Remove a patient permanently: record, history and references in other rows. Verify the result, write a receipt.
 
     Rows of others stay, without their references to the patient. An erasure cannot be undone. Before it asks for
     confirmation, it shows the date of the last care and how long the law requires the record to be kept.

@@ -56,7 +56,7 @@ def images_build(wheels: Path | None, postgres_base: str, registrar_base: str, o
 )
 @output_option
 def images_load(kind_cluster: str | None, minikube: str | None, archive: Path | None, output: str) -> None:
-    """Load the images into every node of a kind or Minikube cluster.
+    """Load the images into every node of a kind or Minikube cluster. With --from alone: into Docker.
 
     \b
     Examples:

@@ -66,7 +66,9 @@ class Program(click.Group):
 )
 @click.version_option(__version__, prog_name="pyhce")
 def main() -> None:
-    """An electronic health record database (HCE) on PostgreSQL + Citus: FHIR R4 in, typed tables by patient, FHIR out.
+    """An electronic health record database (HCE) on PostgreSQL and Citus.
+
+    It loads FHIR R4, stores it in typed tables that are distributed by patient, and exports FHIR.
 
     \b
     pyhce up --sample                    start a database at localhost:30007 with sample patients

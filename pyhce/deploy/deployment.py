@@ -393,7 +393,7 @@ def _parse_report(printed: str) -> VerificationReport:
     except ValueError:
         last = lines[-1][:300] if lines else "nothing"
         raise HceError(
-            f"the pod that runs the checks printed no report, but: {last}",
+            f"the pod that runs the checks printed no report; its last line was: {last}",
             remedy="Check the pods: pyhce status --on CONTEXT",
         ) from None
     if "error" in report:

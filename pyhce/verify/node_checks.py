@@ -148,11 +148,12 @@ CHECKS = (
     ),
     FunctionCheck(
         "HCE0106", GROUP, "No node trusts connections over TCP",
-        "Replace trust by scram-sha-256 in pg_hba.conf, then `SELECT pg_reload_conf();`.", no_trust,
+        "Replace trust with scram-sha-256 in pg_hba.conf, then run `SELECT pg_reload_conf();`.", no_trust,
     ),
     FunctionCheck(
         "HCE0107", GROUP, "Every node can log in to every other node as every role",
-        "`pyhce register` with the roles' passwords stores them on every node.", only_on_citus(secrets_stored),
+        "With PYHCE_APP_PASSWORD and PYHCE_READONLY_PASSWORD set, `pyhce register` stores the secrets on every node. "
+        "On Kubernetes: `pyhce upgrade`.", only_on_citus(secrets_stored),
     ),
     FunctionCheck(
         "HCE0108", GROUP, "Every login role of the site works on every node",

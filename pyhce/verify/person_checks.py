@@ -347,7 +347,7 @@ CHECKS = (
         "Run the listed command if both records are of one person.", linked_patients,
     ),
     FunctionCheck(
-        "HCE0424", GROUP, "An identifier that names a patient fits one record",
+        "HCE0424", GROUP, "Every identifier that names a patient leads to one record",
         "Merge the records that are of one person (`pyhce patient merge FROM INTO`): the waiting resources move there. "
         "Or correct the identifiers and load the resources again: `pyhce load --again PATHS`.",
         waiting_by_identifier,

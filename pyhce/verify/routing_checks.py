@@ -70,7 +70,7 @@ def counts_agree(context: Context) -> Finding:
 CHECKS = (
     FunctionCheck(
         "HCE0601", GROUP, "A query for one patient is one task on one shard",
-        "`pyhce register` co-locates tables that are not.",
+        "`pyhce register` co-locates the tables.",
         only_on_citus(one_task),
     ),
     FunctionCheck(
@@ -78,6 +78,7 @@ CHECKS = (
     ),
     FunctionCheck(
         "HCE0603", GROUP, "A count over all shards is correct",
-        "If a load was running: `pyhce verify --group routing`. Otherwise report a bug.", only_on_citus(counts_agree),
+        "If a load was running, check again when it has ended: `pyhce verify --group routing`. Otherwise report a bug.",
+        only_on_citus(counts_agree),
     ),
 )  # fmt: skip

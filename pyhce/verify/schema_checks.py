@@ -261,7 +261,8 @@ CHECKS = (
         "HCE0205",
         GROUP,
         "Every declared index exists and is valid",
-        "Invalid: `REINDEX INDEX NAME;`. Missing: run its CREATE INDEX of 02-schema-fhir.sql.",
+        "If it is invalid: `REINDEX INDEX NAME;`. If it is missing, run its CREATE INDEX statement of "
+        "02-schema-fhir.sql, which `pyhce generate sql --to FOLDER` writes.",
         indexes,
     ),
     FunctionCheck("HCE0206", GROUP, "Every helper function exists and is IMMUTABLE on every node", _REGISTER, helpers),
@@ -271,8 +272,8 @@ CHECKS = (
         "HCE0209",
         GROUP,
         "Every table and column has its comment",
-        "Run the COMMENT ON statements of 02-schema-fhir.sql.",
+        "Run the COMMENT ON statements of 02-schema-fhir.sql, which `pyhce generate sql --to FOLDER` writes.",
         comments,
     ),
-    FunctionCheck("HCE0210", GROUP, "Functions that write exist and run on the node of their rows", _REGISTER, writing),
+    FunctionCheck("HCE0210", GROUP, "The save functions exist and run on the node of their rows", _REGISTER, writing),
 )

@@ -94,7 +94,8 @@ def _unreadable(table: Table, column: Column) -> sql.Composed | None:
 CHECKS = (
     FunctionCheck(
         "HCE0501", GROUP, "Typed columns have the values of their resources (sample)",
-        "A helper function was changed: restore it, then rewrite the column with ALTER TABLE and a new helper name.",
+        "Restore the helper function that was changed, from 02-schema-fhir.sql, which `pyhce generate sql --to FOLDER` "
+        "writes. Then compute the column again: `UPDATE NAME SET recurso = recurso;`.",
         recomputed,
     ),
     FunctionCheck(

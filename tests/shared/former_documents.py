@@ -1,4 +1,4 @@
-"""Tests of migration 2's data step on records of the former grammar, for every engine."""
+"""Tests of migration 2's data step on records of the previous grammar, for every engine."""
 
 from __future__ import annotations
 

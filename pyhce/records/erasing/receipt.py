@@ -71,9 +71,9 @@ class Erased(Frozen):
     """Rows that were erased from a table.
 
     Args:
-        sha256: of the rows' lines, sorted: `type|source|id|version|SHA-256 of the resource's jsonb text and exact
-        text`.
-            It proves that a copy held the same rows. None if the rows hold no resources.
+        sha256: a hash of one line for each row, sorted: `type|source|id|version|sha256`, where the last field is the
+            SHA-256 of the resource's jsonb text and exact text. It proves that a copy holds the same rows. None if the
+            rows hold no resources.
     """
 
     table: str

@@ -151,7 +151,8 @@ class Writer:
             except PoolTimeout as error:
                 connect(self._dsn).close()  # raises the cause
                 raise ConnectionFailed(
-                    f"no connection within {RECONNECTING:.0f} s", remedy="Call it again: the server answers now."
+                    f"could not connect within {RECONNECTING:.0f} s",
+                    remedy="Repeat the call: the server answers again.",
                 ) from error
             try:
                 yield conn

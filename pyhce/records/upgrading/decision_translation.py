@@ -1,10 +1,10 @@
-"""Translates the decisions of persons about documents (`hce.asignacion`) to the documents of the present grammar.
+"""Translates the decisions of persons about documents (`hce.asignacion`) to the documents of the current grammar.
 
 A row says: a Patient whose identifiers make the document C belongs to the document T. Both are documents of the former
 grammar. What C is now follows from the Patient itself. What T is now follows from the Patients that are under T by
 their own identifiers. If there is none, a person typed T, and it is read as a person types it today.
 
-The former grammar gave persons of two issuers one document. If C or T is such a document, the decision could be about
+The previous grammar gave persons of two issuers one document. If C or T is such a document, the decision could be about
 either person: it is dropped and reported, and each Patient gets a record of its own.
 
 Example: `MR-1` was the document of Ana (number 1 of hospital A) and of Luis (number 1 of hospital B). A person had
@@ -81,10 +81,10 @@ def stated_document(patient: Mapping[str, Any], key: PatientKey, rules: tuple[Do
 def translated_decisions(
     decisions: Iterable[StoredDecision], under: Mapping[str, Mapping[PatientKey, str]]
 ) -> TranslatedDecisions:
-    """Translate decisions to the documents of the present grammar.
+    """Translate decisions to the documents of the current grammar.
 
     Args:
-        decisions: all decisions, in the former grammar.
+        decisions: all decisions, in the previous grammar.
         under: the documents that Patients state now, by the former document T that they are under.
     """
     all_decisions = list(decisions)
@@ -123,7 +123,7 @@ def translated_decisions(
 
 
 def _only(stated: set[str], former: str) -> str | None:
-    """What a document of the former grammar is now: the one document that its Patients state.
+    """What a document of the previous grammar is now: the one document that its Patients state.
 
     Without such a Patient it is read as a person types it today. None if the Patients state several documents.
     """

@@ -1,6 +1,6 @@
-"""Data step: moves stored records to the documents of the present grammar (docs/identity.md), a page at a time.
+"""Data step: moves stored records to the documents of the current grammar (docs/identity.md), a page at a time.
 
-The former grammar gave the same number of two issuers one document, so two persons could share one record. The step
+The previous grammar gave the same number of two issuers one document, so two persons could share one record. The step
 computes the document of each Patient anew from what the Patient says; of a deleted Patient, from its last content. If
 the document differs, the Patient moves to its own record with everything that names it, by source and key, with history
 and tombstones. Where several Patients state one document, the rule of `pyhce.records.writing.claims` decides, as in a
@@ -76,7 +76,7 @@ class _Page(NamedTuple):
 def move_documents(
     conn: Connection[TupleRow], schema: Schema, step: DataStep, rules: tuple[DocumentRule, ...], progress: Progress
 ) -> DataStepProgress:
-    """Move every record to the document of the present grammar, and return the counts, also of interrupted runs."""
+    """Move every record to the document of the current grammar, and return the counts, also of interrupted runs."""
     if data_step_progress(conn, step).until is None:
         retry_transaction(conn, partial(_translate, conn, step, rules), remedy=_REMEDY)
     total = int(scalar(conn, "SELECT count(*) FROM expediente"))
