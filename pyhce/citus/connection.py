@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -251,9 +251,20 @@ def advisory_lock(
         time.sleep(0.2)
     try:
         yield
-    finally:
-        if not conn.closed:
-            conn.execute("SELECT pg_advisory_unlock(%s)", (key,))
+    except BaseException:
+        try:
+            _unlock(conn, key)
+        except psycopg.Error:  # Ctrl-C can leave a query running; what ended the block is the error to report
+            with suppress(psycopg.Error):
+                conn.cancel_safe(timeout=5)
+            conn.close()  # the server releases a session's locks when the session ends
+        raise
+    _unlock(conn, key)
+
+
+def _unlock(conn: Connection[TupleRow], key: int) -> None:
+    if not conn.closed:
+        conn.execute("SELECT pg_advisory_unlock(%s)", (key,))
 
 
 def scalar(conn: Connection[TupleRow], query: str, *values: object) -> Any:

@@ -14,7 +14,7 @@ import pytest
 
 import pyhce
 from pyhce import local
-from pyhce.citus.connection import connect
+from pyhce.citus.connection import advisory_lock, connect
 from pyhce.errors import ConnectionFailed, HceError, SchemaMismatch
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.writer_functions import PROTOCOL
@@ -34,6 +34,15 @@ def until(holds: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
 def sessions(db: TestDatabase, name: str) -> int:
     """The number of sessions with an application name on the node of `db`."""
     return int(db.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", name))
+
+
+def test_an_interruption_under_an_advisory_lock_reaches_the_caller_and_releases_the_lock(db: TestDatabase) -> None:
+    key = 4711
+    with connect(db.dsn) as conn, pytest.raises(KeyboardInterrupt), advisory_lock(conn, key, timeout=1):
+        conn.pgconn.send_query(b"SELECT pg_sleep(300)")  # Ctrl-C can leave a query running on the connection
+        raise KeyboardInterrupt
+    with advisory_lock(db.conn, key, timeout=30):
+        pass
 
 
 def test_without_a_superuser_checks_are_skipped_and_none_fails(db: TestDatabase) -> None:
