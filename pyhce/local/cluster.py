@@ -19,6 +19,7 @@ from pyhce.schema.model import Frozen
 from pyhce.settings import DATABASE, DEFAULT_TIME_ZONE, DEFAULT_WORKERS, NODE_PORT, SUPERUSER
 
 MAX_WORKERS = 32
+MAX_PORT = 65535
 REQUIRED_BYTES = 1024**3
 """Free bytes that the volume must have."""
 
@@ -122,12 +123,13 @@ def start(
         on_progress: called with a line on what is being done.
 
     Raises:
-        UsageError: the folder contains other files, or the number of workers is not allowed.
+        UsageError: the folder contains other files, or the number of workers or the port is not allowed.
         HceError: a port is taken, the folder was made by another PostgreSQL, the volume is full, or a server did not
             start.
     """
     account = server_account()
     _refuse_workers(engine, workers)
+    _refuse_port(port)
     folders.make_folder(folder, account)
     with folders.folder_lock(folder):
         before = folders.read_state(folder)
@@ -140,11 +142,12 @@ def start(
         running = {n.name: server.settled_pid_of(_data(folder, n)) for n in state.nodes}
         moved = before is not None and before.nodes[0].port != port and running["coordinator"] is not None
         if moved:
-            server.stop_server(_data(folder, state.nodes[0]), runnable, account)
             running["coordinator"] = None
         stopped = [node for node in state.nodes if running[node.name] is None]
         for node in stopped:
             server.refuse_taken_port(node.port, node.name)
+        if moved:  # only now: a refused port leaves the server running
+            server.stop_server(_data(folder, state.nodes[0]), runnable, account)
         folders.write_state(folder, state)
         secrets = folders.passwords(folder)
         pgpass = folders.write_pgpass(folder, state)
@@ -213,6 +216,13 @@ def _refuse_workers(engine: Engine, workers: int) -> None:
         )
 
 
+def _refuse_port(port: int) -> None:
+    if not 1 <= port <= MAX_PORT:
+        raise UsageError(
+            f"--port {port} is not between 1 and {MAX_PORT}", remedy=f"Give a number in that range: --port {NODE_PORT}"
+        )
+
+
 def _refuse_other_engine(folder: Path, state: FolderState, engine: Engine) -> None:
     """Refuse a PostgreSQL of another major version, or with Citus if the folder's has none, or the reverse."""
     was, now = state.engine, engine
@@ -258,7 +268,7 @@ def _target_state(
 
 
 def _free_port(used: set[int], after: int) -> int:
-    for port in range(after + 1, min(after + 1000, 65536)):
+    for port in range(after + 1, min(after + 1000, MAX_PORT + 1)):
         if port in used:
             continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

@@ -88,6 +88,23 @@ def test_a_start_with_another_port_moves_the_coordinator(engine: local.Engine, d
         assert conn.info.port == port + 3
 
 
+@pytest.mark.parametrize("reason", ["is not between 1 and 65535", "is taken"])
+def test_a_refused_port_leaves_the_servers_running(
+    engine: local.Engine, data_folder: Path, port: int, reason: str
+) -> None:
+    before = local.start(data_folder, engine=engine, port=port)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        wrong = other.getsockname()[1] if reason == "is taken" else 65536
+        with pytest.raises(HceError, match=reason) as caught:
+            local.start(data_folder, engine=engine, port=wrong)
+    assert "--port" in caught.value.remedy
+    after = local.status(data_folder).cluster
+    assert after is not None
+    assert after.nodes == before.nodes
+
+
 def test_a_folder_of_another_major_version_is_refused(engine: local.Engine, data_folder: Path, port: int) -> None:
     local.start(data_folder, engine=engine, port=port)
     other = engine.model_copy(update={"version": "14.1"})
