@@ -76,13 +76,14 @@ def test_every_table_is_distributed_as_declared(db: TestDatabase) -> None:
     assert patients <= {name for (name,) in rows}
 
 
-@pytest.mark.slow  # a time limit says little on a busy machine
+@pytest.mark.slow
 def test_the_whole_schema_registers_within_its_time(citus_engine: local.Engine) -> None:
     with fresh(citus_engine) as cluster:
         report = register(
             local.dsn(cluster), schema=SCHEMA, workers=workers_of(cluster), passwords=local.passwords(cluster.folder)
         )
-    assert report.seconds < 60, "the goal is 15 s on two idle cores; this limit finds only a large change"
+    share = max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))  # how many processes want each core
+    assert report.seconds < 60 * share, "the goal is 15 s on two idle cores; this limit finds only a large change"
 
 
 @pytest.mark.slow
