@@ -92,7 +92,7 @@ class Tier:
         in_quick_run: whether `make test` runs the tier.
         in_full_run: whether `make test-all` runs the tier. One that is in neither run takes long and runs when named.
         parallel: run the test files in several processes, each with servers of its own.
-        background: run the tier beside the others, because it mostly waits; its output is printed when it ends.
+        background: run the tier at the same time as the others, because it mostly waits; its output comes at its end.
     """
 
     name: str
@@ -171,7 +171,7 @@ class TierRun:
 
 
 def run_tiers(tiers: Sequence[Tier], *, quick: bool, required: bool, pytest_options: Sequence[str]) -> int:
-    """Run tiers, those in the background beside the others, and print a line for each.
+    """Run tiers, the background tiers at the same time as the others, and print a line for each.
 
     Args:
         tiers: the tiers, in the order in which they run.

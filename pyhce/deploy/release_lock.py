@@ -28,13 +28,11 @@ def release_lock(context: str, namespace: str) -> Iterator[None]:
     name = re.sub(r"[^\w.-]", "_", f"{context}-{namespace}")
     lock = FileLock(folder / f"{name}.lock", blocking=False)
     try:
-        lock.acquire()
+        acquired = lock.acquire()
     except Timeout:
         raise HceError(
             f"another pyhce is changing the release in {namespace} of {context}",
             remedy="Wait until it ends, or stop it; then run the same command again.",
         ) from None
-    try:
+    with acquired:
         yield
-    finally:
-        lock.release()

@@ -35,7 +35,7 @@ class Account(Frozen):
 
 
 def server_account() -> Account:
-    """The account to run servers under: that of this process, or for root `postgres`, else `nobody`.
+    """The account to run servers under: that of this process. Root uses `postgres`, or `nobody` if that is missing.
 
     Raises:
         HceError: this process is root's, and neither account exists.

@@ -101,14 +101,12 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the folder's lock while the block runs; wait for it while another `up` or `down` holds it."""
     lock = FileLock(folder / LOCK_FILE)
     try:
-        lock.acquire(blocking=False)
+        acquired = lock.acquire(blocking=False)
     except Timeout:
         logger.info("waiting for another pyhce that holds the lock on %s", folder)
-        lock.acquire()
-    try:
+        acquired = lock.acquire()
+    with acquired:
         yield
-    finally:
-        lock.release()
 
 
 def make_folder(folder: Path, account: Account) -> None:

@@ -12,9 +12,10 @@ from pyhce.errors import UsageError
 from pyhce.records.writing.locks import GATE, close_gate, shared_gate
 from pyhce.records.writing.retry import retry_transaction
 from tests.shared.database import TestDatabase, unique
-from tests.shared.erasure import until, waiting
+from tests.shared.erasure import waiting
 from tests.shared.places import *  # noqa: F403 - every test of it
 from tests.shared.records import weight
+from tests.shared.until import until
 
 
 def test_writes_that_begin_at_a_worker_are_refused(db: TestDatabase, tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from pyhce.schema.declaration.shorthand import text
 from pyhce.schema.model import Schema
 from pyhce.verify import verify
 from tests.conftest import free_port, server_folder
-from tests.shared.connections_and_privileges import until
 from tests.shared.database import TestDatabase
 from tests.shared.slices import SMALL, schema_variant, sliced
+from tests.shared.until import until
 
 __all__ = ["sliced"]
 pytestmark = pytest.mark.usefixtures("sliced")

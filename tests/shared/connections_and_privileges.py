@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,14 +19,7 @@ from pyhce.schema.writer_functions import PROTOCOL
 from pyhce.verify import Result, verify
 from tests.shared.database import TestDatabase, unique
 from tests.shared.saves import person, weight
-
-
-def until(holds: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
+from tests.shared.until import until
 
 
 def sessions(db: TestDatabase, name: str) -> int:

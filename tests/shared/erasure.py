@@ -9,8 +9,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from pyhce.verify import verify
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase, unique
 from tests.shared.records import person, weight
+from tests.shared.until import until
 
 CEDULA = "https://www.registraduria.gov.co/cedula"
 
@@ -63,14 +62,6 @@ def named_among_others(key: str) -> list[dict]:
             "subjectReference": {"reference": f"http://example.org/fhir/Patient/{key}/_history/2"},
         },
     ]  # fmt: skip
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition is true."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true within a minute"
-        time.sleep(0.02)
 
 
 def test_an_erasure_removes_every_trace_of_the_patient_and_changes_nothing_else(

@@ -20,9 +20,9 @@ from pyhce.errors import HceError
 from pyhce.records.writing.locks import lock_identities
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
-from tests.shared.connections_and_privileges import until
 from tests.shared.database import TestDatabase, unique
 from tests.shared.saves import person, weight
+from tests.shared.until import until
 
 
 @contextmanager

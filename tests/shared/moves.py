@@ -19,8 +19,9 @@ from pyhce.records.writing.record_moves import move_patient
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase, unique
-from tests.shared.erasure import until, waiting
+from tests.shared.erasure import waiting
 from tests.shared.records import person, weight
+from tests.shared.until import until
 
 pytestmark = pytest.mark.both_engines
 

@@ -15,9 +15,9 @@ from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.commands import pyhce as run
-from tests.shared.connections_and_privileges import until
 from tests.shared.database import TestDatabase, unique
 from tests.shared.saves import person
+from tests.shared.until import until
 
 
 def as_role(db: TestDatabase, name: str, pgpass: Path) -> str:

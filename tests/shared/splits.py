@@ -21,10 +21,11 @@ from pyhce.schema.declaration import SCHEMA
 from pyhce.verify import verify
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase, unique
-from tests.shared.erasure import until, waiting
+from tests.shared.erasure import waiting
 from tests.shared.moves import load_during
 from tests.shared.persons import ANA, CEDULA, LEO, number, places
 from tests.shared.records import person, weight
+from tests.shared.until import until
 
 Tables = dict[str, list[str]]
 

@@ -30,9 +30,9 @@ from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Schema
 from pyhce.verify import verify
 from tests.shared.database import TestDatabase
-from tests.shared.erasure import until
 from tests.shared.former import command, environment, former, former_database, unnamed
 from tests.shared.former_documents import EXPECTED, filled, place
+from tests.shared.until import until
 from tests.shared.upgrades import ACCOUNTS, LATER, register_schema, with_column_and_index, with_tables
 
 pytestmark = pytest.mark.slow  # each test has servers of its own

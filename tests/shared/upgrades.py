@@ -34,9 +34,9 @@ from pyhce.schema.model import Area, Helper, Home, Index, Schema, Table
 from pyhce.verify import verify
 from tests.conftest import SHARDS, registered_database
 from tests.shared.database import TestDatabase
-from tests.shared.erasure import until
 from tests.shared.records import person
 from tests.shared.slices import SMALL, schema_variant
+from tests.shared.until import until
 
 pytestmark = pytest.mark.slow  # each test has servers of its own
 

@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.shared.until import until
 
 LISTENER = """#!{python}
 import os, pathlib, socket, sys
@@ -26,13 +26,6 @@ with endpoint._forwarded_port(types.SimpleNamespace(context="kind-here"), "clini
     print("reached", flush=True)
     {then}
 """
-
-
-def wait_until(holds: Callable[[], bool], failure: str) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, failure
-        time.sleep(0.05)
 
 
 def runs(pid: int) -> bool:
@@ -65,14 +58,14 @@ def test_a_forwarded_port_ends_with_a_killed_program(tmp_path: Path, how: signal
     assert runs(kubectl)
     run.send_signal(how)
     run.communicate(timeout=60)
-    wait_until(lambda: not runs(kubectl), "kubectl still runs")
+    until(lambda: not runs(kubectl), "kubectl still runs")
 
 
 def test_a_forwarded_port_ends_with_its_with_block(tmp_path: Path) -> None:
     run, pid = forwarding(tmp_path, "pass")
     _, stderr = run.communicate(timeout=60)
     assert (run.returncode, stderr) == (0, "")
-    wait_until(lambda: not runs(int(pid.read_text())), "kubectl still runs")
+    until(lambda: not runs(int(pid.read_text())), "kubectl still runs")
 
 
 def test_the_error_quotes_a_kubectl_that_fails(tmp_path: Path) -> None:

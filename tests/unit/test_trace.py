@@ -1,4 +1,4 @@
-"""What names a patient in a resource of somebody else."""
+"""References to a patient in resources about another patient or subject."""
 
 from __future__ import annotations
 

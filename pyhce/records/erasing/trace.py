@@ -1,4 +1,4 @@
-"""Finds what names a patient inside a resource about somebody else, and masks it.
+"""Finds the references to a patient in a resource about another patient or subject, and masks them.
 
 A reference names the patient by the same rules as in a load: type and id, URL, condition or identifier. A masked
 reference holds nothing but FHIR's reason for an absent element, because some references are mandatory:

@@ -223,15 +223,13 @@ def _locked(path: Path) -> Iterator[None]:
     """
     lock = FileLock(path / WORK / "lock", timeout=0, mode=0o600)
     try:
-        lock.acquire()
+        acquired = lock.acquire()
     except Timeout:
         raise UsageError(
             f"another export is writing to {path}", remedy="Wait until it has finished, or give another folder."
         ) from None
-    try:
+    with acquired:
         yield
-    finally:
-        lock.release()
 
 
 def interrupted_request(path: Path) -> dict[str, Any] | None:

@@ -1,7 +1,6 @@
 """A part of an export: some rows, which one statement reads from one node into one file.
 
-A second file beside it has a line for each row: what the row holds besides the resource
-(`pyhce.records.reading.exported_rows`).
+A second file has one line for each row, with the row's other columns (`pyhce.records.reading.exported_rows`).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class EvaluatedIdentifier(NamedTuple):
     Args:
         rule: the position of the rule that applies, None without one.
         document: the document, None without one.
-        why: why there is no document, None if there is one.
+        why: the reason that the identifier gives no document; None if it gives one.
     """
 
     rule: int | None

@@ -46,6 +46,11 @@ class Batch:
     done: bool = False
 
 
+def _identity_in_load(prepared: PreparedResource) -> tuple[str, ...]:
+    """Type and id, and the source too if it is not the one that is loaded."""
+    return prepared.identity if prepared.fuente is None else (*prepared.identity, prepared.fuente)
+
+
 class BatchWriters:
     """Writes resources in batches; those of one patient through one connection, in the order they came.
 
@@ -61,7 +66,7 @@ class BatchWriters:
     ) -> None:
         self._connections, self._write, self._size = connections, write, batch
         self._open: dict[tuple[int, str | None], Batch] = {}
-        self._batch_of: dict[tuple[str, ...], Batch] = {}  # by type and id, and by source if that is another server's
+        self._batch_of: dict[tuple[str, ...], Batch] = {}  # by `_identity_in_load`
         self._submitted: list[Batch] = []
         self._failed: BaseException | None = None
         self._queues: list[queue.Queue[Batch | None]] = []
@@ -95,8 +100,7 @@ class BatchWriters:
 
     def add(self, prepared: PreparedResource) -> None:
         """Put a resource into its batch. Waits while the queue of its lane is full."""
-        fuente = prepared.fuente
-        identity = prepared.identity if fuente is None else (*prepared.identity, fuente)
+        fuente, identity = prepared.fuente, _identity_in_load(prepared)
         lane = hash(prepared.patient_key or identity[1]) % len(self._connections)
         key = lane, fuente
         batch = self._open.get(key)
@@ -141,7 +145,7 @@ class BatchWriters:
         for batch in [batch for batch in self._submitted if batch.done]:
             self._submitted.remove(batch)
             for prepared in batch.rows:
-                identity = prepared.identity if prepared.fuente is None else (*prepared.identity, prepared.fuente)
+                identity = _identity_in_load(prepared)
                 if self._batch_of.get(identity) is batch:
                     del self._batch_of[identity]
 

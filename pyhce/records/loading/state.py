@@ -202,8 +202,7 @@ class LoadState:
             self.counts["read"] += len(batch)
             self.types.update([prepared.identity[0] for prepared in batch])
             self.loaded_files.note_written(Counter([prepared.file for prepared in batch]))
-            if self.progress:
-                self.progress(self.report())
+            self._show_progress()
 
     def note_restored(self, identities: IdentityCounts, done: RestoredRows, fhir_type: str) -> None:
         """Count rows of an export that are back where they were."""
@@ -214,8 +213,7 @@ class LoadState:
                 new=len(done.restored), restored=len(done.restored), unchanged=len(done.already_stored), read=read
             )
             self.types[fhir_type] += read
-            if self.progress:
-                self.progress(self.report())
+            self._show_progress()
 
     def note_skipped(self, what: str, count: int) -> None:
         """Count input that is passed over, by its kind."""
@@ -230,8 +228,11 @@ class LoadState:
             self.counts.update(unchanged=count, read=count)
             self.loaded_files.note_written(Counter({self.file.name: count} if self.file else ()))
             self.types.update(types)
-            if self.progress:
-                self.progress(self.report())
+            self._show_progress()
+
+    def _show_progress(self) -> None:
+        if self.progress:
+            self.progress(self.report())
 
     def report(self) -> LoadReport:
         """The counts so far."""

@@ -1,7 +1,7 @@
 """Finished exports of pyhce: find them, read their manifests, check their files.
 
 The manifest is that of a Bulk Data export; what pyhce adds is in its member `extension`, which Bulk Data leaves free.
-`extension.restore` lists the files with data that FHIR has no place for. `pyhce load` reads them beside the resources:
+`extension.restore` lists files with data that FHIR resources cannot hold. `pyhce load` reads them with the resources:
 
 | role | file | a line |
 |---|---|---|

@@ -19,7 +19,7 @@ OUTCOME = "OperationOutcome of a server's errors"
 
 
 def peek_value(cursor: Cursor) -> bytes | None:
-    """The value at the cursor, without advancing.
+    """The next value. The cursor advances over the white space before it, and no further.
 
     Raises:
         Truncated: the text ends within it. ValueTooLong: it has more than 16 MB.

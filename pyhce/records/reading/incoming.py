@@ -55,8 +55,8 @@ class Deletion(NamedTuple):
         key: its id, or the terms of a conditional delete, one on each line: ids and `identifier=system|value`. Only a
             term with an identifier contains `=`.
         base, bases: see `Incoming`.
-        version: the version that the deletion made, if a history tells it. An older version that is read later does
-            not restore the resource.
+        version: the version number of the deletion, if it comes from a history that gives one. An older version that
+            is read later does not restore the resource.
     """
 
     where: InputLocation

@@ -62,7 +62,7 @@ def remove(
 
     Args:
         identities: what to delete.
-        versions: the version of the resource that each deletion is, where the input tells it.
+        versions: the version number of each deletion, where the input gives one.
 
     Raises:
         ConcurrentChange: another writer changed one of the resources. The transaction must be retried.

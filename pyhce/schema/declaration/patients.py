@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyhce.schema.declaration.column_groups import contact, name_in_use
+from pyhce.schema.declaration.column_groups import contact, keys, name_in_use
 from pyhce.schema.declaration.shorthand import (
     BY_DATE,
     boolean,
@@ -31,7 +31,7 @@ TABLES: tuple[Table, ...] = (
         AREA,
         "Pacientes",
         "Patients",
-        col("claves", ColumnKind.KEYS, "id", "Claves por las que se le nombra", "Keys by which it is named"),
+        keys(),
         col("nombre_busqueda", ColumnKind.NAMES, "name", "Nombres para buscar", "Names to search by"),
         *name_in_use(),
         code("sexo", "gender", "Sexo administrativo", "Administrative gender"),

@@ -59,9 +59,9 @@ def happened(name: str, path: str, es: str, en: str, *, since: int = 1) -> Colum
 
 
 def comparator(of: str, quantity: str, *, since: int = 2) -> Column:
-    """The column of a Quantity's comparator (`<`, `<=`, `>=`, `>`), beside the column of its number.
+    """The column of a Quantity's comparator: `<`, `<=`, `>=` or `>`; NULL if the number is the exact value.
 
-    NULL if the number is the exact value.
+    Each number column of a Quantity needs one (HCL13).
 
     Args:
         of: the name of the number's column.
