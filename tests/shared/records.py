@@ -443,6 +443,31 @@ def test_impossible_dates_are_stored_and_reported_by_verify(db: TestDatabase, tm
     db.conn.execute("DELETE FROM observacion WHERE fuente = %s", (source,))
 
 
+def test_a_strict_load_rejects_resources_that_are_nested_too_deeply_and_stores_the_others(
+    db: TestDatabase, tmp_path: Path
+) -> None:
+    def patient_with(key: str, extensions: int, innermost: str) -> str:
+        inner = '{"url": "http://x", "extension": [' * extensions + innermost + "]}" * extensions
+        return f'{{"resourceType": "Patient", "id": "{key}", "extension": [{inner}]}}'
+
+    right, wrong = '{"url": "http://x", "valueString": "x"}', '{"url": "http://x", "valueString": 5}'
+    lines = [
+        *(patient_with(f"right-{n}", n, right) for n in (1, 125, 126, 260, 50_000)),
+        *(patient_with(f"wrong-{n}", n, wrong) for n in (1, 125, 126, 260, 50_000)),
+        person("last", None),
+    ]
+    entries = ",\n".join(f'{{"resource": {patient_with(f"entry-{n}", n, right)}}}' for n in (1, 2, 3, 126, 600, 4))
+    bundle = f'{{"resourceType": "Bundle", "type": "collection", "entry": [{entries}]}}'
+    source, path = unique(), tmp_path / "bundle.json"
+    path.write_text(bundle)
+    files = [path, tmp_path / "lines.ndjson"]
+    files[1].write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+    report = db.load_paths(files, source=source, rejects=tmp_path / "r", strict=True)
+    assert report.by_reason == {"not-json": 8, "not-r4": 2}
+    stored = {key for (key,) in db.rows("SELECT id FROM paciente WHERE fuente = %s", source)}
+    assert stored == {"right-1", "right-125", "last", "entry-1", "entry-2", "entry-3", "entry-4"}
+
+
 def test_parallel_loads_of_the_same_patients_store_each_resource_once(db: TestDatabase, tmp_path: Path) -> None:
     source, numbers = unique(), [unique() for _ in range(8)]
     people = [json.dumps(person(f"p{i}", n)) for i, n in enumerate(numbers)]

@@ -154,6 +154,14 @@ def test_save_many_is_all_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
     assert (kept.references, kept.new) == (("Patient/p", "Observation/o"), 2)
 
 
+def nested(levels: int) -> list[Any]:
+    """An array within so many others."""
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("resource", "reason"),
     [
@@ -162,6 +170,7 @@ def test_save_many_is_all_or_nothing(db: TestDatabase, tmp_path: Path) -> None:
         ({"resourceType": "Patient", "a": {1}}, "not-json"),
         ({"resourceType": "Patient", "a": float("nan")}, "not-json"), ({"resourceType": "Patient", 1: 2}, "not-json"),
         ({"resourceType": "Bundle", "type": "batch", "entry": []}, "not-one-resource"),
+        *(({"resourceType": "Patient", "a": nested(levels)}, "not-json") for levels in (254, 480, 960, 5_000)),
     ],
 )  # fmt: skip
 def test_input_that_is_not_a_resource_is_refused_with_the_reason_of_a_load(

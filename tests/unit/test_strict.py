@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pyhce.records.reading.exact_json import parse
+from pyhce.records.reading.exact_json import MAX_DEPTH, TOO_DEEP, InvalidJson, parse
 from pyhce.records.reading.strict import MOST_PROBLEMS, r4_problems
 
 EXAMPLES = Path(__file__).parents[2].parent / "shared" / "fhir-examples" / "r4-examples.tar.gz"
@@ -162,3 +164,74 @@ def test_a_number_out_of_range_is_a_problem() -> None:
     text = json.dumps(OBSERVATION).replace("72.5", "1e400")
     assert r4_problems(text) == ["a number is too large to be checked"]
     assert r4_problems(b"{") != []
+
+
+def nested(levels: int, wrap: Callable[[Any], Any], innermost: Any) -> Any:
+    """A value within so many others."""
+    for _ in range(levels):
+        innermost = wrap(innermost)
+    return innermost
+
+
+def with_extensions(levels: int, **innermost: object) -> dict[str, Any]:
+    """A Patient with so many levels of JSON below it, an even number."""
+    inner = {"url": "http://x", **(innermost or {"valueString": "x"})}
+    return {
+        "resourceType": "Patient",
+        "extension": [nested(levels // 2 - 1, lambda v: {"url": "http://x", "extension": [v]}, inner)],
+    }
+
+
+DEEP: dict[str, Callable[[int], dict[str, Any]]] = {
+    "extensions": with_extensions,
+    "contained": lambda n: nested(n // 2, lambda v: {"resourceType": "Patient", "contained": [v]}, PATIENT),
+    "bundles": lambda n: nested(
+        n // 3, lambda v: {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": v}]}, PATIENT
+    ),
+    "parameters": lambda n: {
+        "resourceType": "Parameters",
+        "parameter": [nested(n // 2 - 1, lambda v: {"name": "x", "part": [v]}, {"name": "x", "resource": PATIENT})],
+    },
+    "items": lambda n: {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "item": [nested(n // 4, lambda v: {"linkId": "1", "answer": [{"valueInteger": 1, "item": [v]}]}, {})],
+    },
+    "arrays": lambda n: {"resourceType": "Patient", "name": nested(n - 1, lambda v: [v], [])},
+    "unknown": lambda n: {"resourceType": "Patient", "x": nested(n - 1, lambda v: {"a": v}, {})},
+}
+PATIENT = {"resourceType": "Patient"}
+
+
+@pytest.mark.parametrize("shape", DEEP)
+def test_a_resource_of_any_depth_has_problems_and_raises_nothing(shape: str) -> None:
+    for levels in (*range(240, 262), 500, 900):
+        resource = DEEP[shape](levels)
+        resource["language"] = resource["unknown"] = copy.copy(resource)  # so that the whole is what is wrong
+        text = json.dumps(resource)
+        problems = r4_problems(text)
+        assert problems == r4_problems(resource)
+        try:
+            parse(text)
+        except InvalidJson as error:
+            assert problems == [f"resource: {error}"]
+        else:
+            assert problems[0] != f"resource: {TOO_DEEP}"
+
+
+def test_the_deepest_resource_that_is_stored_is_checked() -> None:
+    deepest, deeper = with_extensions(MAX_DEPTH - 1), with_extensions(MAX_DEPTH + 1)
+    assert said(deepest) == []
+    (problem,) = said(with_extensions(MAX_DEPTH - 1, valueString=5))
+    assert problem == "Patient" + ".extension[0]" * (MAX_DEPTH // 2) + ".valueString: not of the JSON type string"
+    assert said(deeper) == r4_problems(deeper) == ["resource: nested more than 253 levels deep"]
+
+
+@pytest.mark.parametrize("levels", [1_000, 1_030, 5_000, 1_000_000])
+def test_a_text_of_a_million_levels_is_refused_in_the_same_words(levels: int) -> None:
+    text = '{"resourceType":"Patient","x":' + "[" * levels + "]" * levels + "}"
+    assert r4_problems(text) == r4_problems(text.encode()) == [f"resource: {TOO_DEEP}"]
+
+
+def test_members_deeper_than_python_can_follow_are_refused_in_the_same_words() -> None:
+    assert r4_problems({"resourceType": "Patient", "x": nested(5_000, lambda v: [v], [])}) == [f"resource: {TOO_DEEP}"]

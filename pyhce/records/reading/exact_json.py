@@ -17,6 +17,9 @@ from xxhash import xxh3_128_hexdigest
 MAX_DEPTH = 253
 """Levels of nesting below the resource itself: as many as orjson writes. FHIR resources have about twenty."""
 
+TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+"""What is wrong with a deeper value."""
+
 _ODD_NUMBER = re.compile(r"[eE]|^-0(\.0*)?$|^-?\d{300}|\.\d{300}")
 _ODD_TEXT = re.compile("[\x00\ud800-\udfff]")
 
@@ -91,23 +94,26 @@ def parse(text: str | bytes) -> Any:
     try:
         decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
         value = _DECODER.decode(decoded)
-        if decoded.count("[") + decoded.count("{") > MAX_DEPTH:
-            _refuse_deep(value, MAX_DEPTH)
+        if decoded.count("[") + decoded.count("{") > MAX_DEPTH and is_too_deep(value):
+            raise InvalidJson(TOO_DEEP)
         return value
     except UnicodeDecodeError as error:
         raise InvalidJson(f"byte {error.start} is not valid UTF-8") from error
     except json.JSONDecodeError as error:
         raise InvalidJson(f"line {error.lineno} column {error.colno}: {error.msg}") from error
     except RecursionError as error:
-        raise InvalidJson("nested too deeply") from error
+        raise InvalidJson(TOO_DEEP) from error
 
 
-def _refuse_deep(value: Any, left: int) -> None:
-    if left < 0:
-        raise InvalidJson(f"nested more than {MAX_DEPTH} levels deep")
-    for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        if isinstance(member, dict | list):
-            _refuse_deep(member, left - 1)
+def is_too_deep(value: Any) -> bool:
+    """Whether a value has more than MAX_DEPTH levels of nesting below it. It may have any depth."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH + 1):
+        members = (member for outer in level for member in (outer.values() if isinstance(outer, dict) else outer))
+        level = [member for member in members if isinstance(member, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _fragment(value: object) -> orjson.Fragment:
@@ -166,7 +172,7 @@ def jsonb_text(text: str) -> str:
 def _jsonb_value(value: Any, depth: int) -> Any:
     """A value that jsonb can hold: the same object if nothing had to change."""
     if depth > MAX_DEPTH + 1:
-        raise InvalidJson(f"nested more than {MAX_DEPTH} levels deep")
+        raise InvalidJson(TOO_DEEP)
     if isinstance(value, str):
         return jsonb_text(value)
     if isinstance(value, ExactNumber):

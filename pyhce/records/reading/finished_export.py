@@ -151,7 +151,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         found = json.loads((folder / MANIFEST).read_bytes())
         if isinstance(found["output"], list) and isinstance(found["extension"], dict):
             return dict(found)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise UsageError(
         f"{folder} is not a finished export of pyhce",

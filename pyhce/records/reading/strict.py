@@ -16,7 +16,7 @@ import orjson
 from pyhce.errors import UsageError
 from pyhce.records.reading.checks.references import types_within
 from pyhce.records.reading.checks.resource import broken_rules
-from pyhce.records.reading.exact_json import dumps
+from pyhce.records.reading.exact_json import TOO_DEEP, dumps, is_too_deep
 from pyhce.records.reading.ids import id_problem
 from pyhce.records.reading.incoming import resource_problem
 from pyhce.schema.json_schema import resource_schema
@@ -73,14 +73,24 @@ def r4_problems(resource: dict[str, Any] | str | bytes) -> list[str]:
     Raises:
         UsageError: the extra is not installed.
     """
+    if is_too_deep(resource):  # dumps would fail
+        return [f"resource: {TOO_DEEP}"]
     text = dumps(resource) if isinstance(resource, dict) else resource
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        beyond = "infinity" in error.msg
-        return ["a number is too large to be checked" if beyond else f"invalid JSON at column {error.colno}"]
+        return [_not_read(error)]
+    if is_too_deep(value):  # the validator and equality_key would fail
+        return [f"resource: {TOO_DEEP}"]
     wrong_shape = _limited(_problems(value, "", large=len(text) > LARGE))
     return wrong_shape or _limited(_rules(value, value["resourceType"], types_within(value)))
+
+
+def _not_read(error: orjson.JSONDecodeError) -> str:
+    """Why orjson did not read a text. It reads 1024 levels."""
+    if "depth" in error.msg:
+        return f"resource: {TOO_DEEP}"
+    return "a number is too large to be checked" if "infinity" in error.msg else f"invalid JSON at column {error.colno}"
 
 
 def _limited(found: Iterator[str]) -> list[str]:

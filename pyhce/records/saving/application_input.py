@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pyhce.errors import UsageError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
-from pyhce.records.reading.exact_json import ExactNumber, InvalidJson, parse
+from pyhce.records.reading.exact_json import TOO_DEEP, ExactNumber, InvalidJson, is_too_deep, parse
 from pyhce.records.reading.incoming import ConditionSignal, Incoming, InputLocation, Rejected, Skipped
 from pyhce.records.reading.prepared import PreparedResource, prepare
 from pyhce.records.reading.reader import resources_of
@@ -108,7 +108,9 @@ def resources_to_save(
     except InvalidJson as error:
         raise InvalidResource("not-json", str(error)) from error
     except RecursionError as error:
-        raise InvalidResource("not-json", "nested too deeply") from error
+        raise InvalidResource("not-json", TOO_DEEP) from error
+    if is_too_deep(value):
+        raise InvalidResource("not-json", TOO_DEEP)
     for item in resources_of(_HERE, value):
         if isinstance(item, ConditionSignal):
             raise InvalidResource("condition", "an entry with ifNoneExist or PUT Type?…; use `pyhce load`")
