@@ -10,6 +10,7 @@ import pytest
 from pyhce import local
 from tests.conftest import registered_database
 from tests.shared.database import TestDatabase
+from tests.shared.traces import leave_traces
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest's own, which applies -m "not slow"
@@ -26,8 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def db(citus_engine: local.Engine) -> Iterator[TestDatabase]:
-    """A cluster with the schema."""
+    """A cluster that tests share, with what other tests may have left in it."""
     with registered_database(citus_engine, 2) as made:
+        leave_traces(made)
         yield made
 
 

@@ -9,12 +9,14 @@ import pytest
 from pyhce import local
 from tests.conftest import registered_database
 from tests.shared.database import TestDatabase
+from tests.shared.traces import leave_traces
 
 
 @pytest.fixture(scope="session")
 def db(embedded_engine: local.Engine) -> Iterator[TestDatabase]:
-    """A database with the schema."""
+    """A database that tests share, with what other tests may have left in it."""
     with registered_database(embedded_engine, 0) as made:
+        leave_traces(made)
         yield made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from pyhce.records.reading.finished_export import check_export
 from pyhce.records.reading.ids import derived_id
 from pyhce.records.repair import repair_identities
 from pyhce.records.saving.application_input import InvalidResource
+from pyhce.records.source_names import SHOWN
 from pyhce.schema.declaration import SCHEMA
-from pyhce.verify import verify
 from tests.shared.commands import pyhce as command
 from tests.shared.database import TestDatabase, unique
+from tests.shared.findings import complete_result
 from tests.shared.records import person, weight
 
 MINE = derived_id("Patient", "a_b")
@@ -101,16 +103,15 @@ def test_the_remedy_of_verify_moves_waiting_resources_to_their_patient(db: TestD
     assert refused.returncode == 1
     assert "1 rejected: invalid-id" in refused.stdout
     assert "--repair-ids" in refused.stdout
-    assert f"{source}/o" in listed(db, "HCE0441")
+    assert f"{source}/o" in unreadable(db)
     assert json.loads(command(*arguments, "--repair-ids", "-o", "json").stdout)["repaired_ids"] == {"Patient": 1}
-    assert f"{source}/o" not in listed(db, "HCE0441")
+    assert f"{source}/o" not in unreadable(db)
     assert db.document("Observation", "o", source) == f"CC-{number}"
 
 
-def listed(db: TestDatabase, code: str) -> str:
-    """What a check lists, in full."""
-    (check,) = [c for c in verify(db.dsn, schema=SCHEMA, groups=["identity"]).checks if c.code == code]
-    return "\n".join(check.details)
+def unreadable(db: TestDatabase) -> list[str]:
+    """The resources whose reference to their patient cannot be read, as SOURCE/ID."""
+    return [name for line in complete_result(db, "HCE0441").details for name in line.partition(": ")[2].split(", ")]
 
 
 def test_concurrent_writers_compute_one_derived_id(db: TestDatabase, tmp_path: Path) -> None:
@@ -202,12 +203,15 @@ def test_sources_named_like_files_are_exported_and_loaded_again(db: TestDatabase
 
 
 def test_an_unknown_source_is_refused_and_the_existing_ones_are_listed(db: TestDatabase, tmp_path: Path) -> None:
-    source = f"!{unique()}"  # among the first that are listed
-    loaded(db, tmp_path, source, person("p", None))
-    done = command("export", "--to", tmp_path / "out", "--source", source[:-1], "--dsn", db.dsn)
+    unknown = unique()
+    loaded(db, tmp_path, unique(), person("p", None))
+    done = command("export", "--to", tmp_path / "out", "--source", unknown, "--dsn", db.dsn, "--output", "json")
     assert done.returncode == 2
-    assert f"no resources of the source '{source[:-1]}'" in done.stderr
-    assert f"'{source}'" in done.stderr
+    error = json.loads(done.stdout)
+    assert f"no resources of the source '{unknown}'" in error["error"]
+    listed = set(re.findall("'([^']*)'", error["remedy"]))
+    assert len(listed) == min(SHOWN, db.value("SELECT count(DISTINCT fuente) FROM paciente"))
+    assert not listed - {row[0] for row in db.rows("SELECT DISTINCT fuente FROM paciente")}
     assert not (tmp_path / "out").exists()
 
 

@@ -8,23 +8,20 @@ from pathlib import Path
 from pyhce.records.identity import provisional_document
 from pyhce.records.patient import merge, rekey, split
 from pyhce.schema.declaration import SCHEMA
-from pyhce.verify import CheckResult, Result, verify
+from pyhce.verify import Result
 from tests.shared.cases import case
 from tests.shared.commands import pyhce
 from tests.shared.database import TestDatabase, unique
+from tests.shared.findings import complete_result
 from tests.shared.persons import ANA, CEDULA, LEO, number
 from tests.shared.records import person, weight
 
 COLOMBIA = "https://fhir.minsalud.gov.co/rda/CodeSystem/ColombianPersonIdentifier"
 
 
-def check(db: TestDatabase, code: str) -> CheckResult:
-    return {found.code: found for found in verify(db.dsn, schema=SCHEMA, groups=["identity"]).checks}[code]
-
-
 def details(db: TestDatabase, code: str, source: str) -> list[str]:
     """What a check lists about one source. Patients of other tests are in the database too."""
-    return [line for line in check(db, code).details if source in line]
+    return [line for line in complete_result(db, code).details if source in line]
 
 
 def follow(db: TestDatabase, command: str) -> None:
@@ -43,7 +40,7 @@ def identified(key: str, kind: str, value: str, **members: object) -> dict[str, 
 def test_patients_kept_apart_are_listed_until_a_person_merges_them(db: TestDatabase, tmp_path: Path) -> None:
     source, cedula = unique(), number()
     db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), source=source)
-    found = check(db, "HCE0420")
+    found = complete_result(db, "HCE0420")
     (line,) = details(db, "HCE0420", source)
     assert found.result is Result.WARNING
     assert line == f"{source}/Patient/p2 contradicts {source}/Patient/p1: birth date and name and sex"
@@ -68,7 +65,7 @@ def test_a_contradiction_in_one_record_is_listed_until_it_is_confirmed_or_split(
     db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **{**ANA, "gender": "male"}), source=source)
     (line,) = details(db, "HCE0421", source)
     assert line == f"{source}/Patient/p1 and {source}/Patient/p2: sex"
-    assert check(db, "HCE0421").result is Result.WARNING
+    assert complete_result(db, "HCE0421").result is Result.WARNING
     follow(db, f"pyhce patient merge {source}/Patient/p1 {source}/Patient/p2")
     assert details(db, "HCE0421", source) == []
     split(db.conn, f"CC-{cedula}", f"CC-{number()}", patients=[f"{source}/p2"], schema=SCHEMA)
@@ -82,11 +79,11 @@ def test_two_persons_that_an_older_release_put_into_one_record_are_a_failure_unt
     db.load(tmp_path, person("p1", cedula, **ANA), person("p2", other, **LEO), source=source)
     merge(db.conn, f"CC-{other}", f"CC-{cedula}", schema=SCHEMA)
     db.conn.execute("DELETE FROM hce.misma_persona WHERE fuente = %s", (source,))
-    assert check(db, "HCE0421").result is Result.FAILED
+    assert complete_result(db, "HCE0421").result is Result.FAILED
     assert len(details(db, "HCE0421", source)) == 1
     follow(db, f"pyhce patient split CC-{cedula} --patient {source}/p2 --to CC-{other}")
     assert details(db, "HCE0421", source) == []
-    assert check(db, "HCE0421").result is not Result.FAILED
+    assert complete_result(db, "HCE0421").result is not Result.FAILED
 
 
 def test_one_number_under_two_colombian_documents_proposes_the_merge(db: TestDatabase, tmp_path: Path) -> None:
@@ -132,13 +129,13 @@ def test_resources_waiting_for_an_ambiguous_identifier_are_counted_until_the_rec
     db.load(tmp_path, person("p1", cedula, **ANA), person("p2", cedula, **LEO), observation, source=source)
 
     def count() -> int:
-        found = check(db, "HCE0424")
+        found = complete_result(db, "HCE0424")
         return 0 if found.result is Result.OK else int(found.found.split()[0])
 
     before = count()
     assert db.load(tmp_path, observation, source=other).ambiguous == 1
     assert count() == before + 1, "it waits in another source too"
-    assert any("that two Patients of another source state" in line for line in check(db, "HCE0424").details)
+    assert any("that two Patients of another source state" in line for line in complete_result(db, "HCE0424").details)
     follow(db, f"pyhce patient merge {source}/Patient/p2 {source}/Patient/p1")
     assert count() == before - 1
     for waited in (source, other):
