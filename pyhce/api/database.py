@@ -16,6 +16,7 @@ from pyhce.citus.nodes import Node
 from pyhce.citus.online import LOCK_WAIT
 from pyhce.citus.register import RegistrationReport
 from pyhce.citus.register import register as _register
+from pyhce.counted import counted
 from pyhce.errors import HceError, UsageError, printable
 from pyhce.local import DeleteReport, LocalCluster, StopReport
 from pyhce.records.erasing.erase import erase as _erase
@@ -48,7 +49,6 @@ from pyhce.settings import (
     DATABASE,
     DEFAULT_SHARD_COUNT,
     DEFAULT_TIME_ZONE,
-    DEFAULT_WORKERS,
     NODE_PORT,
     SUPERUSER,
 )
@@ -114,8 +114,8 @@ def up(
     folder: Path | None = None,
     pg_config: Path | None = None,
     citus: bool | None = None,
-    workers: int = DEFAULT_WORKERS,
-    port: int = NODE_PORT,
+    workers: int | None = None,
+    port: int | None = None,
     shard_count: int = DEFAULT_SHARD_COUNT,
     time_zone: str = DEFAULT_TIME_ZONE,
     with_sample: bool = False,
@@ -127,8 +127,8 @@ def up(
         folder: the data folder; `local.default_folder()` if None.
         pg_config: the path of the pg_config of the PostgreSQL to use; searched for if None.
         citus: require Citus (True), do not use it (False), or use it if it is installed (None).
-        workers: the number of workers; ignored without Citus.
-        port: the port of the coordinator.
+        workers: the number of workers; ignored without Citus. If None: as many as there are, or two.
+        port: the port of the coordinator; if None the present one, or 30007.
         shard_count: set when the tables are created.
         time_zone: for dates that carry none; cannot be changed later.
         with_sample: load the synthetic sample patients and report one of them.
@@ -188,7 +188,7 @@ def describe_engine(cluster: LocalCluster) -> str:
     if engine.kind == "citus":
         return (
             f"PostgreSQL {engine.version} with Citus {engine.citus_version} ({engine.source}): one coordinator and "
-            f"{len(cluster.workers)} workers, tables distributed by patient as in production"
+            f"{counted(len(cluster.workers), 'worker')}, tables distributed by patient as in production"
         )
     return (
         f"PostgreSQL {engine.version} ({engine.source}): one node with the same tables, roles and SQL. "

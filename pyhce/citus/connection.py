@@ -61,6 +61,16 @@ def complete_dsn(dsn: str) -> str:
     return make_conninfo("", **{**defaults, **parameters})
 
 
+def psql_connection(dsn: str) -> tuple[str, dict[str, str]]:
+    """The DSN for the command line of psql, without its password, and the environment variable with the password.
+
+    Every user of the machine can read the command line of a process.
+    """
+    parameters = conninfo_to_dict(complete_dsn(dsn))
+    password = parameters.pop("password", None)
+    return make_conninfo("", **parameters), {} if password is None else {"PGPASSWORD": str(password)}
+
+
 def connect(dsn: str, *, autocommit: bool = True) -> Connection[TupleRow]:
     """Open a connection, with our defaults for what the DSN does not set.
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import click
 
 from pyhce import api, local
+from pyhce.citus.connection import psql_connection
 from pyhce.cli.output import folder_option
 from pyhce.cli.target_options import deployment_on, namespace_option, on_option
-from pyhce.errors import HceError
+from pyhce.errors import HceError, UsageError
 from pyhce.settings import LOGIN_ROLES, SUPERUSER
 
 role_option = click.option(
@@ -23,12 +24,24 @@ role_option = click.option(
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @role_option
+@click.option(
+    "--dsn", metavar="DSN", help="Connection string of the server. Default: PYHCE_DSN, else the database of `pyhce up`."
+)
 @on_option
 @namespace_option
 @folder_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def psql(role: str, target: str | None, namespace: str, folder: Path | None, arguments: tuple[str, ...]) -> None:
-    """Open psql on the database of `pyhce up`. All other arguments go to psql.
+@click.pass_context
+def psql(
+    ctx: click.Context,
+    role: str,
+    dsn: str | None,
+    target: str | None,
+    namespace: str,
+    folder: Path | None,
+    arguments: tuple[str, ...],
+) -> None:
+    """Open psql on the database of `pyhce up`, or another one. All other arguments go to psql.
 
     \b
     Examples:
@@ -36,7 +49,14 @@ def psql(role: str, target: str | None, namespace: str, folder: Path | None, arg
       pyhce psql --role hce_readonly
       pyhce psql -- -c "SELECT count(*) FROM paciente"
       pyhce psql --on kind
+      pyhce psql --dsn postgresql://postgres@db.example:5432/hce_distribuida
     """
+    if dsn is not None and (target or folder):
+        raise UsageError("--dsn, --on and --folder each name a database", remedy="Give one of them.")
+    dsn = dsn or (None if target or folder else os.environ.get("PYHCE_DSN"))
+    role_given = ctx.get_parameter_source("role") is click.core.ParameterSource.COMMANDLINE
+    if dsn is not None and role_given:
+        raise UsageError("--role is for the database of `pyhce up`", remedy="Name the user in the DSN: user=hce_app")
     program = (None if target else local.psql_program(folder or local.default_folder())) or shutil.which("psql")
     if program is None:
         raise HceError(
@@ -47,6 +67,9 @@ def psql(role: str, target: str | None, namespace: str, folder: Path | None, arg
         with deployment_on(target, namespace) as deployment, api.forwarded_environment(deployment, role) as variables:
             command = [str(program), *arguments]
             raise click.exceptions.Exit(subprocess.run(command, env={**os.environ, **variables}).returncode)  # noqa: S603
+    if dsn is not None:
+        conninfo, password = psql_connection(dsn)
+        os.execve(str(program), ["psql", "--dbname", conninfo, *arguments], {**os.environ, **password})  # noqa: S606
     variables = api.environment(folder, role)
     os.execve(str(program), ["psql", *arguments], {**os.environ, **variables})  # noqa: S606 - psql itself
 

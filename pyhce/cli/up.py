@@ -29,8 +29,10 @@ from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, DEFAULT_WORKE
 )
 @click.option("--pg-config", type=click.Path(path_type=Path), help="Path of the pg_config of the PostgreSQL to use.")
 @click.option("--citus/--no-citus", default=None, help="Require Citus, or do not use it. Default: use it if installed.")
-@click.option("--workers", type=int, default=DEFAULT_WORKERS, show_default=True, help="Number of workers, with Citus.")
-@click.option("--port", type=int, default=NODE_PORT, show_default=True, help="Port of the coordinator.")
+@click.option(
+    "--workers", type=int, help=f"Number of workers, with Citus. Default: as many as there are, else {DEFAULT_WORKERS}."
+)
+@click.option("--port", type=int, help=f"Port of the coordinator. Default: the present one, else {NODE_PORT}.")
 @click.option(
     "--shards",
     type=int,
@@ -58,8 +60,8 @@ def up(
     target: str,
     pg_config: Path | None,
     citus: bool | None,
-    workers: int,
-    port: int,
+    workers: int | None,
+    port: int | None,
     shards: int,
     time_zone: str,
     sample: bool,
@@ -87,7 +89,7 @@ def up(
             installed = api.up_on_kubernetes(
                 target,
                 values=api.merge_values(api.read_chart_values(files, assignments), _chart_values(ctx)),
-                port=port,
+                port=NODE_PORT if port is None else port,
                 kind_image=kind_image,
                 kind_workers=kind_nodes - 1,
                 namespace=namespace,

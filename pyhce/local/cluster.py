@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pyhce.counted import counted
 from pyhce.errors import HceError, UsageError
 from pyhce.local import folder as folders
 from pyhce.local import server
@@ -105,8 +106,8 @@ def start(
     folder: Path,
     *,
     engine: Engine,
-    workers: int = DEFAULT_WORKERS,
-    port: int = NODE_PORT,
+    workers: int | None = None,
+    port: int | None = None,
     time_zone: str = DEFAULT_TIME_ZONE,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> LocalCluster:
@@ -117,8 +118,10 @@ def start(
     Args:
         folder: the data folder; it becomes private to its owner.
         engine: the PostgreSQL to run.
-        workers: number of workers, used with Citus only. More than before adds workers; fewer is refused.
-        port: the coordinator's port. A new worker takes the next free port and keeps it.
+        workers: number of workers, used with Citus only. More than before adds workers; fewer is refused. If None: as
+            many as the folder has, or DEFAULT_WORKERS in a new one.
+        port: the coordinator's port; if None the folder's, or NODE_PORT in a new one. A new worker takes the next free
+            port and keeps it.
         time_zone: used for dates that carry none; ignored if the servers exist.
         on_progress: called with a line on what is being done.
 
@@ -128,13 +131,19 @@ def start(
             start.
     """
     account = server_account()
-    _refuse_workers(engine, workers)
-    _refuse_port(port)
+    if workers is not None:
+        _refuse_workers(engine, workers)
+    if port is not None:
+        _refuse_port(port)
     folders.make_folder(folder, account)
     with folders.folder_lock(folder):
         before = folders.read_state(folder)
         if before is not None:
             _refuse_other_engine(folder, before, engine)
+        if port is None:
+            port = before.nodes[0].port if before else NODE_PORT
+        if workers is None:
+            workers = len(before.nodes) - 1 if before else DEFAULT_WORKERS
         _refuse_full_disk(folder)
         runnable = runnable_engine(engine, folder, account)
         state = _target_state(folder, before, engine, workers, port, time_zone)
@@ -210,9 +219,11 @@ def _data(folder: Path, node: NodeState) -> Path:
 
 
 def _refuse_workers(engine: Engine, workers: int) -> None:
-    if engine.kind == "citus" and not 1 <= workers <= MAX_WORKERS:
+    least = 1 if engine.kind == "citus" else 0
+    if not least <= workers <= MAX_WORKERS:
         raise UsageError(
-            f"--workers {workers} is not between 1 and {MAX_WORKERS}", remedy="Give a number in that range: --workers 2"
+            f"--workers {workers} is not between {least} and {MAX_WORKERS}",
+            remedy="Give a number in that range: --workers 2",
         )
 
 
@@ -258,7 +269,7 @@ def _target_state(
     known = before.nodes[1:] if before else ()
     if len(known) > count:
         raise UsageError(
-            f"--workers {count} is fewer than the {len(known)} workers of {folder}: shards would be lost",
+            f"--workers {count} is fewer than the {counted(len(known), 'worker')} of {folder}: shards would be lost",
             remedy=f"Give --workers {len(known)} or more.",
         )
     nodes = [NodeState(name="coordinator", port=port), *known]

@@ -12,6 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from pyhce.counted import counted
 from pyhce.errors import HceError
 from pyhce.local.account import Account, run_as
 from pyhce.local.engine import Engine
@@ -212,7 +213,9 @@ def recover(data: Path, name: str) -> list[str]:
     repairs = [f"{name}: its server was killed; removed the stale postmaster.pid"]
     orphans = orphaned_processes(data)
     if orphans:
-        repairs.append(f"{name}: ended {len(orphans)} processes that the killed server had left behind")
+        repairs.append(
+            f"{name}: ended {counted(len(orphans), 'process', 'processes')} that the killed server had left behind"
+        )
         _end_processes(orphans, data)
     (data / "postmaster.pid").unlink(missing_ok=True)
     for repair in repairs:

@@ -115,6 +115,13 @@ def test_psql_and_env_connect_without_showing_the_password(db: TestDatabase) -> 
     assert secret not in env.stdout
     done = pyhce("psql", "--folder", db.folder, "--role", "hce_readonly", "--", "-Atc", "SELECT current_user")
     assert done.stdout.strip() == "hce_readonly"
+    asked = ("psql", "--", "-Atc", "SELECT current_user, inet_server_port()")
+    reached = f"postgres|{db.cluster.coordinator.port}"
+    assert pyhce(*asked[:1], "--dsn", db.dsn, *asked[1:]).stdout.strip() == reached
+    assert pyhce(*asked, PYHCE_DSN=db.dsn).stdout.strip() == reached
+    for also in (("--folder", db.folder), ("--on", "kind"), ("--role", "hce_app")):
+        wrong = pyhce("psql", "--dsn", db.dsn, *also)
+        assert (wrong.returncode, "what to do:" in wrong.stderr) == (2, True), wrong.stderr
     refused = pyhce("psql", "--folder", db.folder, "--role", "hce_readonly", "--", "-c", "DELETE FROM expediente")
     assert "permission denied" in refused.stderr
     assert secret in pyhce("env", "--folder", db.folder, "--pgpass").stdout

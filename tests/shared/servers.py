@@ -81,11 +81,23 @@ def test_a_taken_port_is_refused_and_leaves_no_servers(engine: local.Engine, dat
 
 
 def test_a_start_with_another_port_moves_the_coordinator(engine: local.Engine, data_folder: Path, port: int) -> None:
-    local.start(data_folder, engine=engine, port=port)
+    started = local.start(data_folder, engine=engine, port=port)
+    unchanged = local.start(data_folder, engine=engine)
+    assert (unchanged.already_running, unchanged.coordinator.port) == (True, port)
+    assert len(unchanged.workers) == len(started.workers)
     moved = local.start(data_folder, engine=engine, port=port + 3)
     assert moved.coordinator.port == port + 3
     with connect(local.dsn(moved)) as conn:
         assert conn.info.port == port + 3
+
+
+@pytest.mark.parametrize("workers", [-1, 33])
+def test_an_impossible_number_of_workers_is_refused_on_every_engine(
+    engine: local.Engine, data_folder: Path, port: int, workers: int
+) -> None:
+    with pytest.raises(UsageError, match=rf"--workers {workers} is not between [01] and 32"):
+        local.start(data_folder, engine=engine, workers=workers, port=port)
+    assert not data_folder.exists()
 
 
 @pytest.mark.parametrize("reason", ["is not between 1 and 65535", "is taken"])
