@@ -14,6 +14,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import rows, scalar
+from pyhce.counted import counted
 from pyhce.errors import ForeignNode, UsageError
 from pyhce.schema.model import Frozen
 
@@ -221,15 +222,15 @@ def _repair(conn: Connection[TupleRow], known: RegisteredNode) -> list[str]:
 def _refuse_occupied_worker(node: Node, metadata: WorkerMetadata) -> None:
     if metadata.group or metadata.nodes or metadata.tables:
         raise ForeignNode(
-            f"worker {node} belongs to another cluster: its metadata lists {len(metadata.nodes)} nodes and "
-            f"{metadata.tables} tables. A new worker must have an empty database",
+            f"worker {node} belongs to another cluster: its metadata lists {counted(len(metadata.nodes), 'node')} and "
+            f"{counted(metadata.tables, 'table')}. A new worker must have an empty database",
             remedy="Remove it from that cluster, or start a server with an empty volume under this name. "
             "Nothing was changed.",
         )
     if metadata.local_tables:
         raise ForeignNode(
-            f"worker {node} has {metadata.local_tables} tables in the schemas public and hce. A new worker must have "
-            "an empty database",
+            f"worker {node} has {counted(metadata.local_tables, 'table')} in the schemas "
+            "public and hce. A new worker must have an empty database",
             remedy="Drop these tables, or give the worker an empty database: Citus creates the tables on workers. "
             "Nothing was changed.",
         )
@@ -248,8 +249,8 @@ def _refuse_replaced_server(
     if not metadata.group and not metadata.nodes and not metadata.local_tables:
         if known.has_metadata and placements:
             raise ForeignNode(
-                f"{known.address} is registered with {placements} shards, but its database is empty: the data is lost, "
-                "or another volume is mounted",
+                f"{known.address} is registered with {counted(placements, 'shard')}, but its database is empty: "
+                "the data is lost, or another volume is mounted",
                 remedy="Mount the worker's own volume, or restore it from a backup. Nothing was changed.",
             )
         return

@@ -14,6 +14,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, scalar
+from pyhce.counted import counted
 from pyhce.errors import HceError
 
 logger = logging.getLogger(__name__)
@@ -67,5 +68,6 @@ def end_older_sessions(conn: Connection[TupleRow], progress: Progress) -> int:
             )
         time.sleep(PAUSE)
     if ended:
-        progress(f"ended {len(ended)} sessions that were open before the migration; run an interrupted load again")
+        open_before = counted(len(ended), "session that was open", "sessions that were open")
+        progress(f"ended {open_before} before the migration; run an interrupted load again")
     return len(ended)

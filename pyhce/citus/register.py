@@ -37,6 +37,7 @@ from pyhce.citus.connection import (
 from pyhce.citus.data_steps import DataStepReport
 from pyhce.citus.nodes import Node
 from pyhce.citus.online import LOCK_WAIT
+from pyhce.counted import counted
 from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen, Schema
 from pyhce.settings import DATABASE, DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
@@ -151,7 +152,11 @@ def register(
                 functions = distributed_functions.distribute_functions(conn, schema)
                 settings += [f"distributed the save functions: {len(functions)}"] if functions else []
                 copied = distribute.replicate_reference_tables(conn, progress=progress)
-                changes += [f"copied reference tables to nodes that lacked them: {copied} copies"] if copied else []
+                changes += (
+                    [f"copied reference tables to nodes that lacked them: {counted(copied, 'copy', 'copies')}"]
+                    if copied
+                    else []
+                )
             data_steps.complete_empty_data_steps(conn, schema)
             settings += _configure_nodes(conn, dsn, citus=citus)
             repairs = site_roles.repair_roles(conn)
@@ -194,7 +199,8 @@ def _refuse_unsuitable(conn: Connection[TupleRow], workers: Sequence[Node]) -> N
         return
     if not scalar(conn, "SELECT EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'citus')"):
         raise UsageError(
-            f"{len(workers)} workers were given, but the extension citus is not available on this server",
+            f"{counted(len(workers), 'worker was', 'workers were')} given, but the extension citus is not "
+            "available on this server",
             remedy="Run the command without --worker, or connect to a server with Citus.",
         )
     raise UsageError(

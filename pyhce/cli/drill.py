@@ -6,6 +6,7 @@ import click
 
 from pyhce.cli.output import add_row, confirm, console, new_table, output_option, print_report, progress
 from pyhce.cli.target_options import deployment_on, namespace_option
+from pyhce.counted import counted
 from pyhce.deploy.drill import Action, DrillReport, pod_failure
 
 
@@ -71,9 +72,10 @@ def _show_drill(report: DrillReport) -> None:
     console.print(table)
     inserts = report.writer
     console.print(
-        f"{inserts.acknowledged} inserts acknowledged, {inserts.lost} of them lost, {inserts.refused} failed with an "
-        f"error; longest gap {inserts.longest_silence} s; {inserts.seconds} s in total",
+        f"{counted(inserts.acknowledged, 'insert')} acknowledged, {inserts.lost} of them lost, "
+        f"{inserts.refused} failed with an error; "
+        f"longest gap {inserts.longest_silence} s; {inserts.seconds} s in total",
         style="bold green" if report.ok else "bold red",
     )
     same = report.names_before == report.names_after
-    console.print(f"{len(report.names_after)} nodes, names {'unchanged' if same else 'CHANGED'}")
+    console.print(f"{counted(len(report.names_after), 'node')}, names {'unchanged' if same else 'CHANGED'}")

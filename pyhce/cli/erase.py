@@ -11,6 +11,7 @@ import click
 from pyhce import api
 from pyhce.cli.output import add_row, confirm, console, error_console, new_table, output_option, print_report, progress
 from pyhce.cli.target_options import database_options, identity_rules_option
+from pyhce.counted import counted
 from pyhce.records.erasing.receipt import Erasure, Outcome
 
 
@@ -94,12 +95,12 @@ def show_erasure(erasure: Erasure) -> None:
         for row in rows:
             add_row(table, what, row.table, row.type, row.rows)
     console.print(table)
-    console.print(f"{erasure.corrections} corrections of documents")
+    console.print(counted(erasure.corrections, "correction of documents", "corrections of documents"))
     if erasure.kept:
-        console.print(f"{erasure.kept} attachments kept: resources of other patients refer to them too")
+        console.print(f"{counted(erasure.kept, 'attachment')} kept: resources of other patients refer to them too")
     if erasure.retention and dry_run:
         console.print(erasure.retention.words)
-    erased_rows = f"{erasure.rows} rows {'would be erased' if dry_run else 'erased'}"
+    erased_rows = f"{counted(erasure.rows, 'row')} {'would be erased' if dry_run else 'erased'}"
     console.print(f"{erased_rows} in {erasure.seconds} s; outcome: {erasure.outcome.value}")
     if erasure.receipt:
         console.print(f"receipt: {erasure.receipt}")

@@ -10,6 +10,7 @@ import click
 from pyhce import api
 from pyhce.cli.output import add_row, console, counted_progress, new_table, output_option, print_report
 from pyhce.cli.target_options import database_options
+from pyhce.counted import counted
 from pyhce.errors import UsageError
 from pyhce.records.exporting.export import ExportReport
 from pyhce.records.exporting.part_writer import ExportProgress
@@ -57,7 +58,7 @@ def export(to: Path | None, check: Path | None, dsn: str | None, output: str, **
         print_report(checked, output, lambda: show_check(checked))
         click.get_current_context().exit(checked.exit_code)
     assert to is not None  # noqa: S101 - checked above
-    with counted_progress("resources") as advance:
+    with counted_progress("resource") as advance:
 
         def on_progress(state: ExportProgress) -> None:
             advance(state.resources, state.resources, state.expected, f"{state.bytes / 1e6:.0f} MB")
@@ -76,19 +77,23 @@ def show_export(report: ExportReport) -> None:
         add_row(table, file.path, file.count, f"{file.bytes / 1e6:.1f}", file.sha256[:12] + "…")
     console.print(table)
     rate = f", {report.resources / report.seconds:.0f}/s" if report.seconds else ""
-    console.print(f"{report.resources} resources to {report.folder} in {report.seconds} s{rate}")
+    console.print(f"{counted(report.resources, 'resource')} to {report.folder} in {report.seconds} s{rate}")
     if report.versions or report.corrections:
-        console.print(
-            f"also {report.versions} former versions and deletions, {report.corrections} corrections of documents"
-        )
+        versions = counted(report.versions, "former version or deletion", "former versions and deletions")
+        corrections = counted(report.corrections, "correction of documents", "corrections of documents")
+        console.print(f"also {versions}, {corrections}")
     if report.kept:
-        console.print(f"{report.kept} of the resources were written by an interrupted export before")
+        console.print(
+            f"{report.kept} of the resources {'was' if report.kept == 1 else 'were'} written by an "
+            "interrupted export before"
+        )
     if report.snapshot:
         console.print("consistent snapshot: all files show the database at the same moment")
     else:
         console.print(
-            f"not a consistent snapshot: read between {report.start} and {report.end}, {report.changed} files changed "
-            "meanwhile; a resource that moved to another patient meanwhile may be missing or duplicated",
+            f"not a consistent snapshot: read between {report.start} and {report.end}, "
+            f"{counted(report.changed, 'file')} changed meanwhile; a resource that moved to another patient meanwhile "
+            "may be missing or duplicated",
         )
     console.print(f"for the next export: --since {report.transaction_time}")
 
@@ -97,6 +102,7 @@ def show_check(report: ExportCheck) -> None:
     """Print the comparison of an export's files with its manifest."""
     for line in report.wrong:
         console.print(line)
-    files = f"{report.files} files, {report.resources} resources, {report.bytes} bytes"
-    result = f"{len(report.wrong)} files differ from the manifest" if report.wrong else "as the manifest says"
-    console.print(f"{files}: {result}")
+    sizes = ((report.files, "file"), (report.resources, "resource"), (report.bytes, "byte"))
+    differ = counted(len(report.wrong), "file differs from the manifest", "files differ from the manifest")
+    result = differ if report.wrong else "as the manifest says"
+    console.print(f"{', '.join(counted(number, noun) for number, noun in sizes)}: {result}")

@@ -17,6 +17,7 @@ from pyhce.cli.output import add_row, console, new_table, output_option, print_r
 from pyhce.cli.patient import show_patient
 from pyhce.cli.target_options import Command, namespace_option
 from pyhce.cli.verify_tables import show_failures, show_status
+from pyhce.counted import counted
 from pyhce.deploy import NAMESPACE, RELEASE, DeploymentStatus, UninstallReport
 
 context_option = click.option(
@@ -114,7 +115,7 @@ def uninstall(context: str | None, namespace: str, release: str, output: str) ->
 def show_uninstalled(report: UninstallReport) -> None:
     """Print what was uninstalled and which volumes stay."""
     what = f"uninstalled {report.release}" if report.removed else f"no release {report.release} found"
-    console.print(f"{what}; {len(report.volumes)} volumes stay in {report.namespace}")
+    console.print(f"{what}; {counted(len(report.volumes), 'volume stays', 'volumes stay')} in {report.namespace}")
     for volume in report.volumes:
         console.print(f"  {volume}")
 
@@ -136,7 +137,7 @@ def show_installed(report: KubernetesReport) -> None:
     done = report.install
     summary = (
         f" in {done.namespace} of {done.context}: release {done.release}, "
-        f"revision {done.revision}, {done.workers} workers ({done.seconds} s)"
+        f"revision {done.revision}, {counted(done.workers, 'worker')} ({done.seconds} s)"
     )
     console.print(Text.assemble((report.database, "bold"), summary))
     if done.kept:

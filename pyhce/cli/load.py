@@ -10,6 +10,7 @@ import click
 from pyhce import api
 from pyhce.cli.output import console, counted_progress, output_option, print_report
 from pyhce.cli.target_options import database_options
+from pyhce.counted import counted
 from pyhce.records.identity.tally import HOW_TO_WRITE_RULES
 from pyhce.records.loading.load import DEFAULT_JOBS
 from pyhce.records.loading.report import FilesNoted, LoadReport
@@ -113,7 +114,7 @@ def load(
     gc.set_threshold(
         50_000
     )  # a load makes few cycles; looking for them at the usual threshold takes a tenth of its CPU
-    with counted_progress("resources") as advance:
+    with counted_progress("resource") as advance:
         report = api.load(
             paths,
             dsn=dsn,
@@ -136,25 +137,44 @@ def load(
 def show_load(report: LoadReport) -> None:
     """Print a load: counts by outcome, files, references, rejects, and identifiers without a document."""
     rate = f", {report.read / report.seconds:.0f}/s" if report.seconds else ""
-    console.print(f"{report.read} resources from {report.files} files in {report.seconds} s{rate}")
-    counts = {
-        "files skipped: an earlier load finished them (--again reads them)": report.passed_over,
+    console.print(
+        f"{counted(report.read, 'resource')} from {counted(report.files, 'file')} in {report.seconds} s{rate}"
+    )
+    counts: dict[str | tuple[str, str], int] = {
+        (
+            "file skipped: an earlier load finished it (--again reads it)",
+            "files skipped: an earlier load finished them (--again reads them)",
+        ): report.passed_over,
         "new": report.new,
         "changed": report.changed,
         "unchanged": report.unchanged,
         "superseded (older than the stored version, which stays)": report.superseded,
         "moved to another table or record": report.moved,
-        "Patients kept apart because they contradict each other; list them: pyhce verify --group identity": (
-            report.kept_apart
-        ),
-        "in provisional records: the identifier of their patient fits several records": report.ambiguous,
+        (
+            "Patient kept apart because it contradicts another one; list it: pyhce verify --group identity",
+            "Patients kept apart because they contradict each other; list them: pyhce verify --group identity",
+        ): report.kept_apart,
+        (
+            "in a provisional record: the identifier of its patient fits several records",
+            "in provisional records: the identifier of their patient fits several records",
+        ): report.ambiguous,
         "deleted": report.deleted,
-        "deletions of resources that do not exist": report.not_there,
+        ("deletion of a resource that does not exist", "deletions of resources that do not exist"): report.not_there,
         "restored to the table and record of an export, and counted as new": report.restored,
-        "former versions and deletions restored from an export": report.former_versions,
-        "corrections of documents restored from an export": report.corrections,
-        "corrections of an export left out, because this database had their records before; repeat those that still "
-        "apply: pyhce patient merge, rekey or split": report.corrections_left,
+        (
+            "former version or deletion restored from an export",
+            "former versions and deletions restored from an export",
+        ): report.former_versions,
+        (
+            "correction of documents restored from an export",
+            "corrections of documents restored from an export",
+        ): report.corrections,
+        (
+            "correction of an export left out, because this database had its record before; repeat it if it still "
+            "applies: pyhce patient merge, rekey or split",
+            "corrections of an export left out, because this database had their records before; repeat those that "
+            "still apply: pyhce patient merge, rekey or split",
+        ): report.corrections_left,
         "rejected": report.rejected,
     }
     for what, count in counts.items():
@@ -172,33 +192,57 @@ def show_load(report: LoadReport) -> None:
     _show_count(report.repaired_references, "with references changed to derived ids")
     for fhir_type, count in report.unreadable_references.items():
         _show_count(count, f"{fhir_type} in no record: the reference to the patient is not Patient/id, a URL or a urn")
-    _show_count(report.documents_without_patient, "documents and messages in no record: they do not name their patient")
+    in_no_record = (
+        "document or message in no record: it does not name its patient",
+        "documents and messages in no record: they do not name their patient",
+    )
+    _show_count(report.documents_without_patient, in_no_record)
     for reason, count in report.by_reason.items():
         _show_count(count, f"rejected: {reason}, see {report.reject_file}")
     if "invalid-id" in report.by_reason and not report.repaired_ids:
-        console.print("  what to do: load again with --repair-ids, which gives these resources a derived id")
+        console.print("  what to do: load again with --repair-ids, which gives each of them a derived id")
     _show_identity(report)
 
 
 _CONDITIONAL = {
-    "created": "conditional entries of bundles that matched no resource: created",
-    "updated": "conditional updates that matched a resource: updated",
-    "matched": "conditional creates that matched a resource: nothing created, references lead to it",
-    "refused": "conditional entries refused",
+    "created": (
+        "conditional entry of a bundle that matched no resource: created",
+        "conditional entries of bundles that matched no resource: created",
+    ),
+    "updated": (
+        "conditional update that matched a resource: updated",
+        "conditional updates that matched a resource: updated",
+    ),
+    "matched": (
+        "conditional create that matched a resource: nothing created, references lead to it",
+        "conditional creates that matched a resource: nothing created, references lead to it",
+    ),
+    "refused": ("conditional entry refused", "conditional entries refused"),
 }
 
 
-def _show_count(count: int, what: str) -> None:
+def _show_count(count: int, what: str | tuple[str, str]) -> None:
+    """Print a count that is not 0, with its words: for any number, or for one and for many."""
     if count:
-        console.print(f"  {count:>8} {what}")
+        words = counted(count, what, what) if isinstance(what, str) else counted(count, *what)
+        console.print(f"  {words:>{8 - len(str(count)) + len(words)}}")
 
 
 def _show_identity(report: LoadReport) -> None:
     """Resources without a patient, Patients without a document, and how to write a rule for their identifiers."""
     for fhir_type, count in report.without_patient.items():
-        _show_count(count, f"{fhir_type} in no record: they name no patient")
-    _show_count(report.waiting, "in provisional records: their Patient is not loaded")
-    _show_count(report.without_document, "Patients without a document: their records are provisional")
+        nameless = (f"{fhir_type} in no record: it names no patient", f"{fhir_type} in no record: they name no patient")
+        _show_count(count, nameless)
+    waiting = (
+        "in a provisional record: its Patient is not loaded",
+        "in provisional records: their Patient is not loaded",
+    )
+    _show_count(report.waiting, waiting)
+    provisional = (
+        "Patient without a document: its record is provisional",
+        "Patients without a document: their records are provisional",
+    )
+    _show_count(report.without_document, provisional)
     if report.identifiers:
         console.print("identifiers of Patients that gave no document:")
     for entry in report.identifiers:
@@ -217,12 +261,13 @@ def show_files(report: LoadReport) -> None:
         console.print(f"  {_file_count(noted)} with {noted.what} ({_file_names(noted)})")
     for other in report.other_versions:
         elements = ", ".join(other.elements)
-        _show_count(
-            other.resources,
-            f"resources of FHIR {other.version} in {other.file} ({elements}): stored unchanged, typed columns may be "
-            "empty; convert them to R4",
+        found = (
+            f"of FHIR {other.version} in {other.file} ({elements}): stored unchanged, typed columns may be empty; "
+            "convert to R4"
         )
-    _show_count(report.other_versions_rest, "more files of other versions of FHIR")
+        _show_count(other.resources, (f"resource {found}", f"resources {found}"))
+    more = "more file of another version of FHIR", "more files of other versions of FHIR"
+    _show_count(report.other_versions_rest, more)
 
 
 def _file_count(noted: FilesNoted) -> str:

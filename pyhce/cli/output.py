@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from pyhce.counted import counted
 from pyhce.errors import HceError, UsageError
 
 _WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
@@ -105,6 +106,9 @@ def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]
 
     On a terminal it moves a bar; elsewhere it prints a line every `PLAIN_PROGRESS_SECONDS`. Its arguments: units done,
     bytes done, bytes in total (0 if not known), and the name of what is being read or written.
+
+    Args:
+        unit: the noun of a unit, in the singular.
     """
     start = time.monotonic()
     last = start - PLAIN_PROGRESS_SECONDS
@@ -122,7 +126,7 @@ def counted_progress(unit: str) -> Iterator[Callable[[int, int, int, str], None]
     def advance(units: int, done: int, total: int, current: str) -> None:
         nonlocal last
         now = time.monotonic()
-        summary = f"{units} {unit}, {units / max(now - start, 0.001):.0f}/s"
+        summary = f"{counted(units, unit)}, {units / max(now - start, 0.001):.0f}/s"
         if error_console.is_terminal:
             bar.update(task, completed=done, total=total or None, summary=f"{summary}, {current}"[:100])
         elif now - last >= PLAIN_PROGRESS_SECONDS:

@@ -8,6 +8,7 @@ from rich.text import Text
 from pyhce import api
 from pyhce.cli.output import add_row, console, new_table, output_option, print_report
 from pyhce.cli.target_options import database_options, identity_rules_option
+from pyhce.counted import counted
 from pyhce.records.patient import CorrectionReport, PatientRecord
 
 
@@ -61,10 +62,10 @@ def show_patient(record: PatientRecord, rows: int) -> None:
         add_row(shown, entry.date, entry.type, entry.code, entry.status, entry.value, entry.id)
     console.print(shown)
     counts = ", ".join(f"{fhir_type} {count}" for fhir_type, count in record.counts.items())
-    hidden = f"; {len(record.entries) - rows} are not shown (--rows)" if len(record.entries) > rows else ""
-    console.print(f"{len(record.entries)} resources: {counts}{hidden}")
+    hidden = f"; {len(record.entries) - rows} not shown (--rows)" if len(record.entries) > rows else ""
+    console.print(f"{counted(len(record.entries), 'resource')}: {counts}{hidden}")
     if record.former_versions:
-        console.print(f"{record.former_versions} former versions in the table historia")
+        console.print(f"{counted(record.former_versions, 'former version')} in the table historia")
 
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be done. Change nothing.")
@@ -154,10 +155,11 @@ def show_correction(report: CorrectionReport) -> None:
     """Print what a correction did, or would do."""
     dry_run = report.dry_run
     done = "would be moved" if dry_run else "moved"
-    console.print(f"{report.moved} resources of {report.patients} Patients {done}")
+    console.print(f"{counted(report.moved, 'resource')} of {counted(report.patients, 'Patient')} {done}")
     if report.returned:
         done = "would leave" if dry_run else "left"
-        console.print(f"{report.returned} resources {done} provisional records: their identifier now fits one record")
+        resources = counted(report.returned, "resource")
+        console.print(f"{resources} {done} provisional records: the identifier now fits one record")
     if report.confirmed:
         done = "would be confirmed" if dry_run else "confirmed"
-        console.print(f"{report.confirmed} pairs of contradicting Patients {done} to be one person")
+        console.print(f"{counted(report.confirmed, 'pair')} of contradicting Patients {done} to be one person")

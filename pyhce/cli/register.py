@@ -10,6 +10,7 @@ from pyhce import api
 from pyhce.citus.register import RegistrationReport
 from pyhce.cli.duration import Duration
 from pyhce.cli.output import console, output_option, print_report, progress
+from pyhce.counted import counted
 from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE
 
 
@@ -111,9 +112,9 @@ def _show_registration(report: RegistrationReport) -> None:
     for line in (*report.nodes, *(f"migration {n}" for n in report.migrations), *report.settings):
         console.print(line)
     if report.distributed:
-        console.print(f"{len(report.distributed)} tables distributed or replicated as declared")
+        console.print(f"{counted(len(report.distributed), 'table')} distributed or replicated as declared")
     for step in report.data_steps:
-        counts = ", ".join(f"{count} {name}" for name, count in step.counts.items()) or "nothing to change"
+        counts = ", ".join(f"{name} {count}" for name, count in step.counts.items()) or "nothing to change"
         console.print(f"migration {step.migration}, {step.name}: {counts}")
         for line in step.notes:
             console.print(f"  {line}")

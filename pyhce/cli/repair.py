@@ -9,6 +9,7 @@ import click
 from pyhce import api
 from pyhce.cli.output import console, error_console, output_option, print_report, progress
 from pyhce.cli.target_options import database_options
+from pyhce.counted import counted
 from pyhce.records.repair import RepairReport
 
 
@@ -57,7 +58,10 @@ def identities(keep: tuple[str, ...], yes: bool, dry_run: bool, dsn: str | None,
 
 def _choose_patient(patients: tuple[str, ...], resources: int) -> int | None:
     """Ask which Patient's copies to keep: its index, or None to leave all copies as they are."""
-    error_console.print(f"{resources} resources are in the records of several patients. Whose copies are right?")
+    error_console.print(
+        f"{counted(resources, 'resource is', 'resources are')} in the records of several patients. "
+        "Whose copies are right?"
+    )
     for number, patient in enumerate(patients, 1):
         error_console.print(f"  {number}  {patient}")
     answers = [*(str(number) for number in range(1, len(patients) + 1)), "s"]
@@ -71,11 +75,13 @@ def show_repair(report: RepairReport) -> None:
         console.print("every resource is stored once")
         return
     done = "would be merged" if report.dry_run else "merged"
-    console.print(f"{report.found} resources are stored more than once, {report.joined} {done}")
+    console.print(
+        f"{counted(report.found, 'resource is', 'resources are')} stored more than once, {report.joined} {done}"
+    )
     for waiting in report.waiting:
         console.print(
-            f"{len(waiting.resources)} need your decision between {' and '.join(waiting.patients)}, for example "
-            f"{waiting.resources[0]}",
+            f"{counted(len(waiting.resources), 'needs', 'need')} your decision between "
+            f"{' and '.join(waiting.patients)}, for example {waiting.resources[0]}",
         )
     if report.waiting:
         console.print(

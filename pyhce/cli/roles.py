@@ -13,6 +13,7 @@ from pyhce.api import RoleReport, RolesReport
 from pyhce.citus.site_roles import MODEL_ROLES
 from pyhce.cli.output import add_row, confirm, console, new_table, output_option, print_report
 from pyhce.cli.target_options import Command, database_options
+from pyhce.counted import counted
 from pyhce.errors import UsageError
 
 PASSWORD_VARIABLE = "PYHCE_ROLE_PASSWORD"  # noqa: S105 - the name of a variable
@@ -138,4 +139,4 @@ def _show_role(action: str, report: RoleReport) -> None:
             f"  the password is in {report.pgpass} (mode 600), which libpq reads with PGPASSFILE={report.pgpass}"
         )
     if report.sessions:
-        console.print(f"  {report.sessions} sessions of the role were ended")
+        console.print(f"  {counted(report.sessions, 'session')} of the role ended")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from pyhce.cli.output import add_row, console, new_table
+from pyhce.counted import counted
 from pyhce.verify import Result, StatusReport, VerificationReport
 
 _STYLES = {Result.OK: "green", Result.FAILED: "bold red", Result.WARNING: "yellow", Result.SKIPPED: "dim"}
@@ -56,5 +57,6 @@ def show_status(report: StatusReport) -> None:
         )
         return
     console.print(
-        f"{report.patients} patients, {report.provisional} provisional records, {report.resources} resources",
+        f"{counted(report.patients, 'patient')}, {counted(report.provisional or 0, 'provisional record')}, "
+        f"{counted(report.resources or 0, 'resource')}",
     )

@@ -6,6 +6,7 @@ import json
 from functools import cached_property
 from typing import Any
 
+from pyhce.counted import counted
 from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
 from pyhce.settings import DATABASE, NODE_PORT
 from pyhce.verify.model import Finding, FunctionCheck, ok, ok_unless, skipped
@@ -64,11 +65,12 @@ def pods_ready(view: KubernetesView) -> Finding:
         status = stateful_set.status
         observed = status.observed_generation == stateful_set.metadata.generation
         if not problems and not (observed and status.update_revision == status.current_revision):
-            problems.append(
-                f"{name} is being rolled out: {status.updated_replicas or 0} of {stateful_set.spec.replicas} pods"
-            )
+            wanted = counted(stateful_set.spec.replicas, "pod")
+            problems.append(f"{name} is being rolled out: {status.updated_replicas or 0} of {wanted}")
     restarts = sum(pod.restarts for pod in view.nodes.values())
-    return ok_unless(problems, f"{len(view.expected_pods)} pods ready, {restarts} container restarts")
+    return ok_unless(
+        problems, f"{counted(len(view.expected_pods), 'pod')} ready, {counted(restarts, 'container restart')}"
+    )
 
 
 def probes_as_declared(view: KubernetesView) -> Finding:
@@ -107,7 +109,7 @@ def volumes_bound(view: KubernetesView) -> Finding:
             problems.append(f"the volume claim {claim_name} is {claim.status.phase}")
         else:
             sizes.append(f"{claim_name} {claim.status.capacity['storage']}")
-    return ok_unless(problems, f"{len(sizes)} volumes bound: {', '.join(sizes)}")
+    return ok_unless(problems, f"{counted(len(sizes), 'volume')} bound: {', '.join(sizes)}")
 
 
 def services_lead_to_pods(view: KubernetesView) -> Finding:
@@ -196,7 +198,7 @@ def workers_registered(view: KubernetesView) -> Finding:
         )
     expected = {name for name in view.expected_pods if name.startswith("citus-worker")}
     if names == expected:
-        return ok(f"{len(names)} worker pods, each an active worker")
+        return ok(f"{counted(len(names), 'worker pod')}, each an active worker")
     return ok_unless(
         [f"the pod {name} is not an active worker" for name in sorted(expected - names)]
         + [f"the worker {name} has no pod" for name in sorted(names - expected)],

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pyhce.citus.connection import Progress, connect, no_progress
 from pyhce.citus.nodes import registered_nodes
+from pyhce.counted import counted
 from pyhce.deploy import kind
 from pyhce.deploy.deployment import Deployment
 from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
@@ -117,7 +118,7 @@ def pod_failure(
     try:
         for action in actions:
             for pod in _pods_in_order(cluster, namespace):
-                progress(f"{action.value} {pod.name} ({writer.acknowledged} rows acknowledged)")
+                progress(f"{action.value} {pod.name} ({counted(writer.acknowledged, 'row')} acknowledged)")
                 steps.append(_drill_pod(deployment, pod, action, dsn, timeout, progress))
     finally:
         progress("counting the acknowledged rows")

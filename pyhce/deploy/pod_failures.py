@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyhce.counted import counted
 from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
 from pyhce.errors import HceError
 
@@ -118,7 +119,7 @@ def crash_failure(cluster: KubernetesCluster, namespace: str, pod: PodState) -> 
     return deployment_failed(
         cluster,
         namespace,
-        f"{pod.name} keeps crashing: its container has ended {pod.restarts + 1} times",
+        f"{pod.name} keeps crashing: its container has ended {counted(pod.restarts + 1, 'time')}",
         "Fix what its last log lines report, such as a setting, then run the same command again. If Kubernetes does "
         f"not replace the pod: kubectl -n {namespace} delete pod {pod.name}",
     )
@@ -132,7 +133,7 @@ def deployment_failed(cluster: KubernetesCluster, namespace: str, wrong: str, re
         if pod.ready or pod.phase == "Succeeded":
             continue
         stuck = stuck or (pod if pod.waiting in STUCK_REASONS else None)
-        lines.append(f"pod {pod.name}: {pod.words}" + (f", {pod.restarts} restarts" if pod.restarts else ""))
+        lines.append(f"pod {pod.name}: {pod.words}" + (f", {counted(pod.restarts, 'restart')}" if pod.restarts else ""))
         lines += [f"    event {event}" for event in cluster.last_warnings(namespace, pod.name)]
         lines += [f"    {line}" for line in cluster.last_log_lines(namespace, pod.name, 8)]
     if stuck is not None and "Image" in stuck.waiting:

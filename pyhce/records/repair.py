@@ -14,6 +14,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, no_progress
+from pyhce.counted import counted
 from pyhce.errors import UsageError
 from pyhce.records.patient.patients import format_patient, parse_patient
 from pyhce.records.writing.deduplication import (
@@ -102,7 +103,7 @@ def repair_identities(
     if dry_run:
         result = preview_deduplication(conn, schema, found, choice=choice)
     else:
-        progress(f"joining the copies of {len(found)} resources")
+        progress(f"joining the copies of {counted(len(found), 'resource')}")
         result = deduplicate(conn, schema, found, choice=choice)
     joined, waiting = len(result.joined), _grouped(result.undecided)
     if ask is not None and not dry_run:

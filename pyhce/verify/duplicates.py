@@ -43,8 +43,13 @@ def under_several_documents(conn: Connection[TupleRow], schema: Schema) -> Itera
             yield table.name, found
 
 
-def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tuple[str, list[ResourceIdentity]]]:
-    """For each problem, a description and the resources that are in two tables or in a table of another type."""
+def in_several_homes(
+    conn: Connection[TupleRow], schema: Schema
+) -> Iterator[tuple[tuple[str, str], list[ResourceIdentity]]]:
+    """For each problem, its words for one resource and for many, and the resources that have it.
+
+    They are in two tables, or in a table of another type.
+    """
     for table in (t for t in schema.resource_tables() if t.is_generic):
         kinds = conn.execute(
             sql.SQL("SELECT DISTINCT tipo FROM {} ORDER BY 1").format(table_identifier(table))
@@ -57,7 +62,7 @@ def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tup
             if table not in homes:
                 rows = conn.execute(keys + sql.SQL(" ORDER BY 1, 2"))
                 yield (
-                    f"{kind} are in {table.name}, not in {homes[0].name}",
+                    _one_and_many(f"{kind} is in {table.name}, not in {homes[0].name}"),
                     [ResourceIdentity(s, kind, i) for s, i in rows],
                 )
                 continue
@@ -70,7 +75,12 @@ def in_several_homes(conn: Connection[TupleRow], schema: Schema) -> Iterator[tup
                     for s, i in _in(conn, home, kind, chunk)
                 ]
                 if both:
-                    yield f"{kind} are both in {home.name} and in {table.name}", sorted(set(both))
+                    yield _one_and_many(f"{kind} is both in {home.name} and in {table.name}"), sorted(set(both))
+
+
+def _one_and_many(phrase: str) -> tuple[str, str]:
+    """A phrase about one resource, and the same about several."""
+    return phrase, phrase.replace(" is ", " are ", 1)
 
 
 def _in(conn: Connection[TupleRow], table: Table, kind: str, chunk: list[Any]) -> list[Any]:

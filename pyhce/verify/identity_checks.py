@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import sql
 
+from pyhce.counted import counted
 from pyhce.schema.model import FAMILIES, Column, ColumnKind, Home, Table
 from pyhce.verify.context import Context
 from pyhce.verify.duplicates import (
@@ -29,8 +30,14 @@ def under_one_document(context: Context) -> Finding:
 
     No unique key can forbid it: in Citus every unique key contains the distribution column, the document.
     """
+    many = "more than one document"
     found = under_several_documents(context.conn, context.schema)
-    return _counted([(f"identities in {table} are under more than one document", several) for table, several in found])
+    return _counted(
+        [
+            ((f"identity in {table} is under {many}", f"identities in {table} are under {many}"), several)
+            for table, several in found
+        ]
+    )
 
 
 def in_one_table(context: Context) -> Finding:
@@ -38,11 +45,11 @@ def in_one_table(context: Context) -> Finding:
     return _counted(list(in_several_homes(context.conn, context.schema)))
 
 
-def _counted(found: Sequence[tuple[str, Sequence[ResourceIdentity]]]) -> Finding:
+def _counted(found: Sequence[tuple[tuple[str, str], Sequence[ResourceIdentity]]]) -> Finding:
     """A finding with the count of each kind of problem; the details name some resources of each."""
     if not found:
         return ok("every resource is stored once")
-    counts = [f"{len(resources)} {what}" for what, resources in found]
+    counts = [counted(len(resources), *what) for what, resources in found]
     named = [str(resource) for _, resources in found for resource in resources[:NAMED]]
     return Finding(result=Result.FAILED, found="; ".join(counts), details=(*counts, *named))
 
@@ -55,7 +62,7 @@ def provisional(context: Context) -> Finding:
         "SELECT count(*) FROM expediente e LEFT JOIN paciente p ON p.documento_id = e.documento_id"
         " WHERE e.provisional AND p.documento_id IS NULL"
     )
-    return ok(f"{records} of {total} records are provisional, {waiting} of them without a Patient")
+    return ok(f"{records} of {counted(total, 'record')} provisional, {waiting} of them without a Patient")
 
 
 def empty_records(context: Context) -> Finding:
@@ -67,7 +74,11 @@ def empty_records(context: Context) -> Finding:
     )
     row = context.conn.execute(sql.SQL("SELECT count(*) FROM expediente e WHERE {}").format(none)).fetchone()
     count = row[0] if row else 0
-    return ok_unless([f"{count} records are empty"] if count else [], "no record is empty", severity=Result.WARNING)
+    return ok_unless(
+        [counted(count, "record is empty", "records are empty")] if count else [],
+        "no record is empty",
+        severity=Result.WARNING,
+    )
 
 
 def staging_tables_empty(context: Context) -> Finding:
@@ -78,7 +89,7 @@ def staging_tables_empty(context: Context) -> Finding:
             sql.SQL("SELECT count(*) FROM {}").format(table_identifier(context.schema.by_name[family.staging]))
         ).fetchone()
         if row and row[0]:
-            problems.append(f"{row[0]} rows are in hce.{family.staging}")
+            problems.append(f"{counted(row[0], 'row is', 'rows are')} in hce.{family.staging}")
     return ok_unless(problems, "the staging tables are empty", severity=Result.WARNING)
 
 
@@ -96,7 +107,7 @@ def dangling(context: Context) -> Finding:
             if lost:
                 counts[f"{table.name}.{column.name} → {target.name}"] = lost
     return ok(
-        f"{total} references have no target in this database",
+        counted(total, "reference has no target in this database", "references have no target in this database"),
         [f"{what}: {count}" for what, count in sorted(counts.items())],
     )
 

@@ -8,6 +8,7 @@ from pyhce.citus import authentication
 from pyhce.citus.connection import rows, scalar
 from pyhce.citus.nodes import installation_id
 from pyhce.citus.site_roles import role_states
+from pyhce.counted import counted
 from pyhce.settings import LOGIN_ROLES
 from pyhce.verify.context import Context, only_on_citus
 from pyhce.verify.model import Finding, FunctionCheck, ok_unless
@@ -30,7 +31,9 @@ def registered_by_name(context: Context) -> Finding:
         problems.append("the coordinator is not registered, so workers cannot connect to it or route queries")
     if not context.workers:
         problems.append("no worker is registered")
-    return ok_unless(problems, f"{len(context.nodes)} nodes: " + ", ".join(node.address for node in context.nodes))
+    return ok_unless(
+        problems, f"{counted(len(context.nodes), 'node')}: " + ", ".join(node.address for node in context.nodes)
+    )
 
 
 def active_and_synchronized(context: Context) -> Finding:
@@ -56,7 +59,9 @@ def reach_each_other(context: Context) -> Finding:
         " FROM citus_check_cluster_node_health()"
     )
     problems = [f"{source} cannot connect to {target}" for source, target, success in connections if not success]
-    return ok_unless(problems, f"{len(connections)} connections between {len(context.nodes)} nodes")
+    return ok_unless(
+        problems, f"{counted(len(connections), 'connection')} between {counted(len(context.nodes), 'node')}"
+    )
 
 
 def same_versions(context: Context) -> Finding:
@@ -120,7 +125,7 @@ def site_roles(context: Context) -> Finding:
     """Each login role of the site works on every node. `CREATE ROLE … IN ROLE hce_readonly` alone is not enough."""
     states = role_states(context.conn)
     problems = [problem for state in states for problem in state.problems]
-    return ok_unless(problems, f"{len(states)} login roles of this site")
+    return ok_unless(problems, f"{counted(len(states), 'login role')} of this site")
 
 
 CHECKS = (

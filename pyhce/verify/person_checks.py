@@ -13,6 +13,7 @@ from itertools import combinations, groupby
 
 from psycopg import sql
 
+from pyhce.counted import counted
 from pyhce.schema.model import Home
 from pyhce.verify.context import Context
 from pyhce.verify.duplicates import fetched_in_chunks, table_identifier
@@ -45,12 +46,14 @@ def patient_argument(patient: PatientKey) -> str:
     return shlex.quote(f"{source}/Patient/{key}" if source else f"Patient/{key}")
 
 
-def _counted(count: int, what: str, details: Sequence[str], fine: str, severity: Result = Result.WARNING) -> Finding:
+def _counted(
+    count: int, one: str, many: str, details: Sequence[str], fine: str, severity: Result = Result.WARNING
+) -> Finding:
     """A finding with the number of cases, the first of them in its details."""
     if not count:
         return ok(fine)
     more = (f"… and {count - SHOWN} more",) if count > SHOWN else ()
-    return Finding(result=severity, found=f"{count} {what}", details=(*details[:SHOWN], *more))
+    return Finding(result=severity, found=counted(count, one, many), details=(*details[:SHOWN], *more))
 
 
 def kept_apart_patients(context: Context) -> Finding:
@@ -82,6 +85,7 @@ def kept_apart_patients(context: Context) -> Finding:
         details.append(f"{patient_argument((source, key))} contradicts{other}")
     return _counted(
         len(rows),
+        "Patient is kept apart: it contradicts a Patient of the record whose document it states",
         "Patients are kept apart: each contradicts a Patient of the record whose document it states",
         details,
         "no Patient is kept apart from the record whose document it states",
@@ -106,6 +110,7 @@ def contradicting_patients(context: Context) -> Finding:
                     details.append(f"{patient_argument(one)} and {patient_argument(other)}: {_and(what)}")
     return _counted(
         count,
+        "pair of Patients of one record contradict each other",
         "pairs of Patients of one record contradict each other",
         details,
         "no Patients of one record contradict each other, unless they are confirmed to be one person",
@@ -176,6 +181,7 @@ def one_number(context: Context) -> Finding:
                 )
     return _counted(
         count,
+        "pair of records has the same number under two of RC, TI and CC",
         "pairs of records have the same number under two of RC, TI and CC",
         details,
         "no number has records under two of RC, TI and CC",
@@ -210,6 +216,7 @@ def linked_patients(context: Context) -> Finding:
                 details.add(f"pyhce patient merge {patient_argument(pair[0])} {patient_argument(pair[1])}")
     return _counted(
         len(details),
+        "pair of Patients in different records replace each other, by link.replaced-by or replaces",
         "pairs of Patients in different records replace each other, by link.replaced-by or replaces",
         sorted(details),
         "Patients that replace each other are in one record",
@@ -265,16 +272,38 @@ def waiting_by_identifier(context: Context) -> Finding:
         several += sum(counts[key] for key in some if len(records[key]) > 1)
         one += sum(counts[key] for key in some if len(records[key]) == 1)
     details = [
-        *([f"{several} name an identifier that fits several records"] if several else []),
-        *([f"{one} name an identifier that now fits one record"] if one else []),
         *(
-            [f"{elsewhere} name the identifier of a document that two Patients of another source state"]
+            [
+                counted(
+                    several,
+                    "names an identifier that fits several records",
+                    "name an identifier that fits several records",
+                )
+            ]
+            if several
+            else []
+        ),
+        *(
+            [
+                counted(
+                    one, "names an identifier that now fits one record", "name an identifier that now fits one record"
+                )
+            ]
+            if one
+            else []
+        ),
+        *(
+            [
+                f"{counted(elsewhere, 'names', 'name')} the identifier of a document that "
+                "two Patients of another source state"
+            ]
             if elsewhere
             else []
         ),
     ]
     return _counted(
         several + one + elsewhere,
+        "resource waits in a provisional record because the identifier of its patient did not fit one record",
         "resources wait in provisional records because the identifier of their patient did not fit one record",
         details,
         "no resource waits because the identifier of its patient fits several records",
@@ -314,6 +343,7 @@ def one_identifier(context: Context) -> Finding:
                     details.add(f"pyhce patient merge {patient_argument(other[0])} {patient_argument(first[0])}")
     return _counted(
         len(details),
+        "pair of records has Patients with the same identifier that do not contradict each other",
         "pairs of records have Patients with the same identifier that do not contradict each other",
         sorted(details),
         "no Patients of different records have the same identifier, unless they contradict each other",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyhce.counted import counted
 from pyhce.schema.model import Home
 from pyhce.verify.context import Context, only_on_citus
 from pyhce.verify.model import Finding, FunctionCheck, Result, ok, ok_unless
@@ -42,7 +43,8 @@ def on_active_nodes(context: Context) -> Finding:
     )
     total = context.value("SELECT count(*) FROM pg_dist_placement")
     return ok_unless(
-        [f"{count} shards of {table} are not on an active node" for table, count in lost], f"{total} placements"
+        [f"{counted(count, 'shard')} of {table} without an active node" for table, count in lost],
+        counted(total, "placement"),
     )
 
 
@@ -50,7 +52,9 @@ def none_left_over(context: Context) -> Finding:
     """No interrupted move has left shards or other objects that Citus should clean up."""
     count = context.value("SELECT count(*) FROM pg_dist_cleanup")
     return ok_unless(
-        [f"{count} leftover shards or objects wait for cleanup"] if count else [],
+        [counted(count, "leftover shard or object waits for cleanup", "leftover shards or objects wait for cleanup")]
+        if count
+        else [],
         "no leftover shards or objects",
         severity=Result.WARNING,
     )
@@ -68,7 +72,7 @@ def reference_tables_complete(context: Context) -> Finding:
     )
     wanted = sum(table.home is Home.REFERENCE for table in context.schema.tables)
     return ok_unless(
-        [f"{table} is on {count} of {active} nodes" for table, count in short], f"{wanted} reference tables"
+        [f"{table} is on {count} of {counted(active, 'node')}" for table, count in short], f"{wanted} reference tables"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import sql
 
+from pyhce.counted import counted
 from pyhce.schema.model import Home, Table
 from pyhce.schema.r4 import RESOURCE_TYPES
 from pyhce.verify.context import Context
@@ -78,7 +79,8 @@ def of_other_servers(context: Context) -> Finding:
         for base, count in _waiting(context, table):
             counts[base] += count
     details = [f"{base}: {count}" for base, count in sorted(counts.items())]
-    return ok(f"{counts.total()} resources wait for patients of {len(counts)} other servers", details)
+    waiting = counted(counts.total(), "resource waits", "resources wait")
+    return ok(f"{waiting} for patients of {counted(len(counts), 'other server')}", details)
 
 
 def _waiting(context: Context, table: Table) -> list[Any]:
@@ -101,7 +103,8 @@ def unresolved_absolute_references(context: Context) -> Finding:
         kinds = [table.fhir_type] if table.fhir_type else [kind for kind, _ in context.schema.patient_paths]
         count = sum(_absolute(context, table, kind) for kind in kinds if kind and kind != "Patient")
         if count:
-            problems.append(f"{table.name}: {count} absolute references to patients are stored without their base URL")
+            found = counted(count, "absolute reference to a patient is", "absolute references to patients are")
+            problems.append(f"{table.name}: {found} stored without the base URL")
     return ok_unless(
         problems, "every absolute reference to a patient is stored with its base URL", severity=Result.WARNING
     )
@@ -125,7 +128,7 @@ def documents(context: Context) -> Finding:
         "SELECT count(*) FROM public.recurso_compartido"
         " WHERE tipo = 'Bundle' AND recurso ->> 'type' IN ('document', 'message')"
     )
-    return ok(f"{count} documents and messages are in no record")
+    return ok(counted(count, "document or message is in no record", "documents and messages are in no record"))
 
 
 CHECKS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pyhce.counted import counted
 from pyhce.verify.context import Context, only_on_citus
 from pyhce.verify.model import Finding, FunctionCheck, ok_unless
 
@@ -47,8 +48,10 @@ def joined_by_shard(context: Context) -> Finding:
     shards = context.value("SELECT shard_count FROM citus_tables WHERE table_name = 'expediente'::regclass")
     count = _tasks(context, "SELECT count(*) FROM paciente p JOIN observacion o USING (documento_id)")
     return ok_unless(
-        [f"a join of patients and observations takes {count} tasks for {shards} shards"] if count != shards else [],
-        f"a join over all patients is {shards} tasks, one for each shard",
+        [f"a join of patients and observations takes {counted(count or 0, 'task')} for {counted(shards, 'shard')}"]
+        if count != shards
+        else [],
+        f"a join over all patients is {counted(shards, 'task')}, one for each shard",
     )
 
 
@@ -63,7 +66,7 @@ def counts_agree(context: Context) -> Finding:
                 "SELECT sum(result::bigint) FROM run_command_on_shards(%s, 'SELECT count(*) FROM %%s')", table
             )
         if whole != parts:
-            problems.append(f"{table}: one query counts {whole} rows, the shards have {parts}")
+            problems.append(f"{table}: one query counts {counted(whole, 'row')}, the shards have {parts}")
     return ok_unless(problems, "a count over all shards equals the sum of their counts")
 
 

@@ -13,6 +13,7 @@ import psycopg
 from pyhce.citus.connection import Progress, no_progress
 from pyhce.citus.migrate import applied_migrations
 from pyhce.citus.nodes import installation_id
+from pyhce.counted import counted
 from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.schema.model import Schema
 from pyhce.verify import (
@@ -131,7 +132,7 @@ def _once(
         done = run_checks([c for c in (*CHECKS, *extra) if groups is None or c.group in groups], context, progress)
         engine = f"PostgreSQL {context.conn.info.parameter_status('server_version')}"
         if context.citus:
-            engine += f" with Citus {context.value(CITUS_VERSION)}, {len(context.workers)} workers"
+            engine += f" with Citus {context.value(CITUS_VERSION)}, {counted(len(context.workers), 'worker')}"
         return VerificationReport(
             engine=engine,
             schema_version=_version(context),

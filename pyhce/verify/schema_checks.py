@@ -7,6 +7,7 @@ from pyhce.citus.data_steps import pending_data_steps
 from pyhce.citus.distribute import colocation_table, refuse_wrong_distribution
 from pyhce.citus.migrate import applied_migrations
 from pyhce.citus.node_privileges import DATABASE_ROLES, OWNER_SCHEMAS
+from pyhce.counted import counted
 from pyhce.errors import HceError
 from pyhce.schema.expression import sql_type
 from pyhce.schema.model import Home, Table
@@ -45,7 +46,9 @@ def schema_version(context: Context) -> Finding:
             f"the data step {step.name!r} of migration {step.number} is not done"
             for step in pending_data_steps(context.conn, context.schema)
         ]
-    return ok_unless(problems, f"schema {max(stored, default=0)}, {len(stored)} migrations as in this release")
+    return ok_unless(
+        problems, f"schema {max(stored, default=0)}, {counted(len(stored), 'migration')} as in this release"
+    )
 
 
 def tables(context: Context) -> Finding:
@@ -123,8 +126,9 @@ def _shards_not_colocated(context: Context) -> list[str]:
         anchor = colocation_table(context.schema, table)
         shards, wanted = nodes_by_range.get(table.qualified, {}), nodes_by_range.get(anchor.qualified, {})
         if table.home is not Home.REFERENCE and shards and shards != wanted:
+            of_all = counted(len(shards), "shard")
             apart = sum(wanted.get(hash_range) != group for hash_range, group in shards.items())
-            problems.append(f"table {table.name}: {apart} of {len(shards)} shards are not with those of {anchor.name}")
+            problems.append(f"table {table.name}: {apart} of {of_all} not with those of {anchor.name}")
     return problems
 
 

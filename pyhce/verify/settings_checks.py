@@ -8,6 +8,7 @@ from pathlib import Path
 from pyhce.citus import log_settings
 from pyhce.citus.connection import scalar
 from pyhce.citus.lock_table import CONCURRENT_WRITERS, lock_slots, slots_needed
+from pyhce.counted import counted
 from pyhce.verify.context import Context, only_on_citus
 from pyhce.verify.model import Finding, FunctionCheck, Result, ok_unless, skipped
 
@@ -64,7 +65,7 @@ def connections(context: Context) -> Finding:
             )
         if scalar(conn, "SHOW wal_level") != "logical":
             problems.append(f"{address}: wal_level is not logical, so a shard that moves blocks writes")
-    return ok_unless(problems, f"one query may open {per_worker} connections on each worker")
+    return ok_unless(problems, f"one query may open {counted(per_worker, 'connection')} on each worker")
 
 
 def write_ahead_log(context: Context) -> Finding:

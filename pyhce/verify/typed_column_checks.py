@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
+from pyhce.counted import counted
 from pyhce.schema.expression import concrete_paths, expression
 from pyhce.schema.model import Column, ColumnKind, Table
 from pyhce.schema.path import alternatives, parse_path
@@ -44,11 +45,13 @@ def recomputed(context: Context) -> Finding:
         total, *counts = row or (0,)
         rows += total
         problems += [
-            f"{table.name}.{c.name}: {n} of {total} values differ"
+            f"{table.name}.{c.name}: {n} of {counted(total, 'value')} {'differs' if n == 1 else 'differ'}"
             for c, n in zip(table.columns, counts, strict=True)
             if n
         ]
-    return ok_unless(problems, f"{rows} rows of {len(_typed(context))} tables computed again, no value differs")
+    return ok_unless(
+        problems, f"{counted(rows, 'row')} of {len(_typed(context))} tables computed again, no value differs"
+    )
 
 
 def readable_dates(context: Context) -> Finding:
@@ -62,7 +65,7 @@ def readable_dates(context: Context) -> Finding:
         counts = sql.SQL(", ").join(sql.SQL("count(*) FILTER (WHERE {})").format(c) for _, c in conditions)
         row = context.conn.execute(sql.SQL("SELECT {} FROM {}").format(counts, sql.Identifier(table.name))).fetchone()
         problems += [
-            f"{table.name}.{name}: {count} values are not a date or period"
+            f"{table.name}.{name}: {counted(count, 'value is', 'values are')} not a date or period"
             for (name, _), count in zip(conditions, row or (), strict=True)
             if count
         ]

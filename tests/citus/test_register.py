@@ -193,7 +193,7 @@ def test_a_worker_with_tables_of_its_own_is_refused(citus_engine: local.Engine) 
         node = workers_of(cluster)[0]
         with connect(dsn_at(local.dsn(cluster), node.host, node.port)) as worker:
             worker.execute("CREATE TABLE paciente (id text)")
-        with pytest.raises(ForeignNode, match="has 1 tables in the schemas public and hce"):
+        with pytest.raises(ForeignNode, match="has 1 table in the schemas public and hce"):
             registered(cluster)
 
 

@@ -61,7 +61,7 @@ BROKEN = {
             " (SELECT min(shardid) FROM pg_dist_shard WHERE logicalrelid = 'alerta'::regclass)"
         ]
         * 2,
-        "alerta: 1 of 8 shards are not with those of expediente",
+        "alerta: 1 of 8 shards not with those of expediente",
     ),
 }
 
@@ -165,7 +165,7 @@ def test_a_typed_resource_in_a_generic_table_is_found(db: TestDatabase) -> None:
             (document, key),
         )
         _, details = found(db, "identity")["HCE0402"]
-        assert details == ("1 Observation are in recurso_paciente, not in observacion", f"Observation/{key}")
+        assert details == ("1 Observation is in recurso_paciente, not in observacion", f"Observation/{key}")
 
 
 def test_a_reference_to_another_patients_resource_does_not_dangle(db: TestDatabase) -> None:

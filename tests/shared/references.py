@@ -28,6 +28,7 @@ from pyhce.records.reading.prepared import prepare
 from pyhce.schema.declaration import SCHEMA
 from tests.shared.commands import pyhce as command
 from tests.shared.database import TestDatabase, unique
+from tests.shared.findings import complete_result
 from tests.shared.loads import written
 from tests.shared.records import person, weight
 
@@ -79,12 +80,6 @@ def row_location(db: TestDatabase, source: str, key: str) -> tuple[str, str | No
         found += [(table.name, *row) for row in db.rows(query, source, key)]
     assert len(found) == 1, f"{key}: {found}"
     return found[0]
-
-
-def check_result(db: TestDatabase, code: str) -> Any:
-    """The result of one identity check."""
-    (result,) = [c for c in pyhce.verify(db.dsn, groups=["identity"]).checks if c.code == code]
-    return result
 
 
 def test_case_07_a_reference_of_any_form_leads_to_the_record_or_is_counted(db: TestDatabase, tmp_path: Path) -> None:
@@ -215,18 +210,19 @@ def test_verify_finds_an_unreadable_reference_and_its_remedy_repairs_it(db: Test
     bad = [{**flag, "id": key, "subject": {"reference": text}} for key, text in (("bad", "p"), ("odd", "Patient/p#x"))]
     report = db.load(tmp_path, person("p", number), *bad, source=source)
     assert report.unreadable_references == {"Flag": 2}
-    found = check_result(db, "HCE0441")
+    found = complete_result(db, "HCE0441")
     assert found.result == "warning"
-    assert f"2 Flag: {source}/bad, {source}/odd" in found.details
+    (flags,) = [line for line in found.details if " Flag: " in line]
+    assert f"{source}/bad, {source}/odd" in flags
     db.load(tmp_path, *({**held, "subject": {"reference": "Patient/p"}} for held in bad), source=source)
     assert {row_location(db, source, key)[1] for key in ("bad", "odd")} == {f"CC-{number.upper()}"}
-    assert "Flag" not in str(check_result(db, "HCE0441").details)
+    assert source not in str(complete_result(db, "HCE0441").details)
 
 
 def test_verify_finds_an_absolute_reference_of_an_older_release_and_its_remedy_repairs_it(
     db: TestDatabase, tmp_path: Path
 ) -> None:
-    source, number = unique(), unique()
+    source, number, before = unique(), unique(), absolute_observations(db)
     line = weight("o", f"{OTHER}/Patient/p")
     also = weight("e", "Patient/p", encounter={"reference": f"{OTHER}/Encounter/1"})
     db.load(tmp_path, person("p", number), weight("o", "Patient/p"), weight("e", "Patient/p"), source=source)
@@ -240,17 +236,20 @@ def test_verify_finds_an_absolute_reference_of_an_older_release_and_its_remedy_r
     assert row_location(db, source, "o")[1:] == (f"CC-{number.upper()}", "p"), (
         "the row is stored as an older release stored it"
     )
-    assert (
-        "observacion: 1 absolute references to patients are stored without their base URL"
-        in check_result(db, "HCE0444").details
-    )
+    assert absolute_observations(db) == before + 1
     report = db.load(tmp_path, line, also, source=source)
     assert (report.changed, report.unchanged) == (2, 0)
     assert row_location(db, source, "o")[1:] == (provisional_document(OTHER, "p"), f"{OTHER}/Patient/p")
     assert db.rows("SELECT encuentro_id FROM observacion WHERE fuente = %s AND id = 'e'", source) == [
         (f"{OTHER}/Encounter/1",)
     ]
-    assert check_result(db, "HCE0444").result == "ok"
+    assert absolute_observations(db) == before
+
+
+def absolute_observations(db: TestDatabase) -> int:
+    """How many observations `verify` finds whose absolute reference is stored without its base URL."""
+    found = [line.split() for line in complete_result(db, "HCE0444").details]
+    return sum(int(count) for table, count, *_ in found if table == "observacion:")
 
 
 @pytest.mark.parametrize(
@@ -273,7 +272,7 @@ def test_resources_that_refer_to_a_patient_of_another_server_move_to_it_when_it_
     db.load(tmp_path, observation("o", named), source=other)
     waiting = provisional_document(base, "1")
     assert row_location(db, source, "o")[1:] == row_location(db, other, "o")[1:] == (waiting, f"{base}/Patient/1")
-    assert f"{base}: 2" in check_result(db, "HCE0442").details
+    assert f"{base}: 2" in complete_result(db, "HCE0442").details
 
     db.load(
         tmp_path, person("1", number), source=base
@@ -281,7 +280,7 @@ def test_resources_that_refer_to_a_patient_of_another_server_move_to_it_when_it_
 
     for name in (source, other):
         assert row_location(db, name, "o")[1] == f"CC-{number.upper()}"
-    assert base not in str(check_result(db, "HCE0442").details)
+    assert base not in str(complete_result(db, "HCE0442").details)
     db.load(tmp_path, observation("later", named), source=other)
     assert row_location(db, other, "later")[1] == f"CC-{number.upper()}"
     rekey(db.conn, f"CC-{number}", f"CC-{right}", schema=SCHEMA)
@@ -613,10 +612,10 @@ def test_loading_again_moves_a_document_that_an_older_release_kept_outside_the_r
         "INSERT INTO recurso_compartido (fuente, tipo, id, recurso, entrada) VALUES (%s, 'Bundle', 'd', %s::jsonb, %s)",
         (source, json.dumps(held), xxh3_128_hexdigest(json.dumps(held).encode())),
     )
-    before = int(check_result(db, "HCE0443").found.split()[0])
+    before = int(complete_result(db, "HCE0443").found.split()[0])
     assert db.load(tmp_path, held, source=source).moved == 1
     assert row_location(db, source, "d")[:2] == ("recurso_paciente", f"CC-{number.upper()}")
-    assert int(check_result(db, "HCE0443").found.split()[0]) == before - 1
+    assert int(complete_result(db, "HCE0443").found.split()[0]) == before - 1
 
 
 def test_a_document_moves_when_its_patients_identity_changes(db: TestDatabase, tmp_path: Path) -> None:
@@ -659,7 +658,7 @@ def test_resources_loaded_concurrently_with_their_patient_of_another_server_are_
             for key, document, named in rows:
                 n = int(key[1:]) % 20
                 assert (document, named) == (f"CC-{number.upper()}{n}", f"{base}/Patient/p{n}")
-    assert check_result(db, "HCE0401").result == "ok"
+    assert complete_result(db, "HCE0401").result == "ok"
 
 
 def test_load_reports_other_bases_and_unreadable_references_and_refuses_a_base_that_is_not_a_url(
@@ -674,7 +673,7 @@ def test_load_reports_other_bases_and_unreadable_references_and_refuses_a_base_t
         f"1 from the server {OTHER}, or about its patients; if it is the source itself: --base {OTHER}" in shown.stdout
     )
     assert "1 Observation in no record: the reference to the patient is not Patient/id, a URL or a urn" in shown.stdout
-    assert "1 documents and messages in no record: they do not name their patient" in shown.stdout
+    assert "1 document or message in no record: it does not name its patient" in shown.stdout
     own = command("load", path, "--source", source, "--dsn", db.dsn, "--rejects", tmp_path / "r", "-o", "json",
                   PYHCE_BASE=f"{OWN} {OTHER}/")  # fmt: skip
     report = json.loads(own.stdout)

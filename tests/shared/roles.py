@@ -52,7 +52,7 @@ def test_a_role_is_added_rotated_and_dropped(db: TestDatabase, tmp_path: Path) -
         listed = run("role", "list", "--dsn", db.dsn)
         assert (listed.returncode, "works on every node" in listed.stdout) == (0, True), listed.stdout
         dropped = run("role", "drop", name, "--yes", "--dsn", db.dsn)
-        assert (dropped.returncode, "1 sessions of the role were ended" in dropped.stdout) == (0, True), dropped.stderr
+        assert (dropped.returncode, "1 session of the role ended" in dropped.stdout) == (0, True), dropped.stderr
         until(lambda: ended(conn), "the session of a dropped role was not ended")
     assert name not in roles(db)
     assert list(tmp_path.iterdir()) == [file]

@@ -25,6 +25,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, no_progress, scalar
+from pyhce.counted import counted
 from pyhce.errors import UsageError, printable
 from pyhce.records.erasing.changes import ErasureChanges, apply_changes, count_by_table, preview_changes
 from pyhce.records.erasing.receipt import (
@@ -141,7 +142,7 @@ def _with(
 
 def _finished(receipt: Erasure, start: float) -> Erasure:
     masked = sum(entry.rows for entry in receipt.masked)
-    logger.info("erasure ends (%s): %d rows erased, %d masked", receipt.outcome.value, receipt.rows, masked)
+    logger.info("erasure ends (%s): %s erased, %d masked", receipt.outcome.value, counted(receipt.rows, "row"), masked)
     return _with(receipt, seconds=round(time.monotonic() - start, 2))
 
 

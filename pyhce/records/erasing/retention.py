@@ -11,6 +11,7 @@ from datetime import date
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from pyhce.counted import counted
 from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import check_document
 from pyhce.records.writing.table_sql import table_name
@@ -69,7 +70,7 @@ def retention(conn: Connection[TupleRow], document: str, *, schema: Schema, year
     kept_for = YEARS if years is None else years
     if not 0 <= kept_for <= _LONGEST:
         raise UsageError(
-            f"a retention of {kept_for} years is not between 0 and {_LONGEST}",
+            f"a retention of {counted(kept_for, 'year')} is not between 0 and {_LONGEST}",
             remedy="Give the years that the law requires.",
         )
     if not conn.execute("SELECT 1 FROM expediente WHERE documento_id = %s", (key,)).fetchone():
@@ -87,7 +88,7 @@ def retention(conn: Connection[TupleRow], document: str, *, schema: Schema, year
         {"document": key, "years": kept_for},
     ).fetchone()
     last, until, over = row or (None, None, None)
-    rule = COLOMBIA if years is None else f"{kept_for} years from the last care"
+    rule = COLOMBIA if years is None else f"{counted(kept_for, 'year')} from the last care"
     return Retention(last_care=last, years=kept_for, rule=rule, until=until, over=over)
 
 

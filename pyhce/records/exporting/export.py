@@ -24,6 +24,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.counted import counted
 from pyhce.errors import HceError, UsageError, printable
 from pyhce.records.exporting.compare import compare_parts
 from pyhce.records.exporting.correction_parts import write_correction_parts
@@ -231,9 +232,12 @@ def _write(
     )  # fmt: skip
     store.finish(content, {part: file.path for part, file in (files | deleted | restore).items()})
     state = (
-        "one consistent snapshot" if outcome.snapshot else f"not consistent: {outcome.changed} files changed meanwhile"
+        "one consistent snapshot"
+        if outcome.snapshot
+        else f"not consistent: {counted(outcome.changed, 'file')} changed meanwhile"
     )
-    logger.info("export ends: %d resources, %s", sum(file.count for file in files.values()), state)
+    resources = sum(file.count for file in files.values())
+    logger.info("export ends: %s, %s", counted(resources, "resource"), state)
 
 
 def _rounds(

@@ -25,6 +25,7 @@ from typing import IO, Any, Self
 
 from filelock import FileLock, Timeout
 
+from pyhce.counted import counted
 from pyhce.errors import UsageError
 from pyhce.records.durable import open_private, sync_folder
 from pyhce.records.exporting.parts import WrittenPart
@@ -175,7 +176,7 @@ class ExportFolder:
         """Delete parts that are incomplete or damaged."""
         damaged = [part for part in self.parts.values() if not self._is_whole(part)]
         if damaged:
-            logger.warning("%d parts are damaged and will be read again", len(damaged))
+            logger.warning("%s damaged and will be read again", counted(len(damaged), "part is", "parts are"))
         self.drop(damaged)
         known = {path for name in self.parts for path in (self.work / name, self.rows_path(name))}
         for file in (*self.work.glob("*.part"), *self.work.glob("*.rows")):

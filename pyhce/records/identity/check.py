@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pyhce.counted import counted
 from pyhce.records.identity.documents import codings_of
 from pyhce.records.identity.grammar import PROVISIONAL
 from pyhce.records.identity.packs import DEFAULT_RULES
@@ -69,8 +70,8 @@ class IdentifierCheck:
             listed.append(f"{rest} of other kinds")
         if not tally.provisional:
             others = sum(entry.identifiers for entry in tally.largest(SHOWN)) + rest
-            return ok(f"no rule applies to {others} identifiers; their Patients have another document", listed)
-        found = f"no document was made from {tally.provisional} identifiers of Patients without a document"
+            return ok(f"no rule applies to {counted(others, 'identifier')} of Patients with another document", listed)
+        found = f"no document was made from {counted(tally.provisional, 'identifier')} of Patients without a document"
         return Finding(result=Result.WARNING, found=found, details=tuple(listed))
 
 

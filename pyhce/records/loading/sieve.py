@@ -40,6 +40,7 @@ from xxhash import xxh3_128_digest
 
 from pyhce.citus.connection import has_citus
 from pyhce.citus.data_steps import has_older_rows
+from pyhce.counted import counted
 from pyhce.records.loading.duplicates import DuplicateFinder
 from pyhce.records.reading.ids import is_id
 from pyhce.records.reading.incoming import Line, ReadItem
@@ -247,7 +248,8 @@ class Sieve:
         heads, self._unsure, self._unsure_size = self._unsure, [], 0
         several = self._duplicates.duplicated(head.identity for head in heads)
         if several:
-            logger.warning("%d resources are stored twice: a writer will merge their rows", len(several))
+            found = counted(len(several), "resource is", "resources are")
+            logger.warning("%s stored twice: a writer will merge the rows", found)
         self._count([head for head in heads if head.identity not in several])
         for head in heads:
             if head.identity in several:

@@ -21,6 +21,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.counted import counted
 from pyhce.errors import HceError, UsageError
 from pyhce.records.identity import DEFAULT_RULES, PROVISIONAL, DocumentRule, check_document, normalize_document
 from pyhce.records.patient.patients import (
@@ -204,7 +205,7 @@ def run_correction(
         conn, attempt, remedy=_REMEDY, resolve=None if dry_run else lambda error: resolve_conflict(conn, schema, error)
     )
     done = results[0]
-    logger.info("%s ends: %d resources moved, %d returned", name, done.moved, done.returned)
+    logger.info("%s ends: %s moved, %d returned", name, counted(done.moved, "resource"), done.returned)
     return done
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from pyhce.counted import counted
 from pyhce.records.reading.conditions import ConditionsDone
 from pyhce.records.reading.entries import (
     EMPTY_BUNDLE,
@@ -55,7 +56,11 @@ def read_bundle(cursor: Cursor, spool: Spool, full_urls: FullUrls) -> ScannedBun
     except (Truncated, Malformed) as error:
         left = cursor.data[cursor.at :] if isinstance(error, Truncated) else cursor.excerpt()
         passed = cursor.skip_value(members.depth)
-        detail = "the text ends" if isinstance(error, Truncated) else f"{passed} bytes are not valid JSON"
+        detail = (
+            "the text ends"
+            if isinstance(error, Truncated)
+            else counted(passed, "byte is not valid JSON", "bytes are not valid JSON")
+        )
         problem = "not-json", f"after entry {spool.count}: {detail}" if spool.count else detail
     try:
         shell = parse(b"{" + b",".join(members.texts) + b"}")

@@ -26,6 +26,7 @@ from urllib.parse import unquote
 
 import zstandard
 
+from pyhce.counted import counted
 from pyhce.errors import UsageError, printable
 from pyhce.records.reading.folders import FilesFound, find_files
 from pyhce.records.reading.input_file import COMPRESSIONS, MAX_WINDOW, STDIN, SUFFIXES, plain_name
@@ -324,7 +325,7 @@ def _problem(folder: Path, file: ExportedFile) -> str | None:
     if (size, sha256) != (file.bytes, file.sha256):
         return "the content differs from what was exported"
     if lines != file.count:
-        return f"the file has {lines} lines, the manifest states {file.count}"
+        return f"the file has {counted(lines, 'line')}, the manifest states {file.count}"
     return None
 
 

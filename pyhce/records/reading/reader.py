@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+from pyhce.counted import counted
 from pyhce.records.reading.bundles import ScannedBundle, read_bundle, read_spooled
 from pyhce.records.reading.entries import KEPT_WHOLE, is_unpacked, read_entries
 from pyhce.records.reading.exact_json import InvalidJson, canonical, parse
@@ -246,7 +247,9 @@ def _non_object(where: InputLocation, cursor: Cursor) -> Iterator[Line | ReadIte
     shown = _text(cursor.excerpt())
     passed = cursor.skip_line()
     reason = "too-large" if passed > max_resource_bytes() else "not-json"
-    yield Rejected(where, reason, f"{passed} bytes that are not a JSON object", shown)
+    yield Rejected(
+        where, reason, counted(passed, "byte that is not a JSON object", "bytes that are not a JSON object"), shown
+    )
 
 
 def _text(data: bytes) -> str:
@@ -276,7 +279,7 @@ def _elements(where: InputLocation, cursor: Cursor) -> Iterator[Line | ReadItem]
         cut = isinstance(error, Truncated)
         text = _text(cursor.data[cursor.at :] if cut else cursor.excerpt())
         passed = cursor.skip_value(1)
-        detail = "the text ends" if cut else f"{passed} bytes are not valid JSON"
+        detail = "the text ends" if cut else counted(passed, "byte is not valid JSON", "bytes are not valid JSON")
         yield Rejected(where, "not-json", f"after element {number}: {detail}", text)
     else:
         if not number:

@@ -32,6 +32,7 @@ from psycopg.rows import TupleRow
 
 from pyhce.citus.connection import Progress, rows, scalar
 from pyhce.citus.data_steps import DataStepProgress, data_step_progress, save_data_step_progress
+from pyhce.counted import counted
 from pyhce.records.identity import PROVISIONAL, DocumentRule, document_of_key, provisional_document
 from pyhce.records.reading.incoming import Line
 from pyhce.records.reading.prepared import PreparedResource
@@ -92,7 +93,7 @@ def move_documents(
             )
         retry_transaction(conn, partial(_move_waiting_records, conn, schema, step, page, rules), remedy=_REMEDY)
         done = data_step_progress(conn, step).counts
-        progress(f"{done['records']} of {total} records done: {_progress_text(done)}")
+        progress(f"{done['records']} of {counted(total, 'record')} done: {_progress_text(done)}")
     end = data_step_progress(conn, step)
     save_data_step_progress(conn, step, end.counts, notes=end.notes, until=None)
     return end

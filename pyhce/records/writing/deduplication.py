@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from pyhce.counted import counted
 from pyhce.records.identity import PROVISIONAL
 from pyhce.records.reading.reference import source_and_key
 from pyhce.records.writing.locks import close_gate, lock_anchors, lock_identities_across_sources, shared_gate
@@ -146,7 +147,9 @@ def deduplicate(
         undecided += done.undecided
         if done.joined or done.undecided:
             logger.info(
-                "joined the copies of %d resources, %d wait for a person", len(done.joined), len(done.undecided)
+                "joined the copies of %s, %s for a person",
+                counted(len(done.joined), "resource"),
+                counted(len(done.undecided), "waits", "wait"),
             )
     return DeduplicationResult(tuple(joined), tuple(undecided))
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+from pyhce.counted import counted
 from pyhce.records.reading.checks.problems import RuleProblem
 
 MOST_CHARACTERS = 1024 * 1024
@@ -25,7 +26,9 @@ def check_attachment(attachment: dict[str, Any]) -> Iterator[RuleProblem]:
         yield RuleProblem("attachment-data", "the data is not base64", ".data")
         return
     if size is not None and size != len(content):
-        yield RuleProblem("attachment-size", f"the size is {size}, but the data has {len(content)} bytes", ".size")
+        yield RuleProblem(
+            "attachment-size", f"the size is {size}, but the data has {counted(len(content), 'byte')}", ".size"
+        )
     if (
         isinstance(digest, str)
         and digest != base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()
