@@ -2,6 +2,9 @@
 # On the first start, a worker waits for its coordinator. The data directory is created under another name and renamed when
 # it is complete, so that a kill leaves no half-made directory. Every later start runs the official entrypoint at once.
 # The docker_… functions come from the official entrypoint, which supports being sourced (docker-library/postgres#496).
+#
+# Commands: `postgres …` creates the data directory if there is none and runs PostgreSQL; `patroni …` runs Patroni, which
+# runs PostgreSQL; `create …` only creates the data directory (Patroni's start program calls it).
 set -Eeo pipefail
 
 wait_for_coordinator() {
@@ -27,7 +30,7 @@ make_data_folder() {
     docker_temp_server_stop
 }
 
-if [[ $1 == postgres && ! -s $PGDATA/PG_VERSION ]]; then
+create_data_folder() {
     if [[ -d $PGDATA && -n $(ls -A "$PGDATA") ]]; then
         echo "error: $PGDATA is not empty and contains no database; give the node an empty volume" >&2
         exit 1
@@ -42,5 +45,37 @@ if [[ $1 == postgres && ! -s $PGDATA/PG_VERSION ]]; then
     sync
     rm -rf "$PGDATA"
     mv "$PGDATA.new" "$PGDATA"
-fi
+}
+
+# A data directory that Patroni used has its configuration: with synchronous_standby_names, for example, every commit would
+# wait for a standby that no longer exists.
+leave_patroni() {
+    if [[ -e $PGDATA/standby.signal ]]; then
+        echo "error: $PGDATA is that of a standby, which may lack the newest data. Install with ha.enabled=true, make the" \
+            "first member of each group the leader (pyhce switchover), then set ha.enabled=false" >&2
+        exit 1
+    fi
+    if [[ -s $PGDATA/postgresql.base.conf ]]; then
+        mv "$PGDATA/postgresql.base.conf" "$PGDATA/postgresql.conf"
+        rm -f "$PGDATA/patroni.dynamic.json"
+    fi
+}
+
+case $1 in
+patroni)
+    shift
+    exec /opt/patroni/bin/hce-patroni "$@"
+    ;;
+create)
+    shift
+    create_data_folder postgres "$@"
+    exit
+    ;;
+postgres)
+    if [[ ! -s $PGDATA/PG_VERSION ]]; then
+        create_data_folder "$@"
+    fi
+    leave_patroni
+    ;;
+esac
 exec docker-entrypoint.sh "$@"

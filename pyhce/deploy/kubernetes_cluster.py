@@ -17,6 +17,10 @@ from pyhce.schema.model import Frozen
 logger = logging.getLogger(__name__)
 
 _NOT_FOUND = 404
+_SLICE_CONTROLLER = "endpointslice-controller.k8s.io"
+"""The controller that makes EndpointSlices from a Service's selector; another one mirrors Endpoints into slices."""
+GROUP_LABEL = "hce-citus/group"
+"""The label with which a database pod names its group; its own start program sets it."""
 
 
 class PodState(Frozen):
@@ -30,6 +34,8 @@ class PodState(Frozen):
         message: what Kubernetes adds to that reason.
         terminating: whether it is being deleted.
         revision: the revision of the StatefulSet's template that it was made from; "" if it belongs to no StatefulSet.
+        group: the group with standbys that it is a member of; "" if it is none.
+        role: its role in the group as Patroni last wrote it: primary, replica or "".
     """
 
     name: str
@@ -42,6 +48,8 @@ class PodState(Frozen):
     message: str = ""
     terminating: bool = False
     revision: str = ""
+    group: str = ""
+    role: str = ""
 
     @property
     def words(self) -> str:
@@ -58,12 +66,13 @@ class KubernetesCluster:
 
     Args:
         context: the context's name; the current one if None.
+        inside: use the ServiceAccount of the pod that this runs in, in place of a kubeconfig.
 
     Raises:
         UsageError: the client library is not installed, or there is no such context.
     """
 
-    def __init__(self, context: str | None = None) -> None:
+    def __init__(self, context: str | None = None, *, inside: bool = False) -> None:
         try:
             import kubernetes
         except ImportError:
@@ -73,10 +82,23 @@ class KubernetesCluster:
         self._api: Any = kubernetes.client
         config: Any = kubernetes.config
         self._api_exception: type[Exception] = kubernetes.client.ApiException
+        if inside:
+            self.context = "the pod's own"
+            configuration: Any = kubernetes.client.Configuration()
+            config.load_incluster_config(client_configuration=configuration)
+            self._client: Any = kubernetes.client.ApiClient(configuration)
+        else:
+            self._client = self._client_of_context(config, context)
+        self.core: Any = kubernetes.client.CoreV1Api(self._client)
+        self.apps: Any = kubernetes.client.AppsV1Api(self._client)
+        self.batch: Any = kubernetes.client.BatchV1Api(self._client)
+        self.discovery: Any = kubernetes.client.DiscoveryV1Api(self._client)
+
+    def _client_of_context(self, config: Any, context: str | None) -> Any:
         try:
             # A list of contexts fails without a current one, so it is read only if no context was named.
             self.context = context or config.list_kube_config_contexts()[1]["name"]
-            self._client: Any = config.new_client_from_config(context=self.context)
+            return config.new_client_from_config(context=self.context)
         except config.ConfigException:
             raise UsageError(
                 f"there is no Kubernetes context {context!r} in the kubeconfig"
@@ -85,10 +107,6 @@ class KubernetesCluster:
                 remedy="List the contexts with `kubectl config get-contexts` and name one with --context, set "
                 "KUBECONFIG, or create a cluster on this machine with: pyhce up --on kind",
             ) from None
-        self.core: Any = kubernetes.client.CoreV1Api(self._client)
-        self.apps: Any = kubernetes.client.AppsV1Api(self._client)
-        self.batch: Any = kubernetes.client.BatchV1Api(self._client)
-        self.discovery: Any = kubernetes.client.DiscoveryV1Api(self._client)
 
     def close(self) -> None:
         """Close the connections to the cluster's API."""
@@ -233,6 +251,20 @@ class KubernetesCluster:
         """Delete a pod, if it exists."""
         self.get(self.core.delete_namespaced_pod, pod, namespace)
 
+    def delete_endpoints(self, namespace: str, service: str) -> None:
+        """Delete the Endpoints and EndpointSlices of a Service that Kubernetes no longer maintains.
+
+        A Service that loses its selector keeps both: they go on leading to the former pods.
+        """
+        with self.explained_errors():
+            slices = self.discovery.list_namespaced_endpoint_slice(
+                namespace, label_selector=f"kubernetes.io/service-name={service}", _request_timeout=10
+            ).items
+        for part in slices:
+            if (part.metadata.labels or {}).get("endpointslice.kubernetes.io/managed-by") == _SLICE_CONTROLLER:
+                self.get(self.discovery.delete_namespaced_endpoint_slice, part.metadata.name, namespace)
+        self.get(self.core.delete_namespaced_endpoints, service, namespace)
+
     def execute(self, namespace: str, pod: str, command: list[str]) -> str:
         """Run a command in a pod for at most 30 s and return what it printed, on either stream."""
         from kubernetes.stream import stream
@@ -324,7 +356,7 @@ def _close_client(client: Any) -> None:
 
 
 def _pod_state(pod: Any) -> PodState:
-    statuses = pod.status.container_statuses or []
+    statuses, labels = pod.status.container_statuses or [], pod.metadata.labels or {}
     waiting = next((s.state.waiting for s in statuses if s.state and s.state.waiting), None)
     unscheduled = next((c for c in pod.status.conditions or [] if c.reason == "Unschedulable"), None)
     return PodState(
@@ -337,5 +369,7 @@ def _pod_state(pod: Any) -> PodState:
         waiting=waiting.reason if waiting else "Unschedulable" if unscheduled else "",
         message=(waiting.message or "" if waiting else unscheduled.message if unscheduled else "") or "",
         terminating=pod.metadata.deletion_timestamp is not None,
-        revision=(pod.metadata.labels or {}).get("controller-revision-hash", ""),
+        revision=labels.get("controller-revision-hash", ""),
+        group=labels.get(GROUP_LABEL, ""),
+        role=labels.get("role", ""),
     )

@@ -19,21 +19,40 @@ env:
     value: {{ include "hce-citus.coordinator-host" $ }}
   - name: HCE_TIME_ZONE
     value: {{ $.Values.timeZone }}
+  {{- if $.Values.ha.enabled }}
+  - name: PATRONI_NAME
+    valueFrom:
+      fieldRef: {fieldPath: metadata.name}
+  - name: PATRONI_KUBERNETES_NAMESPACE
+    valueFrom:
+      fieldRef: {fieldPath: metadata.namespace}
+  - name: PATRONI_KUBERNETES_POD_IP
+    valueFrom:
+      fieldRef: {fieldPath: status.podIP}
+  {{- end }}
 ports:
   - name: postgres
     containerPort: 5432
+  {{- if $.Values.ha.enabled }}
+  - name: patroni
+    containerPort: 8008
+  {{- end }}
 securityContext:
   {{- include "hce-citus.container-security" $ | nindent 2 }}
 {{- with .values.resources }}
 resources:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{ include "hce-citus.probes" $ }}
+{{ include (ternary "hce-citus.patroni-probes" "hce-citus.probes" $.Values.ha.enabled) $ }}
 volumeMounts:
   - {name: data, mountPath: /var/lib/postgresql/data}
   - {name: tmp, mountPath: /tmp}
   - {name: run, mountPath: /var/run/postgresql}
   - {name: shm, mountPath: /dev/shm}
+  {{- if $.Values.ha.enabled }}
+  - {name: patroni, mountPath: /etc/hce/patroni, readOnly: true}
+  {{- include "hce-citus.token-mount" $ | nindent 2 }}
+  {{- end }}
   {{- if $.Values.tls.enabled }}
   - {name: tls, mountPath: /etc/hce/tls, readOnly: true}
   {{- end }}

@@ -20,13 +20,14 @@
 {{ .Values.images.registrar.repository }}:{{ .Values.images.registrar.tag | default .Chart.AppVersion }}
 {{- end }}
 
+{{- /* The names of the nodes in Citus: the pods', or with standbys those of the Services that follow the leaders. */}}
 {{- define "hce-citus.coordinator-host" -}}
-citus-coordinator-0.citus-nodes.{{ include "hce-citus.namespace" . }}.svc.{{ .Values.clusterDomain }}
+citus-coordinator{{ if not .Values.ha.enabled }}-0.citus-nodes{{ end }}.{{ include "hce-citus.namespace" . }}.svc.{{ .Values.clusterDomain }}
 {{- end }}
 
 {{- define "hce-citus.worker-hosts" -}}
 {{- range $number := until (int .Values.worker.replicas) -}}
-{{ if $number }} {{ end }}citus-worker-{{ $number }}.citus-nodes.{{ include "hce-citus.namespace" $ }}.svc.{{ $.Values.clusterDomain }}
+{{ if $number }} {{ end }}citus-worker-{{ $number }}{{ if not $.Values.ha.enabled }}.citus-nodes{{ end }}.{{ include "hce-citus.namespace" $ }}.svc.{{ $.Values.clusterDomain }}
 {{- end -}}
 {{- end }}
 

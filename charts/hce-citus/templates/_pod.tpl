@@ -1,7 +1,11 @@
 {{- /* The pod of the coordinator or of a worker. */}}
 {{- define "hce-citus.postgres-pod" -}}
 {{- $ := .context }}
+{{- $part := .role }}
 {{ include "hce-citus.any-pod" $ }}
+{{- if $.Values.ha.enabled }}
+serviceAccountName: citus-patroni
+{{- end }}
 terminationGracePeriodSeconds: {{ $.Values.terminationGracePeriodSeconds }}
 securityContext:
   runAsNonRoot: true
@@ -27,6 +31,18 @@ topologySpreadConstraints: # one pod on each Kubernetes node, if there are enoug
       matchLabels:
         app.kubernetes.io/instance: {{ $.Release.Name }}
         hce-citus/node: "true"
+  {{- if $.Values.ha.enabled }}
+  {{- range $key, $unsatisfiable := dict "kubernetes.io/hostname" (ternary "DoNotSchedule" "ScheduleAnyway" (eq $.Values.ha.spread "required")) "topology.kubernetes.io/zone" "ScheduleAnyway" }}
+  - maxSkew: 1 # the members of one group apart
+    topologyKey: {{ $key }}
+    whenUnsatisfiable: {{ $unsatisfiable }}
+    matchLabelKeys: [apps.kubernetes.io/pod-index]
+    labelSelector:
+      matchLabels:
+        app.kubernetes.io/instance: {{ $.Release.Name }}
+        hce-citus/part: {{ $part }}
+  {{- end }}
+  {{- end }}
 containers:
   - {{- include "hce-citus.postgres-container" . | nindent 4 }}
 volumes:
@@ -38,6 +54,12 @@ volumes:
     emptyDir:
       medium: Memory
       sizeLimit: {{ $.Values.sharedMemory }}
+  {{- if $.Values.ha.enabled }}
+  - name: patroni
+    configMap:
+      name: citus-patroni
+  {{- include "hce-citus.token-volume" $ | nindent 2 }}
+  {{- end }}
   {{- if $.Values.tls.enabled }}
   - name: tls
     secret:

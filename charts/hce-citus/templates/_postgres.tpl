@@ -1,25 +1,37 @@
-{{- /* The StatefulSet of the coordinator or the workers; they differ in name, volume, resources and replicas. */}}
+{{- /*
+The StatefulSet of the coordinator or the workers; they differ in name, volume, resources and replicas. With standbys, each
+of them has others beside it, whose name ends in `letter`. Then the registrar replaces the pods, standbys first.
+*/}}
 {{- define "hce-citus.postgres-set" -}}
 {{- $ := .context }}
+{{- $name := printf "%s%s" .role (ternary (printf "-%s" .letter) "" (ne (.letter | default "") "")) }}
+{{- $selector := dict "context" $ "role" $name }}
 apiVersion: apps/v1
 kind: StatefulSet
 metadata:
-  name: citus-{{ .role }}
+  name: citus-{{ $name }}
   namespace: {{ include "hce-citus.namespace" $ }}
   labels:
-    {{- include "hce-citus.labels" . | nindent 4 }}
+    {{- include "hce-citus.labels" $selector | nindent 4 }}
 spec:
   serviceName: citus-nodes
   replicas: {{ .replicas }}
   podManagementPolicy: Parallel
+  {{- if $.Values.ha.enabled }}
+  updateStrategy:
+    type: OnDelete
+  {{- end }}
   selector:
     matchLabels:
-      {{- include "hce-citus.selector" . | nindent 6 }}
+      {{- include "hce-citus.selector" $selector | nindent 6 }}
   template:
     metadata:
       labels:
-        {{- include "hce-citus.selector" . | nindent 8 }}
+        {{- include "hce-citus.selector" $selector | nindent 8 }}
         hce-citus/node: "true"
+        {{- if $.Values.ha.enabled }}
+        hce-citus/part: {{ .role }}
+        {{- end }}
     spec:
       {{- include "hce-citus.postgres-pod" . | nindent 6 }}
   volumeClaimTemplates:

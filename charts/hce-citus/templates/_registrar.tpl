@@ -3,6 +3,9 @@
 {{- $ := .context }}
 restartPolicy: Never
 {{ include "hce-citus.any-pod" $ }}
+{{- if $.Values.ha.enabled }}
+serviceAccountName: citus-registrar
+{{- end }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 10001
@@ -18,6 +21,13 @@ containers:
       - {name: PYHCE_DSN, value: {{ printf "host=%s user=postgres dbname=hce_distribuida" (include "hce-citus.coordinator-host" $) | quote }}}
       - {name: PYHCE_WORKERS, value: {{ include "hce-citus.worker-hosts" $ | quote }}}
       - {name: HCE_TIME_ZONE, value: {{ $.Values.timeZone | quote }}}
+      {{- if $.Values.ha.enabled }}
+      - {name: PYHCE_COORDINATOR, value: {{ include "hce-citus.coordinator-host" $ | quote }}}
+      - {name: PYHCE_HA, value: /etc/hce/patroni/ha.json}
+      - name: PYHCE_NAMESPACE
+        valueFrom:
+          fieldRef: {fieldPath: metadata.namespace}
+      {{- end }}
       {{- range $variable, $key := dict "PGPASSWORD" "postgres-password" "PYHCE_APP_PASSWORD" "app-password" "PYHCE_READONLY_PASSWORD" "readonly-password" }}
       - name: {{ $variable }}
         valueFrom:
@@ -35,13 +45,27 @@ containers:
     resources:
       {{- toYaml . | nindent 6 }}
     {{- end }}
-    {{- if $.Values.tls.enabled }}
+    {{- if or $.Values.tls.enabled $.Values.ha.enabled }}
     volumeMounts:
+      {{- if $.Values.tls.enabled }}
       - {name: tls, mountPath: /etc/hce/tls, readOnly: true}
+      {{- end }}
+      {{- if $.Values.ha.enabled }}
+      - {name: patroni, mountPath: /etc/hce/patroni, readOnly: true}
+      {{- include "hce-citus.token-mount" $ | nindent 6 }}
+      {{- end }}
 volumes:
+  {{- if $.Values.tls.enabled }}
   - name: tls
     secret:
       secretName: {{ include "hce-citus.tls-secret" $ }}
       items: [{key: ca.crt, path: ca.crt}]
+  {{- end }}
+  {{- if $.Values.ha.enabled }}
+  - name: patroni
+    configMap:
+      name: citus-patroni
+  {{- include "hce-citus.token-volume" $ | nindent 2 }}
+  {{- end }}
     {{- end }}
 {{- end }}

@@ -1,9 +1,9 @@
 {{- /*
-PostgreSQL's settings. max_wal_size is a quarter of the volume, 16 GB at most. A connection whose other end does not
-answer is closed after 10 s between nodes and after a minute for clients. Without the first limit, a node that shuts down
-would wait for a lost peer until Kubernetes kills it.
+PostgreSQL's settings, as JSON. max_wal_size is a quarter of the volume, 16 GB at most. A connection whose other end does
+not answer is closed after 10 s between nodes and after a minute for clients. Without the first limit, a node that shuts
+down would wait for a lost peer until Kubernetes kills it.
 */}}
-{{- define "hce-citus.settings" -}}
+{{- define "hce-citus.parameters" -}}
 {{- $values := .context.Values }}
 {{- $alive := "keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=10000" }}
 {{- $own := dict
@@ -14,7 +14,7 @@ would wait for a lost peer until Kubernetes kills it.
   "max_replication_slots" 24
   "max_wal_senders" 24
   "wal_level" "logical"
-  "max_wal_size" (printf "%dMB" (min 16384 (div (mul (int .values.storage.sizeGi) 1024) 4)))
+  "max_wal_size" (include "hce-citus.max-wal-size" .)
   "min_wal_size" "80MB"
   "password_encryption" "scram-sha-256"
   "timezone" $values.timeZone
@@ -32,9 +32,30 @@ would wait for a lost peer until Kubernetes kills it.
   "ssl_key_file" "/etc/hce/tls/tls.key"
   "citus.node_conninfo" (printf "sslmode=%s sslrootcert=/etc/hce/tls/ca.crt %s" $values.tls.nodes $alive) }}
 {{- $plain := dict "ssl" "off" "citus.node_conninfo" (printf "sslmode=prefer %s" $alive) }}
-- postgres
+{{- $all := dict }}
 {{- range $name, $value := merge (deepCopy $values.settings) $own (ternary $tls $plain $values.tls.enabled) }}
+{{- $_ := set $all $name (printf "%v" $value) }}
+{{- end }}
+{{- toJson $all }}
+{{- end }}
+
+{{- define "hce-citus.max-wal-size" -}}
+{{ printf "%dMB" (min 16384 (div (mul (int .values.storage.sizeGi) 1024) 4)) }}
+{{- end }}
+
+{{- /* The arguments of the container: the settings, or what a member of a group does not share with the others. */}}
+{{- define "hce-citus.settings" -}}
+{{- if .context.Values.ha.enabled -}}
+- patroni
+{{- if not (hasKey .context.Values.settings "max_wal_size") }}
+- -c
+- {{ printf "max_wal_size=%s" (include "hce-citus.max-wal-size" .) | quote }}
+{{- end }}
+{{- else -}}
+- postgres
+{{- range $name, $value := include "hce-citus.parameters" . | fromJson }}
 - -c
 - {{ printf "%s=%v" $name $value | quote }}
+{{- end }}
 {{- end }}
 {{- end }}

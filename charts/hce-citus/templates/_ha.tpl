@@ -1,0 +1,94 @@
+{{- /*
+Groups with standbys. A group is one node of Citus; its members are pods of the same number in StatefulSets that differ in
+the last letter: citus-worker-0 and citus-worker-b-0. The group's Service has the name of the first member.
+*/}}
+{{- define "hce-citus.standby-letters" -}}
+{{ slice (list "b" "c") 0 (sub (int .Values.ha.members) 1 | int) | toJson }}
+{{- end }}
+
+{{- define "hce-citus.groups" -}}
+{{- $context := . }}
+{{- $domain := printf "%s.svc.%s" (include "hce-citus.namespace" .) .Values.clusterDomain }}
+{{- $numbers := list (dict "role" "coordinator" "number" 0 "name" "citus-coordinator") }}
+{{- range $number := until (int .Values.worker.replicas) }}
+{{- $numbers = append $numbers (dict "role" "worker" "number" $number "name" (printf "citus-worker-%d" $number)) }}
+{{- end }}
+{{- $groups := list }}
+{{- range $group := $numbers }}
+{{- $members := list }}
+{{- range $suffix := prepend (include "hce-citus.standby-letters" $context | fromJsonArray) "" }}
+{{- $pod := printf "citus-%s%s-%d" $group.role (ternary (printf "-%s" $suffix) "" (ne $suffix "")) (int $group.number) }}
+{{- $members = append $members (dict "name" $pod "host" (printf "%s.citus-nodes.%s" $pod $domain) "port" 5432 "rest_port" 8008) }}
+{{- end }}
+{{- $groups = append $groups (dict "name" $group.name "host" (printf "%s.%s" $group.name $domain) "port" 5432 "members" $members) }}
+{{- end }}
+{{- toJson $groups }}
+{{- end }}
+
+{{- /* Patroni's dynamic configuration: https://patroni.readthedocs.io/en/latest/dynamic_configuration.html */}}
+{{- define "hce-citus.dynamic-configuration" -}}
+{{- $ha := .Values.ha }}
+{{- $parameters := include "hce-citus.parameters" (dict "context" $ "values" .Values.coordinator) | fromJson }}
+{{- if not (hasKey .Values.settings "max_wal_size") }}
+{{- $parameters = omit $parameters "max_wal_size" }}
+{{- end }}
+{{- dict
+  "ttl" $ha.ttl
+  "loop_wait" $ha.loopWait
+  "retry_timeout" $ha.retryTimeout
+  "maximum_lag_on_failover" 1048576
+  "synchronous_mode" true
+  "synchronous_mode_strict" $ha.strict
+  "failsafe_mode" true
+  "postgresql" (dict "use_pg_rewind" true "use_slots" true "parameters" $parameters) | toJson }}
+{{- end }}
+
+{{- /* The labels by which Patroni finds the pods and the objects of its store, beside the name of the group. */}}
+{{- define "hce-citus.patroni-labels" -}}
+{{ dict "app.kubernetes.io/name" "hce-citus" "app.kubernetes.io/instance" .Release.Name | toJson }}
+{{- end }}
+
+{{- /* The selector of a group's Service; none where Patroni itself writes the Endpoints. */}}
+{{- define "hce-citus.leader-selector" -}}
+{{- if eq .context.Values.ha.store "configmaps" -}}
+selector:
+  app.kubernetes.io/instance: {{ .context.Release.Name }}
+  hce-citus/group: {{ .group }}
+  role: primary
+{{- end }}
+{{- end }}
+
+{{- /* Probes by Patroni's REST API. The startup probe allows an hour for a base backup or a long WAL replay. */}}
+{{- define "hce-citus.patroni-probes" -}}
+{{- $scheme := ternary "HTTPS" "HTTP" .Values.tls.enabled }}
+startupProbe:
+  httpGet: {path: /liveness, port: patroni, scheme: {{ $scheme }}}
+  periodSeconds: 2
+  timeoutSeconds: 5
+  failureThreshold: 1800
+livenessProbe:
+  httpGet: {path: /liveness, port: patroni, scheme: {{ $scheme }}}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: /readiness, port: patroni, scheme: {{ $scheme }}}
+  periodSeconds: 3
+  timeoutSeconds: 5
+{{- end }}
+
+{{- /* A token of this pod's ServiceAccount, without which Patroni cannot reach its store. */}}
+{{- define "hce-citus.token-volume" -}}
+- name: token
+  projected:
+    defaultMode: 0440
+    sources:
+      - serviceAccountToken: {path: token, expirationSeconds: 3607}
+      - configMap:
+          name: kube-root-ca.crt
+          items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+
+{{- define "hce-citus.token-mount" -}}
+- {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+{{- end }}
