@@ -15,8 +15,8 @@ members compare their data before Patroni starts, in this order:
 5. The winner writes the dynamic configuration, and goes to 6. The others wait until a leader holds the lock.
 6. The process becomes Patroni.
 
-A pod that is killed between two steps begins again at 1. Two winners are impossible: all members compare the same
-annotations, and a member writes its own only once in the life of a pod.
+A container that is killed between two steps begins again at 1. Two winners are impossible: all members compare the same
+annotations, and what a member writes can only change from an empty volume to the first data, after it has won.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ import yaml
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 HA_FILE = Path("/etc/hce/patroni/ha.json")
+"""The groups and Patroni's dynamic configuration; pyhce reads the same file."""
+POD_FILE = Path("/etc/hce/patroni/pod.json")
+"""What only this program needs: the kind of the store's objects, their labels, and how members verify each other."""
 TLS = Path("/etc/hce/tls")
 CONFIG = Path("/tmp/patroni.yml")  # noqa: S108 - an emptyDir of this pod alone
 DATA_ANNOTATION = "hce-citus/data"
@@ -129,10 +132,11 @@ class Member:
     def __init__(self) -> None:
         self.name = os.environ["PATRONI_NAME"]
         self.ha = json.loads(HA_FILE.read_text())
+        self.pod = json.loads(POD_FILE.read_text())
         self.group = self._own_group()
         self.scope: str = self.group["name"]
-        self.store: str = self.ha["store"]  # endpoints or configmaps
-        self.labels: dict[str, str] = {**self.ha["labels"], GROUP_LABEL: self.scope}
+        self.store: str = self.pod["store"]  # endpoints or configmaps
+        self.labels: dict[str, str] = {**self.pod["labels"], GROUP_LABEL: self.scope}
         self.order = [member["name"] for member in self.group["members"]]
         self.own = next(member for member in self.group["members"] if member["name"] == self.name)
         self.pgdata = Path(os.environ["PGDATA"])
@@ -226,7 +230,7 @@ class Member:
         host = self.own["host"]
         postgres = shutil.which("postgres")
         assert postgres is not None  # noqa: S101 - the image has it
-        verified = {"sslmode": self.ha["nodes"], "sslrootcert": str(TLS / "ca.crt")} if tls else {"sslmode": "prefer"}
+        verified = {"sslmode": self.pod["sslmode"], **({"sslrootcert": str(TLS / "ca.crt")} if tls else {})}
         return {
             "scope": self.scope,
             "name": self.name,
@@ -238,7 +242,7 @@ class Member:
             "ctl": {"cacert": str(TLS / "ca.crt")} if tls else {},
             "kubernetes": {
                 "use_endpoints": self.store == "endpoints",
-                "labels": self.ha["labels"],
+                "labels": self.pod["labels"],
                 "scope_label": GROUP_LABEL,
                 "ports": [{"name": "postgres", "port": 5432}],
             },

@@ -48,6 +48,15 @@ the last letter: citus-worker-0 and citus-worker-b-0. The group's Service has th
 {{ dict "app.kubernetes.io/name" "hce-citus" "app.kubernetes.io/instance" .Release.Name | toJson }}
 {{- end }}
 
+{{- /* Each node and the Service of its standbys, as PRIMARY=HOST. */}}
+{{- define "hce-citus.secondaries" -}}
+{{- $names := list }}
+{{- range $group := include "hce-citus.groups" . | fromJsonArray }}
+{{- $names = append $names (printf "%s=%s" $group.host (replace (printf "%s." $group.name) (printf "%s-read." $group.name) $group.host)) }}
+{{- end }}
+{{- join " " $names }}
+{{- end }}
+
 {{- /* The selector of a group's Service; none where Patroni itself writes the Endpoints. */}}
 {{- define "hce-citus.leader-selector" -}}
 {{- if eq .context.Values.ha.store "configmaps" -}}

@@ -24,6 +24,9 @@ containers:
       {{- if $.Values.ha.enabled }}
       - {name: PYHCE_COORDINATOR, value: {{ include "hce-citus.coordinator-host" $ | quote }}}
       - {name: PYHCE_HA, value: /etc/hce/patroni/ha.json}
+      {{- if $.Values.ha.reads }}
+      - {name: PYHCE_SECONDARIES, value: {{ include "hce-citus.secondaries" $ | quote }}}
+      {{- end }}
       - name: PYHCE_NAMESPACE
         valueFrom:
           fieldRef: {fieldPath: metadata.namespace}
