@@ -19,6 +19,7 @@ from pyhce.citus.register import register as _register
 from pyhce.counted import counted
 from pyhce.errors import HceError, UsageError, printable
 from pyhce.local import DeleteReport, LocalCluster, StopReport
+from pyhce.patroni import ha_file, rest_password
 from pyhce.records.erasing.erase import erase as _erase
 from pyhce.records.erasing.receipt import Erasure
 from pyhce.records.erasing.retention import Retention
@@ -232,6 +233,7 @@ def register(
     timeout: float = 120.0,
     lock_wait: float = LOCK_WAIT,
     identity_rules: Choice | None = None,
+    roll: bool = False,
     progress: Progress = no_progress,
 ) -> RegistrationReport:
     """Bring a cluster to the declared state: nodes, migrations, distribution, grants, stored rows. Safe to repeat.
@@ -248,12 +250,17 @@ def register(
         timeout: seconds to wait for the nodes.
         lock_wait: seconds that a migration retries to lock a table that another session uses.
         identity_rules: the rules that loads use, as for `load`; a migration may compute documents again.
+        roll: first replace the outdated pods of groups with standbys; see `pyhce.deploy.rolling`. Only in a pod of the
+            chart.
 
     Raises:
+        UsageError: `roll` in another place than a pod of the chart.
         HceError: a node does not answer, a migration failed, or the declared state cannot be reached.
     """
-    return _register_and_upgrade(
-        resolve_dsn(dsn),
+    resolved = resolve_dsn(dsn)
+    pods = _roll_pods(timeout, progress) if roll else []
+    report = _register_and_upgrade(
+        resolved,
         workers=[Node.parse(text) for text in workers],
         coordinator=Node.parse(coordinator) if coordinator else None,
         passwords=passwords,
@@ -264,6 +271,26 @@ def register(
         rules=choose_rules(identity_rules),
         progress=progress,
     )
+    return report.model_copy(update={"pods": tuple(pods)})
+
+
+def _roll_pods(timeout: float, progress: Progress) -> list[str]:
+    """Replace outdated pods in the right order; a sentence for each change."""
+    groups, namespace = ha_file(), os.environ.get("PYHCE_NAMESPACE")
+    if groups is None or not namespace:
+        raise UsageError(
+            "--roll works only in a pod of the chart with ha.enabled: PYHCE_HA and PYHCE_NAMESPACE are not set",
+            remedy="Leave it out. On Kubernetes the registrar's Job gives it: pyhce upgrade",
+        )
+    password = os.environ.get("PGPASSWORD", "")
+    cluster = deploy.KubernetesCluster(inside=True)
+    try:
+        rolling = deploy.RollingUpdate(
+            cluster, namespace, groups, rest_password(password), timeout=timeout, progress=progress
+        )
+        return rolling.run()
+    finally:
+        cluster.close()
 
 
 def _register_and_upgrade(dsn: str, *, rules: RuleSet, progress: Progress, **options: Any) -> RegistrationReport:

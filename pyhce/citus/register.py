@@ -61,6 +61,7 @@ class RegistrationReport(Frozen):
         settings: one sentence for each change to roles, passwords, privileges and settings.
         not_mended: one sentence for each problem with a role of the site that the registrar cannot repair, with the
             command that does.
+        pods: one sentence for each pod that was replaced and each setting of Patroni that was changed.
         seconds: duration of the run.
     """
 
@@ -72,12 +73,13 @@ class RegistrationReport(Frozen):
     nodes: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     not_mended: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
     seconds: float
 
     @property
     def changed(self) -> bool:
         """Whether the run changed anything."""
-        return bool(self.migrations or self.distributed or self.data_steps or self.nodes or self.settings)
+        return bool(self.migrations or self.distributed or self.data_steps or self.nodes or self.settings or self.pods)
 
 
 def register(

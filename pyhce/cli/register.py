@@ -64,6 +64,12 @@ from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE
     metavar="PACKS|FILE",
     help="The identity rules that loads use, if any are set: a migration may compute documents again.",
 )
+@click.option(
+    "--roll",
+    is_flag=True,
+    help="First replace the pods that have standbys and an outdated template, standbys first. Runs only in the "
+    "registrar's Job of the chart, with ha.enabled.",
+)
 @output_option
 def register(
     dsn: str | None,
@@ -74,6 +80,7 @@ def register(
     timeout: float,
     lock_wait: float,
     identity_rules: str | None,
+    roll: bool,
     output: str,
 ) -> None:
     """Bring a cluster to the declared state: nodes, migrations, distribution, grants. Changes only what differs.
@@ -103,13 +110,14 @@ def register(
             timeout=timeout,
             lock_wait=lock_wait,
             identity_rules=identity_rules,
+            roll=roll,
             progress=on_progress,
         )
     print_report(report, output, lambda: _show_registration(report))
 
 
 def _show_registration(report: RegistrationReport) -> None:
-    for line in (*report.nodes, *(f"migration {n}" for n in report.migrations), *report.settings):
+    for line in (*report.pods, *report.nodes, *(f"migration {n}" for n in report.migrations), *report.settings):
         console.print(line)
     if report.distributed:
         console.print(f"{counted(len(report.distributed), 'table')} distributed or replicated as declared")

@@ -10,6 +10,8 @@ from pyhce.deploy.deployment import (
     InstallReport,
     UninstallReport,
 )
+from pyhce.deploy.kubernetes_cluster import KubernetesCluster
+from pyhce.deploy.rolling import RollingUpdate
 
 __all__ = [
     "CHECKS",
@@ -19,6 +21,8 @@ __all__ = [
     "Deployment",
     "DeploymentStatus",
     "InstallReport",
+    "KubernetesCluster",
+    "RollingUpdate",
     "UninstallReport",
     "images",
     "kind",

@@ -1,4 +1,4 @@
-"""Checks HCE0901 to HCE0908: what only Kubernetes can tell, by the same protocol as the database's checks."""
+"""Checks HCE0901 to HCE0910: what only Kubernetes can tell, by the same protocol as the database's checks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pyhce.settings import DATABASE, NODE_PORT
 from pyhce.verify.model import Finding, FunctionCheck, ok, ok_unless, skipped
 
 GROUP = "kubernetes"
+_BASE_SETS = ("citus-coordinator", "citus-worker")
 LIVENESS = ("pg_isready -U postgres -d postgres", 30, 10, 5, 6)
 READINESS = ("pg_isready -U postgres", 10, 5, 5, 3)
 """Command; initial delay, period and timeout in seconds; failure threshold."""
@@ -26,12 +27,35 @@ class KubernetesView:
 
     @cached_property
     def stateful_sets(self) -> dict[str, Any]:
-        """The StatefulSets citus-coordinator and citus-worker that exist, by name."""
+        """The StatefulSets of the coordinator, the workers and their standbys that exist, by name."""
         read = self.cluster.apps.read_namespaced_stateful_set
-        stateful_sets = {
-            name: self.cluster.get(read, name, self.namespace) for name in ("citus-coordinator", "citus-worker")
-        }
+        names = [f"{base}{suffix}" for base in _BASE_SETS for suffix in ("", "-b", "-c")]
+        stateful_sets = {name: self.cluster.get(read, name, self.namespace) for name in names}
         return {name: stateful_set for name, stateful_set in stateful_sets.items() if stateful_set is not None}
+
+    @cached_property
+    def groups(self) -> dict[str, list[str]]:
+        """The pods that each group with standbys should have, by the group's name; {} without standbys."""
+        if not any(name.endswith(("-b", "-c")) for name in self.stateful_sets):
+            return {}
+        found: dict[str, list[str]] = {}
+        for pod in self.expected_pods:
+            name, _, number = pod.rpartition("-")
+            base = name.removesuffix("-b").removesuffix("-c")
+            found.setdefault(base if base == _BASE_SETS[0] else f"{base}-{number}", []).append(pod)
+        return found
+
+    def leader(self, group: str) -> str | None:
+        """The member that holds the leader's lock in Patroni's store; None if none does."""
+        for read, name in (
+            (self.cluster.core.read_namespaced_endpoints, group),
+            (self.cluster.core.read_namespaced_config_map, f"{group}-leader"),
+        ):
+            found = self.cluster.get(read, name, self.namespace)
+            leader = ((found and found.metadata.annotations) or {}).get("leader")
+            if leader:
+                return str(leader)
+        return None
 
     @cached_property
     def nodes(self) -> dict[str, PodState]:
@@ -64,7 +88,12 @@ def pods_ready(view: KubernetesView) -> Finding:
     for name, stateful_set in view.stateful_sets.items():
         status = stateful_set.status
         observed = status.observed_generation == stateful_set.metadata.generation
-        if not problems and not (observed and status.update_revision == status.current_revision):
+        outdated = any(
+            view.nodes[pod].revision != status.update_revision
+            for pod in view.expected_pods
+            if pod.rpartition("-")[0] == name and pod in view.nodes
+        )
+        if not problems and (not observed or outdated):
             wanted = counted(stateful_set.spec.replicas, "pod")
             problems.append(f"{name} is being rolled out: {status.updated_replicas or 0} of {wanted}")
     restarts = sum(pod.restarts for pod in view.nodes.values())
@@ -78,6 +107,9 @@ def probes_as_declared(view: KubernetesView) -> Finding:
     problems = []
     for name, stateful_set in view.stateful_sets.items():
         container = stateful_set.spec.template.spec.containers[0]
+        if view.groups:
+            problems += _patroni_probe_problems(name, container)
+            continue
         for kind, declared in (("liveness", LIVENESS), ("readiness", READINESS)):
             probe = getattr(container, f"{kind}_probe")
             actual = probe and (
@@ -95,6 +127,20 @@ def probes_as_declared(view: KubernetesView) -> Finding:
                 f"{name}: the startup probe allows less than 600 s; a long WAL replay would be interrupted by a restart"
             )
     return ok_unless(problems, "liveness, readiness and startup probes as declared")
+
+
+def _patroni_probe_problems(name: str, container: Any) -> list[str]:
+    """The probes of a member of a group that do not ask Patroni, or not as declared."""
+    declared = {"startup": "/liveness", "liveness": "/liveness", "readiness": "/readiness"}
+    actual = {
+        kind: (probe := getattr(container, f"{kind}_probe")) and probe.http_get and probe.http_get.path
+        for kind in declared
+    }
+    return [
+        f"{name}: the {kind} probe asks {actual[kind] or 'no path'}, declared is {path} of Patroni"
+        for kind, path in declared.items()
+        if actual[kind] != path
+    ]
 
 
 def volumes_bound(view: KubernetesView) -> Finding:
@@ -121,6 +167,8 @@ def services_lead_to_pods(view: KubernetesView) -> Finding:
         "citus-worker": workers,
         "citus-nodes": set(view.expected_pods),
     }
+    if view.groups:
+        expected["citus-coordinator"] = {view.leader("citus-coordinator") or "the leader, but there is none"}
     for name, pods in expected.items():
         service = view.cluster.get(view.cluster.core.read_namespaced_service, name, view.namespace)
         if service is None:
@@ -184,11 +232,12 @@ def pods_unprivileged(view: KubernetesView) -> Finding:
 
 def workers_registered(view: KubernetesView) -> Finding:
     """The active workers in pg_dist_node are exactly the worker pods."""
-    if not view.nodes.get("citus-coordinator-0"):
-        return ok_unless(["could not ask the coordinator: the pod citus-coordinator-0 does not exist"], "")
+    coordinator = (view.leader("citus-coordinator") if view.groups else "citus-coordinator-0") or ""
+    if not view.nodes.get(coordinator):
+        return ok_unless([f"could not ask the coordinator: {coordinator or 'its leader'} does not exist"], "")
     query = "SELECT json_agg(nodename) FROM pg_dist_node WHERE groupid > 0 AND isactive"
     answer = view.cluster.execute(
-        view.namespace, "citus-coordinator-0", ["psql", "-U", "postgres", "-d", DATABASE, "-XAtc", query]
+        view.namespace, coordinator, ["psql", "-U", "postgres", "-d", DATABASE, "-XAtc", query]
     )
     try:
         names = {str(host).partition(".")[0] for host in json.loads(answer)}
@@ -196,7 +245,7 @@ def workers_registered(view: KubernetesView) -> Finding:
         return ok_unless(
             [f"could not read the workers from the coordinator: {answer.strip()[:200] or 'it has no worker'}"], ""
         )
-    expected = {name for name in view.expected_pods if name.startswith("citus-worker")}
+    expected = {name for name in view.groups or view.expected_pods if name.startswith("citus-worker")}
     if names == expected:
         return ok(f"{counted(len(names), 'worker pod')}, each an active worker")
     return ok_unless(
@@ -204,6 +253,32 @@ def workers_registered(view: KubernetesView) -> Finding:
         + [f"the worker {name} has no pod" for name in sorted(names - expected)],
         "",
     )
+
+
+def leaders_behind_services(view: KubernetesView) -> Finding:
+    """The Service of each group leads to the member that Patroni calls the leader, and to no other."""
+    if not view.groups:
+        return skipped("no standbys: ha.enabled is false")
+    problems = []
+    for group in view.groups:
+        leader, behind = view.leader(group), view.cluster.ready_pods_behind(view.namespace, group)
+        if leader is None:
+            problems.append(f"{group} has no leader")
+        elif behind != {leader}:
+            problems.append(f"the Service {group} leads to {sorted(behind) or 'no pod'}, the leader is {leader}")
+    return ok_unless(problems, f"{len(view.groups)} Services lead to their leaders")
+
+
+def members_apart(view: KubernetesView) -> Finding:
+    """No two members of a group run on the same Kubernetes node."""
+    if not view.groups:
+        return skipped("no standbys: ha.enabled is false")
+    problems = []
+    for group, members in view.groups.items():
+        nodes = [view.nodes[member].node for member in members if member in view.nodes]
+        shared = {node for node in nodes if nodes.count(node) > 1 and node}
+        problems += [f"{group}: more than one member runs on {node}" for node in sorted(shared)]
+    return ok_unless(problems, f"the members of {len(view.groups)} groups run on different nodes")
 
 
 CHECKS = (
@@ -255,5 +330,19 @@ CHECKS = (
         "Every worker pod is an active worker in Citus",
         "Run the registrar again: pyhce upgrade",
         workers_registered,
+    ),
+    FunctionCheck(
+        "HCE0909",
+        GROUP,
+        "The Service of each group leads to its leader",
+        "Wait for Patroni: pyhce verify --on CONTEXT --wait 2m. If it stays: kubectl -n NAMESPACE logs POD",
+        leaders_behind_services,
+    ),
+    FunctionCheck(
+        "HCE0910",
+        GROUP,
+        "The members of a group run on different Kubernetes nodes",
+        "Add Kubernetes nodes and set ha.spread=required, then delete one of the pods: Kubernetes starts it elsewhere",
+        members_apart,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -181,6 +182,8 @@ class Deployment:
         chart_namespace = "" if namespace == self.namespace else self.namespace
         all_values = chart.merge_values(values, {"namespace": {"name": chart_namespace}})
         with release_lock(self.context, self.namespace):
+            if not (all_values.get("ha") or {}).get("enabled"):
+                self._lead_with_first_members()
             logger.info("installing the release %s in %s of %s", name, namespace, self.context)
             try:
                 install = helm.install(self.context, name, namespace, self.chart, all_values)
@@ -195,11 +198,22 @@ class Deployment:
             namespace=self.namespace,
             context=self.context,
             revision=state.revision if state else 0,
-            workers=sum(pod.name.startswith("citus-worker") for pod in after),
+            workers=sum(re.fullmatch(r"citus-worker-\d+", pod.name) is not None for pod in after),
             new=tuple(pod.name for pod in after if pod.uid not in before),
             kept=tuple(pod.name for pod in after if pod.uid in before),
             seconds=round(time.monotonic() - start, 1),
         )
+
+    def _lead_with_first_members(self) -> None:
+        """Make the first member of each group its leader, because an upgrade without standbys keeps only this one."""
+        view = checks.KubernetesView(self.cluster, self.namespace)
+        for group, members in view.groups.items():
+            if view.leader(group) in (None, members[0]):
+                continue
+            self.progress(f"{group}: handing over to {members[0]}, which stays")
+            arguments = ["switchover", group, "--to", members[0], "--yes", "--output", "json"]
+            printed = self.cluster.run_job_pod(self.namespace, "citus-registrar", "citus-switchover", arguments, 300.0)
+            _parse_json(printed)
 
     def _with_pod_details(self, error: helm.HelmFailure) -> HceError:
         """Helm's error, with the Service that has the port or the pods that failed."""
@@ -384,7 +398,16 @@ class Deployment:
 
 
 def _parse_report(printed: str) -> VerificationReport:
-    """The report in what a pod printed, after its lines of progress."""
+    """The report of a verification in what a pod printed."""
+    return VerificationReport.model_validate(_parse_json(printed))
+
+
+def _parse_json(printed: str) -> dict[str, Any]:
+    """The JSON report in what a pod printed, after its lines of progress.
+
+    Raises:
+        HceError: it printed none, or the report is an error.
+    """
     lines = printed.splitlines()
     start = next((n for n, line in enumerate(lines) if line.startswith("{")), None)
     text = "\n".join(lines[start:]) if start is not None else ""
@@ -393,9 +416,9 @@ def _parse_report(printed: str) -> VerificationReport:
     except ValueError:
         last = lines[-1][:300] if lines else "nothing"
         raise HceError(
-            f"the pod that runs the checks printed no report; its last line was: {last}",
+            f"the pod printed no report; its last line was: {last}",
             remedy="Check the pods: pyhce status --on CONTEXT",
         ) from None
     if "error" in report:
         raise HceError(report["error"], remedy=report["remedy"], exit_code=report.get("exit_code", 2))
-    return VerificationReport.model_validate(report)
+    return dict(report)

@@ -1,8 +1,8 @@
 """Replace the pods of groups with standbys: standbys first, then a switchover, then the former leader.
 
-The StatefulSets have the update strategy OnDelete, because Kubernetes would replace both members of a group at once: they
-belong to different StatefulSets. The registrar does it after every upgrade, from its pod. Each step is decided from the
-present state, so an interrupted run is continued by the next one.
+The StatefulSets have the update strategy OnDelete, because Kubernetes would replace both members of a group at once:
+they belong to different StatefulSets. The registrar does it after every upgrade, from its pod. Each step is decided
+from the present state, so an interrupted run is continued by the next one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from pyhce.citus.connection import Progress, no_progress
 from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
@@ -61,7 +62,7 @@ class RollingUpdate:
         """
         self._adopt_pods_without_patroni()
         for group in self._ha.groups:
-            self._wait(lambda group=group: self._leader(group) is not None, f"{group.name} has no leader")
+            self._wait(partial(self._leader, group), f"{group.name} has no leader")
         self.changes += operations.apply_dynamic_config(self._ha, self._password, self._progress)
         for group in self._ha.groups:
             self._replace_outdated(group)
@@ -156,7 +157,7 @@ class RollingUpdate:
 
         self._wait(ready, f"the new pod {former.name} is not ready")
 
-    def _wait(self, condition: Callable[[], bool], problem: str) -> None:
+    def _wait(self, condition: Callable[[], object], problem: str) -> None:
         deadline = time.monotonic() + self._timeout
         while not condition():
             if time.monotonic() > deadline:
