@@ -158,7 +158,10 @@ class RollingUpdate:
         self._wait(ready, f"the new pod {former.name} is not ready")
 
     def _wait(self, condition: Callable[[], object], problem: str) -> None:
+        if condition():
+            return
         deadline = time.monotonic() + self._timeout
+        self._progress(f"waiting: {problem}")
         while not condition():
             if time.monotonic() > deadline:
                 raise HceError(
@@ -166,7 +169,6 @@ class RollingUpdate:
                     remedy=f"Read the pods' logs and events (kubectl -n {self._namespace} get events), mend the cause, "
                     "then run the same upgrade again: it goes on where it stopped.",
                 )
-            self._progress(f"waiting: {problem}")
             time.sleep(_PAUSE)
 
     def _note(self, change: str) -> None:
