@@ -40,8 +40,8 @@ coverage: $(VENV)/developed ## Line coverage of pyhce by the unit and PostgreSQL
 	$(BIN)/python tests/run.py unit postgres --quick --coverage
 
 lint: $(VENV)/developed ## ruff, mypy --strict, import-linter, vulture, sqlfluff on the generated SQL
-	$(BIN)/ruff check pyhce tests tools bench
-	$(BIN)/ruff format --check pyhce tests tools bench
+	$(BIN)/ruff check pyhce tests tools bench postgres-citus
+	$(BIN)/ruff format --check pyhce tests tools bench postgres-citus
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture

@@ -1,10 +1,10 @@
 #!/opt/patroni/bin/python
 """Start Patroni in a database pod: name the group, decide which member's data counts, then become Patroni.
 
-A group is one node of Citus: its members are the pods of the same number in `citus-worker` and `citus-worker-b` (or of the
-coordinator's StatefulSets). Patroni decides which member leads as long as its store knows the group. The store knows
-nothing of the group at a first installation, when a running release gets standbys, and when a release is installed over
-volumes that were kept. Patroni alone would then let whichever member comes first lead, even one with old data. So the
+A group is one node of Citus: its members are the pods of the same number in `citus-worker` and `citus-worker-b` (or of
+the coordinator's StatefulSets). Patroni decides which member leads as long as its store knows the group. The store
+knows nothing of the group at a first installation, when a running release gets standbys, and when a release is
+installed over volumes that were kept. Patroni alone would then let whichever member comes first lead, even one with old data. So the
 members compare their data before Patroni starts, in this order:
 
 1. Every member labels its own pod with the name of the group, because Patroni finds members by this label.
@@ -118,9 +118,7 @@ def data_on_volume(pgdata: Path) -> dict[str, Any]:
         return (int(high, 16) << 32) + int(low, 16)
 
     return {
-        "timeline": max(
-            int(lines["Latest checkpoint's TimeLineID"]), int(lines["Min recovery ending loc's timeline"])
-        ),
+        "timeline": max(int(lines["Latest checkpoint's TimeLineID"]), int(lines["Min recovery ending loc's timeline"])),
         "leader": not (pgdata / "standby.signal").exists(),
         "location": max(location("Latest checkpoint location"), location("Minimum recovery ending location")),
     }
@@ -184,7 +182,11 @@ class Member:
             while not self.has_leader():
                 time.sleep(PAUSE)
             return
-        log(f"{self.name} has the newest data of its group and leads first" if own["timeline"] else "creating the database")
+        log(
+            f"{self.name} has the newest data of its group and leads first"
+            if own["timeline"]
+            else "creating the database"
+        )
         self._write_dynamic_configuration()
         if not own["timeline"]:
             self._create_database()
@@ -207,8 +209,8 @@ class Member:
                 return newest(found, self.order)
             if missing != said:
                 log(
-                    f"waiting for {', '.join(sorted(missing))} to say what is on its volume. If a volume is lost: delete "
-                    "its claim and its pod, and the member starts with an empty one"
+                    f"waiting for {', '.join(sorted(missing))} to say what is on its volume. If a volume is lost: "
+                    "delete its claim and its pod, and the member starts with an empty one"
                 )
                 said = missing
             time.sleep(PAUSE)
@@ -255,7 +257,9 @@ class Member:
                 "use_unix_socket": True,
                 "use_unix_socket_repl": True,
                 "parameters": {"unix_socket_directories": "/var/run/postgresql", **_settings(sys.argv[1:])},
-                "authentication": {user: {"username": "postgres", **verified} for user in ("superuser", "replication", "rewind")},
+                "authentication": {
+                    user: {"username": "postgres", **verified} for user in ("superuser", "replication", "rewind")
+                },
                 "basebackup": [{"checkpoint": "fast"}],
                 "remove_data_directory_on_rewind_failure": True,
                 "remove_data_directory_on_diverged_timelines": True,

@@ -276,10 +276,10 @@ def register(
 
 def _roll_pods(timeout: float, progress: Progress) -> list[str]:
     """Replace outdated pods in the right order; a sentence for each change."""
-    groups, namespace = ha_file(), os.environ.get("PYHCE_NAMESPACE")
-    if groups is None or not namespace:
+    groups, namespace = ha_file(), deploy.own_namespace()
+    if groups is None or namespace is None:
         raise UsageError(
-            "--roll works only in a pod of the chart with ha.enabled: PYHCE_HA and PYHCE_NAMESPACE are not set",
+            "--roll works only in a pod of the chart with ha.enabled",
             remedy="Leave it out. On Kubernetes the registrar's Job gives it: pyhce upgrade",
         )
     password = os.environ.get("PGPASSWORD", "")

@@ -10,7 +10,7 @@ from pyhce.deploy.deployment import (
     InstallReport,
     UninstallReport,
 )
-from pyhce.deploy.kubernetes_cluster import KubernetesCluster
+from pyhce.deploy.kubernetes_cluster import KubernetesCluster, own_namespace
 from pyhce.deploy.rolling import RollingUpdate
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "UninstallReport",
     "images",
     "kind",
+    "own_namespace",
 ]

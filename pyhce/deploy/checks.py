@@ -225,8 +225,9 @@ def pods_unprivileged(view: KubernetesView) -> Finding:
         ):
             if not holds:
                 problems.append(f"{name} {problem}")
+    token = "only the token with which Patroni reaches its store" if view.groups else "no token"
     return ok_unless(
-        problems, "unprivileged user, no token, no capability, no privilege escalation, read-only root file system"
+        problems, f"unprivileged user, {token}, no capability, no privilege escalation, read-only root file system"
     )
 
 

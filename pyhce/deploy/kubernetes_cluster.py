@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pyhce.errors import ConnectionFailed, HceError, UsageError
@@ -21,6 +22,12 @@ _SLICE_CONTROLLER = "endpointslice-controller.k8s.io"
 """The controller that makes EndpointSlices from a Service's selector; another one mirrors Endpoints into slices."""
 GROUP_LABEL = "hce-citus/group"
 """The label with which a database pod names its group; its own start program sets it."""
+
+
+def own_namespace() -> str | None:
+    """The namespace of the pod that this runs in; None outside of a pod with a token."""
+    path = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
 class PodState(Frozen):

@@ -1,7 +1,6 @@
 {{- /* The pod of the coordinator or of a worker. */}}
 {{- define "hce-citus.postgres-pod" -}}
 {{- $ := .context }}
-{{- $part := .role }}
 {{ include "hce-citus.any-pod" $ }}
 {{- if $.Values.ha.enabled }}
 serviceAccountName: citus-patroni
@@ -32,16 +31,7 @@ topologySpreadConstraints: # one pod on each Kubernetes node, if there are enoug
         app.kubernetes.io/instance: {{ $.Release.Name }}
         hce-citus/node: "true"
   {{- if $.Values.ha.enabled }}
-  {{- range $key, $unsatisfiable := dict "kubernetes.io/hostname" (ternary "DoNotSchedule" "ScheduleAnyway" (eq $.Values.ha.spread "required")) "topology.kubernetes.io/zone" "ScheduleAnyway" }}
-  - maxSkew: 1 # the members of one group apart
-    topologyKey: {{ $key }}
-    whenUnsatisfiable: {{ $unsatisfiable }}
-    matchLabelKeys: [apps.kubernetes.io/pod-index]
-    labelSelector:
-      matchLabels:
-        app.kubernetes.io/instance: {{ $.Release.Name }}
-        hce-citus/part: {{ $part }}
-  {{- end }}
+  {{- include "hce-citus.group-spread" . | nindent 2 }}
   {{- end }}
 containers:
   - {{- include "hce-citus.postgres-container" . | nindent 4 }}

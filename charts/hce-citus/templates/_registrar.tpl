@@ -27,9 +27,6 @@ containers:
       {{- if $.Values.ha.reads }}
       - {name: PYHCE_SECONDARIES, value: {{ include "hce-citus.secondaries" $ | quote }}}
       {{- end }}
-      - name: PYHCE_NAMESPACE
-        valueFrom:
-          fieldRef: {fieldPath: metadata.namespace}
       {{- end }}
       {{- range $variable, $key := dict "PGPASSWORD" "postgres-password" "PYHCE_APP_PASSWORD" "app-password" "PYHCE_READONLY_PASSWORD" "readonly-password" }}
       - name: {{ $variable }}
@@ -50,25 +47,8 @@ containers:
     {{- end }}
     {{- if or $.Values.tls.enabled $.Values.ha.enabled }}
     volumeMounts:
-      {{- if $.Values.tls.enabled }}
-      - {name: tls, mountPath: /etc/hce/tls, readOnly: true}
-      {{- end }}
-      {{- if $.Values.ha.enabled }}
-      - {name: patroni, mountPath: /etc/hce/patroni, readOnly: true}
-      {{- include "hce-citus.token-mount" $ | nindent 6 }}
-      {{- end }}
+      {{- include "hce-citus.registrar-mounts" $ | nindent 6 }}
 volumes:
-  {{- if $.Values.tls.enabled }}
-  - name: tls
-    secret:
-      secretName: {{ include "hce-citus.tls-secret" $ }}
-      items: [{key: ca.crt, path: ca.crt}]
-  {{- end }}
-  {{- if $.Values.ha.enabled }}
-  - name: patroni
-    configMap:
-      name: citus-patroni
-  {{- include "hce-citus.token-volume" $ | nindent 2 }}
-  {{- end }}
+  {{- include "hce-citus.registrar-volumes" $ | nindent 2 }}
     {{- end }}
 {{- end }}

@@ -1,30 +1,3 @@
-{{- /*
-Groups with standbys. A group is one node of Citus; its members are pods of the same number in StatefulSets that differ in
-the last letter: citus-worker-0 and citus-worker-b-0. The group's Service has the name of the first member.
-*/}}
-{{- define "hce-citus.standby-letters" -}}
-{{ slice (list "b" "c") 0 (sub (int .Values.ha.members) 1 | int) | toJson }}
-{{- end }}
-
-{{- define "hce-citus.groups" -}}
-{{- $context := . }}
-{{- $domain := printf "%s.svc.%s" (include "hce-citus.namespace" .) .Values.clusterDomain }}
-{{- $numbers := list (dict "role" "coordinator" "number" 0 "name" "citus-coordinator") }}
-{{- range $number := until (int .Values.worker.replicas) }}
-{{- $numbers = append $numbers (dict "role" "worker" "number" $number "name" (printf "citus-worker-%d" $number)) }}
-{{- end }}
-{{- $groups := list }}
-{{- range $group := $numbers }}
-{{- $members := list }}
-{{- range $suffix := prepend (include "hce-citus.standby-letters" $context | fromJsonArray) "" }}
-{{- $pod := printf "citus-%s%s-%d" $group.role (ternary (printf "-%s" $suffix) "" (ne $suffix "")) (int $group.number) }}
-{{- $members = append $members (dict "name" $pod "host" (printf "%s.citus-nodes.%s" $pod $domain) "port" 5432 "rest_port" 8008) }}
-{{- end }}
-{{- $groups = append $groups (dict "name" $group.name "host" (printf "%s.%s" $group.name $domain) "port" 5432 "members" $members) }}
-{{- end }}
-{{- toJson $groups }}
-{{- end }}
-
 {{- /* Patroni's dynamic configuration: https://patroni.readthedocs.io/en/latest/dynamic_configuration.html */}}
 {{- define "hce-citus.dynamic-configuration" -}}
 {{- $ha := .Values.ha }}
@@ -84,20 +57,4 @@ readinessProbe:
   httpGet: {path: /readiness, port: patroni, scheme: {{ $scheme }}}
   periodSeconds: 3
   timeoutSeconds: 5
-{{- end }}
-
-{{- /* A token of this pod's ServiceAccount, without which Patroni cannot reach its store. */}}
-{{- define "hce-citus.token-volume" -}}
-- name: token
-  projected:
-    defaultMode: 0440
-    sources:
-      - serviceAccountToken: {path: token, expirationSeconds: 3607}
-      - configMap:
-          name: kube-root-ca.crt
-          items: [{key: ca.crt, path: ca.crt}]
-{{- end }}
-
-{{- define "hce-citus.token-mount" -}}
-- {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
 {{- end }}
