@@ -4,8 +4,8 @@
 A group is one node of Citus: its members are the pods of the same number in `citus-worker` and `citus-worker-b` (or of
 the coordinator's StatefulSets). Patroni decides which member leads as long as its store knows the group. The store
 knows nothing of the group at a first installation, when a running release gets standbys, and when a release is
-installed over volumes that were kept. Patroni alone would then let whichever member comes first lead, even one with old data. So the
-members compare their data before Patroni starts, in this order:
+installed over volumes that were kept. Patroni alone would then let whichever member comes first lead, even one with
+old data. So the members compare their data before Patroni starts, in this order:
 
 1. Every member labels its own pod with the name of the group, because Patroni finds members by this label.
 2. If the store has the key `initialize`, Patroni decides: go to 6.
