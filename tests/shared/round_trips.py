@@ -274,7 +274,7 @@ def test_files_are_private_and_a_wrong_manifest_is_found_before_anything_is_load
         "extra": "a/Extra.ndjson: not in the manifest",
         "changed": f"a/{victim}: the content differs from what was exported",
         "rows": f"a/{victim}.rows: the content differs from what was exported",
-        "count": "lines, the manifest states 99",
+        "count": "the manifest states 99",
         "corrections": "corrections.rows: the content differs from what was exported",
     }
     for number, (change, expected) in enumerate(lies.items()):

@@ -83,7 +83,7 @@ class Writer:
 
         self._records = SourceRecords(schema, fuente, rules)
         self._slots = threading.BoundedSemaphore(connections)
-        with connect(dsn) as conn:
+        with connect(dsn) as conn, explained_errors():
             refuse_worker(conn)
             refuse_incomplete_schema(conn, schema)
         self._pool = ConnectionPool(
