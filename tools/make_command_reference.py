@@ -32,6 +32,8 @@ def sections(command: click.Command, context: click.Context) -> Iterator[str]:
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             assert child is not None
+            if child.hidden:
+                continue
             yield from sections(child, child.context_class(child, info_name=name, parent=context))
 
 

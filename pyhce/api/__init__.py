@@ -38,6 +38,7 @@ from pyhce.api.kubernetes import (
     up_on_kubernetes,
     upgrade,
 )
+from pyhce.api.ledger import ledger
 from pyhce.api.roles import RoleReport, RolesReport, add_role, drop_role, list_roles, rotate_role
 from pyhce.api.writers import connect, connect_async
 from pyhce.deploy import Deployment
@@ -70,6 +71,7 @@ __all__ = [
     "generate_values",
     "install",
     "kubeconfig_context",
+    "ledger",
     "list_roles",
     "load",
     "merge",

@@ -92,12 +92,7 @@ def connect(dsn: str, *, autocommit: bool = True) -> Connection[TupleRow]:
 def connect_as_writer(dsn: str) -> Connection[TupleRow]:
     """Open a connection as the role that may change rows; see `take_writer_role`. Raises as `connect`."""
     conn = connect(dsn)
-    try:
-        with explained_errors():
-            take_writer_role(conn)
-    except BaseException:
-        conn.close()
-        raise
+    take_writer_role(conn)
     return conn
 
 
@@ -195,6 +190,11 @@ def dsn_at(dsn: str, host: str, port: int) -> str:
     """The same DSN for another node: its host and port replaced, an IP address (`hostaddr`) dropped."""
     parts = {key: value for key, value in conninfo_to_dict(complete_dsn(dsn)).items() if key != "hostaddr"}
     return make_conninfo("", **{**parts, "host": host, "port": port})
+
+
+def dsn_as(dsn: str, role: str, password: str) -> str:
+    """The same DSN for another role."""
+    return make_conninfo(complete_dsn(dsn), user=role, password=password)
 
 
 def wait_for_connection(dsn: str, *, timeout: float, progress: Progress = no_progress) -> Connection[TupleRow]:

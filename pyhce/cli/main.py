@@ -15,6 +15,7 @@ from pyhce.cli import (
     generate,
     images,
     install,
+    ledger,
     load,
     patient,
     psql,
@@ -99,6 +100,7 @@ for command in (
     install.uninstall,
     images.images_group,
     drill.drill,
+    ledger.ledger,
     completion.completion,
 ):
     main.add_command(command)

@@ -45,7 +45,7 @@ def commands(group: click.Group, path: str = "pyhce") -> Iterator[tuple[str, cli
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, f"{path} {name}")
-        else:
+        elif not command.hidden:
             yield f"{path} {name}", command
 
 
