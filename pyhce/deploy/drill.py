@@ -140,7 +140,7 @@ def _drill_pod(
     service = pod.name.rpartition("-")[0]
     start = time.monotonic()
     if action is Action.KILL:
-        kind.kill_first_process(pod.node, pod.uid)
+        kind.kill_postgresql(pod.node, pod.uid)
     else:
         cluster.delete_pod(namespace, pod.name)
 

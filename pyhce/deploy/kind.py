@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from pathlib import Path
+from typing import NamedTuple
 
 from pyhce.citus.connection import Progress, no_progress
 from pyhce.deploy.programs import ProgramFailed, run_program
@@ -95,31 +95,74 @@ def mapped_ports(name: str, port: int) -> list[int]:
     return [int(line.rpartition(":")[2]) for line in lines.split()]
 
 
-def kill_first_process(node: str, pod_uid: str) -> None:
-    """Kill -9 the first process of a pod's PostgreSQL container, from the pod's node.
+class Process(NamedTuple):
+    """A process in a container of a kind node.
 
-    From inside the container it cannot be killed: Linux protects PID 1 from signals of its own namespace.
+    Args:
+        pid: its number on the node.
+        name: its program, such as postgres.
+        parent: the number of its parent.
+        state: the letter that Linux reports; T is stopped.
+        first: whether it is the first process of its container.
+    """
+
+    pid: int
+    name: str
+    parent: int
+    state: str
+    first: bool
+
+
+_LIST_PROCESSES = r"""
+for file in $(grep -ls PATTERNS /proc/[0-9]*/cgroup); do
+  grep -E '^(Name|State|Pid|PPid|NSpid):' "${file%/cgroup}/status" 2>/dev/null
+done
+true
+"""
+
+
+def processes(node: str, pattern: str) -> list[Process]:
+    """The processes of a kind node whose cgroup has a text in its name, such as a pod's uid; no ended ones."""
+    patterns = f"-e {pattern} -e {pattern.replace('-', '_')}"  # the systemd cgroup driver writes underscores
+    listed = run_program("docker", "exec", node, "sh", "-c", _LIST_PROCESSES.replace("PATTERNS", patterns))
+    found = []
+    for block in f"\n{listed}".split("\nName:")[1:]:
+        facts = dict(line.split(":", 1) for line in f"Name:{block}".splitlines())
+        if len(facts) < 5:
+            continue  # it ended while it was read
+        process = Process(
+            pid=int(facts["Pid"]),
+            name=facts["Name"].strip(),
+            parent=int(facts["PPid"]),
+            state=facts["State"].split()[0],
+            first=facts["NSpid"].split()[-1] == "1",
+        )
+        if process.state != "Z":
+            found.append(process)
+    return found
+
+
+def kill_postgresql(node: str, pod_uid: str) -> None:
+    """Kill -9 the PostgreSQL server of a pod, from the pod's node.
+
+    From inside the container the first process cannot be killed: Linux protects PID 1 from signals of its own
+    namespace. With Patroni, the server is not the first process, and Patroni starts it again.
 
     Args:
         node: the name of the kind node, which is the name of its Docker container too.
         pod_uid: the pod's uid.
 
     Raises:
-        HceError: no such process runs on the node.
+        HceError: no PostgreSQL of the pod runs on the node.
     """
-    patterns = f"-e {pod_uid} -e {pod_uid.replace('-', '_')}"  # the systemd cgroup driver writes underscores
-    cgroup_files = run_program(
-        "docker", "exec", node, "sh", "-c", f"grep -ls {patterns} /proc/[0-9]*/cgroup || true"
-    ).split()
-    for path in cgroup_files:
-        status = run_program("docker", "exec", node, "sh", "-c", f"cat {Path(path).parent}/status 2>/dev/null || true")
-        lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        if lines.get("Name", "").strip() == "postgres" and lines.get("NSpid", "").split()[-1:] == ["1"]:
-            run_program("docker", "exec", node, "kill", "-9", Path(path).parent.name)
-            return
-    raise HceError(
-        f"no PostgreSQL of the pod {pod_uid} runs on {node}", remedy="Check the pods: pyhce status --on kind"
-    )
+    found = [process for process in processes(node, pod_uid) if process.name == "postgres"]
+    servers = {process.pid for process in found}
+    postmaster = next((process for process in found if process.first or process.parent not in servers), None)
+    if postmaster is None:
+        raise HceError(
+            f"no PostgreSQL of the pod {pod_uid} runs on {node}", remedy="Check the pods: pyhce status --on kind"
+        )
+    run_program("docker", "exec", node, "kill", "-9", str(postmaster.pid))
 
 
 def _start_stopped_nodes(name: str, progress: Progress) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from pydantic import Field
 
 from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.schema.model import Frozen
@@ -43,6 +46,7 @@ class PodState(Frozen):
         revision: the revision of the StatefulSet's template that it was made from; "" if it belongs to no StatefulSet.
         group: the group with standbys that it is a member of; "" if it is none.
         role: its role in the group as Patroni last wrote it: primary, replica or "".
+        patroni: what Patroni reports of the member, such as `state` and `timeline`; empty without Patroni.
     """
 
     name: str
@@ -57,6 +61,7 @@ class PodState(Frozen):
     revision: str = ""
     group: str = ""
     role: str = ""
+    patroni: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -212,6 +217,23 @@ class KubernetesCluster:
                 return text.strip().splitlines()
         return []
 
+    def log_since(self, namespace: str, pod: str, seconds: int) -> list[str]:
+        """The log lines of a pod of the last so many seconds."""
+        with self.explained_errors():
+            text: str | None = self.core.read_namespaced_pod_log(
+                pod, namespace, since_seconds=max(seconds, 1), _request_timeout=10
+            )
+        return (text or "").splitlines()
+
+    def annotations(self, namespace: str, selector: str) -> dict[str, dict[str, str]]:
+        """The annotations of the Endpoints and the ConfigMaps with these labels, by name."""
+        with self.explained_errors():
+            items = [
+                *self.core.list_namespaced_endpoints(namespace, label_selector=selector, _request_timeout=10).items,
+                *self.core.list_namespaced_config_map(namespace, label_selector=selector, _request_timeout=10).items,
+            ]
+        return {item.metadata.name: item.metadata.annotations or {} for item in items}
+
     def last_warnings(self, namespace: str, name: str, last: int = 4) -> list[str]:
         """The last warning events of an object as `reason: message`, equal ones once."""
         with self.explained_errors():
@@ -317,6 +339,37 @@ class KubernetesCluster:
         Raises:
             HceError: the Job does not exist, or the pod did not end in time.
         """
+        pod = self.create_job_pod(namespace, job, name, arguments)
+        try:
+            self._wait_until_ended(namespace, pod, timeout)
+            with self.explained_errors():
+                text: str = self.core.read_namespaced_pod_log(pod, namespace, _request_timeout=30)
+            return text
+        finally:
+            self.delete_pod(namespace, pod)
+
+    def create_job_pod(
+        self,
+        namespace: str,
+        job: str,
+        name: str,
+        arguments: list[str],
+        *,
+        labels: Mapping[str, str] | None = None,
+        node: str = "",
+        grace: int | None = None,
+    ) -> str:
+        """Create a copy of a Job's pod that runs other arguments; return its name, which ends in a random suffix.
+
+        Args:
+            name: the beginning of the pod's name.
+            labels: further labels of the pod.
+            node: the Kubernetes node to run on, whatever its taints; "" leaves the choice to the scheduler.
+            grace: seconds that the pod may take to end when it is deleted; None for the Job's own.
+
+        Raises:
+            HceError: the Job does not exist.
+        """
         template = self.get(self.batch.read_namespaced_job, job, namespace)
         if template is None:
             raise HceError(
@@ -326,20 +379,21 @@ class KubernetesCluster:
         spec = template.spec.template.spec
         spec.containers[0].args = arguments
         spec.restart_policy = "Never"
+        if grace is not None:
+            spec.termination_grace_period_seconds = grace
+        if node:
+            spec.node_selector = {"kubernetes.io/hostname": node}
+            spec.tolerations = [self._api.V1Toleration(operator="Exists")]
         name = f"{name}-{uuid.uuid4().hex[:6]}"
-        pod = self._api.V1Pod(
-            metadata=self._api.V1ObjectMeta(name=name, namespace=namespace, labels={"hce-citus/run": name}), spec=spec
+        metadata = self._api.V1ObjectMeta(
+            name=name, namespace=namespace, labels={"hce-citus/run": name, **(labels or {})}
         )
         logger.debug("running pyhce %s in the pod %s", " ".join(arguments), name)
-        try:
-            with self.explained_errors():
-                self.core.create_namespaced_pod(namespace, pod, _request_timeout=10)
-            self._wait_until_ended(namespace, name, timeout)
-            with self.explained_errors():
-                text: str = self.core.read_namespaced_pod_log(name, namespace, _request_timeout=30)
-            return text
-        finally:
-            self.delete_pod(namespace, name)
+        with self.explained_errors():
+            self.core.create_namespaced_pod(
+                namespace, self._api.V1Pod(metadata=metadata, spec=spec), _request_timeout=10
+            )
+        return name
 
     def _wait_until_ended(self, namespace: str, name: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout
@@ -379,4 +433,14 @@ def _pod_state(pod: Any) -> PodState:
         revision=labels.get("controller-revision-hash", ""),
         group=labels.get(GROUP_LABEL, ""),
         role=labels.get("role", ""),
+        patroni=_json_object((pod.metadata.annotations or {}).get("status", "")),
     )
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    """The JSON object of an annotation; empty if it is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
