@@ -92,7 +92,12 @@ def connect(dsn: str, *, autocommit: bool = True) -> Connection[TupleRow]:
 def connect_as_writer(dsn: str) -> Connection[TupleRow]:
     """Open a connection as the role that may change rows; see `take_writer_role`. Raises as `connect`."""
     conn = connect(dsn)
-    take_writer_role(conn)
+    try:
+        with explained_errors():
+            take_writer_role(conn)
+    except BaseException:
+        conn.close()
+        raise
     return conn
 
 
