@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class CitusTable(NamedTuple):
-    """A row of Citus' view `citus_tables`.
+    """A distributed or reference table, as Citus' view `citus_tables` names its properties.
 
     Args:
         kind: `distributed` or `reference`.
@@ -35,11 +35,18 @@ class CitusTable(NamedTuple):
 
 
 def citus_tables(conn: Connection[TupleRow]) -> dict[str, CitusTable]:
-    """The distributed and reference tables, by name with schema."""
+    """The distributed and reference tables, by name with schema.
+
+    It reads the metadata, not the view `citus_tables`: the view measures every shard through other connections. In a
+    transaction that has locked a reference table, such a connection would wait for the transaction, which waits for it.
+    """
     found = rows(
         conn,
-        "SELECT n.nspname || '.' || c.relname, t.citus_table_type, t.distribution_column, t.colocation_id,"
-        " t.shard_count FROM citus_tables t JOIN pg_class c ON c.oid = t.table_name"
+        "SELECT n.nspname || '.' || c.relname, CASE WHEN p.partkey IS NOT NULL THEN 'distributed'"
+        " WHEN p.repmodel = 't' THEN 'reference' ELSE 'local' END,"
+        " coalesce(column_to_column_name(p.logicalrelid, p.partkey), '<none>'), p.colocationid,"
+        " (SELECT count(*) FROM pg_dist_shard s WHERE s.logicalrelid = p.logicalrelid)"
+        " FROM pg_dist_partition p JOIN pg_class c ON c.oid = p.logicalrelid"
         " JOIN pg_namespace n ON n.oid = c.relnamespace",
     )
     return {name: CitusTable(*rest) for name, *rest in found}

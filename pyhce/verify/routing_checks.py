@@ -45,7 +45,8 @@ def one_task(context: Context) -> Finding:
 
 def joined_by_shard(context: Context) -> Finding:
     """Related tables are joined on the workers, shard by shard."""
-    shards = context.value("SELECT shard_count FROM citus_tables WHERE table_name = 'expediente'::regclass")
+    expediente = context.citus_tables.get("public.expediente")
+    shards = expediente.shards if expediente else 0
     count = _tasks(context, "SELECT count(*) FROM paciente p JOIN observacion o USING (documento_id)")
     return ok_unless(
         [f"a join of patients and observations takes {counted(count or 0, 'task')} for {counted(shards, 'shard')}"]

@@ -271,7 +271,7 @@ def test_a_migration_that_gives_up_names_the_blocking_session_and_can_be_repeate
 def test_a_migration_that_is_killed_before_any_of_its_parts_is_finished_by_the_same_command(
     engine: local.Engine, workers: int
 ) -> None:
-    later = with_tables(with_column_and_index(SMALL), ACCOUNTS)
+    later = with_tables(with_column_and_index(SMALL), ACCOUNTS, SUBSTANCES, SERVICES)
     with registered_database(engine, workers, SMALL) as db:
         seen: set[str] = set()
         while not killed_at_the_next_part(db, later, seen):
