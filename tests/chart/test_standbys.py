@@ -103,7 +103,8 @@ def test_the_file_of_groups_is_one_that_pyhce_reads(rendered: Objects) -> None:
     parameters = groups.dynamic["postgresql"]["parameters"]
     without = objects()["StatefulSet", "citus-worker"]["spec"]["template"]["spec"]["containers"][0]["args"]
     assert {f"{name}={value}" for name, value in parameters.items()} == {
-        word for word in without[2::2] if not word.startswith("max_wal_size")
+        "wal_sender_timeout=30s",
+        *(word for word in without[2::2] if not word.startswith("max_wal_size")),
     }
     worker = rendered["StatefulSet", "citus-worker"]["spec"]["template"]["spec"]["containers"][0]
     assert worker["args"] == ["patroni", "-c", "max_wal_size=256MB"]

@@ -1,10 +1,14 @@
-{{- /* Patroni's dynamic configuration: https://patroni.readthedocs.io/en/latest/dynamic_configuration.html */}}
+{{- /*
+Patroni's dynamic configuration: https://patroni.readthedocs.io/en/latest/dynamic_configuration.html
+A leader waits for a standby whose machine has vanished until wal_sender_timeout: a minute by default, here ha.ttl.
+*/}}
 {{- define "hce-citus.dynamic-configuration" -}}
 {{- $ha := .Values.ha }}
 {{- $parameters := include "hce-citus.parameters" (dict "context" $ "values" .Values.coordinator) | fromJson }}
 {{- if not (hasKey .Values.settings "max_wal_size") }}
 {{- $parameters = omit $parameters "max_wal_size" }}
 {{- end }}
+{{- $parameters = merge $parameters (dict "wal_sender_timeout" (printf "%ds" (int $ha.ttl))) }}
 {{- dict
   "ttl" $ha.ttl
   "loop_wait" $ha.loopWait
