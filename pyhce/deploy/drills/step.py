@@ -17,11 +17,15 @@ OnEvent = Callable[[int, DrillEvent], None]
 """A function that is called with the number of the step and each event as it happens."""
 
 _PAUSE = 0.3
-_STABLE_SECONDS = 5.0
+_STABLE_SECONDS = 10.0
 """Seconds for which everything must be as before until a step counts as recovered."""
-_FRESH_SECONDS = 4.0
-"""Age of a lane's last acknowledged write up to which it counts as writing; the counts come once a second."""
+_FRESH_SECONDS = 8.0
+"""Age of a lane's last acknowledged write up to which it counts as writing. Shorter than `_STABLE_SECONDS`, so that a
+write that was acknowledged while the part was broken does not count."""
 _SHOWN_SILENCE = 1.5
+"""Seconds of a lane's first silence from which it is an event. On a busy machine there are many short ones."""
+_LONG_SILENCE = 5.0
+"""Seconds of a further silence from which it is an event."""
 
 
 class Step:
@@ -53,6 +57,7 @@ class Step:
         self._start = 0.0
         self._unreachable = False
         self._events: list[DrillEvent] = []
+        self._resumed: set[str] = set()
 
     def run(self) -> DrillStep:
         """Break the part and return when everything has recovered, or when the time is over.
@@ -152,7 +157,10 @@ class Step:
 
     def _observe(self) -> None:
         for line in self._ledger.read():
-            if line.kind is Kind.SILENCE and line.seconds >= _SHOWN_SILENCE and line.at > self._start:
+            if line.kind is not Kind.SILENCE or line.at <= self._start or line.seconds < _SHOWN_SILENCE:
+                continue
+            if line.lane not in self._resumed or line.seconds >= _LONG_SILENCE:
+                self._resumed.add(line.lane)
                 self._event(line.at - self._start, f"{line.lane} writes again, after {line.seconds:.1f} s")
         try:
             states = group_states(self._cluster, self._namespace)
