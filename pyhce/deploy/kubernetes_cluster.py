@@ -280,6 +280,11 @@ class KubernetesCluster:
         """Delete a pod, if it exists."""
         self.get(self.core.delete_namespaced_pod, pod, namespace)
 
+    def endpoints_without_label(self, namespace: str, service: str, label: str) -> bool:
+        """Whether a Service has Endpoints that lack a label."""
+        found = self.get(self.core.read_namespaced_endpoints, service, namespace)
+        return found is not None and label not in (found.metadata.labels or {})
+
     def delete_endpoints(self, namespace: str, service: str) -> None:
         """Delete the Endpoints and EndpointSlices of a Service that Kubernetes no longer maintains.
 

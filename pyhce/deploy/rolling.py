@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 
 from pyhce.citus.connection import Progress, no_progress
-from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
+from pyhce.deploy.kubernetes_cluster import GROUP_LABEL, KubernetesCluster, PodState
 from pyhce.errors import HceError
 from pyhce.patroni import operations
 from pyhce.patroni.groups import Group, GroupState, HaFile
@@ -73,14 +73,15 @@ class RollingUpdate:
         """Replace the pods of a release without standbys, all at once, so that there is one interruption.
 
         Patroni takes over the data directories as they are. The Service citus-coordinator lost its selector, but
-        Kubernetes keeps its Endpoints, which Patroni must write itself. They are deleted as late as possible: until
-        then they lead to the running coordinator.
+        Kubernetes keeps its Endpoints, which Patroni must write itself: it sees only objects with its own labels, and
+        cannot create one of a name that exists. They are deleted as late as possible, as they lead to the running
+        coordinator, and also if the pods are Patroni's already, as after an upgrade that failed half-way.
         """
         former = [pod for pod in self._outdated() if not pod.group]
-        if not former:
-            return
-        self._note(f"Patroni takes over {', '.join(pod.name for pod in former)}")
-        if any(pod.name.startswith(_COORDINATOR) for pod in former):
+        if former:
+            self._note(f"Patroni takes over {', '.join(pod.name for pod in former)}")
+        if self._cluster.endpoints_without_label(self._namespace, _COORDINATOR, GROUP_LABEL):
+            self._note(f"deleted the former Endpoints of the Service {_COORDINATOR}")
             self._cluster.delete_endpoints(self._namespace, _COORDINATOR)
         for pod in former:
             self._cluster.delete_pod(self._namespace, pod.name)

@@ -25,19 +25,33 @@ the last letter: citus-worker-0 and citus-worker-b-0. The group's Service has th
 {{- toJson $groups }}
 {{- end }}
 
-{{- /* The members of one group run on different Kubernetes nodes, and in different zones if possible. */}}
+{{- /*
+The members of one group run on different Kubernetes nodes, in different zones if possible; all database pods apart if there
+are enough nodes. That is an affinity, because Helm merges constraints by topologyKey: a second one would be lost.
+*/}}
 {{- define "hce-citus.group-spread" -}}
 {{- $ := .context }}
 {{- $role := .role }}
+affinity:
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 50
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels:
+              app.kubernetes.io/instance: {{ $.Release.Name }}
+              hce-citus/node: "true"
+topologySpreadConstraints:
 {{- $required := ternary "DoNotSchedule" "ScheduleAnyway" (eq $.Values.ha.spread "required") }}
 {{- range $key, $otherwise := dict "kubernetes.io/hostname" $required "topology.kubernetes.io/zone" "ScheduleAnyway" }}
-- maxSkew: 1
-  topologyKey: {{ $key }}
-  whenUnsatisfiable: {{ $otherwise }}
-  matchLabelKeys: [apps.kubernetes.io/pod-index]
-  labelSelector:
-    matchLabels:
-      app.kubernetes.io/instance: {{ $.Release.Name }}
-      hce-citus/part: {{ $role }}
+  - maxSkew: 1
+    topologyKey: {{ $key }}
+    whenUnsatisfiable: {{ $otherwise }}
+    matchLabelKeys: [apps.kubernetes.io/pod-index]
+    labelSelector:
+      matchLabels:
+        app.kubernetes.io/instance: {{ $.Release.Name }}
+        hce-citus/part: {{ $role }}
 {{- end }}
 {{- end }}

@@ -22,17 +22,7 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-topologySpreadConstraints: # one pod on each Kubernetes node, if there are enough nodes
-  - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels:
-        app.kubernetes.io/instance: {{ $.Release.Name }}
-        hce-citus/node: "true"
-  {{- if $.Values.ha.enabled }}
-  {{- include "hce-citus.group-spread" . | nindent 2 }}
-  {{- end }}
+{{ include (ternary "hce-citus.group-spread" "hce-citus.node-spread" $.Values.ha.enabled) . }}
 containers:
   - {{- include "hce-citus.postgres-container" . | nindent 4 }}
 volumes:
@@ -56,4 +46,16 @@ volumes:
       secretName: {{ include "hce-citus.tls-secret" $ }}
       defaultMode: 0440
   {{- end }}
+{{- end }}
+
+{{- /* One pod on each Kubernetes node, if there are enough nodes. */}}
+{{- define "hce-citus.node-spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        app.kubernetes.io/instance: {{ .context.Release.Name }}
+        hce-citus/node: "true"
 {{- end }}

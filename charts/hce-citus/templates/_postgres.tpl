@@ -20,6 +20,7 @@ spec:
   {{- if $.Values.ha.enabled }}
   updateStrategy:
     type: OnDelete
+    rollingUpdate: null # removes Kubernetes' default from a StatefulSet that had none of this
   {{- end }}
   selector:
     matchLabels:
