@@ -59,7 +59,7 @@ def test_the_first_members_keep_what_kubernetes_cannot_change(rendered: Objects)
 
 def test_patroni_writes_the_endpoints_of_the_services_of_the_groups(rendered: Objects) -> None:
     for group in GROUPS:
-        assert "selector" not in rendered["Service", group]["spec"]
+        assert rendered["Service", group]["spec"]["selector"] is None
         for part in ("config", "sync", "failover"):
             assert rendered["Service", f"{group}-{part}"]["spec"] == {"clusterIP": "None"}
     coordinator = rendered["Service", "citus-coordinator"]["spec"]

@@ -34,13 +34,15 @@ A leader waits for a standby whose machine has vanished until wal_sender_timeout
 {{- join " " $names }}
 {{- end }}
 
-{{- /* The selector of a group's Service; none where Patroni itself writes the Endpoints. */}}
+{{- /* The selector of a group's Service; null where Patroni itself writes the Endpoints. */}}
 {{- define "hce-citus.leader-selector" -}}
 {{- if eq .context.Values.ha.store "configmaps" -}}
 selector:
   app.kubernetes.io/instance: {{ .context.Release.Name }}
   hce-citus/group: {{ .group }}
   role: primary
+{{- else -}}
+selector: null # also removes one that a failed upgrade left
 {{- end }}
 {{- end }}
 
