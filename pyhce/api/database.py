@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pyhce import deploy, local, sample
 from pyhce.citus import connection
 from pyhce.citus.connection import DatabaseConnection, Progress, no_progress
+from pyhce.citus.failover import RECONNECT_WAIT, call_through_failover, refuse_standby
 from pyhce.citus.migrate import migrated_connection
 from pyhce.citus.nodes import Node
 from pyhce.citus.online import LOCK_WAIT
@@ -56,6 +57,8 @@ from pyhce.settings import (
 from pyhce.verify import StatusReport, VerificationReport, checks_document
 from pyhce.verify import status as _status
 from pyhce.verify import verify as _verify
+
+Result = TypeVar("Result")
 
 
 class UpReport(Frozen):
@@ -335,9 +338,10 @@ def status(dsn: str | None = None) -> StatusReport:
     """A quick overview of nodes, versions, sizes and counts.
 
     Raises:
-        ConnectionFailed: the coordinator does not answer.
+        ConnectionFailed: the coordinator does not answer, or is a standby.
     """
-    return _status(resolve_dsn(dsn), schema=SCHEMA)
+    with connection.explained_errors():
+        return _status(resolve_dsn(dsn), schema=SCHEMA)
 
 
 def load(
@@ -354,7 +358,9 @@ def load(
     open_documents: bool = False,
     repair_ids: bool = False,
     max_resource_size: int = DEFAULT_MAX_RESOURCE_SIZE,
+    reconnect_wait: float = RECONNECT_WAIT,
     progress: Callable[[LoadReport], None] | None = None,
+    on_wait: Progress = no_progress,
 ) -> LoadReport:
     """Load FHIR files and folders; see `pyhce.records.loading.load`.
 
@@ -372,9 +378,13 @@ def load(
         repair_ids: if FHIR does not allow the id of a resource, store the resource under an id derived from it.
         max_resource_size: in MB, 16 to 240; larger resources are rejected. docs/loading.md says how much memory a
             higher limit needs.
+        reconnect_wait: after a failover, the seconds to wait for a node before the load ends; 0 ends it at once.
         progress: called with the report so far.
+        on_wait: called with one line of text before a wait for a node.
 
     Raises:
+        ConnectionFailed: the coordinator does not answer or is a standby, or a lost node did not come back in time. The
+            same load continues where it ended.
         UsageError: a path is empty, `max_resource_size` is out of range, or an argument is refused by
             `pyhce.records.loading.load`.
     """
@@ -383,12 +393,15 @@ def load(
     files = [Path(path) for path in paths]
     rules = choose_rules(identity_rules)
     with limit_resource_size(max_resource_size), _migrated(dsn) as conn, ExitStack() as stack:
+        refuse_standby(conn)
         writers = [stack.enter_context(connection.connect_as_writer(resolve_dsn(dsn))) for _ in range(jobs)]
         return _load(
             conn,
             files,
             schema=SCHEMA,
             writers=writers,
+            dsn=resolve_dsn(dsn),
+            reconnect_wait=reconnect_wait,
             fuente=source,
             rules=rules,
             reject_file=reject_file,
@@ -398,6 +411,7 @@ def load(
             open_documents=open_documents,
             repair_ids=repair_ids,
             progress=progress,
+            on_wait=on_wait,
         )
 
 
@@ -449,8 +463,7 @@ def patient(document: str, *, dsn: str | None = None) -> PatientRecord:
     Raises:
         HceError: there is no record under the document. The error does not repeat it.
     """
-    with _migrated(dsn) as conn:
-        return _patient(conn, document, schema=SCHEMA)
+    return _read(dsn, lambda conn: _patient(conn, document, schema=SCHEMA))
 
 
 def rekey(
@@ -560,8 +573,7 @@ def erase(
 
 def retention(document: str, *, dsn: str | None = None, years: int | None = None) -> Retention:
     """The date of the last care in a record and how long it must be kept; see `pyhce.records.erasing.retention`."""
-    with _migrated(dsn) as conn:
-        return _retention(conn, document, schema=SCHEMA, years=years)
+    return _read(dsn, lambda conn: _retention(conn, document, schema=SCHEMA, years=years))
 
 
 def generate_sql(folder: Path) -> tuple[Path, ...]:
@@ -575,6 +587,19 @@ def generate_docs(folder: Path) -> tuple[Path, ...]:
     checks = folder / "checks.md"
     checks.write_text(checks_document((IdentifierCheck(), *deploy.CHECKS)), encoding="utf-8")
     return (*written, checks)
+
+
+def _read(dsn: str | None, work: Callable[[DatabaseConnection], Result]) -> Result:
+    """Do work that only reads; again, on a new connection, if a node was lost meanwhile."""
+    connected = False
+
+    def call() -> Result:
+        nonlocal connected
+        with _migrated(dsn) as conn:
+            connected = True
+            return work(conn)
+
+    return call_through_failover(call, before_repeat=lambda *_: None, may_repeat=lambda: connected)
 
 
 def _migrated(dsn: str | None) -> AbstractContextManager[DatabaseConnection]:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from pyhce.api.database import resolve_dsn
+from pyhce.citus.failover import RECONNECT_WAIT
 from pyhce.records.identity import Choice, choose_rules
+from pyhce.records.saving.connections import check_connections, check_reconnect_wait
 from pyhce.records.saving.writer import AsyncWriter, Writer
 from pyhce.schema.declaration import SCHEMA
 
@@ -19,6 +21,7 @@ def connect(
     bases: Sequence[str] = (),
     repair_ids: bool = False,
     connections: int = 4,
+    reconnect_wait: float = RECONNECT_WAIT,
 ) -> Writer:
     """Open a database to save single resources: `with pyhce.connect(source="app") as db: db.save({…})`.
 
@@ -29,11 +32,13 @@ def connect(
         bases: the base URLs of the source, as for `load`.
         repair_ids: if FHIR does not allow the id of a resource, store it under an id derived from it, as for `load`.
         connections: the largest number of calls at once; further calls wait.
+        reconnect_wait: after a failover, the seconds that a call waits for a node before it fails. Until then it is
+            repeated, see `pyhce.records.saving.writer.Writer`.
 
     Raises:
-        ConnectionFailed: the coordinator does not answer.
+        ConnectionFailed: the coordinator does not answer, or the DSN leads to a standby.
         SchemaMismatch: the database does not have the schema of this release.
-        UsageError: the DSN, the rules or a base cannot be read.
+        UsageError: the DSN, the rules or a base cannot be read, or a number is out of range.
     """
     rules = choose_rules(identity_rules)
     return Writer(
@@ -44,6 +49,7 @@ def connect(
         bases=bases,
         repair_ids=repair_ids,
         connections=connections,
+        reconnect_wait=reconnect_wait,
     )
 
 
@@ -55,6 +61,7 @@ def connect_async(
     bases: Sequence[str] = (),
     repair_ids: bool = False,
     connections: int = 4,
+    reconnect_wait: float = RECONNECT_WAIT,
 ) -> AsyncWriter:
     """Open a database to save single resources from asyncio. Arguments and errors are those of `connect`.
 
@@ -74,6 +81,7 @@ def connect_async(
             bases=bases,
             repair_ids=repair_ids,
             connections=connections,
+            reconnect_wait=check_reconnect_wait(reconnect_wait),
         ),
-        connections=connections,
+        connections=check_connections(connections),
     )

@@ -14,6 +14,7 @@ from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
+from pyhce.citus.server_errors import READ_ONLY, error_line, is_node_lost, refuse_migrated
 from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.settings import DATABASE, WRITER_ROLE
 
@@ -21,6 +22,20 @@ logger = logging.getLogger(__name__)
 
 REGISTRAR_LOCK = 0x484345
 """Key of the advisory lock that a registrar holds while it works: the letters HCE in ASCII."""
+
+NETWORK_DEFAULTS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""Settings by which a client notices within 25 seconds that the server's machine has vanished.
+
+Without them the operating system's defaults count: a machine that loses power sends nothing, and the client waits for
+its answer for two hours. Keepalives notice it while the client waits for an answer, `tcp_user_timeout` (milliseconds,
+Linux) while it sends.
+"""
 
 DatabaseConnection = Connection[TupleRow]
 """An open connection."""
@@ -36,8 +51,8 @@ def no_progress(_: str) -> None:
 def complete_dsn(dsn: str) -> str:
     """The DSN as a connection string, with our defaults for what it does not set.
 
-    The defaults are the database (unless PGDATABASE names one), a connection timeout of 10 seconds, the application
-    name `pyhce` and the client encoding UTF8.
+    The defaults are the database (unless PGDATABASE names one), the application name `pyhce`, the client encoding UTF8,
+    and `NETWORK_DEFAULTS`, unless a connection service (`service`, PGSERVICE) or PGCONNECT_TIMEOUT may set them.
 
     Raises:
         UsageError: libpq cannot parse the DSN, or an unescaped character in the password cuts it short.
@@ -55,7 +70,11 @@ def complete_dsn(dsn: str) -> str:
             "the password in the DSN contains an unescaped special character, such as /",
             remedy="Percent-encode it (%2F for /), or give the password in PGPASSWORD or in a pgpass file.",
         )
-    defaults: dict[str, Any] = {"connect_timeout": 10, "application_name": "pyhce", "client_encoding": "UTF8"}
+    defaults: dict[str, Any] = {"application_name": "pyhce", "client_encoding": "UTF8"}
+    if "service" not in parameters and "PGSERVICE" not in os.environ:
+        defaults |= NETWORK_DEFAULTS
+        if "PGCONNECT_TIMEOUT" in os.environ:
+            del defaults["connect_timeout"]
     if "PGDATABASE" not in os.environ:
         defaults["dbname"] = DATABASE
     return make_conninfo("", **{**defaults, **parameters})
@@ -157,32 +176,34 @@ def explained_errors() -> Iterator[None]:
     contain a patient's document.
 
     Raises:
-        ConnectionFailed: the connection to the server, or from the server to a node behind it, was lost.
+        ConnectionFailed: the connection to the server, or from the server to a node behind it, was lost; or the server
+            is a standby.
+        SchemaMismatch: a migration moved the resources to another table meanwhile.
         HceError: the server rejected a statement.
     """
     try:
         yield
-    except psycopg.OperationalError as error:
-        if error.sqlstate and error.sqlstate[:2] not in {"08", "57"}:
-            raise HceError(
-                f"the database rejected a statement: {_first_line(error)} ({type(error).__name__})",
-                remedy="Fix the cause and run the same command again. Finished work is kept.",
-            ) from error
-        raise ConnectionFailed(
-            f"lost the connection: {_first_line(error)}",
-            remedy="Start the node again (`pyhce status` shows which, `pyhce up` starts nodes on this machine) and run "
-            "the same command again. Finished work is kept and not repeated.",
-        ) from error
     except psycopg.Error as error:
+        refuse_migrated(error)
+        if error.sqlstate == READ_ONLY:
+            raise ConnectionFailed(
+                f"the server takes no writes: {error_line(error)}",
+                remedy="Connect to the address that follows the leader. With several hosts in the DSN, add "
+                "target_session_attrs=read-write. The unfinished transaction was rolled back.",
+            ) from error
+        if is_node_lost(error):
+            raise ConnectionFailed(
+                f"lost the connection: {error_line(error)}",
+                remedy="Run the same command again when the node serves (`pyhce status` shows the nodes, `pyhce up` "
+                "starts those on this machine). Finished work is kept and not repeated. If the connection was lost "
+                "during a COMMIT, the transaction may be stored or not: the second run finds out.",
+            ) from error
+        remedy = "`pyhce verify` looks for the cause. The unfinished transaction was rolled back."
+        if isinstance(error, psycopg.OperationalError):
+            remedy = "Fix the cause and run the same command again. Finished work is kept."
         raise HceError(
-            f"the database rejected a statement: {_first_line(error)} ({type(error).__name__})",
-            remedy="`pyhce verify` looks for the cause. The unfinished transaction was rolled back.",
+            f"the database rejected a statement: {error_line(error)} ({type(error).__name__})", remedy=remedy
         ) from error
-
-
-def _first_line(error: psycopg.Error) -> str:
-    lines = str(error.diag.message_primary or error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def dsn_address(dsn: str) -> str:

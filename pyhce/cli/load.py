@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from pyhce import api
-from pyhce.cli.output import console, counted_progress, output_option, print_report
+from pyhce.citus.failover import RECONNECT_WAIT
+from pyhce.cli.duration import Duration
+from pyhce.cli.output import console, counted_progress, error_console, output_option, print_report
 from pyhce.cli.target_options import database_options
 from pyhce.counted import counted
 from pyhce.records.identity.tally import HOW_TO_WRITE_RULES
@@ -77,6 +79,13 @@ _NAMED_FILES = 5
     metavar="MB",
     help="Reject larger resources. A higher limit needs more memory; see docs/loading.md.",
 )
+@click.option(
+    "--reconnect-wait",
+    type=Duration(),
+    default=f"{RECONNECT_WAIT:.0f}s",
+    show_default=True,
+    help="After a failover, how long to wait for a node before the load ends; 0 ends it at once.",
+)
 @click.option("--again", is_flag=True, help="Also read files that an earlier load finished.")
 @database_options
 @output_option
@@ -93,13 +102,15 @@ def load(
     open_documents: bool,
     repair_ids: bool,
     max_resource_size: int,
+    reconnect_wait: float,
     again: bool,
     dsn: str | None,
     output: str,
 ) -> None:
     """Load FHIR R4 files and folders: bundles, NDJSON and single resources, in any order. Safe to repeat.
 
-    Files may be plain, .gz or .zst. PATHS are files, folders or patterns; - is standard input.
+    Files may be plain, .gz or .zst. PATHS are files, folders or patterns; - is standard input. After a failover of the
+    database the load continues by itself.
 
     \b
     Examples:
@@ -128,6 +139,8 @@ def load(
             open_documents=open_documents,
             repair_ids=repair_ids,
             max_resource_size=max_resource_size,
+            reconnect_wait=reconnect_wait,
+            on_wait=error_console.print,
             progress=lambda state: advance(state.read, state.bytes_read, state.bytes_total, state.current_file),
         )
     print_report(report, output, lambda: show_load(report))
@@ -175,6 +188,7 @@ def show_load(report: LoadReport) -> None:
             "corrections of an export left out, because this database had their records before; repeat those that "
             "still apply: pyhce patient merge, rekey or split",
         ): report.corrections_left,
+        ("repeated transaction after a failover", "repeated transactions after a failover"): report.reconnections,
         "rejected": report.rejected,
     }
     for what, count in counts.items():

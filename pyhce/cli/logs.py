@@ -18,10 +18,7 @@ from rich.text import Text
 
 from pyhce.cli.output import error_console
 
-_LEVELS = {
-    "pyhce": (logging.INFO, logging.DEBUG),
-    "psycopg.pool": (logging.WARNING, logging.INFO),  # at INFO it logs each connection that is lent and returned
-}
+_LEVELS = {"pyhce": (logging.INFO, logging.DEBUG)}
 """The loggers that are shown: their levels with -v and with -vv."""
 _STYLES = {logging.DEBUG: "dim", logging.INFO: "dim", logging.WARNING: "yellow", logging.ERROR: "red"}
 _VERBOSITY, _FORMAT, _HANDLER = "pyhce.verbosity", "pyhce.log_format", "pyhce.log_handler"

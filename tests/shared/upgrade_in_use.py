@@ -190,7 +190,7 @@ def test_two_migrations_beside_a_writer_and_a_reader_lose_nothing_and_block_neit
                 background.stop()
             writing.close()
 
-        assert any("sin_cuenta_check" in output for output in writing.refused)
+        assert any("these resources now belong in the table cuenta" in output for output in writing.refused)
         assert max(waits) < LONGEST_WAIT, f"{len(waits)} reads"
         assert not_stored_once(db, later, "former", former_acknowledged) == []
         assert not_stored_once(db, later, "present", writing.acknowledged) == []

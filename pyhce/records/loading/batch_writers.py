@@ -13,20 +13,16 @@ second is accepted.
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-import psycopg
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
+from pyhce.citus.failover import SteadyConnection
 from pyhce.records.reading.prepared import PreparedResource, ResourceKey
 
-WriteBatch = Callable[[Connection[TupleRow], "list[PreparedResource]"], None]
+WriteBatch = Callable[[SteadyConnection, "list[PreparedResource]"], None]
 
 BATCH_BYTES = 8_000_000
 """Bytes of resources at which a batch is full, whatever their number."""
@@ -62,7 +58,7 @@ class BatchWriters:
     """
 
     def __init__(
-        self, connections: Sequence[Connection[TupleRow]], write: WriteBatch, *, batch: int, inline: bool = False
+        self, connections: Sequence[SteadyConnection], write: WriteBatch, *, batch: int, inline: bool = False
     ) -> None:
         self._connections, self._write, self._size = connections, write, batch
         self._open: dict[tuple[int, str | None], Batch] = {}
@@ -88,8 +84,7 @@ class BatchWriters:
             self._failed = error
         for conn, batches, thread in zip(self._connections, self._queues, self._threads, strict=False):
             if self._failed is not None:
-                with contextlib.suppress(psycopg.Error):
-                    conn.cancel_safe(timeout=5)
+                conn.cancel()
             batches.put(None)
             thread.join()
 
@@ -149,7 +144,7 @@ class BatchWriters:
                 if self._batch_of.get(identity) is batch:
                     del self._batch_of[identity]
 
-    def _run(self, conn: Connection[TupleRow], batches: queue.Queue[Batch | None]) -> None:
+    def _run(self, conn: SteadyConnection, batches: queue.Queue[Batch | None]) -> None:
         while (batch := batches.get()) is not None:
             try:
                 if self._failed is None:

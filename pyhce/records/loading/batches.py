@@ -2,6 +2,9 @@
 
 Each transaction is repeated after a conflict with another writer (`pyhce.records.writing.retry`). If the database
 refuses a batch because of one value, the batch is halved until that resource is alone; only it is rejected.
+
+After a lost node the transaction is repeated too (`pyhce.citus.failover`), whether it was committed or not: what it
+stored is found, and is counted as unchanged; what it deleted is counted as not there.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.citus.failover import SteadyConnection
 from pyhce.citus.lock_table import SMALLEST_BATCH
+from pyhce.citus.server_errors import refuse_migrated
 from pyhce.records.loading.identity_counts import count_identities
 from pyhce.records.loading.state import RERUN_REMEDY, LoadState
 from pyhce.records.reading.conditions import SEVERAL
@@ -27,7 +32,6 @@ from pyhce.records.writing.retry import (
     REFUSED_VALUES,
     ConcurrentChange,
     lock_table_full,
-    refuse_migrated,
     retry_transaction,
 )
 from pyhce.records.writing.upsert import WriteCounts, write_batch
@@ -35,7 +39,7 @@ from pyhce.records.writing.upsert import WriteCounts, write_batch
 logger = logging.getLogger(__name__)
 
 
-def load_batch(state: LoadState, conn: Connection[TupleRow], batch: list[PreparedResource]) -> None:
+def load_batch(state: LoadState, lane: SteadyConnection, batch: list[PreparedResource]) -> None:
     """Write a batch in one transaction and count the result.
 
     A batch is halved and written in two transactions if the server's lock table is full, or if the database refuses a
@@ -47,24 +51,28 @@ def load_batch(state: LoadState, conn: Connection[TupleRow], batch: list[Prepare
     Raises:
         HceError: the lock table has no room even for the smallest batch, or every retry met a conflict.
     """
-    try:
-        written, assigned = retry_transaction(
+
+    def write(conn: Connection[TupleRow]) -> tuple[WriteCounts, AssignedBatch]:
+        return retry_transaction(
             conn,
             lambda attempt: _write(state, conn, batch, attempt),
             remedy=RERUN_REMEDY,
             resolve=lambda error: _resolve(state, conn, error),
         )
+
+    try:
+        written, assigned = lane.run(write)
     except psycopg.errors.OutOfMemory as error:  # PostgreSQL's code for a full lock table
         if len(batch) <= SMALLEST_BATCH:
             raise lock_table_full(error) from error
         logger.warning("lock table full: writing a batch of %d resources in halves", len(batch))
-        _load_halves(state, conn, batch)
+        _load_halves(state, lane, batch)
         return
     except REFUSED_VALUES as error:
         refuse_migrated(error)
         if len(batch) > 1:
             logger.debug("a value was refused: writing a batch of %d resources in halves", len(batch))
-            _load_halves(state, conn, batch)
+            _load_halves(state, lane, batch)
             return
         only = batch[0]
         detail = str(error.diag.message_primary or type(error).__name__)
@@ -76,7 +84,7 @@ def load_batch(state: LoadState, conn: Connection[TupleRow], batch: list[Prepare
 
 def delete_resources(
     state: LoadState,
-    conn: Connection[TupleRow],
+    lane: SteadyConnection,
     deletions: Mapping[Removable, Deletion],
     fuente: str | None = None,
 ) -> None:
@@ -93,10 +101,13 @@ def delete_resources(
     source = state.fuente if fuente is None else fuente
     versions = {removable: one.version for removable, one in deletions.items() if one.version is not None}
 
-    def work(_: int) -> Removed:
-        return remove(conn, state.schema, source, list(deletions), versions=versions)
+    def delete(conn: Connection[TupleRow]) -> Removed:
+        def work(_: int) -> Removed:
+            return remove(conn, state.schema, source, list(deletions), versions=versions)
 
-    removed = retry_transaction(conn, work, remedy=RERUN_REMEDY)
+        return retry_transaction(conn, work, remedy=RERUN_REMEDY)
+
+    removed = lane.run(delete)
     logger.debug("deleted %d of %d resources", removed.deleted, len(deletions))
     state.note_deletions(removed)
     for removable in removed.not_done:
@@ -104,9 +115,9 @@ def delete_resources(
         state.reject(Rejected(deletions[removable].where, "delete-not-done", SEVERAL, text))
 
 
-def _load_halves(state: LoadState, conn: Connection[TupleRow], batch: list[PreparedResource]) -> None:
-    load_batch(state, conn, batch[: len(batch) // 2])
-    load_batch(state, conn, batch[len(batch) // 2 :])
+def _load_halves(state: LoadState, lane: SteadyConnection, batch: list[PreparedResource]) -> None:
+    load_batch(state, lane, batch[: len(batch) // 2])
+    load_batch(state, lane, batch[len(batch) // 2 :])
 
 
 def _write(

@@ -15,9 +15,8 @@ from types import TracebackType
 from typing import Self
 
 import psycopg
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
+from pyhce.citus.failover import SteadyConnection
 from pyhce.records.loading.batch_writers import BatchWriters
 from pyhce.records.loading.state import RERUN_REMEDY, LoadState
 from pyhce.records.reading.conditions import Condition, ConditionsAsked, ConditionsDone
@@ -39,10 +38,12 @@ class ConditionAnswers:
     """Answers the conditions of a load's bundles. No lock remains after `with`, however the load ends.
 
     Args:
-        conn: the connection of the load; in no transaction.
+        conn: the connection of the load. While it holds locks, nothing of the load is repeated after a lost node: the
+            locks may be gone, and another load may have got the same answer. The load ends, and a repeated load asks
+            again.
     """
 
-    def __init__(self, state: LoadState, conn: Connection[TupleRow]) -> None:
+    def __init__(self, state: LoadState, conn: SteadyConnection) -> None:
         self._state, self._conn = state, conn
         self._locked: set[int] = set()
 
@@ -69,7 +70,8 @@ class ConditionAnswers:
     def _release(self) -> None:
         locked, self._locked = self._locked, set()
         if locked:
-            release_conditions(self._conn, locked)
+            release_conditions(self._conn.conn, locked)
+            self._state.holds_condition_locks = False
 
     def _answer(self, asked: ConditionsAsked) -> None:
         sources: dict[str, dict[str, dict[Terms, list[Condition]]]] = defaultdict(
@@ -81,19 +83,21 @@ class ConditionAnswers:
             numbers |= condition_lock_numbers(fuente, one.condition.type, one.condition.terms | one.resource_keys)
         for condition in asked.conditions:
             sources[self._source_of(condition, asked)][condition.type][condition.terms].append(condition)
-        lock_conditions(self._conn, numbers)
+        self._conn.run(lambda conn: lock_conditions(conn, numbers))
         self._locked = numbers
+        self._state.holds_condition_locks = bool(numbers)
+        conn = self._conn.conn
 
         def look_up(_: int) -> dict[Condition, set[str]]:
             found = {}
             for fuente, kinds in sources.items():
                 for kind, asks in kinds.items():
-                    for terms, ids in matching_ids(self._conn, self._state.schema, fuente, kind, asks).items():
+                    for terms, ids in matching_ids(conn, self._state.schema, fuente, kind, asks).items():
                         found.update(dict.fromkeys(asks[terms], ids))
             return found
 
         logger.debug("looking up the conditions of %d entries", len(asked.conditional))
-        asked.matches = retry_transaction(self._conn, look_up, remedy=RERUN_REMEDY)
+        asked.matches = retry_transaction(conn, look_up, remedy=RERUN_REMEDY)
         self._state.condition_outcomes.update(asked.outcomes())
 
     def _source_of(self, condition: Condition, asked: ConditionsAsked) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Set
 
-from psycopg import Connection, sql
-from psycopg.rows import TupleRow
+from psycopg import sql
 
+from pyhce.citus.failover import SteadyConnection
 from pyhce.records.reading.prepared import ResourceKey
 from pyhce.records.writing.lookup import array_literal
 from pyhce.records.writing.table_sql import table_name, type_condition
@@ -24,11 +24,12 @@ class DuplicateFinder:
     """Looks for further rows of resources whose row was found where it was expected.
 
     Args:
+        conn: only read from. The caller repeats a look-up whose connection was lost.
         fuente: the source of the resources.
         tables: the table of each type for resources that name a patient.
     """
 
-    def __init__(self, conn: Connection[TupleRow], schema: Schema, fuente: str, tables: Mapping[str, Table]) -> None:
+    def __init__(self, conn: SteadyConnection, schema: Schema, fuente: str, tables: Mapping[str, Table]) -> None:
         self._conn, self._schema, self._fuente, self._tables = conn, schema, fuente, tables
         self._others: dict[str, list[Table]] = {}
 
@@ -65,7 +66,7 @@ class DuplicateFinder:
             self._others[fhir_type] = self._tables_with_rows(fhir_type)
         for table in self._others[fhir_type]:
             query = sql.SQL("SELECT id FROM {} WHERE fuente = %s AND id = ANY(%s::text[]){}")
-            rows = self._conn.execute(
+            rows = self._conn.conn.execute(
                 query.format(table_name(table), type_condition(table, fhir_type)), (self._fuente, ids)
             )
             found.update(key for (key,) in rows)
@@ -90,14 +91,14 @@ class DuplicateFinder:
             sql.SQL(" UNION ALL ").join(branches)
         )
         values = {"fuente": self._fuente} | {kind: array_literal(keys) for kind, keys in ids.items()}
-        return dict(self._conn.execute(query, values).fetchall())
+        return dict(self._conn.conn.execute(query, values).fetchall())
 
     def _ids_with_two_rows(self, fhir_type: str, keys: Collection[str]) -> set[str]:
         table = self._tables[fhir_type]
         query = sql.SQL(
             "SELECT id FROM {} WHERE fuente = %s AND id = ANY(%s::text[]){} GROUP BY id HAVING count(*) > 1"
         )
-        rows = self._conn.execute(
+        rows = self._conn.conn.execute(
             query.format(table_name(table), type_condition(table, fhir_type)), (self._fuente, array_literal(keys))
         )
         return {key for (key,) in rows}
@@ -108,7 +109,7 @@ class DuplicateFinder:
         return [
             table
             for table in others
-            if self._conn.execute(
+            if self._conn.conn.execute(
                 sql.SQL(query).format(table_name(table), type_condition(table, fhir_type)), (self._fuente,)
             ).fetchone()
         ]

@@ -18,13 +18,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import orjson
 import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.citus.failover import SteadyConnection
+from pyhce.citus.server_errors import is_node_lost
 from pyhce.errors import printable
 from pyhce.records.loading.batch_writers import BATCH_BYTES
 from pyhce.records.loading.batches import delete_resources, load_batch
@@ -53,6 +55,8 @@ from pyhce.records.writing.row_location import RowLocation
 
 logger = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 _RECORDS = 5000
 """Records that are created in one transaction."""
 OTHER_VERSIONS = "former versions of an export, as the database was not empty"
@@ -74,8 +78,8 @@ class _Task(NamedTuple):
 
 def load_exports(
     state: LoadState,
-    conn: Connection[TupleRow],
-    connections: Sequence[Connection[TupleRow]],
+    conn: SteadyConnection,
+    connections: Sequence[SteadyConnection],
     exports: Sequence[Export],
     *,
     batch: int,
@@ -115,7 +119,11 @@ def load_exports(
     for export in exports:
         has_rejects = any(state.loaded_files.has_rejects(str(export.folder / file.path)) for file in export.output)
         if export.id in restoring - restored and not has_rejects:
-            record_file(conn, "", f"finished {export.id}", 0, 0)
+            _record(conn, "", f"finished {export.id}", 0, 0)
+
+
+def _record(lane: SteadyConnection, fuente: str, name: str, size: int, count: int) -> None:
+    lane.run(lambda conn: record_file(conn, fuente, name, size, count))
 
 
 def _without_common_source(exports: Sequence[Export]) -> list[list[Export]]:
@@ -133,7 +141,7 @@ def _without_common_source(exports: Sequence[Export]) -> list[list[Export]]:
 
 
 def _insert_corrections(
-    state: LoadState, conn: Connection[TupleRow], exports: Sequence[Export], *, again: bool
+    state: LoadState, main: SteadyConnection, exports: Sequence[Export], *, again: bool
 ) -> tuple[set[str], set[str]]:
     """Insert the corrections of the exports, and decide which exports are restored.
 
@@ -143,7 +151,7 @@ def _insert_corrections(
         The ids of the exports that are restored, and of those whose restore an earlier load finished.
     """
 
-    def work(_: int) -> tuple[set[str], set[str], CorrectionCounts]:
+    def work(conn: Connection[TupleRow]) -> tuple[set[str], set[str], CorrectionCounts]:
         lock_identities_across_sources(conn, [("", "export", export.id) for export in exports])
         restoring = {export.id for export in exports if is_recorded(conn, "", f"restored {export.id}")}
         counts = CorrectionCounts()
@@ -160,12 +168,17 @@ def _insert_corrections(
                 record_file(conn, "", f"corrections {export.id}", 0, 0)
         return restoring, {one for one in restoring if is_recorded(conn, "", f"finished {one}")}, counts
 
-    restoring, restored, counts = retry_transaction(conn, work, remedy=RERUN_REMEDY)
+    restoring, restored, counts = _in_transaction(main, work)
     logger.info("restoring %d of %d exports", len(restoring), len(exports))
     with state.lock:
         state.counts["corrections"] += counts.inserted
         state.counts["corrections_left"] += counts.left_out
     return restoring, restored
+
+
+def _in_transaction(lane: SteadyConnection, work: Callable[[Connection[TupleRow]], Result]) -> Result:
+    """Do work that is safe to repeat in one transaction, and again after a conflict or a lost node."""
+    return lane.run(lambda conn: retry_transaction(conn, lambda _: work(conn), remedy=RERUN_REMEDY))
 
 
 def _decisions(export: Export) -> Iterator[list[str | None]]:
@@ -178,11 +191,9 @@ def _decisions(export: Export) -> Iterator[list[str | None]]:
 class _ExportReaders:
     """One thread for each connection, each loading one file of an export at a time."""
 
-    def __init__(
-        self, state: LoadState, connections: Sequence[Connection[TupleRow]], *, batch: int, again: bool
-    ) -> None:
+    def __init__(self, state: LoadState, connections: Sequence[SteadyConnection], *, batch: int, again: bool) -> None:
         self._state, self._connections, self._batch, self._again = state, connections, batch, again
-        self._free: SimpleQueue[Connection[TupleRow]] = SimpleQueue()
+        self._free: SimpleQueue[SteadyConnection] = SimpleQueue()
         for conn in connections:
             self._free.put(conn)
         self._stopped = threading.Event()
@@ -195,7 +206,7 @@ class _ExportReaders:
         if kind is not None:
             self._stopped.set()
             for conn in self._connections:
-                conn.cancel_safe(timeout=5)
+                conn.cancel()
         self._pool.shutdown(cancel_futures=True)
 
     def run(self, tasks: Sequence[_Task]) -> None:
@@ -206,21 +217,21 @@ class _ExportReaders:
             future.result()
 
     def _load(self, task: _Task) -> None:
-        conn = self._free.get()
+        lane = self._free.get()
         try:
             path = task.export.folder / task.file.path
-            if not self._again and is_recorded(conn, task.file.fuente, self._name(task)):
+            if not self._again and lane.run(lambda conn: is_recorded(conn, task.file.fuente, self._name(task))):
                 self._state.pass_over(path)
                 return
             logger.info("reading %s", printable(path))
-            count = self._read(conn, task, str(path))
+            count = self._read(lane, task, str(path))
             with self._state.lock:
                 self._state.counts["files"] += 1
                 self._state.bytes_finished += task.file.bytes
             if not self._stopped.is_set() and not self._state.loaded_files.has_rejects(str(path)):
-                record_file(conn, task.file.fuente, self._name(task), task.file.bytes, count)
+                _record(lane, task.file.fuente, self._name(task), task.file.bytes, count)
         finally:
-            self._free.put(conn)
+            self._free.put(lane)
 
     def _name(self, task: _Task) -> str:
         """The name that a file is recorded under: its bytes, those of its rows, and how it is read."""
@@ -230,33 +241,39 @@ class _ExportReaders:
             how = "restored strict" if self._state.strict else "restored"
         return f"{how} {task.file.role} {task.file.sha256} {rows.sha256 if rows else ''}"
 
-    def _read(self, conn: Connection[TupleRow], task: _Task, path: str) -> int:
+    def _read(self, lane: SteadyConnection, task: _Task, path: str) -> int:
         """Load a file; how many resources it has."""
         count = 0
         if task.file.role == "records":
             for records in () if task.restored else self._records(task):
-                with conn.transaction():
-                    create_records(conn, records)
+                self._create_records(lane, records)
             return 0
         if task.file.role == "history" and task.restored:
             self._state.note_skipped(OTHER_VERSIONS, task.file.count)
             return 0
         if task.file.path not in task.export.rows:
-            return self._without_rows(conn, task)
+            return self._without_rows(lane, task)
         memory = LookupMemory()
         for rows in self._batches(task, path):
             if self._stopped.is_set():
                 break
             count += len(rows)
             if task.file.role == "history":
-                self._former(conn, task, rows)
+                self._former(lane, task, rows)
                 continue
             fit = [row for row in rows if not self._state.strict or self._state.conforms_to_r4(row.prepared)]
             if task.restoring:
-                self._restore(conn, task, fit, memory)
+                self._restore(lane, task, fit, memory)
             else:
-                self._write(conn, fit)
+                self._write(lane, fit)
         return count
+
+    def _create_records(self, lane: SteadyConnection, records: list[tuple[str, bool, str]]) -> None:
+        def create(conn: Connection[TupleRow]) -> None:
+            with conn.transaction():
+                create_records(conn, records)
+
+        lane.run(create)
 
     def _records(self, task: _Task) -> Iterator[list[tuple[str, bool, str]]]:
         some: list[tuple[str, bool, str]] = []
@@ -289,14 +306,14 @@ class _ExportReaders:
         if rows:
             yield rows
 
-    def _restore(self, conn: Connection[TupleRow], task: _Task, rows: list[ExportedRow], memory: LookupMemory) -> None:
+    def _restore(self, lane: SteadyConnection, task: _Task, rows: list[ExportedRow], memory: LookupMemory) -> None:
         schema, fuente = self._state.schema, task.file.fuente
         try:
             missing = not task.restored
-            done = retry_transaction(
-                conn, lambda _: restore_rows(conn, schema, fuente, rows, memory, missing=missing), remedy=RERUN_REMEDY
-            )
-        except (*REFUSED_VALUES, psycopg.errors.InternalError_):
+            done = _in_transaction(lane, lambda conn: restore_rows(conn, schema, fuente, rows, memory, missing=missing))
+        except (*REFUSED_VALUES, psycopg.errors.InternalError_) as error:
+            if is_node_lost(error):
+                raise
             done = RestoredRows([], [], rows)  # load_batch finds the refused one
         places: dict[RowLocation, list[PreparedResource]] = {}
         for row in done.restored:
@@ -305,21 +322,19 @@ class _ExportReaders:
         batch = [row.prepared for row in done.restored]
         counted = count_identities(schema, self._state.rules, batch, AssignedBatch({}, places, [], 0))
         self._state.note_restored(counted, done, task.file.type)
-        self._write(conn, done.rest)
+        self._write(lane, done.rest)
 
-    def _write(self, conn: Connection[TupleRow], rows: Sequence[ExportedRow]) -> None:
+    def _write(self, lane: SteadyConnection, rows: Sequence[ExportedRow]) -> None:
         if rows:
-            load_batch(self._state, conn, [row.prepared for row in rows])
+            load_batch(self._state, lane, [row.prepared for row in rows])
 
-    def _former(self, conn: Connection[TupleRow], task: _Task, rows: Sequence[ExportedRow]) -> None:
+    def _former(self, lane: SteadyConnection, task: _Task, rows: Sequence[ExportedRow]) -> None:
         schema, fuente = self._state.schema, task.file.fuente
-        placed = retry_transaction(
-            conn, lambda _: restore_former_versions(conn, schema, fuente, rows), remedy=RERUN_REMEDY
-        )
+        placed = _in_transaction(lane, lambda conn: restore_former_versions(conn, schema, fuente, rows))
         with self._state.lock:
             self._state.counts["former_versions"] += placed
 
-    def _without_rows(self, conn: Connection[TupleRow], task: _Task) -> int:
+    def _without_rows(self, lane: SteadyConnection, task: _Task) -> int:
         """Load a file without a file of rows: deletions, or resources that an older release exported."""
         state, fuente = self._state, task.file.fuente
         batch: dict[tuple[str, str], PreparedResource] = {}
@@ -333,12 +348,12 @@ class _ExportReaders:
             elif isinstance(found, Incoming):
                 made = prepare(state.schema, found, state.bases, state.rules)._replace(fuente=fuente or None)
                 if made.identity in batch or len(batch) == self._batch:
-                    load_batch(state, conn, list(batch.values()))
+                    load_batch(state, lane, list(batch.values()))
                     batch = {}
                 batch[made.identity] = made
                 count += 1
         if batch:
-            load_batch(state, conn, list(batch.values()))
+            load_batch(state, lane, list(batch.values()))
         if deleted:
-            delete_resources(state, conn, deleted, fuente)
+            delete_resources(state, lane, deleted, fuente)
         return count

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
-
+from pyhce.citus.failover import SteadyConnection
 from pyhce.records.loading.batch_writers import BatchWriters
 from pyhce.records.loading.batches import delete_resources
 from pyhce.records.loading.condition_answers import ConditionAnswers
@@ -36,7 +34,7 @@ class FileLoader:
     """Loads input files, one after the other, in one thread.
 
     Args:
-        conn: for deletions; in no transaction.
+        conn: for deletions.
         writers: take the prepared resources.
         sieve: drops lines that the database already holds.
         conditions: answers the conditional entries of bundles.
@@ -45,7 +43,7 @@ class FileLoader:
     def __init__(
         self,
         state: LoadState,
-        conn: Connection[TupleRow],
+        conn: SteadyConnection,
         writers: BatchWriters,
         sieve: Sieve,
         conditions: ConditionAnswers,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.citus.connection import Progress, no_progress
+from pyhce.citus.failover import RECONNECT_WAIT, SteadyConnection
 from pyhce.citus.lock_table import batch_size
 from pyhce.errors import UsageError, printable
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
@@ -43,6 +45,8 @@ def load(
     *,
     schema: Schema,
     writers: Sequence[Connection[TupleRow]] = (),
+    dsn: str | None = None,
+    reconnect_wait: float = RECONNECT_WAIT,
     fuente: str = "",
     rules: tuple[DocumentRule, ...] = DEFAULT_RULES,
     reject_file: Path = Path("rejected.ndjson"),
@@ -52,6 +56,7 @@ def load(
     open_documents: bool = False,
     repair_ids: bool = False,
     progress: LoadProgress | None = None,
+    on_wait: Progress = no_progress,
 ) -> LoadReport:
     """Load files and folders: R4 bundles, NDJSON, single resources, exports of pyhce.
 
@@ -61,6 +66,8 @@ def load(
 
     Args:
         writers: connections to write through, each used by one thread. Without any, `conn` writes.
+        dsn: where to open a connection again after a lost node; None: the load ends with an error.
+        reconnect_wait: seconds to wait for a lost node, each time.
         fuente: the source system. FHIR ids are unique within one source.
         rules: which identifiers are identity documents.
         reject_file: the file for input that is not valid FHIR, one line each with its reason. It is created at the
@@ -74,8 +81,11 @@ def load(
         repair_ids: give a resource whose id FHIR does not allow a derived id instead of rejecting it; see
             `pyhce.records.reading.repair_ids`.
         progress: is called with the counts so far after each batch, from the thread that wrote it.
+        on_wait: is called with one line of text before a wait for a lost node.
 
     Raises:
+        psycopg.Error, ConnectionFailed: a node was lost, and none served for `reconnect_wait` seconds, or conditional
+            entries of a bundle were being written. The same load continues where it ended.
         UsageError: a path does not exist, the source's name or a base is invalid, an export differs from its manifest,
             the reject file cannot be created, or the extra `strict` is not installed.
         HceError: the database refused a transaction for good, or concurrent changes made every retry fail.
@@ -96,7 +106,19 @@ def load(
     rejects = RejectFile(reject_file)
     chosen = [word for word, is_chosen in (("opened", open_documents), ("repaired", repair_ids)) if is_chosen]
     how = " ".join([repr(rules), str(strict), *sorted(own), *chosen])
-    loaded_files = LoadedFiles(conn, fuente, how=how, again=again)
+
+    def steady(connection: Connection[TupleRow]) -> SteadyConnection:
+        return SteadyConnection(
+            connection,
+            dsn=dsn,
+            wait=reconnect_wait,
+            may_repeat=lambda: not state.holds_condition_locks,
+            progress=on_wait,
+        )
+
+    main = steady(conn)
+    lanes = [steady(writer) for writer in writers] or [main]
+    loaded_files = LoadedFiles(main, fuente, how=how, again=again)
     state = LoadState(schema, fuente, rules, rejects, strict, loaded_files, progress, own, open_documents, repair_ids)
     state.bytes_total = sum(map(file_size, found.to_read))
     state.bytes_total += sum(file.bytes for export in exports for file in export.read_through)
@@ -104,22 +126,28 @@ def load(
         state.not_read.add(why, printable(path))
     for export in superseded:
         state.not_read.add(SUPERSEDED, printable(export.folder))
-    connections = writers or [conn]
-    size = batch_size(conn, len(connections))
+    size = main.run(lambda conn: batch_size(conn, len(lanes)))
     logger.info(
         "loading %d files and %d exports through %d connections, up to %d resources a batch",
-        len(found.to_read), len(exports), len(connections), size,
+        len(found.to_read), len(exports), len(lanes), size,
     )  # fmt: skip
 
-    def write(connection: Connection[TupleRow], batch: list[PreparedResource]) -> None:
-        load_batch(state, connection, batch)
+    def write(lane: SteadyConnection, batch: list[PreparedResource]) -> None:
+        load_batch(state, lane, batch)
+        state.reconnections = sum(one.losses for one in connections)
 
-    batch_writers = BatchWriters(connections, write, batch=size, inline=not writers)
-    with closing(rejects), ConditionAnswers(state, conn) as conditions, batch_writers as out:
+    connections = dict.fromkeys([main, *lanes])
+    batch_writers = BatchWriters(lanes, write, batch=size, inline=not writers)
+    with ExitStack() as stack:
+        for connection in connections:
+            stack.enter_context(closing(connection))
+        stack.enter_context(closing(rejects))
+        conditions = stack.enter_context(ConditionAnswers(state, main))
+        out = stack.enter_context(batch_writers)
         if exports:
-            load_exports(state, conn, connections, exports, batch=size, again=again)
-        sieve = Sieve(conn, schema, fuente, pending=out.pending, unchanged=state.note_unchanged)
-        loader = FileLoader(state, conn, out, sieve, conditions)
+            load_exports(state, main, lanes, exports, batch=size, again=again)
+        sieve = Sieve(main, schema, fuente, pending=out.pending, unchanged=state.note_unchanged)
+        loader = FileLoader(state, main, out, sieve, conditions)
         manifests = ManifestLists()
         for path in manifests.in_order(found.to_read):
             if loaded_files.contains(path):
@@ -132,8 +160,9 @@ def load(
                 if not file.not_read:
                     loaded_files.end_file(file, resources)
         out.drain()
-    loaded_files.record_written()
-    state.identity_counts.settle(conn)
+        loaded_files.record_written()
+        main.run(state.identity_counts.settle)
+        state.reconnections = sum(one.losses for one in connections)
     state.begin_file(None)
     report = state.report()
     logger.info("load finished: %d read, %d new, %d rejected", report.read, report.new, report.rejected)

@@ -13,6 +13,7 @@ from pathlib import Path
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from pyhce.citus.failover import SteadyConnection
 from pyhce.records.reading.exact_json import fingerprint
 from pyhce.records.reading.input_file import STDIN, InputFile, file_fingerprint, file_size
 
@@ -23,12 +24,12 @@ class LoadedFiles:
     """The files of one load.
 
     Args:
-        conn: in no transaction.
+        conn: what it does on it is safe to repeat.
         how: the options that decide what becomes of a file, such as the identity rules.
         again: read files that were loaded before, too.
     """
 
-    def __init__(self, conn: Connection[TupleRow], fuente: str, how: str, *, again: bool) -> None:
+    def __init__(self, conn: SteadyConnection, fuente: str, how: str, *, again: bool) -> None:
         self._conn, self._fuente, self.how, self._again = conn, fuente, how, again
         self._read: dict[str, tuple[str, int, int]] = {}
         self._written: Counter[str] = Counter()
@@ -39,12 +40,14 @@ class LoadedFiles:
         if self._again or path == STDIN or not path.is_file():
             return False
         query = "SELECT 1 FROM hce.archivo_cargado WHERE fuente = %s AND bytes = %s LIMIT 1"
-        if self._conn.execute(query, (self._fuente, file_size(path))).fetchone() is None:
+        size = file_size(path)
+        if self._conn.run(lambda conn: conn.execute(query, (self._fuente, size)).fetchone()) is None:
             return False
         try:
-            return is_recorded(self._conn, self._fuente, self._name(file_fingerprint(path)))
+            name = self._name(file_fingerprint(path))
         except OSError:  # the load will report the error
             return False
+        return self._conn.run(lambda conn: is_recorded(conn, self._fuente, name))
 
     def note_reject(self, file: str) -> None:
         """Note that a file has a reject. It is not recorded: the next load reads it and rejects the same again."""
@@ -72,7 +75,10 @@ class LoadedFiles:
             del self._read[file], self._written[file]
             if file not in self._rejected:
                 logger.debug("loaded whole: %s", file)
-                record_file(self._conn, self._fuente, self._name(bytes_fingerprint), size, count)
+                self._record(self._name(bytes_fingerprint), size, count)
+
+    def _record(self, name: str, size: int, count: int) -> None:
+        self._conn.run(lambda conn: record_file(conn, self._fuente, name, size, count))
 
     def _name(self, bytes_fingerprint: str) -> str:
         """The name that a file is recorded under: the fingerprint of its bytes, and how it is read."""

@@ -98,6 +98,8 @@ class LoadReport(Frozen):
         former_versions: former versions that an export with its history restored.
         corrections: corrections that an export brought; corrections_left: those left out because they concern records
             or Patients of this database.
+        reconnections: how often work was repeated after a lost node. What the lost attempt had stored is counted as
+            unchanged, and what it had deleted as not there.
         current_file: the file that is being read; "" at the end.
         bytes_read, bytes_total: bytes of the files on disk; 0 if unknown, as for a pipe.
         seconds: since the load began.
@@ -139,6 +141,7 @@ class LoadReport(Frozen):
     former_versions: int = 0
     corrections: int = 0
     corrections_left: int = 0
+    reconnections: int = 0
     current_file: str = ""
     bytes_read: int = 0
     bytes_total: int = 0

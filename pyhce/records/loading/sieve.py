@@ -34,12 +34,13 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
-from psycopg import Connection, sql
+from psycopg import sql
 from psycopg.rows import TupleRow
 from xxhash import xxh3_128_digest
 
 from pyhce.citus.connection import has_citus
 from pyhce.citus.data_steps import has_older_rows
+from pyhce.citus.failover import SteadyConnection
 from pyhce.counted import counted
 from pyhce.records.loading.duplicates import DuplicateFinder
 from pyhce.records.reading.ids import is_id
@@ -106,7 +107,7 @@ class Sieve:
     """Passes on the lines that the database does not hold as they came. For one thread.
 
     Args:
-        conn: not in a transaction; only read from.
+        conn: only read from.
         fuente: the source that is loaded.
         pending: whether an earlier version of a resource may not be committed yet.
         unchanged: is called with the number of dropped lines, by FHIR type.
@@ -119,7 +120,7 @@ class Sieve:
 
     def __init__(
         self,
-        conn: Connection[TupleRow],
+        conn: SteadyConnection,
         schema: Schema,
         fuente: str,
         *,
@@ -144,8 +145,8 @@ class Sieve:
         self._duplicates = DuplicateFinder(
             conn, schema, fuente, {kind: table for kind, (table, _) in self._tables.items()}
         )
-        self._distributed = has_citus(conn)
-        self._differs = may_differ_in_line if has_older_rows(conn) else may_have_a_base
+        self._distributed = conn.run(has_citus)
+        self._differs = may_differ_in_line if conn.run(has_older_rows) else may_have_a_base
         self._unsure: list[_Head] = []
         self._unsure_size = 0
         self._size, self._pause, self._left = SAMPLE, PAUSE, 0
@@ -213,7 +214,8 @@ class Sieve:
             if head.key is not None and head.identity not in seen and not self._pending(head.identity):
                 first[head.identity] = head
             seen.add(head.identity)
-        return _Group(heads, first, pool.submit(self._stored, first) if first else None)
+        stored = pool.submit(self._conn.run, lambda _: self._stored(first)) if first else None
+        return _Group(heads, first, stored)
 
     def _not_held(self, group: _Group) -> Iterator[Line]:
         """The lines of a group that the database does not hold in the record of the patient that they name.
@@ -246,7 +248,8 @@ class Sieve:
     def _duplicated(self) -> Iterator[Line]:
         """Of the waiting lines, those whose resource is stored twice; the others are dropped."""
         heads, self._unsure, self._unsure_size = self._unsure, [], 0
-        several = self._duplicates.duplicated(head.identity for head in heads)
+        identities = [head.identity for head in heads]
+        several = self._conn.run(lambda _: self._duplicates.duplicated(identities))
         if several:
             found = counted(len(several), "resource is", "resources are")
             logger.warning("%s stored twice: a writer will merge the rows", found)
@@ -309,7 +312,7 @@ class Sieve:
             sql.SQL(" AND documento_id = ANY(%(documents)s)" if self._distributed else ""),
         )
         values = {"fuente": self._fuente, "ids": ids, "documents": sorted(set(documents.values()))}
-        return self._conn.execute(query, values, binary=True).fetchall()
+        return self._conn.conn.execute(query, values, binary=True).fetchall()
 
     def _look_up_documents(self, keys: set[str]) -> None:
         """Look up the documents of patients, and remember them."""
@@ -319,5 +322,5 @@ class Sieve:
             unknown = keys
         if unknown:
             self._documents |= dict.fromkeys(unknown) | known_documents(
-                self._conn, self._fuente, unknown, ()
+                self._conn.conn, self._fuente, unknown, ()
             )  # of ids alone

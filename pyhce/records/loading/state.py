@@ -67,6 +67,8 @@ class LoadState:
         memories: what batches of each source looked up, for later batches.
         undecided: resources that are stored twice and need a person's decision.
         deletions: deletions in histories, which older versions must not undo.
+        holds_condition_locks: whether a bundle's conditions are answered and it is not committed yet.
+        reconnections: how often work was repeated after a lost node.
     """
 
     def __init__(
@@ -105,6 +107,8 @@ class LoadState:
         self.condition_outcomes: Counter[str] = Counter()
         self.repaired_ids: Counter[str] = Counter()
         self.deletions = HistoryDeletions()
+        self.holds_condition_locks = False
+        self.reconnections = 0
         self.identity_counts = IdentityCounts()
 
     def pass_over(self, path: Path) -> None:
@@ -256,6 +260,7 @@ class LoadState:
             identifiers_rest=self.identity_counts.identifiers_rest,
             without_patient=dict(sorted(self.identity_counts.without_patient.items())),
             waiting=self.identity_counts.waiting,
+            reconnections=self.reconnections,
             current_file=self.file.name if self.file else "",
             bytes_read=self.bytes_finished + (self.file.position if self.file and self.file.size else 0),
             bytes_total=self.bytes_total,

@@ -1,46 +1,36 @@
-"""The writer of an application: saves and deletes on a pool of connections, retried after conflicts and reconnects."""
+"""The writer of an application: saves and deletes, repeated after conflicts with other writers and after failovers."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import psycopg
 
-from pyhce.citus.connection import (
-    DatabaseConnection,
-    complete_dsn,
-    connect,
-    explained_errors,
-    refuse_worker,
-    take_writer_role,
+from pyhce.citus.connection import DatabaseConnection, explained_errors, refuse_worker
+from pyhce.citus.failover import (
+    RECONNECT_WAIT,
+    call_through_failover,
+    open_leader,
+    refuse_standby,
+    wait_for_interrupted_commits,
 )
 from pyhce.citus.migrate import refuse_incomplete_schema
-from pyhce.errors import ConnectionFailed, HceError
+from pyhce.errors import HceError
 from pyhce.records.identity import DEFAULT_RULES, DocumentRule
 from pyhce.records.reading.bases import own_bases
 from pyhce.records.reading.ids import derived_id, is_id
 from pyhce.records.saving.application_input import ReadOptions, Resource, resource_to_save, resources_to_save
+from pyhce.records.saving.connections import WriterConnections, check_connections, check_reconnect_wait
 from pyhce.records.saving.save import SourceRecords, delete, save, save_many
 from pyhce.records.saving.saved import Deleted, Saved, SavedMany
 from pyhce.records.source_names import check_source
-from pyhce.records.writing.retry import CONFLICTS, call_with_retries
+from pyhce.records.writing.retry import call_with_retries
 from pyhce.schema.model import Schema
-
-logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # it logs every failed attempt
-
-RECONNECTIONS = 3
-"""Lost connections that one call survives."""
-RECONNECTING = 15.0
-"""Seconds that a call waits for a server that does not answer, for example while it restarts."""
-_LOST = frozenset({"57P01", "57P02", "57P03"})
-"""SQLSTATEs of a server, or of a node behind it, that is shutting down or starting."""
 
 T = TypeVar("T")
 
@@ -48,8 +38,15 @@ T = TypeVar("T")
 class Writer:
     """Writes resources of one source system. Threads may share a writer: each call takes its own connection.
 
-    If the connection is lost, the writer replaces it and every other broken connection of the pool, and repeats the
-    call. That is safe: saving the same content a second time changes nothing.
+    If a node is lost, the call waits for it, up to `reconnect_wait` seconds, and is repeated on a new connection. Every
+    call of a writer may be repeated, whether the lost attempt was committed or not:
+
+    - `save`: the same content under the same id changes nothing; a resource without an id gets its id before the first
+      attempt. The outcome is then `unchanged`. If another writer saved the resource between the attempts, its version
+      goes to the history, as if this call had come later.
+    - `save_many`: the same, for all of its resources. If a resource occurs twice in one call, a repeated call writes
+      both contents again: the last one is current, and the history has both twice.
+    - `delete`: the outcome is then `absent`. A version that another writer saved between the attempts is deleted too.
 
     Args:
         dsn: the coordinator.
@@ -59,10 +56,11 @@ class Writer:
         bases: the source's own base URLs, as for `load`.
         repair_ids: whether to give a resource whose id is not a valid FHIR id a derived id, as `load` does.
         connections: number of calls that may run at once; further calls wait.
+        reconnect_wait: seconds that a call waits for a lost node; 0 repeats nothing.
 
     Raises:
-        UsageError: the DSN names a worker of a Citus cluster.
-        ConnectionFailed: no server answers at the DSN.
+        UsageError: the DSN names a worker of a Citus cluster, or a number is out of range.
+        ConnectionFailed: no server answers at the DSN, or it is a standby.
         SchemaMismatch: the database does not have the schema of this release.
     """
 
@@ -76,26 +74,21 @@ class Writer:
         bases: Sequence[str] = (),
         repair_ids: bool = False,
         connections: int = 4,
+        reconnect_wait: float = RECONNECT_WAIT,
     ) -> None:
         self._dsn = dsn
         self._reading = ReadOptions(own_bases(bases, check_source(fuente)), rules, fuente, repair_ids)
-        from psycopg_pool import ConnectionPool  # only a writer needs it, and every program imports this module
-
         self._records = SourceRecords(schema, fuente, rules)
-        self._slots = threading.BoundedSemaphore(connections)
-        with connect(dsn) as conn, explained_errors():
-            refuse_worker(conn)
-            refuse_incomplete_schema(conn, schema)
-        self._pool = ConnectionPool(
-            complete_dsn(dsn),
-            kwargs={"autocommit": True},
-            configure=take_writer_role,
-            min_size=0,
-            max_size=connections,
-            timeout=RECONNECTING,
-            name="pyhce",
-            open=True,
-        )
+        self._wait = check_reconnect_wait(reconnect_wait)
+        self._connections = WriterConnections(dsn, check_connections(connections))
+        try:
+            with self._connections.one() as conn, explained_errors():
+                refuse_worker(conn)
+                refuse_standby(conn)
+                refuse_incomplete_schema(conn, schema)
+        except BaseException:
+            self._connections.close()
+            raise
 
     def save(self, resource: Resource) -> Saved:
         """Write one resource, with its history. It is committed when this returns.
@@ -105,7 +98,9 @@ class Writer:
 
         Raises:
             InvalidResource: the resource is not a valid FHIR resource.
-            ConnectionFailed: the connection was lost. The resource may or may not be stored; save it again.
+            ConnectionFailed: a node was lost, and none served for `reconnect_wait` seconds. The resource may or may
+                not be stored; save it again.
+            SchemaMismatch: a migration moved the resource's type to another table since the writer was opened.
             HceError: the database refused the resource, or every attempt met a conflict with another writer.
         """
         item = resource_to_save(self._records.schema, resource, self._reading)
@@ -130,7 +125,7 @@ class Writer:
 
     def close(self) -> None:
         """Close the connections. A connection in use closes when its call has ended."""
-        self._pool.close()
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -138,58 +133,32 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    @contextmanager
-    def _connection(self) -> Iterator[DatabaseConnection]:
-        """A connection from the pool. It is closed if the call leaves it in a transaction."""
-        from psycopg_pool import PoolClosed, PoolTimeout
-
-        with self._slots:  # a call waits without limit for other calls, and for the server at most RECONNECTING
-            try:
-                conn = self._pool.getconn()
-            except PoolClosed:
-                raise HceError("this writer is closed", remedy="Open another one with `pyhce.connect()`.") from None
-            except PoolTimeout as error:
-                connect(self._dsn).close()  # raises the cause
-                raise ConnectionFailed(
-                    f"could not connect within {RECONNECTING:.0f} s",
-                    remedy="Repeat the call: the server answers again.",
-                ) from error
-            try:
-                yield conn
-            finally:
-                if conn.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                    conn.close()
-                self._pool.putconn(conn)
-
     def _call(self, operation: Callable[[DatabaseConnection], T]) -> T:
-        """Run an operation on a connection of the pool, and retry after a conflict or a lost connection."""
-        lost = 0
+        """Run an operation on a connection of its own, and again after a conflict or a lost node.
+
+        Every operation of a writer may be repeated after a lost node, whether the lost attempt was committed or not.
+        `save` and `save_many` write the same content under the same ids, and `delete` finds the resource absent.
+        """
 
         def run(_: int) -> T:
-            with self._connection() as conn:
+            with self._connections.one() as conn:
                 return operation(conn)
 
-        def reconnects(error: BaseException, _: int) -> bool:
-            nonlocal lost
-            lost += 1
-            return lost <= RECONNECTIONS and isinstance(error, psycopg.OperationalError) and _is_lost(error)
+        def replace_lost(_: BaseException, seconds: float) -> None:
+            self._connections.close_idle()  # a failover breaks every idle connection
+            conn = open_leader(self._dsn, timeout=seconds)
+            with suppress(psycopg.Error):  # lost again: the call finds out
+                wait_for_interrupted_commits(conn)
+            self._connections.put(conn)
 
-        def replace_broken(error: BaseException) -> None:
-            if not isinstance(error, CONFLICTS):
-                self._pool.check()  # a restart breaks every idle connection: replace them all at once
-
-        with explained_errors():
-            return call_with_retries(
-                run,
-                remedy="Call it again when the other writers are done. This call changed nothing.",
-                retries_also=reconnects,
-                before_retry=replace_broken,
+        with explained_errors(), self._connections.slot():
+            return call_through_failover(
+                lambda: call_with_retries(
+                    run, remedy="Call it again when the other writers are done. This call changed nothing."
+                ),
+                before_repeat=replace_lost,
+                wait=self._wait,
             )
-
-
-def _is_lost(error: psycopg.OperationalError) -> bool:
-    """Whether a connection was lost: ours, or one between two nodes."""
-    return error.sqlstate is None or error.sqlstate in _LOST or error.sqlstate.startswith("08")
 
 
 class AsyncWriter:

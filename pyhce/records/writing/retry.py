@@ -20,7 +20,6 @@ writers that met each other therefore do not meet again at the same moment.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -29,7 +28,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_random_exponential
 
-from pyhce.errors import HceError, SchemaMismatch
+from pyhce.errors import HceError
 from pyhce.records.writing.locks import release_gate
 
 logger = logging.getLogger(__name__)
@@ -88,11 +87,6 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (psycopg.errors.LockNotAvailable, "lock timeout"),
     (psycopg.OperationalError, "connection lost"),
 )
-_MIGRATED = re.compile(r"\bsin_(\w+?)_check(_\d+)?\b")
-"""The constraint that a migration adds to a generic table (`pyhce.records.upgrading.table_step`).
-
-On Citus its name ends with the number of the shard, and only the error's message names it.
-"""
 
 
 def reason_of(error: BaseException) -> str:
@@ -102,19 +96,6 @@ def reason_of(error: BaseException) -> str:
             return reason
     sqlstate = getattr(error, "sqlstate", None)
     return f"{type(error).__name__}, SQLSTATE {sqlstate}" if sqlstate else type(error).__name__
-
-
-def refuse_migrated(error: psycopg.Error) -> None:
-    """End a run whose resources belong in another table since a migration that was applied during the run.
-
-    Raises:
-        SchemaMismatch: the error comes from the constraint that the migration added to the former table.
-    """
-    if found := _MIGRATED.search(error.diag.message_primary or ""):
-        raise SchemaMismatch(
-            f"the schema was migrated during this run: these resources now belong in the table {found[1]}",
-            remedy="Wait until `pyhce register` has ended, then run the same command again with the same release.",
-        ) from error
 
 
 def gave_up(error: BaseException, *, remedy: str) -> HceError:
