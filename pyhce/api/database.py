@@ -13,7 +13,7 @@ from pyhce.citus import connection
 from pyhce.citus.connection import DatabaseConnection, Progress, no_progress
 from pyhce.citus.failover import RECONNECT_WAIT, call_through_failover, refuse_standby
 from pyhce.citus.migrate import migrated_connection
-from pyhce.citus.nodes import Node
+from pyhce.citus.nodes import Node, Secondary
 from pyhce.citus.online import LOCK_WAIT
 from pyhce.citus.register import RegistrationReport
 from pyhce.citus.register import register as _register
@@ -230,6 +230,7 @@ def register(
     *,
     workers: Sequence[str] = (),
     coordinator: str | None = None,
+    secondaries: Sequence[str] = (),
     passwords: Mapping[str, str] | None = None,
     shard_count: int = DEFAULT_SHARD_COUNT,
     time_zone: str = DEFAULT_TIME_ZONE,
@@ -247,6 +248,8 @@ def register(
         dsn: the coordinator, as a superuser; see `resolve_dsn`.
         workers: the address of each worker, HOST or HOST:PORT.
         coordinator: the address at which workers reach the coordinator.
+        secondaries: where the standbys of a node answer, PRIMARY=HOST or PRIMARY=HOST:PORT. If workers are given, all
+            other secondary nodes are removed.
         passwords: new passwords by role.
         shard_count: set when the tables are distributed.
         time_zone: for dates that carry none; cannot be changed later.
@@ -266,6 +269,7 @@ def register(
         resolved,
         workers=[Node.parse(text) for text in workers],
         coordinator=Node.parse(coordinator) if coordinator else None,
+        secondaries=[Secondary.parse(text) for text in secondaries],
         passwords=passwords,
         shard_count=shard_count,
         time_zone=time_zone,

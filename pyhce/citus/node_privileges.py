@@ -35,6 +35,30 @@ def set_node_privileges(node: Connection[TupleRow]) -> bool:
     return bool(statements)
 
 
+def allow_reads_from_standbys(coordinator: Connection[TupleRow]) -> list[str]:
+    """Let the roles that log in ask for reads from secondary nodes, if there are any. Needs PostgreSQL 15.
+
+    The setting can only be given when a connection is opened, and Citus reserves it for superusers.
+
+    Returns:
+        One sentence for each role that got the privilege.
+    """
+    if not scalar(
+        coordinator,
+        "SELECT current_setting('server_version_num')::int >= 150000"
+        " AND EXISTS (SELECT 1 FROM pg_dist_node WHERE noderole = 'secondary')",
+    ):
+        return []
+    done = []
+    for role in (APP_ROLE, READONLY_ROLE):
+        if not scalar(coordinator, "SELECT has_parameter_privilege(%s, 'citus.use_secondary_nodes', 'SET')", role):
+            coordinator.execute(
+                sql.SQL("GRANT SET ON PARAMETER citus.use_secondary_nodes TO {}").format(sql.Identifier(role))
+            )
+            done.append(f"allowed {role} to read from standbys")
+    return done
+
+
 def _on_database(node: Connection[TupleRow]) -> list[sql.Composed]:
     database = sql.Identifier(scalar(node, "SELECT current_database()"))
     missing = [role for role in DATABASE_ROLES if not _explicitly_connects(node, role)]

@@ -8,6 +8,7 @@ out of sync. So the repair is done here
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from psycopg import Connection
@@ -44,6 +45,33 @@ class Node(Frozen):
                 remedy="For example: citus-worker-0.citus-nodes:5432.",
             )
         return cls(host=host, port=int(port))
+
+
+class Secondary(Frozen):
+    """Where the standbys of a group answer, for reads with `citus.use_secondary_nodes`.
+
+    Args:
+        primary: the registered name of the group.
+        node: the address of its standbys; it stays the same after a failover, like a read-only Service.
+    """
+
+    primary: Node
+    node: Node
+
+    @classmethod
+    def parse(cls, text: str) -> Secondary:
+        """The secondary of `PRIMARY=HOST[:PORT]`.
+
+        Raises:
+            UsageError: the text is not of this form.
+        """
+        primary, equals, node = text.partition("=")
+        if not equals:
+            raise UsageError(
+                f"{text!r} is not a secondary: write PRIMARY=HOST[:PORT]",
+                remedy="For example: citus-worker-0=citus-worker-0-read.",
+            )
+        return cls(primary=Node.parse(primary), node=Node.parse(node))
 
 
 class RegisteredNode(NamedTuple):
@@ -122,6 +150,43 @@ def set_coordinator_name(conn: Connection[TupleRow], node: Node) -> bool:
     conn.execute("SELECT citus_set_coordinator_host(%s, %s)", (node.host, node.port))
     logger.info("registered the coordinator as %s", node)
     return True
+
+
+def set_secondaries(conn: Connection[TupleRow], secondaries: Sequence[Secondary]) -> list[str]:
+    """Register these secondary nodes and remove all others. Citus reads from them only if a session asks for it.
+
+    Returns:
+        One sentence for each change.
+
+    Raises:
+        UsageError: a primary is not registered.
+    """
+    groups = {(node.host, node.port): node.group for node in registered_nodes(conn)}
+    wanted: dict[tuple[str, int, int], Secondary] = {}
+    for one in secondaries:
+        group = groups.get((one.primary.host, one.primary.port))
+        if group is None:
+            raise UsageError(
+                f"{one.primary} is not a registered node: it cannot have the secondary {one.node}",
+                remedy=f"Name a registered node: {', '.join(f'{host}:{port}' for host, port in groups)}.",
+            )
+        wanted[one.node.host, one.node.port, group] = one
+    known = rows(conn, "SELECT nodename, nodeport, groupid FROM pg_dist_node WHERE noderole = 'secondary'")
+    changes = []
+    for host, port, group in known:
+        if (host, port, group) not in wanted:
+            conn.execute("SELECT citus_remove_node(%s, %s)", (host, port))
+            changes.append(f"removed the secondary node {host}:{port}")
+    for key, one in wanted.items():
+        if key not in known:
+            conn.execute(
+                "SELECT citus_add_secondary_node(%s, %s, %s, %s)",
+                (one.node.host, one.node.port, one.primary.host, one.primary.port),
+            )
+            changes.append(f"added {one.node} as the secondary node of {one.primary}")
+    for change in changes:
+        logger.info("%s", change)
+    return changes
 
 
 def refuse_foreign_worker(conn: Connection[TupleRow], node: Node, worker: Connection[TupleRow]) -> None:

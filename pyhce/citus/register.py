@@ -35,7 +35,7 @@ from pyhce.citus.connection import (
     wait_for_connection,
 )
 from pyhce.citus.data_steps import DataStepReport
-from pyhce.citus.nodes import Node
+from pyhce.citus.nodes import Node, Secondary
 from pyhce.citus.online import LOCK_WAIT
 from pyhce.counted import counted
 from pyhce.errors import UsageError
@@ -88,6 +88,7 @@ def register(
     schema: Schema,
     workers: Sequence[Node] = (),
     coordinator: Node | None = None,
+    secondaries: Sequence[Secondary] = (),
     passwords: Mapping[str, str] | None = None,
     shard_count: int = DEFAULT_SHARD_COUNT,
     time_zone: str = DEFAULT_TIME_ZONE,
@@ -107,6 +108,7 @@ def register(
         workers: the workers, under names that every node can resolve.
         coordinator: the coordinator, under a name that the workers can resolve; default: the registered name, else the
             host of the DSN.
+        secondaries: where standbys answer. If workers are given, all other secondary nodes are removed.
         passwords: passwords by role, for the roles that log in. The nodes also use them to log in to each other.
         shard_count: number of shards of a distributed table; counts only when the table is created.
         time_zone: time zone for dates and times that have none; counts only when the schema is created.
@@ -145,6 +147,8 @@ def register(
                 changes, settings = _register_nodes(
                     conn, dsn, workers, coordinator, valid_now, start + timeout, progress
                 )
+                if workers or secondaries:
+                    changes += nodes.set_secondaries(conn, secondaries)
             applied = migrate.migrate(
                 conn, schema, time_zone=time_zone, shard_count=shard_count, lock_wait=lock_wait, progress=progress
             )
@@ -161,6 +165,7 @@ def register(
                 )
             data_steps.complete_empty_data_steps(conn, schema)
             settings += _configure_nodes(conn, dsn, citus=citus)
+            settings += node_privileges.allow_reads_from_standbys(conn) if citus else []
             repairs = site_roles.repair_roles(conn)
             progress("roles and their passwords")
             settings += [*repairs.done, *authentication.change_passwords(conn, secrets)]

@@ -36,6 +36,15 @@ from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE
     help="Address at which workers reach the coordinator.",
 )
 @click.option(
+    "--secondary",
+    "secondaries",
+    multiple=True,
+    metavar="PRIMARY=HOST[:PORT]",
+    envvar="PYHCE_SECONDARIES",
+    help="Address of the standbys of a node, for reads from standbys; PRIMARY is the node's address. With --worker, "
+    "secondary nodes that are not named are removed.",
+)
+@click.option(
     "--shards",
     type=int,
     default=DEFAULT_SHARD_COUNT,
@@ -75,6 +84,7 @@ def register(
     dsn: str | None,
     workers: tuple[str, ...],
     coordinator: str | None,
+    secondaries: tuple[str, ...],
     shards: int,
     time_zone: str,
     timeout: float,
@@ -104,6 +114,7 @@ def register(
             dsn,
             workers=workers,
             coordinator=coordinator,
+            secondaries=secondaries,
             passwords={role: password for role, password in passwords.items() if password},
             shard_count=shards,
             time_zone=time_zone,

@@ -236,7 +236,7 @@ def workers_registered(view: KubernetesView) -> Finding:
     coordinator = (view.leader("citus-coordinator") if view.groups else "citus-coordinator-0") or ""
     if not view.nodes.get(coordinator):
         return ok_unless([f"could not ask the coordinator: {coordinator or 'its leader'} does not exist"], "")
-    query = "SELECT json_agg(nodename) FROM pg_dist_node WHERE groupid > 0 AND isactive"
+    query = "SELECT json_agg(nodename) FROM pg_dist_node WHERE groupid > 0 AND isactive AND noderole = 'primary'"
     answer = view.cluster.execute(
         view.namespace, coordinator, ["psql", "-U", "postgres", "-d", DATABASE, "-XAtc", query]
     )

@@ -10,6 +10,11 @@ from pyhce.schema.model import Frozen, Schema
 from pyhce.verify.context import Context
 
 UNKNOWN = "unknown"
+_SIZES = (
+    "SELECT nodename || ':' || nodeport, sum(shard_size)::bigint, pg_size_pretty(sum(shard_size))"
+    " FROM citus_shards JOIN pg_dist_node AS n USING (nodename, nodeport) WHERE n.noderole = 'primary' GROUP BY 1"
+)
+"""The size of the shards on each primary node. The view lists each shard once more for a secondary node."""
 _CITUS_VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
 
 
@@ -97,8 +102,8 @@ def _count(context: Context, table: str) -> int:
 
 def _size(context: Context) -> str:
     if context.workers:
-        size = context.value("SELECT pg_size_pretty(sum(shard_size)) FROM citus_shards")
-        return str(size or "0 bytes")
+        total = sum(size for _, size, _ in context.rows(_SIZES))
+        return str(context.value("SELECT pg_size_pretty(%s::numeric)", total))
     return str(context.value("SELECT pg_size_pretty(pg_database_size(current_database()))"))
 
 
@@ -109,11 +114,7 @@ def _nodes(context: Context, answering: set[str]) -> list[NodeStatus]:
     shards = dict(context.rows("SELECT groupid, count(*) FROM pg_dist_placement GROUP BY 1"))
     sizes = {}
     if all(node.address in answering for node in context.nodes):
-        sizes = dict(
-            context.rows(
-                "SELECT nodename || ':' || nodeport, pg_size_pretty(sum(shard_size)) FROM citus_shards GROUP BY 1"
-            )
-        )
+        sizes = {address: text for address, _, text in context.rows(_SIZES)}
     return [
         NodeStatus(
             name=node.address,

@@ -39,7 +39,8 @@ def on_active_nodes(context: Context) -> Finding:
     """Each shard has a placement on an active node."""
     lost = context.rows(
         "SELECT s.logicalrelid::text, count(*) FROM pg_dist_shard s LEFT JOIN pg_dist_placement p USING (shardid)"
-        " LEFT JOIN pg_dist_node n ON n.groupid = p.groupid AND n.isactive WHERE n.nodeid IS NULL GROUP BY 1"
+        " LEFT JOIN pg_dist_node n ON n.groupid = p.groupid AND n.isactive AND n.noderole = 'primary'"
+        " WHERE n.nodeid IS NULL GROUP BY 1"
     )
     total = context.value("SELECT count(*) FROM pg_dist_placement")
     return ok_unless(
@@ -80,7 +81,8 @@ def sizes(context: Context) -> Finding:
     """The size of each worker's shards, for information."""
     workers = context.rows(
         "SELECT nodename || ':' || nodeport, pg_size_pretty(sum(shard_size)) FROM citus_shards"
-        " WHERE citus_table_type = 'distributed' GROUP BY 1 ORDER BY 1"
+        " JOIN pg_dist_node AS n USING (nodename, nodeport) WHERE n.noderole = 'primary'"
+        " AND citus_table_type = 'distributed' GROUP BY 1 ORDER BY 1"
     )
     return ok(", ".join(f"{address} {size}" for address, size in workers))
 
