@@ -37,6 +37,9 @@ its answer for two hours. Keepalives notice it while the client waits for an ans
 Linux) while it sends.
 """
 
+CLIENT_CHECK = 1000
+"""Milliseconds between two looks of the server at whether the client of a session with an advisory lock is there."""
+
 DatabaseConnection = Connection[TupleRow]
 """An open connection."""
 
@@ -268,8 +271,11 @@ def advisory_lock(
 ) -> Iterator[None]:
     """Hold an advisory lock of the session within the block.
 
+    The server ends the session soon after its client is gone, also in the middle of a statement. Otherwise a program
+    that was killed would hold the lock until its last statement ends, which can take hours.
+
     Args:
-        conn: the session.
+        conn: the session, in autocommit mode.
         key: the key of the lock, such as REGISTRAR_LOCK.
         timeout: seconds to wait for another session that holds the lock.
         progress: called once, before the first wait.
@@ -279,6 +285,8 @@ def advisory_lock(
     """
     deadline = time.monotonic() + timeout
     waiting = False
+    with suppress(psycopg.errors.InvalidParameterValue):  # a server on Windows cannot look
+        conn.execute(f"SET client_connection_check_interval TO {CLIENT_CHECK}".encode())
     while not scalar(conn, "SELECT pg_try_advisory_lock(%s)", key):
         if time.monotonic() >= deadline:
             raise HceError(
@@ -297,7 +305,7 @@ def advisory_lock(
             _unlock(conn, key)
         except psycopg.Error:  # Ctrl-C can leave a query running; what ended the block is the error to report
             with suppress(psycopg.Error):
-                conn.cancel_safe(timeout=5)
+                conn.cancel_safe(timeout=5)  # without effect on a query that the server has not begun
             conn.close()  # the server releases a session's locks when the session ends
         raise
     _unlock(conn, key)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,8 +34,27 @@ def test_an_interruption_under_an_advisory_lock_reaches_the_caller_and_releases_
     with connect(db.dsn) as conn, pytest.raises(KeyboardInterrupt), advisory_lock(conn, key, timeout=1):
         conn.pgconn.send_query(b"SELECT pg_sleep(300)")  # Ctrl-C can leave a query running on the connection
         raise KeyboardInterrupt
-    with advisory_lock(db.conn, key, timeout=30):
+    with advisory_lock(db.conn, key, timeout=120):
         pass
+
+
+HOLDER = """
+import sys
+from pyhce.citus.connection import advisory_lock, connect
+with connect(sys.argv[1]) as conn, advisory_lock(conn, int(sys.argv[2]), timeout=1):
+    conn.execute("SELECT pg_sleep(300)")
+"""
+
+
+@pytest.mark.both_engines
+def test_the_advisory_lock_of_a_killed_program_is_free_though_its_statement_still_runs(db: TestDatabase) -> None:
+    key, name = 4712, f"holder-{unique()}"
+    running = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'SELECT pg_sleep%%'"
+    with subprocess.Popen([sys.executable, "-c", HOLDER, f"{db.dsn} application_name={name}", str(key)]) as holder:
+        until(lambda: db.value(running, name) == 1)
+        holder.kill()
+    with advisory_lock(db.conn, key, timeout=120):
+        until(lambda: db.value(running, name) == 0, "the session of the killed program is still there")
 
 
 def test_without_a_superuser_checks_are_skipped_and_none_fails(db: TestDatabase) -> None:
