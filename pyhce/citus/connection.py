@@ -226,6 +226,25 @@ def dsn_as(dsn: str, role: str, password: str) -> str:
     return make_conninfo(complete_dsn(dsn), user=role, password=password)
 
 
+def host_and_port(dsn: str) -> tuple[str, int]:
+    """The host and port that libpq would use for a DSN; those of PGHOST and PGPORT if it has none."""
+    parts = conninfo_to_dict(complete_dsn(dsn))
+    host = parts.get("host") or os.environ.get("PGHOST") or "localhost"
+    port = str(parts.get("port") or os.environ.get("PGPORT") or 5432)
+    return str(host), int(port.split(",")[0])
+
+
+def password_file(dsn: str) -> str | None:
+    """The password file that libpq would use for a DSN, None if neither it nor PGPASSFILE names one."""
+    found = conninfo_to_dict(complete_dsn(dsn)).get("passfile") or os.environ.get("PGPASSFILE")
+    return str(found) if found else None
+
+
+def password_in(dsn: str) -> str:
+    """The password in a DSN or in PGPASSWORD, "" if there is none."""
+    return str(conninfo_to_dict(complete_dsn(dsn)).get("password") or os.environ.get("PGPASSWORD", ""))
+
+
 def wait_for_connection(dsn: str, *, timeout: float, progress: Progress = no_progress) -> Connection[TupleRow]:
     """Open a connection; while the server does not answer, try again every 0.5 seconds.
 

@@ -1,6 +1,6 @@
 """Groups of PostgreSQL servers that Patroni runs: one leader and its standbys for each Citus node."""
 
-from pyhce.patroni.groups import Group, GroupState, HaFile, MemberAddress, MemberState, ha_file
+from pyhce.patroni.groups import Group, GroupState, HaFile, MemberAddress, MemberState, Standbys, ha_file
 from pyhce.patroni.operations import (
     ReinitReport,
     SwitchoverReport,
@@ -20,6 +20,7 @@ __all__ = [
     "MemberState",
     "PatroniClient",
     "ReinitReport",
+    "Standbys",
     "SwitchoverReport",
     "apply_dynamic_config",
     "group_states",

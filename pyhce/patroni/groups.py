@@ -137,6 +137,13 @@ def ha_file() -> HaFile | None:
     return HaFile.read(Path(path)) if path else None
 
 
+class Standbys(Frozen):
+    """The groups of a database with standbys, and the password of Patroni's REST API."""
+
+    ha: HaFile
+    password: str = Field(repr=False)
+
+
 class MemberState(Frozen):
     """A member's state.
 

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from pyhce.citus.migrate import applied_migrations
 from pyhce.citus.nodes import RegisteredNode
+from pyhce.patroni import GroupState, Standbys, group_states
 from pyhce.schema.model import Frozen, Schema
 from pyhce.verify.context import Context
 
@@ -36,7 +37,11 @@ class NodeStatus(Frozen):
 
 
 class StatusReport(Frozen):
-    """An overview of a database. While a node does not answer, counts are None and sizes are "unknown"."""
+    """An overview of a database. While a node does not answer, counts are None and sizes are "unknown".
+
+    Args:
+        standbys: the state of each group; None without standbys.
+    """
 
     engine: str
     schema_version: int
@@ -45,9 +50,10 @@ class StatusReport(Frozen):
     patients: int | None
     provisional: int | None
     resources: int | None
+    standbys: tuple[GroupState, ...] | None = None
 
 
-def status(dsn: str, *, schema: Schema) -> StatusReport:
+def status(dsn: str, *, schema: Schema, standbys: Standbys | None = None) -> StatusReport:
     """Read nodes, versions, sizes and counts. It checks nothing; see `verify`.
 
     Raises:
@@ -70,6 +76,7 @@ def status(dsn: str, *, schema: Schema) -> StatusReport:
             patients=patients,
             provisional=provisional,
             resources=resources,
+            standbys=group_states(standbys.ha, standbys.password) if standbys else None,
         )
     finally:
         context.close()

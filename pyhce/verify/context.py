@@ -15,6 +15,7 @@ from pyhce.citus.connection import connect, dsn_at, has_citus, rows, scalar
 from pyhce.citus.distribute import CitusTable, citus_tables
 from pyhce.citus.nodes import RegisteredNode, registered_nodes
 from pyhce.errors import HceError
+from pyhce.patroni import GroupState, HaFile, Standbys, group_states
 from pyhce.schema.model import Schema
 from pyhce.verify.model import Finding, skipped
 
@@ -29,9 +30,10 @@ class Context:
         ConnectionFailed: the coordinator does not answer.
     """
 
-    def __init__(self, dsn: str, schema: Schema) -> None:
+    def __init__(self, dsn: str, schema: Schema, standbys: Standbys | None = None) -> None:
         self.dsn = dsn
         self.schema = schema
+        self.standbys = standbys
         self.conn: Connection[TupleRow] = connect(dsn)
         self._worker_connections: dict[str, Connection[TupleRow]] = {}
         self.unreachable_nodes: set[str] = set()
@@ -62,6 +64,23 @@ class Context:
     def superuser(self) -> bool:
         """Whether this session is a superuser's."""
         return is_superuser(self.conn)
+
+    @property
+    def ha(self) -> HaFile:
+        """The file of groups; only with standbys."""
+        if self.standbys is None:
+            raise AssertionError("probes of standbys are skipped without standbys")
+        return self.standbys.ha
+
+    @property
+    def rest_password(self) -> str:
+        """The password of Patroni's REST API; "" without standbys."""
+        return self.standbys.password if self.standbys else ""
+
+    @cached_property
+    def group_states(self) -> tuple[GroupState, ...]:
+        """The state of each group; only with standbys."""
+        return group_states(self.ha, self.rest_password)
 
     @cached_property
     def nodes(self) -> list[RegisteredNode]:

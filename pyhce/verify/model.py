@@ -9,8 +9,10 @@ from typing import Any, Protocol
 
 from pyhce.schema.model import Frozen
 
-GROUPS = ("nodes", "schema", "placement", "identity", "typed columns", "routing", "round trip", "settings")
-"""The groups of checks. Their codes begin, in this order, with HCE01 to HCE08; those of Kubernetes with HCE09."""
+GROUPS = (
+    "nodes", "schema", "placement", "identity", "typed columns", "routing", "round trip", "settings", "standbys",
+)  # fmt: skip
+"""The groups of checks. Their codes begin, in this order, with HCE01 to HCE08 and HCE10; Kubernetes has HCE09."""
 
 
 NEEDS_SUPERUSER = "needs a superuser"

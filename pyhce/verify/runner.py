@@ -15,6 +15,7 @@ from pyhce.citus.migrate import applied_migrations
 from pyhce.citus.nodes import installation_id
 from pyhce.counted import counted
 from pyhce.errors import ConnectionFailed, HceError, UsageError
+from pyhce.patroni import Standbys
 from pyhce.schema.model import Schema
 from pyhce.verify import (
     identity_checks,
@@ -26,6 +27,7 @@ from pyhce.verify import (
     routing_checks,
     schema_checks,
     settings_checks,
+    standby_checks,
     typed_column_checks,
 )
 from pyhce.verify.context import CITUS_VERSION, Context
@@ -51,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     *routing_checks.CHECKS,
     *round_trip_checks.CHECKS,
     *settings_checks.CHECKS,
+    *standby_checks.CHECKS,
 )
 _PAUSE = 1.0
 logger = logging.getLogger(__name__)
@@ -62,6 +65,7 @@ def verify(
     schema: Schema,
     groups: Sequence[str] | None = None,
     extra_checks: Sequence[Check] = (),
+    standbys: Standbys | None = None,
     wait: float = 0.0,
     progress: Progress = no_progress,
 ) -> VerificationReport:
@@ -71,6 +75,7 @@ def verify(
         dsn: the coordinator. Some checks are skipped if the role is not a superuser.
         groups: run only these groups of checks; None runs all.
         extra_checks: checks of other packages, which get the same context.
+        standbys: the groups of a database with standbys.
         wait: seconds to repeat the checks until none fails.
 
     Raises:
@@ -79,7 +84,9 @@ def verify(
     """
     _refuse_unknown(groups, extra_checks)
     start, begun = time.monotonic(), datetime.now(UTC)
-    report = repeat_until_ok(lambda: _once(dsn, schema, groups, extra_checks, progress), wait=wait, progress=progress)
+    report = repeat_until_ok(
+        lambda: _once(dsn, schema, groups, extra_checks, standbys, progress), wait=wait, progress=progress
+    )
     seconds = round(time.monotonic() - start, 2)
     return report.model_copy(update={"started_at": begun.isoformat(timespec="seconds"), "seconds": seconds})
 
@@ -125,9 +132,14 @@ def _refuse_unknown(groups: Sequence[str] | None, extra: Sequence[Check]) -> Non
 
 
 def _once(
-    dsn: str, schema: Schema, groups: Sequence[str] | None, extra: Sequence[Check], progress: Progress
+    dsn: str,
+    schema: Schema,
+    groups: Sequence[str] | None,
+    extra: Sequence[Check],
+    standbys: Standbys | None,
+    progress: Progress,
 ) -> VerificationReport:
-    context = Context(dsn, schema)
+    context = Context(dsn, schema, standbys)
     try:
         done = run_checks([c for c in (*CHECKS, *extra) if groups is None or c.group in groups], context, progress)
         engine = f"PostgreSQL {context.conn.info.parameter_status('server_version')}"

@@ -149,7 +149,7 @@ def test_a_verification_leaves_nothing_behind(db: TestDatabase) -> None:
 def test_codes_are_unique_and_belong_to_their_group() -> None:
     codes = [check.code for check in CHECKS]
     assert len(set(codes)) == len(codes)
-    assert [c.code for c in CHECKS if GROUPS[int(c.code[3:5]) - 1] != c.group] == []
+    assert [c.code for c in CHECKS if GROUPS[min(int(c.code[3:5]), 9) - 1] != c.group] == []  # 09 is of Kubernetes
 
 
 def test_junit_contains_a_failure_with_its_remedy(db: TestDatabase) -> None:
