@@ -40,6 +40,7 @@ from pyhce.api.kubernetes import (
 )
 from pyhce.api.ledger import ledger
 from pyhce.api.roles import RoleReport, RolesReport, add_role, drop_role, list_roles, rotate_role
+from pyhce.api.standbys import reinit, switchover
 from pyhce.api.writers import connect, connect_async
 from pyhce.deploy import Deployment
 from pyhce.deploy.chart import merge_values, nested_value
@@ -80,6 +81,7 @@ __all__ = [
     "patient",
     "read_chart_values",
     "register",
+    "reinit",
     "rekey",
     "repair_identities",
     "resolve_dsn",
@@ -87,6 +89,7 @@ __all__ = [
     "rotate_role",
     "split",
     "status",
+    "switchover",
     "up",
     "up_on_kubernetes",
     "upgrade",

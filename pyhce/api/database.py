@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pyhce import deploy, local, sample
+from pyhce.api.standbys import find_standbys
 from pyhce.citus import connection
 from pyhce.citus.connection import DatabaseConnection, Progress, no_progress
 from pyhce.citus.failover import RECONNECT_WAIT, call_through_failover, refuse_standby
@@ -119,6 +120,7 @@ def up(
     pg_config: Path | None = None,
     citus: bool | None = None,
     workers: int | None = None,
+    standbys: int | None = None,
     port: int | None = None,
     shard_count: int = DEFAULT_SHARD_COUNT,
     time_zone: str = DEFAULT_TIME_ZONE,
@@ -132,6 +134,7 @@ def up(
         pg_config: the path of the pg_config of the PostgreSQL to use; searched for if None.
         citus: require Citus (True), do not use it (False), or use it if it is installed (None).
         workers: the number of workers; ignored without Citus. If None: as many as there are, or two.
+        standbys: the number of standbys of each node, run by Patroni; needs Citus. None keeps what the folder has.
         port: the port of the coordinator; if None the present one, or 30007.
         shard_count: set when the tables are created.
         time_zone: for dates that carry none; cannot be changed later.
@@ -145,7 +148,13 @@ def up(
     progress("looking for PostgreSQL")
     engine = local.engine_for(data_folder, pg_config, citus=citus)
     cluster = local.start(
-        data_folder, engine=engine, workers=workers, port=port, time_zone=time_zone, on_progress=progress
+        data_folder,
+        engine=engine,
+        workers=workers,
+        standbys=standbys,
+        port=port,
+        time_zone=time_zone,
+        on_progress=progress,
     )
     dsn = local.dsn(cluster)
     registration = _register_and_upgrade(
@@ -162,7 +171,7 @@ def up(
     if with_sample:
         loaded, sample_patient = load_sample(dsn, progress)
     progress("verifying")
-    report = _verify(dsn, schema=SCHEMA)
+    report = _verify(dsn, schema=SCHEMA, standbys=find_standbys(dsn))
     return UpReport(
         host=cluster.coordinator.host,
         port=cluster.coordinator.port,
@@ -333,6 +342,7 @@ def verify(
         schema=SCHEMA,
         groups=groups,
         extra_checks=[IdentifierCheck(choose_rules(identity_rules))],
+        standbys=find_standbys(resolve_dsn(dsn)),
         wait=wait,
         progress=progress,
     )
@@ -345,7 +355,7 @@ def status(dsn: str | None = None) -> StatusReport:
         ConnectionFailed: the coordinator does not answer, or is a standby.
     """
     with connection.explained_errors():
-        return _status(resolve_dsn(dsn), schema=SCHEMA)
+        return _status(resolve_dsn(dsn), schema=SCHEMA, standbys=find_standbys(resolve_dsn(dsn)))
 
 
 def load(

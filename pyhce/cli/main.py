@@ -22,6 +22,7 @@ from pyhce.cli import (
     register,
     repair,
     roles,
+    standbys,
     up,
     verify,
 )
@@ -89,6 +90,8 @@ for command in (
     generate.generate,
     verify.verify,
     verify.status,
+    standbys.switchover,
+    standbys.reinit,
     load.load,
     export.export,
     patient.patient,

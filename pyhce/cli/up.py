@@ -32,6 +32,11 @@ from pyhce.settings import DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, DEFAULT_WORKE
 @click.option(
     "--workers", type=int, help=f"Number of workers, with Citus. Default: as many as there are, else {DEFAULT_WORKERS}."
 )
+@click.option(
+    "--standbys",
+    type=int,
+    help="Standbys of each node, with Citus, etcd and pyhce[ha]. A standby takes over when its leader fails.",
+)
 @click.option("--port", type=int, help=f"Port of the coordinator. Default: the present one, else {NODE_PORT}.")
 @click.option(
     "--shards",
@@ -61,6 +66,7 @@ def up(
     pg_config: Path | None,
     citus: bool | None,
     workers: int | None,
+    standbys: int | None,
     port: int | None,
     shards: int,
     time_zone: str,
@@ -104,6 +110,7 @@ def up(
             pg_config=pg_config,
             citus=citus,
             workers=workers,
+            standbys=standbys,
             port=port,
             shard_count=shards,
             time_zone=time_zone,

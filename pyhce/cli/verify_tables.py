@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from pyhce.cli.output import add_row, console, new_table
+from pyhce.cli.standbys import show_groups
 from pyhce.counted import counted
 from pyhce.verify import Result, StatusReport, VerificationReport
 
@@ -51,6 +52,8 @@ def show_status(report: StatusReport) -> None:
     for node in report.nodes:
         add_row(table, node.name, node.role, node.state, node.shards, node.size)
     console.print(table)
+    if report.standbys:
+        show_groups(report.standbys)
     if report.patients is None:
         console.print(
             "counts are unknown: a node does not answer (pyhce verify --group nodes shows which)", style="yellow"

@@ -19,6 +19,7 @@ from pyhce.deploy.pod_failures import CrashWatch, crash_failure, deployment_fail
 from pyhce.deploy.pod_watch import run_watching_pods, wait_message
 from pyhce.deploy.release_lock import release_lock
 from pyhce.errors import HceError
+from pyhce.patroni import ReinitReport, SwitchoverReport
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen, Schema
 from pyhce.settings import APP_ROLE, SUPERUSER
@@ -26,6 +27,8 @@ from pyhce.verify import GROUPS, StatusReport, VerificationReport, repeat_until_
 
 NAMESPACE = "clinical-database"
 RELEASE = "hce"
+HA_CONFIG_MAP = "citus-patroni"
+"""The ConfigMap with the file of groups, which a release with standbys has."""
 _PAUSE = 2.0
 
 logger = logging.getLogger(__name__)
@@ -211,9 +214,7 @@ class Deployment:
             if view.leader(group) in (None, members[0]):
                 continue
             self.progress(f"{group}: handing over to {members[0]}, which stays")
-            arguments = ["switchover", group, "--to", members[0], "--yes", "--output", "json"]
-            printed = self.cluster.run_job_pod(self.namespace, "citus-registrar", "citus-switchover", arguments, 300.0)
-            _parse_json(printed)
+            self.switchover(group, to=members[0])
 
     def _with_pod_details(self, error: helm.HelmFailure) -> HceError:
         """Helm's error, with the Service that has the port or the pods that failed."""
@@ -279,7 +280,7 @@ class Deployment:
         arguments = ["verify", "--output", "json"] + [word for group in inside for word in ("--group", group)]
         self.progress("verifying the database from a pod in its namespace")
         printed = self.cluster.run_job_pod(self.namespace, "citus-registrar", "citus-verify-run", arguments, 300.0)
-        report = _parse_report(printed)
+        report = VerificationReport.model_validate(_parse_answer(printed))
         if groups is None or checks.GROUP in groups:
             view = checks.KubernetesView(self.cluster, self.namespace)
             kubernetes = run_checks(checks.CHECKS, view, self.progress)
@@ -292,8 +293,11 @@ class Deployment:
         self.cluster.version()
         database, reason = None, ""
         try:
-            with self.dsn(SUPERUSER) as reachable:
-                database = status(reachable, schema=self.schema)
+            if self.has_standbys():
+                database = StatusReport.model_validate(self._run_inside("status"))
+            else:
+                with self.dsn(SUPERUSER) as reachable:
+                    database = status(reachable, schema=self.schema)
         except HceError as error:
             reason = error.wrong
         return DeploymentStatus(
@@ -304,6 +308,46 @@ class Deployment:
             database=database,
             silent=reason,
         )
+
+    def has_standbys(self) -> bool:
+        """Whether the release runs with standbys."""
+        return self.cluster.get(self.cluster.core.read_namespaced_config_map, HA_CONFIG_MAP, self.namespace) is not None
+
+    def switchover(self, group: str, *, to: str | None = None, timeout: float = 60.0) -> SwitchoverReport:
+        """Hand the leadership of a group over to a standby, from a pod; see `pyhce.patroni.switchover`.
+
+        Raises:
+            HceError: nothing is installed, or as in the pod.
+        """
+        self.progress(f"handing over {group} from a pod in its namespace")
+        chosen = ["--to", to] if to else []
+        printed = self._run_inside("switchover", group, *chosen, "--yes", "--timeout", f"{timeout:g}s", wait=timeout)
+        return SwitchoverReport.model_validate(printed)
+
+    def reinit(self, member: str, *, timeout: float = 600.0) -> ReinitReport:
+        """Let a standby copy its leader's data again, from a pod; see `pyhce.patroni.reinit`.
+
+        Raises:
+            HceError: nothing is installed, or as in the pod.
+        """
+        self.progress(f"reinitializing {member} from a pod in its namespace")
+        printed = self._run_inside("reinit", member, "--yes", "--timeout", f"{timeout:g}s", wait=timeout)
+        return ReinitReport.model_validate(printed)
+
+    def _run_inside(self, command: str, *arguments: str, wait: float = 0.0) -> dict[str, Any]:
+        """Run a command of pyhce in a pod that reaches every member; return the report that it prints.
+
+        Args:
+            wait: seconds that the command itself may wait, twice.
+
+        Raises:
+            HceError: nothing is installed, the pod did not end, or the command's own error.
+        """
+        printed = self.cluster.run_job_pod(
+            self.namespace, "citus-registrar", f"citus-{command}", [command, *arguments, "--output", "json"],
+            300.0 + 2 * wait,
+        )  # fmt: skip
+        return _parse_answer(printed)
 
     def password(self, role: str = APP_ROLE) -> str:
         """The password of one of the roles that log in. Raises as `endpoint.password`."""
@@ -397,28 +441,24 @@ class Deployment:
             time.sleep(0.5)
 
 
-def _parse_report(printed: str) -> VerificationReport:
-    """The report of a verification in what a pod printed."""
-    return VerificationReport.model_validate(_parse_json(printed))
-
-
-def _parse_json(printed: str) -> dict[str, Any]:
-    """The JSON report in what a pod printed, after its lines of progress.
+def _parse_answer(printed: str) -> dict[str, Any]:
+    """The report in what a pod printed, between its lines of progress and its warnings.
 
     Raises:
-        HceError: it printed none, or the report is an error.
+        HceError: there is none; or the error that the pod printed, with its remedy and exit code.
     """
     lines = printed.splitlines()
     start = next((n for n, line in enumerate(lines) if line.startswith("{")), None)
-    text = "\n".join(lines[start:]) if start is not None else ""
     try:
-        report = json.loads(text)
+        if start is None:
+            raise ValueError
+        report: dict[str, Any] = json.JSONDecoder().raw_decode("\n".join(lines[start:]))[0]
     except ValueError:
         last = lines[-1][:300] if lines else "nothing"
         raise HceError(
-            f"the pod printed no report; its last line was: {last}",
-            remedy="Check the pods: pyhce status --on CONTEXT",
+            f"the pod that ran pyhce printed no report; its last line was: {last}",
+            remedy="Check the pods: kubectl get pods, in the namespace of the database.",
         ) from None
     if "error" in report:
         raise HceError(report["error"], remedy=report["remedy"], exit_code=report.get("exit_code", 2))
-    return dict(report)
+    return report

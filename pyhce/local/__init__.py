@@ -19,6 +19,7 @@ from pyhce.local.cluster import (
 )
 from pyhce.local.engine import Engine, find_engine
 from pyhce.local.folder import default_folder, passwords, write_private
+from pyhce.local.standbys import read_ha
 
 __all__ = [
     "DeleteReport",
@@ -37,6 +38,7 @@ __all__ = [
     "find_engine",
     "passwords",
     "psql_program",
+    "read_ha",
     "start",
     "status",
     "stop",

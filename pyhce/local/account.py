@@ -65,7 +65,7 @@ def run_as(
 
     Args:
         timeout: seconds within which it must end.
-        env: variables to add to the environment, from which libpq's (PG*) are removed.
+        env: variables to add to the environment, from which those of libpq (PG*), Patroni and etcd are removed.
         cwd: its working directory.
 
     Raises:
@@ -74,7 +74,7 @@ def run_as(
     switch: dict[str, Any] = {}
     if account.is_other_user:
         switch = {"user": account.uid, "group": account.gid, "extra_groups": []}
-    base = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    base = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PATRONI_", "ETCD"))}
     logger.debug("running %s as uid %d", shlex.join(command), account.uid)
     with tempfile.TemporaryFile() as out:
         done = subprocess.run(  # noqa: S603 - the engine's own programs

@@ -13,13 +13,16 @@ from pyhce.counted import counted
 from pyhce.errors import HceError, UsageError
 from pyhce.local import folder as folders
 from pyhce.local import server
-from pyhce.local.account import runnable_engine, server_account
+from pyhce.local.account import Account, runnable_engine, server_account
 from pyhce.local.engine import Engine, find_engine
 from pyhce.local.folder import FolderState, NodeState
+from pyhce.local.groups import Groups
+from pyhce.local.standbys import MEMBER_HOST, Requirements, with_standbys
 from pyhce.schema.model import Frozen
 from pyhce.settings import DATABASE, DEFAULT_TIME_ZONE, DEFAULT_WORKERS, NODE_PORT, SUPERUSER
 
 MAX_WORKERS = 32
+MAX_STANDBYS = 3
 MAX_PORT = 65535
 REQUIRED_BYTES = 1024**3
 """Free bytes that the volume must have."""
@@ -45,6 +48,7 @@ class LocalCluster(Frozen):
 
     Args:
         workers: empty on a single PostgreSQL.
+        members: with standbys, every server; the nodes' ports then lead to the leaders among them.
         created: whether this start created the folder's servers.
         already_running: whether all of them ran before this start.
         recovered: what this start repaired, a sentence for each repair.
@@ -54,6 +58,7 @@ class LocalCluster(Frozen):
     engine: Engine
     coordinator: LocalNode
     workers: tuple[LocalNode, ...]
+    members: tuple[LocalNode, ...] = ()
     created: bool = False
     already_running: bool = False
     recovered: tuple[str, ...] = ()
@@ -107,6 +112,7 @@ def start(
     *,
     engine: Engine,
     workers: int | None = None,
+    standbys: int | None = None,
     port: int | None = None,
     time_zone: str = DEFAULT_TIME_ZONE,
     on_progress: Callable[[str], None] = lambda _: None,
@@ -120,13 +126,15 @@ def start(
         engine: the PostgreSQL to run.
         workers: number of workers, used with Citus only. More than before adds workers; fewer is refused. If None: as
             many as the folder has, or DEFAULT_WORKERS in a new one.
+        standbys: number of standbys of each node, run by Patroni; Citus only. None keeps what the folder has. More than
+            before adds standbys; fewer is refused.
         port: the coordinator's port; if None the folder's, or NODE_PORT in a new one. A new worker takes the next free
             port and keeps it.
         time_zone: used for dates that carry none; ignored if the servers exist.
         on_progress: called with a line on what is being done.
 
     Raises:
-        UsageError: the folder contains other files, or the number of workers or the port is not allowed.
+        UsageError: the folder contains other files, or the number of workers or standbys or the port is not allowed.
         HceError: a port is taken, the folder was made by another PostgreSQL, the volume is full, or a server did not
             start.
     """
@@ -147,6 +155,10 @@ def start(
         _refuse_full_disk(folder)
         runnable = runnable_engine(engine, folder, account)
         state = _target_state(folder, before, engine, workers, port, time_zone)
+        count = _standbys(folder, before, engine, standbys)
+        if count:
+            state = with_standbys(state, count, lambda used: _free_port(used, port))
+            return _start_with_standbys(folder, before, state, runnable, account, on_progress)
         recovered = [sentence for n in state.nodes for sentence in server.recover(_data(folder, n), n.name)]
         running = {n.name: server.settled_pid_of(_data(folder, n)) for n in state.nodes}
         moved = before is not None and before.nodes[0].port != port and running["coordinator"] is not None
@@ -180,6 +192,36 @@ def start(
             already_running=not stopped and not moved,
             recovered=tuple(recovered),
         )
+
+
+def _start_with_standbys(
+    folder: Path,
+    before: FolderState | None,
+    state: FolderState,
+    runnable: Engine,
+    account: Account,
+    on_progress: Callable[[str], None],
+) -> LocalCluster:
+    """Start the groups of a folder; servers that ran without Patroni are stopped first, and it adopts their data."""
+    on_progress("looking for etcd and Patroni")
+    requirements = Requirements(folder, account)
+    secrets = folders.passwords(folder)
+    groups = Groups(folder, state, runnable, account, secrets[SUPERUSER])
+    recovered: list[str] = []
+    plain = before.nodes if before is not None and before.standbys is None else ()
+    for node in plain:
+        recovered += server.recover(_data(folder, node), node.name)
+    running = [node for node in plain if server.pid_of(_data(folder, node)) is not None]
+    groups.refuse_taken_ports(ours={node.port for node in running})  # a refused port leaves the servers running
+    for node in running:
+        on_progress(f"stopping {node.name}: Patroni takes it over")
+        server.stop_server(_data(folder, node), runnable, account)
+    folders.write_state(folder, state)
+    pgpass = folders.write_pgpass(folder, state)
+    ran, repairs = groups.start(requirements, state.time_zone, pgpass, on_progress)
+    return _cluster(
+        folder, state, created=before is None, already_running=ran, recovered=(*recovered, *repairs)
+    )  # fmt: skip
 
 
 def engine_for(folder: Path, pg_config: Path | None = None, *, citus: bool | None = None) -> Engine:
@@ -225,6 +267,31 @@ def _refuse_workers(engine: Engine, workers: int) -> None:
             f"--workers {workers} is not between {least} and {MAX_WORKERS}",
             remedy="Give a number in that range: --workers 2",
         )
+
+
+def _standbys(folder: Path, before: FolderState | None, engine: Engine, wanted: int | None) -> int:
+    """The number of standbys of each node."""
+    known = 0
+    if before is not None and before.standbys is not None:
+        known = len(before.standbys.members) // len(before.nodes) - 1
+    if wanted is None:
+        return known
+    if not 0 <= wanted <= MAX_STANDBYS:
+        raise UsageError(
+            f"--standbys {wanted} is not between 0 and {MAX_STANDBYS}", remedy="Give a number in that range: 1"
+        )
+    if wanted and engine.kind != "citus":
+        raise UsageError(
+            f"--standbys needs Citus, and {engine.source} is PostgreSQL {engine.version} without it",
+            remedy="Give the pg_config of a PostgreSQL with the extension citus (--pg-config), or omit --standbys.",
+        )
+    if wanted < known:
+        raise UsageError(
+            f"--standbys {wanted} is fewer than the {known} of {folder}",
+            remedy="Omit --standbys. To go back, run pyhce export, then `pyhce up` with another --folder, then "
+            "pyhce load.",
+        )
+    return wanted
 
 
 def _refuse_port(port: int) -> None:
@@ -275,7 +342,12 @@ def _target_state(
     nodes = [NodeState(name="coordinator", port=port), *known]
     for number in range(len(known), count):
         nodes.append(NodeState(name=f"worker-{number}", port=_free_port({n.port for n in nodes}, port)))
-    return FolderState(engine=engine, time_zone=before.time_zone if before else time_zone, nodes=tuple(nodes))
+    return FolderState(
+        engine=engine,
+        time_zone=before.time_zone if before else time_zone,
+        nodes=tuple(nodes),
+        standbys=before.standbys if before else None,
+    )
 
 
 def _free_port(used: set[int], after: int) -> int:
@@ -297,8 +369,21 @@ def _cluster(folder: Path, state: FolderState, **facts: object) -> LocalCluster:
         LocalNode(name=n.name, port=n.port, data=_data(folder, n), pid=server.pid_of(_data(folder, n)))
         for n in state.nodes
     ]
+    members = [
+        LocalNode(
+            name=m.name, host=MEMBER_HOST, port=m.port, data=folder / m.name, pid=server.pid_of(folder / m.name)
+        )
+        for m in (state.standbys.members if state.standbys else ())
+    ]  # fmt: skip
     return LocalCluster.model_validate(
-        {"folder": folder, "engine": state.engine, "coordinator": nodes[0], "workers": tuple(nodes[1:]), **facts}
+        {
+            "folder": folder,
+            "engine": state.engine,
+            "coordinator": nodes[0],
+            "workers": tuple(nodes[1:]),
+            "members": tuple(members),
+            **facts,
+        }
     )
 
 
@@ -318,6 +403,9 @@ def stop(folder: Path) -> StopReport:
     state, account = _require_state(folder), server_account()
     with folders.folder_lock(folder):
         engine = runnable_engine(state.engine, folder, account)
+        if state.standbys is not None:
+            groups = Groups(folder, state, engine, account, folders.passwords(folder)[SUPERUSER])
+            return StopReport(folder=folder, stopped=tuple(groups.stop()))
         stopped = [n.name for n in reversed(state.nodes) if server.stop_server(_data(folder, n), engine, account)]
     return StopReport(folder=folder, stopped=tuple(stopped))
 
@@ -329,7 +417,8 @@ def contents(folder: Path) -> FolderContents:
         UsageError: it is not a data folder of pyhce.
     """
     state = _require_state(folder)
-    return FolderContents(folder=folder, nodes=tuple(n.name for n in state.nodes), bytes=_size(folder))
+    servers = state.standbys.members if state.standbys else state.nodes
+    return FolderContents(folder=folder, nodes=tuple(s.name for s in servers), bytes=_size(folder))
 
 
 def _size(folder: Path) -> int:
@@ -354,7 +443,7 @@ def delete(folder: Path) -> DeleteReport:
     stop(folder)
     (folder / "pgpass").unlink(missing_ok=True)
     for node in before.nodes:
-        shutil.rmtree(folder / node)
+        shutil.rmtree(folder / node, ignore_errors=True)  # a standby may not have copied its data yet
     shutil.rmtree(folder)
     return DeleteReport(folder=folder, nodes=before.nodes, bytes=before.bytes)
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,34 @@ class NodeState(Frozen):
     port: int
 
 
+class MemberState(Frozen):
+    """A member of a node's group in the state file.
+
+    Args:
+        node: the node's name.
+        name: the member's, and that of its data directory: the node's for the first member.
+        port: of its PostgreSQL.
+        rest_port: of its Patroni.
+    """
+
+    node: str
+    name: str
+    port: int
+    rest_port: int
+
+
+class StandbysState(Frozen):
+    """What a folder with standbys has in its state file beside the nodes, whose ports lead to the leaders."""
+
+    etcd_port: int
+    etcd_peer_port: int
+    members: tuple[MemberState, ...]
+
+    def of(self, node: str) -> tuple[MemberState, ...]:
+        """The members of a node."""
+        return tuple(member for member in self.members if member.node == node)
+
+
 class FolderState(Frozen):
     """The content of the state file, from which the next start brings up the same nodes."""
 
@@ -41,6 +70,7 @@ class FolderState(Frozen):
     engine: Engine
     time_zone: str
     nodes: tuple[NodeState, ...]
+    standbys: StandbysState | None = None
 
 
 def default_folder() -> Path:
@@ -82,7 +112,7 @@ def read_state(folder: Path) -> FolderState | None:
 
 def write_state(folder: Path, state: FolderState) -> None:
     """Write the state file, completely or not at all."""
-    write_private(folder / STATE_FILE, state.model_dump_json(indent=1) + "\n")
+    write_private(folder / STATE_FILE, state.model_dump_json(indent=1, exclude_none=True) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:
@@ -147,10 +177,20 @@ def make_folder(folder: Path, account: Account) -> None:
             )
     if account.is_other_user:
         os.chown(folder, 0, account.gid)
-        folder.chmod(0o710)
+        if not folder.stat().st_mode & stat.S_ISVTX:  # see `let_account_make_folders`
+            folder.chmod(0o710)
     else:
         folder.chmod(0o700)
     (folder / LOCK_FILE).touch(mode=0o600)
+
+
+def let_account_make_folders(folder: Path, account: Account) -> None:
+    """Let the servers' account add and remove its own data directories, and nothing of ours.
+
+    Patroni makes a standby's data directory and deletes it when the standby copies the leader's data again.
+    """
+    if account.is_other_user:
+        folder.chmod(0o1770)
 
 
 def _first_start_was_interrupted(folder: Path) -> bool:
@@ -172,7 +212,10 @@ def passwords(folder: Path) -> dict[str, str]:
 def write_pgpass(folder: Path, state: FolderState) -> Path:
     """Write libpq's password file, a line for each role and node; return its path."""
     by_role = passwords(folder)
-    lines = [f"localhost:{node.port}:*:{role}:{password}" for node in state.nodes for role, password in by_role.items()]
+    addresses = [f"localhost:{node.port}" for node in state.nodes]
+    if state.standbys:
+        addresses += [f"127.0.0.1:{member.port}" for member in state.standbys.members]
+    lines = [f"{address}:*:{role}:{password}" for address in addresses for role, password in by_role.items()]
     path = folder / "pgpass"
     write_private(path, "\n".join(lines) + "\n")
     return path

@@ -66,7 +66,7 @@ def initialise(data: Path, engine: Engine, account: Account, password: str) -> N
         )  # fmt: skip
         if done.returncode != 0:
             raise HceError(
-                f"initdb failed for {data.name}:\n{_last_lines(done.stdout)}",
+                f"initdb failed for {data.name}:\n{last_lines(done.stdout)}",
                 remedy="Fix what it reports and run the same command again.",
             )
         partial.rename(data)
@@ -77,7 +77,10 @@ def initialise(data: Path, engine: Engine, account: Account, password: str) -> N
 
 def configure(data: Path, engine: Engine, account: Account, *, port: int, time_zone: str) -> None:
     """Write a server's settings to pyhce.conf, which postgresql.conf includes last."""
-    postgresql_conf, pyhce_conf = data / "postgresql.conf", data / "pyhce.conf"
+    pyhce_conf = data / "pyhce.conf"
+    # Patroni writes a postgresql.conf that includes the original one under this name.
+    original = data / "postgresql.base.conf"
+    postgresql_conf = original if original.exists() else data / "postgresql.conf"
     lines = [f"{name} = {value}" for name, value in settings(data, engine, port=port, time_zone=time_zone).items()]
     pyhce_conf.write_text("# Written by pyhce at each start.\n" + "\n".join(lines) + "\n")
     if "pyhce.conf" not in postgresql_conf.read_text():
@@ -144,7 +147,7 @@ def pid_of(data: Path) -> int | None:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     except (OSError, ValueError):
         return None
-    return pid if _runs_in(pid, data) else None
+    return pid if runs_in(pid, data) else None
 
 
 def settled_pid_of(data: Path) -> int | None:
@@ -166,21 +169,29 @@ def settled_pid_of(data: Path) -> int | None:
 
 
 def _answers(data: Path) -> bool:
-    """Whether a server answers at the port in the pid file (its fourth line).
+    """Whether a server answers at the port in the pid file (its fourth line)."""
+    try:
+        port = int((data / "postmaster.pid").read_text().split("\n")[3])
+    except (OSError, ValueError, IndexError):
+        return False
+    return answers(port)
+
+
+def answers(port: int) -> bool:
+    """Whether a server answers at a port.
 
     A running server answers an SSLRequest (PostgreSQL manual, "Message Formats") with one byte. A connection alone
     proves nothing: the kernel still accepts it for a process that is ending.
     """
     try:
-        port = int((data / "postmaster.pid").read_text().split("\n")[3])
         with socket.create_connection(("localhost", port), timeout=1) as probe:
             probe.sendall(struct.pack("!ii", 8, 80877103))
             return probe.recv(1) in (b"S", b"N", b"E")
-    except (OSError, ValueError, IndexError):
+    except OSError:
         return False
 
 
-def _runs_in(pid: int, data: Path) -> bool:
+def runs_in(pid: int, data: Path) -> bool:
     """Whether a process's working directory is this data directory, as it is for PostgreSQL's processes.
 
     Without /proc, whether the process exists at all.
@@ -199,11 +210,11 @@ def _runs_in(pid: int, data: Path) -> bool:
         return False
 
 
-def orphaned_processes(data: Path) -> list[int]:
+def processes_in(data: Path) -> list[int]:
     """The ids of the processes that a killed server left behind on its data directory."""
     if not Path("/proc").is_dir():
         return []
-    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _runs_in(int(p.name), data)]
+    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and runs_in(int(p.name), data)]
 
 
 def recover(data: Path, name: str) -> list[str]:
@@ -211,7 +222,7 @@ def recover(data: Path, name: str) -> list[str]:
     if settled_pid_of(data) is not None or not (data / "postmaster.pid").exists():
         return []
     repairs = [f"{name}: its server was killed; removed the stale postmaster.pid"]
-    orphans = orphaned_processes(data)
+    orphans = processes_in(data)
     if orphans:
         repairs.append(
             f"{name}: ended {counted(len(orphans), 'process', 'processes')} that the killed server had left behind"
@@ -226,11 +237,11 @@ def recover(data: Path, name: str) -> list[str]:
 def _end_processes(pids: list[int], data: Path) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
         for pid in pids:
-            if _runs_in(pid, data):
+            if runs_in(pid, data):
                 os.kill(pid, signal_number)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            if not orphaned_processes(data):
+            if not processes_in(data):
                 return
             time.sleep(0.05)
 
@@ -330,6 +341,11 @@ def create_database(engine: Engine, account: Account, port: int, pgpass: Path) -
     ourselves = Account(uid=os.geteuid(), gid=os.getegid())  # only this account may read the password file
     list_databases = [*base, "-U", SUPERUSER, "-d", "postgres", "-c", "SELECT datname FROM pg_database"]
     existing = run_as(list_databases, ourselves, timeout=60, env=env)
+    if existing.returncode != 0:
+        raise HceError(
+            f"could not list the databases on port {port}: {last_lines(existing.stdout)}",
+            remedy="Fix what psql reports. If the password is wrong, another server uses the port: give --port.",
+        )
     statements = []
     if DATABASE not in existing.stdout.split():
         statements = [("postgres", f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")]
@@ -339,7 +355,7 @@ def create_database(engine: Engine, account: Account, port: int, pgpass: Path) -
         done = run_as([*base, "-U", SUPERUSER, "-d", database, "-c", statement], ourselves, timeout=120, env=env)
         if done.returncode != 0:
             raise HceError(
-                f"could not create the database on port {port}: {_last_lines(done.stdout)}",
+                f"could not create the database on port {port}: {last_lines(done.stdout)}",
                 remedy="Fix what psql reports. If the password is wrong, another server uses the port: give --port.",
             )
 
@@ -347,8 +363,9 @@ def create_database(engine: Engine, account: Account, port: int, pgpass: Path) -
 def _log_tail(data: Path) -> str:
     logs = sorted((data / "log").glob("*.log"), key=lambda p: p.stat().st_mtime) if (data / "log").is_dir() else []
     texts = [p.read_text(errors="replace") for p in [*logs[-1:], data / "start.log"] if p.exists()]
-    return _last_lines("\n".join(texts)) or "there is no log"
+    return last_lines("\n".join(texts)) or "there is no log"
 
 
-def _last_lines(text: str, count: int = 15) -> str:
+def last_lines(text: str, count: int = 15) -> str:
+    """The last lines of a text."""
     return "\n".join(text.strip().splitlines()[-count:])
