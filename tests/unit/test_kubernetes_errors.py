@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pyhce.deploy.chart import merge_values, parse_assignments, read_values
+from pyhce.deploy.deployment import _parse_answer
 from pyhce.deploy.release_lock import release_lock
-from pyhce.errors import UsageError
+from pyhce.errors import HceError, UsageError
 
 KUBECONFIG = """
 apiVersion: v1
@@ -94,3 +95,18 @@ def test_values_are_merged_as_helm_merges_them(tmp_path: Path) -> None:
     broken.write_text("- a")
     with pytest.raises(UsageError, match="is not a map"):
         read_values(broken)
+
+
+def test_the_report_of_a_pod_is_read_between_its_other_lines() -> None:
+    printed = 'WARNING waiting\nciting {x}\n{\n  "group": "citus-worker-0"\n}\nlast words\n'
+    assert _parse_answer(printed) == {"group": "citus-worker-0"}
+
+
+def test_an_error_in_a_pod_is_the_error_outside_with_its_exit_code() -> None:
+    with pytest.raises(HceError, match="citus-worker-9") as failed:
+        _parse_answer(
+            'waiting\n{"error": "there is no group citus-worker-9", "remedy": "Choose one.", "exit_code": 2}\n'
+        )
+    assert (failed.value.remedy, failed.value.exit_code) == ("Choose one.", 2)
+    with pytest.raises(HceError, match="its last line was: ModuleNotFoundError"):
+        _parse_answer("Traceback\nModuleNotFoundError: pyhce\n")
