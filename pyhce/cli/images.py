@@ -36,7 +36,8 @@ def images_build(wheels: Path | None, postgres_base: str, registrar_base: str, o
     \b
     Examples:
       pyhce images build
-      pip wheel --wheel-dir wheels . hatchling && pyhce images build --wheels wheels
+      pip wheel --wheel-dir wheels '.[k8s]' hatchling -r postgres-citus/patroni/requirements.txt
+      pyhce images build --wheels wheels
     """
     with progress() as on_progress:
         report = images.build(

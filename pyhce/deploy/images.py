@@ -20,7 +20,10 @@ REGISTRAR = f"hce-citus/registrar:{__version__}"
 IMAGES = (POSTGRES, REGISTRAR)
 POSTGRES_BASE = "citusdata/citus:12.1"
 REGISTRAR_BASE = "python:3.11-slim"
+WHEELS_COMMAND = "pip wheel --wheel-dir FOLDER '.[k8s]' hatchling -r postgres-citus/patroni/requirements.txt"
+"""How to get the wheels of both images into a folder."""
 _BUILD_CONTEXT_FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "charts", "pyhce", "registrar")
+_POSTGRES_CONTEXT_FILES = ("postgres-citus",)
 
 
 class ImagesReport(Frozen):
@@ -55,7 +58,7 @@ def build(
 
     Args:
         root: the checkout; the one that this package runs from if None.
-        wheels: a folder of wheels to use in place of a package index (pip wheel --wheel-dir FOLDER . hatchling).
+        wheels: a folder of wheels to use in place of a package index; see `WHEELS_COMMAND`.
         postgres_base, registrar_base: the images to build on.
         progress: called with a line on what is being built.
 
@@ -70,12 +73,15 @@ def build(
             f"{checkout or 'this installation of pyhce'} is not a checkout of hce-citus: it has no Dockerfiles",
             remedy="Build the images in a clone of the project, or load built ones: pyhce images load --from FILE",
         )
-    postgres_context = str(checkout / "postgres-citus")
+    offline = ("--build-arg", "PIP_NO_INDEX=1") if wheels else ()
     progress(f"building {POSTGRES} from {postgres_base}")
-    run_program("docker", "build", "-q", "-t", POSTGRES, "--build-arg", f"BASE={postgres_base}", postgres_context)
+    with _build_context(checkout, wheels, _POSTGRES_CONTEXT_FILES, "postgres-citus/wheels") as context:
+        run_program(
+            "docker", "build", "-q", "-t", POSTGRES, "--build-arg", f"BASE={postgres_base}",
+            "--build-arg", f"PYTHON={registrar_base}", *offline, str(context / "postgres-citus"),
+        )  # fmt: skip
     progress(f"building {REGISTRAR} from {registrar_base}")
-    with _build_context(checkout, wheels) as context:
-        offline = ("--build-arg", "PIP_NO_INDEX=1") if wheels else ()
+    with _build_context(checkout, wheels, _BUILD_CONTEXT_FILES, "registrar/wheels") as context:
         run_program(
             "docker", "build", "-q", "-t", REGISTRAR, "-f", str(context / "registrar" / "Dockerfile"),
             "--build-arg", f"BASE={registrar_base}", *offline, str(context),
@@ -84,8 +90,8 @@ def build(
 
 
 @contextmanager
-def _build_context(root: Path, wheels: Path | None) -> Iterator[Path]:
-    """The registrar's build context: the checkout, or a copy of the files it needs with the wheels added."""
+def _build_context(root: Path, wheels: Path | None, names: Sequence[str], folder_of_wheels: str) -> Iterator[Path]:
+    """The build context of an image: the checkout, or a copy of the files it needs with the wheels added."""
     if wheels is None:
         yield root
         return
@@ -93,18 +99,18 @@ def _build_context(root: Path, wheels: Path | None) -> Iterator[Path]:
     if not files:
         raise UsageError(
             f"there are no wheels in {wheels}",
-            remedy="Build them where a package index is reachable: pip wheel --wheel-dir FOLDER . hatchling",
+            remedy=f"Build them in a checkout where a package index is reachable: {WHEELS_COMMAND}",
         )
     with tempfile.TemporaryDirectory(prefix="pyhce-images-") as folder:
         context = Path(folder)
-        for name in _BUILD_CONTEXT_FILES:
+        for name in names:
             source = root / name
             if source.is_dir():
                 shutil.copytree(source, context / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, context / name)
         for wheel in files:
-            shutil.copy2(wheel, context / "registrar" / "wheels")
+            shutil.copy2(wheel, context / folder_of_wheels)
         yield context
 
 
