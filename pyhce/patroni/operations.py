@@ -217,8 +217,8 @@ def _wait(missing: Callable[[], str], failure: str, timeout: float, progress: Pr
 def apply_dynamic_config(ha: HaFile, password: str, progress: Progress = no_progress) -> list[str]:
     """Give every group the dynamic configuration of the file of groups; return a sentence for each change.
 
-    Keys that the file does not have are left alone. A setting that needs a restart is shown as pending by
-    `group_states`.
+    PostgreSQL settings that the file does not have are removed; other keys are left alone. A setting that needs a
+    restart is shown as pending by `group_states`.
 
     Raises:
         ConnectionFailed: no member of a group answers.
@@ -228,11 +228,23 @@ def apply_dynamic_config(ha: HaFile, password: str, progress: Progress = no_prog
     for group in ha.groups:
         progress(f"{group.name}: comparing the dynamic configuration")
         client = PatroniClient(group, ha, password)
-        changes = _changes(client.config(), ha.dynamic)
+        present = client.config()
+        wanted = _with_removals(present, ha.dynamic)
+        changes = _changes(present, wanted)
         if changes:
-            client.patch_config(ha.dynamic)
+            client.patch_config(wanted)
             sentences += [f"{group.name}: {change}" for change in changes]
     return sentences
+
+
+def _with_removals(present: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
+    """The declared configuration, with None for each present PostgreSQL setting that is no longer declared."""
+    postgresql = declared.get("postgresql") or {}
+    settings = postgresql.get("parameters")
+    if settings is None:
+        return declared
+    left = ((present.get("postgresql") or {}).get("parameters") or {}).keys() - settings.keys()
+    return {**declared, "postgresql": {**postgresql, "parameters": {**settings, **dict.fromkeys(left)}}}
 
 
 def _changes(present: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import pytest
 
 from pyhce.deploy import Deployment, images, kind
 
-CLUSTER = "hce-citus-test"
+CLUSTER = os.environ.get("PYHCE_TEST_CLUSTER", "hce-citus-test")
+"""Name a cluster that exists to keep it after the tests."""
 CONTEXT = f"kind-{CLUSTER}"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pyhce.errors import ConnectionFailed, HceError, UsageError
 from pyhce.patroni import Group, GroupState, HaFile, MemberAddress, group_states, ha_file, rest_password, switchover
-from pyhce.patroni.operations import _changes
+from pyhce.patroni.operations import _changes, _with_removals
 
 ANSWERS = Path(__file__).parent / "patroni_answers"
 GROUP = Group(
@@ -127,3 +127,11 @@ def test_a_change_of_the_dynamic_configuration_is_named_by_its_path() -> None:
         "pause removed", "postgresql.parameters.max_connections from 100 to 110", "postgresql.x set to 1",
     ]  # fmt: skip
     assert _changes(wanted, {"ttl": 30}) == []
+
+
+def test_a_setting_that_is_no_longer_declared_is_removed_and_other_keys_stay() -> None:
+    present = {"ttl": 30, "pause": True, "postgresql": {"parameters": {"work_mem": "64MB", "jit": "off"}}}
+    declared = {"ttl": 20, "postgresql": {"parameters": {"jit": "off"}}}
+    wanted = _with_removals(present, declared)
+    assert wanted == {"ttl": 20, "postgresql": {"parameters": {"jit": "off", "work_mem": None}}}
+    assert _changes(present, wanted) == ["ttl from 30 to 20", "postgresql.parameters.work_mem removed"]
