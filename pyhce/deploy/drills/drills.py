@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import Counter
@@ -97,24 +96,9 @@ def switchover(
     def plan(states: States) -> Iterator[Fault]:
         for _ in range(times):
             for name in _chosen_groups(states(), groups):
-                yield faults.handover(states()[name], partial(_hand_over, deployment, name, timeout))
+                yield faults.handover(states()[name], partial(deployment.switchover, name, timeout=timeout))
 
     return _drill(deployment, "switchover", plan, groups, timeout, progress, on_event, standbys=True)
-
-
-def _hand_over(deployment: Deployment, group: str, timeout: float) -> None:
-    """Run `pyhce switchover` in a pod."""
-    arguments = ["switchover", group, "--yes", "--timeout", f"{timeout:g}s", "--output", "json"]
-    printed = deployment.cluster.run_job_pod(
-        deployment.namespace, "citus-registrar", "citus-switchover", arguments, 2 * timeout
-    )
-    start = printed.find("\n{") + 1 if not printed.startswith("{") else 0
-    try:
-        report = json.loads(printed[start:])
-    except ValueError:
-        report = {"error": f"the switchover printed no report: {printed[-300:]}"}
-    if "error" in report:
-        raise HceError(report["error"], remedy=report.get("remedy", "Check the members: pyhce status --on CONTEXT"))
 
 
 def machine(
