@@ -17,6 +17,7 @@ A leader waits for a standby whose machine has vanished until wal_sender_timeout
   "synchronous_mode" true
   "synchronous_mode_strict" $ha.strict
   "failsafe_mode" true
+  "ignore_slots" (list (dict "type" "logical"))
   "postgresql" (dict "use_pg_rewind" true "use_slots" true "parameters" $parameters) | toJson }}
 {{- end }}
 
