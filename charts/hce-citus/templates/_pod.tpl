@@ -4,6 +4,7 @@
 {{ include "hce-citus.any-pod" $ }}
 {{- if $.Values.ha.enabled }}
 serviceAccountName: citus-patroni
+serviceAccount: citus-patroni # Kubernetes sets this copy, which would stay after ha.enabled=false if it were not named
 {{- end }}
 terminationGracePeriodSeconds: {{ $.Values.terminationGracePeriodSeconds }}
 securityContext:
