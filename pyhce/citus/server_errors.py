@@ -17,6 +17,11 @@ _LOST_MESSAGES = re.compile(
     "|failed to COPY to shard"
 )
 """Messages of Citus about a lost worker whose SQLSTATE does not say so: XX000, and 58030 of a COPY."""
+_TWO_RESULTS = re.compile("received [0-9]+ results from command")
+"""psycopg's error, without a SQLSTATE, for a server that answers a COMMIT and is shut down at that moment.
+
+Its two results are the end of the transaction and `terminating connection due to administrator command`.
+"""
 _MIGRATED = re.compile(r"\bsin_(\w+?)_check(_\d+)?\b")
 """The constraint that a migration adds to a generic table (`pyhce.records.upgrading.table_step`).
 
@@ -37,7 +42,7 @@ def is_node_lost(error: BaseException | None) -> bool:
     if not isinstance(error, psycopg.Error):
         return False
     if error.sqlstate is None:
-        return isinstance(error, psycopg.OperationalError)
+        return isinstance(error, psycopg.OperationalError) or _TWO_RESULTS.match(str(error)) is not None
     if error.sqlstate in {"XX000", "58030"}:
         return bool(_LOST_MESSAGES.search(error_line(error)))
     return error.sqlstate in _LOST_STATES or error.sqlstate.startswith("08")

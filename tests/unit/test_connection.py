@@ -51,6 +51,8 @@ def test_the_environment_and_a_connection_service_are_not_overridden(monkeypatch
     ("error", "lost"),
     [
         (psycopg.OperationalError("the connection is closed"), True),
+        (psycopg.InternalError("received 2 results from command 'COMMIT'"), True),
+        (psycopg.InternalError("other"), False),
         (errors.AdminShutdown("terminating connection due to administrator command"), True),
         (errors.CannotConnectNow("the database system is starting up"), True),
         (errors.ReadOnlySqlTransaction("writing to worker nodes is not currently allowed"), True),
