@@ -9,7 +9,7 @@ from typing import Any
 from pyhce.counted import counted
 from pyhce.deploy.kubernetes_cluster import KubernetesCluster, PodState
 from pyhce.settings import DATABASE, NODE_PORT
-from pyhce.verify.model import Finding, FunctionCheck, ok, ok_unless, skipped
+from pyhce.verify.model import Finding, FunctionCheck, Result, ok, ok_unless, skipped
 
 GROUP = "kubernetes"
 _BASE_SETS = ("citus-coordinator", "citus-worker")
@@ -271,7 +271,7 @@ def leaders_behind_services(view: KubernetesView) -> Finding:
 
 
 def members_apart(view: KubernetesView) -> Finding:
-    """No two members of a group run on the same Kubernetes node."""
+    """No two members of a group run on the same Kubernetes node; a warning where `ha.spread` only prefers it."""
     if not view.groups:
         return skipped("no standbys: ha.enabled is false")
     problems = []
@@ -279,7 +279,13 @@ def members_apart(view: KubernetesView) -> Finding:
         nodes = [view.nodes[member].node for member in members if member in view.nodes]
         shared = {node for node in nodes if nodes.count(node) > 1 and node}
         problems += [f"{group}: more than one member runs on {node}" for node in sorted(shared)]
-    return ok_unless(problems, f"the members of {len(view.groups)} groups run on different nodes")
+    required = any(
+        rule.when_unsatisfiable == "DoNotSchedule"
+        for stateful_set in view.stateful_sets.values()
+        for rule in stateful_set.spec.template.spec.topology_spread_constraints or ()
+    )
+    severity = Result.FAILED if required else Result.WARNING
+    return ok_unless(problems, f"the members of {len(view.groups)} groups run on different nodes", severity=severity)
 
 
 CHECKS = (
