@@ -40,7 +40,7 @@ from pyhce.api.kubernetes import (
 )
 from pyhce.api.ledger import ledger
 from pyhce.api.roles import RoleReport, RolesReport, add_role, drop_role, list_roles, rotate_role
-from pyhce.api.standbys import reinit, switchover
+from pyhce.api.standbys import pause, reinit, switchover
 from pyhce.api.writers import connect, connect_async
 from pyhce.deploy import Deployment
 from pyhce.deploy.chart import merge_values, nested_value
@@ -79,6 +79,7 @@ __all__ = [
     "merge_values",
     "nested_value",
     "patient",
+    "pause",
     "read_chart_values",
     "register",
     "reinit",

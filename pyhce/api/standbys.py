@@ -7,7 +7,8 @@ from pathlib import Path
 from pyhce import local
 from pyhce.citus.connection import Progress, host_and_port, no_progress, password_file, password_in
 from pyhce.errors import UsageError
-from pyhce.patroni import ReinitReport, Standbys, SwitchoverReport, ha_file, rest_password
+from pyhce.patroni import PauseReport, ReinitReport, Standbys, SwitchoverReport, ha_file, rest_password
+from pyhce.patroni import pause as _pause
 from pyhce.patroni import reinit as _reinit
 from pyhce.patroni import switchover as _switchover
 from pyhce.settings import SUPERUSER
@@ -93,3 +94,21 @@ def reinit(
     """
     found = _required(folder)
     return _reinit(found.ha, found.password, member, timeout, progress)
+
+
+def pause(
+    *, paused: bool = True, folder: Path | None = None, timeout: float = 60.0, progress: Progress = no_progress
+) -> PauseReport:
+    """Let Patroni do nothing by itself in any group, or work again; see `pyhce.patroni.pause`.
+
+    Args:
+        paused: False ends the pause.
+        folder: as for `switchover`.
+        timeout: seconds to wait until every member of a group knows it.
+
+    Raises:
+        UsageError: there are no standbys.
+        HceError: the time is over.
+    """
+    found = _required(folder)
+    return _pause(found.ha, found.password, paused=paused, timeout=timeout, progress=progress)

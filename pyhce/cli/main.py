@@ -92,6 +92,7 @@ for command in (
     verify.status,
     standbys.switchover,
     standbys.reinit,
+    standbys.pause,
     load.load,
     export.export,
     patient.patient,

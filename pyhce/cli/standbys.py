@@ -1,4 +1,4 @@
-"""`pyhce switchover` and `pyhce reinit`: change which member of a group leads, and copy a standby's data again."""
+"""`pyhce switchover`, `reinit` and `pause`: change which member leads, copy a standby's data again, stop failovers."""
 
 from __future__ import annotations
 
@@ -97,6 +97,35 @@ def reinit(
             style="bold green",
         ),
     )
+
+
+@click.command()
+@click.option("--off", is_flag=True, help="End the pause.")
+@yes_option
+@on_option
+@namespace_option
+@folder_option
+@output_option
+def pause(off: bool, yes: bool, target: str | None, namespace: str, folder: Path | None, output: str) -> None:
+    """Let Patroni do nothing by itself: no failover, no restart. For maintenance, and before standbys are removed.
+
+    While it is paused, a leader that fails is not replaced.
+
+    \b
+    Examples:
+      pyhce pause --on kind
+      pyhce pause --off --on kind
+    """
+    if not off:
+        confirm("Pause Patroni? A leader that fails is not replaced meanwhile.", yes=yes, to="pause it")
+    with progress() as on_progress:
+        if target is not None:
+            with deployment_on(target, namespace, on_progress) as deployment:
+                report = deployment.pause(paused=not off)
+        else:
+            report = api.pause(paused=not off, folder=folder, progress=on_progress)
+    state = "does nothing by itself in" if report.paused else "works again on"
+    print_report(report, output, lambda: console.print(f"Patroni {state} {', '.join(report.groups)}"))
 
 
 def show_groups(groups: tuple[GroupState, ...]) -> None:

@@ -19,7 +19,7 @@ from pyhce.deploy.pod_failures import CrashWatch, crash_failure, deployment_fail
 from pyhce.deploy.pod_watch import run_watching_pods, wait_message
 from pyhce.deploy.release_lock import release_lock
 from pyhce.errors import HceError
-from pyhce.patroni import ReinitReport, SwitchoverReport
+from pyhce.patroni import PauseReport, ReinitReport, SwitchoverReport
 from pyhce.schema.declaration import SCHEMA
 from pyhce.schema.model import Frozen, Schema
 from pyhce.settings import APP_ROLE, SUPERUSER
@@ -185,12 +185,12 @@ class Deployment:
         chart_namespace = "" if namespace == self.namespace else self.namespace
         all_values = chart.merge_values(values, {"namespace": {"name": chart_namespace}})
         with release_lock(self.context, self.namespace):
-            if not (all_values.get("ha") or {}).get("enabled"):
-                self._lead_with_first_members()
             logger.info("installing the release %s in %s of %s", name, namespace, self.context)
+            leaving = not (all_values.get("ha") or {}).get("enabled")
             try:
                 install = helm.install(self.context, name, namespace, self.chart, all_values)
-                helm.run_to_end(run_watching_pods(install, self.cluster, self.namespace, self.progress))
+                with self._leaving_standbys(leaving):
+                    helm.run_to_end(run_watching_pods(install, self.cluster, self.namespace, self.progress))
             except helm.HelmFailure as error:
                 raise self._with_pod_details(error) from error
         self._wait_until_ready(timeout)
@@ -207,14 +207,31 @@ class Deployment:
             seconds=round(time.monotonic() - start, 1),
         )
 
-    def _lead_with_first_members(self) -> None:
-        """Make the first member of each group its leader, because an upgrade without standbys keeps only this one."""
+    @contextmanager
+    def _leaving_standbys(self, leaving: bool) -> Iterator[None]:
+        """Prepare a release with standbys for an upgrade in the block that removes them.
+
+        1. The first member of each group leads: only its volume stays in use.
+        2. Patroni is paused. Else, when Kubernetes replaces the first member's pod, the standby would take over and
+           acknowledge writes before it is deleted; and a leader that has lost its rights would become a standby.
+
+        If the upgrade fails before Helm has removed the standbys, Patroni works again.
+        """
         view = checks.KubernetesView(self.cluster, self.namespace)
+        if not leaving or not view.groups:
+            yield
+            return
         for group, members in view.groups.items():
-            if view.leader(group) in (None, members[0]):
-                continue
-            self.progress(f"{group}: handing over to {members[0]}, which stays")
-            self.switchover(group, to=members[0])
+            if view.leader(group) not in (None, members[0]):
+                self.progress(f"{group}: handing over to {members[0]}, which stays")
+                self.switchover(group, to=members[0])
+        self.pause()
+        try:
+            yield
+        except BaseException:
+            if self.has_standbys():
+                self.pause(paused=False)
+            raise
 
     def _with_pod_details(self, error: helm.HelmFailure) -> HceError:
         """Helm's error, with the Service that has the port or the pods that failed."""
@@ -333,6 +350,15 @@ class Deployment:
         self.progress(f"reinitializing {member} from a pod in its namespace")
         printed = self._run_inside("reinit", member, "--yes", "--timeout", f"{timeout:g}s", wait=timeout)
         return ReinitReport.model_validate(printed)
+
+    def pause(self, *, paused: bool = True) -> PauseReport:
+        """Let Patroni do nothing by itself in any group, or work again, from a pod; see `pyhce.patroni.pause`.
+
+        Raises:
+            HceError: nothing is installed, or as in the pod.
+        """
+        self.progress(f"{'pausing' if paused else 'resuming'} Patroni from a pod in its namespace")
+        return PauseReport.model_validate(self._run_inside("pause", *([] if paused else ["--off"]), "--yes"))
 
     def _run_inside(self, command: str, *arguments: str, wait: float = 0.0) -> dict[str, Any]:
         """Run a command of pyhce in a pod that reaches every member; return the report that it prints.

@@ -2,10 +2,12 @@
 
 from pyhce.patroni.groups import Group, GroupState, HaFile, MemberAddress, MemberState, Standbys, ha_file
 from pyhce.patroni.operations import (
+    PauseReport,
     ReinitReport,
     SwitchoverReport,
     apply_dynamic_config,
     group_states,
+    pause,
     reinit,
     switchover,
     wait_until_in_sync,
@@ -19,12 +21,14 @@ __all__ = [
     "MemberAddress",
     "MemberState",
     "PatroniClient",
+    "PauseReport",
     "ReinitReport",
     "Standbys",
     "SwitchoverReport",
     "apply_dynamic_config",
     "group_states",
     "ha_file",
+    "pause",
     "reinit",
     "rest_password",
     "switchover",

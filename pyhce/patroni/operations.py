@@ -9,7 +9,7 @@ from typing import Any
 
 from pyhce.citus.connection import Progress, no_progress
 from pyhce.errors import ConnectionFailed, HceError, UsageError
-from pyhce.patroni.groups import MISSING, GroupState, HaFile
+from pyhce.patroni.groups import MISSING, Group, GroupState, HaFile
 from pyhce.patroni.rest import PatroniClient, no_leader
 from pyhce.schema.model import Frozen
 
@@ -168,6 +168,50 @@ def reinit(
     _wait(missing, f"{member} did not come back", timeout, progress)
     wait_until_in_sync(ha, password, group.name, timeout, progress=progress)
     return ReinitReport(group=group.name, member=member, seconds=round(time.monotonic() - start, 1))
+
+
+class PauseReport(Frozen):
+    """Whether Patroni works on the groups by itself.
+
+    Args:
+        groups: the names of the groups.
+        paused: whether it does nothing by itself: no failover, no restart.
+    """
+
+    groups: tuple[str, ...]
+    paused: bool
+
+
+def pause(
+    ha: HaFile, password: str, *, paused: bool = True, timeout: float = 60.0, progress: Progress = no_progress
+) -> PauseReport:
+    """Let Patroni do nothing by itself in any group (maintenance mode), or work again; return when all members know it.
+
+    Paused, a leader whose Patroni or pod stops keeps the lock, and no standby takes over. See
+    https://patroni.readthedocs.io/en/latest/pause.html.
+
+    Args:
+        paused: False ends the pause.
+        timeout: seconds to wait for each group.
+
+    Raises:
+        HceError: a group's members did not answer in time.
+    """
+    for group in ha.groups:
+        client = PatroniClient(group, ha, password)
+        client.patch_config({"pause": True if paused else None})
+        _wait(
+            lambda client=client, group=group: _not_yet_paused(client, group, paused),  # type: ignore[misc]
+            f"the members of {group.name} did not {'pause' if paused else 'resume'}", timeout, progress,
+        )  # fmt: skip
+    return PauseReport(groups=tuple(group.name for group in ha.groups), paused=paused)
+
+
+def _not_yet_paused(client: PatroniClient, group: Group, paused: bool) -> str:
+    """The first member that does not know of the pause, or of its end; "" if all do. Stopped members do not count."""
+    running = [m.name for m in client.state().members if m.state != MISSING]
+    late = [name for name in running if bool(client.member_facts(name).get("pause")) != paused]
+    return f"{late[0]} of {group.name} has not read it yet" if late else ""
 
 
 def wait_until_in_sync(
