@@ -58,6 +58,8 @@ leave_patroni() {
     if [[ -s $PGDATA/postgresql.base.conf ]]; then
         mv "$PGDATA/postgresql.base.conf" "$PGDATA/postgresql.conf"
         rm -f "$PGDATA/patroni.dynamic.json"
+        # The standbys' replication slots would keep WAL for ever.
+        rm -rf "$PGDATA"/pg_replslot/citus_coordinator_* "$PGDATA"/pg_replslot/citus_worker_*
     fi
 }
 

@@ -8,7 +8,7 @@ installed over volumes that were kept. Patroni alone would then let whichever me
 old data. So the members compare their data before Patroni starts, in this order:
 
 1. Every member labels its own pod with the name of the group, because Patroni finds members by this label.
-2. If the store has the key `initialize`, Patroni decides: go to 6.
+2. If the store has the key `initialize` and a leader has run (`optime`), Patroni decides: go to 6.
 3. Every member writes what its volume holds into the annotation `hce-citus/data` of its pod, and waits until every
    member of the group has done so.
 4. The newest data wins (`newest`). If every volume is empty, the first member creates the database.
@@ -119,7 +119,9 @@ def data_on_volume(pgdata: Path) -> dict[str, Any]:
 
     return {
         "timeline": max(int(lines["Latest checkpoint's TimeLineID"]), int(lines["Min recovery ending loc's timeline"])),
-        "leader": not (pgdata / "standby.signal").exists(),
+        "leader": not (pgdata / "standby.signal").exists()
+        and not (pgdata / "backup_label").exists()
+        and "archive recovery" not in lines["Database cluster state"],
         "location": max(location("Latest checkpoint location"), location("Minimum recovery ending location")),
     }
 
@@ -156,12 +158,19 @@ class Member:
         return (found or {}).get("metadata", {}).get("annotations") or {}
 
     def known(self) -> bool:
-        """Whether the store knows the group, so that Patroni decides."""
-        return "initialize" in self.annotations(f"{self.scope}-config")
+        """Whether the store knows the group, so that Patroni decides.
+
+        The key `initialize` alone does not suffice: the first leader writes it before it takes the lock.
+        """
+        return "initialize" in self.annotations(f"{self.scope}-config") and "optime" in self._lock()
 
     def has_leader(self) -> bool:
         """Whether a member holds the leader's lock."""
-        return "leader" in self.annotations(self.scope if self.store == "endpoints" else f"{self.scope}-leader")
+        return "leader" in self._lock()
+
+    def _lock(self) -> dict[str, str]:
+        """The object of the leader's lock: `leader`, and `optime` once a leader has run."""
+        return self.annotations(self.scope if self.store == "endpoints" else f"{self.scope}-leader")
 
     def annotate_pod(self, **metadata: object) -> None:
         """Change the metadata of this pod."""
@@ -170,6 +179,9 @@ class Member:
     def prepare(self) -> None:
         """Steps 1 to 5."""
         self.annotate_pod(labels={GROUP_LABEL: self.scope})
+        if self.pgdata.exists() and not (self.pgdata / "global" / "pg_control").exists() and any(self.pgdata.iterdir()):
+            log(f"{self.pgdata} is what an interrupted copy left: deleting it")
+            shutil.rmtree(self.pgdata)
         if self.known():
             return
         own = data_on_volume(self.pgdata)

@@ -187,6 +187,7 @@ class Deployment:
         with release_lock(self.context, self.namespace):
             logger.info("installing the release %s in %s of %s", name, namespace, self.context)
             leaving = not (all_values.get("ha") or {}).get("enabled")
+            self._forget_interrupted_upgrade(name, namespace)
             try:
                 install = helm.install(self.context, name, namespace, self.chart, all_values)
                 with self._leaving_standbys(leaving):
@@ -206,6 +207,19 @@ class Deployment:
             kept=tuple(pod.name for pod in after if pod.uid in before),
             seconds=round(time.monotonic() - start, 1),
         )
+
+    def _forget_interrupted_upgrade(self, name: str, namespace: str) -> None:
+        """Delete the record of an upgrade or rollback that was killed, so that Helm compares with the one before.
+
+        To roll back first, as pyhelm3 would, is not safe: it applies the former manifests without the chart's checks,
+        which could remove the standbys that lead.
+        """
+        state = helm.run_to_end(helm.release_state(self.context, name, namespace))
+        if state is None or state.status not in {"pending-upgrade", "pending-rollback"}:
+            return
+        self.progress(f"forgetting revision {state.revision}, which was interrupted")
+        record = f"sh.helm.release.v1.{name}.v{state.revision}"
+        self.cluster.get(self.cluster.core.delete_namespaced_secret, record, namespace)
 
     @contextmanager
     def _leaving_standbys(self, leaving: bool) -> Iterator[None]:
@@ -262,6 +276,7 @@ class Deployment:
         self.progress(f"uninstalling {name}")
         helm.run_to_end(helm.uninstall(self.context, name, namespace))
         self._wait_until_stopped()
+        self.cluster.delete_patroni_state(self.namespace)
         self.cluster.delete_job(self.namespace, "citus-registrar")  # Helm keeps a hook's Job
         self.cluster.delete_pod(self.namespace, "citus-verify")
         with self.cluster.explained_errors():

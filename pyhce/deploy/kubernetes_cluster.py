@@ -46,6 +46,7 @@ class PodState(Frozen):
         revision: the revision of the StatefulSet's template that it was made from; "" if it belongs to no StatefulSet.
         group: the group with standbys that it is a member of; "" if it is none.
         role: its role in the group as Patroni last wrote it: primary, replica or "".
+        compared: whether it has said what its volume holds, as members do before Patroni starts.
         patroni: what Patroni reports of the member, such as `state` and `timeline`; empty without Patroni.
     """
 
@@ -61,6 +62,7 @@ class PodState(Frozen):
     revision: str = ""
     group: str = ""
     role: str = ""
+    compared: bool = False
     patroni: dict[str, Any] = Field(default_factory=dict)
 
     @property
@@ -299,6 +301,12 @@ class KubernetesCluster:
                 self.get(self.discovery.delete_namespaced_endpoint_slice, part.metadata.name, namespace)
         self.get(self.core.delete_namespaced_endpoints, service, namespace)
 
+    def delete_patroni_state(self, namespace: str) -> None:
+        """Delete the Endpoints and ConfigMaps that Patroni made, which Helm does not know."""
+        with self.explained_errors():
+            self.core.delete_collection_namespaced_endpoints(namespace, label_selector=GROUP_LABEL)
+            self.core.delete_collection_namespaced_config_map(namespace, label_selector=GROUP_LABEL)
+
     def execute(self, namespace: str, pod: str, command: list[str]) -> str:
         """Run a command in a pod for at most 30 s and return what it printed, on either stream."""
         from kubernetes.stream import stream
@@ -438,6 +446,7 @@ def _pod_state(pod: Any) -> PodState:
         revision=labels.get("controller-revision-hash", ""),
         group=labels.get(GROUP_LABEL, ""),
         role=labels.get("role", ""),
+        compared="hce-citus/data" in (pod.metadata.annotations or {}),
         patroni=_json_object((pod.metadata.annotations or {}).get("status", "")),
     )
 

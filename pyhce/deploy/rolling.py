@@ -14,7 +14,7 @@ from functools import partial
 
 from pyhce.citus.connection import Progress, no_progress
 from pyhce.deploy.kubernetes_cluster import GROUP_LABEL, KubernetesCluster, PodState
-from pyhce.errors import HceError
+from pyhce.errors import ConnectionFailed, HceError
 from pyhce.patroni import operations
 from pyhce.patroni.groups import Group, GroupState, HaFile
 from pyhce.patroni.rest import PatroniClient
@@ -64,10 +64,21 @@ class RollingUpdate:
         for group in self._ha.groups:
             self._wait(partial(self._leader, group), f"{group.name} has no leader")
         self.changes += operations.apply_dynamic_config(self._ha, self._password, self._progress)
+        self._reload()
         for group in self._ha.groups:
             self._replace_outdated(group)
             self._restart_pending(group)
         return self.changes
+
+    def _reload(self) -> None:
+        """Let every member read its files again: a renewed certificate is used only then, by Patroni and PostgreSQL."""
+        for group in self._ha.groups:
+            client = PatroniClient(group, self._ha, self._password)
+            for member in group.members:
+                try:
+                    client.reload(member.name)
+                except ConnectionFailed as error:
+                    logger.warning("%s was not told to reload: %s", member.name, error.wrong)
 
     def _adopt_pods_without_patroni(self) -> None:
         """Replace the pods of a release without standbys, all at once, so that there is one interruption.
@@ -79,6 +90,8 @@ class RollingUpdate:
         """
         former = [pod for pod in self._outdated() if not pod.group]
         if former:
+            standbys = [m.name for group in self._ha.groups for m in group.members[1:]]
+            self._wait(partial(self._compared, standbys), "the standbys have not started, and nothing was changed")
             self._note(f"Patroni takes over {', '.join(pod.name for pod in former)}")
         if self._cluster.endpoints_without_label(self._namespace, _COORDINATOR, GROUP_LABEL):
             self._note(f"deleted the former Endpoints of the Service {_COORDINATOR}")
@@ -88,35 +101,60 @@ class RollingUpdate:
         for pod in former:
             self._wait_for_successor(pod)
 
+    def _compared(self, names: list[str]) -> bool:
+        """Whether these pods run: each has said what its volume holds, for which the first members will wait."""
+        pods = {pod.name: pod for pod in self._cluster.database_pods(self._namespace)}
+        return all(name in pods and pods[name].compared for name in names)
+
     def _replace_outdated(self, group: Group) -> None:
         """Replace a group's pods that were made from a former template: standbys, then the leader."""
         outdated = {pod.name: pod for pod in self._outdated() if pod.name in {m.name for m in group.members}}
         if not outdated:
             return
-        leader = self._leader(group)
+        leader = self._require_writable_leader(group)
         for name in sorted(outdated, key=lambda name: name == leader):
             if name == leader:
                 operations.wait_until_in_sync(
                     self._ha, self._password, group.name, self._timeout, progress=self._progress
                 )
                 self._switch_away(group, name)
+            self._require_writable_leader(group)
             self._note(f"replaced {name}")
             self._cluster.delete_pod(self._namespace, name)
             self._wait_for_successor(outdated[name])
             operations.wait_until_in_sync(self._ha, self._password, group.name, self._timeout, progress=self._progress)
 
-    def _restart_pending(self, group: Group) -> None:
-        """Restart PostgreSQL where a setting waits for it: standbys, then the leader, once it is a standby."""
+    def _require_writable_leader(self, group: Group) -> str:
+        """The leader of a group, which must accept writes: the other member is about to be stopped."""
         client = PatroniClient(group, self._ha, self._password)
-        for _ in group.members:
+
+        def leader() -> str | None:
+            name = self._leader(group)
+            return name if name is not None and client.is_writable(name) else None
+
+        self._wait(leader, f"{group.name} has no leader that accepts writes")
+        return leader() or ""
+
+    def _restart_pending(self, group: Group) -> None:
+        """Restart PostgreSQL where a setting waits for it: standbys, then the leader, once it is a standby.
+
+        A setting that standbys need at least as high as the leader's, such as max_connections, can only be lowered on
+        the leader first. Then the standby still waits after its own restart, and the leader is restarted in place.
+        """
+        client = PatroniClient(group, self._ha, self._password)
+        restarted: set[str] = set()
+        for _ in range(2 * len(group.members)):
             pending = [m for m in self._settled(client).members if m.pending_restart]
             if not pending:
                 return
             operations.wait_until_in_sync(self._ha, self._password, group.name, self._timeout, progress=self._progress)
             leader = self._leader(group)
-            member = next((m for m in pending if m.name != leader), pending[0])
-            if member.name == leader:
+            lowered = {m.name for m in pending} <= restarted | {leader} and bool(restarted)
+            member = next((m for m in pending if m.name != leader and not lowered), None)
+            member = member or next((m for m in pending if m.name == leader), pending[0])
+            if member.name == leader and not lowered:
                 self._switch_away(group, member.name)
+            restarted ^= {member.name}
             self._note(f"restarted PostgreSQL of {member.name} for its new settings")
             client.restart(member.name)
             operations.wait_until_in_sync(self._ha, self._password, group.name, self._timeout, progress=self._progress)

@@ -26,6 +26,8 @@ SWITCHOVER_TIMEOUT = 120.0
 _OK = 200
 _UNAUTHORIZED = 401
 _NO_CONFIG = (502, 503)
+_RELOADED = (200, 202)
+"""The configuration had not changed; it is being reloaded."""
 
 
 def rest_password(superuser_password: str) -> str:
@@ -136,6 +138,17 @@ class PatroniClient:
         status, answer = self._ask("POST", "/reinitialize", [self.group.member(member)], {"force": True})
         if status != _OK:
             self._refused(f"to reinitialize {member}", status, answer)
+
+    def reload(self, member: str) -> None:
+        """Let a member's Patroni and PostgreSQL read their configuration and certificates again.
+
+        Raises:
+            ConnectionFailed: the member's Patroni does not answer.
+            HceError: Patroni refused.
+        """
+        status, answer = self._ask("POST", "/reload", [self.group.member(member)], {})
+        if status not in _RELOADED:
+            self._refused(f"to reload {member}", status, answer)
 
     def restart(self, member: str) -> None:
         """Restart a member's PostgreSQL. Returns when it runs again.

@@ -107,7 +107,7 @@ def test_the_file_of_groups_is_one_that_pyhce_reads(rendered: Objects) -> None:
         *(word for word in without[2::2] if not word.startswith("max_wal_size")),
     }
     worker = rendered["StatefulSet", "citus-worker"]["spec"]["template"]["spec"]["containers"][0]
-    assert worker["args"] == ["patroni", "-c", "max_wal_size=256MB"]
+    assert worker["args"] == ["patroni", "-c", "max_wal_size=256MB", "-c", "max_slot_wal_keep_size=256MB"]
 
 
 def test_nodes_are_known_by_the_services_that_follow_the_leaders(rendered: Objects) -> None:

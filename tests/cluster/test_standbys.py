@@ -78,7 +78,7 @@ def test_a_running_release_gets_standbys_and_gives_them_up_and_no_write_is_lost(
         report = ledger.stop(progress=print)
     finally:
         ledger.abandon()
-    print([(lane.name, lane.acknowledged, lane.longest_silence) for lane in report.lanes])
+    print([(lane.lane, lane.acknowledged, lane.longest_silence) for lane in report.lanes])
     assert report.wrong == ()
     assert names_of_nodes(deployment) == {
         "citus-coordinator-0.citus-nodes", "citus-worker-0.citus-nodes", "citus-worker-1.citus-nodes",
