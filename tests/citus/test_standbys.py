@@ -369,6 +369,21 @@ def test_the_checks_find_a_patroni_that_is_down_a_pause_and_a_pending_restart(cl
     until(lambda: not any(member.pending_restart for member in cluster.state(group).members), "as before")
 
 
+def test_a_pause_holds_in_every_group_until_it_is_ended(cluster: Cluster) -> None:
+    environment = {"PYHCE_HOME": str(cluster.folder)}
+    started = pyhce("pause", "--yes", "-o", "json", **environment)
+    try:
+        assert json.loads(started.stdout) == {"groups": list(GROUPS), "paused": True}
+        assert all(cluster.state(group).paused for group in GROUPS)
+        for group in GROUPS:
+            for member in cluster.ha.group(group).members:
+                cluster.client(group).reload(member.name)
+    finally:
+        ended = pyhce("pause", "--off", **environment)
+    assert ended.returncode == 0, ended.stderr
+    assert not any(cluster.state(group).paused for group in GROUPS)
+
+
 def test_status_shows_the_members_of_each_group(cluster: Cluster) -> None:
     environment = {"PYHCE_HOME": str(cluster.folder)}
     done = pyhce("status", "-o", "json", **environment)
