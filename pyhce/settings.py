@@ -6,6 +6,8 @@ from typing import Final
 
 DATABASE: Final = "hce_distribuida"
 NODE_PORT: Final = 30007
+COORDINATOR_POD: Final = "citus-coordinator-0.citus-nodes."
+"""The beginning of the coordinator's name in Citus, in an installation of the chart without standbys."""
 SUPERUSER: Final = "postgres"
 OWNER_ROLE: Final = "hce_owner"
 APP_ROLE: Final = "hce_app"

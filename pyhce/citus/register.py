@@ -40,7 +40,7 @@ from pyhce.citus.online import LOCK_WAIT
 from pyhce.counted import counted
 from pyhce.errors import UsageError
 from pyhce.schema.model import Frozen, Schema
-from pyhce.settings import DATABASE, DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
+from pyhce.settings import COORDINATOR_POD, DATABASE, DEFAULT_SHARD_COUNT, DEFAULT_TIME_ZONE, SUPERUSER
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +232,7 @@ def _register_nodes(
     Returns:
         One sentence for each change to a node, and one for each change to the stored passwords.
     """
-    here = coordinator or _registered_coordinator(conn) or _coordinator_of_dsn(conn)
+    here = coordinator or _coordinator_by_default(conn)
     changes: list[str] = []
     settings: list[str] = []
     reached: list[tuple[Node, Connection[TupleRow]]] = []
@@ -260,6 +260,18 @@ def _register_nodes(
         for _, worker in reached:
             worker.close()
     return changes, settings
+
+
+def _coordinator_by_default(conn: Connection[TupleRow]) -> Node:
+    """The registered name, else the host of the DSN.
+
+    The chart's name of the coordinator's pod comes first: with standbys the coordinator was registered under the name
+    of their Service, and without them it is the pod again.
+    """
+    given = _coordinator_of_dsn(conn)
+    if given.host.startswith(COORDINATOR_POD):
+        return given
+    return _registered_coordinator(conn) or given
 
 
 def _registered_coordinator(conn: Connection[TupleRow]) -> Node | None:
