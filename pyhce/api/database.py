@@ -21,7 +21,6 @@ from pyhce.citus.register import register as _register
 from pyhce.counted import counted
 from pyhce.errors import HceError, UsageError, printable
 from pyhce.local import DeleteReport, LocalCluster, StopReport
-from pyhce.patroni import ha_file, rest_password
 from pyhce.records.erasing.erase import erase as _erase
 from pyhce.records.erasing.receipt import Erasure
 from pyhce.records.erasing.retention import Retention
@@ -273,7 +272,7 @@ def register(
         HceError: a node does not answer, a migration failed, or the declared state cannot be reached.
     """
     resolved = resolve_dsn(dsn)
-    pods = _roll_pods(timeout, progress) if roll else []
+    pods = _roll_pods(resolved, timeout, progress) if roll else []
     report = _register_and_upgrade(
         resolved,
         workers=[Node.parse(text) for text in workers],
@@ -290,20 +289,17 @@ def register(
     return report.model_copy(update={"pods": tuple(pods)})
 
 
-def _roll_pods(timeout: float, progress: Progress) -> list[str]:
+def _roll_pods(dsn: str, timeout: float, progress: Progress) -> list[str]:
     """Replace outdated pods in the right order; a sentence for each change."""
-    groups, namespace = ha_file(), deploy.own_namespace()
-    if groups is None or namespace is None:
+    found, namespace = find_standbys(dsn), deploy.own_namespace()
+    if found is None or namespace is None:
         raise UsageError(
             "--roll works only in a pod of the chart with ha.enabled",
             remedy="Leave it out. On Kubernetes the registrar's Job gives it: pyhce upgrade",
         )
-    password = os.environ.get("PGPASSWORD", "")
     cluster = deploy.KubernetesCluster(inside=True)
     try:
-        rolling = deploy.RollingUpdate(
-            cluster, namespace, groups, rest_password(password), timeout=timeout, progress=progress
-        )
+        rolling = deploy.RollingUpdate(cluster, namespace, found.ha, found.password, timeout=timeout, progress=progress)
         return rolling.run()
     finally:
         cluster.close()

@@ -115,7 +115,7 @@ def drill_pod_failure(
     chosen = tuple(Action(action) for action in actions)
     if not (groups or options["html"] or options["times"] > 1):
         with deployment_on(target, namespace) as deployment:
-            simple = not drills.has_standbys(deployment)
+            simple = not deployment.has_standbys()
         if simple:
             _run_without_standbys(target, namespace, chosen, **options)
     _run(drills.pod_failure, question, target=target, namespace=namespace, groups=groups, actions=chosen, **options)

@@ -74,11 +74,7 @@ class KubernetesView:
 
 def pods_ready(view: KubernetesView) -> Finding:
     """Every expected pod exists, is ready, and was made from the newest template."""
-    problems = [
-        f"the StatefulSet {name} does not exist"
-        for name in ("citus-coordinator", "citus-worker")
-        if name not in view.stateful_sets
-    ]
+    problems = [f"the StatefulSet {name} does not exist" for name in _BASE_SETS if name not in view.stateful_sets]
     for name in view.expected_pods:
         pod = view.nodes.get(name)
         if pod is None:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from pyhce.citus.connection import Progress, no_progress
 from pyhce.deploy.kubernetes_cluster import GROUP_LABEL, KubernetesCluster, PodState
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _PAUSE = 0.2
 _COORDINATOR = "citus-coordinator"
+Found = TypeVar("Found")
 
 
 class RollingUpdate:
@@ -114,15 +116,13 @@ class RollingUpdate:
         leader = self._require_writable_leader(group)
         for name in sorted(outdated, key=lambda name: name == leader):
             if name == leader:
-                operations.wait_until_in_sync(
-                    self._ha, self._password, group.name, self._timeout, progress=self._progress
-                )
+                self._wait_until_in_sync(group)
                 self._switch_away(group, name)
             self._require_writable_leader(group)
             self._note(f"replaced {name}")
             self._cluster.delete_pod(self._namespace, name)
             self._wait_for_successor(outdated[name])
-            operations.wait_until_in_sync(self._ha, self._password, group.name, self._timeout, progress=self._progress)
+            self._wait_until_in_sync(group)
 
     def _require_writable_leader(self, group: Group) -> str:
         """The leader of a group, which must accept writes: the other member is about to be stopped."""
@@ -132,8 +132,7 @@ class RollingUpdate:
             name = self._leader(group)
             return name if name is not None and client.is_writable(name) else None
 
-        self._wait(leader, f"{group.name} has no leader that accepts writes")
-        return leader() or ""
+        return self._wait(leader, f"{group.name} has no leader that accepts writes")
 
     def _restart_pending(self, group: Group) -> None:
         """Restart PostgreSQL where a setting waits for it: standbys, then the leader, once it is a standby.
@@ -147,7 +146,7 @@ class RollingUpdate:
             pending = [m for m in self._settled(client).members if m.pending_restart]
             if not pending:
                 return
-            operations.wait_until_in_sync(self._ha, self._password, group.name, self._timeout, progress=self._progress)
+            self._wait_until_in_sync(group)
             leader = self._leader(group)
             lowered = {m.name for m in pending} <= restarted | {leader} and bool(restarted)
             member = next((m for m in pending if m.name != leader and not lowered), None)
@@ -157,7 +156,7 @@ class RollingUpdate:
             restarted ^= {member.name}
             self._note(f"restarted PostgreSQL of {member.name} for its new settings")
             client.restart(member.name)
-            operations.wait_until_in_sync(self._ha, self._password, group.name, self._timeout, progress=self._progress)
+            self._wait_until_in_sync(group)
 
     def _settled(self, client: PatroniClient) -> GroupState:
         """The state of a group once its members have read the dynamic configuration.
@@ -196,19 +195,25 @@ class RollingUpdate:
 
         self._wait(ready, f"the new pod {former.name} is not ready")
 
-    def _wait(self, condition: Callable[[], object], problem: str) -> None:
-        if condition():
-            return
+    def _wait_until_in_sync(self, group: Group) -> None:
+        operations.wait_until_in_sync(self._ha, self._password, group.name, self._timeout, progress=self._progress)
+
+    def _wait(self, find: Callable[[], Found | None], problem: str) -> Found:
+        """Call a function until it returns something that is true, and return that."""
         deadline = time.monotonic() + self._timeout
-        self._progress(f"waiting: {problem}")
-        while not condition():
+        shown = False
+        while not (found := find()):
             if time.monotonic() > deadline:
                 raise HceError(
                     f"{problem} after {self._timeout:.0f} s",
                     remedy=f"Read the pods' logs and events (kubectl -n {self._namespace} get events), mend the cause, "
                     "then run the same upgrade again: it goes on where it stopped.",
                 )
+            if not shown:
+                self._progress(f"waiting: {problem}")
+                shown = True
             time.sleep(_PAUSE)
+        return found
 
     def _note(self, change: str) -> None:
         logger.info("%s", change)

@@ -52,7 +52,7 @@ class MemberState(Frozen):
 
 
 class StandbysState(Frozen):
-    """What a folder with standbys has in its state file beside the nodes, whose ports lead to the leaders."""
+    """The standbys in the state file of a data folder. With standbys, the port of a node leads to its leader."""
 
     etcd_port: int
     etcd_peer_port: int

@@ -55,7 +55,7 @@ class Forwarder:
         silent = [member for member, answer in zip(self.members, answers, strict=True) if answer == "silent"]
         if claims:
             self._follow(next((m for m in claims if m is not self.leader), claims[0]))
-        elif self.leader not in silent:  # a leader whose Patroni is silent may still serve: nobody replaced it yet
+        elif self.leader not in silent:  # a leader whose Patroni does not answer may still serve, until another leads
             self._follow(None)
 
     def _follow(self, leader: Member | None) -> None:

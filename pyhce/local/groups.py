@@ -1,7 +1,7 @@
 """The processes of a data folder with standbys: start what does not run, in the right order, and stop all of it.
 
-The folder holds, beside the data directories of the members, a folder for each program: `etcd`, `forwarder`, and one in
-`patroni` for each member. The port of a node is the forwarder's; it leads to the node's leader.
+The folder has a data directory for each member and a folder for each program: `etcd`, `forwarder`, and one in `patroni`
+for each member. The forwarder listens on the ports of the nodes and leads to their leaders.
 """
 
 from __future__ import annotations

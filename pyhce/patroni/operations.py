@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pyhce.citus.connection import Progress, no_progress
 from pyhce.errors import ConnectionFailed, HceError, UsageError
-from pyhce.patroni.groups import MISSING, Group, GroupState, HaFile
+from pyhce.patroni.groups import MISSING, GroupState, HaFile
 from pyhce.patroni.rest import PatroniClient, no_leader
 from pyhce.schema.model import Frozen
 
@@ -201,17 +202,17 @@ def pause(
         client = PatroniClient(group, ha, password)
         client.patch_config({"pause": True if paused else None})
         _wait(
-            lambda client=client, group=group: _not_yet_paused(client, group, paused),  # type: ignore[misc]
+            partial(_not_yet_paused, client, group.name, paused),
             f"the members of {group.name} did not {'pause' if paused else 'resume'}", timeout, progress,
         )  # fmt: skip
     return PauseReport(groups=tuple(group.name for group in ha.groups), paused=paused)
 
 
-def _not_yet_paused(client: PatroniClient, group: Group, paused: bool) -> str:
+def _not_yet_paused(client: PatroniClient, group: str, paused: bool) -> str:
     """The first member that does not know of the pause, or of its end; "" if all do. Stopped members do not count."""
     running = [m.name for m in client.state().members if m.state != MISSING]
     late = [name for name in running if bool(client.member_facts(name).get("pause")) != paused]
-    return f"{late[0]} of {group.name} has not read it yet" if late else ""
+    return f"{late[0]} of {group} has not read it yet" if late else ""
 
 
 def wait_until_in_sync(

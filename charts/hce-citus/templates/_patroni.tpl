@@ -21,7 +21,7 @@ A leader waits for a standby whose machine has vanished until wal_sender_timeout
   "postgresql" (dict "use_pg_rewind" true "use_slots" true "parameters" $parameters) | toJson }}
 {{- end }}
 
-{{- /* The labels by which Patroni finds the pods and the objects of its store, beside the name of the group. */}}
+{{- /* Patroni finds its pods and the objects of its store by these labels and by the label with the group's name. */}}
 {{- define "hce-citus.patroni-labels" -}}
 {{ dict "app.kubernetes.io/name" "hce-citus" "app.kubernetes.io/instance" .Release.Name | toJson }}
 {{- end }}

@@ -1,6 +1,6 @@
 {{- /*
-The StatefulSet of the coordinator or the workers; they differ in name, volume, resources and replicas. With standbys, each
-of them has others beside it, whose name ends in `letter`. Then the registrar replaces the pods, standbys first.
+The StatefulSet of the coordinator or the workers; they differ in name, volume, resources and replicas. The
+StatefulSets of the standbys have the same name with a `letter` at its end. With standbys, the registrar replaces the pods.
 */}}
 {{- define "hce-citus.postgres-set" -}}
 {{- $ := .context }}

@@ -232,12 +232,6 @@ def api_server(
     return _drill(deployment, "api-server", plan, (), timeout, progress, on_event)
 
 
-def has_standbys(deployment: Deployment) -> bool:
-    """Whether the release has standbys."""
-    states = group_states(deployment.cluster, deployment.namespace)
-    return any(state.standbys for state in states.values())
-
-
 def _require_kind(deployment: Deployment, what: str, otherwise: str) -> None:
     if not deployment.context.startswith("kind-"):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""A thread that writes the transactions of one lane until it is told to stop."""
+"""A thread that writes the transactions of one lane until `stop` is called."""
 
 from __future__ import annotations
 
