@@ -135,28 +135,32 @@ class RollingUpdate:
         return self._wait(leader, f"{group.name} has no leader that accepts writes")
 
     def _restart_pending(self, group: Group) -> None:
-        """Restart PostgreSQL where a setting waits for it: standbys, then the leader, once it is a standby.
+        """Restart PostgreSQL where a setting waits for it: the standbys, then the leader, once it is a standby.
 
-        A setting that standbys need at least as high as the leader's, such as max_connections, can only be lowered on
-        the leader first. Then the standby still waits after its own restart, and the leader is restarted in place.
+        A standby needs some settings, such as max_connections, at least as high as the leader's. If one is lowered, the
+        standby still waits after its own restart. Then the leader is restarted in place, and the standby once more.
         """
         client = PatroniClient(group, self._ha, self._password)
-        restarted: set[str] = set()
-        for _ in range(2 * len(group.members)):
-            pending = [m for m in self._settled(client).members if m.pending_restart]
-            if not pending:
-                return
-            self._wait_until_in_sync(group)
-            leader = self._leader(group)
-            lowered = {m.name for m in pending} <= restarted | {leader} and bool(restarted)
-            member = next((m for m in pending if m.name != leader and not lowered), None)
-            member = member or next((m for m in pending if m.name == leader), pending[0])
-            if member.name == leader and not lowered:
-                self._switch_away(group, member.name)
-            restarted ^= {member.name}
-            self._note(f"restarted PostgreSQL of {member.name} for its new settings")
-            client.restart(member.name)
-            self._wait_until_in_sync(group)
+        state = self._settled(client)
+        leader = state.leader
+        for member in state.members:
+            if member.pending_restart and member.name != leader:
+                self._restart(client, member.name)
+        pending = [m.name for m in group.members if client.member_facts(m.name).get("pending_restart")]
+        if leader is not None and leader in pending:
+            if pending == [leader]:
+                self._wait_until_in_sync(group)
+                self._switch_away(group, leader)
+            self._restart(client, leader)
+        for name in pending:
+            if name != leader:
+                self._restart(client, name)
+
+    def _restart(self, client: PatroniClient, member: str) -> None:
+        self._wait_until_in_sync(client.group)
+        self._note(f"restarted PostgreSQL of {member} for its new settings")
+        client.restart(member)
+        self._wait_until_in_sync(client.group)
 
     def _settled(self, client: PatroniClient) -> GroupState:
         """The state of a group once its members have read the dynamic configuration.
